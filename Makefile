@@ -1,0 +1,89 @@
+# Everything a contributor runs. `make help` lists it; CI and pre-commit call the same targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CLUSTER := hack/cluster/cluster
+SOURCES := operator tests hack bench
+
+.PHONY: help
+help: ## List the targets.
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+# --- the two commands -------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(VENV)/installed ## Run the main job: a cluster, the operator, and builds through a NestedDocker.
+	$(BIN)/python hack/demo/demo.py
+
+.PHONY: test
+test: verify cluster image ## Pass every test: unit, contract, integration, chart, e2e.
+	$(BIN)/pytest tests/contract tests/integration tests/chart tests/e2e
+
+.PHONY: down
+down: ## Remove what `make demo` and the tests have started.
+	$(CLUSTER) down --all
+
+# --- quick checks -----------------------------------------------------------------------------------
+
+.PHONY: verify
+verify: format-check lint types imports generated unit ## All quick checks; run it before each commit.
+
+.PHONY: format
+format: $(VENV)/installed ## Format the sources.
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix --quiet $(SOURCES)
+
+.PHONY: format-check
+format-check: $(VENV)/installed
+	$(BIN)/ruff format --check --quiet $(SOURCES)
+
+.PHONY: lint
+lint: $(VENV)/installed ## Lint sources, spelling and YAML.
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/codespell
+	$(BIN)/yamllint --strict .
+
+.PHONY: types
+types: $(VENV)/installed ## Check the types.
+	$(BIN)/mypy
+	$(BIN)/mypy --strict hack/cluster/embedded hack/demo
+
+.PHONY: imports
+imports: $(VENV)/installed ## Check the layers.
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: unit
+unit: $(VENV)/installed ## Run the unit tests.
+	$(BIN)/pytest -q tests/unit
+
+.PHONY: generated
+generated: $(VENV)/installed ## Fail if a generated file is out of date.
+	$(BIN)/python hack/generate.py --check
+
+# --- making things ----------------------------------------------------------------------------------
+
+.PHONY: generate
+generate: $(VENV)/installed ## Write the generated files: CRDs, API reference, conditions.
+	$(BIN)/python hack/generate.py
+
+.PHONY: cluster
+cluster: ## Build what the embedded cluster needs (minutes the first time, a second afterwards).
+	$(CLUSTER) build
+
+.PHONY: image
+image: $(VENV)/installed cluster ## Build the operator's image with the embedded cluster's docker build.
+	hack/image.sh
+
+.PHONY: lock
+lock: $(VENV)/installed ## Lock the dependencies anew.
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --group dev -o requirements/dev.txt
+
+$(VENV)/installed: requirements/dev.txt pyproject.toml
+	hack/venv.sh $(PYTHON) $(VENV)
+	touch $@

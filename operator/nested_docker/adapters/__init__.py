@@ -1,0 +1,1 @@
+"""The outside world: API server, daemons, certificates, clock and Events."""

@@ -1,0 +1,40 @@
+"""Where each kind that the operator touches lives in the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nested_docker.api.v1alpha1 import API_VERSION
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind's place in the API server's paths."""
+
+    api_version: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
+        """Path of the collection, an object or its subresource."""
+        root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
+        parts = [root, *(["namespaces", namespace] if namespace else []), self.plural, name, subresource]
+        return "/".join(part for part in parts if part)
+
+
+RESOURCES = {
+    "NestedDocker": Resource(API_VERSION, "nesteddockers"),
+    "NestedDockerClass": Resource(API_VERSION, "nesteddockerclasses"),
+    "NestedDockerPolicy": Resource(API_VERSION, "nesteddockerpolicies"),
+    "Event": Resource("events.k8s.io/v1", "events"),
+    "CoreEvent": Resource("v1", "events"),
+    "Lease": Resource("coordination.k8s.io/v1", "leases"),
+    "Namespace": Resource("v1", "namespaces"),
+    "NetworkPolicy": Resource("networking.k8s.io/v1", "networkpolicies"),
+    "Node": Resource("v1", "nodes"),
+    "PersistentVolumeClaim": Resource("v1", "persistentvolumeclaims"),
+    "Pod": Resource("v1", "pods"),
+    "RuntimeClass": Resource("node.k8s.io/v1", "runtimeclasses"),
+    "Secret": Resource("v1", "secrets"),
+    "Service": Resource("v1", "services"),
+}
+"""Kind → its place."""

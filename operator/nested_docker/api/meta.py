@@ -1,0 +1,188 @@
+"""Building blocks that every kind shares: the model base, conditions, quantities and references."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+GROUP = "nesteddocker.dev"
+
+
+class KubeModel(BaseModel):
+    """An immutable part of an object: camelCase on the wire, unknown fields ignored on reading.
+
+    Unknown fields are ignored so that an older operator can read what a newer one wrote; the API
+    server prunes what the schema does not know, and the CLI refuses it before it is sent.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_enum_values=False,
+    )
+
+    def dump(self) -> dict[str, Any]:
+        """The wire form: camelCase, JSON types, absent instead of null."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def schema(*, int_or_string: bool = False, rules: tuple[tuple[str, str], ...] = (), **extra: Any) -> dict[str, Any]:
+    """Extensions of a structural schema that pydantic has no word for.
+
+    Args:
+        int_or_string: the value may be written as a number or as text.
+        rules: pairs of a CEL rule and the message that a user reads when it fails.
+        extra: further keys, copied as they are.
+    """
+    extensions = dict(extra)
+    if int_or_string:
+        extensions |= {"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}]}
+    if rules:
+        extensions["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in rules]
+    return extensions
+
+
+QUANTITY = (
+    r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
+)
+
+Quantity = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
+    StringConstraints(pattern=QUANTITY, max_length=32),
+    Field(json_schema_extra=schema(int_or_string=True)),
+]
+"""A Kubernetes quantity, such as `500m`, `4` or `8Gi`."""
+
+DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+DnsSubdomain = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253),
+]
+ImageReference = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?$",
+        max_length=512,
+    ),
+]
+"""An image as container runtimes take it: `[registry/]repository[:tag][@sha256:digest]`."""
+
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00:]*$", max_length=255)]
+Labels = Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)]
+Annotations = Annotated[dict[str, Annotated[str, StringConstraints(max_length=4096)]], Field(max_length=32)]
+
+
+class Mode(StrEnum):
+    """How a NestedDocker comes by its Docker daemon."""
+
+    DIND = "Dind"
+    HOST_SOCKET = "HostSocket"
+    SYSBOX = "Sysbox"
+
+
+class Status(StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(KubeModel):
+    """One aspect of an object's state, in the form of Kubernetes' API conventions."""
+
+    type: str = Field(description="Aspect that this condition speaks of.", max_length=64)
+    status: Status = Field(description="Whether the condition holds.")
+    reason: str = Field(description="One CamelCase word for the cause of the last transition.", max_length=64)
+    message: str = Field(default="", description="The cause and, where there is one, the remedy.", max_length=4096)
+    last_transition_time: str = Field(
+        description="When `status` last changed.", json_schema_extra=schema(format="date-time")
+    )
+    observed_generation: int = Field(
+        default=0, description="Generation of the spec that the condition was judged by.", ge=0
+    )
+
+
+class LocalObjectReference(KubeModel):
+    """An object in the same namespace."""
+
+    name: DnsSubdomain = Field(description="Name of the object.")
+
+
+class KeyReference(KubeModel):
+    """One key of a ConfigMap in the same namespace."""
+
+    name: DnsSubdomain = Field(description="Name of the ConfigMap.")
+    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = Field(
+        default="ca.crt", description="Key that holds the data."
+    )
+
+
+class LabelSelectorRequirement(KubeModel):
+    """One requirement of a label selector."""
+
+    key: Annotated[str, StringConstraints(max_length=317)] = Field(description="Label that the requirement is about.")
+    operator: SelectorOperator = Field(description="How the label's value relates to `values`.")
+    values: Annotated[list[Annotated[str, StringConstraints(max_length=63)]], Field(max_length=64)] = Field(
+        default=[], description="Values to compare with; empty for `Exists` and `DoesNotExist`."
+    )
+
+
+class SelectorOperator(StrEnum):
+    """How a label selector compares."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+
+class LabelSelector(KubeModel):
+    """Which objects are meant, by their labels; empty: all of them."""
+
+    match_labels: Labels = Field(default={}, description="Labels that must have exactly these values.")
+    match_expressions: Annotated[list[LabelSelectorRequirement], Field(max_length=32)] = Field(
+        default=[], description="Further requirements; all must hold."
+    )
+
+    def matches(self, labels: dict[str, str]) -> bool:
+        """Whether an object with these labels is meant."""
+        return all(labels.get(key) == value for key, value in self.match_labels.items()) and all(
+            _holds(requirement, labels) for requirement in self.match_expressions
+        )
+
+
+def _holds(requirement: LabelSelectorRequirement, labels: dict[str, str]) -> bool:
+    match requirement.operator:
+        case SelectorOperator.IN:
+            return labels.get(requirement.key) in requirement.values
+        case SelectorOperator.NOT_IN:
+            return labels.get(requirement.key) not in requirement.values
+        case SelectorOperator.EXISTS:
+            return requirement.key in labels
+        case SelectorOperator.DOES_NOT_EXIST:
+            return requirement.key not in labels
+
+
+class ResourceRequirements(KubeModel):
+    """CPU, memory and other resources of a container, as in a pod."""
+
+    requests: dict[str, Quantity] = Field(
+        default={},
+        description="What the container is guaranteed.",
+        json_schema_extra=schema(maxProperties=16),
+    )
+    limits: dict[str, Quantity] = Field(
+        default={},
+        description="What the container may use at most.",
+        json_schema_extra=schema(maxProperties=16),
+    )
+
+
+LabelSelectorRequirement.model_rebuild()

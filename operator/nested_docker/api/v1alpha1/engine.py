@@ -1,0 +1,221 @@
+"""The Docker daemon's settings and where it keeps its data; shared by NestedDocker and its class."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, field_validator
+
+from nested_docker.api.meta import (
+    DnsSubdomain,
+    ImageReference,
+    KeyReference,
+    KubeModel,
+    LocalObjectReference,
+    Quantity,
+    schema,
+)
+
+OPERATOR_OWNED_CONFIG = (
+    "authorization-plugins",
+    "bip",
+    "cgroup-parent",
+    "containerd",
+    "data-root",
+    "default-address-pools",
+    "dns",
+    "exec-root",
+    "exec-opts",
+    "fixed-cidr",
+    "group",
+    "host",
+    "hosts",
+    "insecure-registries",
+    "mtu",
+    "pidfile",
+    "proxies",
+    "registry-mirrors",
+    "storage-driver",
+    "tls",
+    "tlscacert",
+    "tlscert",
+    "tlskey",
+    "tlsverify",
+    "userns-remap",
+)
+"""Keys of daemon.json that `engine.config` may not carry: the operator sets them itself, or a field does."""
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/$.?#][^\s]*$", max_length=2048)]
+RegistryHost = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9.:\[\]/-]+$", max_length=255)]
+Cidr = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", max_length=43)]
+IpAddress = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+$", max_length=39)]
+
+
+class IptablesBackend(StrEnum):
+    """Which iptables implementation dockerd programs."""
+
+    AUTO = "Auto"
+    LEGACY = "Legacy"
+    NFT = "Nft"
+
+
+class AddressPool(KubeModel):
+    """A range that dockerd cuts networks from."""
+
+    base: Cidr = Field(description="The whole range, in CIDR form.")
+    size: int = Field(description="Prefix length of each network cut from `base`.", ge=8, le=128)
+
+
+class Proxy(KubeModel):
+    """How the daemon reaches registries."""
+
+    http_proxy: Url | None = Field(default=None, description="Proxy for `http://` addresses.")
+    https_proxy: Url | None = Field(default=None, description="Proxy for `https://` addresses.")
+    no_proxy: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
+        default=None, description="Hosts and ranges reached directly, separated by commas."
+    )
+
+
+class EngineSpec(KubeModel):
+    """Settings of the Docker daemon."""
+
+    image: ImageReference | None = Field(
+        default=None,
+        description="Image that holds `dockerd` and the `docker` client; its entrypoint is never used. "
+        "Empty: the class's, else the operator's default.",
+    )
+    storage_driver: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=32)] | None = Field(
+        default=None, description="Storage driver; empty: dockerd chooses, and status tells what it chose."
+    )
+    registry_mirrors: Annotated[list[Url], Field(max_length=16)] | None = Field(
+        default=None, description="Mirrors of Docker Hub, tried in order before it."
+    )
+    insecure_registries: Annotated[list[RegistryHost], Field(max_length=16)] | None = Field(
+        default=None, description="Registries (host:port or CIDR) spoken to without verified TLS."
+    )
+    ca_bundle_ref: KeyReference | None = Field(
+        default=None,
+        description="ConfigMap key with PEM certificates of authorities that the daemon trusts for registries, "
+        "instead of its image's own.",
+    )
+    image_pull_secrets: Annotated[list[LocalObjectReference], Field(max_length=16)] | None = Field(
+        default=None, description="Secrets with which the kubelet pulls the pod's own images."
+    )
+    mtu: int | None = Field(
+        default=None,
+        description="MTU in bytes of the daemon's networks, the default one and user-defined ones; "
+        "empty: that of the pod's own interface.",
+        ge=576,
+        le=65535,
+    )
+    iptables: IptablesBackend | None = Field(
+        default=None, description="iptables implementation; `Auto` or empty: the image's own."
+    )
+    address_pools: Annotated[list[AddressPool], Field(max_length=16)] | None = Field(
+        default=None, description="Ranges for the daemon's networks, where the default ones collide."
+    )
+    dns: Annotated[list[IpAddress], Field(max_length=8)] | None = Field(
+        default=None, description="Name servers of inner containers; empty: the pod's own."
+    )
+    proxy: Proxy | None = Field(default=None, description="Proxies that the daemon itself uses to pull and push.")
+    config: dict[str, Any] | None = Field(
+        default=None,
+        description="Further keys of daemon.json. Keys that the operator owns are refused by name.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
+
+    @field_validator("config")
+    @classmethod
+    def _refuse_owned_keys(cls, config: dict[str, Any] | None) -> dict[str, Any] | None:
+        """CEL cannot look into a value of any shape, so this one rule is the models' alone."""
+        refused = sorted(set(config or {}) & set(OPERATOR_OWNED_CONFIG))
+        if refused:
+            raise ValueError(
+                f"{', '.join(refused)}: the operator sets these keys of daemon.json itself, or spec.engine has a field "
+                "for them; leave them out"
+            )
+        return config
+
+
+class StorageType(StrEnum):
+    """Where the daemon's data-root lies."""
+
+    EMPTY_DIR = "EmptyDir"
+    EPHEMERAL = "Ephemeral"
+    CLAIM = "Claim"
+
+
+class StorageMedium(StrEnum):
+    """What backs an emptyDir."""
+
+    DISK = "Disk"
+    MEMORY = "Memory"
+
+
+class EmptyDirStorage(KubeModel):
+    """A directory on the node that ends with the pod."""
+
+    size_limit: Quantity | None = Field(default=None, description="Bytes after which the kubelet evicts the pod.")
+    medium: StorageMedium | None = Field(
+        default=None, description="`Memory` keeps the data in RAM, and counts it as the pod's memory."
+    )
+
+
+class EphemeralStorage(KubeModel):
+    """A PersistentVolumeClaim made with the pod and gone with it."""
+
+    size: Quantity = Field(description="Bytes to request.")
+    storage_class_name: DnsSubdomain | None = Field(
+        default=None, description="StorageClass; empty: the cluster's default."
+    )
+
+
+class RetentionPolicy(StrEnum):
+    """What becomes of a claim when its NestedDocker is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class ClaimStorage(KubeModel):
+    """A PersistentVolumeClaim `<name>-data` that outlives pods: images and build cache stay warm."""
+
+    size: Quantity = Field(description="Bytes to request.")
+    storage_class_name: DnsSubdomain | None = Field(
+        default=None, description="StorageClass; empty: the cluster's default."
+    )
+    when_deleted: RetentionPolicy | None = Field(
+        default=None,
+        description="Whether the claim stays when the NestedDocker is deleted; empty: `Retain`, and a new "
+        "NestedDocker of the same name finds its cache again.",
+    )
+
+
+class StorageSpec(KubeModel):
+    """Where the daemon keeps images, containers and build cache."""
+
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(
+            rules=tuple(
+                (
+                    f"!has(self.{member}) || self.type == '{type_}'",
+                    f"{member} belongs to type {type_}: set type to {type_} or leave {member} out",
+                )
+                for member, type_ in (
+                    ("emptyDir", "EmptyDir"),
+                    ("ephemeral", "Ephemeral"),
+                    ("claim", "Claim"),
+                )
+            )
+            + tuple(
+                (f"self.type != '{type_}' || has(self.{member})", f"type {type_} needs {member}.size")
+                for member, type_ in (("ephemeral", "Ephemeral"), ("claim", "Claim"))
+            )
+        )
+    }
+
+    type: StorageType = Field(description="Which of the members below applies.")
+    empty_dir: EmptyDirStorage | None = Field(default=None, description="For type `EmptyDir`.")
+    ephemeral: EphemeralStorage | None = Field(default=None, description="For type `Ephemeral`.")
+    claim: ClaimStorage | None = Field(default=None, description="For type `Claim`; one daemon each.")

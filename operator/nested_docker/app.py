@@ -1,0 +1,144 @@
+"""The composition root: settings, adapters, engine and handlers become an operator."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import uuid
+
+import kopf
+
+from nested_docker.adapters.certificates import CertificateMaker
+from nested_docker.adapters.clock import SystemClock
+from nested_docker.adapters.dockerd import DaemonClient
+from nested_docker.adapters.events import EventRecorder
+from nested_docker.adapters.kube import KubeClient, connect
+from nested_docker.engine.cache import Cache
+from nested_docker.engine.contacts import Contacts
+from nested_docker.engine.fence import Fenced
+from nested_docker.engine.leader import Leader
+from nested_docker.engine.queue import Priority, WorkQueue
+from nested_docker.engine.reconciler import Reconciler
+from nested_docker.engine.resync import Resync
+from nested_docker.engine.routing import Router
+from nested_docker.engine.workers import Workers
+from nested_docker.handlers import framework, watching
+from nested_docker.observability import logs, server
+from nested_docker.observability.metrics import Metrics
+from nested_docker.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+STUCK_SECONDS = 300.0
+"""A pass that has taken this long will not end by itself: the kubelet had better restart the process."""
+
+
+async def serve(settings: Settings) -> bool:
+    """Run the operator until a signal or the loss of leadership.
+
+    Returns:
+        Whether it ended because it was asked to.
+    """
+    logs.configure(settings.log_format, settings.log_level)
+    kube = await connect()
+    try:
+        return await Operator(settings, kube).run()
+    finally:
+        await kube.close()
+
+
+class Operator:
+    """The parts of one replica, and how they hang together."""
+
+    def __init__(self, settings: Settings, kube: KubeClient) -> None:
+        self._settings = settings
+        self._clock = SystemClock()
+        self._cache = Cache()
+        self._queue = WorkQueue()
+        self._router = Router(self._cache, self._queue)
+        self._leader = Leader(
+            kube,
+            self._clock,
+            namespace=settings.operator_namespace,
+            name=settings.lease_name,
+            identity=f"{os.uname().nodename}_{uuid.uuid4().hex[:8]}",
+            seconds=settings.lease_seconds,
+        )
+        fenced = Fenced(kube, self._leader.assert_leading) if settings.leader_election else kube
+        self._recorder = EventRecorder(fenced, self._clock)
+        self._contacts = Contacts(DaemonClient(), lambda key: self._queue.add(key, Priority.NEARLY_READY))
+        self._resync = Resync(kube, self._cache, self._router, settings.namespaces)
+        self._metrics = Metrics(
+            nested_dockers=lambda: self._cache.all("NestedDocker"),
+            requests=lambda: kube.requests,
+            queue_depth=lambda: len(self._queue),
+            leading=lambda: self._leader.leading or not settings.leader_election,
+        )
+        reconciler = Reconciler(
+            cache=self._cache,
+            kube=fenced,
+            certificates=CertificateMaker(),
+            contacts=self._contacts,
+            recorder=self._recorder,
+            clock=self._clock,
+            defaults=settings.defaults(),
+        )
+        self._workers = Workers(self._queue, reconciler.reconcile, self._clock, self._metrics.observe)
+
+    async def run(self) -> bool:
+        """Watch, serve probes, and lead when it is this replica's turn."""
+        stop, watching_started = asyncio.Event(), asyncio.Event()
+        probes = await server.serve(
+            self._settings.health_port,
+            healthy=self._healthy,
+            ready=lambda: "" if watching_started.is_set() else "the watches have not started yet",
+            registry=self._metrics.registry,
+        )
+        leading = asyncio.create_task(self._lead_when_elected(stop), name="leadership")
+        try:
+            await self._watch(stop, watching_started)
+        finally:
+            lost = leading.done()
+            leading.cancel()
+            await asyncio.gather(leading, return_exceptions=True)
+            self._contacts.close()
+            await probes.cleanup()
+        if lost and not leading.cancelled():
+            leading.result()
+        return not lost
+
+    async def _watch(self, stop: asyncio.Event, started: asyncio.Event) -> None:
+        registry, configuration = framework.registry(), framework.settings()
+        watching.register(registry, configuration, self._router)
+        await kopf.operator(
+            registry=registry,
+            settings=configuration,
+            standalone=True,
+            clusterwide=not self._settings.namespaces,
+            namespaces=self._settings.namespaces,
+            stop_flag=stop,
+            ready_flag=started,
+        )
+
+    async def _lead_when_elected(self, stop: asyncio.Event) -> None:
+        try:
+            if self._settings.leader_election:
+                await self._leader.run(self._lead)
+            else:
+                await self._lead()
+        finally:
+            stop.set()
+
+    async def _lead(self) -> None:
+        """Look at everything once, then at what changes."""
+        await self._resync.once()
+        self._router.everything()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._workers.run(self._settings.workers), name="workers")
+            group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
+            group.create_task(self._recorder.run(), name="events")
+
+    def _healthy(self) -> str:
+        longest = self._workers.longest_pass()
+        return f"a pass has taken {longest:.0f} s" if longest > STUCK_SECONDS else ""

@@ -1,0 +1,38 @@
+"""The daemon's configuration file, from `engine`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from nested_docker.api.v1alpha1.engine import EngineSpec
+
+
+def daemon_json(engine: EngineSpec) -> str:
+    """daemon.json for an engine; the free `config` cannot touch what the operator owns.
+
+    The MTU is not in it: where `engine.mtu` is empty it is only known inside the pod, so the
+    start script passes it as a flag.
+    """
+    config: dict[str, Any] = dict(engine.config or {})
+    typed = {
+        "storage-driver": engine.storage_driver,
+        "registry-mirrors": engine.registry_mirrors,
+        "insecure-registries": engine.insecure_registries,
+        "dns": engine.dns,
+        "default-address-pools": [pool.dump() for pool in engine.address_pools] if engine.address_pools else None,
+        "proxies": _proxies(engine),
+    }
+    config |= {key: value for key, value in typed.items() if value}
+    return json.dumps(config, sort_keys=True, separators=(",", ":"))
+
+
+def _proxies(engine: EngineSpec) -> dict[str, str]:
+    if engine.proxy is None:
+        return {}
+    proxies = {
+        "http-proxy": engine.proxy.http_proxy,
+        "https-proxy": engine.proxy.https_proxy,
+        "no-proxy": engine.proxy.no_proxy,
+    }
+    return {key: value for key, value in proxies.items() if value}

@@ -1,0 +1,153 @@
+"""The pod: what a mode contributes, the common frame, and the class's template beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, RestartPolicy, WorkloadContainer, WorkloadSpec
+from nested_docker.domain import names
+from nested_docker.domain.manifests import storage
+from nested_docker.domain.manifests.base import Manifest, child
+from nested_docker.domain.modes.base import ModeBehaviour, PodContext
+from nested_docker.domain.modes.dockerd import SOCKET, SOCKET_DIRECTORY, SOCKET_GID
+from nested_docker.domain.pki import CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY
+
+GRACE_SECONDS = 30
+"""Time that dockerd has to stop inner containers; Kubernetes' own default."""
+
+
+def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | None = None) -> Manifest:
+    """The pod that serves with that key set.
+
+    Args:
+        context: what is asked for, of whom.
+        mode: how the daemon is run.
+        key_set: name of the key set that it serves with.
+        restart: the NestedDocker's restart annotation, kept so that a new value is seen as new.
+    """
+    effective, owner = context.effective, context.owner
+    template = effective.pod_template
+    template_metadata = template.get("metadata", {})
+    marks = {names.ANNOTATION_EFFECTIVE: effective.fingerprint()}
+    if restart is not None:
+        marks[names.ANNOTATION_RESTART] = restart
+    labels = template_metadata.get("labels", {}) | dict(effective.scheduling.pod_labels)
+    annotations = template_metadata.get("annotations", {}) | dict(effective.scheduling.pod_annotations)
+    manifest = child(
+        "v1",
+        "Pod",
+        names.pod_name(owner.name, key_set),
+        owner,
+        labels=labels | {names.LABEL_KEY_SET: key_set, names.LABEL_ROLE: "daemon"},
+        annotations=annotations | marks,
+    )
+    manifest["spec"] = laid_over(template.get("spec", {}), _spec(context, mode))
+    return manifest
+
+
+def laid_over(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` over `template`: own values win, mappings merge, lists of named things are joined by name."""
+    merged = dict(template)
+    for key, value in own.items():
+        beneath = template.get(key)
+        if isinstance(value, Mapping) and isinstance(beneath, Mapping):
+            merged[key] = laid_over(beneath, value)
+        elif isinstance(value, list) and isinstance(beneath, list):
+            merged[key] = value + [item for item in beneath if _name(item) not in {_name(mine) for mine in value}]
+        else:
+            merged[key] = value
+    return merged
+
+
+def _name(item: Any) -> Any:
+    return item.get("name", str(item)) if isinstance(item, Mapping) else item
+
+
+def _spec(context: PodContext, mode: ModeBehaviour) -> Manifest:
+    effective = context.effective
+    spec: Manifest = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {"supplementalGroups": [SOCKET_GID]},
+        "volumes": _volumes(context, mode),
+        **_containers(context, mode),
+        **_scheduling(context),
+    }
+    if effective.engine.image_pull_secrets:
+        spec["imagePullSecrets"] = [reference.dump() for reference in effective.engine.image_pull_secrets]
+    return laid_over(spec, mode.pod_fields(context))
+
+
+def _containers(context: PodContext, mode: ModeBehaviour) -> Manifest:
+    """Beside a workload the daemon is a native sidecar: up before it, and stopped after it."""
+    daemon = mode.container(context)
+    workload = context.effective.workload
+    if workload is None:
+        return {"containers": [daemon], "restartPolicy": "Always"}
+    return {
+        "initContainers": [daemon | {"restartPolicy": "Always"}],
+        "containers": [_workload_container(context, container) for container in workload.containers],
+        "restartPolicy": _restart_policy(workload),
+    }
+
+
+def _restart_policy(workload: WorkloadSpec) -> str:
+    return "Never" if workload.restart_policy == RestartPolicy.NEVER else "Always"
+
+
+def _workload_container(context: PodContext, container: WorkloadContainer) -> Manifest:
+    manifest: Manifest = {
+        "name": container.name,
+        "image": container.image,
+        "imagePullPolicy": context.defaults.image_pull_policy,
+        "workingDir": container.working_dir or WORKSPACE,
+        "env": [
+            {"name": "DOCKER_HOST", "value": f"unix://{SOCKET}"},
+            *(variable.dump() for variable in container.env),
+        ],
+        "resources": container.resources.dump(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "workspace", "mountPath": WORKSPACE},
+            {"name": "socket", "mountPath": SOCKET_DIRECTORY},
+        ],
+    }
+    if container.command:
+        manifest["command"] = list(container.command)
+    if container.args:
+        manifest["args"] = list(container.args)
+    return manifest
+
+
+def _volumes(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
+    owner, effective = context.owner, context.effective
+    server_items = [
+        {"key": CA_CERTIFICATE, "path": "ca.pem"},
+        {"key": SERVER_CERTIFICATE, "path": "cert.pem"},
+        {"key": SERVER_KEY, "path": "key.pem", "mode": 0o440},
+    ]
+    volumes: list[Manifest] = [
+        {"name": "socket", "emptyDir": {}},
+        {
+            "name": "server-certificates",
+            "secret": {"secretName": names.tls_secret(owner.name), "items": server_items},
+        },
+    ]
+    if mode.keeps_data:
+        volumes.append({"name": "data", **storage.data_volume(owner.name, effective.storage)})
+    if effective.workload is not None:
+        volumes.append({"name": "workspace", "emptyDir": {}})
+    return volumes + mode.volumes(context)
+
+
+def _scheduling(context: PodContext) -> Manifest:
+    wanted = context.effective.scheduling
+    fields = {
+        "nodeSelector": dict(wanted.node_selector),
+        "affinity": wanted.affinity,
+        "tolerations": list(wanted.tolerations),
+        "priorityClassName": wanted.priority_class_name,
+    }
+    return {key: value for key, value in fields.items() if value}

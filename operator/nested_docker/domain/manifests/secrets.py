@@ -1,0 +1,123 @@
+"""The three Secrets: the operator's own, the environment, and the files that let clients start.
+
+Key material never passes through here. A Secret whose data comes from the key set says which key
+of the key set each of its own keys copies; the reconciler fills them in when it writes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+
+from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
+from nested_docker.domain import names, pki
+from nested_docker.domain.manifests.base import Manifest, Owner, child
+
+CERT_PATH = "/certs/client"
+"""Where the recipes mount the files Secret, and so what DOCKER_CERT_PATH says."""
+
+DIGEST_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class SecretManifest:
+    """A Secret to write.
+
+    Attributes:
+        manifest: head and type, without data.
+        literals: data known here.
+        copies: own key → key of the key set.
+    """
+
+    manifest: Manifest
+    literals: dict[str, str] = field(default_factory=dict)
+    copies: dict[str, str] = field(default_factory=dict)
+
+    def digests(self, key_set: dict[str, str]) -> dict[str, str]:
+        """Own key → digest of its value, given the key set's digests."""
+        known = {key: value_digest(value.encode()) for key, value in self.literals.items()}
+        return known | {own: key_set[source] for own, source in self.copies.items()}
+
+    def filled(self, key_set: dict[str, bytes]) -> Manifest:
+        """The whole manifest, with the key material filled in."""
+        data = {key: value.encode() for key, value in self.literals.items()}
+        data |= {own: key_set[source] for own, source in self.copies.items()}
+        return self.manifest | {"data": {key: base64.b64encode(value).decode() for key, value in sorted(data.items())}}
+
+
+def value_digest(value: bytes) -> str:
+    """What the operator remembers of a Secret's value: enough to see a change, useless otherwise."""
+    return hashlib.sha256(value).hexdigest()[:DIGEST_LENGTH]
+
+
+def key_set_id(digests: dict[str, str]) -> str:
+    """The name of a key set, from the digests of its parts."""
+    return names.digest({key: digests.get(key, "") for key in pki.KEYS})
+
+
+def tls(owner: Owner, key_set: str, not_after: str) -> SecretManifest:
+    """The operator's own Secret: made in one write before the pod, so that half a key set cannot exist.
+
+    It carries its own digest, so that a set that somebody has edited is known as such.
+    """
+    manifest = child(
+        "v1",
+        "Secret",
+        names.tls_secret(owner.name),
+        owner,
+        annotations={names.ANNOTATION_NOT_AFTER: not_after, names.ANNOTATION_DATA_DIGEST: key_set},
+    )
+    manifest["type"] = "Opaque"
+    return SecretManifest(manifest, copies={key: key for key in pki.KEYS})
+
+
+def env(owner: Owner, template: SecretTemplate) -> SecretManifest:
+    """The client's environment."""
+    literals = {
+        "DOCKER_HOST": names.endpoint(owner.name, owner.namespace),
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": CERT_PATH,
+    }
+    return SecretManifest(_connection(names.env_secret(owner.name), owner, template, {}), literals=literals)
+
+
+def files(owner: Owner, template: SecretTemplate, contact: str) -> SecretManifest:
+    """The client's key pair, and the keys of the Service Binding specification.
+
+    Args:
+        owner: the NestedDocker.
+        template: further labels and annotations.
+        contact: which start of which pod has answered; kept as an annotation, so that the Secret
+            itself tells whether the daemon it opens is the present one.
+    """
+    literals = {
+        "type": "docker",
+        "provider": "nested-docker",
+        "host": names.service_host(owner.name, owner.namespace),
+        "port": str(names.DOCKER_PORT),
+        "uri": names.endpoint(owner.name, owner.namespace),
+    }
+    copies = {
+        "ca.pem": pki.CA_CERTIFICATE,
+        "cert.pem": pki.CLIENT_CERTIFICATE,
+        "key.pem": pki.CLIENT_KEY,
+        "certificates": pki.CA_CERTIFICATE,
+        "private-key": pki.CLIENT_KEY,
+    }
+    annotations = {names.ANNOTATION_CONTACT: contact}
+    manifest = _connection(names.files_secret(owner.name), owner, template, annotations)
+    return SecretManifest(manifest | {"type": "servicebinding.io/docker"}, literals=literals, copies=copies)
+
+
+def _connection(name: str, owner: Owner, template: SecretTemplate, annotations: dict[str, str]) -> Manifest:
+    manifest = child(
+        "v1",
+        "Secret",
+        name,
+        owner,
+        labels=dict(template.labels),
+        annotations=dict(template.annotations) | annotations,
+    )
+    manifest["type"] = "Opaque"
+    return manifest

@@ -1,0 +1,53 @@
+"""Volumes for the data-root."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nested_docker.api.v1alpha1.engine import (
+    EmptyDirStorage,
+    RetentionPolicy,
+    StorageMedium,
+    StorageSpec,
+    StorageType,
+)
+from nested_docker.domain import names
+from nested_docker.domain.manifests.base import Manifest, Owner, child
+
+
+def data_volume(name: str, storage: StorageSpec) -> dict[str, Any]:
+    """The pod's volume for the data-root: always one, since overlay2 cannot lie on the container's own overlay."""
+    match storage.type:
+        case StorageType.EPHEMERAL if storage.ephemeral:
+            claim = _claim_spec(storage.ephemeral.size, storage.ephemeral.storage_class_name)
+            return {"ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
+        case StorageType.CLAIM:
+            return {"persistentVolumeClaim": {"claimName": names.data_claim(name)}}
+        case _:
+            return {"emptyDir": _empty_dir(storage.empty_dir or EmptyDirStorage())}
+
+
+def data_claim(owner: Owner, storage: StorageSpec) -> Manifest | None:
+    """The claim that outlives pods, for storage type `Claim`."""
+    if storage.type != StorageType.CLAIM or storage.claim is None:
+        return None
+    deleted_with_owner = storage.claim.when_deleted == RetentionPolicy.DELETE
+    manifest = child("v1", "PersistentVolumeClaim", names.data_claim(owner.name), owner, owned=deleted_with_owner)
+    manifest["spec"] = _claim_spec(storage.claim.size, storage.claim.storage_class_name)
+    return manifest
+
+
+def _claim_spec(size: str, storage_class_name: str | None) -> dict[str, Any]:
+    spec: dict[str, Any] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    if storage_class_name is not None:
+        spec["storageClassName"] = storage_class_name
+    return spec
+
+
+def _empty_dir(options: EmptyDirStorage) -> dict[str, Any]:
+    volume: dict[str, Any] = {}
+    if options.size_limit is not None:
+        volume["sizeLimit"] = options.size_limit
+    if options.medium == StorageMedium.MEMORY:
+        volume["medium"] = "Memory"
+    return volume

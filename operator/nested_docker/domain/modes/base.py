@@ -1,0 +1,80 @@
+"""What a mode is: everything that differs between ways to come by a Docker daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
+from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults
+from nested_docker.domain.manifests.base import Manifest, Owner
+from nested_docker.domain.reasons import Reason
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """What the operator knows of a node."""
+
+    ready: bool
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClusterFacts:
+    """What the cluster can do, as far as a mode depends on it."""
+
+    runtime_classes: frozenset[str] = frozenset()
+    nodes: Mapping[str, NodeFacts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why a mode cannot work here, and the remedy."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class PodContext:
+    """What a mode builds its part of the pod from."""
+
+    owner: Owner
+    effective: EffectiveSpec
+    defaults: OperatorDefaults
+
+
+class ModeBehaviour(Protocol):
+    """One way to come by a Docker daemon.
+
+    Attributes:
+        mode: its name in the API.
+        isolation: what separates the daemon's users from the node.
+        needs_raw_grant: whether policy must set `hostSocket.allowRaw`.
+        keeps_data: whether the pod has a data-root of its own, so that `storage` applies.
+    """
+
+    mode: Mode
+    isolation: Isolation
+    needs_raw_grant: bool
+    keeps_data: bool
+
+    def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
+        """Why the mode cannot work in this cluster; None: nothing known stands in its way."""
+
+    def container(self, context: PodContext) -> Manifest:
+        """The container that serves the Docker API: TLS on the Docker port, and the unix socket."""
+
+    def pod_fields(self, context: PodContext) -> Manifest:
+        """Fields of the pod's spec that the mode needs."""
+
+    def volumes(self, context: PodContext) -> list[Manifest]:
+        """Volumes that the mode's container mounts, besides the common ones."""
+
+    def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
+        """What the mode costs here and now."""
+
+    def explain(self, message: str) -> tuple[Reason, str] | None:
+        """A kubelet's or runtime's message in the mode's own words, with the remedy; None: nothing to add."""

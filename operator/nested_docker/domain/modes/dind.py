@@ -1,0 +1,58 @@
+"""Mode `Dind`: an independent dockerd in a privileged container."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
+from nested_docker.domain.effective import EffectiveSpec
+from nested_docker.domain.manifests.base import Manifest
+from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext
+from nested_docker.domain.modes.dockerd import dockerd_container, dockerd_volumes, storage_driver_hazards
+from nested_docker.domain.reasons import Reason
+
+
+class Dind:
+    """Docker in Docker."""
+
+    mode = Mode.DIND
+    isolation = Isolation.NONE
+    needs_raw_grant = False
+    keeps_data = True
+
+    def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
+        """Nothing: any node can run a privileged container, unless admission refuses it."""
+        del effective, cluster
+        return None
+
+    def container(self, context: PodContext) -> Manifest:
+        """dockerd, privileged."""
+        return dockerd_container(context) | {"securityContext": {"privileged": True}}
+
+    def pod_fields(self, context: PodContext) -> Manifest:
+        """None of its own."""
+        del context
+        return {}
+
+    def volumes(self, context: PodContext) -> list[Manifest]:
+        """The daemon's."""
+        return dockerd_volumes(context)
+
+    def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
+        """Privileged is root on the node; then what the storage driver costs."""
+        del effective
+        return [
+            Hazard(
+                type="Privileged",
+                message="The daemon's container is privileged: whoever can start containers through it, or exec "
+                "into it, is root on the node, even from a rootless image.",
+                remedy="Give such daemons nodes of their own, or use mode Sysbox.",
+            ),
+            *storage_driver_hazards(engine),
+        ]
+
+    def explain(self, message: str) -> tuple[Reason, str] | None:
+        """Nothing to add."""
+        del message
+        return None

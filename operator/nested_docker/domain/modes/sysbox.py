@@ -1,0 +1,103 @@
+"""Mode `Sysbox`: dockerd in a container that Sysbox runs like a small VM, with no privilege at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
+from nested_docker.domain.effective import EffectiveSpec
+from nested_docker.domain.manifests.base import Manifest
+from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext
+from nested_docker.domain.modes.dockerd import dockerd_container, dockerd_volumes, storage_driver_hazards
+from nested_docker.domain.reasons import Reason
+
+RUNTIME_CLASS = "sysbox-runc"
+NODE_LABEL, NODE_LABEL_VALUE = "sysbox-runtime", "running"
+INSTALL = "install Sysbox on the nodes (sysbox-deploy-k8s) or choose another mode"
+
+KNOWN_FAILURES = (
+    (
+        ('RuntimeHandler "sysbox-runc" not supported', 'no runtime for "sysbox-runc" is configured'),
+        f"the node's container runtime does not know sysbox-runc: {INSTALL}, and keep pods off other nodes by the "
+        f"RuntimeClass's nodeSelector {NODE_LABEL}: {NODE_LABEL_VALUE}",
+    ),
+    (
+        ("does not support user namespaces",),
+        "the node's runtime handler knows no user namespaces: Sysbox 0.7 and containerd 2.0.5 or newer do",
+    ),
+    (
+        ('mounting "sysfs"', "mount through procfd"),
+        "Sysbox could not mount sysfs in the pod's user namespace: Sysbox 0.7.1 or newer mends that",
+    ),
+    (
+        ("not enough unused IDs", "no available user ID"),
+        "the node has no free range of 65536 user ids left: fewer Sysbox pods on it, or a larger range for Sysbox",
+    ),
+    (
+        ("ip_unprivileged_port_start",),
+        "Sysbox 0.7.1 cannot start pods on this kernel with this containerd: see its issue 1035",
+    ),
+)
+"""Parts of messages that Sysbox users meet, and what they mean."""
+
+
+class Sysbox:
+    """Docker in a Sysbox container."""
+
+    mode = Mode.SYSBOX
+    isolation = Isolation.USER_NAMESPACE
+    needs_raw_grant = False
+    keeps_data = True
+
+    def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
+        """The RuntimeClass must exist, and for Sysbox's own one a node must say that Sysbox runs there."""
+        wanted = effective.runtime_class_name or RUNTIME_CLASS
+        if wanted not in cluster.runtime_classes:
+            return Obstacle(
+                Reason.RUNTIME_MISSING,
+                f"mode Sysbox needs RuntimeClass {wanted}, which the cluster does not have: {INSTALL}",
+            )
+        ready = [name for name, node in cluster.nodes.items() if node.labels.get(NODE_LABEL) == NODE_LABEL_VALUE]
+        if wanted == RUNTIME_CLASS and not ready:
+            return Obstacle(
+                Reason.RUNTIME_MISSING,
+                f"mode Sysbox needs a node with label {NODE_LABEL}={NODE_LABEL_VALUE}, which Sysbox's installer "
+                f"sets, and none of {len(cluster.nodes)} nodes has it: {INSTALL}",
+            )
+        return None
+
+    def container(self, context: PodContext) -> Manifest:
+        """dockerd, with no security context at all: Sysbox gives what it needs."""
+        return dockerd_container(context)
+
+    def pod_fields(self, context: PodContext) -> Manifest:
+        """The runtime, and a user namespace of the pod's own, without which Sysbox's pods do not start."""
+        return {
+            "runtimeClassName": context.effective.runtime_class_name or RUNTIME_CLASS,
+            "hostUsers": False,
+        }
+
+    def volumes(self, context: PodContext) -> list[Manifest]:
+        """The daemon's."""
+        return dockerd_volumes(context)
+
+    def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
+        """The kernel is shared; then what the storage driver costs."""
+        del effective
+        return [
+            Hazard(
+                type="SharedKernel",
+                message="Sysbox separates by user namespace and emulation; the kernel is the node's own, and a hole "
+                "in it is a way out.",
+                remedy="Keep kernel and Sysbox up to date; for hostile code use nodes of its own.",
+            ),
+            *storage_driver_hazards(engine),
+        ]
+
+    def explain(self, message: str) -> tuple[Reason, str] | None:
+        """Known failures of Sysbox, with the remedy."""
+        for parts, meaning in KNOWN_FAILURES:
+            if any(part in message for part in parts):
+                return Reason.POD_START_FAILED, f"{meaning} (the runtime said: {message})"
+        return None

@@ -1,0 +1,83 @@
+"""Names, labels and annotations: the one place where they are made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from nested_docker.api.meta import GROUP
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OPERATOR = "nested-docker-operator"
+LABEL_NAME = f"{GROUP}/name"
+LABEL_UID = f"{GROUP}/uid"
+LABEL_KEY_SET = f"{GROUP}/key-set"
+LABEL_ROLE = f"{GROUP}/role"
+
+ANNOTATION_EFFECTIVE = f"{GROUP}/effective"
+ANNOTATION_CONTACT = f"{GROUP}/contact"
+ANNOTATION_DATA_DIGEST = f"{GROUP}/data-digest"
+ANNOTATION_NOT_AFTER = f"{GROUP}/not-after"
+ANNOTATION_RESTART = f"{GROUP}/restart"
+
+FIELD_MANAGER = OPERATOR
+STATUS_FIELD_MANAGER = f"{OPERATOR}-status"
+
+WATCH_SELECTOR = f"{MANAGED_BY}={OPERATOR}"
+"""Label selector of every child, so that the operator sees its own objects and no others."""
+
+
+def digest(value: Any, length: int = 10) -> str:
+    """A short stable hash of a JSON value, fit for names and labels.
+
+    Args:
+        value: anything that JSON can say; the order of keys does not matter.
+        length: hexadecimal digits to return.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def pod_name(name: str, key_set: str) -> str:
+    """The pod that serves with that key set: each replacement has a name of its own, known beforehand."""
+    return f"{name}-{key_set[:5]}"
+
+
+def tls_secret(name: str) -> str:
+    """The operator's own Secret with all key material."""
+    return f"{name}-tls"
+
+
+def files_secret(name: str) -> str:
+    """The connection Secret that clients mount, and wait for."""
+    return f"{name}-docker"
+
+
+def env_secret(name: str) -> str:
+    """The connection Secret that clients take their environment from."""
+    return f"{name}-docker-env"
+
+
+def data_claim(name: str) -> str:
+    """The claim that keeps the data-root of storage type `Claim`."""
+    return f"{name}-data"
+
+
+def service_host(name: str, namespace: str) -> str:
+    """The daemon's host name, as clients anywhere in the cluster resolve it."""
+    return f"{name}.{namespace}.svc"
+
+
+def endpoint(name: str, namespace: str) -> str:
+    """The daemon's address, as `DOCKER_HOST` takes it."""
+    return f"tcp://{service_host(name, namespace)}:{DOCKER_PORT}"
+
+
+def common_labels(name: str, uid: str) -> dict[str, str]:
+    """Labels of every child."""
+    return {MANAGED_BY: OPERATOR, LABEL_NAME: name, LABEL_UID: uid}
+
+
+DOCKER_PORT = 2376
+"""The port that Docker uses for TLS."""

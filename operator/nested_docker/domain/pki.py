@@ -1,0 +1,69 @@
+"""Which certificates a daemon needs, and for how long; making them is an adapter's work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from nested_docker.domain import names
+
+LIFETIME = timedelta(days=365)
+"""Lifetime of certificates whose daemon has no deadline."""
+
+MARGIN = timedelta(hours=1)
+"""How long certificates outlast their daemon's deadline, and how early an expiry is acted upon."""
+
+BACKDATED = timedelta(minutes=5)
+"""How far `notBefore` lies in the past, for clocks that differ."""
+
+RENEW_BEFORE = timedelta(days=30)
+"""How early a renewal is announced, where nothing forces it yet."""
+
+CA_CERTIFICATE = "ca.pem"
+SERVER_CERTIFICATE, SERVER_KEY = "server-cert.pem", "server-key.pem"
+CLIENT_CERTIFICATE, CLIENT_KEY = "client-cert.pem", "client-key.pem"
+OPERATOR_CERTIFICATE, OPERATOR_KEY = "operator-cert.pem", "operator-key.pem"
+
+KEYS = (
+    CA_CERTIFICATE,
+    SERVER_CERTIFICATE,
+    SERVER_KEY,
+    CLIENT_CERTIFICATE,
+    CLIENT_KEY,
+    OPERATOR_CERTIFICATE,
+    OPERATOR_KEY,
+)
+"""Keys of the `-tls` Secret. The authority's own key is not among them: it is never kept."""
+
+
+@dataclass(frozen=True)
+class CertificateRequest:
+    """A whole key set to make: an authority, and what it signs before it is forgotten.
+
+    Attributes:
+        common_name: subject of the authority, to be recognised in a client's error message.
+        dns_names: names that the server certificate is for.
+        ip_addresses: addresses that the server certificate is for.
+        not_before: start of every certificate's validity.
+        not_after: end of every certificate's validity.
+    """
+
+    common_name: str
+    dns_names: tuple[str, ...]
+    ip_addresses: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+
+
+def certificate_request(
+    name: str, namespace: str, *, cluster_domain: str, now: datetime, deadline: datetime | None
+) -> CertificateRequest:
+    """The key set of a NestedDocker's next pod."""
+    host = names.service_host(name, namespace)
+    return CertificateRequest(
+        common_name=f"{namespace}/{name}",
+        dns_names=(name, f"{name}.{namespace}", host, f"{host}.{cluster_domain}", "localhost"),
+        ip_addresses=("127.0.0.1", "::1"),
+        not_before=now - BACKDATED,
+        not_after=(deadline or now + LIFETIME) + MARGIN,
+    )

@@ -1,0 +1,108 @@
+"""What has been seen of the cluster: fed by watches and by our own writes, whichever is newer."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping, ValuesView
+from typing import Any
+
+from nested_docker.domain.manifests.base import Identity
+from nested_docker.domain.names import LABEL_NAME
+from nested_docker.engine.queue import Key
+from nested_docker.engine.trim import trim
+
+Manifest = dict[str, Any]
+
+CHILD_KINDS = ("Pod", "Service", "Secret", "PersistentVolumeClaim", "NetworkPolicy")
+GOVERNING_KINDS = ("NestedDockerClass", "NestedDockerPolicy", "Node", "RuntimeClass")
+"""Kinds that concern many NestedDockers at once."""
+
+_TOMBSTONES = 4096
+
+
+class Cache:
+    """Objects by kind, namespace and name, trimmed.
+
+    The answer to a write is remembered at once, so that the next plan does not depend on how soon
+    the watch brings it; an event that is older than what is known is ignored.
+
+    Attributes:
+        governing_version: grows whenever something changes that concerns many NestedDockers.
+    """
+
+    def __init__(self) -> None:
+        self._objects: defaultdict[str, dict[Key, Manifest]] = defaultdict(dict)
+        self._children: dict[Key, set[Identity]] = {}
+        self._dead: deque[str] = deque(maxlen=_TOMBSTONES)
+        self.governing_version = 0
+
+    def put(self, obj: Mapping[str, Any], kind: str) -> bool:
+        """Remember an object as it is now; whether that brings anything new."""
+        metadata = obj["metadata"]
+        place = (metadata.get("namespace", ""), metadata["name"])
+        known = self._objects[kind].get(place)
+        if metadata.get("uid") in self._dead or (known is not None and not _newer(metadata, known["metadata"])):
+            return False
+        trimmed = trim(obj, kind)
+        self._objects[kind][place] = trimmed
+        owner = self.owner(obj, kind)
+        if owner is not None:
+            self._children.setdefault(owner, set()).add(Identity(kind, metadata["name"]))
+        new = known is None or _essence(known) != _essence(trimmed)
+        self.governing_version += new and kind in GOVERNING_KINDS
+        return new
+
+    def remove(self, obj: Mapping[str, Any], kind: str) -> None:
+        """Forget an object that is gone; a new one of the same name stays."""
+        metadata = obj["metadata"]
+        self._dead.append(metadata.get("uid", ""))
+        place = (metadata.get("namespace", ""), metadata["name"])
+        known = self._objects[kind].get(place)
+        if known is None or known["metadata"].get("uid") != metadata.get("uid"):
+            return
+        del self._objects[kind][place]
+        self.governing_version += kind in GOVERNING_KINDS
+        owner = self.owner(known, kind)
+        siblings = self._children.get(owner) if owner is not None else None
+        if owner is not None and siblings is not None:
+            siblings.discard(Identity(kind, place[1]))
+            if not siblings:
+                del self._children[owner]
+
+    def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
+        """One object, trimmed."""
+        return self._objects[kind].get((namespace, name))
+
+    def all(self, kind: str) -> ValuesView[Manifest]:
+        """Every object of a kind, trimmed."""
+        return self._objects[kind].values()
+
+    def children(self, key: Key) -> dict[Identity, Manifest]:
+        """The children that carry a NestedDocker's name."""
+        return {
+            identity: self._objects[identity.kind][key[0], identity.name] for identity in self._children.get(key, ())
+        }
+
+    @staticmethod
+    def owner(obj: Mapping[str, Any], kind: str) -> Key | None:
+        """The NestedDocker that an object belongs to, by its label; None: it is no child."""
+        if kind not in CHILD_KINDS:
+            return None
+        metadata = obj["metadata"]
+        name = metadata.get("labels", {}).get(LABEL_NAME)
+        return (metadata.get("namespace", ""), name) if name else None
+
+
+def _newer(metadata: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """Whether what is offered is newer than what is known.
+
+    Kubernetes declares resource versions of one resource comparable as numbers (KEP-5504).
+    """
+    if metadata.get("uid") != known.get("uid"):
+        return True
+    return int(metadata.get("resourceVersion", 0)) > int(known.get("resourceVersion", 0))
+
+
+def _essence(trimmed: Manifest) -> Manifest:
+    metadata = {key: value for key, value in trimmed["metadata"].items() if key != "resourceVersion"}
+    return trimmed | {"metadata": metadata}

@@ -1,0 +1,52 @@
+"""A fence before the API server: writes pass only while this replica leads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nested_docker.domain.ports import Kube
+
+Manifest = dict[str, Any]
+
+
+class Fenced:
+    """The API server, with a check before every write."""
+
+    def __init__(self, kube: Kube, check: Callable[[], None]) -> None:
+        self._kube, self._check = kube, check
+
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """As `Kube.create`."""
+        self._check()
+        return await self._kube.create(manifest, dry_run=dry_run)
+
+    async def apply(self, manifest: Manifest) -> Manifest:
+        """As `Kube.apply`."""
+        self._check()
+        return await self._kube.apply(manifest)
+
+    async def apply_status(self, manifest: Manifest) -> Manifest:
+        """As `Kube.apply_status`."""
+        self._check()
+        return await self._kube.apply_status(manifest)
+
+    async def replace(self, manifest: Manifest) -> Manifest:
+        """As `Kube.replace`."""
+        self._check()
+        return await self._kube.replace(manifest)
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """As `Kube.delete`."""
+        self._check()
+        await self._kube.delete(kind, namespace, name, uid)
+
+    async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
+        """As `Kube.get`."""
+        return await self._kube.get(kind, namespace, name)
+
+    async def list(
+        self, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> list[Manifest]:
+        """As `Kube.list`."""
+        return await self._kube.list(kind, namespace, labels=labels, fields=fields)

@@ -1,0 +1,108 @@
+"""From the cache to the snapshot that a plan is made from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from nested_docker.api.meta import KubeModel
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
+from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
+from nested_docker.domain.conditions import parse_timestamp
+from nested_docker.domain.manifests.base import Owner
+from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
+from nested_docker.domain.observed import Observed
+from nested_docker.engine.cache import Cache
+from nested_docker.engine.queue import Key
+
+logger = logging.getLogger(__name__)
+
+Manifest = dict[str, Any]
+Spec = TypeVar("Spec", bound=KubeModel)
+
+
+@dataclass(frozen=True)
+class _Governing:
+    """What concerns many NestedDockers, read once per version of it."""
+
+    version: int
+    classes: Mapping[str, NestedDockerClassSpec]
+    default_classes: tuple[str, ...]
+    policies: Mapping[str, NestedDockerPolicySpec]
+    cluster: ClusterFacts
+
+
+class Observer:
+    """Reads snapshots from the cache."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._governing = self._read_governing()
+
+    def observe(self, key: Key) -> Observed | None:
+        """The NestedDocker as it is known now; None: it is not there, or on its way out."""
+        obj = self._cache.get("NestedDocker", *key)
+        if obj is None or "deletionTimestamp" in obj["metadata"]:
+            return None
+        metadata = obj["metadata"]
+        namespace = self._cache.get("Namespace", "", key[0])
+        if self._governing.version != self._cache.governing_version:
+            self._governing = self._read_governing()
+        return Observed(
+            owner=Owner(name=key[1], namespace=key[0], uid=metadata["uid"]),
+            spec=obj.get("spec", {}),
+            created=parse_timestamp(metadata["creationTimestamp"]),
+            generation=metadata.get("generation", 0),
+            annotations=metadata.get("annotations", {}),
+            status=_status(obj),
+            namespace_labels=namespace["metadata"].get("labels", {}) if namespace else {},
+            classes=self._governing.classes,
+            default_classes=self._governing.default_classes,
+            policies=self._governing.policies,
+            cluster=self._governing.cluster,
+            children=self._cache.children(key),
+        )
+
+    def _read_governing(self) -> _Governing:
+        return _Governing(
+            version=self._cache.governing_version,
+            classes=self._parsed("NestedDockerClass", NestedDockerClassSpec),
+            default_classes=tuple(
+                sorted(
+                    obj["metadata"]["name"]
+                    for obj in self._cache.all("NestedDockerClass")
+                    if obj["metadata"].get("annotations", {}).get(DEFAULT_CLASS_ANNOTATION) == "true"
+                )
+            ),
+            policies=self._parsed("NestedDockerPolicy", NestedDockerPolicySpec),
+            cluster=ClusterFacts(
+                runtime_classes=frozenset(obj["metadata"]["name"] for obj in self._cache.all("RuntimeClass")),
+                nodes={
+                    obj["metadata"]["name"]: NodeFacts(ready=obj["ready"], labels=obj["metadata"].get("labels", {}))
+                    for obj in self._cache.all("Node")
+                },
+            ),
+        )
+
+    def _parsed(self, kind: str, model: type[Spec]) -> dict[str, Spec]:
+        specs = {}
+        for obj in self._cache.all(kind):
+            name = obj["metadata"]["name"]
+            try:
+                specs[name] = model.model_validate(obj.get("spec", {}))
+            except ValidationError as error:
+                logger.warning("%s %s is not valid and counts as absent: %s", kind, name, error)
+        return specs
+
+
+def _status(obj: Manifest) -> NestedDockerStatus:
+    """The status as it was last written; one that cannot be read is written anew."""
+    try:
+        return NestedDockerStatus.model_validate(obj.get("status", {}))
+    except ValidationError as error:
+        logger.warning("the status of %s cannot be read and is written anew: %s", obj["metadata"]["name"], error)
+        return NestedDockerStatus()

@@ -1,0 +1,55 @@
+"""From an event to the NestedDockers that it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nested_docker.engine.cache import CHILD_KINDS, Cache
+from nested_docker.engine.queue import Key, Priority, WorkQueue
+
+
+class Router:
+    """Keeps the cache and queues what an event concerns."""
+
+    def __init__(self, cache: Cache, queue: WorkQueue) -> None:
+        self._cache, self._queue = cache, queue
+
+    def seen(self, kind: str, obj: Mapping[str, Any]) -> None:
+        """An object is there, or has changed."""
+        if self._cache.put(obj, kind):
+            self._enqueue(kind, obj)
+
+    def gone(self, kind: str, obj: Mapping[str, Any]) -> None:
+        """An object has ceased to be."""
+        self._cache.remove(obj, kind)
+        self._enqueue(kind, obj)
+
+    def everything(self) -> None:
+        """Every NestedDocker wants a look, without haste: this replica has just begun to lead."""
+        for key in self._all():
+            self._queue.add(key, Priority.BACKGROUND)
+
+    def _enqueue(self, kind: str, obj: Mapping[str, Any]) -> None:
+        for key, priority in self._concerned(kind, obj):
+            self._queue.add(key, priority)
+
+    def _concerned(self, kind: str, obj: Mapping[str, Any]) -> Iterable[tuple[Key, Priority]]:
+        metadata = obj["metadata"]
+        if kind == "NestedDocker":
+            return [((metadata["namespace"], metadata["name"]), Priority.NORMAL)]
+        if kind in CHILD_KINDS:
+            owner = self._cache.owner(obj, kind)
+            return [(owner, Priority.NEARLY_READY)] if owner else []
+        if kind == "Namespace":
+            return [(key, Priority.BACKGROUND) for key in self._all() if key[0] == metadata["name"]]
+        if kind == "Node":
+            return [(key, Priority.BACKGROUND) for key in self._on_node(metadata["name"])]
+        return [(key, Priority.BACKGROUND) for key in self._all()]
+
+    def _all(self) -> list[Key]:
+        return [(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in self._cache.all("NestedDocker")]
+
+    def _on_node(self, node: str) -> list[Key]:
+        pods = (pod for pod in self._cache.all("Pod") if pod["spec"].get("nodeName") == node)
+        return [owner for pod in pods if (owner := self._cache.owner(pod, "Pod")) is not None]

@@ -1,0 +1,1 @@
+"""kopf wiring: watches feed the router, and write nothing."""

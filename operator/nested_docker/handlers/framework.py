@@ -1,0 +1,36 @@
+"""How kopf is set up: as an informer, never as a keeper of state in objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+
+UNUSED_FINALIZER = "nesteddocker.dev/kopf-does-not-use-finalizers"
+"""kopf removes its own finalizer wherever only event handlers stand, so its own must be nobody's."""
+
+WATCH_INACTIVITY_SECONDS = 70
+"""A watch without even a bookmark for this long is taken for dead; bookmarks come every minute."""
+
+
+def settings() -> kopf.OperatorSettings:
+    """Kopf's settings."""
+    configured = kopf.OperatorSettings()
+    configured.persistence.finalizer = UNUSED_FINALIZER
+    configured.posting.enabled = False
+    configured.scanning.disabled = False
+    configured.watching.inactivity_timeout = WATCH_INACTIVITY_SECONDS
+    configured.networking.connect_timeout = 30
+    configured.execution.max_workers = 8
+    return configured
+
+
+def registry() -> kopf.OperatorRegistry:
+    """A registry with our way of logging in: the pod's service account, else the current kubeconfig."""
+    created = kopf.OperatorRegistry()
+    kopf.on.login(id="login", registry=created, errors=kopf.ErrorsMode.TEMPORARY)(_login)
+    return created
+
+
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)

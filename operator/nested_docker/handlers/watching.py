@@ -1,0 +1,37 @@
+"""Watches: one event handler per kind, each of which only passes on what it has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import kopf
+
+from nested_docker.adapters.resources import RESOURCES
+from nested_docker.domain.names import WATCH_SELECTOR
+from nested_docker.engine.cache import CHILD_KINDS, GOVERNING_KINDS
+from nested_docker.engine.routing import Router
+
+WATCHED = ("NestedDocker", *GOVERNING_KINDS, "Namespace", *CHILD_KINDS)
+
+
+def register(registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, router: Router) -> None:
+    """Watch every kind that matters, and of children only our own."""
+    for kind in WATCHED:
+        resource = RESOURCES[kind]
+        group, _, version = resource.api_version.rpartition("/")
+        kopf.on.event(group, version, resource.plural, id=f"see-{resource.plural}", registry=registry)(
+            _handler(kind, router)
+        )
+        if kind in CHILD_KINDS:
+            settings.watching.label_selectors[group, version, resource.plural] = WATCH_SELECTOR
+
+
+def _handler(kind: str, router: Router) -> Callable[..., Awaitable[None]]:
+    async def see(event: kopf.RawEvent, **_: Any) -> None:
+        if event["type"] == "DELETED":
+            router.gone(kind, event["object"])
+        else:
+            router.seen(kind, event["object"])
+
+    return see

@@ -1,0 +1,79 @@
+"""Metrics for Prometheus; none has an object's name in its labels."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+Count = Callable[[], float]
+
+
+class Metrics:
+    """Everything that is counted.
+
+    Args:
+        nested_dockers: every NestedDocker known, for the counts by mode and state.
+        requests: requests sent to the API server, by verb and kind.
+        queue_depth: keys that wait.
+        leading: whether this replica leads.
+    """
+
+    def __init__(
+        self,
+        *,
+        nested_dockers: Callable[[], Iterable[Mapping[str, Any]]],
+        requests: Callable[[], Mapping[tuple[str, str], int]],
+        queue_depth: Count,
+        leading: Callable[[], bool],
+    ) -> None:
+        self.registry = CollectorRegistry()
+        self._nested_dockers, self._requests = nested_dockers, requests
+        self._queue_depth, self._leading = queue_depth, leading
+        self._passes = Counter(
+            "nested_docker_reconciles", "Passes over a NestedDocker.", ["outcome"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "nested_docker_reconcile_seconds",
+            "Duration of a pass.",
+            registry=self.registry,
+            buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15),
+        )
+        self.registry.register(self)
+
+    def observe(self, outcome: str, seconds: float) -> None:
+        """Count a pass."""
+        self._passes.labels(outcome).inc()
+        self._seconds.observe(seconds)
+
+    def collect(self) -> Iterator[Metric]:
+        """What is read off rather than counted along; called at each scrape."""
+        yield GaugeMetricFamily(
+            "nested_docker_queue_depth", "NestedDockers that wait to be worked on.", value=self._queue_depth()
+        )
+        yield GaugeMetricFamily("nested_docker_leading", "Whether this replica leads.", value=float(self._leading()))
+        yield self._objects()
+        requests = CounterMetricFamily(
+            "nested_docker_api_requests", "Requests to the API server.", labels=["verb", "kind"]
+        )
+        for (verb, kind), count in list(self._requests().items()):
+            requests.add_metric([verb, kind], count)
+        yield requests
+
+    def _objects(self) -> Metric:
+        family = GaugeMetricFamily(
+            "nested_docker_objects", "NestedDockers by mode and state.", labels=["mode", "ready", "reason"]
+        )
+        tally = Tally(_state(obj.get("status", {})) for obj in list(self._nested_dockers()))
+        for state, count in sorted(tally.items()):
+            family.add_metric(list(state), count)
+        return family
+
+
+def _state(status: Mapping[str, Any]) -> tuple[str, str, str]:
+    conditions: list[Mapping[str, str]] = status.get("conditions", [])
+    ready = next((each for each in conditions if each["type"] == "Ready"), {})
+    return status.get("mode", ""), ready.get("status", "Unknown"), ready.get("reason", "")

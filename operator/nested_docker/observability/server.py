@@ -1,0 +1,40 @@
+"""The probes' and Prometheus' server: /healthz, /readyz, /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+Check = Callable[[], str]
+"""Says what is wrong; empty: nothing."""
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+async def serve(port: int, *, healthy: Check, ready: Check, registry: CollectorRegistry) -> web.AppRunner:
+    """Start the server on every address; the caller cleans the runner up."""
+    app = web.Application()
+    app.router.add_get("/healthz", _probe(healthy))
+    app.router.add_get("/readyz", _probe(ready))
+    app.router.add_get("/metrics", _metrics(registry))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, None, port).start()
+    return runner
+
+
+def _probe(check: Check) -> Handler:
+    async def handle(_request: web.Request) -> web.Response:
+        trouble = check()
+        return web.Response(text=trouble or "ok", status=503 if trouble else 200)
+
+    return handle
+
+
+def _metrics(registry: CollectorRegistry) -> Handler:
+    async def handle(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return handle

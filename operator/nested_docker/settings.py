@@ -1,0 +1,70 @@
+"""Settings of the operator: environment variables with the prefix `NESTED_DOCKER_`, read once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from nested_docker.domain.effective import OperatorDefaults
+
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+def _own_namespace() -> str:
+    return NAMESPACE_FILE.read_text(encoding="utf-8") if NAMESPACE_FILE.exists() else "nested-docker-system"
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """What an installation can set; the chart's `values.yaml` has the same names in camelCase."""
+
+    model_config = SettingsConfigDict(env_prefix="NESTED_DOCKER_", frozen=True)
+
+    engine_image: str = Field(
+        default="docker:28-dind", description="Image of the daemon where neither NestedDocker nor class name one."
+    )
+    operator_image: str = Field(
+        default="nested-docker-operator:latest", description="The operator's own image, for relay and idle watch."
+    )
+    operator_namespace: str = Field(default_factory=_own_namespace, description="Namespace of the operator.")
+    image_pull_policy: str = Field(default="IfNotPresent", description="Pull policy of the pods' containers.")
+    cluster_domain: str = Field(default="cluster.local", description="DNS domain of the cluster.")
+    namespaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(), description="Namespaces to serve, separated by commas; empty: the whole cluster."
+    )
+    workers: int = Field(default=8, ge=1, le=64, description="NestedDockers that are worked on at the same time.")
+    resync_seconds: float = Field(
+        default=300, ge=10, description="Seconds between full comparisons with the API server's lists."
+    )
+    leader_election: bool = Field(default=True, description="Whether several replicas agree on one that acts.")
+    lease_name: str = Field(default="nested-docker-operator", description="Lease by which they agree.")
+    lease_seconds: float = Field(
+        default=15, ge=3, description="Seconds after which a leader that has fallen silent is replaced."
+    )
+    health_port: int = Field(default=8080, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
+    log_format: LogFormat = Field(default=LogFormat.JSON, description="How log lines look.")
+    log_level: str = Field(default="INFO", description="Least severity that is logged.")
+
+    def defaults(self) -> OperatorDefaults:
+        """The part that the domain knows."""
+        return OperatorDefaults(
+            engine_image=self.engine_image,
+            operator_image=self.operator_image,
+            operator_namespace=self.operator_namespace,
+            cluster_domain=self.cluster_domain,
+            image_pull_policy=self.image_pull_policy,
+        )
