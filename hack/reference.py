@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +42,7 @@ def documented_reasons() -> Iterator[tuple[str, str]]:
     """Each reason with the text under it."""
     tree = ast.parse(inspect.getsource(reasons.Reason))
     body = tree.body[0].body  # type: ignore[attr-defined]
-    for statement, following in zip(body, body[1:], strict=False):
+    for statement, following in itertools.pairwise(body):
         if isinstance(statement, ast.Assign) and isinstance(following, ast.Expr):
             yield ast.literal_eval(statement.value), ast.literal_eval(following.value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line."""
-    from nested_docker.cli import app
+    from nested_docker.cli.app import app
 
     app()
 

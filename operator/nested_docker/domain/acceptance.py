@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, reso
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.reasons import Reason
+
+SHOWN_VALUE = 200
+"""Characters of a wrong value that a message repeats."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +132,13 @@ def _joined(rejections: list[Rejected]) -> Rejected:
 
 
 def _explain(error: ValidationError) -> str:
-    problems = (
-        f"spec.{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']} (value: {problem['input']!r})"
-        for problem in error.errors(include_url=False)
-    )
+    """Every problem with its path, its value and, from the model's own message, the remedy."""
+    problems = []
+    for problem in error.errors(include_url=False):
+        path = ".".join(str(part) for part in ("spec", *problem["loc"]))
+        value = json.dumps(problem["input"], default=str)
+        shown = value if len(value) <= SHOWN_VALUE else value[:SHOWN_VALUE] + "…"
+        problems.append(f"{path}: {problem['msg'].removeprefix('Value error, ')} (value: {shown})")
     return "; ".join(problems)
 
 

@@ -54,7 +54,14 @@ class Children:
 
     def __init__(self, observed: Observed) -> None:
         self._observed = observed
-        self.conflicts: list[Conflict] = []
+
+    def conflict(self, needed: Iterable[Identity]) -> Conflict | None:
+        """The first of these names that is known to be another's."""
+        for identity in needed:
+            existing = self._observed.children.get(identity)
+            if existing is not None and self._observed.ownership(existing) != Ownership.OURS:
+                return Conflict(identity, self._observed.ownership(existing))
+        return None
 
     def ensure(self, *wanted: Desired | None) -> Stage:
         """Writes after which each of these is there as wanted; None is nothing wanted."""
@@ -102,12 +109,8 @@ class Children:
         existing = self._observed.children.get(identity)
         if existing is None:
             return [Create(desired)]
-        ownership = self._observed.ownership(existing)
-        if ownership != Ownership.OURS:
-            self.conflicts.append(Conflict(identity, ownership))
-            return []
-        if identity.kind == "Pod":  # immutable but for this
-            desired = manifest = {key: manifest[key] for key in ("apiVersion", "kind", "metadata")}
+        if identity.kind == "Pod":
+            desired = manifest = _what_makes_a_pod_ours(manifest)
         elif identity.kind == "PersistentVolumeClaim":  # grown or bound by others, and kept whatever it is
             return []
         difference = first_difference(_without_name(manifest), existing)
@@ -123,6 +126,14 @@ class Children:
     @staticmethod
     def _delete(manifest: Manifest) -> Delete:
         return Delete(Identity.of(manifest), str(manifest["metadata"].get("uid", "")))
+
+
+def _what_makes_a_pod_ours(manifest: Manifest) -> Manifest:
+    """All that is ever put back on a running pod; everything else about it changes by replacement only."""
+    metadata = manifest["metadata"]
+    kept = {key: metadata[key] for key in ("name", "namespace", "ownerReferences")}
+    labels = {key: value for key, value in metadata["labels"].items() if key in names.OWN_LABELS}
+    return {"apiVersion": manifest["apiVersion"], "kind": "Pod", "metadata": kept | {"labels": labels}}
 
 
 def _without_name(manifest: Manifest) -> Manifest:

@@ -8,12 +8,10 @@ from datetime import datetime, timedelta
 from nested_docker.api.v1alpha1.nested_docker import ContainerResult, RestartPolicy
 from nested_docker.domain.acceptance import Accepted
 from nested_docker.domain.conditions import parse_timestamp, timestamp
+from nested_docker.domain.modes.dockerd import IDLE_WATCH
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.pod_state import PodState
 from nested_docker.domain.reasons import Reason, Type
-
-IDLE_WATCH = "idle-watch"
-"""Container that ends by itself when nothing has used the daemon for long enough."""
 
 
 @dataclass(frozen=True)

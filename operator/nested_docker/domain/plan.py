@@ -16,10 +16,11 @@ from nested_docker.api.v1alpha1.nested_docker import BindingReference, EngineSta
 from nested_docker.api.v1alpha1.nested_docker_class import NetworkPolicyManagement
 from nested_docker.domain import life, names, pki
 from nested_docker.domain.acceptance import Accepted, Rejected, accept
-from nested_docker.domain.children import Children, Stage
+from nested_docker.domain.children import Children, Conflict, Stage
 from nested_docker.domain.conditions import Conditions, timestamp
 from nested_docker.domain.effective import Change, OperatorDefaults, first_change
 from nested_docker.domain.manifests import secrets, storage
+from nested_docker.domain.manifests.base import Identity
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
@@ -117,7 +118,8 @@ class _Planner:
             return self._ended(ending)
         if self.accepted.spec.suspend:
             self.conditions.set(Type.READY, Status.FALSE, Reason.SUSPENDED, "spec.suspend is true")
-            return Plan(stages=self.children.teardown(), status=self._status(serving=False))
+            status = _if_changed(self.observed, self._status(serving=False))
+            return Plan(stages=self.children.teardown(), status=status)
         if self.observed.refusal is not None:
             return self._refused()
         if self._must_renew():
@@ -229,9 +231,10 @@ class _Planner:
         return any(present.get(name, image) != image for name, image in wanted.items())
 
     def _serve(self, key_set: KeySet) -> Plan:
+        conflict = self.children.conflict(self._names_needed())
+        if conflict is not None:
+            return self._in_conflict(conflict)
         stages = self._provision(key_set)
-        if self.children.conflicts:
-            return self._in_conflict()
         self.conditions.set(Type.PROVISIONED, Status.TRUE, Reason.PROVISIONED, "every object exists")
         reach = judge(self.observed, self.pod, self.mode)
         self.conditions.set(Type.DAEMON_REACHABLE, _status(reach.reachable), reach.reason, reach.message)
@@ -273,8 +276,18 @@ class _Planner:
         kept = self.mode.keeps_data and self.effective.storage.type == StorageType.CLAIM
         return kept and self.pod is None and any(True for _ in self.observed.pods())
 
-    def _in_conflict(self) -> Plan:
-        conflict = self.children.conflicts[0]
+    def _names_needed(self) -> list[Identity]:
+        """Every name that must be ours before the daemon can serve, those included that are made last."""
+        name = self.owner.name
+        secret_names = (names.tls_secret(name), names.env_secret(name), names.files_secret(name))
+        needed = [Identity("Service", name), *(Identity("Secret", secret) for secret in secret_names)]
+        if self.accepted.offered.network_policy == NetworkPolicyManagement.MANAGED:
+            needed.append(Identity("NetworkPolicy", name))
+        if self.effective.storage.type == StorageType.CLAIM:
+            needed.append(Identity("PersistentVolumeClaim", names.data_claim(name)))
+        return needed
+
+    def _in_conflict(self, conflict: Conflict) -> Plan:
         subject = f"{conflict.identity.kind} {conflict.identity.name}"
         if conflict.ownership == Ownership.PREVIOUS:
             reason, message = (

@@ -80,9 +80,11 @@ class PodState:
         return bool(self._daemon.get("ready"))
 
     @property
-    def daemon_started(self) -> bool:
-        """Whether the daemon's startup probe has succeeded since its last start."""
-        return bool(self._daemon.get("started"))
+    def daemon_was_ready(self) -> bool:
+        """Whether the daemon had been ready since its last start, and is not any more."""
+        since = self._daemon.get("state", {}).get("running", {}).get("startedAt", "")
+        lost = self._condition("ContainersReady").get("lastTransitionTime", "")
+        return bool(since) and not self.daemon_ready and lost > since
 
     @property
     def waits_silently(self) -> bool:
@@ -135,17 +137,17 @@ class PodState:
         return self._last_ending.get("reason") == OUT_OF_MEMORY
 
     def _unschedulable(self) -> tuple[Reason, str] | None:
-        for condition in self._status.get("conditions", []):
-            if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-                message = condition.get("message", "")
-                if "PersistentVolumeClaim" in message or "persistentvolumeclaim" in message:
-                    return (
-                        Reason.VOLUME_NOT_BOUND,
-                        f"the data-root's PersistentVolumeClaim is not bound: check its storageClassName and size "
-                        f"(the scheduler said: {message})",
-                    )
-                return Reason.UNSCHEDULABLE, f"no node takes the pod (the scheduler said: {message})"
-        return None
+        condition = self._condition("PodScheduled")
+        if condition.get("status") != "False":
+            return None
+        message = condition.get("message", "")
+        if "persistentvolumeclaim" in message.lower():
+            return (
+                Reason.VOLUME_NOT_BOUND,
+                "the data-root's PersistentVolumeClaim is not bound: check its storageClassName and size "
+                f"(the scheduler said: {message})",
+            )
+        return Reason.UNSCHEDULABLE, f"no node takes the pod (the scheduler said: {message})"
 
     def _container_trouble(self, mode: ModeBehaviour) -> tuple[Reason, str] | None:
         for status in self._container_statuses():
@@ -185,8 +187,8 @@ class PodState:
             return explained
         return (
             Reason.DAEMON_CRASHED,
-            f"the daemon ended with exit code {ending.get('exitCode')} "
-            f"({self.restarts} restarts): {words or 'it left no message; see kubectl logs'}",
+            f"the daemon ended with exit code {ending.get('exitCode')}: "
+            f"{words or 'it left no message; see kubectl logs'}",
         )
 
     @staticmethod
@@ -209,6 +211,10 @@ class PodState:
         state, last = self._daemon.get("state", {}), self._daemon.get("lastState", {})
         ending: Mapping[str, Any] = state.get("terminated") or last.get("terminated") or {}
         return ending
+
+    def _condition(self, type_: str) -> Mapping[str, str]:
+        conditions: list[Mapping[str, str]] = self._status.get("conditions", [])
+        return next((condition for condition in conditions if condition.get("type") == type_), {})
 
     def _container(self, name: str) -> Mapping[str, Any]:
         return next((status for status in self._container_statuses() if status.get("name") == name), {})

@@ -72,10 +72,11 @@ def _contact(observed: Observed, pod: PodState) -> tuple[str, bool]:
 
 def _since_contact(observed: Observed, pod: PodState, mode: ModeBehaviour, mark: str) -> tuple[bool, Reason, str]:
     same_start = mark == f"{pod.uid}/{pod.restarts}"
-    if pod.daemon_ready or (same_start and pod.daemon_running and not pod.daemon_started):
+    answered_since_start = same_start and pod.daemon_running and not pod.daemon_was_ready
+    if pod.daemon_ready or answered_since_start:
         told = " (restarted after it was killed at its memory limit)" if pod.out_of_memory() else ""
         return True, Reason.DAEMON_ANSWERED, f"the daemon answers over TLS{told}"
-    if pod.daemon_running and pod.daemon_started:
+    if pod.daemon_running and pod.daemon_was_ready:
         return (
             False,
             Reason.DAEMON_UNREACHABLE,

@@ -68,9 +68,9 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
         "status": {key: status[key] for key in ("phase", "reason", "message", "podIP") if key in status}
         | {
             "conditions": [
-                {key: condition[key] for key in ("type", "status", "message") if key in condition}
+                {key: condition[key] for key in ("type", "status", "message", "lastTransitionTime") if key in condition}
                 for condition in status.get("conditions", [])
-                if condition["type"] == "PodScheduled"
+                if condition["type"] in {"PodScheduled", "ContainersReady"}
             ]
         }
         | {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, RestartPolicy, WorkloadContainer, WorkloadSpec
+from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, WorkloadContainer
 from nested_docker.domain import names
 from nested_docker.domain.manifests import storage
 from nested_docker.domain.manifests.base import Manifest, child
 from nested_docker.domain.modes.base import ModeBehaviour, PodContext
-from nested_docker.domain.modes.dockerd import SOCKET, SOCKET_DIRECTORY, SOCKET_GID
+from nested_docker.domain.modes.dockerd import IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_DIRECTORY, SOCKET_GID
 from nested_docker.domain.pki import CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY
 
 GRACE_SECONDS = 30
@@ -82,19 +82,34 @@ def _spec(context: PodContext, mode: ModeBehaviour) -> Manifest:
 
 def _containers(context: PodContext, mode: ModeBehaviour) -> Manifest:
     """Beside a workload the daemon is a native sidecar: up before it, and stopped after it."""
-    daemon = mode.container(context)
+    own = [mode.container(context), *_idle_watch(context, mode)]
     workload = context.effective.workload
     if workload is None:
-        return {"containers": [daemon], "restartPolicy": "Always"}
+        return {"containers": own, "restartPolicy": "Always"}
     return {
-        "initContainers": [daemon | {"restartPolicy": "Always"}],
+        "initContainers": [container | {"restartPolicy": "Always"} for container in own],
         "containers": [_workload_container(context, container) for container in workload.containers],
-        "restartPolicy": _restart_policy(workload),
+        "restartPolicy": workload.restart_policy.value,
     }
 
 
-def _restart_policy(workload: WorkloadSpec) -> str:
-    return "Never" if workload.restart_policy == RestartPolicy.NEVER else "Always"
+def _idle_watch(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
+    """A container that ends when nothing has used the daemon for long enough; its end is an event, so nobody polls."""
+    seconds = context.effective.idle_timeout_seconds
+    if seconds is None:
+        return []
+    flags = [f"--timeout={seconds}", f"--socket={SOCKET}", f"--port={names.DOCKER_PORT}"]
+    return [
+        {
+            "name": IDLE_WATCH,
+            "image": context.defaults.operator_image,
+            "imagePullPolicy": context.defaults.image_pull_policy,
+            "args": ["idle-watch", *flags, *([] if mode.keeps_data else ["--no-containers"])],
+            "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+            "securityContext": RESTRICTED,
+            "volumeMounts": [{"name": "socket", "mountPath": SOCKET_DIRECTORY}],
+        }
+    ]
 
 
 def _workload_container(context: PodContext, container: WorkloadContainer) -> Manifest:

@@ -13,6 +13,9 @@ from nested_docker.domain.manifests.base import Manifest
 from nested_docker.domain.modes.base import PodContext
 
 CONTAINER = "daemon"
+IDLE_WATCH = "idle-watch"
+"""Container that ends by itself when nothing has used the daemon for long enough."""
+
 SOCKET_DIRECTORY = "/run/nested-docker"
 SOCKET = f"{SOCKET_DIRECTORY}/docker.sock"
 SOCKET_GID = 2375
@@ -22,7 +25,21 @@ SERVER_CERTIFICATES = "/certs/server"
 DATA_ROOT = "/var/lib/docker"
 CA_BUNDLE_DIRECTORY = "/etc/nested-docker/ca"
 
-START_SCRIPT = resources.files(__package__).joinpath("start-dockerd.sh").read_text(encoding="utf-8")
+OPERATOR_UID = 65532
+RESTRICTED = {
+    "runAsNonRoot": True,
+    "runAsUser": OPERATOR_UID,
+    "runAsGroup": OPERATOR_UID,
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""Security context of containers that run the operator's own image."""
+
+_SCRIPT = resources.files(__package__).joinpath("start-dockerd.sh").read_text(encoding="utf-8")
+START_SCRIPT = "".join(line for line in _SCRIPT.splitlines(keepends=True) if not line.lstrip().startswith("#"))
+"""The start script without its comments, which are for its readers and not for `kubectl describe`."""
 
 
 def dockerd_container(context: PodContext) -> Manifest:

@@ -12,6 +12,7 @@ from nested_docker.domain.manifests.base import Manifest
 from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext
 from nested_docker.domain.modes.dockerd import (
     CONTAINER,
+    RESTRICTED,
     SERVER_CERTIFICATES,
     SOCKET,
     SOCKET_DIRECTORY,
@@ -24,7 +25,6 @@ NODE_SOCKET = "/run/node/docker.sock"
 """Where the relay's container has the node's socket."""
 
 HEALTH_PORT = 8080
-RELAY_UID = 65532
 
 
 class HostSocket:
@@ -59,15 +59,7 @@ class HostSocket:
                 {"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"},
             ],
             "resources": context.effective.resources.dump(),
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": RELAY_UID,
-                "runAsGroup": RELAY_UID,
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": RESTRICTED,
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": [
                 {"name": "node-socket", "mountPath": NODE_SOCKET},

@@ -59,7 +59,4 @@ fi
 mkdir -p /etc/docker
 printf '%s' "${NESTED_DOCKER_CONFIG:-{\}}" >/etc/docker/daemon.json
 
-# Left behind by a daemon that was killed in this container's place.
-rm -f /run/docker.pid /var/run/docker.pid /run/docker/containerd/containerd.pid
-
 exec dockerd "$@"

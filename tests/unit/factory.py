@@ -1,0 +1,51 @@
+"""Makers of observed things, with defaults that a test overrides where it matters."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec
+from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.manifests.base import Owner
+from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
+from nested_docker.domain.observed import Observed
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+OWNER = Owner(name="build", namespace="team-a", uid="11111111-2222-3333-4444-555555555555")
+DEFAULTS = OperatorDefaults(operator_image="example.com/operator:1", operator_namespace="operator-system")
+
+
+def class_spec(**fields: Any) -> NestedDockerClassSpec:
+    return NestedDockerClassSpec.model_validate({"modes": ["Dind", "HostSocket", "Sysbox"]} | fields)
+
+
+def policy_spec(**fields: Any) -> NestedDockerPolicySpec:
+    grant = {
+        "namespaceSelector": {},
+        "allowedClasses": ["standard"],
+        "allowedModes": ["Dind", "HostSocket", "Sysbox"],
+        "hostSocket": {"allowRaw": True},
+    }
+    return NestedDockerPolicySpec.model_validate(grant | fields)
+
+
+CLUSTER = ClusterFacts(
+    runtime_classes=frozenset({"sysbox-runc"}),
+    nodes={"node-1": NodeFacts(ready=True, labels={"sysbox-runtime": "running"})},
+)
+
+
+def observed(spec: dict[str, Any] | None = None, **fields: Any) -> Observed:
+    """A NestedDocker of mode Dind, with a class and a policy that grants everything."""
+    given: dict[str, Any] = {
+        "owner": OWNER,
+        "spec": {"mode": "Dind"} if spec is None else spec,
+        "created": NOW - timedelta(minutes=1),
+        "namespace_labels": {"kubernetes.io/metadata.name": "team-a"},
+        "classes": {"standard": class_spec()},
+        "default_classes": ("standard",),
+        "policies": {"everything": policy_spec()},
+        "cluster": CLUSTER,
+    }
+    return Observed(**(given | fields))

@@ -1,0 +1,182 @@
+"""A world in memory: it carries plans out as a cluster would, one write at a time."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.unit.factory import DEFAULTS, NOW, observed
+
+from nested_docker.api.v1alpha1 import NestedDockerStatus
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.domain import names, pki
+from nested_docker.domain.children import Action, Apply, Create, Delete
+from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.manifests.base import Identity
+from nested_docker.domain.manifests.secrets import SecretManifest
+from nested_docker.domain.observed import DATA_DIGESTS, Contact, KeySet, Observed
+from nested_docker.domain.plan import Plan, plan
+from nested_docker.engine.trim import trim
+
+ENGINE = EngineStatus(
+    version="28.5.2", api_version="1.51", storage_driver="overlay2", backing_filesystem="extfs", cgroup_version="2"
+)
+
+
+class Crashed(Exception):
+    """The operator was killed."""
+
+
+class World:
+    """One NestedDocker and its children. `writes_left` kills the operator after that many writes."""
+
+    def __init__(self, spec: dict[str, Any] | None = None, **fields: Any) -> None:
+        self.base = observed(spec, **fields)
+        self.children: dict[Identity, dict[str, Any]] = dict(self.base.children)
+        self.status = NestedDockerStatus()
+        self.now = NOW
+        self.defaults: OperatorDefaults = DEFAULTS
+        self.contact: Contact | None = None
+        self.deleted = False
+        self.writes = 0
+        self.writes_left: int | None = None
+        self._numbers = itertools.count(1)
+        self._key_sets = itertools.count(1)
+
+    # --- what the engine does -----------------------------------------------------------------
+
+    def observe(self, issued: KeySet | None = None) -> Observed:
+        return replace(
+            self.base,
+            children=copy.deepcopy(self.children),
+            status=self.status,
+            issued=issued,
+            contact=self.contact,
+        )
+
+    def plan(self) -> Plan:
+        """The next plan, with a key set made where it asks for one."""
+        planned = plan(self.observe(), self.now, self.defaults)
+        if planned.issue is not None:
+            number = next(self._key_sets)
+            issued = KeySet({key: f"{key}-{number}" for key in pki.KEYS}, planned.issue.not_after)
+            planned = plan(self.observe(issued), self.now, self.defaults)
+            self._issued = issued
+        return planned
+
+    def step(self) -> bool:
+        """Plan once and carry it out; whether anything was written."""
+        before = self.writes
+        planned = self.plan()
+        for stage in planned.stages:
+            for action in stage:
+                self._write()
+                self._carry_out(action)
+        if planned.status is not None:
+            self._write()
+            self.status = planned.status
+        if planned.delete_self:
+            self._write()
+            self.deleted = True
+        if planned.dial is not None:
+            self.contact = Contact(planned.dial.pod_uid, planned.dial.restarts, ENGINE)
+            return True
+        return self.writes > before
+
+    def settle(self, limit: int = 12) -> None:
+        """Step, with pods that start at once, until nothing is written any more."""
+        for _ in range(limit):
+            self.run_pods()
+            self.finish_deletions()
+            if not self.step():
+                return
+        raise AssertionError(f"not settled after {limit} steps: {self.plan()}")
+
+    # --- what the cluster does ----------------------------------------------------------------
+
+    def pod(self) -> dict[str, Any]:
+        """The one pod that is not on its way out."""
+        (pod,) = [
+            child
+            for identity, child in self.children.items()
+            if identity.kind == "Pod" and "deletionTimestamp" not in child["metadata"]
+        ]
+        return pod
+
+    def run_pods(self) -> None:
+        """Every pod that has no status yet runs, and its daemon is ready."""
+        for identity, pod in self.children.items():
+            if identity.kind == "Pod" and not pod["status"].get("phase"):
+                pod["spec"]["nodeName"] = "node-1"
+                pod["status"] = {"phase": "Running", "podIP": "10.0.0.7"}
+                self.set_daemon(pod, state={"running": {"startedAt": "2026-03-01T12:00:01Z"}}, ready=True)
+
+    def set_daemon(self, pod: dict[str, Any], **fields: Any) -> None:
+        """Change the status of the daemon's container."""
+        beside = "initContainerStatuses" if "initContainers" in pod["spec"] else "containerStatuses"
+        before = next(iter(pod["status"].get(beside, [])), {"name": "daemon", "restartCount": 0})
+        pod["status"][beside] = [before | fields]
+
+    def finish_deletions(self) -> None:
+        for identity in [i for i, child in self.children.items() if "deletionTimestamp" in child["metadata"]]:
+            del self.children[identity]
+
+    def secret(self, name: str) -> dict[str, Any] | None:
+        return self.children.get(Identity("Secret", name))
+
+    def kinds(self) -> list[str]:
+        return sorted(f"{identity.kind}/{identity.name}" for identity in self.children)
+
+    def advance(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+    def _write(self) -> None:
+        if self.writes_left is not None:
+            if self.writes_left == 0:
+                raise Crashed
+            self.writes_left -= 1
+        self.writes += 1
+
+    def _carry_out(self, action: Action) -> None:
+        if isinstance(action, Delete):
+            child = self.children.get(action.identity)
+            if child is not None and child["metadata"]["uid"] == action.uid:
+                if action.identity.kind == "Pod":
+                    child["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+                else:
+                    del self.children[action.identity]
+            return
+        manifest = action.desired.manifest if isinstance(action.desired, SecretManifest) else action.desired
+        identity = Identity.of(manifest)
+        assert isinstance(action, Apply) == (identity in self.children), f"{action} on {self.kinds()}"
+        self.children[identity] = self._merged(identity, manifest, action)
+
+    def _merged(self, identity: Identity, manifest: dict[str, Any], action: Create | Apply) -> dict[str, Any]:
+        existing = self.children.get(identity)
+        stored = trim(copy.deepcopy(manifest), identity.kind)
+        metadata = stored["metadata"] | {"uid": f"uid-{next(self._numbers)}", "creationTimestamp": _stamp(self.now)}
+        if existing is not None:
+            metadata |= {key: existing["metadata"][key] for key in ("uid", "creationTimestamp")}
+        if isinstance(action.desired, SecretManifest):
+            key_set = self.observe(getattr(self, "_issued", None)).key_set()
+            stored[DATA_DIGESTS] = action.desired.digests(dict(key_set.digests) if key_set else {})
+        if existing is not None and identity.kind == "Pod":
+            return existing | {"metadata": metadata}
+        return stored | {"metadata": metadata}
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+EVERYTHING = [
+    "NetworkPolicy/build",
+    "Pod/*",
+    f"Secret/{names.files_secret('build')}",
+    f"Secret/{names.env_secret('build')}",
+    f"Secret/{names.tls_secret('build')}",
+    "Service/build",
+]
