@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-NAME = "nested-docker-demo"
+TOOL = str(ROOT / "hack/cluster/cluster")
+HOME = Path(os.environ.get("NESTED_DOCKER_CLUSTER_HOME", Path.home() / ".cache/nested-docker/cluster"))
+NAME = "demo"
 IMAGE = "nested-docker-operator:dev"
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running cluster.
+    """A running cluster with the operator's image in it.
 
     Attributes:
         title: what it is, for people.
         kubectl: the kubectl to use.
+        helm: the helm to use.
         kubeconfig: path of its kubeconfig.
         node_docker: command that runs the docker client against the node's own daemon.
         socket_gid: group of the node's Docker socket.
@@ -28,13 +31,10 @@ class Cluster:
 
     title: str
     kubectl: str
+    helm: str
     kubeconfig: str
     node_docker: tuple[str, ...]
     socket_gid: int
-
-    def environment(self) -> dict[str, str]:
-        """Environment for kubectl and helm."""
-        return {**os.environ, "KUBECONFIG": self.kubeconfig}
 
 
 def provide() -> Cluster:
@@ -47,7 +47,7 @@ def provide() -> Cluster:
         SystemExit: the cluster cannot be had; the message says why.
     """
     wanted = os.environ.get("CLUSTER", "auto")
-    providers: Mapping[str, Provider] = {"kind": _kind, "embedded": _embedded}
+    providers: dict[str, Callable[[], Cluster]] = {"kind": _kind, "embedded": _embedded}
     if wanted == "auto":
         wanted = "kind" if _kind_can_be_had() else "embedded"
     if wanted not in providers:
@@ -56,9 +56,8 @@ def provide() -> Cluster:
 
 
 def _kind_can_be_had() -> bool:
-    if not (shutil.which("docker") and shutil.which("kind") and shutil.which("kubectl")):
-        return False
-    return _quietly("docker", "info") and _quietly("docker", "pull", "--quiet", "busybox:1.37")
+    tools = all(shutil.which(tool) for tool in ("docker", "kind", "kubectl", "helm"))
+    return tools and _quietly("docker", "info") and _quietly("docker", "pull", "--quiet", "busybox:1.37")
 
 
 def _quietly(*command: str) -> bool:
@@ -69,37 +68,33 @@ def _quietly(*command: str) -> bool:
 
 
 def _kind() -> Cluster:
-    kubeconfig = str(ROOT / "build" / "kind.kubeconfig")
-    Path(kubeconfig).parent.mkdir(exist_ok=True)
-    existing = subprocess.run(["kind", "get", "clusters"], capture_output=True, text=True, check=True).stdout.split()
-    if NAME not in existing:
-        _run("kind", "create", "cluster", "--name", NAME, "--config", str(ROOT / "kind-config.yaml"))
-    _run("kind", "export", "kubeconfig", "--name", NAME, "--kubeconfig", kubeconfig)
+    name = f"nested-docker-{NAME}"
+    kubeconfig = ROOT / "build" / "kind.kubeconfig"
+    kubeconfig.parent.mkdir(exist_ok=True)
+    if name not in _run("kind", "get", "clusters").split():
+        _run("kind", "create", "cluster", "--name", name, "--config", str(ROOT / "kind-config.yaml"))
+    _run("kind", "export", "kubeconfig", "--name", name, "--kubeconfig", str(kubeconfig))
     _run(str(ROOT / "hack/image.sh"), IMAGE, env={**os.environ, "BUILDER": "docker"})
-    _run("kind", "load", "docker-image", IMAGE, "--name", NAME)
+    _run("kind", "load", "docker-image", IMAGE, "--name", name)
     gid = Path("/var/run/docker.sock").stat().st_gid
-    return Cluster("kind", str(shutil.which("kubectl")), kubeconfig, ("docker",), gid)
+    return Cluster("kind", "kubectl", "helm", str(kubeconfig), ("docker",), gid)
 
 
 def _embedded() -> Cluster:
-    tool = str(ROOT / "hack/cluster/cluster")
-    kubeconfig = _run(tool, "up", "--name", "demo", "--docker").strip()
-    _run(str(ROOT / "hack/image.sh"), IMAGE)
-    _run(tool, "load", "--name", "demo", _run(tool, "image", "path", IMAGE).strip())
-    inside = (tool, "exec", "--name", "demo", "--")
+    kubeconfig = _run(TOOL, "up", "--name", NAME, "--docker").strip()
+    _run(str(ROOT / "hack/tools/build.sh"))
+    archive = _run(str(ROOT / "hack/image.sh"), IMAGE).split()[-1]
+    _run(TOOL, "load", "--name", NAME, archive)
+    inside = (TOOL, "exec", "--name", NAME, "--")
     gid = int(_run(*inside, "stat", "-c", "%g", "/run/docker.sock"))
-    kubectl = Path.home() / ".cache/nested-docker/cluster/bin/kubectl"
-    return Cluster("the embedded cluster", str(kubectl), kubeconfig, (*inside, "docker"), gid)
+    programs = HOME / "bin"
+    docker = (*inside, "docker", "-H", "unix:///run/docker.sock")
+    return Cluster("embedded", str(programs / "kubectl"), str(programs / "helm"), kubeconfig, docker, gid)
 
 
 def _run(*command: str, env: Mapping[str, str] | None = None) -> str:
     """Run a command, its progress on our stderr; its standard output is returned."""
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env, check=False)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}")
+        raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}; its output is above")
     return done.stdout
-
-
-from collections.abc import Callable  # noqa: E402
-
-Provider = Callable[[], Cluster]

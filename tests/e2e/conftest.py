@@ -1,0 +1,95 @@
+"""One cluster for the whole ring, the operator installed by its chart, a namespace for each test."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from tests.e2e.environment import HOME, NAME, RELEASE, ROOT, SYSTEM, TOOL, Environment, run
+
+IMAGE = "nested-docker-operator:dev"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Environment]:
+    """The embedded cluster, with a Docker daemon on its node, and the operator."""
+    kubeconfig = run(TOOL, "up", "--name", NAME, "--docker", timeout=1800).strip()
+    environment = Environment(kubeconfig)
+    run(TOOL, "load", "--name", NAME, str(HOME / "images/built" / "nested-docker-operator_dev.tar"))
+    environment.helm(
+        "upgrade",
+        "--install",
+        RELEASE,
+        str(ROOT / "charts/nested-docker"),
+        "--create-namespace",
+        "--set=image.repository=nested-docker-operator,image.tag=dev,image.pullPolicy=IfNotPresent",
+        "--wait",
+        "--timeout=120s",
+    )
+    gid = int(environment.node("stat", "-c", "%g", "/run/docker.sock"))
+    environment.apply(*governing(gid))
+    yield environment
+    run(TOOL, "down", "--name", NAME)
+
+
+def governing(gid: int) -> list[dict[str, object]]:
+    """Classes and policies of the ring."""
+    api = {"apiVersion": "nesteddocker.dev/v1alpha1"}
+    default = {"nesteddocker.dev/is-default-class": "true"}
+    return [
+        api
+        | {
+            "kind": "NestedDockerClass",
+            "metadata": {"name": "standard", "annotations": default},
+            "spec": {"modes": ["Dind", "Sysbox"]},
+        },
+        api
+        | {
+            "kind": "NestedDockerClass",
+            "metadata": {"name": "host"},
+            "spec": {"modes": ["HostSocket"], "hostSocket": {"path": "/var/run/docker.sock", "gid": gid}},
+        },
+        api
+        | {
+            "kind": "NestedDockerClass",
+            "metadata": {"name": "no-socket"},
+            "spec": {"modes": ["HostSocket"], "hostSocket": {"path": "/var/run/nope.sock"}},
+        },
+        api
+        | {
+            "kind": "NestedDockerPolicy",
+            "metadata": {"name": "e2e"},
+            "spec": {
+                "namespaceSelector": {"matchLabels": {"ci": "true"}},
+                "allowedClasses": ["standard", "host", "no-socket"],
+                "allowedModes": ["Dind", "HostSocket", "Sysbox"],
+                "hostSocket": {"allowRaw": True},
+            },
+        },
+    ]
+
+
+@pytest.fixture
+def env(cluster: Environment) -> Iterator[Environment]:
+    """A namespace of one's own that the policy selects."""
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("label", "namespace", name, "ci=true")
+    yield Environment(cluster.kubeconfig, name)
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(autouse=True)
+def operator_stays_healthy(cluster: Environment, request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test may leave a defect in the operator's log."""
+    yield
+    logs = subprocess.run(
+        [str(HOME / "bin/kubectl"), "-n", SYSTEM, "logs", "-l", "app.kubernetes.io/name=nested-docker", "--tail=200"],
+        env={"KUBECONFIG": cluster.kubeconfig, "HOME": "/root", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    assert "a defect in the operator" not in logs, f"after {request.node.name}:\n{logs}"

@@ -1,0 +1,113 @@
+"""Mode HostSocket: the node's daemon, through the relay, by the same two Secrets."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from tests.e2e.environment import Environment
+from tests.e2e.test_dind import give_busybox
+
+NODE_DOCKER = ("docker", "-H", "unix:///run/docker.sock")
+
+
+@pytest.fixture
+def sibling(env: Environment) -> Iterator[str]:
+    """A name for a container on the node, removed afterwards."""
+    name = f"sibling-{uuid.uuid4().hex[:8]}"
+    yield name
+    env.node(*NODE_DOCKER, "rm", "-f", name)
+
+
+def test_its_containers_are_the_nodes_siblings(env: Environment, sibling: str) -> None:
+    env.nested_docker("build", className="host", mode="HostSocket")
+    env.client("client", "build")
+    status = env.ready("build")
+    assert status["isolation"] == "SharedDaemon"
+    assert {hazard["type"] for hazard in status["hazards"]} == {"HostControl", "Siblings"}
+    env.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
+    give_busybox(env, "client")
+    container = env.exec("client", "docker", "run", "-d", "--name", sibling, "busybox", "sleep", "300").strip()
+    assert container in env.node(*NODE_DOCKER, "ps", "--no-trunc")
+    inside = env.exec("client", "docker", "ps", "-q", "--no-trunc").split()
+    assert inside == env.node(*NODE_DOCKER, "ps", "-q", "--no-trunc").split()
+
+
+def test_streams_and_their_ends_pass_through(env: Environment, sibling: str) -> None:
+    env.nested_docker("build", className="host", mode="HostSocket")
+    env.client("client", "build")
+    env.ready("build")
+    env.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
+    give_busybox(env, "client")
+    counted = env.exec("client", "sh", "-c", "seq 1 100000 | docker run --rm -i busybox wc -l")
+    assert counted.strip() == "100000"
+    env.exec("client", "docker", "run", "-d", "--name", sibling, "busybox", "sleep", "300")
+    echoed = env.exec("client", "sh", "-c", f"echo hello | docker exec -i {sibling} cat")
+    assert echoed.strip() == "hello"
+
+
+def test_the_relay_has_the_socket_and_nothing_else(env: Environment) -> None:
+    env.nested_docker("build", className="host", mode="HostSocket")
+    pod = env.get("pod", env.ready("build")["podName"])
+    (container,) = pod["spec"]["containers"]
+    assert container["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert [volume["name"] for volume in pod["spec"]["volumes"] if "hostPath" in volume] == ["node-socket"]
+
+
+def test_a_node_without_docker_says_why_and_what_to_use_instead(env: Environment) -> None:
+    env.nested_docker("build", className="no-socket", mode="HostSocket")
+    message = env.settles("build", "SocketMissing")
+    assert "Use mode Dind or Sysbox" in message
+    assert "/var/run/nope.sock" in message
+
+
+def test_the_wrong_group_says_which_one_is_right(env: Environment) -> None:
+    gid = env.node("stat", "-c", "%g", "/run/docker.sock").strip()
+    wrong = {
+        "apiVersion": "nesteddocker.dev/v1alpha1",
+        "kind": "NestedDockerClass",
+        "metadata": {"name": env.namespace},
+        "spec": {"modes": ["HostSocket"], "hostSocket": {"gid": 4}},
+    }
+    grant = {
+        "apiVersion": "nesteddocker.dev/v1alpha1",
+        "kind": "NestedDockerPolicy",
+        "metadata": {"name": env.namespace},
+        "spec": {
+            "namespaceSelector": {},
+            "allowedClasses": [env.namespace],
+            "allowedModes": ["HostSocket"],
+            "hostSocket": {"allowRaw": True},
+        },
+    }
+    env.apply(wrong, grant)
+    try:
+        env.nested_docker("build", className=env.namespace)
+        message = env.settles("build", "DaemonCrashed")
+        assert f"gid: {gid}" in message or f"gid to {gid}" in message, message
+    finally:
+        env.kubectl("delete", "ndp,ndc", env.namespace)
+
+
+def test_without_a_word_of_the_policy_nobody_gets_the_raw_socket(env: Environment) -> None:
+    env.kubectl("label", "namespace", env.namespace, "ci-")
+    grant = {
+        "apiVersion": "nesteddocker.dev/v1alpha1",
+        "kind": "NestedDockerPolicy",
+        "metadata": {"name": env.namespace},
+        "spec": {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": env.namespace}},
+            "allowedClasses": ["host"],
+            "allowedModes": ["HostSocket"],
+        },
+    }
+    env.apply(grant)
+    try:
+        env.nested_docker("build", className="host")
+        assert "hostSocket.allowRaw" in env.settles("build", "NoPolicy")
+        assert env.list("pods") == []
+    finally:
+        env.kubectl("delete", "ndp", env.namespace)

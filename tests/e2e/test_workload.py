@@ -1,0 +1,55 @@
+"""Workloads: containers beside the daemon, and builds that end by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.e2e.environment import Environment, until
+from tests.e2e.test_dind import BUILD_AND_RUN, give_busybox
+
+
+def one_shot(script: str) -> dict[str, Any]:
+    container = {"name": "build", "image": "docker:28-cli", "command": ["sh", "-ec", script]}
+    return {"restartPolicy": "Never", "containers": [container]}
+
+
+def test_a_one_shot_build_completes_and_its_daemon_stops_after_it(env: Environment) -> None:
+    env.nested_docker("build", mode="Dind", workload=one_shot(BUILD_AND_RUN))
+    env.kubectl("wait", "--for=condition=Complete", "nd/build", "--timeout=60s")
+    status = env.get("nesteddocker", "build")["status"]
+    assert status["results"] == [{"name": "build", "exitCode": 0}]
+    assert env.condition("build")["status"] == "True"
+    (pod,) = env.list("pods")
+    until(lambda: env.phase(pod["metadata"]["name"]) == "Succeeded", 60, lambda: str(env.list("pods")))
+    assert "built and run" in env.kubectl("logs", pod["metadata"]["name"], "-c", "build")
+    assert env.get("secret", "build-docker") == {}
+    assert env.get("service", "build") == {}
+
+
+def test_a_failing_build_fails_with_its_exit_code(env: Environment) -> None:
+    env.nested_docker("build", mode="Dind", workload=one_shot("docker version; exit 3"))
+    env.kubectl("wait", "--for=condition=Failed", "nd/build", "--timeout=60s")
+    assert env.get("nesteddocker", "build")["status"]["results"] == [{"name": "build", "exitCode": 3}]
+    assert "exit code 3" in env.condition("build")["message"]
+    assert env.condition("build", "Stalled")["status"] == "True"
+
+
+@pytest.mark.parametrize("mode", ["Dind", "Sysbox"])
+def test_bind_mounts_of_the_workspace_resolve(env: Environment, mode: str) -> None:
+    container = {"name": "agent", "image": "docker:28-cli", "command": ["sleep", "3600"]}
+    env.nested_docker("build", mode=mode, workload={"containers": [container]})
+    pod = env.ready("build")["podName"]
+    env.kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=60s")
+    give_busybox(env, pod, container="agent")
+    script = "echo shared > file && docker run --rm -v /workspace:/w busybox cat /w/file"
+    assert env.exec(pod, "sh", "-c", script, container="agent").strip() == "shared"
+
+
+def test_in_host_socket_a_hazard_tells_that_they_do_not(env: Environment) -> None:
+    container = {"name": "agent", "image": "docker:28-cli", "command": ["sleep", "3600"]}
+    env.nested_docker("build", className="host", workload={"containers": [container]})
+    status = env.ready("build")
+    assert "BindMountsResolveOnNode" in {hazard["type"] for hazard in status["hazards"]}
+    env.kubectl("wait", "--for=condition=Ready", f"pod/{status['podName']}", "--timeout=60s")
+    assert "Server" in env.exec(status["podName"], "docker", "version", container="agent")
