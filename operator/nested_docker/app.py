@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import uuid
@@ -92,7 +93,7 @@ class Operator:
         probes = await server.serve(
             self._settings.health_port,
             healthy=self._healthy,
-            ready=lambda: "" if watching_started.is_set() else "the watches have not started yet",
+            ready=functools.partial(self._ready, watching_started),
             registry=self._metrics.registry,
         )
         leading = asyncio.create_task(self._lead_when_elected(stop), name="leadership")
@@ -139,6 +140,10 @@ class Operator:
             group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
             group.create_task(self._recorder.run(), name="events")
 
-    def _healthy(self) -> str:
+    @staticmethod
+    async def _ready(watching: asyncio.Event) -> str:
+        return "" if watching.is_set() else "the watches have not started yet"
+
+    async def _healthy(self) -> str:
         longest = self._workers.longest_pass()
         return f"a pass has taken {longest:.0f} s" if longest > STUCK_SECONDS else ""

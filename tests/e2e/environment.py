@@ -148,8 +148,7 @@ class Environment:
 
     def docker_info(self, nested_docker: str) -> dict[str, Any]:
         """What the running daemon says of itself."""
-        socket = "unix:///run/nested-docker/docker.sock"
-        return json.loads(self.daemon(nested_docker, "docker", "-H", socket, "info", "-f", "{{json .}}"))
+        return json.loads(self.daemon(nested_docker, "docker", "info", "-f", "{{json .}}"))
 
     def _env(self) -> dict[str, str]:
         return {**os.environ, "KUBECONFIG": self.kubeconfig}

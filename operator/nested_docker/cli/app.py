@@ -17,4 +17,3 @@ app.command("run")(run.run)
 app.command("crds")(crds.crds)
 app.command("relay", hidden=True)(relay.relay)
 app.command("idle-watch", hidden=True)(idle_watch.idle_watch)
-

@@ -61,7 +61,7 @@ class Leader:
         `lead` is cancelled and awaited on loss, and on cancellation, after which the Lease is
         released so that another replica need not wait for its end.
         """
-        while not await self._try():  # noqa: ASYNC110 - what is waited for happens in another process
+        while not await self._try():
             await asyncio.sleep(self._seconds / 6)
         logger.info("this replica leads", extra={"identity": self._identity})
         leading = asyncio.ensure_future(lead())

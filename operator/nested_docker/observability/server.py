@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-Check = Callable[[], str]
+Check = Callable[[], Awaitable[str]]
 """Says what is wrong; empty: nothing."""
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -27,7 +27,7 @@ async def serve(port: int, *, healthy: Check, ready: Check, registry: CollectorR
 
 def _probe(check: Check) -> Handler:
     async def handle(_request: web.Request) -> web.Response:
-        trouble = check()
+        trouble = await check()
         return web.Response(text=trouble or "ok", status=503 if trouble else 200)
 
     return handle

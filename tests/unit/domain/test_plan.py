@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -427,32 +428,30 @@ def test_whatever_happens_it_converges_to_one_pod_and_three_secrets(steps: list[
 
 def _disturb(world: World, step: str, writes: int) -> None:
     pods = [child for identity, child in world.children.items() if identity.kind == "Pod"]
-    match step:
-        case "delete pod":
-            for pod in pods:
-                pod["metadata"]["deletionTimestamp"] = "2026-03-01T12:05:00Z"
-        case "delete secret":
-            world.children.pop(Identity("Secret", "build-docker"), None)
-        case "edit service":
-            service = world.children.get(Identity("Service", "build"))
-            if service:
-                service["spec"]["selector"] = {}
-        case "edit keys":
-            secret = world.secret("build-tls")
-            if secret:
-                secret["dataDigests"]["ca.pem"] = "x"
-        case "evict":
-            for pod in pods:
-                pod["status"]["phase"] = "Failed"
-        case "restart":
-            world.contact = None
-        case "crash":
-            world.writes_left = writes
-            try:
-                world.settle()
-            except Crashed:
-                world.contact = None
-            world.writes_left = None
+    service, keys = world.children.get(Identity("Service", "build")), world.secret("build-tls")
+    if step == "delete pod":
+        for pod in pods:
+            pod["metadata"]["deletionTimestamp"] = "2026-03-01T12:05:00Z"
+    elif step == "evict":
+        for pod in pods:
+            pod["status"]["phase"] = "Failed"
+    elif step == "delete secret":
+        world.children.pop(Identity("Secret", "build-docker"), None)
+    elif step == "edit service" and service:
+        service["spec"]["selector"] = {}
+    elif step == "edit keys" and keys:
+        keys["dataDigests"]["ca.pem"] = "x"
+    elif step == "restart":
+        world.contact = None
+    elif step == "crash":
+        _crash(world, writes)
+
+
+def _crash(world: World, writes: int) -> None:
+    world.writes_left = writes
+    with contextlib.suppress(Crashed):
+        world.settle()
+    world.writes_left = world.contact = None
 
 
 def _kind(action: Any) -> str:

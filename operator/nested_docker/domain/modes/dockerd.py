@@ -21,6 +21,9 @@ SOCKET = f"{SOCKET_DIRECTORY}/docker.sock"
 SOCKET_GID = 2375
 """Group of the unix socket: the number that Docker's own images use; workloads get it as a supplemental group."""
 
+PROBE_SOCKET = "/var/run/docker.sock"
+"""A second socket, inside the daemon's container only: for probes, which are no use of the daemon, and for people."""
+
 SERVER_CERTIFICATES = "/certs/server"
 DATA_ROOT = "/var/lib/docker"
 CA_BUNDLE_DIRECTORY = "/etc/nested-docker/ca"
@@ -56,7 +59,7 @@ def dockerd_container(context: PodContext) -> Manifest:
         "resources": effective.resources.dump(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _mounts(context),
-        **probes({"exec": {"command": ["docker", "-H", f"unix://{SOCKET}", "version", "-f", "{{.Server.Version}}"]}}),
+        **probes({"exec": {"command": ["docker", "-H", f"unix://{PROBE_SOCKET}", "version", "-f", "ok"]}}),
     }
 
 
@@ -100,6 +103,7 @@ def _flags() -> list[str]:
     return [
         f"--host=tcp://0.0.0.0:{names.DOCKER_PORT}",
         f"--host=unix://{SOCKET}",
+        f"--host=unix://{PROBE_SOCKET}",
         f"--group={SOCKET_GID}",
         "--tlsverify",
         f"--tlscacert={SERVER_CERTIFICATES}/ca.pem",

@@ -52,7 +52,7 @@ class HostSocket:
                 f"--listen-tls=0.0.0.0:{names.DOCKER_PORT}",
                 f"--listen-unix={SOCKET}",
                 f"--certificates={SERVER_CERTIFICATES}",
-                f"--health=0.0.0.0:{HEALTH_PORT}",
+                f"--health-port={HEALTH_PORT}",
             ],
             "ports": [
                 {"name": "docker-tls", "containerPort": names.DOCKER_PORT, "protocol": "TCP"},

@@ -1,0 +1,1 @@
+"""The relay: what stands before the node's Docker socket in mode HostSocket."""
