@@ -82,7 +82,6 @@ def _kind() -> Cluster:
 
 def _embedded() -> Cluster:
     kubeconfig = _run(TOOL, "up", "--name", NAME, "--docker").strip()
-    _run(str(ROOT / "hack/tools/build.sh"))
     archive = _run(str(ROOT / "hack/image.sh"), IMAGE).split()[-1]
     _run(TOOL, "load", "--name", NAME, archive)
     inside = (TOOL, "exec", "--name", NAME, "--")
