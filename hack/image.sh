@@ -1,46 +1,73 @@
 #!/usr/bin/env bash
-# Builds the operator's image and prints what the cluster tool can load: the archive's path.
+# Builds the operator's image; does nothing when it is made from the present sources already.
 #
 # Usage: hack/image.sh [TAG]
 #   TAG      default nested-docker-operator:dev
-#   BUILDER  cluster (default): the embedded cluster's docker build; docker: the docker on this machine,
-#            which keeps the image, so that nothing is printed
+#   BUILDER  cluster (default): build in an embedded cluster, and print the path of the image's archive,
+#            which `hack/cluster/cluster load` takes to others;
+#            docker: build with this machine's docker, which keeps the image
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tag=${1:-nested-docker-operator:dev}
-uv=.venv/bin/uv
-home=${NESTED_DOCKER_CLUSTER_HOME:-$HOME/.cache/nested-docker/cluster}
-archive=$home/images/built/${tag/:/_}.tar
-stamp=$home/stamps/operator-image
 
-inputs() { cat Dockerfile hack/image.sh pyproject.toml requirements/runtime.txt; find operator/nested_docker -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum; }
-wanted="$tag $(inputs | sha256sum)"
-if [ "${BUILDER:-cluster}" = cluster ] && [ -f "$archive" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+tag=${1:-nested-docker-operator:dev}
+builder=${BUILDER:-cluster}
+home=${NESTED_DOCKER_CLUSTER_HOME:-$HOME/.cache/nested-docker/cluster}
+file=${tag//[^A-Za-z0-9.-]/_}
+archive=$home/images/built/$file.tar
+stamp=$home/stamps/operator-$file
+wheels=build/wheels
+cluster=image
+
+# One at a time: a second one finds the work done. --close, or what is started here would hold the lock.
+if [ -z "${IMAGE_LOCKED:-}" ]; then
+    mkdir -p "$home/stamps"
+    IMAGE_LOCKED=1 exec flock --close "$home/image.lock" "$0" "$@"
+fi
+
+sources() {
+    cat Dockerfile .dockerignore hack/image.sh pyproject.toml README.md requirements/runtime.txt
+    find operator/nested_docker -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum
+    cat "$home/stamps/image-python" 2>/dev/null || true
+}
+
+# The wheels of the image's Python and of this machine's kind, whatever Python runs here.
+download() {
+    local machine wanted
+    machine=$(uname -m)
+    wanted="$machine $(sha256sum <requirements/runtime.txt)"
+    [ "$(cat $wheels/locked/stamp 2>/dev/null)" != "$wanted" ] || return 0
+    rm -rf $wheels
+    mkdir -p $wheels/locked
+    .venv/bin/python -m pip --disable-pip-version-check download --quiet --no-deps --require-hashes \
+        --only-binary :all: --python-version 3.13 \
+        --platform "manylinux_2_28_$machine" --platform "manylinux_2_17_$machine" --platform "manylinux2014_$machine" \
+        --dest $wheels/locked --requirement requirements/runtime.txt
+    echo "$wanted" >$wheels/locked/stamp
+}
+
+wanted=$(sources | sha256sum)
+if [ "$builder" = cluster ] && [ -f "$archive" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
     echo "$archive"
     exit
 fi
+download >&2
+rm -rf $wheels/own
+.venv/bin/uv build --quiet --wheel --out-dir $wheels/own >&2
+version=$(basename $wheels/own/*.whl | cut -d- -f2)
 
-# The wheels of the image's own Python and platform, whatever runs this.
-locked=build/wheels/.locked-$(sha256sum requirements/runtime.txt | cut -c1-16)
-if [ ! -f "$locked" ]; then
-    rm -rf build/wheels
-    mkdir -p build/wheels
-    .venv/bin/python -m pip --disable-pip-version-check download --quiet --require-hashes --only-binary :all: \
-        --python-version 3.13 --implementation cp --abi cp313 --abi abi3 --abi none \
-        --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --platform any \
-        --dest build/wheels -r requirements/runtime.txt >&2
-    touch "$locked"
-fi
-rm -f build/wheels/nested_docker-*.whl
-$uv build --quiet --wheel --out-dir build/wheels >&2
-
-if [ "${BUILDER:-cluster}" = docker ]; then
-    docker build --quiet --tag "$tag" . >&2
-    exit
-fi
-hack/cluster/cluster up --name build >/dev/null
-trap 'hack/cluster/cluster down --name build' EXIT
-hack/cluster/cluster image build --name build --tag "$tag" . >&2
-mkdir -p "$home/stamps"
-echo "$wanted" >"$stamp"
-echo "$archive"
+case $builder in
+    docker)
+        docker build --quiet --tag "$tag" --build-arg "VERSION=$version" . >&2
+        ;;
+    cluster)
+        trap 'hack/cluster/cluster down --name $cluster' EXIT
+        hack/cluster/cluster up --name $cluster >/dev/null
+        hack/cluster/cluster image build --name $cluster --tag "$tag" --build-arg "VERSION=$version" . >&2
+        echo "$wanted" >"$stamp"
+        echo "$archive"
+        ;;
+    *)
+        echo "hack/image.sh: BUILDER=$builder: choose cluster or docker" >&2
+        exit 2
+        ;;
+esac

@@ -19,6 +19,18 @@ SYSTEM, NAMESPACE, RELEASE = "nested-docker-system", "demo", "nested-docker"
 MODES = {"dind": ("standard", "Dind"), "sysbox": ("standard", "Sysbox"), "host": ("host-socket", "HostSocket")}
 TIMEOUT_SECONDS = 120.0
 
+BUILD = r"""
+cd $(mktemp -d)
+busybox=$(command -v busybox)
+for file in $busybox $(ldd $busybox | grep -o '/[^ )]*'); do
+    mkdir -p root$(dirname $file) && cp -L $file root$file
+done
+printf 'FROM scratch\nCOPY root /\nCMD ["%s", "echo", "WORDS"]\n' $busybox > Dockerfile
+docker build -q -t demo-app . >/dev/null
+docker run --rm demo-app
+docker run -d --rm demo-app $busybox sleep 60 >/dev/null
+"""
+
 console = Console(stderr=True, highlight=False)
 
 
@@ -114,12 +126,7 @@ class Demo:
 
     def _build(self, name: str) -> str:
         """Build an image from the client's own busybox, and run it, through the environment."""
-        script = (
-            "d=$(mktemp -d) && cd $d && cp $(command -v busybox) busybox && "
-            f'printf \'FROM scratch\\nCOPY busybox /busybox\\nCMD ["/busybox", "echo", "built and run in {name}"]\\n\''
-            " > Dockerfile && docker build -q -t demo-app . >/dev/null && docker run --rm demo-app && "
-            "docker run -d --rm demo-app /busybox sleep 60 >/dev/null"
-        )
+        script = BUILD.replace("WORDS", f"built and run in {name}")
         return self._kubectl("exec", f"{name}-client", "--", "sh", "-ec", script).strip()
 
     def _ps(self, through: tuple[str, ...]) -> set[str]:

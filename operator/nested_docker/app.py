@@ -58,12 +58,13 @@ class Operator:
         self._cache = Cache()
         self._queue = WorkQueue()
         self._router = Router(self._cache, self._queue)
+        self._identity = f"{os.uname().nodename}_{uuid.uuid4().hex[:8]}"
         self._leader = Leader(
             kube,
             self._clock,
             namespace=settings.operator_namespace,
             name=settings.lease_name,
-            identity=f"{os.uname().nodename}_{uuid.uuid4().hex[:8]}",
+            identity=self._identity,
             seconds=settings.lease_seconds,
         )
         fenced = Fenced(kube, self._leader.assert_leading) if settings.leader_election else kube
@@ -115,6 +116,7 @@ class Operator:
         await kopf.operator(
             registry=registry,
             settings=configuration,
+            identity=self._identity,  # type: ignore[arg-type]  # kopf's own would need a user name, which a pod lacks
             standalone=True,
             clusterwide=not self._settings.namespaces,
             namespaces=self._settings.namespaces,

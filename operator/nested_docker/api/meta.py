@@ -53,8 +53,8 @@ QUANTITY = (
 
 Quantity = Annotated[
     str,
-    BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
     StringConstraints(pattern=QUANTITY, max_length=32),
+    BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
     Field(json_schema_extra=schema(int_or_string=True)),
 ]
 """A Kubernetes quantity, such as `500m`, `4` or `8Gi`."""

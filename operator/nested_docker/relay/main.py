@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
+import resource
 import signal
 from dataclasses import dataclass
 
@@ -11,12 +13,19 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from nested_docker.observability import server as probes
 from nested_docker.relay import upstream
-from nested_docker.relay.server import Address, Relay
+from nested_docker.relay.handler import UpstreamError
+from nested_docker.relay.listeners import Address, listen_tcp, listen_unix
+from nested_docker.relay.server import Relay
 from nested_docker.relay.splice import splice
-from nested_docker.relay.streams import server_context
+from nested_docker.relay.tls import server_context
+
+logger = logging.getLogger(__package__)
 
 DRAIN_SECONDS = 20.0
 """How long open streams may go on after SIGTERM; less than the pod's grace period."""
+
+OTHER_FILES = 64
+"""Open files besides the two of each connection."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,7 @@ class Options:
         listen_unix: path of the socket for the own pod.
         certificates: directory with ca.pem, cert.pem and key.pem.
         health_port: port of /healthz.
+        max_connections: connections served at the same time.
     """
 
     upstream: str
@@ -36,6 +46,7 @@ class Options:
     listen_unix: str
     certificates: str
     health_port: int
+    max_connections: int
 
 
 async def run(options: Options) -> None:
@@ -48,17 +59,39 @@ async def run(options: Options) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await upstream.check_permission(options.upstream)
-    relay = Relay(functools.partial(upstream.connect, options.upstream), splice)
+    await _try_upstream(options.upstream)
+    _allow_open_files(2 * options.max_connections + OTHER_FILES)
+    relay = Relay(
+        functools.partial(upstream.connect, options.upstream), splice, max_connections=options.max_connections
+    )
     registry = CollectorRegistry()
     gauge = Gauge("nested_docker_relay_connections", "Open connections.", registry=registry)
     gauge.set_function(lambda: relay.open_connections)
     healthy = functools.partial(upstream.trouble, options.upstream)
     runner = await probes.serve(options.health_port, healthy=healthy, ready=healthy, registry=registry)
     try:
-        await relay.listen_unix(options.listen_unix)
-        await relay.listen_tls(options.listen_tls, server_context(options.certificates))
+        relay.serve_plain(listen_unix(options.listen_unix))
+        relay.serve_tls(listen_tcp(options.listen_tls), server_context(options.certificates))
+        logger.info("relaying to the node's Docker socket")
         await stop.wait()
         await relay.drain(DRAIN_SECONDS)
     finally:
         await runner.cleanup()
+
+
+async def _try_upstream(path: str) -> None:
+    """Fail at once where waiting cannot help; a daemon that is not there yet may come, and /healthz tells."""
+    try:
+        (await upstream.connect(path)).close()
+    except upstream.SocketForbiddenError:
+        raise
+    except UpstreamError as error:
+        logger.warning("%s", error)
+
+
+def _allow_open_files(number: int) -> None:
+    """Raise the soft limit, which many container runtimes set to 1024, as far as is needed and allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

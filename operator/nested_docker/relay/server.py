@@ -1,46 +1,35 @@
-"""The relay's listeners: mutual TLS for other pods, a unix socket for the own one."""
+"""Accepting connections, and counting, limiting and ending them."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import logging
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-from nested_docker.relay.splice import Handler, OpenUpstream
-from nested_docker.relay.streams import CHUNK, PlainStream, Stream, TlsStream
+from nested_docker.relay.handler import Handler, OpenUpstream, UpstreamError
+from nested_docker.relay.streams import PlainStream, Stream, discard
+from nested_docker.relay.tls import TlsStream
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(__package__)
 
 HANDSHAKE_SECONDS = 10.0
+ACCEPT_PAUSE_SECONDS = 1.0
+ALERT_SECONDS = 1.0
+"""How long a refused client may take to read why."""
 MAX_CONNECTIONS = 512
-SOCKET_MODE = 0o660
-"""The unix socket lies in a directory of the pod's own, whose group the workload's containers have."""
 
-Accept = Callable[[PlainStream], Awaitable[Stream]]
+Admit = Callable[[PlainStream], Awaitable[Stream]]
+"""Makes an accepted connection one that can be served."""
+
+_LINE_ENDS = {ord("\r"): "\\r", ord("\n"): "\\n"}
 
 
-@dataclass(frozen=True)
-class Address:
-    """Where to listen for TCP."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """From `HOST:PORT`.
-
-        Raises:
-            ValueError: it is not of that form.
-        """
-        host, colon, port = text.rpartition(":")
-        if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
-            raise ValueError(f"{text!r} is not HOST:PORT, such as 0.0.0.0:2376")
-        return cls(host.strip("[]"), int(port))
+class RefusedError(ConnectionError):
+    """A client did not prove that it may come in."""
 
 
 class Relay:
@@ -56,67 +45,104 @@ class Relay:
         self, open_upstream: OpenUpstream, handler: Handler, *, max_connections: int = MAX_CONNECTIONS
     ) -> None:
         self._open_upstream, self._handler, self._max = open_upstream, handler, max_connections
-        self._servers: list[asyncio.Server] = []
+        self._listening: set[asyncio.Task[None]] = set()
         self._connections: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count(1)
 
     @property
     def open_connections(self) -> int:
         """Connections that are being served."""
         return len(self._connections)
 
-    async def listen_tls(self, address: Address, context: ssl.SSLContext) -> int:
-        """Serve clients that have a certificate; the port, which matters where 0 was asked for."""
-        accept = functools.partial(_accept_tls, context=context)
-        server = await asyncio.start_server(self._callback(accept), address.host, address.port, limit=CHUNK)
-        self._servers.append(server)
-        port: int = server.sockets[0].getsockname()[1]
-        return port
+    def serve_tls(self, listener: socket.socket, context: ssl.SSLContext) -> None:
+        """Serve clients that have a certificate, until `drain`, which closes the listener."""
+        self._serve(listener, functools.partial(_admit_tls, context=context))
 
-    async def listen_unix(self, path: str) -> None:
-        """Serve whoever may open the socket; a stale one of a former start is replaced."""
-        Path(path).unlink(missing_ok=True)
-        self._servers.append(await asyncio.start_unix_server(self._callback(_accept_plain), path, limit=CHUNK))
-        Path(path).chmod(SOCKET_MODE)
+    def serve_plain(self, listener: socket.socket) -> None:
+        """Serve whoever can connect, until `drain`, which closes the listener."""
+        self._serve(listener, _admit_plain)
 
     async def drain(self, seconds: float) -> None:
-        """Accept nothing new, and give what is open that long to end."""
-        for server in self._servers:
-            server.close()
-        if self._connections:
-            _, late = await asyncio.wait(self._connections, timeout=seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        """Accept nothing new, give what is open that long to end, and cut off the rest."""
+        await _cancelled(self._listening)
+        if not self._connections:
+            return
+        logger.info("waiting for open connections to end", extra={"open": len(self._connections)})
+        _, late = await asyncio.wait(self._connections, timeout=seconds)
+        if late:
+            logger.warning("connections were cut off: they did not end within %g s", seconds, extra={"open": len(late)})
+            await _cancelled(late)
 
-    def _callback(self, accept: Accept) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if len(self._connections) >= self._max:
-                logger.warning("a connection was turned away: %d are open", self._max)
-                writer.close()
-                return
-            task = asyncio.create_task(self._serve(PlainStream(reader, writer), accept))
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+    def _serve(self, listener: socket.socket, admit: Admit) -> None:
+        listener.settimeout(0)
+        self._listening.add(asyncio.create_task(self._accept(listener, admit)))
 
-        return connected
+    async def _accept(self, listener: socket.socket, admit: Admit) -> None:
+        with listener:
+            while True:
+                try:
+                    connected, peer = await asyncio.get_running_loop().sock_accept(listener)
+                except OSError as error:  # such as too many open files: what is open may end meanwhile
+                    logger.warning("no connection could be accepted: %s", error)
+                    await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
+                    continue
+                self._begin(connected, _name(peer), admit)
 
-    async def _serve(self, plain: PlainStream, accept: Accept) -> None:
+    def _begin(self, connected: socket.socket, peer: str, admit: Admit) -> None:
+        if len(self._connections) >= self._max:
+            logger.warning("a connection was turned away: %d are open", self._max, extra={"peer": peer})
+            connected.close()
+            return
+        task = asyncio.create_task(self._connection(PlainStream(connected), peer, admit))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _connection(self, plain: PlainStream, peer: str, admit: Admit) -> None:
+        about = {"connection": next(self._numbers), "peer": peer}
+        logger.debug("a connection was opened", extra=about | {"open": self.open_connections})
+        outcome = "cut off"
         try:
-            await self._handler(await accept(plain), self._open_upstream)
-        except TimeoutError:
-            logger.warning("a client did not finish its TLS handshake within %g s", HANDSHAKE_SECONDS)
-        except ssl.SSLError as error:
-            logger.warning("a client was refused: %s", error.reason or error)
-        except OSError as error:
-            logger.info("a connection broke: %s", error)
+            client = await admit(plain)
+            await self._handler(client, self._open_upstream)
+            outcome = "ended"
+        except (RefusedError, UpstreamError) as error:
+            outcome = _line(error)
+            logger.warning("%s", outcome, extra=about)
+        except OSError as error:  # a client that just leaves: every day's business
+            outcome = f"broke: {_line(error)}"
         finally:
             plain.close()
+            logger.debug("a connection was closed", extra=about | {"outcome": outcome})
 
 
-async def _accept_plain(plain: PlainStream) -> Stream:
+async def _admit_plain(plain: PlainStream) -> Stream:
     return plain
 
 
-async def _accept_tls(plain: PlainStream, context: ssl.SSLContext) -> Stream:
-    async with asyncio.timeout(HANDSHAKE_SECONDS):
-        return await TlsStream.accept(plain, context)
+async def _admit_tls(plain: PlainStream, context: ssl.SSLContext) -> Stream:
+    stream = TlsStream(plain, context)
+    try:
+        async with asyncio.timeout(HANDSHAKE_SECONDS):
+            await stream.handshake()
+    except TimeoutError as error:
+        raise RefusedError(f"a client did not finish its TLS handshake within {HANDSHAKE_SECONDS:g} s") from error
+    except ssl.SSLError as error:
+        await plain.end()
+        await discard(plain, seconds=ALERT_SECONDS)
+        raise RefusedError(f"a client was refused: {error}") from error
+    return stream
+
+
+async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _name(peer: object) -> str:
+    return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "unix"
+
+
+def _line(text: object) -> str:
+    """As part of one line, whatever is in it."""
+    return str(text).translate(_LINE_ENDS)

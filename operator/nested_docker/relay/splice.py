@@ -1,42 +1,51 @@
-"""What the relay does with a connection: pass it on as it is."""
+"""The plain handler: what one side sends, the other gets."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
-from nested_docker.relay.streams import Stream
+from nested_docker.relay.handler import OpenUpstream
+from nested_docker.relay.streams import Stream, discard
 
-OpenUpstream = Callable[[], Awaitable[Stream]]
-Handler = Callable[[Stream, OpenUpstream], Awaitable[None]]
-"""Serves one client's connection: what a guard puts in the place of `splice`."""
+LINGER_SECONDS = 10.0
+"""How long a client may take to notice the answer to a request that the daemon did not read to its end."""
 
 
 async def splice(client: Stream, open_upstream: OpenUpstream) -> None:
-    """Move bytes both ways until both directions have ended.
+    """Move bytes both ways until both directions have ended; a `Handler`.
 
-    Each direction holds one chunk, and reads on when that has been sent: a slow reader slows its
+    Each direction holds one chunk and reads on when that has been sent: a slow reader slows its
     writer down, and memory stays the same whatever passes.
-
-    Raises:
-        OSError: upstream could not be reached, or a connection broke; both are then closed.
     """
     upstream = await open_upstream()
     try:
-        await _both(_pump(client, upstream), _pump(upstream, client))
+        answer = asyncio.create_task(_forward(upstream, client))
+        await _all(asyncio.create_task(_request(client, upstream, answer)), answer)
     finally:
         upstream.close()
 
 
-async def _pump(source: Stream, target: Stream) -> None:
+async def _request(client: Stream, upstream: Stream, answer: asyncio.Task[None]) -> None:
+    try:
+        await _forward(client, upstream)
+    except BrokenPipeError:  # the daemon reads no more of a request it refuses, but has yet to say why
+        ignoring = asyncio.create_task(discard(client))
+        try:
+            await asyncio.wait({answer})
+            await asyncio.wait({ignoring}, timeout=LINGER_SECONDS)
+        finally:
+            ignoring.cancel()
+            await asyncio.wait({ignoring})
+
+
+async def _forward(source: Stream, target: Stream) -> None:
     while data := await source.read():
         await target.write(data)
     await target.end()
 
 
-async def _both(*pumps: Awaitable[None]) -> None:
-    """Wait for both, or for the first failure, which ends the other one too."""
-    tasks = [asyncio.ensure_future(pump) for pump in pumps]
+async def _all(*tasks: asyncio.Task[None]) -> None:
+    """Wait for all, or for the first failure, which ends the others too."""
     try:
         await asyncio.gather(*tasks)
     finally:

@@ -1,161 +1,81 @@
-"""Byte streams whose two directions end independently, plain and over TLS.
+"""Byte streams whose two directions live and end independently of each other.
 
 Docker's hijacked connections (`docker run -i`, exec, attach, load) end one direction and go on
-reading the other. asyncio's own TLS transport closes both when either ends, so TLS is done here on
-memory buffers, where `close_notify` is what it says: the end of one direction.
+reading the other. asyncio's own streams do not allow that: a failed write takes what was not read
+yet along, and over TLS the end of one direction ends both. So sockets are used as they are.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
+import socket
 from typing import Protocol
 
 CHUNK = 65536
-"""Bytes moved at a time, and so what a stream buffers at most in each direction."""
+"""Bytes moved at a time, and all that is held of a direction outside the kernel."""
 
 
 class Stream(Protocol):
-    """A connection."""
+    """A connection, each of whose directions is used by one task at a time."""
 
     async def read(self) -> bytes:
         """Some bytes; empty: the peer has ended its direction.
 
         Raises:
-            ConnectionError: the connection broke.
+            OSError: the connection broke.
         """
 
     async def write(self, data: bytes) -> None:
-        """Send all of it; returns when the buffers have room again.
+        """Send all of it, however long the peer takes to make room.
 
         Raises:
-            ConnectionError: the connection broke.
+            OSError: the connection broke; what the peer had sent before can still be read.
         """
 
     async def end(self) -> None:
-        """End our direction; the other one goes on."""
+        """End our direction; the other one goes on. A peer that is gone already is no error."""
 
     def close(self) -> None:
-        """End both directions at once."""
+        """End both directions at once; nobody may be reading or writing any more."""
 
 
 class PlainStream:
-    """A stream on a TCP or unix socket."""
+    """A stream on a connected TCP or unix socket, which it owns."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, connected: socket.socket) -> None:
+        connected.settimeout(0)
+        self._socket, self._loop = connected, asyncio.get_running_loop()
 
     async def read(self) -> bytes:
         """As `Stream.read`."""
-        return await self._reader.read(CHUNK)
+        return await self._loop.sock_recv(self._socket, CHUNK)
 
     async def write(self, data: bytes) -> None:
         """As `Stream.write`."""
-        self._writer.write(data)
-        await self._writer.drain()
+        await self._loop.sock_sendall(self._socket, data)
 
     async def end(self) -> None:
         """As `Stream.end`."""
-        with contextlib.suppress(OSError):  # the peer may have gone already, and then both directions have ended
-            self._writer.write_eof()
+        with contextlib.suppress(OSError):  # only ENOTCONN is possible: both directions have ended
+            self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """As `Stream.close`."""
-        self._writer.close()
+        self._socket.close()
 
 
-class TlsStream:
-    """The server's end of a TLS connection on a plain stream."""
+async def discard(stream: Stream, *, seconds: float | None = None) -> None:
+    """Read on without use, until the peer ends or breaks its direction.
 
-    def __init__(
-        self, plain: PlainStream, tls: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO
-    ) -> None:
-        self._plain, self._tls = plain, tls
-        self._incoming, self._outgoing = incoming, outgoing
-        self._sending = asyncio.Lock()
-
-    @classmethod
-    async def accept(cls, plain: PlainStream, context: ssl.SSLContext) -> TlsStream:
-        """Shake hands with a client.
-
-        Raises:
-            ssl.SSLError: it has no certificate that the context accepts, or does not speak TLS.
-            ConnectionError: the connection broke.
-        """
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        stream = cls(plain, context.wrap_bio(incoming, outgoing, server_side=True), incoming, outgoing)
-        while True:
-            try:
-                stream._tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                await stream._flush()
-                await stream._receive()
-            except ssl.SSLError:
-                await stream._flush()  # the alert tells the client why
-                raise
-        await stream._flush()
-        return stream
-
-    async def read(self) -> bytes:
-        """As `Stream.read`; an end without `close_notify` counts as an end."""
-        while True:
-            try:
-                return self._tls.read(CHUNK)
-            except ssl.SSLWantReadError:
-                await self._flush()
-                await self._receive()
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                return b""
-            except ssl.SSLError as error:
-                raise ConnectionError(f"TLS: {error}") from error
-
-    async def write(self, data: bytes) -> None:
-        """As `Stream.write`."""
-        self._tls.write(data)
-        await self._flush()
-
-    async def end(self) -> None:
-        """As `Stream.end`, by `close_notify`.
-
-        OpenSSL's shutdown also looks for the peer's `close_notify`, and complains of data that is
-        still to be read. That data stays readable, so both outcomes mean: ours was sent.
-        """
-        with contextlib.suppress(ssl.SSLError, ValueError):
-            self._tls.unwrap()
-        with contextlib.suppress(OSError):  # the peer may have gone already, and then both directions have ended
-            await self._flush()
-
-    def close(self) -> None:
-        """As `Stream.close`."""
-        self._plain.close()
-
-    async def _receive(self) -> None:
-        data = await self._plain.read()
-        if data:
-            self._incoming.write(data)
-        else:
-            self._incoming.write_eof()
-
-    async def _flush(self) -> None:
-        async with self._sending:
-            while self._outgoing.pending:
-                await self._plain.write(self._outgoing.read(CHUNK))
-
-
-def server_context(directory: str) -> ssl.SSLContext:
-    """A context that only lets clients of the key set in.
+    Closing a socket with something unread makes the kernel send a reset, which takes away from the
+    peer what it has not read of ours: the answer that says why it is being closed.
 
     Args:
-        directory: has ca.pem, cert.pem and key.pem.
-
-    Raises:
-        OSError: a file is missing or does not hold what its name says.
+        stream: where to read from.
+        seconds: when to give up; None: never.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(f"{directory}/cert.pem", f"{directory}/key.pem")
-    context.load_verify_locations(f"{directory}/ca.pem")
-    context.verify_mode = ssl.CERT_REQUIRED
-    return context
+    with contextlib.suppress(OSError):  # broken or out of time (a TimeoutError is one too): an end as good as any
+        async with asyncio.timeout(seconds):
+            while await stream.read():
+                pass

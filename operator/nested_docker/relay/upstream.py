@@ -3,54 +3,100 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from pathlib import Path
 
-import aiohttp
+from nested_docker.relay.handler import UpstreamError
+from nested_docker.relay.streams import PlainStream
 
-from nested_docker.relay.streams import CHUNK, PlainStream
-
+PING = b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n"
 PING_SECONDS = 2.0
 
 
-class SocketForbiddenError(Exception):
+class SocketForbiddenError(UpstreamError):
     """This process may not use the socket, and never will: its groups are fixed."""
 
 
-async def connect(path: str) -> PlainStream:
+class UpstreamStream(PlainStream):
+    """A connection to the node's daemon."""
+
+    async def read(self) -> bytes:
+        """As `Stream.read`; on unix sockets a reset is an end before which the daemon left something of ours unread."""
+        try:
+            return await super().read()
+        except ConnectionResetError:
+            return b""
+
+
+async def connect(path: str) -> UpstreamStream:
     """A connection to the node's daemon.
 
     Raises:
-        OSError: there is none to be had.
-    """
-    return PlainStream(*await asyncio.open_unix_connection(path, limit=CHUNK))
-
-
-async def check_permission(path: str) -> None:
-    """Find out at the start whether the socket may be used at all.
-
-    Raises:
-        SocketForbiddenError: it may not; the message says which group may.
+        SocketForbiddenError: the socket's group is not among ours.
+        UpstreamError: there is no connection to be had now.
     """
     try:
-        (await connect(path)).close()
-    except PermissionError as error:
-        gid = Path(path).stat().st_gid
-        raise SocketForbiddenError(
-            f"permission denied on the node's Docker socket, which belongs to group {gid}: "
-            f"set spec.hostSocket.gid to {gid} in the NestedDockerClass"
-        ) from error
-    except OSError:  # no daemon there just now: the health check tells, and clients see it come
-        return
+        return UpstreamStream(await _dial(path))
+    except OSError as error:
+        raise _explained(error, path) from error
 
 
 async def trouble(path: str) -> str:
     """What keeps the node's daemon from answering; empty: nothing."""
-    timeout = aiohttp.ClientTimeout(total=PING_SECONDS)
     try:
-        async with (
-            aiohttp.ClientSession(connector=aiohttp.UnixConnector(path), timeout=timeout) as session,
-            session.get("http://docker/_ping") as answer,
-        ):
-            return "" if answer.status == 200 else f"the node's daemon answers /_ping with status {answer.status}"
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return f"the node's daemon does not answer: {error or type(error).__name__}"
+        async with asyncio.timeout(PING_SECONDS):
+            status = await _ping(path)
+    except TimeoutError:
+        return f"the node's Docker daemon has not answered /_ping within {PING_SECONDS:g} s"
+    except ConnectionError as error:
+        return str(error)
+    return "" if status == "200" else f"the node's Docker daemon answers /_ping with status {status or 'none'}"
+
+
+async def _dial(path: str) -> socket.socket:
+    with contextlib.ExitStack() as unless_connected:
+        connecting = unless_connected.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        connecting.settimeout(0)
+        await asyncio.get_running_loop().sock_connect(connecting, path)
+        connecting.getpeername()  # asyncio takes a full backlog, EAGAIN on unix sockets, for a connection
+        unless_connected.pop_all()
+    return connecting
+
+
+async def _ping(path: str) -> str:
+    """The status code of the answer; empty: it was not HTTP."""
+    stream = await connect(path)
+    try:
+        await stream.write(PING)
+        answer = b""
+        while data := await stream.read():
+            answer += data
+    finally:
+        stream.close()
+    protocol, _, rest = answer.decode("latin-1").partition(" ")
+    return rest[:3] if protocol.startswith("HTTP/") else ""
+
+
+def _explained(error: OSError, path: str) -> UpstreamError:
+    if isinstance(error, PermissionError):
+        group = _group(path)
+        return SocketForbiddenError(
+            f"permission denied on the node's Docker socket, which belongs to group {group}: "
+            f"set spec.hostSocket.gid of the NestedDockerClass to {group}"
+        )
+    if isinstance(error, FileNotFoundError):
+        return UpstreamError(f"the node has no Docker socket: {path} does not exist")
+    if isinstance(error, ConnectionRefusedError):
+        return UpstreamError(
+            "nobody listens on the node's Docker socket: Docker is stopped there, or has been started anew with a "
+            "new socket, which this container sees when it is restarted"
+        )
+    return UpstreamError(f"no connection to the node's Docker socket: {error.strerror or error}")
+
+
+def _group(path: str) -> str:
+    try:
+        return str(Path(path).stat().st_gid)
+    except OSError:  # a directory on the way to it is closed to us as well
+        return "unknown"

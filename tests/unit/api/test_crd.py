@@ -26,6 +26,8 @@ def test_every_node_is_typed_described_and_bounded(kind: crd.Kind) -> None:
     for path, node in nodes(crd.structural(kind.model)):
         assert not {"$ref", "const", "title", "default", "nullable"} & node.keys(), path
         assert "type" in node or "x-kubernetes-int-or-string" in node or "x-kubernetes-preserve-unknown-fields" in node
+        if "x-kubernetes-int-or-string" in node:
+            assert "pattern" in node, path
         if path and not path.endswith("[]"):
             assert node.get("description"), path
         if node.get("type") == "array":

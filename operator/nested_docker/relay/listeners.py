@@ -1,0 +1,71 @@
+"""The sockets that the relay listens on."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+SOCKET_MODE = 0o660
+"""Workloads get the socket's group as a supplemental one (fsGroup makes the directory's files inherit
+it), so nobody else needs to be let in, however the pod is changed one day."""
+
+KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
+"""A client's node that is lost is noticed after two minutes; a stream on which nothing happens stays."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen for TCP."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """From `HOST:PORT`; an IPv6 host may stand in brackets.
+
+        Raises:
+            ValueError: it is not of that form.
+        """
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
+            raise ValueError(f"{text!r} is not HOST:PORT, such as 0.0.0.0:2376")
+        return cls(host.strip("[]"), int(port))
+
+
+def listen_tcp(address: Address) -> socket.socket:
+    """A listener whose connections are kept alive, and which `::` makes one for IPv4 too.
+
+    Raises:
+        OSError: the address is taken, or none of ours.
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    dual = address.host == "::" and socket.has_dualstack_ipv6()
+    listener = socket.create_server((address.host, address.port), family=family, dualstack_ipv6=dual)
+    # Accepted sockets inherit all of these.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE.items():
+        listener.setsockopt(socket.IPPROTO_TCP, option, value)
+    return listener
+
+
+def listen_unix(path: str) -> socket.socket:
+    """A listener in the place of one that a former start has left there.
+
+    Raises:
+        OSError: something else is there, or the directory is not writable.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(Path(path).lstat().st_mode):
+            Path(path).unlink()
+    with contextlib.ExitStack() as unless_listening:
+        listener = unless_listening.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        listener.bind(path)
+        Path(path).chmod(SOCKET_MODE)
+        listener.listen()
+        unless_listening.pop_all()
+    return listener

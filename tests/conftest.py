@@ -1,0 +1,51 @@
+"""What the rings that need a cluster share. The unit ring uses none of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from tests.support.api import Api
+from tests.support.cluster import Cluster, obtain
+
+from nested_docker.api import crd
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A cluster that tests may do anything to."""
+    with obtain() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def crds(cluster: Cluster) -> list[str]:
+    """Names of our CustomResourceDefinitions, which are there."""
+    definitions = list(crd.definitions())
+    cluster.apply(*definitions)
+    names = [definition["metadata"]["name"] for definition in definitions]
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *(f"crd/{name}" for name in names))
+    return names
+
+
+@pytest.fixture
+def kubectl(cluster: Cluster, crds: list[str]) -> Callable[..., str]:
+    """Runs the cluster's kubectl; returns what it prints."""
+    return cluster.kubectl
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, crds: list[str]) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+async def api(cluster: Cluster, crds: list[str]) -> AsyncIterator[Api]:
+    """A raw client of the API server."""
+    async with Api.connect(cluster.kubeconfig) as api:
+        yield api

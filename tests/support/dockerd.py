@@ -1,0 +1,76 @@
+"""A stand-in for dockerd: mutual TLS on the Docker port of a loopback address, and the two answers we ask for."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from typing import Any
+
+from aiohttp import web
+
+from nested_docker.domain.names import DOCKER_PORT
+
+VERSION = {"Version": "28.1.1", "ApiVersion": "1.49", "MinAPIVersion": "1.24"}
+INFO: dict[str, Any] = {
+    "Driver": "overlay2",
+    "DriverStatus": [["Backing Filesystem", "extfs"], ["Supports d_type", "true"]],
+    "CgroupVersion": "2",
+    "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+}
+
+
+class FakeDockerd:
+    """One daemon on one address.
+
+    Args:
+        address: loopback address to listen on.
+        files: `ca.pem`, `cert.pem` and `key.pem`, as the pod mounts them.
+    """
+
+    def __init__(self, address: str, files: dict[str, bytes]) -> None:
+        self.address = address
+        self.answered = 0
+        self._context = server_context(files)
+        app = web.Application()
+        app.router.add_get("/version", self._version)
+        app.router.add_get("/info", self._info)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+
+    async def start(self) -> None:
+        """Listen."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.address, DOCKER_PORT, ssl_context=self._context).start()
+
+    async def stop(self) -> None:
+        """Listen no more, and close what is open."""
+        await self._runner.cleanup()
+
+    async def _version(self, _request: web.Request) -> web.Response:
+        return web.json_response(VERSION)
+
+    async def _info(self, _request: web.Request) -> web.Response:
+        self.answered += 1
+        return web.json_response(INFO)
+
+
+def server_context(files: dict[str, bytes]) -> ssl.SSLContext:
+    """TLS that lets in only who has a certificate of the authority, as `dockerd --tlsverify` does."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=files["ca.pem"].decode())
+    context.verify_mode = ssl.CERT_REQUIRED
+    load_pair(context, files["cert.pem"], files["key.pem"])
+    return context
+
+
+def client_context(files: dict[str, bytes]) -> ssl.SSLContext:
+    """TLS as a docker client with DOCKER_CERT_PATH has it."""
+    context = ssl.create_default_context(cadata=files["ca.pem"].decode())
+    load_pair(context, files["cert.pem"], files["key.pem"])
+    return context
+
+
+def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Load a pair from memory."""
+    with tempfile.NamedTemporaryFile() as pair:
+        pair.write(certificate + b"\n" + key)
+        pair.flush()
+        context.load_cert_chain(pair.name)

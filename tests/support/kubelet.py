@@ -1,0 +1,311 @@
+"""A stand-in for the kubelet: a Node of its own, whose pods do in their status what a script says."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from tests.support.api import Api, Manifest
+from tests.support.dockerd import FakeDockerd
+
+from nested_docker.domain.ports import KubeError
+
+HEARTBEAT_SECONDS = 8.0
+"""Well below the 40 s after which the node lifecycle controller calls a silent node lost."""
+
+READY_SECONDS = 0.2
+"""From the daemon's start to its readiness probe's first success."""
+
+RUNNING_WAIT = 10.0
+
+_ADDRESSES = itertools.count(1)
+
+
+def address() -> str:
+    """A loopback address that no other pod has."""
+    number = next(_ADDRESSES)
+    return f"127.{64 + number // 64000}.{number // 250 % 256}.{number % 250 + 1}"
+
+
+def now() -> str:
+    """The present moment as Kubernetes writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class FakePod:
+    """One pod on the node, and the daemon in it."""
+
+    def __init__(self, api: Api, manifest: Manifest) -> None:
+        self._api = api
+        self.manifest = manifest
+        self.namespace: str = manifest["metadata"]["namespace"]
+        self.name: str = manifest["metadata"]["name"]
+        self.uid: str = manifest["metadata"]["uid"]
+        self.dockerd: FakeDockerd | None = None
+        self.restarts = 0
+        self._last: Manifest = {}
+
+    # --- what its status says -------------------------------------------------------------------
+
+    async def creating(self) -> None:
+        """The kubelet has seen it."""
+        await self._report("Pending", {"waiting": {"reason": "ContainerCreating"}})
+
+    async def waiting(self, reason: str, message: str) -> None:
+        """A container cannot be started."""
+        await self._report("Pending", {"waiting": {"reason": reason, "message": message}})
+
+    async def run(self) -> None:
+        """The daemon runs, answers and, a little later, is ready."""
+        if self.dockerd is None:
+            self.dockerd = FakeDockerd(address(), await self._server_files())
+            await self.dockerd.start()
+        await self.running(ready=False)
+        await asyncio.sleep(READY_SECONDS)
+        await self.running(ready=True)
+
+    async def running(self, *, ready: bool, workload: Manifest | None = None) -> None:
+        """The daemon runs; the workload's containers are in the state `workload`, else they run."""
+        await self._report("Running", {"running": {"startedAt": now()}}, ready=ready, workload=workload)
+
+    async def crash(self, exit_code: int, message: str = "", reason: str = "Error", *, in_backoff: bool = True) -> None:
+        """The daemon's process has ended, and the kubelet waits before it starts it again."""
+        await self.stop_daemon()
+        ended = {"exitCode": exit_code, "reason": reason, "message": message, "startedAt": now(), "finishedAt": now()}
+        self.restarts += 1
+        self._last = {"terminated": ended}
+        backoff = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
+        await self._report("Running", backoff if in_backoff else {"terminated": ended})
+
+    async def fail(self, reason: str, message: str) -> None:
+        """The pod has ended, and will never run again."""
+        await self.stop_daemon()
+        ended = {"exitCode": 137, "reason": "Error", "startedAt": now(), "finishedAt": now()}
+        await self._report("Failed", {"terminated": ended}, reason=reason, message=message)
+
+    async def finish(self, *exit_codes: int) -> None:
+        """The workload's containers have ended, and then the daemon."""
+        await self.stop_daemon()
+        endings = [{"terminated": {"exitCode": code, "reason": "Completed"}} for code in exit_codes]
+        phase = "Failed" if any(exit_codes) else "Succeeded"
+        await self._report(phase, {"terminated": {"exitCode": 0, "reason": "Completed"}}, endings=endings)
+
+    async def unschedulable(self, message: str) -> None:
+        """The scheduler's word; our pods are bound by their template, so nobody else says it."""
+        scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        await self._patch({"phase": "Pending", "conditions": [scheduled | {"lastTransitionTime": now()}]})
+
+    async def stop_daemon(self) -> None:
+        """Nothing listens any more."""
+        daemon, self.dockerd = self.dockerd, None
+        if daemon is not None:
+            await daemon.stop()
+
+    # --- how it is written ----------------------------------------------------------------------
+
+    async def _report(
+        self,
+        phase: str,
+        daemon: Manifest,
+        *,
+        ready: bool = False,
+        workload: Manifest | None = None,
+        endings: list[Manifest] | None = None,
+        **further: str,
+    ) -> None:
+        started = now()
+        conditions = [
+            {"type": type_, "status": "True" if holds else "False", "lastTransitionTime": started}
+            for type_, holds in (
+                ("PodScheduled", True),
+                ("Initialized", True),
+                ("ContainersReady", ready),
+                ("Ready", ready),
+            )
+        ]
+        status: Manifest = {"phase": phase, "conditions": conditions, "hostIP": "127.0.0.1", **further}
+        if self.dockerd is not None:
+            status |= {"podIP": self.dockerd.address, "podIPs": [{"ip": self.dockerd.address}]}
+        spec = self.manifest["spec"]
+        sidecars = spec.get("initContainers", [])
+        own = sidecars or spec["containers"]
+        status["initContainerStatuses" if sidecars else "containerStatuses"] = [
+            self._container(item, daemon, ready=ready) for item in own
+        ]
+        if sidecars:
+            other = workload or (
+                {"waiting": {"reason": "PodInitializing"}} if not ready else {"running": {"startedAt": started}}
+            )
+            states = endings or [other] * len(spec["containers"])
+            status["containerStatuses"] = [
+                self._container(item, state, ready=ready)
+                for item, state in zip(spec["containers"], states, strict=True)
+            ]
+        await self._patch(status)
+
+    def _container(self, item: Manifest, state: Manifest, *, ready: bool) -> Manifest:
+        daemon = item["name"] == "daemon"
+        return {
+            "name": item["name"],
+            "image": item["image"],
+            "imageID": "",
+            "ready": ready,
+            "started": "running" in state,
+            "restartCount": self.restarts if daemon else 0,
+            "state": state,
+            "lastState": self._last if daemon else {},
+        }
+
+    async def _patch(self, status: Manifest) -> None:
+        self.manifest = await self._api.patch(
+            "Pod", self.namespace, self.name, {"status": status}, subresource="status"
+        )
+
+    async def _server_files(self) -> dict[str, bytes]:
+        """The server's files as the pod mounts them: like the kubelet, wait until the Secret is there."""
+        volume = next(v["secret"] for v in self.manifest["spec"]["volumes"] if v["name"] == "server-certificates")
+        while (secret := await self._api.get("Secret", self.namespace, volume["secretName"])) is None:
+            await asyncio.sleep(0.1)
+        return {item["path"]: base64.b64decode(secret["data"][item["key"]]) for item in volume["items"]}
+
+
+Script = Callable[[FakePod], Awaitable[None]]
+
+
+async def runs(pod: FakePod) -> None:
+    """The script of a pod with nothing wrong."""
+    await pod.creating()
+    await pod.run()
+
+
+async def stays_creating(pod: FakePod) -> None:
+    """The script of a pod that never gets further; the test goes on by itself."""
+    await pod.creating()
+
+
+class FakeKubelet:
+    """A node: registered, alive by its Lease, and busy with its pods."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self.node = f"fake-{uuid.uuid4().hex[:6]}"
+        self.pods: dict[str, FakePod] = {}
+        self._scripts: dict[str, Script] = {}
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stops_pods = asyncio.Event()
+        self._stops_pods.set()
+
+    async def start(self) -> None:
+        """Register the node and begin."""
+        taint = {"key": "nesteddocker.dev/fake", "effect": "NoSchedule"}
+        metadata = {"name": self.node, "labels": {"nesteddocker.dev/fake": "true"}}
+        await self._api.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": [taint]}})
+        await self.say_ready(True)
+        await self._beat()
+        self._tasks = [asyncio.create_task(self._heartbeat()), asyncio.create_task(self._follow())]
+
+    async def stop(self) -> None:
+        """End everything, and leave no node behind."""
+        for task in [*self._tasks, *self._busy.values()]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._busy.values(), return_exceptions=True)
+        for pod in self.pods.values():
+            await pod.stop_daemon()
+        for pod in await self._mine():
+            await self._api.delete("Pod", pod["metadata"]["namespace"], pod["metadata"]["name"], now=True)
+        await self._api.delete("Node", None, self.node)
+
+    def script(self, namespace: str, script: Script) -> None:
+        """What pods of a namespace do from now on."""
+        self._scripts[namespace] = script
+
+    def pod(self, namespace: str, name: str) -> FakePod:
+        """A pod of the node."""
+        found = [pod for pod in self.pods.values() if (pod.namespace, pod.name) == (namespace, name)]
+        assert found, f"the fake kubelet has no pod {namespace}/{name}"
+        return found[-1]
+
+    async def say_ready(self, ready: bool) -> None:
+        """The node's Ready condition."""
+        condition = {
+            "type": "Ready",
+            "status": "True" if ready else "False",
+            "reason": "Test",
+            "lastHeartbeatTime": now(),
+            "lastTransitionTime": now(),
+        }
+        capacity = {"cpu": "64", "memory": "256Gi", "pods": "500"}
+        status = {"conditions": [condition], "capacity": capacity, "allocatable": capacity}
+        await self._api.patch("Node", None, self.node, {"status": status}, subresource="status")
+
+    def keep_terminating(self, keep: bool) -> None:
+        """Whether deleted pods stay for as long as this lasts, as when a container does not stop."""
+        self._stops_pods.clear() if keep else self._stops_pods.set()
+
+    async def _mine(self) -> list[Manifest]:
+        return [pod for pod in await self._api.list("Pod") if pod["spec"].get("nodeName") == self.node]
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            with suppress(KubeError, aiohttp.ClientError):
+                await self._beat()
+
+    async def _beat(self) -> None:
+        renewed = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        await self._api.apply(
+            {
+                "apiVersion": "coordination.k8s.io/v1",
+                "kind": "Lease",
+                "metadata": {"name": self.node, "namespace": "kube-node-lease"},
+                "spec": {"holderIdentity": self.node, "leaseDurationSeconds": 40, "renewTime": renewed},
+            }
+        )
+
+    async def _follow(self) -> None:
+        while True:
+            with suppress(KubeError, aiohttp.ClientError):
+                async for type_, manifest in self._api.watch("Pod", fields=f"spec.nodeName={self.node}"):
+                    self._see(type_, manifest)
+            await asyncio.sleep(0.2)
+
+    def _see(self, type_: str, manifest: Manifest) -> None:
+        uid = manifest["metadata"]["uid"]
+        pod = self.pods.get(uid)
+        if type_ == "DELETED":
+            self._do(uid, self._gone(uid))
+        elif pod is None:
+            pod = self.pods[uid] = FakePod(self._api, manifest)
+            self._do(uid, self._play(pod))
+        if type_ != "DELETED" and "deletionTimestamp" in manifest["metadata"] and pod is not None:
+            self._do(uid, self._terminate(pod))
+
+    def _do(self, uid: str, work: Any) -> None:
+        """One thing at a time for each pod: the newer ends the older."""
+        before = self._busy.pop(uid, None)
+        if before is not None:
+            before.cancel()
+        self._busy[uid] = asyncio.create_task(work)
+
+    async def _play(self, pod: FakePod) -> None:
+        with suppress(KubeError, aiohttp.ClientError):
+            await self._scripts.get(pod.namespace, runs)(pod)
+
+    async def _terminate(self, pod: FakePod) -> None:
+        await self._stops_pods.wait()
+        await pod.stop_daemon()
+        with suppress(KubeError, aiohttp.ClientError):
+            await self._api.delete("Pod", pod.namespace, pod.name, uid=pod.uid, now=True)
+
+    async def _gone(self, uid: str) -> None:
+        pod = self.pods.pop(uid, None)
+        if pod is not None:
+            await pod.stop_daemon()

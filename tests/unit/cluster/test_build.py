@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+from embedded import build, golang, packages, rootfs
+from embedded.catalogue import IMAGES
+from embedded.layout import Home
+from embedded.report import Clock, ClusterError
+
+
+def test_go_versions_are_compared_by_number(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module x\n\ngo 1.25.0\n\nrequire example.test/m v1.2.3\n")
+    assert golang.wanted_go(tmp_path / "go.mod") == (1, 25, 0)
+    assert (1, 25) < golang.wanted_go(tmp_path / "go.mod") < (1, 100)
+    assert golang.pinned(tmp_path / "go.mod", "example.test/m") == "v1.2.3"
+    with pytest.raises(ClusterError, match=r"requires no example\.test/other"):
+        golang.pinned(tmp_path / "go.mod", "example.test/other")
+
+
+def test_the_modules_here_pin_what_is_promised() -> None:
+    assert golang.pinned(golang.SOURCES / "kubenode/go.mod", "k8s.io/kubernetes") == "v1.34.4"
+    assert golang.pinned(golang.SOURCES / "runtime/go.mod", "github.com/containerd/containerd/v2") == "v2.1.9"
+    assert golang.pinned(golang.SOURCES / "runtime/go.mod", "github.com/opencontainers/runc") == "v1.3.6"
+
+
+@pytest.mark.parametrize(
+    ("lines", "chosen"),
+    [
+        (
+            ["http://m.test/debian-security/ bookworm-security", "http://m.test/debian/ bookworm"],
+            "http://m.test/debian/",
+        ),
+        (["http://m.test/debian bookworm-updates"], ""),
+        ([], ""),
+    ],
+)
+def test_the_mirror_is_one_with_whole_releases(lines: list[str], chosen: str) -> None:
+    assert rootfs.choose_mirror(lines) == chosen
+
+
+def test_every_root_that_an_image_needs_is_made(tmp_path: Path) -> None:
+    made = set(rootfs.PACKAGES)
+    assert {image.name for image in IMAGES if image.make is None} == made
+    home = Home(tmp_path)
+    programs = {output.name for step in build.programs(home, Clock()) for output in step.outputs}
+    assert {image.program for image in IMAGES if image.program} <= programs
+    tags = [tag for image in IMAGES for tag in image.tags]
+    assert len(tags) == len(set(tags))
+    assert "docker.io/library/docker:28-dind" in tags
+
+
+def test_only_what_is_missing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "FILES", {"/": "base-files", "/absent": "absent-package"})
+    monkeypatch.setattr(packages, "PROGRAMS", {"sh": "dash", "absent-a": "two-in-one", "absent-b": "two-in-one"})
+    assert packages.missing() == ["absent-package", "two-in-one"]
