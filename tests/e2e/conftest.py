@@ -16,9 +16,11 @@ IMAGE = "nested-docker-operator:dev"
 def cluster() -> Iterator[Environment]:
     """The embedded cluster, with a Docker daemon on its node, and the operator."""
     import os
+
     kubeconfig = os.environ.get("DEBUG_LOCAL") or run(TOOL, "up", "--name", NAME, "--docker", timeout=1800).strip()
     environment = Environment(kubeconfig)
     import os
+
     if os.environ.get("DEBUG_LOCAL"):
         environment.apply(*governing(int(environment.node("stat", "-c", "%g", "/run/docker.sock"))))
         yield environment

@@ -19,9 +19,9 @@ from tests.support.manifests import nested_docker_class, policy
 from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
 
-session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
-module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="session")
-test_fixture = pytest_asyncio.fixture(loop_scope="session")
+per_session = pytest_asyncio.fixture(scope="session", loop_scope="session")
+per_module = pytest_asyncio.fixture(scope="module", loop_scope="session")
+per_test = pytest_asyncio.fixture(loop_scope="session")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,14 +32,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(mark, append=False)
 
 
-@session_fixture
+@per_session
 async def api(cluster: Cluster, crds: list[str]) -> AsyncIterator[Api]:
     """A client that goes past the proxies."""
     async with Api.connect(cluster.kubeconfig) as api:
         yield api
 
 
-@session_fixture
+@per_session
 async def kubelet(api: Api) -> AsyncIterator[FakeKubelet]:
     """The node that the tests' pods are bound to."""
     kubelet = FakeKubelet(api)
@@ -48,7 +48,7 @@ async def kubelet(api: Api) -> AsyncIterator[FakeKubelet]:
     await kubelet.stop()
 
 
-@session_fixture
+@per_session
 async def governing(api: Api, kubelet: FakeKubelet) -> AsyncIterator[str]:
     """A class whose pods go to the fake node, and a policy that grants it; the name of both."""
     name = kubelet.node
@@ -60,7 +60,7 @@ async def governing(api: Api, kubelet: FakeKubelet) -> AsyncIterator[str]:
     await api.delete("NestedDockerClass", None, name)
 
 
-@module_fixture
+@per_module
 async def lab(
     cluster: Cluster, api: Api, kubelet: FakeKubelet, governing: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Lab]:
@@ -72,19 +72,19 @@ async def lab(
         yield lab
 
 
-@module_fixture
+@per_module
 async def proxy(lab: Lab) -> Proxy:
     """The module's operator's way to the API server."""
     return await lab.new_proxy()
 
 
-@module_fixture
+@per_module
 async def operator(lab: Lab, proxy: Proxy) -> Operator:
     """The module's operator, which serves the whole cluster."""
     return await lab.new_operator(proxy)
 
 
-@test_fixture
+@per_test
 async def world(lab: Lab, proxy: Proxy, operator: Operator) -> World:
     """A namespace of the test's own, that the module's operator serves."""
     return World(lab.api, lab.kubelet, operator, proxy, await lab.new_namespace(), lab.class_name)

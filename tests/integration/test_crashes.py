@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import pytest
+from tests.integration.conftest import per_test
 from tests.integration.world import CHILDREN, Lab, World
 from tests.support.operator_process import Operator
 from tests.support.proxy import Call, LoseAnswer, Proxy, Stall, When, beyond, only, writes_in
@@ -105,7 +106,7 @@ class Crew:
         return [await self.world() for _ in range(count)]
 
 
-@pytest.fixture
+@per_test
 async def crew(lab: Lab) -> Crew:
     proxy = await lab.new_proxy()
     operator = await lab.new_operator(proxy, LEASE_NAME=f"crash-{proxy.port}", LEASE_SECONDS="6", WORKERS="64")
@@ -131,7 +132,6 @@ async def unfaulted(crew: Crew, journey: Journey) -> tuple[list[Call], str]:
 @pytest.mark.parametrize("journey", JOURNEYS.values(), ids=JOURNEYS)
 async def test_killed_after_each_write(crew: Crew, journey: Journey) -> None:
     writes, expected = await unfaulted(crew, journey)
-    print("writes:", [str(call) for call in writes])
     worlds = await crew.worlds(2 * len(writes))
     await together(journey.before, worlds)
     stops: dict[str, tuple[World, Stall, int]] = {}

@@ -1,3 +1,7 @@
+{{- define "nested-docker.name" -}}
+{{ .Release.Name }}-operator
+{{- end }}
+
 {{- define "nested-docker.selector" -}}
 app.kubernetes.io/name: nested-docker
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -15,11 +19,18 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
+{{- define "nested-docker.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "nested-docker.name" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end }}
+
 {{/* What the operator does with the kinds that live in the namespaces it serves. */}}
 {{- define "nested-docker.namespacedRules" -}}
+# Deleted are those whose ttlSecondsAfterFinished has passed.
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers]
-  verbs: [get, list, watch, delete]
+  verbs: [list, watch, delete]
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers/status]
   verbs: [patch]
@@ -33,7 +44,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
-# A claim is made and looked at; its end is its owner's affair.
+# A claim's end is its owner's affair, or its user's.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get, list, watch, create, patch]
@@ -46,7 +57,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   verbs: [create]
 {{- end }}
 
-{{/* What the operator reads of the cluster. */}}
+{{/* What the operator reads of the cluster, and never writes. */}}
 {{- define "nested-docker.clusterRules" -}}
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockerclasses, nesteddockerpolicies]
@@ -57,6 +68,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 - apiGroups: [node.k8s.io]
   resources: [runtimeclasses]
   verbs: [list, watch]
+# kopf learns from them which kinds there are.
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   verbs: [list, watch]

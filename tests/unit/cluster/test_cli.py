@@ -36,7 +36,7 @@ def test_where_it_cannot_run_it_names_another_way(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("NESTED_DOCKER_CLUSTER_HOME", str(tmp_path))
-    monkeypatch.setattr(machine.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
     before = signal.getsignal(signal.SIGTERM)
     try:
         assert cli.main(["up"]) == 2

@@ -1,7 +1,6 @@
 import json
 import shutil
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from embedded.layout import Cluster, Home
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def cluster(tmp_path: Path) -> Cluster:
     return Cluster(Home(tmp_path), "default", 3)
 
 

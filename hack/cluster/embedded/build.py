@@ -1,0 +1,96 @@
+"""`cluster build`: programs, root folders and image archives, each made only when something changed."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from embedded import golang, oci, packages, rootfs
+from embedded.catalogue import IMAGES, Image
+from embedded.layout import Home
+from embedded.locks import locked
+from embedded.report import Clock
+from embedded.stamps import Step, digest
+
+
+def build(home: Home, clock: Clock) -> None:
+    """Make all that `up` needs and that is missing or out of date.
+
+    Raises:
+        ClusterError: A step failed; the steps done before it stay done.
+    """
+    home.path.mkdir(parents=True, exist_ok=True)
+    with locked(home.path / "build.lock", clock.say):
+        packages.install(home, clock)
+        # compilers and downloads of packages hardly want the same resources
+        with ThreadPoolExecutor() as pool:
+            jobs = [pool.submit(_run, steps, home, clock) for steps in (programs(home, clock), debians(home))]
+        for job in jobs:
+            job.result()
+        _run([archive(home, image) for image in IMAGES], home, clock)
+
+
+def programs(home: Home, clock: Clock) -> list[Step]:
+    """Steps that build from Go modules."""
+    makers = {
+        "kubenode": (golang.build_kubenode, ("kubenode", "kubectl", "pause", "sysbox-stand-in")),
+        "runtime": (golang.build_runtime, ("containerd", "containerd-shim-runc-v2", "ctr", "runc")),
+        "registry": (golang.build_registry, ("registry",)),
+        "helm": (golang.build_helm, ("helm",)),
+    }
+    steps = []
+    for module, (maker, names) in makers.items():
+        sources = (golang.SOURCES / module, Path(golang.__file__))
+
+        def action(maker: golang.Maker = maker) -> None:
+            maker(golang.toolchain(home, clock), home)
+
+        def inputs(sources: tuple[Path, ...] = sources) -> str:
+            return digest(sources)
+
+        steps.append(Step(module, inputs, tuple(home.bin / name for name in names), action))
+    return steps
+
+
+def debians(home: Home) -> list[Step]:
+    """Steps that make the Debian root folders."""
+    steps = []
+    for name, included in rootfs.PACKAGES.items():
+
+        def action(name: str = name) -> None:
+            rootfs.debian(home, name)
+
+        def inputs(included: tuple[str, ...] = included) -> str:
+            return digest([rootfs.SUITE, *included, Path(rootfs.__file__)])
+
+        steps.append(Step(f"root-{name}", inputs, (home.roots / name,), action))
+    return steps
+
+
+def archive(home: Home, image: Image) -> Step:
+    """The step that packs an image."""
+    target = home.images / f"{image.name}.tar"
+
+    def inputs() -> str:
+        made_of: list[str | Path] = [repr(image.tags), repr(image.config), Path(oci.__file__), Path(rootfs.__file__)]
+        if image.program:
+            made_of.append(home.bin / image.program)
+        else:
+            made_of.append(home.stamps / ("root-docker" if image.make else f"root-{image.name}"))
+        return digest(made_of)
+
+    def action() -> None:
+        if image.make:
+            image.make(home)
+        oci.pack(home.roots / image.name, target, image.tags, image.config)
+
+    return Step(f"image-{image.name}", inputs, (target,), action)
+
+
+def _run(steps: Sequence[Step], home: Home, clock: Clock) -> None:
+    for step in steps:
+        if step.due(home.stamps):
+            clock.say(f"building {step.name} …")
+            begun = time.monotonic()
+            step.run(home.stamps)
+            clock.say(f"built {step.name} in {time.monotonic() - begun:.0f} s")

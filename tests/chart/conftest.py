@@ -1,0 +1,140 @@
+"""What the chart's tests share: helm, a cluster of their own, and questions about rights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.support.cluster import HOME, ROOT, TOOL, VARIABLE, Cluster, refuse_strangers, run
+
+CHART = ROOT / "charts/nested-docker"
+NAME = "chart"
+SYSTEM = "nested-docker-system"
+RELEASE = "nested-docker"
+OPERATOR = "nested-docker-operator"
+IMAGE, TAG = OPERATOR, "dev"
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Helm:
+    """helm, without or with a cluster."""
+
+    kubeconfig: str = os.devnull
+
+    def __call__(self, *arguments: str, timeout: float = 300) -> str:
+        """Run helm; its standard output."""
+        environment = {**os.environ, "KUBECONFIG": self.kubeconfig}
+        return run(str(HOME / "bin/helm"), *arguments, timeout=timeout, env=environment)
+
+    def render(self, *sets: str, release: str = RELEASE, chart: Path = CHART) -> list[Manifest]:
+        """The chart's objects with these values (`key=value`)."""
+        values = [f"--set={value}" for value in sets]
+        text = self("template", release, str(chart), "--namespace", SYSTEM, "--kube-version=1.34.0", *values)
+        return [manifest for manifest in yaml.safe_load_all(text) if manifest]
+
+    def install(self, *sets: str, chart: Path = CHART, wait: bool = True) -> None:
+        """Install or upgrade the release with these values, and the image under test."""
+        values = [f"--set={value}" for value in (f"image.repository={IMAGE}", f"image.tag={TAG}", *sets)]
+        waiting = ["--wait", "--timeout=180s"] if wait else []
+        self("upgrade", "--install", RELEASE, str(chart), "--namespace", SYSTEM, *values, *waiting)
+
+    def uninstall(self) -> None:
+        """Remove the release, if it is there, and wait until its own objects are gone."""
+        self("uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait", "--timeout=120s")
+
+
+@pytest.fixture(scope="session")
+def offline() -> Helm:
+    """helm for what needs no cluster."""
+    return Helm()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A cluster of this ring's own, as it installs and removes CRDs, with the operator's image in it."""
+    named = os.environ.get(VARIABLE)
+    program = str(HOME / "bin/kubectl")
+    if named:
+        refuse_strangers(named)
+        yield Cluster(named, program)
+        return
+    archive = run(str(ROOT / "hack/image.sh"), f"{IMAGE}:{TAG}", timeout=1800).strip()
+    was_up = subprocess.run([TOOL, "status", "--name", NAME], capture_output=True, check=False).returncode == 0
+    kubeconfig = run(str(TOOL), "up", "--name", NAME, timeout=1800).strip()
+    try:
+        run(str(TOOL), "load", "--name", NAME, archive, timeout=120)
+        yield Cluster(kubeconfig, program)
+    finally:
+        if not was_up:
+            run(str(TOOL), "down", "--name", NAME, timeout=120)
+
+
+@pytest.fixture(scope="session")
+def helm(cluster: Cluster) -> Helm:
+    """helm for the cluster."""
+    return Helm(cluster.kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def system(cluster: Cluster, helm: Helm) -> Iterator[str]:
+    """The operator's namespace, in which nothing but restricted pods may run; gone with its release afterwards."""
+    enforce = {
+        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/enforce-version": "latest",
+    }
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": enforce}})
+    yield SYSTEM
+    helm.uninstall()
+    cluster.kubectl("delete", "crd", "--selector=app.kubernetes.io/name=nested-docker", "--timeout=60s")
+    cluster.kubectl("delete", "namespace", SYSTEM, "--timeout=60s")
+
+
+@dataclass(frozen=True)
+class Right:
+    """Something that one may or may not do.
+
+    Attributes:
+        verb: get, list, …
+        resource: `resource[/subresource][.group]`.
+        namespace: where; empty: in all, or cluster-scoped.
+        name: on which object; empty: on all.
+    """
+
+    verb: str
+    resource: str
+    namespace: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.verb, self.resource, self.name, self.namespace and f"in {self.namespace}")))
+
+    def review(self, user: str) -> Manifest:
+        """The question whether the ServiceAccount `namespace:name` has it."""
+        resource, _, group = self.resource.partition(".")
+        resource, _, subresource = resource.partition("/")
+        asked = {"verb": self.verb, "resource": resource, "subresource": subresource, "group": group}
+        return {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": f"system:serviceaccount:{user}",
+                "groups": ["system:serviceaccounts", "system:authenticated"],
+                "resourceAttributes": asked | {"namespace": self.namespace, "name": self.name},
+            },
+        }
+
+
+def granted(cluster: Cluster, user: str, rights: Sequence[Right]) -> set[Right]:
+    """Those of the rights that the ServiceAccount `namespace:name` has."""
+    questions = yaml.safe_dump_all(right.review(user) for right in rights)
+    answers = yaml.safe_load_all(cluster.kubectl("create", "-f", "-", "-o", "yaml", stdin=questions))
+    reviews = [review for answer in answers for review in answer.get("items", [answer])]
+    return {right for right, review in zip(rights, reviews, strict=True) if review["status"]["allowed"]}

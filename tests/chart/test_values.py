@@ -1,0 +1,170 @@
+"""The chart without a cluster: lint, values, and what they render to."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+import yaml
+from tests.chart.conftest import CHART, OPERATOR, SYSTEM, Helm
+from tests.support.cluster import CommandFailed
+
+import nested_docker
+from nested_docker.settings import Settings
+
+SECRETS = {"resources": ["pods", "services", "secrets"]}
+
+
+def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def environment(manifests: list[dict[str, Any]]) -> dict[str, str]:
+    (deployment,) = of_kind(manifests, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable.get("value", "") for variable in container["env"]}
+
+
+def paths(values: dict[str, Any], prefix: str = "") -> set[str]:
+    """Paths of all leaves; an empty mapping is one."""
+    found: set[str] = set()
+    for key, value in values.items():
+        path = f"{prefix}{key}"
+        found |= paths(value, f"{path}.") if isinstance(value, dict) and value else {path}
+    return found
+
+
+def test_lint(offline: Helm) -> None:
+    assert "0 chart(s) failed" in offline("lint", "--strict", "--kube-version=1.34.0", str(CHART))
+
+
+def test_the_chart_is_of_the_package_s_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["appVersion"] == chart["version"] == nested_docker.__version__
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("replicas=0", r"at '/replicas': minimum: got 0, want 1"),
+        ("replicaCount=3", r"additional properties 'replicaCount' not allowed"),
+        ("image.tag=a:b", r"at '/image/tag': 'a:b' does not match"),
+        ("image.pullPolicy=Sometimes", r"at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent'"),
+        ("watchNamespaces=ci", r"at '/watchNamespaces': got string, want array"),
+        ("watchNamespaces={Team}", r"at '/watchNamespaces/0': 'Team' does not match"),
+        ("workers=1000", r"at '/workers': maximum: got 1,?000, want 64"),
+        ("logLevel=loud", r"at '/logLevel': value must be one of 'DEBUG'"),
+        ("crds.kepp=true", r"at '/crds': additional properties 'kepp' not allowed"),
+        ("resources.cpu=1", r"at '/resources': additional properties 'cpu' not allowed"),
+        ("metrics.service=false,metrics.serviceMonitor=true", r"at '/metrics/service': value must be true"),
+        ("networkPolicy.apiServerPorts={0}", r"at '/networkPolicy/apiServerPorts/0': minimum"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_path(offline: Helm, value: str, complaint: str) -> None:
+    with pytest.raises(CommandFailed, match=re.compile(complaint)):
+        offline.render(value)
+
+
+def test_every_value_is_in_the_schema_and_in_the_readme() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert set(values) == set(schema["properties"]) - {"global"}
+    told = set(re.findall(r"`([\w.]+)`", (CHART / "README.md").read_text()))
+    assert {path for path in paths(values) if not path.startswith("resources.")} <= told
+    assert "resources" in told
+
+
+def test_the_environment_is_what_the_settings_read(offline: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {f"NESTED_DOCKER_{field.upper()}" for field in Settings.model_fields}
+    given = environment(
+        offline.render("watchNamespaces={a,b}", "image.repository=example.test/op", "image.tag=1", "workers=3")
+    )
+    assert set(given) <= known
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.namespaces == ("a", "b")
+    assert settings.operator_image == "example.test/op:1"
+    assert settings.workers == 3
+
+
+def test_defaults_agree_with_the_settings(offline: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = environment(offline.render())
+    default = Settings()
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    ours = {"operator_image", "operator_namespace"}
+    assert Settings().model_dump(exclude=ours) == default.model_dump(exclude=ours)
+
+
+def test_no_object_twice_and_every_object_labelled(offline: Helm) -> None:
+    manifests = offline.render("watchNamespaces={a,b}", "metrics.serviceMonitor=true")
+    identities = Counter(
+        (manifest["kind"], manifest["metadata"].get("namespace"), manifest["metadata"]["name"])
+        for manifest in manifests
+    )
+    assert set(identities.values()) == {1}
+    assert {manifest["metadata"]["labels"]["app.kubernetes.io/name"] for manifest in manifests} == {"nested-docker"}
+
+
+def test_neither_class_nor_policy_comes_with_it(offline: Helm) -> None:
+    kinds = {manifest["kind"] for manifest in offline.render()}
+    assert not kinds & {"NestedDocker", "NestedDockerClass", "NestedDockerPolicy"}
+
+
+def test_crds_are_the_generated_ones_and_kept(offline: Helm) -> None:
+    for manifest in of_kind(offline.render(), "CustomResourceDefinition"):
+        source = yaml.safe_load((CHART / f"files/crds/{manifest['metadata']['name']}.yaml").read_text())
+        assert manifest["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+        assert manifest == source
+    assert len(of_kind(offline.render(), "CustomResourceDefinition")) == len(list(CHART.glob("files/crds/*.yaml")))
+
+
+def test_crds_can_be_given_up_or_left_out(offline: Helm) -> None:
+    given_up = of_kind(offline.render("crds.keep=false"), "CustomResourceDefinition")
+    assert given_up
+    assert not any("annotations" in manifest["metadata"] for manifest in given_up)
+    assert of_kind(offline.render("crds.install=false"), "CustomResourceDefinition") == []
+
+
+def test_the_whole_cluster_by_a_cluster_role(offline: Helm) -> None:
+    manifests = offline.render()
+    (role,) = (each for each in of_kind(manifests, "ClusterRole") if each["metadata"]["name"] == OPERATOR)
+    assert any(rule.items() >= SECRETS.items() for rule in role["rules"])
+    assert {each["metadata"]["namespace"] for each in of_kind(manifests, "Role")} == {SYSTEM}
+
+
+def test_named_namespaces_by_roles_there_only(offline: Helm) -> None:
+    manifests = offline.render("watchNamespaces={a,b}")
+    (role,) = (each for each in of_kind(manifests, "ClusterRole") if each["metadata"]["name"] == OPERATOR)
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"list", "watch"}
+    assert "secrets" not in str(role["rules"])
+    there = [each for each in of_kind(manifests, "Role") if each["metadata"]["name"] == OPERATOR]
+    assert [each["metadata"]["namespace"] for each in there] == ["a", "b"]
+    bound = [each for each in of_kind(manifests, "RoleBinding") if each["metadata"]["name"] == OPERATOR]
+    assert [each["metadata"]["namespace"] for each in bound] == ["a", "b"]
+    assert all(each["subjects"][0]["namespace"] == SYSTEM for each in bound)
+
+
+def test_two_releases_do_not_share_a_lease(offline: Helm) -> None:
+    one, other = (environment(offline.render(release=release)) for release in ("one", "other"))
+    assert one["NESTED_DOCKER_LEASE_NAME"] != other["NESTED_DOCKER_LEASE_NAME"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "count"),
+    [
+        ("replicas=1", "PodDisruptionBudget", 0),
+        ("replicas=3", "PodDisruptionBudget", 1),
+        ("podDisruptionBudget.enabled=false", "PodDisruptionBudget", 0),
+        ("networkPolicy.enabled=false", "NetworkPolicy", 0),
+        ("metrics.service=false", "Service", 0),
+        ("metrics.serviceMonitor=true", "ServiceMonitor", 1),
+        ("userRoles=false", "ClusterRole", 1),
+    ],
+)
+def test_parts_can_be_switched(offline: Helm, value: str, kind: str, count: int) -> None:
+    assert len(of_kind(offline.render(value), kind)) == count
