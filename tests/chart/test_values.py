@@ -80,14 +80,14 @@ def test_every_value_is_in_the_schema_and_in_the_readme() -> None:
 def test_the_environment_is_what_the_settings_read(offline: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
     known = {f"NESTED_DOCKER_{field.upper()}" for field in Settings.model_fields}
     given = environment(
-        offline.render("watchNamespaces={a,b}", "image.repository=example.test/op", "image.tag=1", "workers=3")
+        offline.render("watchNamespaces={a,b}", "image.repository=example.test/op", "image.tag=v1", "workers=3")
     )
     assert set(given) <= known
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     settings = Settings()
     assert settings.namespaces == ("a", "b")
-    assert settings.operator_image == "example.test/op:1"
+    assert settings.operator_image == "example.test/op:v1"
     assert settings.workers == 3
 
 

@@ -15,17 +15,9 @@ IMAGE = "nested-docker-operator:dev"
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Environment]:
     """The embedded cluster, with a Docker daemon on its node, and the operator."""
-    import os
-
-    kubeconfig = os.environ.get("DEBUG_LOCAL") or run(TOOL, "up", "--name", NAME, "--docker", timeout=1800).strip()
-    environment = Environment(kubeconfig)
-    import os
-
-    if os.environ.get("DEBUG_LOCAL"):
-        environment.apply(*governing(int(environment.node("stat", "-c", "%g", "/run/docker.sock"))))
-        yield environment
-        return
-    run(TOOL, "load", "--name", NAME, str(HOME / "images/built" / "nested-docker-operator_dev.tar"))
+    archive = run(str(ROOT / "hack/image.sh"), IMAGE, timeout=1800).split()[-1]
+    environment = Environment(run(TOOL, "up", "--name", NAME, "--docker", timeout=1800).strip())
+    run(TOOL, "load", "--name", NAME, archive)
     environment.helm(
         "upgrade",
         "--install",

@@ -1,24 +1,32 @@
-"""Drift: what we want must be in what there is; what others add is theirs."""
+"""Drift: what we want must be in what there is; what others add is theirs, except where it changes the meaning."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+WHOLE = frozenset({"spec.selector", "spec.podSelector", "spec.ingress"})
+"""Selectors and rules mean something else with a key more, so there nothing may be added."""
 
-def first_difference(desired: Any, observed: Any, path: str = "") -> str:
+
+def first_difference(desired: Any, observed: Any, path: str = "", *, whole: bool = False) -> str:
     """The path of the first place where `desired` is not contained in `observed`; empty: none.
 
-    Mappings may hold more than is desired. Lists must agree in length and order, element by
-    element. An empty or absent value equals another empty or absent one, since the API server
-    drops them.
+    Mappings may hold more than is desired, except beneath the paths in `WHOLE`. Lists must agree in
+    length and order, element by element. An empty or absent value equals another empty or absent
+    one, since the API server drops them.
     """
+    whole = whole or path in WHOLE
     if not desired and not observed and not isinstance(desired, bool):
         return ""
     if isinstance(desired, Mapping) and isinstance(observed, Mapping):
+        added = sorted(observed.keys() - desired.keys()) if whole else []
+        if added:
+            return f"{path}.{added[0]}"
         pairs = ((f"{path}.{key}".lstrip("."), value, observed.get(key)) for key, value in desired.items())
     elif isinstance(desired, list) and isinstance(observed, list) and len(desired) == len(observed):
         pairs = ((f"{path}[{index}]", value, observed[index]) for index, value in enumerate(desired))
     else:
         return "" if desired == observed else path or "."
-    return next((found for inner, value, there in pairs if (found := first_difference(value, there, inner))), "")
+    found = (first_difference(value, there, inner, whole=whole) for inner, value, there in pairs)
+    return next((difference for difference in found if difference), "")

@@ -175,7 +175,7 @@ class TestLoss:
         world = settled()
         world.children[Identity("Service", "build")]["spec"]["selector"] = {"app": "other"}
         (stage,) = world.plan().stages
-        assert [action.difference for action in stage] == [f"spec.selector.{names.LABEL_UID}"]
+        assert [action.difference for action in stage] == ["spec.selector.app"]
 
     def test_a_deleted_pod_gives_way_at_once_to_one_with_new_keys(self) -> None:
         world = settled()

@@ -1,0 +1,88 @@
+"""Releases from beginning to end: what stays after an uninstall, and an install for some namespaces only."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from tests.chart.conftest import OPERATOR, SYSTEM, Helm, Right, granted
+from tests.chart.test_release import ALWAYS, NAMESPACED, NEVER, USER, ready, until
+from tests.support.cluster import Cluster
+from tests.support.manifests import nested_docker, nested_docker_class, policy
+
+CI, OTHER = "chart-ci", "chart-other"
+KINDS = (
+    "customresourcedefinitions,clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts,deployments,"
+    "services,networkpolicies,poddisruptionbudgets,secrets,configmaps,leases,pods,validatingwebhookconfigurations,"
+    "mutatingwebhookconfigurations"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def namespaces(cluster: Cluster, system: str) -> Iterator[None]:
+    """Namespaces of users."""
+    for name in (CI, OTHER):
+        cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"ci": "true"}}})
+    yield
+    cluster.kubectl("delete", "namespace", CI, OTHER, "--timeout=90s")
+
+
+def everything(cluster: Cluster) -> set[str]:
+    """What there is of the kinds that a release could leave behind."""
+    listed = json.loads(cluster.kubectl("get", KINDS, "--all-namespaces", "-o", "json"))
+    return {
+        f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}" for item in listed["items"]
+    }
+
+
+def grant_everything(cluster: Cluster) -> None:
+    """A class and a policy that allow Dind everywhere."""
+    cluster.apply(
+        nested_docker_class("standard", modes=["Dind"]),
+        policy("all", namespaceSelector={}, allowedClasses=["standard"], allowedModes=["Dind"]),
+    )
+
+
+def test_an_uninstall_that_gives_the_crds_up_leaves_nothing_but_the_lease(cluster: Cluster, helm: Helm) -> None:
+    cluster.kubectl("-n", SYSTEM, "delete", "lease", OPERATOR, "--ignore-not-found")
+    before = everything(cluster)
+    helm.install("crds.keep=false")
+    grant_everything(cluster)
+    cluster.apply(nested_docker(CI, "build", className="standard", mode="Dind"))
+    until(lambda: ready(cluster, CI, "build").get("status"), "True", 120)
+    helm.uninstall()
+    until(lambda: everything(cluster) - before, {f"Lease {SYSTEM}/{OPERATOR}"}, 90)
+
+
+def test_an_uninstall_keeps_crds_and_daemons_and_an_install_takes_them_over(cluster: Cluster, helm: Helm) -> None:
+    helm.install()
+    grant_everything(cluster)
+    cluster.apply(nested_docker(CI, "build", className="standard", mode="Dind"))
+    until(lambda: ready(cluster, CI, "build").get("status"), "True", 120)
+    pods = ("-n", CI, "get", "pods", "-o=jsonpath={.items[*].metadata.uid}")
+    pod = cluster.kubectl(*pods)
+    helm.uninstall()
+    assert cluster.kubectl(*pods) == pod
+    helm.install("crds.keep=false")
+    time.sleep(2)
+    assert cluster.kubectl(*pods) == pod
+    helm.uninstall()
+    until(lambda: cluster.kubectl(*pods), "", 60)
+
+
+def test_an_install_for_some_namespaces_serves_them_and_sees_no_secret_elsewhere(cluster: Cluster, helm: Helm) -> None:
+    helm.install(f"watchNamespaces={{{CI}}}", "crds.keep=false")
+    grant_everything(cluster)
+    for namespace in (CI, OTHER):
+        cluster.apply(nested_docker(namespace, "build", className="standard", mode="Dind"))
+    until(lambda: ready(cluster, CI, "build").get("status"), "True", 120)
+    assert ready(cluster, OTHER, "build") == {}
+    needed = [*NAMESPACED, *ALWAYS]
+    assert granted(cluster, USER, needed) == set(needed)
+    elsewhere = [Right(right.verb, right.resource, OTHER) for right in NAMESPACED]
+    assert granted(cluster, USER, [*elsewhere, *NEVER]) == set()
+    logs = cluster.kubectl("-n", SYSTEM, "logs", f"deployment/{OPERATOR}", "--all-pods=true", "--tail=-1")
+    assert "orbidden" not in logs, logs
+    helm.uninstall()

@@ -1,0 +1,215 @@
+"""The chart in a cluster: a fresh install, the operator's rights, examples, upgrade."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.chart.conftest import CHART, OPERATOR, SYSTEM, Helm, Manifest, Right, granted
+from tests.support.cluster import ROOT, Cluster
+from tests.support.manifests import nested_docker, nested_docker_class, policy
+
+CI, OTHER = "chart-ci", "chart-other"
+USER = f"{SYSTEM}:{OPERATOR}"
+
+NAMESPACED = [
+    *(Right(verb, "nesteddockers.nesteddocker.dev", CI) for verb in ("list", "watch", "delete")),
+    Right("patch", "nesteddockers/status.nesteddocker.dev", CI),
+    Right("update", "nesteddockers/finalizers.nesteddocker.dev", CI),
+    *(
+        Right(verb, resource, CI)
+        for resource in ("pods", "services", "secrets", "networkpolicies.networking.k8s.io")
+        for verb in ("get", "list", "watch", "create", "patch", "delete")
+    ),
+    *(Right(verb, "persistentvolumeclaims", CI) for verb in ("get", "list", "watch", "create", "patch")),
+    Right("list", "events", CI),
+    Right("create", "events.events.k8s.io", CI),
+]
+ALWAYS = [
+    *(
+        Right(verb, resource)
+        for resource in (
+            "nesteddockerclasses.nesteddocker.dev",
+            "nesteddockerpolicies.nesteddocker.dev",
+            "namespaces",
+            "nodes",
+            "runtimeclasses.node.k8s.io",
+            "customresourcedefinitions.apiextensions.k8s.io",
+        )
+        for verb in ("list", "watch")
+    ),
+    *(Right(verb, "leases.coordination.k8s.io", SYSTEM, OPERATOR) for verb in ("get", "update")),
+    Right("create", "leases.coordination.k8s.io", SYSTEM),
+]
+NEVER = [
+    Right("*", "*"),
+    Right("create", "pods/exec", CI),
+    Right("create", "pods/attach", CI),
+    Right("create", "pods/portforward", CI),
+    Right("get", "pods/log", CI),
+    Right("update", "pods/ephemeralcontainers", CI),
+    Right("create", "serviceaccounts/token", CI),
+    Right("create", "serviceaccounts", CI),
+    Right("get", "configmaps", CI),
+    Right("update", "secrets", CI),
+    Right("deletecollection", "pods", CI),
+    Right("delete", "persistentvolumeclaims", CI),
+    Right("create", "deployments.apps", CI),
+    *(Right(verb, "nesteddockers.nesteddocker.dev", CI) for verb in ("create", "update", "patch")),
+    *(
+        Right(verb, f"{kind}.nesteddocker.dev")
+        for kind in ("nesteddockerclasses", "nesteddockerpolicies")
+        for verb in ("create", "update", "patch", "delete")
+    ),
+    *(Right(verb, "namespaces") for verb in ("create", "update", "patch", "delete")),
+    *(Right(verb, "nodes") for verb in ("update", "patch", "delete")),
+    Right("create", "nodes/proxy"),
+    Right("patch", "customresourcedefinitions.apiextensions.k8s.io"),
+    *(
+        Right(verb, f"{kind}.rbac.authorization.k8s.io")
+        for kind in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")
+        for verb in ("create", "patch", "bind", "escalate")
+    ),
+    *(Right("impersonate", kind) for kind in ("users", "groups", "serviceaccounts")),
+    Right("update", "leases.coordination.k8s.io", SYSTEM, "other"),
+    Right("delete", "leases.coordination.k8s.io", SYSTEM, OPERATOR),
+    Right("update", "leases.coordination.k8s.io", "kube-system", OPERATOR),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def release(cluster: Cluster, helm: Helm, system: str) -> Iterator[None]:
+    """The release, and namespaces for its users."""
+    for name, labels in ((CI, {"ci": "true"}), (OTHER, {})):
+        cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    helm.install()
+    yield
+    cluster.kubectl("delete", "namespace", CI, OTHER, "--timeout=90s")
+
+
+@pytest.fixture
+def clean(cluster: Cluster) -> Iterator[None]:
+    """Nothing that an admin or a user has made stays."""
+    yield
+    cluster.kubectl("delete", "nesteddockers", "--all", "--all-namespaces", "--timeout=60s")
+    cluster.kubectl("delete", "nesteddockerclasses,nesteddockerpolicies", "--all", "--timeout=60s")
+
+
+def ready(cluster: Cluster, namespace: str, name: str) -> Manifest:
+    """The condition Ready of a NestedDocker; empty: there is none yet."""
+    obj = json.loads(cluster.kubectl("-n", namespace, "get", "nesteddocker", name, "-o", "json"))
+    conditions = obj.get("status", {}).get("conditions", [])
+    return next((each for each in conditions if each["type"] == "Ready"), {})
+
+
+def until(look: Callable[[], object], wanted: object, seconds: float = 30) -> None:
+    """Wait until a look shows what is wanted."""
+    deadline = time.monotonic() + seconds
+    while (seen := look()) != wanted:
+        assert time.monotonic() < deadline, f"not {wanted!r} within {seconds:g} s, but {seen!r}"
+        time.sleep(0.2)
+
+
+def test_it_runs_where_only_restricted_pods_may(cluster: Cluster) -> None:
+    deployment = json.loads(cluster.kubectl("-n", SYSTEM, "get", "deployment", OPERATOR, "-o", "json"))
+    assert deployment["status"]["availableReplicas"] == 2
+    restarts = cluster.kubectl(
+        *("-n", SYSTEM, "get", "pods", "-l", "app.kubernetes.io/name=nested-docker"),
+        "-o=jsonpath={.items[*].status.containerStatuses[*].restartCount}",
+    )
+    assert restarts.split() == ["0", "0"]
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_fresh_install_gives_nobody_a_daemon(cluster: Cluster) -> None:
+    assert cluster.kubectl("get", "nesteddockerclasses,nesteddockerpolicies", "-o", "name") == ""
+    cluster.apply(nested_docker(CI, "build", mode="Dind"))
+    until(lambda: ready(cluster, CI, "build").get("reason"), "ClassNotFound")
+    cluster.apply(nested_docker_class("standard", modes=["Dind"]))
+    cluster.kubectl("annotate", "nesteddockerclass", "standard", "nesteddocker.dev/is-default-class=true")
+    until(lambda: ready(cluster, CI, "build").get("reason"), "NoPolicy")
+    assert ready(cluster, CI, "build")["status"] == "False"
+    assert cluster.kubectl("-n", CI, "get", "pods,services,secrets", "-o", "name") == ""
+
+
+@pytest.mark.usefixtures("clean")
+def test_class_and_policy_of_the_examples_give_a_daemon_where_they_say(cluster: Cluster) -> None:
+    for name in ("class", "policy"):
+        cluster.kubectl("apply", "-f", str(ROOT / f"examples/{name}.yaml"))
+    for namespace in (CI, OTHER):
+        cluster.kubectl("-n", namespace, "apply", "-f", str(ROOT / "examples/nested-docker.yaml"))
+    until(lambda: ready(cluster, CI, "build").get("status"), "True", 120)
+    until(lambda: ready(cluster, OTHER, "build").get("reason"), "NoPolicy")
+
+
+def test_the_operator_may_do_what_it_does(cluster: Cluster) -> None:
+    needed = [*NAMESPACED, *ALWAYS]
+    missing = set(needed) - granted(cluster, USER, needed)
+    assert not missing, sorted(map(str, missing))
+
+
+def test_the_operator_may_do_nothing_else_of_note(cluster: Cluster) -> None:
+    assert not sorted(map(str, granted(cluster, USER, NEVER)))
+
+
+@pytest.mark.parametrize(
+    ("role", "may", "may_not"),
+    [
+        ("view", ["list"], ["create", "delete"]),
+        ("edit", ["list", "create", "patch", "delete"], []),
+        ("admin", ["list", "create", "patch", "delete"], []),
+    ],
+)
+def test_who_may_edit_a_namespace_may_ask_there(
+    cluster: Cluster, role: str, may: list[str], may_not: list[str]
+) -> None:
+    user = f"user-{role}"
+    cluster.kubectl("-n", CI, "create", "rolebinding", user, f"--clusterrole={role}", f"--serviceaccount={CI}:{user}")
+    rights = [Right(verb, "nesteddockers.nesteddocker.dev", CI) for verb in [*may, *may_not]]
+    until(lambda: {right.verb for right in granted(cluster, f"{CI}:{user}", rights)}, set(may))
+    elsewhere = [Right("list", "nesteddockers.nesteddocker.dev", OTHER)]
+    status = [Right("patch", "nesteddockers/status.nesteddocker.dev", CI)]
+    policies = [Right("create", "nesteddockerpolicies.nesteddocker.dev")]
+    assert not granted(cluster, f"{CI}:{user}", [*elsewhere, *status, *policies])
+
+
+@pytest.mark.parametrize("values", [(), (f"watchNamespaces={{{CI},{OTHER}}}",), ("crds.keep=false", "replicas=1")])
+def test_the_api_server_takes_every_object(cluster: Cluster, helm: Helm, values: tuple[str, ...]) -> None:
+    manifests = helm.render(*values)
+    told = cluster.kubectl(
+        *("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"),
+        stdin=yaml.safe_dump_all(manifests),
+    )
+    assert len(told.splitlines()) == len(manifests)
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_api_server_takes_every_example(cluster: Cluster, example: Path) -> None:
+    cluster.kubectl(*("-n", CI, "apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", str(example)))
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "examples/ci").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_mounts_what_it_waits_for(recipe: Path) -> None:
+    text = recipe.read_text()
+    assert list(yaml.safe_load_all(text))
+    assert "-docker" in text
+    assert "/certs/client" in text
+
+
+@pytest.mark.usefixtures("clean")
+def test_an_upgrade_changes_crds_and_keeps_what_there_is(cluster: Cluster, helm: Helm, tmp_path: Path) -> None:
+    cluster.apply(policy("kept", namespaceSelector={}, allowedClasses=["a"], allowedModes=["Dind"]))
+    changed = shutil.copytree(CHART, tmp_path / "nested-docker")
+    crd = changed / "files/crds/nesteddockerpolicies.nesteddocker.dev.yaml"
+    crd.write_text(crd.read_text().replace("    - ndp\n", "    - ndp\n    - grant\n"))
+    helm.install(chart=changed)
+    until(lambda: "kept" in cluster.kubectl("get", "nesteddockerpolicies", "-o", "name"), wanted=True)
+    names = "-o=jsonpath={.spec.names.shortNames}"
+    assert cluster.kubectl("get", "crd", "nesteddockerpolicies.nesteddocker.dev", names) == '["ndp","grant"]'
+    helm.install()
+    assert cluster.kubectl("get", "crd", "nesteddockerpolicies.nesteddocker.dev", names) == '["ndp"]'
