@@ -31,7 +31,7 @@ docker run --rm demo-app
 docker run -d --rm demo-app $busybox sleep 60 >/dev/null
 """
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)

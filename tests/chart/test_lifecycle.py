@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -32,9 +31,18 @@ def namespaces(cluster: Cluster, system: str) -> Iterator[None]:
 def everything(cluster: Cluster) -> set[str]:
     """What there is of the kinds that a release could leave behind."""
     listed = json.loads(cluster.kubectl("get", KINDS, "--all-namespaces", "-o", "json"))
+    every_namespace_s = {"default", "kube-root-ca.crt"}
     return {
-        f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}" for item in listed["items"]
+        f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+        for item in listed["items"]
+        if item["metadata"]["name"] not in every_namespace_s
     }
+
+
+def children(cluster: Cluster, namespace: str) -> str:
+    """What NestedDockers of a namespace consist of."""
+    label = "--selector=app.kubernetes.io/managed-by=nested-docker-operator"
+    return cluster.kubectl("-n", namespace, "get", "pods,services,secrets,networkpolicies", label, "-o", "name")
 
 
 def grant_everything(cluster: Cluster) -> None:
@@ -52,6 +60,8 @@ def test_an_uninstall_that_gives_the_crds_up_leaves_nothing_but_the_lease(cluste
     grant_everything(cluster)
     cluster.apply(nested_docker(CI, "build", className="standard", mode="Dind"))
     until(lambda: ready(cluster, CI, "build").get("status"), "True", 120)
+    cluster.kubectl("delete", "nesteddockers", "--all", "--all-namespaces", "--timeout=60s")
+    until(lambda: children(cluster, CI), "", 90)
     helm.uninstall()
     until(lambda: everything(cluster) - before, {f"Lease {SYSTEM}/{OPERATOR}"}, 90)
 
@@ -61,15 +71,16 @@ def test_an_uninstall_keeps_crds_and_daemons_and_an_install_takes_them_over(clus
     grant_everything(cluster)
     cluster.apply(nested_docker(CI, "build", className="standard", mode="Dind"))
     until(lambda: ready(cluster, CI, "build").get("status"), "True", 120)
-    pods = ("-n", CI, "get", "pods", "-o=jsonpath={.items[*].metadata.uid}")
-    pod = cluster.kubectl(*pods)
+    uid = ("-n", CI, "get", "pods", "--selector=nesteddocker.dev/name=build", "-o=jsonpath={.items[*].metadata.uid}")
+    pod = cluster.kubectl(*uid)
     helm.uninstall()
-    assert cluster.kubectl(*pods) == pod
-    helm.install("crds.keep=false")
-    time.sleep(2)
-    assert cluster.kubectl(*pods) == pod
+    assert cluster.kubectl(*uid) == pod
+    helm.install()
+    cluster.apply(nested_docker(CI, "next", className="standard", mode="Dind"))
+    until(lambda: ready(cluster, CI, "next").get("status"), "True", 120)
+    assert cluster.kubectl(*uid) == pod
+    cluster.kubectl("delete", "nesteddockers", "--all", "--all-namespaces", "--timeout=60s")
     helm.uninstall()
-    until(lambda: cluster.kubectl(*pods), "", 60)
 
 
 def test_an_install_for_some_namespaces_serves_them_and_sees_no_secret_elsewhere(cluster: Cluster, helm: Helm) -> None:
