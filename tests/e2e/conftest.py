@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.environment import HOME, NAME, RELEASE, ROOT, SYSTEM, TOOL, Environment, run
+from tests.e2e.environment import NAME, RELEASE, SYSTEM, Environment
+from tests.support.cluster import HOME, ROOT, TOOL, run
 
 IMAGE = "nested-docker-operator:dev"
 
@@ -16,8 +17,8 @@ IMAGE = "nested-docker-operator:dev"
 def cluster() -> Iterator[Environment]:
     """The embedded cluster, with a Docker daemon on its node, and the operator."""
     archive = run(str(ROOT / "hack/image.sh"), IMAGE, timeout=1800).split()[-1]
-    environment = Environment(run(TOOL, "up", "--name", NAME, "--docker", timeout=1800).strip())
-    run(TOOL, "load", "--name", NAME, archive)
+    environment = Environment(run(str(TOOL), "up", "--name", NAME, "--docker", timeout=1800).strip())
+    run(str(TOOL), "load", "--name", NAME, archive)
     environment.helm(
         "upgrade",
         "--install",
@@ -31,7 +32,7 @@ def cluster() -> Iterator[Environment]:
     gid = int(environment.node("stat", "-c", "%g", "/run/docker.sock"))
     environment.apply(*governing(gid))
     yield environment
-    run(TOOL, "down", "--name", NAME)
+    run(str(TOOL), "down", "--name", NAME)
 
 
 def governing(gid: int) -> list[dict[str, object]]:

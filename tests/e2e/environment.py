@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.support.cluster import HOME, TOOL, CommandFailed, run
 
-ROOT = Path(__file__).parents[2]
-TOOL = str(ROOT / "hack/cluster/cluster")
-HOME = Path(os.environ.get("NESTED_DOCKER_CLUSTER_HOME", Path.home() / ".cache/nested-docker/cluster"))
 NAME = "e2e"
 SYSTEM = "nested-docker-system"
 RELEASE = "nested-docker"
-
-
-class CommandFailed(AssertionError):
-    """A command that a test relies on ended with another status than 0."""
-
-
-def run(*command: str, stdin: str | None = None, timeout: float = 120, env: dict[str, str] | None = None) -> str:
-    """A command's standard output."""
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, env=env, check=False)
-    if done.returncode:
-        raise CommandFailed(f"{' '.join(command)[:400]}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
-    return done.stdout
 
 
 @dataclass(frozen=True)
@@ -51,7 +35,7 @@ class Environment:
 
     def node(self, *command: str, timeout: float = 60) -> str:
         """Run a program on the node."""
-        return run(TOOL, "exec", "--name", NAME, "--", *command, timeout=timeout)
+        return run(str(TOOL), "exec", "--name", NAME, "--", *command, timeout=timeout)
 
     def apply(self, *manifests: dict[str, Any]) -> None:
         """Apply manifests, as `kubectl apply -f -` does."""

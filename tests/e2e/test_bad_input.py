@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.e2e.environment import CommandFailed, Environment, until
+from tests.e2e.environment import Environment, until
+from tests.support.cluster import CommandFailed
 
 
 @pytest.mark.parametrize(

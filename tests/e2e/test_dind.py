@@ -6,6 +6,7 @@ import base64
 import json
 
 from tests.e2e.environment import Environment, until
+from tests.support.cluster import HOME
 
 BUILD_AND_RUN = """
 cd $(mktemp -d)
@@ -21,8 +22,6 @@ docker build -q -t app . && docker run --rm app
 
 def give_busybox(env: Environment, pod: str, container: str = "") -> None:
     """Put busybox into a daemon: there is no registry to pull it from."""
-    from tests.e2e.environment import HOME
-
     archive = (HOME / "images/busybox.tar").read_bytes()
     text = base64.b64encode(archive).decode()
     env.exec(pod, "sh", "-c", "base64 -d | docker load -q", container=container, stdin=text)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.e2e.environment import RELEASE, ROOT, SYSTEM, Environment, until
+from tests.e2e.environment import RELEASE, SYSTEM, Environment, until
+from tests.support.cluster import ROOT
 
 
 def test_every_child_comes_back(env: Environment) -> None:

@@ -1,0 +1,147 @@
+"""What the API server takes for a NestedDockerClass and a NestedDockerPolicy, and how it refuses the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.contract.conftest import Offer
+from tests.support.manifests import nested_docker_class, policy
+
+MODES = ["Dind", "HostSocket", "Sysbox"]
+GRANT: dict[str, Any] = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
+
+CLASSES_ACCEPTED: dict[str, dict[str, Any]] = {
+    "one mode": {"modes": ["Dind"]},
+    "every setting": {
+        "modes": MODES,
+        "engine": {"image": "docker:28-dind", "mtu": 1400},
+        "resources": {"limits": {"memory": "8Gi", "cpu": 4}},
+        "storage": {"type": "EmptyDir", "emptyDir": {"sizeLimit": "20Gi"}},
+        "podTemplate": {
+            "metadata": {"labels": {"team": "ci"}},
+            "spec": {"nodeSelector": {"ci": "true"}, "tolerations": [{"operator": "Exists"}], "hostAliases": []},
+        },
+        "runtimeClassName": "sysbox-runc",
+        "hostSocket": {"path": "/run/docker.sock", "gid": 999},
+        "lifetime": {"activeDeadlineSeconds": 3600, "idleTimeoutSeconds": 600, "ttlSecondsAfterFinished": 0},
+        "networkPolicy": "Unmanaged",
+    },
+    "greatest group": {"modes": ["HostSocket"], "hostSocket": {"gid": 4_294_967_294}},
+}
+
+CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "without modes": ({}, "spec.modes: Required value"),
+    "with no mode": ({"modes": []}, "spec.modes in body should have at least 1 items"),
+    "with an unknown mode": (
+        {"modes": ["Podman"]},
+        'spec.modes[0]: Unsupported value: "Podman": supported values: "Dind", "HostSocket", "Sysbox"',
+    ),
+    "with a mode twice": ({"modes": ["Dind", "Dind"]}, 'spec.modes[1]: Duplicate value: "Dind"'),
+    "with too many modes": ({"modes": ["Dind"] * 4}, "spec.modes: Too many: 4: must have at most 3 items"),
+    "with a bad image": ({"modes": MODES, "engine": {"image": "A B"}}, 'spec.engine.image: Invalid value: "A B"'),
+    "with an impossible quantity": (
+        {"modes": MODES, "resources": {"limits": {"cpu": "many"}}},
+        'spec.resources.limits.cpu: Invalid value: "many"',
+    ),
+    "with two storages": (
+        {"modes": MODES, "storage": {"type": "EmptyDir", "claim": {"size": "1Gi"}}},
+        "claim belongs to type Claim: set type to Claim or leave claim out",
+    ),
+    "with a relative socket": (
+        {"modes": MODES, "hostSocket": {"path": "docker.sock"}},
+        'spec.hostSocket.path: Invalid value: "docker.sock"',
+    ),
+    "with a socket of several paths": (
+        {"modes": MODES, "hostSocket": {"path": "/a:/b"}},
+        'spec.hostSocket.path: Invalid value: "/a:/b"',
+    ),
+    "with root's group": (
+        {"modes": MODES, "hostSocket": {"gid": 0}},
+        "spec.hostSocket.gid in body should be greater than or equal to 1",
+    ),
+    "with a group beyond the last": (
+        {"modes": MODES, "hostSocket": {"gid": 4_294_967_295}},
+        "spec.hostSocket.gid in body should be less than or equal to 4294967294",
+    ),
+    "with an idle timeout too short": (
+        {"modes": MODES, "lifetime": {"idleTimeoutSeconds": 9}},
+        "spec.lifetime.idleTimeoutSeconds in body should be greater than or equal to 10",
+    ),
+    "with a deadline of none": (
+        {"modes": MODES, "lifetime": {"activeDeadlineSeconds": 0}},
+        "spec.lifetime.activeDeadlineSeconds in body should be greater than or equal to 1",
+    ),
+    "with a negative time to live": (
+        {"modes": MODES, "lifetime": {"ttlSecondsAfterFinished": -1}},
+        "spec.lifetime.ttlSecondsAfterFinished in body should be greater than or equal to 0",
+    ),
+    "with a network policy of its own": (
+        {"modes": MODES, "networkPolicy": "None"},
+        'spec.networkPolicy: Unsupported value: "None": supported values: "Managed", "Unmanaged"',
+    ),
+    "with a bad runtime": (
+        {"modes": MODES, "runtimeClassName": "Sysbox!"},
+        'spec.runtimeClassName: Invalid value: "Sysbox!"',
+    ),
+    "with a field that does not exist": ({"modes": MODES, "mode": "Dind"}, 'unknown field "spec.mode"'),
+}
+
+POLICIES_ACCEPTED: dict[str, dict[str, Any]] = {
+    "every namespace": {},
+    "some namespaces": {"namespaceSelector": {"matchExpressions": [{"key": "ci", "operator": "Exists"}]}},
+    "several classes and modes": {"allowedClasses": ["standard", "team.fast"], "allowedModes": MODES},
+    "the raw socket": {"hostSocket": {"allowRaw": True}},
+}
+
+POLICIES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no mode": ({"allowedModes": []}, "spec.allowedModes in body should have at least 1 items"),
+    "no class": ({"allowedClasses": []}, "spec.allowedClasses in body should have at least 1 items"),
+    "an unknown mode": (
+        {"allowedModes": ["Any"]},
+        'spec.allowedModes[0]: Unsupported value: "Any": supported values: "Dind", "HostSocket", "Sysbox"',
+    ),
+    "a mode twice": ({"allowedModes": ["Dind", "Dind"]}, 'spec.allowedModes[1]: Duplicate value: "Dind"'),
+    "a class twice": ({"allowedClasses": ["a", "a"]}, 'spec.allowedClasses[1]: Duplicate value: "a"'),
+    "too many classes": (
+        {"allowedClasses": [f"c{n}" for n in range(65)]},
+        "spec.allowedClasses: Too many: 65: must have at most 64 items",
+    ),
+    "a pattern for a class": ({"allowedClasses": ["*"]}, 'spec.allowedClasses[0]: Invalid value: "*"'),
+    "an unknown operator": (
+        {"namespaceSelector": {"matchExpressions": [{"key": "ci", "operator": "Matches"}]}},
+        'Unsupported value: "Matches": supported values: "In", "NotIn", "Exists", "DoesNotExist"',
+    ),
+    "too many requirements": (
+        {"namespaceSelector": {"matchExpressions": [{"key": "ci", "operator": "Exists"}] * 33}},
+        "spec.namespaceSelector.matchExpressions: Too many: 33: must have at most 32 items",
+    ),
+    "allowRaw as text": ({"hostSocket": {"allowRaw": "true"}}, 'spec.hostSocket.allowRaw: Invalid value: "string"'),
+    "a field that does not exist": ({"mode": "Dind"}, 'unknown field "spec.mode"'),
+}
+
+
+@pytest.mark.parametrize("spec", CLASSES_ACCEPTED.values(), ids=CLASSES_ACCEPTED)
+async def test_class_is_taken(offer: Offer, spec: dict[str, Any]) -> None:
+    assert await offer(nested_docker_class("contract", **spec)) == ""
+
+
+@pytest.mark.parametrize(("spec", "words"), CLASSES_REFUSED.values(), ids=CLASSES_REFUSED)
+async def test_class_is_refused(offer: Offer, spec: dict[str, Any], words: str) -> None:
+    assert words in await offer(nested_docker_class("contract", **spec))
+
+
+@pytest.mark.parametrize("spec", POLICIES_ACCEPTED.values(), ids=POLICIES_ACCEPTED)
+async def test_policy_is_taken(offer: Offer, spec: dict[str, Any]) -> None:
+    assert await offer(policy("contract", **GRANT | spec)) == ""
+
+
+@pytest.mark.parametrize(("spec", "words"), POLICIES_REFUSED.values(), ids=POLICIES_REFUSED)
+async def test_policy_is_refused(offer: Offer, spec: dict[str, Any], words: str) -> None:
+    assert words in await offer(policy("contract", **GRANT | spec))
+
+
+@pytest.mark.parametrize("field", sorted(GRANT))
+async def test_policy_leaves_nothing_open(offer: Offer, field: str) -> None:
+    spec = {key: value for key, value in GRANT.items() if key != field}
+    assert f"spec.{field}: Required value" in await offer(policy("contract", **spec))
