@@ -206,7 +206,7 @@ def examples() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every object of ours in examples/, with its place."""
     for path in sorted((ROOT / "examples").glob("**/*.yaml")):
         for document in yaml.safe_load_all(path.read_text()):
-            if document and document["apiVersion"] == API_VERSION:
+            if document and document.get("apiVersion") == API_VERSION:
                 yield f"{path.relative_to(ROOT)}: {document['kind']} {document['metadata']['name']}", document
 
 

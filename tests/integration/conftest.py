@@ -14,7 +14,7 @@ import pytest_asyncio
 from tests.integration.world import Lab, World
 from tests.support.api import Access, Api
 from tests.support.cluster import Cluster
-from tests.support.kubelet import FakeKubelet
+from tests.support.kubelet import SESSION, FakeKubelet, sweep
 from tests.support.manifests import nested_docker_class, policy
 from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
@@ -42,6 +42,7 @@ async def api(cluster: Cluster, crds: list[str]) -> AsyncIterator[Api]:
 @per_session
 async def kubelet(api: Api) -> AsyncIterator[FakeKubelet]:
     """The node that the tests' pods are bound to."""
+    await sweep(api)
     kubelet = FakeKubelet(api)
     await kubelet.start()
     yield kubelet
@@ -52,7 +53,7 @@ async def kubelet(api: Api) -> AsyncIterator[FakeKubelet]:
 async def governing(api: Api, kubelet: FakeKubelet) -> AsyncIterator[str]:
     """A class whose pods go to the fake node, and a policy that grants it; the name of both."""
     name = kubelet.node
-    selector = {"matchLabels": {"nested-docker-test": name}}
+    selector = {"matchLabels": {SESSION: name}}
     await api.create(nested_docker_class(name, modes=["Dind"], podTemplate={"spec": {"nodeName": name}}))
     await api.create(policy(name, namespaceSelector=selector, allowedClasses=[name], allowedModes=["Dind"]))
     yield name
@@ -65,11 +66,10 @@ async def lab(
     cluster: Cluster, api: Api, kubelet: FakeKubelet, governing: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Lab]:
     """Where proxies, operators and namespaces are made; the operator's own namespace is in it."""
+    folder = tmp_path_factory.mktemp("operators")
+    access = Access.read(cluster.kubeconfig)
     async with AsyncExitStack() as stack:
-        folder = tmp_path_factory.mktemp("operators")
-        lab = Lab(Access.read(cluster.kubeconfig), api, kubelet, governing, folder, stack)
-        lab.system = await lab.new_namespace("system")
-        yield lab
+        yield await Lab(access, api, kubelet, governing, folder, stack).furnished()
 
 
 @per_module
@@ -87,4 +87,4 @@ async def operator(lab: Lab, proxy: Proxy) -> Operator:
 @per_test
 async def world(lab: Lab, proxy: Proxy, operator: Operator) -> World:
     """A namespace of the test's own, that the module's operator serves."""
-    return World(lab.api, lab.kubelet, operator, proxy, await lab.new_namespace(), lab.class_name)
+    return await lab.new_world(proxy, operator)

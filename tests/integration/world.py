@@ -7,16 +7,16 @@ import base64
 import json
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from tests.support.api import Access, Api, Manifest
 from tests.support.dockerd import client_context
-from tests.support.kubelet import FakeKubelet, FakePod
+from tests.support.kubelet import SESSION, FakeKubelet, FakePod
 from tests.support.manifests import nested_docker
 from tests.support.operator_process import Operator, running
 from tests.support.proxy import Proxy
@@ -44,10 +44,25 @@ class Lab:
     stack: AsyncExitStack
     system: str = ""
 
+    async def furnished(self) -> Lab:
+        """The lab with a namespace for its operators' Leases."""
+        self.system = await self.new_namespace("system")
+        return self
+
+    @asynccontextmanager
+    async def annex(self) -> AsyncIterator[Lab]:
+        """A lab whose contents end with the block."""
+        async with AsyncExitStack() as stack:
+            yield await replace(self, stack=stack).furnished()
+
+    async def new_world(self, proxy: Proxy, operator: Operator) -> World:
+        """A namespace that the operator serves through the proxy."""
+        return World(self.api, self.kubelet, operator, proxy, await self.new_namespace(), self.class_name)
+
     async def new_namespace(self, kind: str = "test") -> str:
         """A namespace that policy grants daemons."""
         name = f"{kind}-{uuid.uuid4().hex[:8]}"
-        labels = {"nested-docker-test": self.class_name}
+        labels = {SESSION: self.class_name}
         await self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         self.stack.push_async_callback(self.api.delete, "Namespace", None, name)
         return name
@@ -103,11 +118,14 @@ class World:
         files = {key: base64.b64decode(value) for key, value in secret["data"].items()}
         url = f"https://{pods[0]['status']['podIP']}:2376/version"
         connector = aiohttp.TCPConnector(ssl=client_context(files))
-        async with (
-            aiohttp.ClientSession(connector=connector) as session,
-            session.get(url, server_hostname=f"{name}.{self.namespace}.svc") as response,
-        ):
-            return str((await response.json())["Version"])
+        try:
+            async with (
+                aiohttp.ClientSession(connector=connector) as session,
+                session.get(url, server_hostname=f"{name}.{self.namespace}.svc") as response,
+            ):
+                return str((await response.json())["Version"])
+        except aiohttp.ClientError as error:
+            raise AssertionError(f"a client with the files Secret is not let in: {error}") from error
 
     # --- what there is --------------------------------------------------------------------------
 
@@ -205,17 +223,28 @@ class World:
     async def check_consistency(self, name: str = "build") -> None:
         """One whole key set, one pod that serves with it, Secrets that are copies of it, a client that gets in."""
         tls = await self.get("Secret", f"{name}-tls")
-        assert tls is not None
+        assert tls is not None, "there is no tls Secret"
         assert set(tls["data"]) == set(pki.KEYS)
         material = {key: base64.b64decode(value) for key, value in tls["data"].items()}
         key_set = key_set_id({key: value_digest(value) for key, value in material.items()})
         assert tls["metadata"]["annotations"]["nesteddocker.dev/data-digest"] == key_set
         assert [pod["metadata"]["name"] for pod in await self.pods(name)] == [f"{name}-{key_set[:5]}"]
         files = await self.get("Secret", f"{name}-docker")
-        assert files is not None
+        assert files is not None, "there is no files Secret"
         for own, source in (("ca.pem", "ca.pem"), ("cert.pem", "client-cert.pem"), ("key.pem", "client-key.pem")):
             assert files["data"][own] == tls["data"][source], own
         assert await self.connect(name) == "28.1.1"
+
+    async def serves(self, name: str = "build", timeout: float = PATIENCE) -> None:
+        """Wait until it is ready, and consistently so."""
+
+        async def look() -> bool:
+            condition = await self.condition(name=name)
+            assert condition.get("status") == "True", condition
+            await self.check_consistency(name)
+            return True
+
+        await self.until(look, f"{name} ready and consistent", timeout)
 
     async def snapshot(self, name: str = "build") -> str:
         """Everything there is, without what differs from run to run."""

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import itertools
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,11 @@ HEARTBEAT_SECONDS = 8.0
 READY_SECONDS = 0.2
 """From the daemon's start to its readiness probe's first success."""
 
-RUNNING_WAIT = 10.0
+FAKE = "nesteddocker.dev/fake"
+"""Label and taint of fake nodes."""
+
+SESSION = "nested-docker-test"
+"""Label of namespaces: the fake node of the session that made them."""
 
 _ADDRESSES = itertools.count(1)
 
@@ -104,9 +108,9 @@ class FakePod:
 
     async def stop_daemon(self) -> None:
         """Nothing listens any more."""
-        daemon, self.dockerd = self.dockerd, None
-        if daemon is not None:
-            await daemon.stop()
+        if self.dockerd is not None:
+            await self.dockerd.stop()
+            self.dockerd = None
 
     # --- how it is written ----------------------------------------------------------------------
 
@@ -205,8 +209,8 @@ class FakeKubelet:
 
     async def start(self) -> None:
         """Register the node and begin."""
-        taint = {"key": "nesteddocker.dev/fake", "effect": "NoSchedule"}
-        metadata = {"name": self.node, "labels": {"nesteddocker.dev/fake": "true"}}
+        taint = {"key": FAKE, "effect": "NoSchedule"}
+        metadata = {"name": self.node, "labels": {FAKE: "true"}}
         await self._api.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": [taint]}})
         await self.say_ready(True)
         await self._beat()
@@ -214,14 +218,13 @@ class FakeKubelet:
 
     async def stop(self) -> None:
         """End everything, and leave no node behind."""
-        for task in [*self._tasks, *self._busy.values()]:
+        tasks = [*self._tasks, *self._busy.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._busy.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for pod in self.pods.values():
             await pod.stop_daemon()
-        for pod in await self._mine():
-            await self._api.delete("Pod", pod["metadata"]["namespace"], pod["metadata"]["name"], now=True)
-        await self._api.delete("Node", None, self.node)
+        await remove_node(self._api, self.node)
 
     def script(self, namespace: str, script: Script) -> None:
         """What pods of a namespace do from now on."""
@@ -250,9 +253,6 @@ class FakeKubelet:
         """Whether deleted pods stay for as long as this lasts, as when a container does not stop."""
         self._stops_pods.clear() if keep else self._stops_pods.set()
 
-    async def _mine(self) -> list[Manifest]:
-        return [pod for pod in await self._api.list("Pod") if pod["spec"].get("nodeName") == self.node]
-
     async def _heartbeat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
@@ -280,7 +280,7 @@ class FakeKubelet:
     def _see(self, type_: str, manifest: Manifest) -> None:
         uid = manifest["metadata"]["uid"]
         pod = self.pods.get(uid)
-        if type_ == "DELETED":
+        if type_ == "DELETED" and pod is not None:
             self._do(uid, self._gone(uid))
         elif pod is None:
             pod = self.pods[uid] = FakePod(self._api, manifest)
@@ -288,12 +288,20 @@ class FakeKubelet:
         if type_ != "DELETED" and "deletionTimestamp" in manifest["metadata"] and pod is not None:
             self._do(uid, self._terminate(pod))
 
-    def _do(self, uid: str, work: Any) -> None:
+    def _do(self, uid: str, work: Coroutine[Any, Any, None]) -> None:
         """One thing at a time for each pod: the newer ends the older."""
-        before = self._busy.pop(uid, None)
-        if before is not None:
-            before.cancel()
-        self._busy[uid] = asyncio.create_task(work)
+        self._busy[uid] = asyncio.create_task(self._instead_of(self._busy.get(uid), work))
+
+    @staticmethod
+    async def _instead_of(before: asyncio.Task[None] | None, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            if before is not None:
+                before.cancel()
+                await asyncio.gather(before, return_exceptions=True)
+        except asyncio.CancelledError:
+            work.close()
+            raise
+        await work
 
     async def _play(self, pod: FakePod) -> None:
         with suppress(KubeError, aiohttp.ClientError):
@@ -306,6 +314,25 @@ class FakeKubelet:
             await self._api.delete("Pod", pod.namespace, pod.name, uid=pod.uid, now=True)
 
     async def _gone(self, uid: str) -> None:
-        pod = self.pods.pop(uid, None)
-        if pod is not None:
-            await pod.stop_daemon()
+        pod = self.pods[uid]
+        await pod.stop_daemon()
+        del self.pods[uid], self._busy[uid]
+
+
+async def remove_node(api: Api, name: str) -> None:
+    """Remove a fake node, with the pods that nobody would ever end otherwise."""
+    for pod in await api.list("Pod"):
+        if pod["spec"].get("nodeName") == name:
+            await api.delete("Pod", pod["metadata"]["namespace"], pod["metadata"]["name"], now=True)
+    await api.delete("Node", None, name)
+
+
+async def sweep(api: Api) -> None:
+    """Remove what a session that was killed has left behind."""
+    for node in await api.list("Node", labels=FAKE):
+        name = node["metadata"]["name"]
+        for kind in ("NestedDockerPolicy", "NestedDockerClass"):
+            await api.delete(kind, None, name)
+        for namespace in await api.list("Namespace", labels=f"{SESSION}={name}"):
+            await api.delete("Namespace", None, namespace["metadata"]["name"])
+        await remove_node(api, name)
