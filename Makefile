@@ -76,7 +76,7 @@ cluster: ## Build what the embedded cluster needs (minutes the first time, a sec
 	$(CLUSTER) build
 
 .PHONY: image
-image: $(VENV)/installed cluster ## Build the operator's image with the embedded cluster's docker build.
+image: $(VENV)/installed ## Build the operator's image, in the embedded cluster or with BUILDER=docker.
 	hack/image.sh
 
 .PHONY: lock

@@ -15,10 +15,11 @@ from nested_docker.adapters.clock import SystemClock
 from nested_docker.adapters.dockerd import DaemonClient
 from nested_docker.adapters.events import EventRecorder
 from nested_docker.adapters.kube import KubeClient, connect
+from nested_docker.domain.ports import KubeError
 from nested_docker.engine.cache import Cache
 from nested_docker.engine.contacts import Contacts
 from nested_docker.engine.fence import Fenced
-from nested_docker.engine.leader import Leader
+from nested_docker.engine.leader import Leader, NotLeader
 from nested_docker.engine.queue import Priority, WorkQueue
 from nested_docker.engine.reconciler import Reconciler
 from nested_docker.engine.resync import Resync
@@ -30,6 +31,9 @@ from nested_docker.observability.metrics import Metrics
 from nested_docker.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+FIRST_LOOK_DELAY = 0.5
+"""Seconds before the first look at the cluster is repeated, where it failed; each time twice as long."""
 
 STUCK_SECONDS = 300.0
 """A pass that has taken this long will not end by itself: the kubelet had better restart the process."""
@@ -134,13 +138,28 @@ class Operator:
             stop.set()
 
     async def _lead(self) -> None:
-        """Look at everything once, then at what changes."""
-        await self._resync.once()
+        """Look at everything once, then at what changes; ends when a write finds the lease gone."""
+        await self._first_look()
         self._router.everything()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._workers.run(self._settings.workers), name="workers")
-            group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
-            group.create_task(self._recorder.run(), name="events")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._workers.run(self._settings.workers), name="workers")
+                group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
+                group.create_task(self._recorder.run(), name="events")
+        except* NotLeader as stopped:
+            logger.warning("a write was stopped: %s", stopped.exceptions[0])
+
+    async def _first_look(self) -> None:
+        """The API server may not be ready for us, as just after the CRDs were made: that is waited for."""
+        delay = FIRST_LOOK_DELAY
+        while True:
+            try:
+                return await self._resync.once()
+            except KubeError as error:
+                wait = max(delay, error.retry_after)
+                logger.warning("the first look at the cluster failed and is repeated in %.1f s: %s", wait, error)
+            await asyncio.sleep(wait)
+            delay = min(2 * delay, 30.0)
 
     @staticmethod
     async def _ready(watching: asyncio.Event) -> str:

@@ -118,7 +118,7 @@ class Crew:
 async def crew(lab: Lab) -> AsyncIterator[Crew]:
     async with lab.annex() as annex:
         proxy = await annex.new_proxy()
-        yield Crew(annex, proxy, await annex.new_operator(proxy, LEASE_SECONDS="6", WORKERS="64"))
+        yield Crew(annex, proxy, await annex.new_operator(proxy, LEADER_ELECTION="false", WORKERS="64"))
 
 
 async def together(step: Step, worlds: list[World]) -> None:

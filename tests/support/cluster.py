@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,17 +64,37 @@ def obtain() -> Iterator[Cluster]:
     named = os.environ.get(VARIABLE)
     if named:
         refuse_strangers(named)
-        yield Cluster(named, _kubectl())
+        with alone(named):
+            yield Cluster(named, _kubectl())
         return
-    was_up = subprocess.run([TOOL, "status", "--name", NAME], capture_output=True, check=False).returncode == 0
-    start = ("kubeconfig",) if was_up else ("up", "--docker")
-    kubeconfig = run(str(TOOL), *start, "--name", NAME, timeout=1800).strip()
-    refuse_strangers(kubeconfig)
-    try:
-        yield Cluster(kubeconfig, _kubectl())
-    finally:
-        if not was_up:
-            run(str(TOOL), "down", "--name", NAME, timeout=120)
+    with alone(NAME):
+        was_up = subprocess.run([TOOL, "status", "--name", NAME], capture_output=True, check=False).returncode == 0
+        start = ("kubeconfig",) if was_up else ("up", "--docker")
+        kubeconfig = run(str(TOOL), *start, "--name", NAME, timeout=1800).strip()
+        refuse_strangers(kubeconfig)
+        try:
+            yield Cluster(kubeconfig, _kubectl())
+        finally:
+            if not was_up:
+                run(str(TOOL), "down", "--name", NAME, timeout=120)
+
+
+@contextmanager
+def alone(cluster: str) -> Iterator[None]:
+    """Keep a second test session off the cluster: the operators of both would work on the same objects.
+
+    Raises:
+        AssertionError: there is another one.
+    """
+    digest = hashlib.sha256(cluster.encode()).hexdigest()[:12]
+    with Path(tempfile.gettempdir(), f"nested-docker-tests-{digest}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AssertionError(
+                f"another test session uses the cluster {cluster}: wait for it, or name another one in {VARIABLE}"
+            ) from None
+        yield
 
 
 def refuse_strangers(kubeconfig: str) -> None:

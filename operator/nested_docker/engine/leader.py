@@ -74,23 +74,24 @@ class Leader:
                 await self._release()
 
     async def _renew_until_lost(self, leading: asyncio.Future[None]) -> None:
+        held = True
         while self.leading:
-            await asyncio.wait([leading], timeout=self._seconds / 3)
+            await asyncio.wait([leading], timeout=self._seconds / (3 if held else 15))
             if leading.done():
                 leading.result()
                 return
-            await self._try()
+            held = await self._try()
         logger.error("the lease was lost; this replica stops", extra={"identity": self._identity})
 
     async def _try(self) -> bool:
-        """Acquire or renew; whether this replica leads afterwards."""
+        """Acquire or renew; whether that has succeeded."""
         asked = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._seconds / 4):
                 held = await self._acquire()
         except (KubeError, TimeoutError) as error:
             logger.warning("the lease could not be renewed: %s", error or "no answer in time")
-            return self.leading
+            return False
         if held:
             self._valid_until = asked + self._seconds * 2 / 3
         return held

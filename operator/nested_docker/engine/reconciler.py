@@ -84,6 +84,7 @@ class Reconciler:
             return None
 
     async def _reconcile(self, key: Key) -> datetime | None:
+        await self._know_namespace(key[0])
         issued: KeySet | None = None
         refused: Refused | None = None
         for _ in range(ATTEMPTS):
@@ -116,6 +117,19 @@ class Reconciler:
                 raise refused
             return self._next_look(planned)
         raise NotSettled(f"{ATTEMPTS} plans in a row met a different cluster")
+
+    async def _know_namespace(self, name: str) -> None:
+        """A namespace that the watch has not brought yet is looked up: unknown labels are not absent ones.
+
+        Raises:
+            NamespaceEnds: it is gone.
+        """
+        if self._cache.get("Namespace", "", name) is not None:
+            return
+        namespace = await self._kube.get("Namespace", None, name)
+        if namespace is None:
+            raise NamespaceEnds(f"namespace {name} is gone")
+        self._cache.put(namespace, "Namespace")
 
     def _observe(self, key: Key, issued: KeySet | None, refused: Refused | None) -> Observed | None:
         observed = self._observer.observe(key)

@@ -32,7 +32,7 @@ class Resync:
 
     async def once(self) -> None:
         """Compare once."""
-        for kind in GOVERNING_KINDS:
+        for kind in ("Namespace", *GOVERNING_KINDS):
             await self._compare(kind, None, "")
         for namespace in self._namespaces:
             await self._compare("NestedDocker", namespace, "")

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from nested_docker.domain.ports import Clock, KubeError
 from nested_docker.engine.errors import Refused
+from nested_docker.engine.leader import NotLeader
 from nested_docker.engine.queue import Backoff, Key, Priority, WorkQueue
 from nested_docker.engine.reconciler import NotSettled
 
@@ -66,6 +67,8 @@ class Workers:
             delay = max(self._backoff.next(key), error.retry_after if isinstance(error, KubeError) else 0)
             logger.warning("will be tried again in %.1f s: %s", delay, error, extra=context)
             return "retry", delay
+        except NotLeader:  # the whole replica stops, not this pass alone
+            raise
         except Exception:
             delay = max(5.0, self._backoff.next(key))
             logger.exception("a defect in the operator; will be tried again in %.1f s", delay, extra=context)
