@@ -43,6 +43,7 @@ ALWAYS = [
         )
         for verb in ("list", "watch")
     ),
+    Right("get", "namespaces"),
     *(Right(verb, "leases.coordination.k8s.io", SYSTEM, OPERATOR) for verb in ("get", "update")),
     Right("create", "leases.coordination.k8s.io", SYSTEM),
 ]
