@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import uuid
+from collections.abc import Awaitable, Callable
 
 import kopf
 
@@ -103,19 +104,23 @@ class Operator:
         )
         leading = asyncio.create_task(self._lead_when_elected(stop), name="leadership")
         try:
-            await self._watch(stop, watching_started)
+            await self._watch(stop, watching_started, functools.partial(self._resign, leading))
         finally:
-            lost = leading.done()
-            leading.cancel()
-            await asyncio.gather(leading, return_exceptions=True)
-            self._contacts.close()
+            await self._resign(leading)
             await probes.cleanup()
-        if lost and not leading.cancelled():
-            leading.result()
-        return not lost
+        if leading.cancelled():
+            return True
+        leading.result()
+        return False
 
-    async def _watch(self, stop: asyncio.Event, started: asyncio.Event) -> None:
-        registry, configuration = framework.registry(), framework.settings()
+    async def _resign(self, leading: asyncio.Task[None]) -> None:
+        """Stop working and hand the Lease over; called as soon as kopf has been told to stop."""
+        leading.cancel()
+        await asyncio.gather(leading, return_exceptions=True)
+        self._contacts.close()
+
+    async def _watch(self, stop: asyncio.Event, started: asyncio.Event, resign: Callable[[], Awaitable[None]]) -> None:
+        registry, configuration = framework.registry(resign), framework.settings()
         watching.register(registry, configuration, self._router)
         await kopf.operator(
             registry=registry,

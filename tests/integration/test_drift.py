@@ -105,7 +105,7 @@ async def test_is_put_back(world: World, drift: Step) -> None:
     assert (await world.status())["podName"] == pod
     await world.check_consistency()
     writes = await world.quiet(0.3)
-    assert len(writes) <= 8 + 3, writes
+    assert len(writes) <= 8 + 5, writes
 
 
 @pytest.mark.parametrize("drift", RENEWED.values(), ids=RENEWED)

@@ -272,6 +272,7 @@ VOLATILE = frozenset(
         "resourceVersion",
         "creationTimestamp",
         "managedFields",
+        "generation",
         "lastTransitionTime",
         "clusterIP",
         "clusterIPs",

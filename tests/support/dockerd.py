@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import tempfile
 from typing import Any
@@ -29,27 +30,32 @@ class FakeDockerd:
 
     def __init__(self, address: str, files: dict[str, bytes]) -> None:
         self.address = address
-        self.answered = 0
         self._context = server_context(files)
         app = web.Application()
         app.router.add_get("/version", self._version)
         app.router.add_get("/info", self._info)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        self._listening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self.address, DOCKER_PORT, ssl_context=self._context).start()
+        self._listening = asyncio.create_task(self._listen())
+        await asyncio.shield(self._listening)
 
     async def stop(self) -> None:
         """Listen no more, and close what is open."""
+        if self._listening is not None:
+            await self._listening
         await self._runner.cleanup()
+
+    async def _listen(self) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.address, DOCKER_PORT, ssl_context=self._context).start()
 
     async def _version(self, _request: web.Request) -> web.Response:
         return web.json_response(VERSION)
 
     async def _info(self, _request: web.Request) -> web.Response:
-        self.answered += 1
         return web.json_response(INFO)
 
 

@@ -55,51 +55,53 @@ class FakePod:
         self.dockerd: FakeDockerd | None = None
         self.restarts = 0
         self._last: Manifest = {}
+        self._started = now()
 
     # --- what its status says -------------------------------------------------------------------
 
     async def creating(self) -> None:
         """The kubelet has seen it."""
-        await self._report("Pending", {"waiting": {"reason": "ContainerCreating"}})
+        await self._report("Pending", daemon=_waiting("ContainerCreating"), others=_waiting("PodInitializing"))
 
     async def waiting(self, reason: str, message: str) -> None:
         """A container cannot be started."""
-        await self._report("Pending", {"waiting": {"reason": reason, "message": message}})
+        await self._report("Pending", daemon=_waiting(reason, message), others=_waiting("PodInitializing"))
 
     async def run(self) -> None:
-        """The daemon runs, answers and, a little later, is ready."""
+        """The daemon runs, answers and, a little later, is ready; so does whatever is beside it."""
         if self.dockerd is None:
             self.dockerd = FakeDockerd(address(), await self._server_files())
             await self.dockerd.start()
+        self._started = now()
         await self.running(ready=False)
         await asyncio.sleep(READY_SECONDS)
         await self.running(ready=True)
 
-    async def running(self, *, ready: bool, workload: Manifest | None = None) -> None:
-        """The daemon runs; the workload's containers are in the state `workload`, else they run."""
-        await self._report("Running", {"running": {"startedAt": now()}}, ready=ready, workload=workload)
+    async def running(self, *, ready: bool) -> None:
+        """The daemon's process is there."""
+        await self._report("Running", daemon=self._running(), others=self._running(), ready=ready)
 
-    async def crash(self, exit_code: int, message: str = "", reason: str = "Error", *, in_backoff: bool = True) -> None:
+    async def idle(self) -> None:
+        """The idle watch has ended, since nothing has used the daemon."""
+        await self._report("Running", daemon=self._running(), others=_ended(0), ready=True)
+
+    async def crash(self, exit_code: int, message: str = "", reason: str = "Error") -> None:
         """The daemon's process has ended, and the kubelet waits before it starts it again."""
         await self.stop_daemon()
-        ended = {"exitCode": exit_code, "reason": reason, "message": message, "startedAt": now(), "finishedAt": now()}
         self.restarts += 1
-        self._last = {"terminated": ended}
-        backoff = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
-        await self._report("Running", backoff if in_backoff else {"terminated": ended})
+        self._last = _ended(exit_code, reason, message)
+        waits = _waiting("CrashLoopBackOff", "back-off 10s restarting failed container")
+        await self._report("Running", daemon=waits, others=self._running())
 
     async def fail(self, reason: str, message: str) -> None:
         """The pod has ended, and will never run again."""
         await self.stop_daemon()
-        ended = {"exitCode": 137, "reason": "Error", "startedAt": now(), "finishedAt": now()}
-        await self._report("Failed", {"terminated": ended}, reason=reason, message=message)
+        await self._report("Failed", daemon=_ended(137), others=_ended(137), reason=reason, message=message)
 
-    async def finish(self, *exit_codes: int) -> None:
-        """The workload's containers have ended, and then the daemon."""
+    async def finish(self, exit_code: int) -> None:
+        """The workload has ended, and then the daemon."""
         await self.stop_daemon()
-        endings = [{"terminated": {"exitCode": code, "reason": "Completed"}} for code in exit_codes]
-        phase = "Failed" if any(exit_codes) else "Succeeded"
-        await self._report(phase, {"terminated": {"exitCode": 0, "reason": "Completed"}}, endings=endings)
+        await self._report("Failed" if exit_code else "Succeeded", daemon=_ended(0), others=_ended(exit_code))
 
     async def unschedulable(self, message: str) -> None:
         """The scheduler's word; our pods are bound by their template, so nobody else says it."""
@@ -115,42 +117,20 @@ class FakePod:
     # --- how it is written ----------------------------------------------------------------------
 
     async def _report(
-        self,
-        phase: str,
-        daemon: Manifest,
-        *,
-        ready: bool = False,
-        workload: Manifest | None = None,
-        endings: list[Manifest] | None = None,
-        **further: str,
+        self, phase: str, *, daemon: Manifest, others: Manifest, ready: bool = False, **further: str
     ) -> None:
-        started = now()
+        holding = {"PodScheduled": True, "Initialized": True, "ContainersReady": ready, "Ready": ready}
         conditions = [
-            {"type": type_, "status": "True" if holds else "False", "lastTransitionTime": started}
-            for type_, holds in (
-                ("PodScheduled", True),
-                ("Initialized", True),
-                ("ContainersReady", ready),
-                ("Ready", ready),
-            )
+            {"type": type_, "status": "True" if holds else "False", "lastTransitionTime": now()}
+            for type_, holds in holding.items()
         ]
         status: Manifest = {"phase": phase, "conditions": conditions, "hostIP": "127.0.0.1", **further}
         if self.dockerd is not None:
             status |= {"podIP": self.dockerd.address, "podIPs": [{"ip": self.dockerd.address}]}
-        spec = self.manifest["spec"]
-        sidecars = spec.get("initContainers", [])
-        own = sidecars or spec["containers"]
-        status["initContainerStatuses" if sidecars else "containerStatuses"] = [
-            self._container(item, daemon, ready=ready) for item in own
-        ]
-        if sidecars:
-            other = workload or (
-                {"waiting": {"reason": "PodInitializing"}} if not ready else {"running": {"startedAt": started}}
-            )
-            states = endings or [other] * len(spec["containers"])
-            status["containerStatuses"] = [
-                self._container(item, state, ready=ready)
-                for item, state in zip(spec["containers"], states, strict=True)
+        for key, statuses in (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses")):
+            status[statuses] = [
+                self._container(item, daemon if item["name"] == "daemon" else others, ready=ready)
+                for item in self.manifest["spec"].get(key, [])
             ]
         await self._patch(status)
 
@@ -167,6 +147,9 @@ class FakePod:
             "lastState": self._last if daemon else {},
         }
 
+    def _running(self) -> Manifest:
+        return {"running": {"startedAt": self._started}}
+
     async def _patch(self, status: Manifest) -> None:
         self.manifest = await self._api.patch(
             "Pod", self.namespace, self.name, {"status": status}, subresource="status"
@@ -178,6 +161,16 @@ class FakePod:
         while (secret := await self._api.get("Secret", self.namespace, volume["secretName"])) is None:
             await asyncio.sleep(0.1)
         return {item["path"]: base64.b64decode(secret["data"][item["key"]]) for item in volume["items"]}
+
+
+def _waiting(reason: str, message: str = "") -> Manifest:
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+def _ended(exit_code: int, reason: str = "", message: str = "") -> Manifest:
+    reason = reason or ("Error" if exit_code else "Completed")
+    times = {"startedAt": now(), "finishedAt": now()}
+    return {"terminated": {"exitCode": exit_code, "reason": reason, "message": message, **times}}
 
 
 Script = Callable[[FakePod], Awaitable[None]]

@@ -153,17 +153,15 @@ class Operator:
 async def running(
     folder: Path, kubeconfig: dict[str, Any], environment: dict[str, str], *, leads: bool = True
 ) -> AsyncIterator[Operator]:
-    """An operator for as long as the block lasts; its log must be clean at the end."""
+    """An operator for as long as the block lasts, and then it is killed; its log must be clean."""
     operator = Operator(folder, kubeconfig, environment)
     try:
         await operator.start(leads=leads)
         yield operator
-        if operator.running:
-            await operator.stop()
-        operator.check_log()
     finally:
         if operator.running:
             await operator.kill()
+    operator.check_log()
 
 
 def _free_port() -> int:

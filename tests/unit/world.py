@@ -43,6 +43,7 @@ class World:
         self.deleted = False
         self.writes = 0
         self.writes_left: int | None = None
+        self._issued: KeySet | None = None
         self._numbers = itertools.count(1)
         self._key_sets = itertools.count(1)
 
@@ -59,6 +60,7 @@ class World:
 
     def plan(self) -> Plan:
         """The next plan, with a key set made where it asks for one."""
+        self._issued = None
         planned = plan(self.observe(), self.now, self.defaults)
         if planned.issue is not None:
             number = next(self._key_sets)
@@ -161,7 +163,7 @@ class World:
         if existing is not None:
             metadata |= {key: existing["metadata"][key] for key in ("uid", "creationTimestamp")}
         if isinstance(action.desired, SecretManifest):
-            key_set = self.observe(getattr(self, "_issued", None)).key_set()
+            key_set = self.observe(self._issued).key_set()
             stored[DATA_DIGESTS] = action.desired.digests(dict(key_set.digests) if key_set else {})
         if existing is not None and identity.kind == "Pod":
             return existing | {"metadata": metadata}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, ValuesView
 from typing import Any
 
@@ -33,7 +33,7 @@ class Cache:
     def __init__(self) -> None:
         self._objects: defaultdict[str, dict[Key, Manifest]] = defaultdict(dict)
         self._children: dict[Key, set[Identity]] = {}
-        self._dead: deque[str] = deque(maxlen=_TOMBSTONES)
+        self._dead: OrderedDict[str, int] = OrderedDict()
         self.governing_version = 0
 
     def put(self, obj: Mapping[str, Any], kind: str) -> bool:
@@ -41,11 +41,15 @@ class Cache:
         metadata = obj["metadata"]
         place = (metadata.get("namespace", ""), metadata["name"])
         known = self._objects[kind].get(place)
-        if metadata.get("uid") in self._dead or (known is not None and not _newer(metadata, known["metadata"])):
+        if _version(metadata) <= self._dead.get(metadata.get("uid", ""), -1):
+            return False
+        if known is not None and not _newer(metadata, known["metadata"]):
             return False
         trimmed = trim(obj, kind)
+        if known is not None:
+            self._disown(known, kind)
         self._objects[kind][place] = trimmed
-        owner = self.owner(obj, kind)
+        owner = self.owner(trimmed, kind)
         if owner is not None:
             self._children.setdefault(owner, set()).add(Identity(kind, metadata["name"]))
         new = known is None or _essence(known) != _essence(trimmed)
@@ -53,21 +57,22 @@ class Cache:
         return new
 
     def remove(self, obj: Mapping[str, Any], kind: str) -> None:
-        """Forget an object that is gone; a new one of the same name stays."""
+        """Forget an object that is gone, or has left what is watched; a new one of the same name stays.
+
+        What is older than its end is ignored from then on. What is newer is not: an object that has
+        lost its label has only left our sight, and comes back with it.
+        """
         metadata = obj["metadata"]
-        self._dead.append(metadata.get("uid", ""))
+        self._dead[metadata.get("uid", "")] = _version(metadata)
+        while len(self._dead) > _TOMBSTONES:
+            self._dead.popitem(last=False)
         place = (metadata.get("namespace", ""), metadata["name"])
         known = self._objects[kind].get(place)
         if known is None or known["metadata"].get("uid") != metadata.get("uid"):
             return
         del self._objects[kind][place]
+        self._disown(known, kind)
         self.governing_version += kind in GOVERNING_KINDS
-        owner = self.owner(known, kind)
-        siblings = self._children.get(owner) if owner is not None else None
-        if owner is not None and siblings is not None:
-            siblings.discard(Identity(kind, place[1]))
-            if not siblings:
-                del self._children[owner]
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """One object, trimmed."""
@@ -85,22 +90,38 @@ class Cache:
 
     @staticmethod
     def owner(obj: Mapping[str, Any], kind: str) -> Key | None:
-        """The NestedDocker that an object belongs to, by its label; None: it is no child."""
+        """The NestedDocker that an object belongs to; None: it is no child.
+
+        By its controller, and by its label only where it has none: a label is easily changed, and then
+        it is the old owner that must put it right.
+        """
         if kind not in CHILD_KINDS:
             return None
         metadata = obj["metadata"]
         name = metadata.get("labels", {}).get(LABEL_NAME)
+        for reference in metadata.get("ownerReferences", []):
+            if reference.get("controller") and reference.get("kind") == "NestedDocker":
+                name = reference["name"]
         return (metadata.get("namespace", ""), name) if name else None
+
+    def _disown(self, known: Manifest, kind: str) -> None:
+        owner = self.owner(known, kind)
+        siblings = self._children.get(owner) if owner is not None else None
+        if owner is not None and siblings is not None:
+            siblings.discard(Identity(kind, known["metadata"]["name"]))
+            if not siblings:
+                del self._children[owner]
 
 
 def _newer(metadata: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
-    """Whether what is offered is newer than what is known.
-
-    Kubernetes declares resource versions of one resource comparable as numbers (KEP-5504).
-    """
+    """Whether what is offered is newer than what is known: versions are comparable as numbers (KEP-5504)."""
     if metadata.get("uid") != known.get("uid"):
         return True
-    return int(metadata.get("resourceVersion", 0)) > int(known.get("resourceVersion", 0))
+    return _version(metadata) > _version(known)
+
+
+def _version(metadata: Mapping[str, Any]) -> int:
+    return int(metadata.get("resourceVersion", 0))
 
 
 def _essence(trimmed: Manifest) -> Manifest:

@@ -8,7 +8,7 @@ import binascii
 from collections.abc import Mapping
 
 from nested_docker.domain import names, pki
-from nested_docker.domain.children import Action, Create, Delete, Stage
+from nested_docker.domain.children import Action, Apply, Create, Delete, Stage
 from nested_docker.domain.manifests.base import Identity, Manifest
 from nested_docker.domain.manifests.secrets import SecretManifest, key_set_id, value_digest
 from nested_docker.domain.observed import Observed, Ownership, Refusal
@@ -19,6 +19,9 @@ from nested_docker.engine.errors import Outdated, Refused, translate
 from nested_docker.engine.queue import Key
 
 KeyMaterial = Mapping[str, bytes]
+
+REMADE = frozenset({"Service", "NetworkPolicy"})
+"""Kinds that hold nothing worth keeping."""
 
 
 class Executor:
@@ -110,12 +113,25 @@ class Executor:
             if isinstance(action, Create) and error.reason == "AlreadyExists":
                 await self._look_at_existing(observed, identity, manifest)
                 return
+            if isinstance(action, Apply) and error.status == 422 and identity.kind in REMADE:
+                await self._unmake(observed, identity)
             raise translate(error, identity) from error
 
     async def _manifest(self, observed: Observed, desired: Manifest | SecretManifest) -> Manifest:
         if not isinstance(desired, SecretManifest):
             return desired
         return desired.filled(dict(await self.keys(observed)) if desired.copies else {})
+
+    async def _unmake(self, observed: Observed, identity: Identity) -> None:
+        """What somebody has changed so that no apply can mend it is made anew.
+
+        Raises:
+            Outdated: always; the next plan makes it.
+        """
+        existing = observed.children[identity]
+        await self._kube.delete(identity.kind, observed.owner.namespace, identity.name, existing["metadata"]["uid"])
+        self._cache.remove(existing, identity.kind)
+        raise Outdated(f"{identity.kind} {identity.name} could not be mended and is made anew")
 
     async def _look_at_existing(self, observed: Observed, identity: Identity, manifest: Manifest) -> None:
         """An object of that name is there, but was not known: ours by a lost answer or a lost label, or another's."""

@@ -16,9 +16,13 @@ class Router:
         self._cache, self._queue = cache, queue
 
     def seen(self, kind: str, obj: Mapping[str, Any]) -> None:
-        """An object is there, or has changed."""
+        """An object is there, or has changed; whom it concerned before is concerned too."""
+        metadata = obj["metadata"]
+        before = self._cache.get(kind, metadata.get("namespace", ""), metadata["name"])
         if self._cache.put(obj, kind):
             self._enqueue(kind, obj)
+            if before is not None and kind in CHILD_KINDS:
+                self._enqueue(kind, before)
 
     def gone(self, kind: str, obj: Mapping[str, Any]) -> None:
         """An object has ceased to be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kopf
@@ -25,9 +26,18 @@ def settings() -> kopf.OperatorSettings:
     return configured
 
 
-def registry() -> kopf.OperatorRegistry:
-    """A registry with our way of logging in: the pod's service account, else the current kubeconfig."""
+def registry(on_stop: Callable[[], Awaitable[None]]) -> kopf.OperatorRegistry:
+    """A registry with our way of logging in: the pod's service account, else the current kubeconfig.
+
+    Args:
+        on_stop: called when kopf has stopped watching, before it waits for tasks that are not its own.
+    """
+
+    async def stop(**_: Any) -> None:
+        await on_stop()
+
     created = kopf.OperatorRegistry()
+    kopf.on.cleanup(id="stop", registry=created)(stop)
     kopf.on.login(id="login", registry=created, errors=kopf.ErrorsMode.TEMPORARY)(_login)
     return created
 

@@ -54,7 +54,27 @@ def test_the_dead_do_not_come_back() -> None:
     cache.put(obj("a", version=1), "Pod")
     cache.remove(obj("a", version=2), "Pod")
     assert not cache.put(obj("a", version=1), "Pod")
+    assert not cache.put(obj("a", version=2), "Pod")
     assert cache.put(obj("a", version=3, uid="new"), "Pod")
+
+
+def test_what_left_our_sight_comes_back() -> None:
+    cache = Cache()
+    cache.put(child("s", "owner", version=1), "Service")
+    cache.remove(child("s", "owner", version=2), "Service")
+    assert cache.put(child("s", "owner", version=3), "Service")
+    assert Identity("Service", "s") in cache.children(("ns", "owner"))
+
+
+async def test_a_changed_label_reaches_the_controller() -> None:
+    cache, queue = Cache(), WorkQueue()
+    router = Router(cache, queue)
+    owned = {"ownerReferences": [{"kind": "NestedDocker", "name": "a", "controller": True}]}
+    for version, label in ((1, "a"), (2, "other")):
+        service = obj("s", version=version)
+        router.seen("Service", service | {"metadata": service["metadata"] | owned | {"labels": {LABEL_NAME: label}}})
+        assert await taken(queue) == ["a"]
+    assert Identity("Service", "s") in cache.children(("ns", "a"))
 
 
 def test_the_end_of_a_predecessor_leaves_its_successor() -> None:

@@ -1,0 +1,133 @@
+"""What the benchmarks share: a cluster, contenders as processes, and what a process has used."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "operator")]
+
+from tests.support.api import Api  # noqa: E402
+from tests.support.cluster import TOOL, Cluster, run  # noqa: E402
+from tests.support.manifests import nested_docker_class, policy  # noqa: E402
+
+from nested_docker.api.crd import definitions  # noqa: E402
+
+NAME = "bench"
+SYSTEM = "bench-system"
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@asynccontextmanager
+async def laboratory() -> AsyncIterator[tuple[Cluster, Api]]:
+    """A cluster of its own with the CRDs, taken down at the end."""
+    from tests.support.cluster import _kubectl
+
+    kubeconfig = run(str(TOOL), "up", "--name", NAME, timeout=1800).strip()
+    cluster = Cluster(kubeconfig, _kubectl())
+    try:
+        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(definitions()))
+        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        async with Api.connect(kubeconfig) as api:
+            await ensure(api, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})
+            yield cluster, api
+    finally:
+        run(str(TOOL), "down", "--name", NAME, timeout=120)
+
+
+async def ensure(api: Api, *manifests: dict[str, Any]) -> None:
+    """Apply manifests."""
+    for manifest in manifests:
+        await api.apply(manifest)
+
+
+async def grant(api: Api, class_name: str, **spec: Any) -> None:
+    """A class, and a policy that grants it everywhere."""
+    await ensure(
+        api,
+        nested_docker_class(class_name, modes=["Dind"], **spec),
+        policy(class_name, namespaceSelector={}, allowedClasses=[class_name], allowedModes=["Dind"]),
+    )
+
+
+@asynccontextmanager
+async def namespace(api: Api) -> AsyncIterator[str]:
+    """A fresh namespace, whose deletion is not waited for."""
+    name = f"bench-{uuid.uuid4().hex[:8]}"
+    await ensure(api, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    await api.delete("Namespace", None, name)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An operator under measurement."""
+
+    name: str
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """CPU time used so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def rss_mib(self) -> float:
+        """Resident memory."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@asynccontextmanager
+async def contender(name: str, command: Sequence[str], kubeconfig: str, **env: str) -> AsyncIterator[Contender]:
+    """A contender as a process; what it prints is shown if it ends by itself."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: ASYNC220 - ours to wait for below, and quick to start
+            command,
+            env={**os.environ, "KUBECONFIG": kubeconfig, "PYTHONPATH": f"{ROOT}:{ROOT / 'operator'}", **env},
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            await asyncio.sleep(4)
+            if process.poll() is not None:
+                log.seek(0)
+                raise SystemExit(f"{name} ended: {log.read().decode()[-3000:]}")
+            yield Contender(name, process.pid)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def ours(kubeconfig: str) -> Any:
+    """This project's operator."""
+    return contender(
+        "nested-docker",
+        [sys.executable, "-m", "nested_docker", "run"],
+        kubeconfig,
+        NESTED_DOCKER_OPERATOR_NAMESPACE=SYSTEM,
+        NESTED_DOCKER_HEALTH_PORT="18180",
+        NESTED_DOCKER_LOG_LEVEL="WARNING",
+    )
+
+
+def spread(values: Sequence[float], unit: str = "s", scale: float = 1) -> str:
+    """Median and range."""
+    return f"{statistics.median(values) * scale:.2f} {unit} [{min(values) * scale:.2f}-{max(values) * scale:.2f}]"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which that share of the values lies."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]

@@ -1,0 +1,73 @@
+"""The operator that one would write first: create everything in a handler, mark Ready when the pod is.
+
+It makes the same objects as ours and writes the status as often, with the synchronous client that most
+kopf operators use. It repairs nothing, checks no policy, and believes the pod's readiness probe.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import kopf
+from kubernetes import client, config
+from lab import SYSTEM
+from tests.unit.factory import class_spec, observed
+
+from nested_docker.adapters.certificates import CertificateMaker
+from nested_docker.domain import names, pki
+from nested_docker.domain.acceptance import accept
+from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.manifests import secrets
+from nested_docker.domain.manifests.base import Owner
+from nested_docker.domain.manifests.network_policy import network_policy
+from nested_docker.domain.manifests.pod import pod as pod_manifest
+from nested_docker.domain.manifests.service import service
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import PodContext
+
+KIND = ("nesteddocker.dev", "v1alpha1", "nesteddockers")
+
+
+@kopf.on.startup()
+def configure(settings: kopf.OperatorSettings, **_):
+    config.load_kube_config()
+    settings.execution.max_workers = 32
+    settings.posting.enabled = False
+    settings.watching.label_selectors["", "v1", "pods"] = names.WATCH_SELECTOR
+
+
+@kopf.on.create(*KIND)
+def create(name, namespace, uid, spec, **_):
+    core, network, custom = client.CoreV1Api(), client.NetworkingV1Api(), client.CustomObjectsApi()
+    owner, defaults = Owner(name, namespace, uid), OperatorDefaults(operator_namespace=SYSTEM)
+    template = {"spec": {"nodeName": spec["scheduling"]["podAnnotations"]["bench/node"]}}
+    offered = {"standard": class_spec(podTemplate=template)}
+    accepted = accept(observed({"mode": "Dind"}, owner=owner, classes=offered), defaults)
+    context = PodContext(owner, accepted.effective, defaults)
+    request = pki.certificate_request(
+        name, namespace, cluster_domain="cluster.local", now=datetime.now(UTC), deadline=None
+    )
+    keys = CertificateMaker().issue(request)
+    connection = accepted.spec.connection.secret_template
+    core.create_namespaced_secret(namespace, secrets.tls(owner, "0123456789", "2099-01-01T00:00:00Z").filled(keys))
+    core.create_namespaced_pod(namespace, pod_manifest(context, MODES[accepted.effective.mode], "0123456789"))
+    core.create_namespaced_service(namespace, service(owner, "0123456789"))
+    network.create_namespaced_network_policy(namespace, network_policy(owner, [], SYSTEM))
+    core.create_namespaced_secret(namespace, secrets.env(owner, connection).filled({}))
+    core.create_namespaced_secret(namespace, secrets.files(owner, connection, "none").filled(keys))
+    set_ready(custom, namespace, name, "False")
+
+
+@kopf.on.event("", "v1", "pods")
+def pod_changed(body, namespace, **_):
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in body.get("status", {}).get("conditions", []))
+    owner = body["metadata"].get("labels", {}).get(names.LABEL_NAME)
+    if ready and owner:
+        set_ready(client.CustomObjectsApi(), namespace, owner, "True")
+
+
+def set_ready(custom: client.CustomObjectsApi, namespace: str, name: str, status: str) -> None:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    condition = {"type": "Ready", "status": status, "reason": "Naive", "message": "", "lastTransitionTime": now}
+    body = {"status": {"conditions": [condition]}}
+    custom.patch_namespaced_custom_object_status(*KIND[:2], namespace, KIND[2], name, body)
