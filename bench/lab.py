@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "operator")]
 
 from tests.support.api import Api  # noqa: E402
-from tests.support.cluster import TOOL, Cluster, run  # noqa: E402
+from tests.support.cluster import HOME, TOOL, Cluster, run  # noqa: E402
 from tests.support.manifests import nested_docker_class, policy  # noqa: E402
 
 from nested_docker.api.crd import definitions  # noqa: E402
@@ -32,12 +32,10 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 @asynccontextmanager
-async def laboratory() -> AsyncIterator[tuple[Cluster, Api]]:
-    """A cluster of its own with the CRDs, taken down at the end."""
-    from tests.support.cluster import _kubectl
-
-    kubeconfig = run(str(TOOL), "up", "--name", NAME, timeout=1800).strip()
-    cluster = Cluster(kubeconfig, _kubectl())
+async def laboratory(*flags: str) -> AsyncIterator[tuple[Cluster, Api]]:
+    """A cluster of its own with the CRDs, taken down at the end; `flags` are for `cluster up`."""
+    kubeconfig = run(str(TOOL), "up", "--name", NAME, *flags, timeout=1800).strip()
+    cluster = Cluster(kubeconfig, str(HOME / "bin/kubectl"))
     try:
         cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(definitions()))
         cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
@@ -111,7 +109,7 @@ async def contender(name: str, command: Sequence[str], kubeconfig: str, **env: s
             process.wait(30)
 
 
-def ours(kubeconfig: str) -> Any:
+def ours(kubeconfig: str, **env: str) -> Any:
     """This project's operator."""
     return contender(
         "nested-docker",
@@ -120,6 +118,7 @@ def ours(kubeconfig: str) -> Any:
         NESTED_DOCKER_OPERATOR_NAMESPACE=SYSTEM,
         NESTED_DOCKER_HEALTH_PORT="18180",
         NESTED_DOCKER_LOG_LEVEL="WARNING",
+        **env,
     )
 
 
