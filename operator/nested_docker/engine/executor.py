@@ -82,7 +82,7 @@ class Executor:
         for action in (action for stage in stages for action in stage):
             if isinstance(action, Create):
                 manifest = await self._manifest(observed, action.desired)
-                if Identity.of(manifest) == identity:
+                if _same(Identity.of(manifest), identity):
                     return await self._would_refuse(manifest, identity)
         existing = await self._kube.get(identity.kind, observed.owner.namespace, identity.name)
         taken = existing is not None and observed.ownership(existing) != Ownership.OURS
@@ -145,6 +145,11 @@ class Executor:
             existing = await self._kube.apply(labels)
         self._cache.put(existing, identity.kind)
         raise Outdated(f"{identity.kind} {identity.name} is there already")
+
+
+def _same(one: Identity, other: Identity) -> bool:
+    """Whether both stand for the same child: a pod has another name with every key set."""
+    return one.kind == other.kind and (one.kind == "Pod" or one.name == other.name)
 
 
 def _taken(identity: Identity) -> Refusal:

@@ -1,0 +1,128 @@
+"""Passes over one NestedDocker, against an API server in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.engine.fakes import FakeClock, FakeKube
+from tests.unit.factory import DEFAULTS
+
+from nested_docker.adapters.certificates import CertificateMaker
+from nested_docker.api.v1alpha1 import API_VERSION
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.domain.ports import KubeError
+from nested_docker.engine.cache import Cache
+from nested_docker.engine.contacts import Contacts
+from nested_docker.engine.errors import Refused
+from nested_docker.engine.reconciler import Reconciler
+
+KEY = ("team-a", "build")
+
+
+class Silent:
+    """Daemons that nobody dials, and Events that nobody reads."""
+
+    async def ask(self, *_: Any) -> EngineStatus:
+        raise ConnectionError
+
+    def record(self, *_: Any) -> None:
+        """Not needed here."""
+
+
+class FullKube(FakeKube):
+    """An API server whose quota has no room for pods."""
+
+    full = True
+    cache: Cache
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """As the server does it, and its watch at once."""
+        gone = self.objects.get((kind, namespace, name))
+        await super().delete(kind, namespace, name, uid)
+        if gone is not None:
+            self.cache.remove(gone, kind)
+
+    async def create(self, manifest: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        if self.full and manifest["kind"] == "Pod":
+            raise KubeError(403, "Forbidden", "exceeded quota: none")
+        return await super().create(manifest, dry_run=dry_run)
+
+    async def apply_status(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        place = ("NestedDocker", *KEY)
+        merged = self.objects[place] | {"status": manifest["status"]}
+        return self._store("status", place, merged)
+
+
+@pytest.fixture
+def kube() -> FullKube:
+    return FullKube()
+
+
+@pytest.fixture
+def reconciler(kube: FullKube) -> Reconciler:
+    cache, silent = Cache(), Silent()
+    kube.cache = cache
+    metadata = {"uid": "uid", "resourceVersion": "1", "creationTimestamp": "2026-03-01T00:00:00Z"}
+    policy = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
+    for kind, name, namespace, spec in (
+        ("NestedDockerClass", "standard", "", {"modes": ["Dind"]}),
+        ("NestedDockerPolicy", "all", "", policy),
+        ("Namespace", "team-a", "", {}),
+        ("NestedDocker", "build", "team-a", {"className": "standard"}),
+    ):
+        obj = {"apiVersion": API_VERSION, "kind": kind, "spec": spec}
+        obj["metadata"] = metadata | {"name": name, "namespace": namespace, "uid": f"uid-{kind}"}
+        kube.objects[kind, namespace, name] = obj
+        cache.put(obj, kind)
+    return Reconciler(
+        cache=cache,
+        kube=kube,
+        certificates=CertificateMaker(),
+        contacts=Contacts(silent, lambda _key: None),
+        recorder=silent,
+        clock=FakeClock(),
+        defaults=DEFAULTS,
+    )
+
+
+def made(kube: FullKube) -> list[str]:
+    return sorted(kind for kind, namespace, _ in kube.objects if namespace and kind != "NestedDocker")
+
+
+async def test_what_is_refused_is_unmade_and_then_only_asked_for(reconciler: Reconciler, kube: FullKube) -> None:
+    with pytest.raises(Refused):
+        await reconciler.reconcile(KEY)
+    assert made(kube) == []
+    conditions = {c["type"]: c for c in kube.objects["NestedDocker", *KEY]["status"]["conditions"]}
+    assert "exceeded quota" in conditions["Ready"]["message"]
+    before = list(kube.writes)
+    with pytest.raises(Refused):
+        await reconciler.reconcile(KEY)
+    assert kube.writes == before
+
+
+async def test_room_heals(reconciler: Reconciler, kube: FullKube) -> None:
+    with pytest.raises(Refused):
+        await reconciler.reconcile(KEY)
+    kube.full = False
+    await reconciler.reconcile(KEY)
+    assert made(kube) == ["NetworkPolicy", "Pod", "Secret", "Service"]
+
+
+async def test_a_second_pass_writes_nothing(reconciler: Reconciler, kube: FullKube) -> None:
+    kube.full = False
+    await reconciler.reconcile(KEY)
+    before = list(kube.writes)
+    await reconciler.reconcile(KEY)
+    assert kube.writes == before
+
+
+async def test_an_unknown_namespace_is_looked_up_before_policy_is_judged(
+    reconciler: Reconciler, kube: FullKube
+) -> None:
+    kube.full = False
+    reconciler._cache.remove(kube.objects["Namespace", "", "team-a"], "Namespace")
+    kube.objects["Namespace", "", "team-a"]["metadata"]["uid"] = "new"
+    await reconciler.reconcile(KEY)
+    assert "Pod" in made(kube)
