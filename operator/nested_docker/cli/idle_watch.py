@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -17,8 +18,12 @@ def idle_watch(
     containers: Annotated[bool, typer.Option(help="Whether running containers count as use.")] = True,
 ) -> None:
     """End with status 0 when nothing has used the daemon for long enough, and with no other cause."""
+    from nested_docker.idle.last_words import idle_since, leave
     from nested_docker.idle.watch import Options, watch
 
     # As process 1 of a container, a signal without a handler would be ignored; and being stopped is not being idle.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    asyncio.run(watch(Options(timeout, socket, port, containers)))
+    idle = asyncio.run(watch(Options(timeout, socket, port, containers)))
+    message = idle_since(datetime.now(UTC), idle)
+    leave(message)
+    typer.echo(message)

@@ -15,14 +15,22 @@ class IdleClock:
         self._timeout = timeout
         self._used = self._looked = now
 
+    @property
+    def idle(self) -> float:
+        """Seconds of idleness up to the last look."""
+        return self._looked - self._used
+
     def observe(self, now: float, *, in_use: bool | None) -> bool:
         """Take a look into account; whether the time is up.
 
-        `in_use=None` means that nobody can tell, as while the daemon starts: the clock stands still.
+        Args:
+            now: when it was taken, in seconds on the same clock.
+            in_use: whether the daemon was in use; None: nobody could tell, as while the daemon starts.
+                It is neither then, and the clock stands still.
         """
         if in_use is None:
             self._used += now - self._looked
         elif in_use:
             self._used = now
         self._looked = now
-        return now - self._used >= self._timeout
+        return self.idle >= self._timeout

@@ -7,12 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-
 from nested_docker.idle.clock import IdleClock
+from nested_docker.idle.daemon import containers_run
 from nested_docker.idle.kernel import connected_unix, established_tcp
-
-ASK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -37,36 +34,28 @@ class Options:
         return min(5.0, max(0.5, self.timeout / 10))
 
 
-async def watch(options: Options) -> None:
-    """Return when nothing has used the daemon for `options.timeout` seconds."""
+async def watch(options: Options) -> float:
+    """Return when nothing has used the daemon for `options.timeout` seconds; the seconds that it was really idle."""
     clock = IdleClock(options.timeout, time.monotonic())
     while not clock.observe(time.monotonic(), in_use=await in_use(options)):
         await asyncio.sleep(options.interval)
+    return clock.idle
 
 
 async def in_use(options: Options) -> bool | None:
-    """Whether a client is connected or a container runs; None: the daemon does not answer, so nobody can tell."""
+    """Whether a client is connected or a container runs; None: the daemon does not answer, so nobody can tell.
+
+    Connections are counted before the daemon is asked, while we have none ourselves.
+    """
     if connections(options):
         return True
-    return await _containers_run(options) if options.containers else False
+    return await containers_run(options.socket) if options.containers else False
 
 
 def connections(options: Options) -> int:
     """Open connections of clients; a build is one too, since its client waits for it."""
     tcp = sum(established_tcp(_lines(f"/proc/net/{table}"), options.port) for table in ("tcp", "tcp6"))
     return tcp + connected_unix(_lines("/proc/net/unix"), options.socket)
-
-
-async def _containers_run(options: Options) -> bool | None:
-    timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
-    try:
-        async with (
-            aiohttp.ClientSession(connector=aiohttp.UnixConnector(options.socket), timeout=timeout) as session,
-            session.get("http://docker/containers/json", raise_for_status=True) as answer,
-        ):
-            return bool(await answer.json(content_type=None))
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-        return None
 
 
 def _lines(path: str) -> list[str]:

@@ -170,6 +170,12 @@ async def test_what_has_arrived_when_our_direction_ends_stays_readable(
         client.read(1)
 
 
-def test_missing_certificates_are_named(hood: Neighbourhood) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        server_context(str(hood.folder / "none"))
+@pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem"])
+@pytest.mark.parametrize("content", [None, "nonsense"])
+def test_certificates_of_no_use_are_named(hood: Neighbourhood, file: str, content: str | None) -> None:
+    hood.write_certificates()
+    (hood.folder / file).unlink()
+    if content is not None:
+        (hood.folder / file).write_text(content)
+    with pytest.raises(OSError, match=f"{hood.folder} does not have a usable ca.pem, cert.pem and key.pem: "):
+        server_context(str(hood.folder))
