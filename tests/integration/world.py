@@ -151,12 +151,12 @@ class World:
         return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
     async def pod(self, name: str = "build") -> FakePod:
-        """The current pod, in the fake kubelet's hands."""
+        """The current pod, for the test to go on with."""
         pods = await wait_for(lambda: self.pods(name), PATIENCE, f"a pod of {name}")
         assert len(pods) == 1, [pod["metadata"]["name"] for pod in pods]
         uid = pods[0]["metadata"]["uid"]
         await wait_for(lambda: uid in self.kubelet.pods, PATIENCE, "the fake kubelet to see the pod")
-        return self.kubelet.pods[uid]
+        return await self.kubelet.hand_over(uid)
 
     async def children(self) -> list[str]:
         """Everything of ours in the namespace, as kind/name."""

@@ -223,11 +223,10 @@ class FakeKubelet:
         """What pods of a namespace do from now on."""
         self._scripts[namespace] = script
 
-    def pod(self, namespace: str, name: str) -> FakePod:
-        """A pod of the node."""
-        found = [pod for pod in self.pods.values() if (pod.namespace, pod.name) == (namespace, name)]
-        assert found, f"the fake kubelet has no pod {namespace}/{name}"
-        return found[-1]
+    async def hand_over(self, uid: str) -> FakePod:
+        """A pod whose script has run to its end, so that the test decides from now on."""
+        await asyncio.wait([self._busy[uid]])
+        return self.pods[uid]
 
     async def say_ready(self, ready: bool) -> None:
         """The node's Ready condition."""

@@ -1,0 +1,168 @@
+"""What admins change reaches what runs: policies at once, classes when the pod is made anew."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.integration.conftest import per_test
+from tests.integration.world import World
+from tests.support.manifests import nested_docker, nested_docker_class, policy
+
+
+@per_test
+async def own(world: World) -> AsyncIterator[World]:
+    """A world with a class and a policy of its own, both named after the namespace."""
+    name = world.namespace
+    template = {"spec": {"nodeName": world.kubelet.node}}
+    await world.api.create(nested_docker_class(name, modes=["Dind"], podTemplate=template))
+    await world.api.create(grant(world))
+    yield replace(world, class_name=name)
+    await world.api.delete("NestedDockerPolicy", None, name)
+    await world.api.delete("NestedDockerClass", None, name)
+
+
+def grant(world: World) -> dict[str, Any]:
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}}
+    spec = {"namespaceSelector": selector, "allowedClasses": [world.namespace], "allowedModes": ["Dind"]}
+    return policy(world.namespace, **spec)
+
+
+async def edit_class(world: World, **spec: Any) -> None:
+    await world.api.patch("NestedDockerClass", None, world.class_name, {"spec": spec})
+
+
+async def stopped(world: World) -> None:
+    async def nothing_left() -> bool:
+        children = await world.children()
+        assert children == [], children
+        return True
+
+    await world.until(nothing_left, "the end of every child")
+
+
+async def test_without_its_policy_it_is_stopped_and_with_it_it_runs_again(own: World) -> None:
+    await own.create()
+    await own.ready()
+    await own.api.delete("NestedDockerPolicy", None, own.namespace)
+    message = await own.settles("NoPolicy")
+    assert f"mode Dind of class {own.class_name} in namespace {own.namespace}" in message
+    await stopped(own)
+    await own.api.create(grant(own))
+    await own.serves()
+
+
+async def test_a_policy_that_no_longer_selects_the_namespace(world: World) -> None:
+    await world.create()
+    await world.ready()
+    label = {"metadata": {"labels": {"nested-docker-test": "no-more"}}}
+    await world.api.patch("Namespace", None, world.namespace, label)
+    assert f"does not select namespace {world.namespace}" in await world.settles("NoPolicy")
+    await stopped(world)
+    label = {"metadata": {"labels": {"nested-docker-test": world.class_name}}}
+    await world.api.patch("Namespace", None, world.namespace, label)
+    await world.serves()
+
+
+async def test_a_class_edit_waits_until_it_is_asked_for(own: World) -> None:
+    await own.create()
+    before = (await own.ready())["podName"]
+    await edit_class(own, engine={"image": "docker:29-dind"})
+    pending = await own.until_condition({"status": "True", "reason": "ClassChanged"}, "UpdatePending")
+    assert "engine.image" in pending["message"]
+    assert "kubectl annotate nesteddocker build nesteddocker.dev/restart=" in pending["message"]
+    assert (await own.ready())["podName"] == before
+    await own.connect()
+    await own.annotate(restart="1")
+
+    async def replaced() -> bool:
+        images = [pod["spec"]["containers"][0]["image"] for pod in await own.pods()]
+        assert images == ["docker:29-dind"], images
+        assert await own.condition("UpdatePending") == {}
+        return True
+
+    await own.until(replaced, "one pod with the class's new image, and nothing pending")
+    await own.serves()
+    assert (await own.status())["podName"] != before
+    await own.quiet(0.5)
+    assert len(await own.pods()) == 1, "one annotation is one restart"
+
+
+async def test_a_class_edit_is_no_news_to_who_chose_otherwise(own: World) -> None:
+    await own.create(engine={"image": "docker:27-dind"})
+    await own.ready()
+    writes = await own.quiet(0.5)
+    await edit_class(own, engine={"image": "docker:29-dind"})
+    assert await own.quiet(1.0) == writes
+
+
+async def test_a_class_edit_taken_back_is_no_longer_pending(own: World) -> None:
+    await own.create()
+    await own.ready()
+    await edit_class(own, engine={"mtu": 1400})
+    await own.until_condition({"status": "True"}, "UpdatePending")
+    await edit_class(own, engine=None)
+
+    async def settled() -> bool:
+        return await own.condition("UpdatePending") == {}
+
+    await own.until(settled, "nothing pending")
+
+
+async def test_a_class_without_a_network_policy(own: World) -> None:
+    await own.create()
+    await own.ready()
+    assert await own.get("NetworkPolicy", "build") is not None
+    await edit_class(own, networkPolicy="Unmanaged")
+    await own.gone("NetworkPolicy", "build")
+    await edit_class(own, networkPolicy=None)
+    await own.until(lambda: own.get("NetworkPolicy", "build"), "the NetworkPolicy again")
+    await own.serves()
+
+
+async def test_a_class_that_goes_and_comes(own: World) -> None:
+    await own.create()
+    await own.ready()
+    offered = await own.api.get("NestedDockerClass", None, own.class_name)
+    assert offered is not None
+    await own.api.delete("NestedDockerClass", None, own.class_name)
+    assert f"NestedDockerClass {own.class_name} does not exist" in await own.settles("ClassNotFound")
+    await stopped(own)
+    await own.api.create(nested_docker_class(own.class_name, **offered["spec"]))
+    await own.serves()
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "words"),
+    [
+        ({"mode": "Sysbox"}, "ModeNotOffered", "offers Dind"),
+        ({"className": "no-such-class"}, "ClassNotFound", "NestedDockerClass no-such-class does not exist"),
+        ({"engine": {"config": {"hosts": []}}}, "InvalidSpec", "spec.engine.config: hosts"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_what_cannot_be_had_is_told(world: World, spec: dict[str, Any], reason: str, words: str) -> None:
+    manifest = nested_docker(world.namespace, **{"className": world.class_name} | spec)
+    await world.api.create(manifest)
+    assert words in await world.settles(reason)
+    assert (await world.condition("Stalled"))["status"] == "True"
+    assert await world.children() == []
+    if "engine" in spec:
+        await world.edit(engine=None)
+        await world.serves()
+
+
+async def test_the_default_class_is_pinned(own: World) -> None:
+    annotation = "nesteddocker.dev/is-default-class"
+    mark: dict[str, Any] = {"metadata": {"annotations": {annotation: "true"}}}
+    await own.api.patch("NestedDockerClass", None, own.class_name, mark)
+    await own.api.create(nested_docker(own.namespace))
+    status = await own.ready()
+    assert status["className"] == own.class_name
+    mark["metadata"]["annotations"][annotation] = None
+    await own.api.patch("NestedDockerClass", None, own.class_name, mark)
+    writes = await own.quiet(0.5)
+    assert (await own.ready())["podName"] == status["podName"]
+    assert len(writes) == 8, writes
