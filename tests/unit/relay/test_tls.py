@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 import trustme
-from tests.unit.relay.peers import Neighbourhood, TlsClient, echo
+from tests.unit.relay.peers import Neighbourhood, echo
 
 from nested_docker.relay.streams import PlainStream
 from nested_docker.relay.tls import TlsStream, server_context
@@ -96,18 +96,6 @@ async def test_a_port_scan_is_no_warning(hood: Neighbourhood, caplog: pytest.Log
     (await hood.tcp()).close()
     await hood.settled()
     assert not caplog.records
-
-
-async def test_a_new_key_that_a_client_wants_does_not_need_an_answer_at_once(hood: Neighbourhood) -> None:
-    """Reading never sends: what OpenSSL has to say goes out with the next write, and the stream goes on."""
-    hood.start(echo)
-    client = await hood.tls()
-    assert isinstance(client, TlsClient)
-    for _ in range(3):
-        await client.write(b"x" * 100_000)
-        received = 0
-        while received < 100_000:
-            received += len(await client.read())
 
 
 class Cable(PlainStream):
