@@ -29,13 +29,14 @@ def namespaces(cluster: Cluster, system: str) -> Iterator[None]:
 
 
 def everything(cluster: Cluster) -> set[str]:
-    """What there is of the kinds that a release could leave behind."""
+    """What there is of the kinds that a release could leave behind, Kubernetes' own namespaces apart."""
     listed = json.loads(cluster.kubectl("get", KINDS, "--all-namespaces", "-o", "json"))
     every_namespace_s = {"default", "kube-root-ca.crt"}
     return {
         f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
         for item in listed["items"]
         if item["metadata"]["name"] not in every_namespace_s
+        and not item["metadata"].get("namespace", "").startswith("kube-")
     }
 
 

@@ -140,7 +140,7 @@ def test_the_whole_cluster_by_a_cluster_role(offline: Helm) -> None:
 def test_named_namespaces_by_roles_there_only(offline: Helm) -> None:
     manifests = offline.render("watchNamespaces={a,b}")
     (role,) = (each for each in of_kind(manifests, "ClusterRole") if each["metadata"]["name"] == OPERATOR)
-    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"list", "watch"}
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert "secrets" not in str(role["rules"])
     there = [each for each in of_kind(manifests, "Role") if each["metadata"]["name"] == OPERATOR]
     assert [each["metadata"]["namespace"] for each in there] == ["a", "b"]

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from tests.integration.conftest import per_test
 from tests.integration.world import Lab, World
 from tests.support.operator_process import Operator
-from tests.support.proxy import Call, Proxy, Refuse, Stall, only
+from tests.support.proxy import Call, HoldAnswer, Proxy, Refuse, Stall, only
 from tests.support.waiting import holds, wait_for
 
 LEASE_SECONDS = 6.0
@@ -110,6 +110,22 @@ async def test_a_leader_that_was_frozen_writes_nothing_and_ends(pair: Pair) -> N
     assert len(pair.first.proxy.attempts()) == before, [str(call) for call in pair.first.proxy.attempts()[before:]]
     await world.serves()
     assert await pair.second.operator.leading()
+
+
+async def test_a_leader_that_was_frozen_in_mid_pass_does_not_go_on(pair: Pair) -> None:
+    world = await pair.world(pair.second)
+    answer = HoldAnswer(lambda call: call.resource == "secrets" and call.method == "POST")
+    with pair.first.proxy.fault(answer):
+        await world.create()
+        await wait_for(lambda: answer.held, 15, "the first replica in the midst of it")
+        pair.first.operator.signal(signal.SIGSTOP)
+        await pair.second_leads_within(LEASE_SECONDS + MARGIN)
+        await world.serves()
+    before = len(pair.first.proxy.attempts())
+    pair.first.operator.signal(signal.SIGCONT)
+    assert await pair.first.operator.ended() == 1
+    assert len(pair.first.proxy.attempts()) == before, [str(call) for call in pair.first.proxy.attempts()[before:]]
+    await world.check_consistency()
 
 
 async def test_one_failed_renewal_costs_nothing(pair: Pair) -> None:

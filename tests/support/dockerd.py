@@ -26,11 +26,14 @@ class FakeDockerd:
     Args:
         address: loopback address to listen on.
         files: `ca.pem`, `cert.pem` and `key.pem`, as the pod mounts them.
+        lets_anyone_in: it asks no client for a certificate.
     """
 
-    def __init__(self, address: str, files: dict[str, bytes]) -> None:
+    def __init__(self, address: str, files: dict[str, bytes], *, lets_anyone_in: bool = False) -> None:
         self.address = address
         self._context = server_context(files)
+        if lets_anyone_in:
+            self._context.verify_mode = ssl.CERT_NONE
         app = web.Application()
         app.router.add_get("/version", self._version)
         app.router.add_get("/info", self._info)

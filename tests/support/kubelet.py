@@ -69,13 +69,17 @@ class FakePod:
 
     async def run(self) -> None:
         """The daemon runs, answers and, a little later, is ready; so does whatever is beside it."""
+        await self.listen()
+        await self.running(ready=False)
+        await asyncio.sleep(READY_SECONDS)
+        await self.running(ready=True)
+
+    async def listen(self) -> None:
+        """The daemon's process is started; the pod's status does not tell yet."""
         if self.dockerd is None:
             self.dockerd = FakeDockerd(address(), await self._server_files())
             await self.dockerd.start()
         self._started = now()
-        await self.running(ready=False)
-        await asyncio.sleep(READY_SECONDS)
-        await self.running(ready=True)
 
     async def running(self, *, ready: bool) -> None:
         """The daemon's process is there."""

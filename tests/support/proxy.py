@@ -147,6 +147,16 @@ class Stall:
         return None
 
 
+class HoldAnswer(Stall):
+    """Let the API server do it, and keep the answer back until released."""
+
+    async def before(self, call: Call) -> web.Response | None:
+        return None
+
+    async def after(self, call: Call) -> None:
+        await super().before(call)
+
+
 def writes_in(namespace: str) -> When:
     """Writes in a namespace."""
     return lambda call: call.is_write and call.namespace == namespace
