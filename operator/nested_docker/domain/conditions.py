@@ -90,7 +90,6 @@ STALLING = frozenset(
         Reason.RUNTIME_MISSING,
         Reason.NAME_CONFLICT,
         Reason.REFUSED_BY_API,
-        Reason.REFERENCE_NOT_FOUND,
         Reason.DAEMON_CRASHED,
         Reason.IMAGE_PULL_FAILED,
         Reason.SOCKET_MISSING,

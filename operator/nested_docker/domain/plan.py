@@ -35,7 +35,6 @@ from nested_docker.domain.reasons import Reason, Type
 DIAGNOSE_AFTER = timedelta(seconds=4)
 """How long a pod may start in silence before the kubelet's Events are asked."""
 
-
 REPLACE_INTERVAL = timedelta(seconds=20)
 """Least time from the creation of a pod that ended by itself to its replacement, so that nothing spins."""
 
@@ -105,6 +104,7 @@ class _Planner:
         self.observed, self.accepted, self.now, self.defaults = observed, accepted, now, defaults
         self.owner, self.effective = observed.owner, accepted.effective
         self.mode = MODES[self.effective.mode]
+        self.manages_network = accepted.offered.network_policy == NetworkPolicyManagement.MANAGED
         self.children = Children(observed)
         self.conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
         self.conditions.set(Type.ACCEPTED, Status.TRUE, Reason.GRANTED, accepted.message)
@@ -260,15 +260,14 @@ class _Planner:
         context = PodContext(self.owner, self.effective, self.defaults)
         spec = self.accepted.spec
         claim = storage.data_claim(self.owner, self.effective.storage) if self.mode.keeps_data else None
-        managed = self.accepted.offered.network_policy == NetworkPolicyManagement.MANAGED
         peers = network_policy(self.owner, spec.connection.clients, self.defaults.operator_namespace)
         restart = self.observed.annotations.get(names.ANNOTATION_RESTART)
         wanted_pod = None if self._must_wait_for_old_pod() else pod_manifest(context, self.mode, key_set.id, restart)
         return _nonempty(
             self.children.ensure(claim, secrets.tls(self.owner, key_set.id, timestamp(key_set.not_after))),
             self.children.remove_pods(but=names.pod_name(self.owner.name, key_set.id))
-            + self.children.ensure(wanted_pod, service(self.owner, key_set.id), peers if managed else None)
-            + (() if managed else self.children.remove("NetworkPolicy", self.owner.name)),
+            + self.children.ensure(wanted_pod, service(self.owner, key_set.id), peers if self.manages_network else None)
+            + (() if self.manages_network else self.children.remove("NetworkPolicy", self.owner.name)),
         )
 
     def _must_wait_for_old_pod(self) -> bool:
@@ -281,7 +280,7 @@ class _Planner:
         name = self.owner.name
         secret_names = (names.tls_secret(name), names.env_secret(name), names.files_secret(name))
         needed = [Identity("Service", name), *(Identity("Secret", secret) for secret in secret_names)]
-        if self.accepted.offered.network_policy == NetworkPolicyManagement.MANAGED:
+        if self.manages_network:
             needed.append(Identity("NetworkPolicy", name))
         if self.effective.storage.type == StorageType.CLAIM:
             needed.append(Identity("PersistentVolumeClaim", names.data_claim(name)))

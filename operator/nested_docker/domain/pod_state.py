@@ -22,6 +22,9 @@ START_FAILURES = frozenset(
 )
 OUT_OF_MEMORY = "OOMKilled"
 
+STARTING = (Reason.DAEMON_STARTING, "waiting for the daemon's first answer over TLS")
+"""What is said where nothing is wrong that is known."""
+
 
 @dataclass(frozen=True)
 class PodState:
@@ -94,7 +97,7 @@ class PodState:
             bool(self.node)
             and not self.ended
             and waiting in {"", "ContainerCreating", "PodInitializing"}
-            and (not self.daemon_running)
+            and not self.daemon_running
         )
 
     def results(self, workload: list[str]) -> list[ContainerResult] | None:
@@ -120,12 +123,7 @@ class PodState:
             mode: translates what only it understands.
             diagnosis: the kubelet's last warning about the pod, where one was looked up.
         """
-        return (
-            self._unschedulable()
-            or self._container_trouble(mode)
-            or self._diagnosed(mode, diagnosis)
-            or (Reason.DAEMON_STARTING, "waiting for the daemon's first answer over TLS")
-        )
+        return self._unschedulable() or self._container_trouble(mode) or self._diagnosed(mode, diagnosis) or STARTING
 
     def ending(self) -> str:
         """Why it ended, in Kubernetes' words."""

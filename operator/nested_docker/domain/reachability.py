@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nested_docker.domain import names
 from nested_docker.domain.modes.base import ModeBehaviour
 from nested_docker.domain.observed import Observed
-from nested_docker.domain.pod_state import PodState
+from nested_docker.domain.pod_state import STARTING, PodState
 from nested_docker.domain.reasons import Reason
 
 
@@ -39,7 +39,8 @@ def judge(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Reac
     from then on the kubelet's readiness probe is believed, and nobody polls.
     """
     if pod is None:
-        return Reachability(reachable=False, reason=Reason.DAEMON_STARTING, message=_STARTING)
+        reason, message = STARTING
+        return Reachability(reachable=False, reason=reason, message=message)
     node = observed.cluster.nodes.get(pod.node)
     if node is not None and not node.ready:
         message = f"node {pod.node} is not ready; the connection Secret is withdrawn until it is"
@@ -86,6 +87,3 @@ def _since_contact(observed: Observed, pod: PodState, mode: ModeBehaviour, mark:
     if reason == Reason.DAEMON_STARTING:
         return False, Reason.DAEMON_RESTARTING, "the daemon's container is being started again"
     return False, reason, message
-
-
-_STARTING = "waiting for the daemon's first answer over TLS"

@@ -11,7 +11,6 @@ class Type(StrEnum):
     ACCEPTED = "Accepted"
     PROVISIONED = "Provisioned"
     DAEMON_REACHABLE = "DaemonReachable"
-    IDLE = "Idle"
     UPDATE_PENDING = "UpdatePending"
     READY = "Ready"
     RECONCILING = "Reconciling"
@@ -39,16 +38,12 @@ class Reason(StrEnum):
     # Provisioned
     PROVISIONED = "Provisioned"
     """Every object exists."""
-    PROVISIONING = "Provisioning"
-    """Objects are being made."""
     NAME_CONFLICT = "NameConflict"
     """An object of that name belongs to someone else."""
     WAITING_FOR_PREVIOUS = "WaitingForPrevious"
     """An object of a deleted NestedDocker of that name is still going."""
     REFUSED_BY_API = "RefusedByAPI"
     """The API server refused an object; the message is its own."""
-    REFERENCE_NOT_FOUND = "ReferenceNotFound"
-    """The spec refers to an object that does not exist."""
     # DaemonReachable
     DAEMON_ANSWERED = "DaemonAnswered"
     """The daemon has answered over TLS."""
@@ -74,8 +69,6 @@ class Reason(StrEnum):
     """The node has no Docker socket at the class's path."""
     POD_LOST = "PodLost"
     """The pod was evicted, deleted, or its node is gone; another one takes its place."""
-    REPLACING = "Replacing"
-    """The pod is being replaced; the message names the first difference."""
     # Life
     SUSPENDED = "Suspended"
     """spec.suspend is true."""
@@ -88,14 +81,10 @@ class Reason(StrEnum):
     WORKLOAD_FAILED = "WorkloadFailed"
     """A container of the one-shot workload ended with another exit code."""
     # Updates
-    UP_TO_DATE = "UpToDate"
-    """The pod is what spec and class ask for."""
     CLASS_CHANGED = "ClassChanged"
     """The class asks for something else than the pod has."""
     CERTIFICATE_EXPIRING = "CertificateExpiring"
     """The pod's certificates are near their end."""
-    # Events only
-    CREATED = "Created"
-    """A child object was made."""
+    # Ready
     READY = "Ready"
     """Clients can connect."""

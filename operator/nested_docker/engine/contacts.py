@@ -34,8 +34,7 @@ class Contacts:
 
     def dial(self, key: Key, dial: Dial, keys: Mapping[str, bytes]) -> None:
         """Dial a daemon until it answers, unless that is being done already."""
-        attempt = self._attempts.get(key)
-        if attempt is not None and attempt.dial == dial:
+        if self.dialling(key, dial):
             return
         self.forget(key)
         task = asyncio.create_task(self._persist(key, dial, keys), name=f"contact {key[0]}/{key[1]}")

@@ -192,13 +192,15 @@ class Reconciler:
     async def _diagnose(self, key: Key, pod_uid: str) -> bool:
         """Look the kubelet's last warning up; whether it says something new."""
         now, known = self._clock.now(), self._diagnoses.get(key)
-        if known is not None and known.pod_uid == pod_uid and now - known.at < DIAGNOSE_INTERVAL:
+        if known is not None and known.pod_uid != pod_uid:
+            known = None
+        if known is not None and now - known.at < DIAGNOSE_INTERVAL:
             return False
         events = await self._kube.list("CoreEvent", key[0], fields=f"involvedObject.uid={pod_uid},type=Warning")
         latest = max(events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")), default={})
         text = str(latest.get("message", ""))
         self._diagnoses[key] = _Diagnosis(pod_uid, text, now)
-        return text != (known.text if known is not None and known.pod_uid == pod_uid else "")
+        return text != (known.text if known is not None else "")
 
     def _next_look(self, planned: Plan) -> datetime | None:
         again = self._clock.now() + DIAGNOSE_INTERVAL if planned.diagnose else None

@@ -27,8 +27,8 @@ def test_accepted_connections_are_kept_alive() -> None:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
-@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="the kernel has no IPv6")
 def test_the_unspecified_ipv6_address_is_everybodys() -> None:
+    assert socket.has_dualstack_ipv6(), "the kernel has no IPv6: boot it without ipv6.disable=1"
     with listen_tcp(Address("::", 0)) as listener:
         port = listener.getsockname()[1]
         socket.create_connection(("127.0.0.1", port)).close()
