@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lab import Contender, contender, grant, laboratory, namespace, ours, percentile
@@ -23,6 +24,7 @@ from tests.support.manifests import nested_docker
 
 CLASS = "burst"
 IN_FLIGHT = 8
+NAIVE = str(Path(__file__).with_name("naive.py"))
 TIMEOUT = 300.0
 
 
@@ -82,7 +84,7 @@ async def main(count: int, rounds: int) -> None:
         contenders: dict[str, Callable[[], Any]] = {
             "naive kopf": lambda: contender(
                 "naive kopf",
-                [sys.executable, "-m", "kopf", "run", "--standalone", "-A", f"{sys.path[0]}/naive.py", "-q"],
+                [sys.executable, "-m", "kopf", "run", "--standalone", "-A", NAIVE, "-q"],
                 cluster.kubeconfig,
                 PYTHONPATH=":".join(sys.path[:3]),
             ),

@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "operator")]
 
 from tests.support.api import Api  # noqa: E402
 from tests.support.cluster import HOME, TOOL, Cluster, run  # noqa: E402
-from tests.support.manifests import nested_docker_class, policy  # noqa: E402
+from tests.support.manifests import GENEROUS, nested_docker_class, policy  # noqa: E402
 
 from nested_docker.api.crd import definitions  # noqa: E402
 
@@ -57,7 +57,7 @@ async def grant(api: Api, class_name: str, **spec: Any) -> None:
     await ensure(
         api,
         nested_docker_class(class_name, modes=["Dind"], **spec),
-        policy(class_name, namespaceSelector={}, allowedClasses=[class_name], allowedModes=["Dind"]),
+        policy(class_name, namespaceSelector={}, allowedClasses=[class_name], allowedModes=["Dind"], **GENEROUS),
     )
 
 

@@ -50,7 +50,7 @@ class Audit:
 async def all_ready(api: Api, where: str, count: int) -> None:
     while True:
         objects = await api.list("NestedDocker", where)
-        ready = [obj for obj in objects if any(_is_ready(each) for each in obj["status"].get("conditions", []))]
+        ready = [obj for obj in objects if any(_is_ready(each) for each in obj.get("status", {}).get("conditions", []))]
         if len(ready) == count:
             return
         await asyncio.sleep(1)

@@ -96,10 +96,11 @@ class Operator:
     async def run(self) -> bool:
         """Watch, serve probes, and lead when it is this replica's turn."""
         stop, watching_started = asyncio.Event(), asyncio.Event()
+        knowing = asyncio.create_task(self._first_look(), name="first look")
         probes = await server.serve(
             self._settings.health_port,
             healthy=self._healthy,
-            ready=functools.partial(self._ready, watching_started),
+            ready=functools.partial(self._ready, watching_started, knowing),
             registry=self._metrics.registry,
         )
         leading = asyncio.create_task(self._lead_when_elected(stop), name="leadership")
@@ -107,6 +108,8 @@ class Operator:
             await self._watch(stop, watching_started, functools.partial(self._resign, leading))
         finally:
             await self._resign(leading)
+            knowing.cancel()
+            await asyncio.gather(knowing, return_exceptions=True)
             await probes.cleanup()
         if leading.cancelled():
             return True
@@ -167,7 +170,9 @@ class Operator:
             delay = min(2 * delay, 30.0)
 
     @staticmethod
-    async def _ready(watching: asyncio.Event) -> str:
+    async def _ready(watching: asyncio.Event, knowing: asyncio.Task[None]) -> str:
+        if not knowing.done():
+            return "the API server has not been read yet"
         return "" if watching.is_set() else "the watches have not started yet"
 
     async def _healthy(self) -> str:

@@ -91,7 +91,18 @@ POLICIES_ACCEPTED: dict[str, dict[str, Any]] = {
     "every namespace": {},
     "some namespaces": {"namespaceSelector": {"matchExpressions": [{"key": "ci", "operator": "Exists"}]}},
     "several classes and modes": {"allowedClasses": ["standard", "team.fast"], "allowedModes": MODES},
-    "the raw socket": {"hostSocket": {"allowRaw": True}},
+    "the raw socket": {"allowedModes": MODES, "hostSocket": {"allowRaw": True, "paths": ["/run/user/1/docker.sock"]}},
+    "images": {"allowedImages": {"patterns": ["docker:*-dind", "registry.example:5000/**"], "requireDigest": True}},
+    "a workload": {"workload": {"allowed": True, "images": {"patterns": ["golang@sha256:*"]}}},
+    "scheduling": {
+        "scheduling": {
+            "tolerationKeys": ["ci.example/*", "**"],
+            "priorityClassNames": ["ci"],
+            "podAnnotations": ["a.example/*"],
+        }
+    },
+    "maxima": {"max": {"cpu": 2, "memory": "4Gi", "storage": "20Gi", "lifetimeSeconds": 3600}},
+    "a report instead of a stop": {"onViolation": "Report"},
 }
 
 POLICIES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -116,7 +127,39 @@ POLICIES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"namespaceSelector": {"matchExpressions": [{"key": "ci", "operator": "Exists"}] * 33}},
         "spec.namespaceSelector.matchExpressions: Too many: 33: must have at most 32 items",
     ),
-    "allowRaw as text": ({"hostSocket": {"allowRaw": "true"}}, 'spec.hostSocket.allowRaw: Invalid value: "string"'),
+    "terms for a mode that it does not allow": (
+        {"hostSocket": {"allowRaw": True}},
+        "hostSocket has no effect without mode HostSocket: add HostSocket to allowedModes or leave hostSocket out",
+    ),
+    "a relative socket": (
+        {"allowedModes": MODES, "hostSocket": {"paths": ["docker.sock"]}},
+        'spec.hostSocket.paths[0]: Invalid value: "docker.sock"',
+    ),
+    "no socket at all": (
+        {"allowedModes": MODES, "hostSocket": {"paths": []}},
+        "spec.hostSocket.paths in body should have at least 1 items",
+    ),
+    "an image pattern with a blank": (
+        {"allowedImages": {"patterns": ["docker :28"]}},
+        'spec.allowedImages.patterns[0]: Invalid value: "docker :28"',
+    ),
+    "a regular expression for images": (
+        {"workload": {"images": {"patterns": ["^docker$"]}}},
+        'spec.workload.images.patterns[0]: Invalid value: "^docker$"',
+    ),
+    "an impossible maximum": ({"max": {"cpu": "two"}}, 'spec.max.cpu: Invalid value: "two"'),
+    "a lifetime of none": (
+        {"max": {"lifetimeSeconds": 0}},
+        "spec.max.lifetimeSeconds in body should be greater than or equal to 1",
+    ),
+    "a violation that is ignored": (
+        {"onViolation": "Ignore"},
+        'spec.onViolation: Unsupported value: "Ignore": supported values: "Stop", "Report"',
+    ),
+    "allowRaw as text": (
+        {"allowedModes": MODES, "hostSocket": {"allowRaw": "true"}},
+        'spec.hostSocket.allowRaw: Invalid value: "string"',
+    ),
     "a field that does not exist": ({"mode": "Dind"}, 'unknown field "spec.mode"'),
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from tests.e2e.environment import NAME, RELEASE, SYSTEM, Environment
 from tests.support.cluster import HOME, ROOT, TOOL, run
+from tests.support.manifests import GENEROUS
 
 IMAGE = "nested-docker-operator:dev"
 
@@ -66,7 +67,8 @@ def governing(gid: int) -> list[dict[str, object]]:
                 "namespaceSelector": {"matchLabels": {"ci": "true"}},
                 "allowedClasses": ["standard", "host", "no-socket"],
                 "allowedModes": ["Dind", "HostSocket", "Sysbox"],
-                "hostSocket": {"allowRaw": True},
+                "hostSocket": {"allowRaw": True, "paths": ["/var/run/docker.sock", "/var/run/nope.sock"]},
+                **GENEROUS,
             },
         },
     ]

@@ -15,7 +15,7 @@ from tests.integration.world import Lab, World
 from tests.support.api import Access, Api
 from tests.support.cluster import Cluster
 from tests.support.kubelet import SESSION, FakeKubelet, sweep
-from tests.support.manifests import nested_docker_class, policy
+from tests.support.manifests import GENEROUS, nested_docker_class, policy
 from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
 
@@ -55,7 +55,7 @@ async def governing(api: Api, kubelet: FakeKubelet) -> AsyncIterator[str]:
     name = kubelet.node
     selector = {"matchLabels": {SESSION: name}}
     await api.create(nested_docker_class(name, modes=["Dind"], podTemplate={"spec": {"nodeName": name}}))
-    await api.create(policy(name, namespaceSelector=selector, allowedClasses=[name], allowedModes=["Dind"]))
+    await api.create(policy(name, namespaceSelector=selector, allowedClasses=[name], allowedModes=["Dind"], **GENEROUS))
     yield name
     await api.delete("NestedDockerPolicy", None, name)
     await api.delete("NestedDockerClass", None, name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.integration.conftest import per_module
 from tests.integration.world import Lab, World
 from tests.support.operator_process import Operator
-from tests.support.proxy import Proxy
+from tests.support.proxy import Proxy, Refuse
+from tests.support.waiting import wait_for
 
 TOLD = [("Normal", "Granted"), ("Normal", "DaemonStarting"), ("Normal", "Ready")]
 
@@ -69,6 +72,17 @@ async def test_probes_and_metrics(world: World) -> None:
     assert await world.operator.metric("nested_docker_api_requests_total") >= 8
     assert world.namespace not in text, "a metric with an object's name"
     assert 'outcome="error"' not in text
+
+
+async def test_it_is_not_ready_before_it_has_read_the_cluster(lab: Lab) -> None:
+    proxy = await lab.new_proxy()
+    with proxy.fault(Refuse(503, lambda call: call.resource == "nesteddockers")):
+        starting = asyncio.create_task(lab.new_operator(proxy, LEADER_ELECTION="false"))
+        await wait_for(lambda: proxy.reads() and proxy.reads()[-1].resource == "nesteddockers", 15, lambda: "a look")
+        assert not starting.done()
+        folder = max(lab.folder.iterdir(), key=lambda path: path.stat().st_mtime)
+        assert '"level": "WARNING"' in (folder / "operator.log").read_text()
+    assert await (await starting).http("/readyz") == (200, "ok")
 
 
 async def test_log_lines_are_json_and_hold_no_keys_even_at_debug(world: World) -> None:

@@ -19,6 +19,14 @@ def nested_docker_class(name: str, **spec: Any) -> Manifest:
     return _object("NestedDockerClass", {"name": name}, spec)
 
 
+GENEROUS: Manifest = {
+    "allowedImages": {"patterns": ["**"]},
+    "workload": {"allowed": True},
+    "scheduling": {"tolerationKeys": ["**"], "podAnnotations": ["**"]},
+}
+"""Terms of a policy under which a NestedDocker may set whatever it likes."""
+
+
 def policy(name: str, **spec: Any) -> Manifest:
     """A NestedDockerPolicy."""
     return _object("NestedDockerPolicy", {"name": name}, spec)

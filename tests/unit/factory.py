@@ -25,7 +25,10 @@ def policy_spec(**fields: Any) -> NestedDockerPolicySpec:
         "namespaceSelector": {},
         "allowedClasses": ["standard"],
         "allowedModes": ["Dind", "HostSocket", "Sysbox"],
-        "hostSocket": {"allowRaw": True},
+        "allowedImages": {"patterns": ["**"]},
+        "hostSocket": {"allowRaw": True, "paths": ["/var/run/docker.sock", "/run/other.sock"]},
+        "workload": {"allowed": True},
+        "scheduling": {"tolerationKeys": ["**"], "priorityClassNames": ["low"], "podAnnotations": ["**"]},
     }
     return NestedDockerPolicySpec.model_validate(grant | fields)
 

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from nested_docker.api.meta import Mode
+from nested_docker.api.meta import Mode, Status
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
-from nested_docker.domain import policy
-from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
-from nested_docker.domain.modes import MODES
+from nested_docker.api.v1alpha1.policy import ViolationAction
+from nested_docker.domain import names, pod_security
+from nested_docker.domain.allowance import oversteps
+from nested_docker.domain.effective import EffectiveSpec, Enforcement, OperatorDefaults, resolve
+from nested_docker.domain.modes import MODES, ModeBehaviour
 from nested_docker.domain.observed import Observed
-from nested_docker.domain.reasons import Reason
+from nested_docker.domain.policy import Decision, judge
+from nested_docker.domain.reasons import Reason, Type
+from nested_docker.domain.request import request
 
 SHOWN_VALUE = 200
 """Characters of a wrong value that a message repeats."""
@@ -22,13 +26,26 @@ SHOWN_VALUE = 200
 
 @dataclass(frozen=True)
 class Accepted:
-    """A request that policy grants and the cluster can serve."""
+    """A request that policy grants and the cluster can serve.
+
+    Attributes:
+        policy: name of the NestedDockerPolicy that grants it, or has granted it; empty: none does.
+        reason: `Granted`; `NotEnforced` where a denial is only told; `GrantLost` where what already runs may go on,
+            and nothing new may be made.
+    """
 
     spec: NestedDockerSpec
     class_name: str
     offered: NestedDockerClassSpec
     effective: EffectiveSpec
+    policy: str
+    reason: Reason
     message: str
+
+    @property
+    def lifetime_seconds(self) -> int | None:
+        """Seconds after creation at which the daemon is stopped; None: never."""
+        return lifetime_seconds(self.spec, self.offered)
 
 
 @dataclass(frozen=True)
@@ -56,15 +73,18 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | Rejecte
             f"spec.mode {wanted}: NestedDockerClass {class_name} offers {', '.join(offered.modes)}; choose one of "
             "these, or leave spec.mode out",
         )
-    rejections = []
+    outcomes: list[Accepted | Rejected] = []
     for mode in [wanted] if wanted is not None else offered.modes:
         outcome = _try_mode(
             mode, spec=spec, class_name=class_name, offered=offered, observed=observed, defaults=defaults
         )
-        if isinstance(outcome, Accepted):
+        if isinstance(outcome, Accepted) and outcome.reason == Reason.GRANTED:
             return outcome
-        rejections.append(outcome)
-    return rejections[0] if len(rejections) == 1 else _joined(rejections)
+        outcomes.append(outcome)
+    second_best = next((outcome for outcome in outcomes if isinstance(outcome, Accepted)), None)
+    if second_best is not None:
+        return second_best
+    return _joined([outcome for outcome in outcomes if isinstance(outcome, Rejected)])
 
 
 def _choose_class(spec: NestedDockerSpec, observed: Observed) -> tuple[str, NestedDockerClassSpec] | Rejected:
@@ -107,24 +127,85 @@ def _try_mode(
 ) -> Accepted | Rejected:
     behaviour = MODES[mode]
     effective = resolve(spec, offered, mode, defaults)
-    request = policy.Request(
+    wanted = request(
+        effective,
         namespace=observed.owner.namespace,
         namespace_labels=observed.namespace_labels,
         class_name=class_name,
-        mode=mode,
         raw_socket=behaviour.needs_raw_grant,
+        own_daemon=behaviour.keeps_data,
+        lifetime_seconds=lifetime_seconds(spec, offered),
     )
-    decision = policy.judge(request, observed.policies)
-    if not decision.granted:
+    decision = judge(wanted, observed.policies)
+    reason = Reason.GRANTED if decision.granted else _in_spite_of(observed, enforcement(observed, defaults))
+    if reason is None:
         return Rejected(Reason.NO_POLICY, decision.message)
+    if not pod_security.passes(behaviour, observed.namespace_labels):
+        return Rejected(Reason.POD_SECURITY_DENIED, _pod_security_denial(behaviour, offered, observed))
     obstacle = behaviour.obstacle(effective, observed.cluster)
     if obstacle is not None:
         return Rejected(obstacle.reason, obstacle.message)
-    return Accepted(spec, class_name, offered, effective, f"mode {mode} of class {class_name}, {decision.message}")
+    name = observed.status.policy_name if reason == Reason.GRANT_LOST else decision.policy
+    return Accepted(spec, class_name, offered, effective, name, reason, _told(mode, class_name, decision, reason))
+
+
+def overstepping(observed: Observed, accepted: Accepted, defaults: OperatorDefaults) -> Rejected | None:
+    """The rejection of a request that would change what is its class's alone; None: it would not."""
+    fields = oversteps(accepted.effective, accepted.offered, owner=observed.owner, defaults=defaults)
+    if not fields:
+        return None
+    return Rejected(
+        Reason.OVERSTEPS_CLASS,
+        f"the request would change {', '.join(fields)} of the pod, which NestedDockerClass {accepted.class_name} "
+        "decides: leave out what sets it",
+    )
+
+
+def enforcement(observed: Observed, defaults: OperatorDefaults) -> Enforcement:
+    """What a denial comes to in this namespace: its label's word, else the operator's."""
+    label = observed.namespace_labels.get(names.NAMESPACE_ENFORCEMENT)
+    return Enforcement(label) if label in set(Enforcement) else defaults.enforcement
+
+
+def lifetime_seconds(spec: NestedDockerSpec, offered: NestedDockerClassSpec) -> int | None:
+    """Seconds after creation at which the daemon is stopped; None: never."""
+    return spec.active_deadline_seconds or offered.lifetime.active_deadline_seconds
+
+
+def _in_spite_of(observed: Observed, enforcement: Enforcement) -> Reason | None:
+    """Why a request is served although no policy grants it; None: it is not.
+
+    `onViolation: Report` speaks for what that policy has granted, and only as long as nobody changes it.
+    """
+    if enforcement != Enforcement.ENFORCE:
+        return Reason.NOT_ENFORCED
+    granted_by = observed.policies.get(observed.status.policy_name)
+    accepted = observed.status.condition(Type.ACCEPTED)
+    unchanged = observed.generation == observed.status.observed_generation
+    if granted_by is None or accepted is None or accepted.status != Status.TRUE or not unchanged:
+        return None
+    return Reason.GRANT_LOST if granted_by.on_violation == ViolationAction.REPORT else None
+
+
+def _told(mode: Mode, class_name: str, decision: Decision, reason: Reason) -> str:
+    match reason:
+        case Reason.NOT_ENFORCED:
+            return f"served although policy is not enforced here: {decision.message}"
+        case Reason.GRANT_LOST:
+            return f"its policy says onViolation: Report, so the present pod goes on: {decision.message}"
+    return f"mode {mode} of class {class_name}, {decision.message}"
+
+
+def _pod_security_denial(mode: ModeBehaviour, offered: NestedDockerClassSpec, observed: Observed) -> str:
+    labels = observed.namespace_labels
+    others = [MODES[other] for other in offered.modes if pod_security.passes(MODES[other], labels)]
+    return pod_security.denial(mode, observed.owner.namespace, labels[pod_security.ENFORCE_LABEL], others)
 
 
 def _joined(rejections: list[Rejected]) -> Rejected:
     """None of the class's modes will do: the most hopeful reason first, every message kept."""
+    if len(rejections) == 1:
+        return rejections[0]
     best = next((rejection for rejection in rejections if rejection.reason != Reason.NO_POLICY), rejections[0])
     return Rejected(
         best.reason, "none of the class's modes can be had here: " + " | ".join(r.message for r in rejections)

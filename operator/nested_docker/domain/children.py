@@ -110,7 +110,7 @@ class Children:
         if existing is None:
             return [Create(desired)]
         if identity.kind == "Pod":
-            desired = manifest = _what_makes_a_pod_ours(manifest)
+            desired = manifest = marks_of_a_pod(manifest)
         elif identity.kind == "PersistentVolumeClaim":  # grown or bound by others, and kept whatever it is
             return []
         difference = first_difference(_without_name(manifest), existing)
@@ -128,8 +128,8 @@ class Children:
         return Delete(Identity.of(manifest), str(manifest["metadata"].get("uid", "")))
 
 
-def _what_makes_a_pod_ours(manifest: Manifest) -> Manifest:
-    """All that is ever put back on a running pod; everything else about it changes by replacement only."""
+def marks_of_a_pod(manifest: Manifest) -> Manifest:
+    """What makes a pod ours: all that is ever put back on a running one, which else changes by replacement only."""
     metadata = manifest["metadata"]
     kept = {key: metadata[key] for key in ("name", "namespace", "ownerReferences")}
     labels = {key: value for key, value in metadata["labels"].items() if key in names.OWN_LABELS}

@@ -15,6 +15,17 @@ from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec, WorkloadSpe
 from nested_docker.domain import names
 
 
+class Enforcement(StrEnum):
+    """What a denial by policy comes to."""
+
+    ENFORCE = "Enforce"
+    """Denied is denied."""
+    WARN = "Warn"
+    """It is made all the same, and whoever asks for it is told."""
+    AUDIT = "Audit"
+    """It is made all the same, and only Events, metrics and logs tell."""
+
+
 @dataclass(frozen=True)
 class OperatorDefaults:
     """What the operator's settings give where neither NestedDocker nor class speak.
@@ -25,6 +36,7 @@ class OperatorDefaults:
         operator_namespace: where the operator runs, for the NetworkPolicy that admits it.
         cluster_domain: DNS domain of the cluster.
         image_pull_policy: pull policy of the pod's own images.
+        enforcement: what a denial by policy comes to, where a namespace's label does not say otherwise.
     """
 
     engine_image: str = "docker:28-dind"
@@ -32,6 +44,7 @@ class OperatorDefaults:
     operator_namespace: str = "nested-docker-system"
     cluster_domain: str = "cluster.local"
     image_pull_policy: str = "IfNotPresent"
+    enforcement: Enforcement = Enforcement.ENFORCE
 
 
 class Origin(StrEnum):

@@ -35,7 +35,7 @@ def one_shot(accepted: Accepted) -> bool:
 
 def deadline(observed: Observed, accepted: Accepted) -> datetime | None:
     """When the daemon is stopped at the latest."""
-    seconds = accepted.spec.active_deadline_seconds or accepted.offered.lifetime.active_deadline_seconds
+    seconds = accepted.lifetime_seconds
     return observed.created + timedelta(seconds=seconds) if seconds is not None else None
 
 

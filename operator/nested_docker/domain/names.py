@@ -22,6 +22,9 @@ ANNOTATION_DATA_DIGEST = f"{GROUP}/data-digest"
 ANNOTATION_NOT_AFTER = f"{GROUP}/not-after"
 ANNOTATION_RESTART = f"{GROUP}/restart"
 
+NAMESPACE_ENFORCEMENT = f"{GROUP}/enforcement"
+"""Label of a namespace: `Enforce`, `Warn` or `Audit`, in the operator's stead."""
+
 FIELD_MANAGER = OPERATOR
 STATUS_FIELD_MANAGER = f"{OPERATOR}-status"
 

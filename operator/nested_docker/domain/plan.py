@@ -15,7 +15,7 @@ from nested_docker.api.v1alpha1.engine import StorageType
 from nested_docker.api.v1alpha1.nested_docker import BindingReference, EngineStatus
 from nested_docker.api.v1alpha1.nested_docker_class import NetworkPolicyManagement
 from nested_docker.domain import life, names, pki
-from nested_docker.domain.acceptance import Accepted, Rejected, accept
+from nested_docker.domain.acceptance import Accepted, Rejected, accept, overstepping
 from nested_docker.domain.children import Children, Conflict, Stage
 from nested_docker.domain.conditions import Conditions, timestamp
 from nested_docker.domain.effective import Change, OperatorDefaults, first_change
@@ -76,7 +76,8 @@ def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
     """Plan the next step of a NestedDocker that is not being deleted."""
     verdict = accept(observed, defaults)
     if isinstance(verdict, Rejected):
-        return _rejected(observed, verdict, now)
+        # What has finished has had its grant, and its results are not taken back.
+        return Plan() if observed.status.completion_time else _rejected(observed, verdict, now)
     return _Planner(observed, verdict, now, defaults).plan()
 
 
@@ -107,7 +108,7 @@ class _Planner:
         self.manages_network = accepted.offered.network_policy == NetworkPolicyManagement.MANAGED
         self.children = Children(observed)
         self.conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
-        self.conditions.set(Type.ACCEPTED, Status.TRUE, Reason.GRANTED, accepted.message)
+        self.conditions.set(Type.ACCEPTED, Status.TRUE, accepted.reason, accepted.message)
         self.key_set = observed.key_set()
         self.pod = self._current_pod()
 
@@ -122,10 +123,20 @@ class _Planner:
             return Plan(stages=self.children.teardown(), status=status)
         if self.observed.refusal is not None:
             return self._refused()
+        if self.pod is None or self._must_renew():
+            rejected = self._no_new_pod()
+            if rejected is not None:
+                return _rejected(self.observed, rejected, self.now)
         if self._must_renew():
             return self._renew()
         assert self.key_set is not None  # noqa: S101 - narrows the type: no key set means renewal
         return self._serve(self.key_set)
+
+    def _no_new_pod(self) -> Rejected | None:
+        """Why no pod may be made, although one that runs may go on; None: one may."""
+        if self.accepted.reason == Reason.GRANT_LOST:
+            return Rejected(Reason.NO_POLICY, self.accepted.message)
+        return overstepping(self.observed, self.accepted, self.defaults)
 
     # --- without a daemon ---------------------------------------------------------------------
 
@@ -355,6 +366,7 @@ class _Planner:
             endpoint=names.endpoint(self.owner.name, self.owner.namespace) if serving else "",
             class_name=self.accepted.class_name,
             mode=self.effective.mode,
+            policy_name=self.accepted.policy,
             pod_name=names.pod_name(self.owner.name, self.key_set.id) if serving and self.key_set else "",
             node_name=pod.node if pod and engine else "",
             engine=engine,

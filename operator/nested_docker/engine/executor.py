@@ -8,7 +8,7 @@ import binascii
 from collections.abc import Mapping
 
 from nested_docker.domain import names, pki
-from nested_docker.domain.children import Action, Apply, Create, Delete, Stage
+from nested_docker.domain.children import Action, Apply, Create, Delete, Stage, marks_of_a_pod
 from nested_docker.domain.manifests.base import Identity, Manifest
 from nested_docker.domain.manifests.secrets import SecretManifest, key_set_id, value_digest
 from nested_docker.domain.observed import Observed, Ownership, Refusal
@@ -141,8 +141,8 @@ class Executor:
         if observed.ownership(existing) == Ownership.FOREIGN:
             raise Refused(identity, _taken(identity))
         if observed.ownership(existing) == Ownership.OURS:
-            labels = {key: manifest[key] for key in ("apiVersion", "kind", "metadata")}
-            existing = await self._kube.apply(labels)
+            head = {key: manifest[key] for key in ("apiVersion", "kind", "metadata")}
+            existing = await self._kube.apply(marks_of_a_pod(head) if identity.kind == "Pod" else head)
         self._cache.put(existing, identity.kind)
         raise Outdated(f"{identity.kind} {identity.name} is there already")
 

@@ -168,8 +168,10 @@ class Reconciler:
             await self._write_status(observed, planned.status)
         if planned.dial is not None and not self._contacts.dialling(key, planned.dial):
             self._contacts.dial(key, planned.dial, await self._executor.keys(observed))
-        elif planned.dial is None and _ready(planned.status or observed.status):
-            self._forget(key)
+        elif planned.dial is None:
+            self._contacts.forget(key)
+            if _ready(planned.status or observed.status):
+                self._forget(key)
 
     async def _write_status(self, observed: Observed, status: NestedDockerStatus) -> None:
         owner = observed.owner

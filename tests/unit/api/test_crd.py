@@ -63,6 +63,7 @@ def test_reading_ignores_what_a_newer_version_wrote() -> None:
             "conditions": [],
             "endpoint": "",
             "className": "",
+            "policyName": "",
             "podName": "",
             "nodeName": "",
             "hazards": [],

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.factory import policy_spec
 
 from nested_docker.api.meta import LabelSelector, Mode
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
-from nested_docker.domain.policy import Request, judge
+from nested_docker.domain.policy import judge
+from nested_docker.domain.request import Request
 
 
 def request(**fields: object) -> Request:
@@ -20,29 +25,93 @@ def test_without_policies_nobody_gets_anything() -> None:
     decision = judge(request(), {})
     assert not decision.granted
     assert decision.message == (
-        "no NestedDockerPolicy exists, so nobody may have a daemon: mode Dind of class standard in namespace team-a "
-        "needs one; a cluster admin creates a NestedDockerPolicy that grants it"
+        "no NestedDockerPolicy exists, so nobody may have a daemon here: a cluster admin creates a NestedDockerPolicy "
+        "that grants mode Dind of class standard to namespace team-a"
     )
+    elsewhere = {"p": policy_spec(namespaceSelector={"matchLabels": {"ci": "false"}})}
+    assert judge(request(), elsewhere).message.startswith("none of 1 NestedDockerPolicies selects namespace team-a")
 
 
-def test_a_denial_names_what_was_looked_at_and_what_would_be_granted_here() -> None:
+def test_a_denial_names_field_policies_what_is_granted_here_and_the_remedy() -> None:
     policies = {
-        "sysbox": policy_spec(allowedModes=["Sysbox"]),
+        "sysbox": policy_spec(allowedModes=["Sysbox"], max={"cpu": "2"}),
         "elsewhere": policy_spec(namespaceSelector={"matchLabels": {"ci": "false"}}),
-        "others": policy_spec(allowedClasses=["gold"], hostSocket={"allowRaw": False}),
+        "others": policy_spec(allowedClasses=["gold"], workload={"allowed": False}),
     }
     assert judge(request(), policies).message == (
-        "no NestedDockerPolicy grants mode Dind of class standard in namespace team-a. Policies looked at: "
-        "elsewhere does not select namespace team-a; others allows class gold only; sysbox allows mode Sysbox only. "
-        "Granted here: mode Dind of class gold, mode Sysbox of class gold, mode Sysbox of class standard. "
-        "Choose from that, or ask a cluster admin for a policy"
+        "no NestedDockerPolicy grants mode Dind of class standard as asked for in namespace team-a. Policies looked "
+        "at: others: spec.className is standard, and allowedClasses has only gold; sysbox: spec.mode is Dind, and "
+        "allowedModes has only Sysbox and limits.cpu, summed up over the containers, must be set, since max.cpu is 2; "
+        "1 do not select this namespace. Granted here: others: mode Dind or HostSocket or Sysbox of class gold; "
+        "sysbox: mode Sysbox of class standard, with a workload, cpu up to 2. Choose from that, or ask a cluster "
+        "admin to put `allowedClasses: standard` into NestedDockerPolicy others"
     )
 
 
-def test_the_raw_socket_needs_a_word_of_its_own() -> None:
-    wanted = request(mode=Mode.HOST_SOCKET, raw_socket=True)
-    assert "hostSocket.allowRaw" in judge(wanted, {"p": policy_spec(hostSocket={"allowRaw": False})}).message
-    assert judge(wanted, {"p": policy_spec()}).granted
+def test_a_denial_stays_short_however_many_policies_there_are() -> None:
+    policies = {f"policy-{number}": policy_spec(allowedClasses=["gold"]) for number in range(500)}
+    message = judge(request(), policies).message
+    assert "495 more grant it neither" in message
+    assert len(message) < 4096
+
+
+FIELDS: list[tuple[dict[str, object], dict[str, object], str]] = [
+    ({"mode": Mode.HOST_SOCKET, "raw_socket": True}, {"hostSocket": {"allowRaw": False}}, "hostSocket.allowRaw"),
+    ({"socket_path": "/run/x.sock"}, {"hostSocket": {}}, "hostSocket.path is /run/x.sock"),
+    ({"image": "evil:1", "image_is_own": True}, {"allowedImages": {}}, "spec.engine.image is evil:1"),
+    ({"image": "evil:1"}, {"allowedImages": {"patterns": ["docker:*"]}}, "allowedImages.patterns has only docker:*"),
+    ({"image": "docker:1"}, {"allowedImages": {"requireDigest": True}}, "allowedImages.requireDigest"),
+    ({"workload_images": ()}, {"workload": {}}, "spec.workload is set, and workload.allowed is not"),
+    (
+        {"workload_images": ("evil:1",)},
+        {"workload": {"allowed": True, "images": {"patterns": ["golang"]}}},
+        "spec.workload.containers.image is evil:1, and workload.images.patterns has only golang",
+    ),
+    ({"toleration_keys": ("gpu",)}, {"scheduling": {}}, "spec.scheduling.tolerations has gpu"),
+    ({"toleration_keys": ("",)}, {"scheduling": {"tolerationKeys": ["*"]}}, "tolerations has every key"),
+    ({"priority_class_name": "top"}, {"scheduling": {}}, "spec.scheduling.priorityClassName is top"),
+    ({"pod_annotations": ("a.example/b",)}, {"scheduling": {}}, "spec.scheduling.podAnnotations has a.example/b"),
+    ({}, {"max": {"cpu": "1"}}, "limits.cpu, summed up over the containers, must be set, since max.cpu is 1"),
+    ({"memory": Decimal(2**31)}, {"max": {"memory": "1Gi"}}, "is 2147483648, and max.memory is 1Gi"),
+    ({}, {"max": {"storage": "1Gi"}}, "the size of spec.storage must be set, since max.storage is 1Gi"),
+    ({}, {"max": {"lifetimeSeconds": 60}}, "spec.activeDeadlineSeconds must be set"),
+    ({"lifetime_seconds": 61}, {"max": {"lifetimeSeconds": 60}}, "spec.activeDeadlineSeconds is 61"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "granted", "told"), FIELDS)
+def test_every_field_of_a_policy_denies_by_name(
+    wanted: dict[str, object], granted: dict[str, object], told: str
+) -> None:
+    decision = judge(request(**wanted), {"p": policy_spec(**granted)})
+    assert not decision.granted
+    assert told in decision.message
+
+
+def test_what_is_within_every_term_is_granted() -> None:
+    wanted = request(
+        image="registry.example/dind:28@sha256:" + "a" * 64,
+        image_is_own=True,
+        workload_images=("golang:1.25",),
+        toleration_keys=("ci.example/only",),
+        priority_class_name="ci",
+        pod_annotations=("a.example/b",),
+        cpu=Decimal(2),
+        memory=Decimal(2**30),
+        storage=Decimal(10),
+        lifetime_seconds=60,
+    )
+    terms = policy_spec(
+        allowedImages={"patterns": ["registry.example/*"], "requireDigest": True},
+        workload={"allowed": True, "images": {"patterns": ["golang:*"]}},
+        scheduling={
+            "tolerationKeys": ["ci.example/*"],
+            "priorityClassNames": ["ci"],
+            "podAnnotations": ["a.example/*"],
+        },
+        max={"cpu": "2", "memory": "1Gi", "storage": "10", "lifetimeSeconds": 60},
+    )
+    assert judge(wanted, {"p": terms}).granted
 
 
 def test_two_half_grants_are_no_grant() -> None:
@@ -60,12 +129,24 @@ POLICIES = st.builds(
     allowedClasses=st.lists(st.sampled_from(["standard", "gold"]), min_size=1, unique=True),
     allowedModes=st.lists(st.sampled_from([mode.value for mode in Mode]), min_size=1, unique=True),
     hostSocket=st.fixed_dictionaries({"allowRaw": st.booleans()}),
+    allowedImages=st.fixed_dictionaries(
+        {"patterns": st.sampled_from([[], ["docker:*"], ["**"]]), "requireDigest": st.booleans()}
+    ),
+    workload=st.fixed_dictionaries({"allowed": st.booleans()}),
+    scheduling=st.fixed_dictionaries({"tolerationKeys": st.sampled_from([[], ["gpu"], ["**"]])}),
+    max=st.fixed_dictionaries({}, optional={"cpu": st.sampled_from(["1", "4"]), "lifetimeSeconds": st.just(60)}),
 )
 REQUESTS = st.builds(
     request,
     class_name=st.sampled_from(["standard", "gold", "none"]),
     mode=st.sampled_from(list(Mode)),
     raw_socket=st.booleans(),
+    image=st.sampled_from(["docker:28-dind", "evil:1", "docker@sha256:" + "a" * 64]),
+    image_is_own=st.booleans(),
+    workload_images=st.sampled_from([None, ("golang",)]),
+    toleration_keys=st.sampled_from([(), ("gpu",), ("",)]),
+    cpu=st.sampled_from([None, Decimal(1), Decimal(3)]),
+    lifetime_seconds=st.sampled_from([None, 30, 600]),
 )
 
 
@@ -85,9 +166,23 @@ def test_a_grant_is_one_policys_alone_and_order_does_not_matter(
     assert judge(wanted, dict(reversed(policies.items()))) == together
 
 
-@given(REQUESTS, POLICIES)
-def test_narrowing_never_adds(wanted: Request, policy: NestedDockerPolicySpec) -> None:
-    narrower = policy.model_copy(update={"allowed_modes": policy.allowed_modes[:1]})
+NARROWER: list[Callable[[NestedDockerPolicySpec], dict[str, object]]] = [
+    lambda wide: {"allowed_modes": wide.allowed_modes[:1]},
+    lambda wide: {"allowed_classes": wide.allowed_classes[:1]},
+    lambda wide: {"namespace_selector": LabelSelector(match_labels={"ci": "no"})},
+    lambda wide: {"host_socket": wide.host_socket.model_copy(update={"allow_raw": False})},
+    lambda wide: {"allowed_images": wide.allowed_images.model_copy(update={"require_digest": True})},
+    lambda wide: {"workload": wide.workload.model_copy(update={"allowed": False})},
+    lambda wide: {"scheduling": wide.scheduling.model_copy(update={"toleration_keys": []})},
+    lambda wide: {"max": wide.max.model_copy(update={"cpu": "1", "lifetime_seconds": 30})},
+]
+
+
+@given(REQUESTS, POLICIES, st.sampled_from(NARROWER))
+def test_narrowing_never_adds(
+    wanted: Request, policy: NestedDockerPolicySpec, narrow: Callable[[NestedDockerPolicySpec], dict[str, object]]
+) -> None:
+    narrower = policy.model_copy(update=narrow(policy))
     assert judge(wanted, {"p": policy}).granted >= judge(wanted, {"p": narrower}).granted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -126,3 +127,26 @@ async def test_an_unknown_namespace_is_looked_up_before_policy_is_judged(
     kube.objects["Namespace", "", "team-a"]["metadata"]["uid"] = "new"
     await reconciler.reconcile(KEY)
     assert "Pod" in made(kube)
+
+
+async def test_a_daemon_that_is_no_longer_wanted_is_no_longer_dialled(reconciler: Reconciler, kube: FullKube) -> None:
+    kube.full = False
+    await reconciler.reconcile(KEY)
+    (pod,) = [obj for (kind, _, _), obj in kube.objects.items() if kind == "Pod"]
+    running = {"name": "daemon", "state": {"running": {}}, "ready": False, "restartCount": 0}
+    pod["status"] = {"phase": "Running", "podIP": "192.0.2.1", "containerStatuses": [running]}
+    pod["metadata"]["resourceVersion"] = "100"
+    reconciler._cache.put(pod, "Pod")
+    await reconciler.reconcile(KEY)
+    assert dials() == ["contact team-a/build"]
+    wanted = kube.objects["NestedDocker", *KEY]
+    wanted["spec"] |= {"suspend": True}
+    wanted["metadata"]["resourceVersion"] = "101"
+    reconciler._cache.put(wanted, "NestedDocker")
+    await reconciler.reconcile(KEY)
+    await asyncio.sleep(0)
+    assert dials() == []
+
+
+def dials() -> list[str]:
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("contact ")]

@@ -263,6 +263,7 @@ class NestedDockerStatus(KubeModel):
     endpoint: str = Field(default="", description="Address for `DOCKER_HOST`.", max_length=512)
     class_name: str = Field(default="", description="Class in force since acceptance.", max_length=253)
     mode: Mode | None = Field(default=None, description="Mode in force since acceptance.")
+    policy_name: str = Field(default="", description="NestedDockerPolicy that grants it.", max_length=253)
     pod_name: str = Field(default="", description="Pod that holds the daemon.", max_length=253)
     node_name: str = Field(default="", description="Node that the pod runs on.", max_length=253)
     engine: EngineStatus | None = Field(default=None, description="The daemon, as it told of itself.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from nested_docker.api.meta import Mode
@@ -37,6 +38,22 @@ class Obstacle:
     message: str
 
 
+class PodSecurityLevel(StrEnum):
+    """Pod Security Standards, the strictest last."""
+
+    PRIVILEGED = "privileged"
+    BASELINE = "baseline"
+    RESTRICTED = "restricted"
+
+
+@dataclass(frozen=True)
+class PodSecurity:
+    """The strictest level that a mode's pod passes, and what the next one forbids."""
+
+    level: PodSecurityLevel
+    forbidden: str
+
+
 @dataclass(frozen=True)
 class PodContext:
     """What a mode builds its part of the pod from."""
@@ -53,6 +70,7 @@ class ModeBehaviour(Protocol):
         mode: its name in the API.
         isolation: what separates the daemon's users from the node.
         needs_raw_grant: whether policy must set `hostSocket.allowRaw`.
+        pod_security: what Pod Security Admission makes of its pod.
         keeps_data: whether the pod has a data-root of its own, so that `storage` applies.
     """
 
@@ -60,6 +78,7 @@ class ModeBehaviour(Protocol):
     isolation: Isolation
     needs_raw_grant: bool
     keeps_data: bool
+    pod_security: PodSecurity
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
         """Why the mode cannot work in this cluster; None: nothing known stands in its way."""

@@ -8,7 +8,7 @@ from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.manifests.base import Manifest
-from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext
+from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
 from nested_docker.domain.modes.dockerd import dockerd_container, dockerd_volumes, storage_driver_hazards
 from nested_docker.domain.reasons import Reason
 
@@ -20,6 +20,7 @@ class Dind:
     isolation = Isolation.NONE
     needs_raw_grant = False
     keeps_data = True
+    pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "securityContext.privileged: true on container daemon")
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
         """Nothing: any node can run a privileged container, unless admission refuses it."""

@@ -9,7 +9,7 @@ from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isola
 from nested_docker.domain import names
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.manifests.base import Manifest
-from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext
+from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
 from nested_docker.domain.modes.dockerd import (
     CONTAINER,
     RESTRICTED,
@@ -34,6 +34,7 @@ class HostSocket:
     isolation = Isolation.SHARED_DAEMON
     needs_raw_grant = True
     keeps_data = False
+    pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "the hostPath volume with the node's socket")
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
         """Nothing that is known beforehand: whether a node has the socket, only its kubelet can tell."""

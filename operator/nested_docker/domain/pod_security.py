@@ -1,0 +1,40 @@
+"""Pod Security Admission, foreseen: a mode that the namespace's level forbids is never tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nested_docker.domain.modes.base import ModeBehaviour, PodSecurityLevel
+
+ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
+
+_STRICTNESS = list(PodSecurityLevel)
+
+
+def passes(mode: ModeBehaviour, namespace_labels: Mapping[str, str]) -> bool:
+    """Whether a mode's pod passes the level that a namespace's label enforces.
+
+    Without the label the API server's own configuration decides, which only it knows.
+    """
+    level = namespace_labels.get(ENFORCE_LABEL, PodSecurityLevel.PRIVILEGED)
+    if level not in _STRICTNESS:
+        return True
+    return _STRICTNESS.index(PodSecurityLevel(level)) <= _STRICTNESS.index(mode.pod_security.level)
+
+
+def denial(mode: ModeBehaviour, namespace: str, level: str, others: Sequence[ModeBehaviour]) -> str:
+    """What a mode that does not pass is told.
+
+    Args:
+        mode: the mode.
+        namespace: where its pod would be.
+        level: the level enforced there.
+        others: modes that would pass.
+    """
+    passing = ", ".join(other.mode for other in others)
+    remedy = f"choose mode {passing}" if passing else "no mode passes it: use a class with podNamespace"
+    return (
+        f"namespace {namespace} enforces the Pod Security level {level} ({ENFORCE_LABEL}), which forbids what mode "
+        f"{mode.mode} needs: {mode.pod_security.forbidden}. {remedy[0].upper()}{remedy[1:]}, or have a cluster admin "
+        "change the label"
+    )

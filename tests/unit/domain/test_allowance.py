@@ -1,0 +1,221 @@
+"""The NestedDocker's part of the pod, held against an allow-list, whatever specs and classes come along."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.domain.test_manifests import FULL_ENGINE, WORKLOAD
+from tests.unit.factory import DEFAULTS, OWNER, class_spec, observed
+
+from nested_docker.api.meta import Mode
+from nested_docker.domain import allowance
+from nested_docker.domain.acceptance import Accepted, accept
+from nested_docker.domain.manifests.pod import pod
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import PodContext
+
+
+def accepted(spec: dict[str, Any], class_fields: dict[str, Any]) -> Accepted:
+    verdict = accept(observed(spec, classes={"standard": class_spec(**class_fields)}), DEFAULTS)
+    assert isinstance(verdict, Accepted), verdict
+    return verdict
+
+
+def oversteps(spec: dict[str, Any], **class_fields: Any) -> list[str]:
+    verdict = accepted(spec, class_fields)
+    return allowance.oversteps(verdict.effective, verdict.offered, owner=OWNER, defaults=DEFAULTS)
+
+
+EVERYTHING = {
+    "engine": FULL_ENGINE,
+    "workload": WORKLOAD,
+    "resources": {"limits": {"memory": "2Gi"}},
+    "storage": {"type": "Ephemeral", "ephemeral": {"size": "10Gi"}},
+    "idleTimeoutSeconds": 600,
+    "scheduling": {
+        "nodeSelector": {"zone": "z"},
+        "tolerations": [{"key": "ci", "operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {}},
+        "priorityClassName": "low",
+        "podLabels": {"team": "a"},
+        "podAnnotations": {"note": "x"},
+    },
+}
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_every_field_of_the_api_stays_within(mode: Mode) -> None:
+    template = {
+        "metadata": {"labels": {"from": "class"}},
+        "spec": {
+            "nodeSelector": {"pool": "ci"},
+            "containers": [{"name": "logs", "env": [{"name": "A", "valueFrom": {"fieldRef": {}}}]}],
+        },
+    }
+    assert oversteps(EVERYTHING | {"mode": mode}, podTemplate=template, idleTimeoutSeconds=60) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "template", "field"),
+    [
+        ({"scheduling": {"nodeSelector": {"pool": "x"}}}, {"nodeSelector": {"pool": "ci"}}, "spec.nodeSelector.pool"),
+        ({"scheduling": {"affinity": {"nodeAffinity": {}}}}, {"affinity": {"podAffinity": {}}}, "spec.affinity"),
+        ({"scheduling": {"priorityClassName": "low"}}, {"priorityClassName": "ci"}, "spec.priorityClassName"),
+        (
+            {"workload": {"containers": [{"name": "proxy", "image": "evil"}]}},
+            {"containers": [{"name": "proxy", "image": "filter"}]},
+            "spec.containers[proxy].image",
+        ),
+    ],
+)
+def test_what_the_class_decides_stays_its_own(spec: dict[str, Any], template: dict[str, Any], field: str) -> None:
+    assert field in oversteps({"mode": "Dind"} | spec, podTemplate={"spec": template})
+
+
+def test_labels_and_annotations_of_the_class_stay() -> None:
+    template = {"metadata": {"labels": {"team": "class"}, "annotations": {"note": "class"}}}
+    spec = {"mode": "Dind", "scheduling": {"podLabels": {"team": "x"}, "podAnnotations": {"note": "x"}}}
+    assert oversteps(spec, podTemplate=template) == ["metadata.annotations.note", "metadata.labels.team"]
+
+
+TAMPERED: list[tuple[str, Any]] = [
+    ("hostNetwork", True),
+    ("hostPID", True),
+    ("hostIPC", True),
+    ("serviceAccountName", "admin"),
+    ("automountServiceAccountToken", True),
+    ("runtimeClassName", "other"),
+    ("nodeName", "control-plane"),
+    ("securityContext", {"runAsUser": 0}),
+    ("shareProcessNamespace", True),
+    ("aFieldOfTheFuture", 1),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), TAMPERED)
+def test_a_field_that_nobody_has_thought_of_is_refused(field: str, value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a defect let a NestedDocker set a field of the pod: its workload's name stands for the way in."""
+
+    def defective(context: PodContext, *rest: Any) -> dict[str, Any]:
+        made = pod(context, *rest)
+        if context.effective.workload:
+            made["spec"][field] = value
+        return made
+
+    monkeypatch.setattr(allowance, "pod", defective)
+    assert oversteps({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.{field}"]
+
+
+CONTAINER_TAMPERED: list[tuple[str, Any, str]] = [
+    ("securityContext", {"privileged": True}, "securityContext"),
+    ("envFrom", [{"secretRef": {"name": "x"}}], "envFrom"),
+    ("volumeDevices", [], "volumeDevices"),
+    ("lifecycle", {}, "lifecycle"),
+    ("env", [{"name": "A", "valueFrom": {"secretKeyRef": {}}}], "env[A]"),
+    ("volumeMounts", [{"name": "server-certificates", "mountPath": "/x"}], "volumeMounts[server-certificates]"),
+    ("volumeMounts", [{"name": "node-socket", "mountPath": "/x"}], "volumeMounts[node-socket]"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "told"), CONTAINER_TAMPERED)
+def test_nor_in_a_container(field: str, value: Any, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def defective(context: PodContext, *rest: Any) -> dict[str, Any]:
+        made = pod(context, *rest)
+        for container in made["spec"]["containers"]:
+            if container["name"] == "builder":
+                container[field] = value
+        return made
+
+    monkeypatch.setattr(allowance, "pod", defective)
+    assert oversteps({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.containers[builder].{told}"]
+
+
+KEYS = st.sampled_from(["pool", "zone", "team"])
+VALUES = st.sampled_from(["a", "b"])
+MAPS = st.dictionaries(KEYS, VALUES, max_size=3)
+TOLERATIONS = st.lists(st.fixed_dictionaries({"key": KEYS, "operator": st.just("Exists")}), max_size=2)
+CONTAINERS = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["one", "two"]), "image": st.just("app")},
+        optional={
+            "command": st.just(["x"]),
+            "env": st.just([{"name": "A", "value": "$(B)"}]),
+            "resources": st.just({"limits": {"cpu": "1"}}),
+            "workingDir": st.sampled_from(["/", "/workspace/sub"]),
+        },
+    ),
+    min_size=1,
+    max_size=2,
+    unique_by=lambda container: container["name"],
+)
+SPECS = st.fixed_dictionaries(
+    {"mode": st.sampled_from([mode.value for mode in Mode])},
+    optional={
+        "engine": st.sampled_from([FULL_ENGINE, {"image": "dind:2"}, {"caBundleRef": {"name": "c"}}]),
+        "workload": st.fixed_dictionaries({"containers": CONTAINERS}, optional={"restartPolicy": st.just("Never")}),
+        "resources": st.just({"limits": {"memory": "1Gi"}}),
+        "storage": st.sampled_from(
+            [
+                {"type": "EmptyDir", "emptyDir": {"medium": "Memory"}},
+                {"type": "Ephemeral", "ephemeral": {"size": "1Gi"}},
+                {"type": "Claim", "claim": {"size": "1Gi"}},
+            ]
+        ),
+        "idleTimeoutSeconds": st.just(60),
+        "scheduling": st.fixed_dictionaries(
+            {},
+            optional={
+                "nodeSelector": MAPS,
+                "tolerations": TOLERATIONS,
+                "podLabels": MAPS,
+                "podAnnotations": MAPS,
+                "priorityClassName": st.just("low"),
+                "affinity": st.just({"nodeAffinity": {}}),
+            },
+        ),
+    },
+)
+TEMPLATES = st.fixed_dictionaries(
+    {},
+    optional={
+        "metadata": st.fixed_dictionaries({}, optional={"labels": MAPS, "annotations": MAPS}),
+        "spec": st.fixed_dictionaries(
+            {},
+            optional={
+                "nodeSelector": MAPS,
+                "tolerations": TOLERATIONS,
+                "affinity": st.just({"podAffinity": {}}),
+                "priorityClassName": st.just("ci"),
+                "serviceAccountName": st.just("daemon"),
+                "securityContext": st.just({"sysctls": [{"name": "n", "value": "1"}]}),
+                "containers": st.just([{"name": "one", "image": "filter", "securityContext": {"runAsUser": 1}}]),
+                "volumes": st.just([{"name": "extra", "emptyDir": {}}]),
+            },
+        ),
+    },
+)
+
+
+@settings(max_examples=200)
+@given(SPECS, TEMPLATES)
+def test_what_is_not_refused_keeps_every_word_of_the_class(spec: dict[str, Any], template: dict[str, Any]) -> None:
+    verdict = accepted(copy.deepcopy(spec), {"podTemplate": copy.deepcopy(template)})
+    if allowance.oversteps(verdict.effective, verdict.offered, owner=OWNER, defaults=DEFAULTS):
+        return
+    made = pod(PodContext(OWNER, verdict.effective, DEFAULTS), MODES[verdict.effective.mode], "0123456789")
+    said = template.get("spec", {})
+    assert template.get("metadata", {}).get("labels", {}).items() <= made["metadata"]["labels"].items()
+    assert template.get("metadata", {}).get("annotations", {}).items() <= made["metadata"]["annotations"].items()
+    assert said.get("nodeSelector", {}).items() <= made["spec"].get("nodeSelector", {}).items()
+    for field in ("affinity", "priorityClassName", "serviceAccountName"):
+        assert made["spec"].get(field) == said.get(field, made["spec"].get(field))
+    for field in ("tolerations", "containers", "volumes"):
+        assert all(item in made["spec"][field] for item in said.get(field, []))
+    host = "hostPath" in json.dumps(made) or "privileged" in json.dumps(made)
+    assert host == (verdict.effective.mode != Mode.SYSBOX)
+    assert not {"hostNetwork", "hostPID", "hostIPC", "nodeName"} & made["spec"].keys()

@@ -1,0 +1,190 @@
+"""What becomes of NestedDockers when admins change their minds, and how strictly that is taken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.factory import DEFAULTS, class_spec, observed, policy_spec
+from tests.unit.world import EVERYTHING, World
+
+from nested_docker.api.meta import Mode, Status
+from nested_docker.domain.acceptance import Accepted, Rejected, accept
+from nested_docker.domain.effective import Enforcement
+from nested_docker.domain.reasons import Reason, Type
+
+PSA = "pod-security.kubernetes.io/enforce"
+DENYING = {"everything": policy_spec(allowedModes=["Sysbox"])}
+
+
+def running(**policy: Any) -> World:
+    world = World(policies={"everything": policy_spec(**policy)})
+    world.settle()
+    assert len(world.kinds()) == len(EVERYTHING)
+    return world
+
+
+def ready(world: World) -> tuple[str, str]:
+    condition = world.status.condition(Type.READY)
+    assert condition is not None
+    return condition.status, condition.reason
+
+
+def accepted(world: World) -> tuple[str, str]:
+    condition = world.status.condition(Type.ACCEPTED)
+    assert condition is not None
+    return condition.status, condition.reason
+
+
+def test_a_lost_grant_stops_what_runs_and_its_return_heals() -> None:
+    world = running()
+    assert world.status.policy_name == "everything"
+    world.base = replace(world.base, policies=DENYING)
+    world.settle()
+    assert world.kinds() == []
+    assert ready(world) == ("False", "NoPolicy")
+    world.base = replace(world.base, policies={"other": policy_spec()})
+    world.settle()
+    assert ready(world) == ("True", "Ready")
+    assert world.status.policy_name == "other"
+
+
+def reported() -> World:
+    world = running(onViolation="Report")
+    world.base = replace(
+        world.base, policies={"everything": policy_spec(allowedModes=["Sysbox"], onViolation="Report")}
+    )
+    world.settle()
+    return world
+
+
+def test_report_lets_the_present_pod_go_on_and_says_so() -> None:
+    world = reported()
+    assert len(world.kinds()) == len(EVERYTHING)
+    assert accepted(world) == ("True", "GrantLost")
+    assert ready(world) == ("True", "Ready")
+    assert world.status.policy_name == "everything"
+
+
+def test_report_ends_with_the_pod() -> None:
+    world = reported()
+    world.pod()["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+    world.settle()
+    assert world.kinds() == []
+    assert ready(world) == ("False", "NoPolicy")
+
+
+def test_report_ends_with_the_first_change_of_the_spec() -> None:
+    world = reported()
+    spec = dict(world.base.spec) | {"engine": {"image": "evil:1"}}
+    world.base = replace(world.base, generation=world.base.generation + 1, spec=spec)
+    world.settle()
+    assert world.kinds() == []
+
+
+def test_report_ends_with_its_policy() -> None:
+    world = reported()
+    world.base = replace(world.base, policies={"stricter": policy_spec(allowedModes=["Sysbox"])})
+    world.settle()
+    assert world.kinds() == []
+
+
+def test_report_gives_nothing_to_whom_nothing_was_granted() -> None:
+    world = World(policies={"everything": policy_spec(allowedModes=["Sysbox"], onViolation="Report")})
+    world.settle()
+    assert world.kinds() == []
+    assert ready(world) == ("False", "NoPolicy")
+
+
+def test_what_has_finished_keeps_its_results() -> None:
+    world = World({"mode": "Dind", "activeDeadlineSeconds": 1})
+    world.settle()
+    assert ready(world) == ("False", "DeadlineExceeded")
+    before = world.status
+    world.base = replace(world.base, policies=DENYING)
+    world.settle()
+    assert world.status == before
+
+
+@pytest.mark.parametrize("level", [Enforcement.WARN, Enforcement.AUDIT])
+def test_without_enforcement_it_is_made_and_told(level: Enforcement) -> None:
+    world = World(policies=DENYING)
+    world.defaults = replace(DEFAULTS, enforcement=level)
+    world.settle()
+    assert accepted(world) == ("True", "NotEnforced")
+    assert ready(world) == ("True", "Ready")
+    assert world.status.policy_name == ""
+    message = world.status.condition(Type.ACCEPTED)
+    assert message is not None
+    assert "allowedModes has only Sysbox" in message.message
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"), [("Warn", "NotEnforced"), ("Audit", "NotEnforced"), ("Enforce", None), ("off", None)]
+)
+def test_a_namespaces_label_has_the_last_word(label: str, reason: str | None) -> None:
+    labels = {"nesteddocker.dev/enforcement": label}
+    verdict = accept(observed(policies=DENYING, namespace_labels=labels), DEFAULTS)
+    assert (verdict.reason if isinstance(verdict, Accepted) else None) == reason
+    lenient = replace(DEFAULTS, enforcement=Enforcement.AUDIT)
+    verdict = accept(observed(policies=DENYING, namespace_labels=labels | {"x": "y"}), lenient)
+    assert isinstance(verdict, Accepted) == (label != "Enforce")
+
+
+def test_a_granted_mode_goes_before_one_that_is_only_not_enforced() -> None:
+    lenient = replace(DEFAULTS, enforcement=Enforcement.WARN)
+    verdict = accept(observed({}, policies=DENYING), lenient)
+    assert isinstance(verdict, Accepted)
+    assert (verdict.effective.mode, verdict.reason) == (Mode.SYSBOX, Reason.GRANTED)
+
+
+@pytest.mark.parametrize(
+    ("mode", "level", "passing"),
+    [
+        ("Dind", "privileged", True),
+        ("Dind", "baseline", False),
+        ("Dind", "restricted", False),
+        ("HostSocket", "baseline", False),
+        ("Sysbox", "baseline", True),
+        ("Sysbox", "restricted", False),
+        ("Dind", "no-such-level", True),
+    ],
+)
+def test_pod_security_is_foreseen(mode: str, level: str, passing: bool) -> None:
+    verdict = accept(observed({"mode": mode}, namespace_labels={PSA: level}), DEFAULTS)
+    assert isinstance(verdict, Accepted) == passing
+    if isinstance(verdict, Rejected):
+        assert verdict.reason == Reason.POD_SECURITY_DENIED
+        assert f"enforces the Pod Security level {level}" in verdict.message
+
+
+def test_a_pod_security_denial_names_field_and_modes_that_would_pass() -> None:
+    verdict = accept(observed({"mode": "Dind"}, namespace_labels={PSA: "baseline"}), DEFAULTS)
+    assert isinstance(verdict, Rejected)
+    assert verdict.message == (
+        "namespace team-a enforces the Pod Security level baseline (pod-security.kubernetes.io/enforce), which forbids "
+        "what mode Dind needs: securityContext.privileged: true on container daemon. Choose mode Sysbox, or have a "
+        "cluster admin change the label"
+    )
+
+
+def test_a_mode_that_passes_is_chosen_where_none_is_asked_for() -> None:
+    verdict = accept(observed({}, namespace_labels={PSA: "baseline"}), DEFAULTS)
+    assert isinstance(verdict, Accepted)
+    assert verdict.effective.mode == Mode.SYSBOX
+
+
+def test_what_oversteps_the_class_is_never_made_and_heals() -> None:
+    classes = {"standard": class_spec(podTemplate={"spec": {"nodeSelector": {"pool": "ci"}}})}
+    world = World({"mode": "Dind", "scheduling": {"nodeSelector": {"pool": "control-plane"}}}, classes=classes)
+    world.settle()
+    assert world.kinds() == []
+    assert ready(world) == ("False", "OverstepsClass")
+    condition = world.status.condition(Type.ACCEPTED)
+    assert condition is not None
+    assert condition.status == Status.FALSE
+    assert "spec.nodeSelector.pool" in condition.message
+    world.base = replace(world.base, spec={"mode": "Dind"})
+    world.settle()
+    assert ready(world) == ("True", "Ready")
