@@ -17,16 +17,18 @@ from nested_docker.adapters.dockerd import DaemonClient
 from nested_docker.adapters.events import EventRecorder
 from nested_docker.adapters.kube import KubeClient, connect
 from nested_docker.domain.ports import KubeError
+from nested_docker.engine.audit import Audit
 from nested_docker.engine.cache import Cache
 from nested_docker.engine.contacts import Contacts
 from nested_docker.engine.fence import Fenced
+from nested_docker.engine.gatekeeper import Gatekeeper
 from nested_docker.engine.leader import Leader, NotLeader
 from nested_docker.engine.queue import Priority, WorkQueue
 from nested_docker.engine.reconciler import Reconciler
 from nested_docker.engine.resync import Resync
 from nested_docker.engine.routing import Router
 from nested_docker.engine.workers import Workers
-from nested_docker.handlers import framework, watching
+from nested_docker.handlers import admission, framework, watching
 from nested_docker.observability import logs, server
 from nested_docker.observability.metrics import Metrics
 from nested_docker.settings import Settings
@@ -82,12 +84,17 @@ class Operator:
             queue_depth=lambda: len(self._queue),
             leading=lambda: self._leader.leading or not settings.leader_election,
         )
+        audit = Audit(self._recorder, self._cache, self._metrics.decided)
+        self._gatekeeper = Gatekeeper(self._cache, self._router, kube, settings.defaults(), audit.admitted)
+        self._webhook = (
+            admission.Server(settings.webhook_port, settings.webhook_certificates) if settings.webhook_port else None
+        )
         reconciler = Reconciler(
             cache=self._cache,
             kube=fenced,
             certificates=CertificateMaker(),
             contacts=self._contacts,
-            recorder=self._recorder,
+            recorder=audit,
             clock=self._clock,
             defaults=settings.defaults(),
         )
@@ -125,6 +132,8 @@ class Operator:
     async def _watch(self, stop: asyncio.Event, started: asyncio.Event, resign: Callable[[], Awaitable[None]]) -> None:
         registry, configuration = framework.registry(resign), framework.settings()
         watching.register(registry, configuration, self._router)
+        if self._webhook is not None:
+            admission.register(registry, configuration, self._gatekeeper, self._webhook)
         await kopf.operator(
             registry=registry,
             settings=configuration,
@@ -169,10 +178,11 @@ class Operator:
             await asyncio.sleep(wait)
             delay = min(2 * delay, 30.0)
 
-    @staticmethod
-    async def _ready(watching: asyncio.Event, knowing: asyncio.Task[None]) -> str:
+    async def _ready(self, watching: asyncio.Event, knowing: asyncio.Task[None]) -> str:
         if not knowing.done():
             return "the API server has not been read yet"
+        if self._webhook is not None and not self._webhook.listening.is_set():
+            return "the webhook does not listen yet"
         return "" if watching.is_set() else "the watches have not started yet"
 
     async def _healthy(self) -> str:

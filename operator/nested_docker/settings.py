@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.effective import Enforcement, OperatorDefaults
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -55,6 +55,15 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         default=15, ge=3, description="Seconds after which a leader that has fallen silent is replaced."
     )
+    enforcement: Enforcement = Field(
+        default=Enforcement.ENFORCE,
+        description="What a denial by policy comes to: Enforce, Warn or Audit; a namespace's label "
+        "`nesteddocker.dev/enforcement` goes before it.",
+    )
+    webhook_port: int = Field(default=0, ge=0, le=65535, description="Port of the validating webhook; 0: none.")
+    webhook_certificates: Path = Field(
+        default=Path("/certs/webhook"), description="Directory with the webhook's tls.crt, tls.key and ca.crt."
+    )
     health_port: int = Field(default=8080, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     log_format: LogFormat = Field(default=LogFormat.JSON, description="How log lines look.")
     log_level: str = Field(default="INFO", description="Least severity that is logged.")
@@ -67,4 +76,5 @@ class Settings(BaseSettings):
             operator_namespace=self.operator_namespace,
             cluster_domain=self.cluster_domain,
             image_pull_policy=self.image_pull_policy,
+            enforcement=self.enforcement,
         )

@@ -6,7 +6,7 @@ import base64
 import json
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +63,8 @@ class Access:
 class Api:
     """The API server."""
 
-    def __init__(self, access: Access, session: aiohttp.ClientSession) -> None:
-        self._access, self._session = access, session
+    def __init__(self, access: Access, session: aiohttp.ClientSession, user: Sequence[tuple[str, str]] = ()) -> None:
+        self._access, self._session, self._user = access, session, user
 
     @classmethod
     @asynccontextmanager
@@ -74,6 +74,11 @@ class Api:
         async with access.session() as session:
             yield cls(access, session)
 
+    def acting_as(self, user: str, *groups: str) -> Api:
+        """The same client in somebody else's name."""
+        headers = [("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)]
+        return Api(self._access, self._session, headers)
+
     async def request(
         self, method: str, path: str, *, query: dict[str, str] | None = None, body: Any = None, type_: str = ""
     ) -> Manifest:
@@ -82,7 +87,7 @@ class Api:
         Raises:
             KubeError: the API server refused.
         """
-        headers = {"Content-Type": type_ or "application/json", "Accept": "application/json"}
+        headers = [("Content-Type", type_ or "application/json"), ("Accept", "application/json"), *self._user]
         data = None if body is None else json.dumps(body)
         url = self._access.server + path
         async with self._session.request(method, url, params=query, data=data, headers=headers) as response:

@@ -34,6 +34,7 @@ RESOURCES = {
     "PersistentVolumeClaim": Resource("v1", "persistentvolumeclaims"),
     "Pod": Resource("v1", "pods"),
     "RuntimeClass": Resource("node.k8s.io/v1", "runtimeclasses"),
+    "SubjectAccessReview": Resource("authorization.k8s.io/v1", "subjectaccessreviews"),
     "Secret": Resource("v1", "secrets"),
     "Service": Resource("v1", "services"),
 }

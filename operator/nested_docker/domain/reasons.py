@@ -37,6 +37,8 @@ class Reason(StrEnum):
     """No NestedDockerPolicy grants the request, and denials are not enforced here."""
     GRANT_LOST = "GrantLost"
     """No NestedDockerPolicy grants the request any longer; the present pod goes on, by its policy's `onViolation`."""
+    NOT_PERMITTED = "NotPermitted"
+    """Whoever asked lacks a right that the request makes use of; told at admission only."""
     OVERSTEPS_CLASS = "OverstepsClass"
     """The request would change a part of the pod that is its class's alone."""
     POD_SECURITY_DENIED = "PodSecurityDenied"

@@ -13,7 +13,7 @@ from nested_docker.api.meta import KubeModel
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.domain.conditions import parse_timestamp
-from nested_docker.domain.manifests.base import Owner
+from nested_docker.domain.manifests.base import Identity, Owner
 from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
 from nested_docker.domain.observed import Observed
 from nested_docker.engine.cache import Cache
@@ -22,6 +22,9 @@ from nested_docker.engine.queue import Key
 logger = logging.getLogger(__name__)
 
 Manifest = dict[str, Any]
+
+NEVER = "1970-01-01T00:00:00Z"
+"""Creation of what the API server has not stored yet, where it does not say."""
 Spec = TypeVar("Spec", bound=KubeModel)
 
 
@@ -48,14 +51,21 @@ class Observer:
         obj = self._cache.get("NestedDocker", *key)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             return None
+        return self._look_at(obj, self._cache.children(key))
+
+    def candidate(self, obj: Mapping[str, Any]) -> Observed:
+        """A NestedDocker that is only asked for yet, and so has no children."""
+        return self._look_at(obj, {})
+
+    def _look_at(self, obj: Mapping[str, Any], children: Mapping[Identity, Manifest]) -> Observed:
         metadata = obj["metadata"]
-        namespace = self._cache.get("Namespace", "", key[0])
+        namespace = self._cache.get("Namespace", "", metadata["namespace"])
         if self._governing.version != self._cache.governing_version:
             self._governing = self._read_governing()
         return Observed(
-            owner=Owner(name=key[1], namespace=key[0], uid=metadata["uid"]),
+            owner=Owner(name=metadata["name"], namespace=metadata["namespace"], uid=metadata.get("uid", "")),
             spec=obj.get("spec", {}),
-            created=parse_timestamp(metadata["creationTimestamp"]),
+            created=parse_timestamp(metadata.get("creationTimestamp") or NEVER),
             generation=metadata.get("generation", 0),
             annotations=metadata.get("annotations", {}),
             status=_status(obj),
@@ -64,7 +74,7 @@ class Observer:
             default_classes=self._governing.default_classes,
             policies=self._governing.policies,
             cluster=self._governing.cluster,
-            children=self._cache.children(key),
+            children=children,
         )
 
     def _read_governing(self) -> _Governing:
@@ -99,7 +109,7 @@ class Observer:
         return specs
 
 
-def _status(obj: Manifest) -> NestedDockerStatus:
+def _status(obj: Mapping[str, Any]) -> NestedDockerStatus:
     """The status as it was last written; one that cannot be read is written anew."""
     try:
         return NestedDockerStatus.model_validate(obj.get("status", {}))

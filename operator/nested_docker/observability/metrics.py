@@ -36,6 +36,12 @@ class Metrics:
         self._passes = Counter(
             "nested_docker_reconciles", "Passes over a NestedDocker.", ["outcome"], registry=self.registry
         )
+        self._decisions = Counter(
+            "nested_docker_decisions",
+            "Grants and denials, by the door at which they were spoken.",
+            ["door", "outcome", "reason", "mode"],
+            registry=self.registry,
+        )
         self._seconds = Histogram(
             "nested_docker_reconcile_seconds",
             "Duration of a pass.",
@@ -48,6 +54,10 @@ class Metrics:
         """Count a pass."""
         self._passes.labels(outcome).inc()
         self._seconds.observe(seconds)
+
+    def decided(self, door: str, outcome: str, reason: str, mode: str) -> None:
+        """Count a grant or a denial."""
+        self._decisions.labels(door, outcome, reason, mode).inc()
 
     def collect(self) -> Iterator[Metric]:
         """What is read off rather than counted along; called at each scrape."""

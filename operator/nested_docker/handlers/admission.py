@@ -1,0 +1,88 @@
+"""The validating webhook: kopf serves it, the gatekeeper judges."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import kopf
+
+from nested_docker.adapters.resources import RESOURCES
+from nested_docker.domain.ports import KubeError
+from nested_docker.engine.gatekeeper import Gatekeeper, Review
+
+logger = logging.getLogger(__name__)
+
+WEBHOOK = "validate-nested-dockers"
+"""kopf's id of the handler, and so the path of the webhook."""
+
+FORBIDDEN, UNAVAILABLE = 403, 503
+
+
+class Server(kopf.WebhookServer):
+    """kopf's server, which also says whether it listens.
+
+    Args:
+        port: to listen at.
+        certificates: directory with tls.crt, tls.key and ca.crt, read again when they change.
+    """
+
+    def __init__(self, port: int, certificates: Path) -> None:
+        super().__init__(
+            port=port,
+            certfile=certificates / "tls.crt",
+            pkeyfile=certificates / "tls.key",
+            cafile=certificates / "ca.crt",
+        )
+        self.listening = asyncio.Event()
+
+    async def __call__(self, fn: Any) -> AsyncIterator[Any]:
+        """Serve until cancelled."""
+        async for address in super().__call__(fn):
+            self.listening.set()
+            yield address
+
+
+def register(
+    registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, gatekeeper: Gatekeeper, server: Server
+) -> None:
+    """Judge creations and updates. The webhook's configuration is the chart's, and no business of the operator's."""
+    settings.admission.server = server
+    settings.admission.managed = None
+    resource = RESOURCES["NestedDocker"]
+    group, _, version = resource.api_version.rpartition("/")
+    kopf.on.validate(group, version, resource.plural, id=WEBHOOK, operations=["CREATE", "UPDATE"], registry=registry)(
+        _handler(gatekeeper)
+    )
+
+
+def _handler(gatekeeper: Gatekeeper) -> Callable[..., Awaitable[None]]:
+    async def validate(
+        *,
+        new: Any,
+        old: Any,
+        userinfo: Any,
+        warnings: list[str],
+        dryrun: bool,
+        **_: Any,
+    ) -> None:
+        review = Review(
+            user=copy.deepcopy(dict(userinfo)),
+            obj=dict(new),
+            old=None if old is None else dict(old),
+            dry_run=dryrun,
+        )
+        try:
+            verdict = await gatekeeper.judge(review)
+        except KubeError as error:
+            logger.warning("a request could not be judged and was refused: %s", error)
+            raise kopf.AdmissionError(f"the request could not be judged, try again: {error}", UNAVAILABLE) from error
+        if not verdict.allowed:
+            raise kopf.AdmissionError(f"{verdict.reason}: {verdict.message}", FORBIDDEN)
+        warnings.extend(verdict.warnings)
+
+    return validate

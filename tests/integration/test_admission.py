@@ -1,0 +1,161 @@
+"""The webhook as the API server calls it, for a user who may do nothing but ask for NestedDockers."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from tests.integration.conftest import per_module, per_test
+from tests.integration.world import Lab, World
+from tests.support.api import Access, Api
+from tests.support.kubelet import SESSION
+from tests.support.manifests import nested_docker
+from tests.support.operator_process import Operator
+from tests.support.proxy import Proxy
+from tests.support.rbac import allow
+
+from nested_docker.adapters.certificates import CertificateMaker
+from nested_docker.domain import pki
+from nested_docker.domain.ports import KubeError
+
+USER = "mallory"
+
+
+@per_module
+async def operator(lab: Lab, proxy: Proxy) -> AsyncIterator[Operator]:
+    """One with a webhook, which the API server asks about the lab's namespaces."""
+    here = own_address(lab.access)
+    now = datetime.now(UTC)
+    keys = CertificateMaker().issue(
+        pki.CertificateRequest("webhook", (), (here,), now - timedelta(hours=1), now + timedelta(hours=1))
+    )
+    folder = lab.folder / "webhook"
+    folder.mkdir()
+    for file, key in (("tls.crt", pki.SERVER_CERTIFICATE), ("tls.key", pki.SERVER_KEY), ("ca.crt", pki.CA_CERTIFICATE)):
+        (folder / file).write_bytes(keys[key])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    running = await lab.new_operator(proxy, WEBHOOK_PORT=str(port), WEBHOOK_CERTIFICATES=str(folder))
+    name = f"test-{lab.class_name}"
+    bundle = base64.b64encode(keys[pki.CA_CERTIFICATE]).decode()
+    path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+    await lab.api.request("POST", path, body=configuration(name, f"https://{here}:{port}", bundle, lab.class_name))
+    yield running
+    await lab.api.request("DELETE", f"{path}/{name}")
+
+
+def own_address(access: Access) -> str:
+    """The machine's address on the way to the API server, which lives behind a bridge of its own."""
+    host = urlsplit(access.server).hostname or ""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 1))
+        return str(probe.getsockname()[0])
+
+
+def configuration(name: str, server: str, bundle: str, session: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [
+            {
+                "name": "validate.nesteddocker.dev",
+                "clientConfig": {"url": f"{server}/validate-nested-dockers", "caBundle": bundle},
+                "namespaceSelector": {"matchLabels": {SESSION: session}},
+                "rules": [
+                    {
+                        "apiGroups": ["nesteddocker.dev"],
+                        "apiVersions": ["v1alpha1"],
+                        "operations": ["CREATE", "UPDATE"],
+                        "resources": ["nesteddockers"],
+                    }
+                ],
+                "failurePolicy": "Fail",
+                "sideEffects": "None",
+                "timeoutSeconds": 5,
+                "admissionReviewVersions": ["v1"],
+            }
+        ],
+    }
+
+
+@per_test
+async def user(world: World) -> Api:
+    """A user with every right to NestedDockers in the world's namespace, and none else."""
+    rule = {"apiGroups": ["nesteddocker.dev"], "resources": ["nesteddockers"], "verbs": ["*"]}
+    await allow(world.api, world.namespace, USER, "nested-dockers", rule)
+    return world.api.acting_as(USER)
+
+
+async def may_use_classes(world: World, *names: str) -> None:
+    rule = {"apiGroups": ["nesteddocker.dev"], "resources": ["nesteddockerclasses"], "verbs": ["use"]}
+    await allow(world.api, world.namespace, USER, "use", rule | {"resourceNames": [*names]})
+
+
+async def refused(user: Api, manifest: dict[str, Any]) -> str:
+    with pytest.raises(KubeError) as error:
+        await user.create(manifest)
+    assert error.value.status == 403, error.value
+    return error.value.message
+
+
+async def test_nobody_uses_a_class_without_the_right_to(world: World, user: Api) -> None:
+    wanted = nested_docker(world.namespace, className=world.class_name)
+    message = await refused(user, wanted)
+    assert message.startswith('admission webhook "validate.nesteddocker.dev" denied the request: NotPermitted: ')
+    assert f"mallory may not use nesteddockerclasses.nesteddocker.dev {world.class_name}" in message
+    await may_use_classes(world, world.class_name)
+    await user.create(wanted)
+    await world.serves()
+
+
+async def test_a_denial_by_policy_reaches_the_requester_whole(world: World, user: Api) -> None:
+    await may_use_classes(world, world.class_name)
+    message = await refused(user, nested_docker(world.namespace, className="no-such-class"))
+    assert "ClassNotFound: spec.className: NestedDockerClass no-such-class does not exist" in message
+    priority = {"scheduling": {"priorityClassName": "system-node-critical"}}
+    message = await refused(user, nested_docker(world.namespace, className=world.class_name, **priority))
+    assert "NoPolicy: no NestedDockerPolicy grants mode Dind" in message
+    assert "spec.scheduling.priorityClassName is system-node-critical" in message
+
+
+async def test_an_update_is_judged_and_its_denial_changes_nothing(world: World, user: Api) -> None:
+    await may_use_classes(world, world.class_name)
+    await user.create(nested_docker(world.namespace, className=world.class_name))
+    with pytest.raises(KubeError) as error:
+        await user.patch("NestedDocker", world.namespace, "build", {"spec": {"engine": {"caBundleRef": {"name": "x"}}}})
+    assert "spec.engine.caBundleRef: mallory may not get configmaps x" in error.value.message
+    await user.patch("NestedDocker", world.namespace, "build", {"metadata": {"annotations": {"a": "b"}}})
+    await user.patch("NestedDocker", world.namespace, "build", {"spec": {"suspend": True}})
+    await user.delete("NestedDocker", world.namespace, "build")
+
+
+async def test_what_has_just_been_granted_is_granted(world: World, user: Api) -> None:
+    """Class, policy and NestedDocker in one go, as `kubectl apply -f` sends them."""
+    name, template = world.namespace, {"spec": {"nodeName": world.kubelet.node}}
+    admin = world.api
+    await may_use_classes(world, name)
+    head = {"apiVersion": "nesteddocker.dev/v1alpha1"}
+    spec = {"modes": ["Dind"], "podTemplate": template}
+    await admin.create(head | {"kind": "NestedDockerClass", "metadata": {"name": name}, "spec": spec})
+    grant = {"namespaceSelector": {}, "allowedClasses": [name], "allowedModes": ["Dind"]}
+    await admin.create(head | {"kind": "NestedDockerPolicy", "metadata": {"name": name}, "spec": grant})
+    await user.create(nested_docker(world.namespace, className=name))
+    await admin.delete("NestedDocker", world.namespace, "build")
+    await admin.delete("NestedDockerPolicy", None, name)
+    await admin.delete("NestedDockerClass", None, name)
+
+
+async def test_the_record_says_who(world: World, user: Api) -> None:
+    await refused(user, nested_docker(world.namespace, className=world.class_name))
+    lines = [line for line in world.operator.log() if line["logger"] == "nested_docker.audit"]
+    (mine,) = [line for line in lines if line["namespace"] == world.namespace]
+    assert (mine["user"], mine["outcome"], mine["reason"]) == (USER, "denied", "NotPermitted")
+    _, text = await world.operator.http("/metrics")
+    assert 'nested_docker_decisions_total{door="admission",mode="",outcome="denied",reason="NotPermitted"}' in text
