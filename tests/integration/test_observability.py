@@ -10,7 +10,13 @@ from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy, Refuse
 from tests.support.waiting import wait_for
 
-TOLD = [("Normal", "Granted"), ("Normal", "DaemonStarting"), ("Normal", "Ready")]
+TOLD = [
+    ("Normal", "Granted"),
+    ("Normal", "DaemonStarting"),
+    ("Warning", "Privileged"),
+    ("Normal", "Ready"),
+    ("Warning", "NoSecurityModule"),
+]
 
 
 @per_module

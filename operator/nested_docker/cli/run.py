@@ -21,7 +21,10 @@ def run() -> None:
             typer.echo(f"{variable}={problem['input']!r}: {problem['msg']}", err=True)
         raise typer.Exit(2) from error
 
+    import uvloop
+
     from nested_docker.app import serve
 
-    if not asyncio.run(serve(settings)):
-        raise typer.Exit(1)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if not runner.run(serve(settings)):
+            raise typer.Exit(1)

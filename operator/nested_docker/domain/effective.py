@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from nested_docker.api.meta import Mode, ResourceRequirements
@@ -75,6 +76,7 @@ class EffectiveSpec:
     idle_timeout_seconds: int | None
     origins: Mapping[str, Origin]
 
+    @cached_property
     def fingerprint(self) -> str:
         """One short hash per value, with its origin, as compact JSON for an annotation.
 
@@ -113,7 +115,7 @@ class Change:
 
 def first_change(fingerprint: str, effective: EffectiveSpec) -> Change | None:
     """What differs between a pod's fingerprint and the effective spec; the user's own changes first."""
-    now: dict[str, str] = json.loads(effective.fingerprint())
+    now: dict[str, str] = json.loads(effective.fingerprint)
     try:
         before: dict[str, str] = json.loads(fingerprint)
     except ValueError:

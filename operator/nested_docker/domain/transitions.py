@@ -24,7 +24,7 @@ class Transition:
 
 
 def transitions(before: NestedDockerStatus, after: NestedDockerStatus) -> Iterator[Transition]:
-    """The steps from one status to the next, each once."""
+    """The steps from one status to the next, each once; then what the daemon newly costs."""
     told = set()
     for type_ in TOLD:
         new, old = after.condition(type_), before.condition(type_)
@@ -33,6 +33,10 @@ def transitions(before: NestedDockerStatus, after: NestedDockerStatus) -> Iterat
         if new.reason not in told:
             told.add(new.reason)
             yield Transition("Normal" if _expected(new) else "Warning", new.reason, new.message)
+    known = {hazard.type for hazard in before.hazards}
+    for hazard in after.hazards:
+        if hazard.type not in known:
+            yield Transition("Warning", hazard.type, f"{hazard.message} {hazard.remedy}")
 
 
 def _expected(condition: Condition) -> bool:

@@ -14,10 +14,26 @@ WATCH_INACTIVITY_SECONDS = 70
 """A watch without even a bookmark for this long is taken for dead; bookmarks come every minute."""
 
 
+class NoDiff(kopf.DiffBaseStorage):
+    """kopf would copy every object at every event, to tell handlers that we do not have what has changed."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Nothing is worth comparing."""
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        """Nothing was ever kept."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing is kept."""
+
+
 def settings() -> kopf.OperatorSettings:
     """Kopf's settings."""
     configured = kopf.OperatorSettings()
     configured.persistence.finalizer = UNUSED_FINALIZER
+    configured.persistence.diffbase_storage = NoDiff()
     configured.posting.enabled = False
     configured.scanning.disabled = False
     configured.watching.inactivity_timeout = WATCH_INACTIVITY_SECONDS

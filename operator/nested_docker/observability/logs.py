@@ -42,5 +42,5 @@ def configure(format_: LogFormat, level: str) -> None:
 
 
 def _no_denial(record: logging.LogRecord) -> bool:
-    """kopf logs each denial at admission as the failure of a handler; the audit log tells it for what it is."""
+    """Kopf logs each denial at admission as the failure of a handler; the audit log tells it for what it is."""
     return not (record.msg.startswith("Webhook ") and " failed permanently: " in record.msg)

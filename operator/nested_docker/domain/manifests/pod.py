@@ -29,7 +29,7 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
     effective, owner = context.effective, context.owner
     template = effective.pod_template
     template_metadata = template.get("metadata", {})
-    marks = {names.ANNOTATION_EFFECTIVE: effective.fingerprint()}
+    marks = {names.ANNOTATION_EFFECTIVE: effective.fingerprint}
     if restart is not None:
         marks[names.ANNOTATION_RESTART] = restart
     labels = template_metadata.get("labels", {}) | dict(effective.scheduling.pod_labels)

@@ -9,7 +9,7 @@ from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isola
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.manifests.base import Manifest
 from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
-from nested_docker.domain.modes.dockerd import dockerd_container, dockerd_volumes, storage_driver_hazards
+from nested_docker.domain.modes.dockerd import dockerd_container, dockerd_volumes, engine_hazards
 from nested_docker.domain.reasons import Reason
 
 
@@ -41,7 +41,7 @@ class Dind:
         return dockerd_volumes(context)
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
-        """Privileged is root on the node; then what the storage driver costs."""
+        """Privileged is root on the node; then what the daemon's own choices cost."""
         del effective
         return [
             Hazard(
@@ -50,7 +50,7 @@ class Dind:
                 "into it, is root on the node, even from a rootless image.",
                 remedy="Give such daemons nodes of their own, or use mode Sysbox.",
             ),
-            *storage_driver_hazards(engine),
+            *engine_hazards(engine),
         ]
 
     def explain(self, message: str) -> tuple[Reason, str] | None:

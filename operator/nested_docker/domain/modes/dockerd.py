@@ -63,6 +63,12 @@ def dockerd_container(context: PodContext) -> Manifest:
     }
 
 
+SLOW_DRIVERS = {
+    "vfs": "every layer is a full copy: builds are slow and take several times the disk",
+    "fuse-overlayfs": "file access goes through user space: builds are several times slower than on overlay2",
+}
+
+
 def probes(check: dict[str, Any]) -> dict[str, Any]:
     """Startup within five minutes, readiness within seconds, a restart when the daemon hangs for a minute."""
     return {
@@ -81,20 +87,59 @@ def dockerd_volumes(context: PodContext) -> list[Manifest]:
     return [{"name": "ca-bundle", "configMap": {"name": reference.name, "items": items}}]
 
 
-def storage_driver_hazards(engine: EngineStatus | None) -> list[Hazard]:
-    """What the storage driver that dockerd really chose costs."""
-    if engine is None or engine.storage_driver not in {"vfs", "fuse-overlayfs"}:
-        return []
-    costs = {
-        "vfs": "every layer is a full copy: builds are slow and take several times the disk",
-        "fuse-overlayfs": "file access goes through user space: builds are several times slower than on overlay2",
-    }
+def engine_hazards(engine: EngineStatus | None) -> list[Hazard]:
+    """What the daemon, as it told of itself, costs: its storage driver, and the security module in force."""
+    return [] if engine is None else [*_storage_driver_hazards(engine), *_security_module_hazards(engine)]
+
+
+LAYERED_FILESYSTEMS = frozenset({"overlayfs", "overlay", "aufs", "btrfs", "zfs", "fuse"})
+"""Filesystems beneath the data-root on which a copy-on-write driver is slow, or does not work at all."""
+
+
+def _storage_driver_hazards(engine: EngineStatus) -> list[Hazard]:
+    remedy = (
+        "Give the data-root a filesystem that takes overlay2, such as ext4 or xfs on an emptyDir or a claim, or set "
+        "spec.engine.storageDriver: overlay2 to fail instead."
+    )
+    if engine.storage_driver not in SLOW_DRIVERS:
+        if engine.backing_filesystem.lower() not in LAYERED_FILESYSTEMS:
+            return []
+        return [
+            Hazard(
+                type="LayeredFilesystem",
+                message=f"The storage driver {engine.storage_driver} lies on {engine.backing_filesystem}: "
+                "copy-on-write on copy-on-write, which is slow, and fails with some kernels.",
+                remedy=remedy,
+            )
+        ]
     return [
         Hazard(
             type="SlowStorageDriver",
-            message=f"dockerd chose the storage driver {engine.storage_driver}: {costs[engine.storage_driver]}.",
-            remedy="Give the data-root a filesystem that takes overlay2, such as ext4 or xfs on an emptyDir or a "
-            "claim, or set spec.engine.storageDriver: overlay2 to fail instead.",
+            message=f"dockerd chose the storage driver {engine.storage_driver}: {SLOW_DRIVERS[engine.storage_driver]}.",
+            remedy=remedy,
+        )
+    ]
+
+
+def _security_module_hazards(engine: EngineStatus) -> list[Hazard]:
+    """Dockerd names the modules that it uses as `name=apparmor`, `name=selinux`, `name=seccomp,profile=…`."""
+    modules = {option.partition(",")[0].removeprefix("name=") for option in engine.security_options}
+    found = sorted(modules & {"apparmor", "selinux"})
+    if not found:
+        return [
+            Hazard(
+                type="NoSecurityModule",
+                message="Neither AppArmor nor SELinux confines the inner containers: the daemon uses none here.",
+                remedy="Where that matters, use nodes with AppArmor or SELinux, and an image whose dockerd knows it.",
+            )
+        ]
+    return [
+        Hazard(
+            type="NestedSecurityModule",
+            message=f"The daemon loads its own {' and '.join(found)} policy into the node's kernel for its inner "
+            "containers, where it is nested in the pod's own and may forbid what neither would forbid alone.",
+            remedy="If an inner container is denied what it may do elsewhere, start it with --security-opt "
+            + ("apparmor=unconfined." if "apparmor" in found else "label=disable."),
         )
     ]
 

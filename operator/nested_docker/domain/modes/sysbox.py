@@ -9,7 +9,7 @@ from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isola
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.manifests.base import Manifest
 from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
-from nested_docker.domain.modes.dockerd import dockerd_container, dockerd_volumes, storage_driver_hazards
+from nested_docker.domain.modes.dockerd import dockerd_container, dockerd_volumes, engine_hazards
 from nested_docker.domain.reasons import Reason
 
 RUNTIME_CLASS = "sysbox-runc"
@@ -86,7 +86,7 @@ class Sysbox:
         return dockerd_volumes(context)
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
-        """The kernel is shared; then what the storage driver costs."""
+        """The kernel is shared; then what the daemon's own choices cost."""
         del effective
         return [
             Hazard(
@@ -95,7 +95,7 @@ class Sysbox:
                 "in it is a way out.",
                 remedy="Keep kernel and Sysbox up to date; for hostile code use nodes of its own.",
             ),
-            *storage_driver_hazards(engine),
+            *engine_hazards(engine),
         ]
 
     def explain(self, message: str) -> tuple[Reason, str] | None:

@@ -1,0 +1,72 @@
+"""What a mode costs here and now, and that it is told."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.world import World
+
+from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1 import NestedDockerStatus
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.domain.modes.dockerd import engine_hazards
+from nested_docker.domain.transitions import transitions
+
+
+def types(**engine: object) -> list[str]:
+    given = {"storageDriver": "overlay2", "backingFilesystem": "extfs", "securityOptions": ["name=seccomp"]}
+    return [hazard.type for hazard in engine_hazards(EngineStatus.model_validate(given | engine))]
+
+
+@pytest.mark.parametrize(
+    ("engine", "expected"),
+    [
+        ({}, ["NoSecurityModule"]),
+        ({"securityOptions": ["name=apparmor", "name=seccomp,profile=builtin"]}, ["NestedSecurityModule"]),
+        ({"securityOptions": ["name=selinux"]}, ["NestedSecurityModule"]),
+        ({"storageDriver": "vfs"}, ["SlowStorageDriver", "NoSecurityModule"]),
+        (
+            {"storageDriver": "fuse-overlayfs", "backingFilesystem": "overlayfs"},
+            ["SlowStorageDriver", "NoSecurityModule"],
+        ),
+        ({"backingFilesystem": "overlayfs"}, ["LayeredFilesystem", "NoSecurityModule"]),
+        ({"backingFilesystem": "zfs"}, ["LayeredFilesystem", "NoSecurityModule"]),
+        ({"backingFilesystem": "xfs"}, ["NoSecurityModule"]),
+    ],
+)
+def test_what_the_daemon_tells_of_itself(engine: dict[str, object], expected: list[str]) -> None:
+    assert types(**engine) == expected
+
+
+def test_before_it_has_answered_nothing_is_said_of_it() -> None:
+    assert engine_hazards(None) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "isolation", "hazards"),
+    [
+        (Mode.DIND, "None", ["Privileged", "NoSecurityModule"]),
+        (Mode.HOST_SOCKET, "SharedDaemon", ["HostControl", "Siblings"]),
+        (Mode.SYSBOX, "UserNamespace", ["SharedKernel", "NoSecurityModule"]),
+    ],
+)
+def test_every_mode_has_its_grade_and_its_price_each_with_a_remedy(
+    mode: Mode, isolation: str, hazards: list[str]
+) -> None:
+    world = World({"mode": mode})
+    world.settle()
+    assert world.status.isolation == isolation
+    assert [hazard.type for hazard in world.status.hazards] == hazards
+    assert all(hazard.message and hazard.remedy for hazard in world.status.hazards)
+
+
+def test_a_hazard_is_told_once_and_as_a_warning() -> None:
+    world = World()
+    before = NestedDockerStatus()
+    world.step()
+    told = [step for step in transitions(before, world.status) if step.type == "Warning"]
+    assert [step.reason for step in told] == ["Privileged"]
+    assert told[0].message.startswith("The daemon's container is privileged")
+    before = world.status
+    world.settle()
+    assert [step.reason for step in transitions(before, world.status)] == ["Ready", "NoSecurityModule"]
+    assert [step.reason for step in transitions(world.status, world.status)] == []
