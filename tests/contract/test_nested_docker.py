@@ -328,6 +328,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"scheduling": {"podAnnotations": {"nesteddocker.dev/effective": "x"}}},
         "annotations of nesteddocker.dev/ are the operator's own: choose another prefix",
     ),
+    "label of the operator on the Secrets": (
+        {"connection": {"secretTemplate": {"labels": {"nesteddocker.dev/name": "x"}}}},
+        "labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own: choose another prefix",
+    ),
+    "annotation of the operator on the Secrets": (
+        {"connection": {"secretTemplate": {"annotations": {"nesteddocker.dev/contact": "x"}}}},
+        "annotations of nesteddocker.dev/ are the operator's own: choose another prefix",
+    ),
     "too many labels": (
         {"scheduling": {"podLabels": {f"l{n}": "" for n in range(33)}}},
         "spec.scheduling.podLabels: Too many: 33: must have at most 32 items",

@@ -128,8 +128,11 @@ class EngineSpec(KubeModel):
     @field_validator("config")
     @classmethod
     def _refuse_owned_keys(cls, config: dict[str, Any] | None) -> dict[str, Any] | None:
-        """CEL cannot look into a value of any shape, so this one rule is the models' alone."""
-        refused = sorted(set(config or {}) & set(OPERATOR_OWNED_CONFIG))
+        """CEL cannot look into a value of any shape, so this one rule is the models' alone.
+
+        dockerd reads JSON as Go does, to which `Hosts` and `hosts` are one key.
+        """
+        refused = sorted(key for key in config or {} if key.lower() in OPERATOR_OWNED_CONFIG)
         if refused:
             raise ValueError(
                 f"{', '.join(refused)}: the operator sets these keys of daemon.json itself, or spec.engine has a field "

@@ -77,11 +77,29 @@ class WorkloadSpec(KubeModel):
     )
 
 
+OWN_LABELS = schema(
+    rules=(
+        (
+            "!self.exists(key, key.startsWith('nesteddocker.dev/') || key.startsWith('app.kubernetes.io/'))",
+            "labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own: choose another prefix",
+        ),
+    )
+)
+OWN_ANNOTATIONS = schema(
+    rules=(
+        (
+            "!self.exists(key, key.startsWith('nesteddocker.dev/'))",
+            "annotations of nesteddocker.dev/ are the operator's own: choose another prefix",
+        ),
+    )
+)
+
+
 class SecretTemplate(KubeModel):
     """Metadata that the connection Secrets carry besides the operator's own."""
 
-    labels: Labels = Field(default={}, description="Labels to add.")
-    annotations: Annotations = Field(default={}, description="Annotations to add.")
+    labels: Labels = Field(default={}, description="Labels to add.", json_schema_extra=OWN_LABELS)
+    annotations: Annotations = Field(default={}, description="Annotations to add.", json_schema_extra=OWN_ANNOTATIONS)
 
 
 class ClientPeer(KubeModel):
@@ -117,29 +135,9 @@ class SchedulingSpec(KubeModel):
         json_schema_extra={"items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
     )
     priority_class_name: DnsSubdomain | None = Field(default=None, description="PriorityClass of the pod.")
-    pod_labels: Labels = Field(
-        default={},
-        description="Labels to add to the pod.",
-        json_schema_extra=schema(
-            rules=(
-                (
-                    "!self.exists(key, key.startsWith('nesteddocker.dev/') || key.startsWith('app.kubernetes.io/'))",
-                    "labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own: choose another prefix",
-                ),
-            )
-        ),
-    )
+    pod_labels: Labels = Field(default={}, description="Labels to add to the pod.", json_schema_extra=OWN_LABELS)
     pod_annotations: Annotations = Field(
-        default={},
-        description="Annotations to add to the pod.",
-        json_schema_extra=schema(
-            rules=(
-                (
-                    "!self.exists(key, key.startsWith('nesteddocker.dev/'))",
-                    "annotations of nesteddocker.dev/ are the operator's own: choose another prefix",
-                ),
-            )
-        ),
+        default={}, description="Annotations to add to the pod.", json_schema_extra=OWN_ANNOTATIONS
     )
 
 

@@ -1,0 +1,241 @@
+"""What somebody with the right to NestedDockers, and to nothing else, might try; one row for each attempt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+CLASS, GOLD, UNLISTED, SOCKET, ELSEWHERE = (
+    "escalation",
+    "escalation-gold",
+    "escalation-unlisted",
+    "escalation-socket",
+    "escalation-elsewhere",
+)
+DIND = "docker:28-dind"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A NestedDocker that must come to nothing.
+
+    Attributes:
+        title: what is attempted.
+        spec: of the NestedDocker; the class is `escalation` where it says none.
+        words: parts of the answer.
+        again: reason by which the reconciler refuses it too, where the webhook is gone; empty: only admission can tell.
+    """
+
+    title: str
+    spec: dict[str, Any]
+    words: tuple[str, ...]
+    again: str = ""
+
+
+def _denied(title: str, spec: dict[str, Any], *words: str) -> Attempt:
+    return Attempt(title, spec, ("NoPolicy", *words), "NoPolicy")
+
+
+def _engine(**fields: Any) -> dict[str, Any]:
+    return {"engine": fields}
+
+
+def _workload(image: str = "docker:28-cli", **fields: Any) -> dict[str, Any]:
+    return {"workload": {"containers": [{"name": "main", "image": image} | fields]}}
+
+
+def _scheduling(**fields: Any) -> dict[str, Any]:
+    return {"scheduling": fields}
+
+
+SMALL = {"resources": {"limits": {"cpu": "100m", "memory": "64Mi"}}}
+
+CLASSES_AND_MODES = [
+    _denied("a class that no policy lists", {"className": UNLISTED}, "allowedClasses has only"),
+    Attempt(
+        "a class that others may use",
+        {"className": GOLD},
+        ("NotPermitted", f"may not use nesteddockerclasses.nesteddocker.dev {GOLD}"),
+    ),
+    Attempt(
+        "a class that does not exist", {"className": "none"}, ("ClassNotFound", "none does not exist"), "ClassNotFound"
+    ),
+    Attempt(
+        "a mode that the class lacks",
+        {"mode": "HostSocket"},
+        ("ModeNotOffered", "offers Dind, Sysbox"),
+        "ModeNotOffered",
+    ),
+    _denied("a mode that policy lacks", {"mode": "Sysbox"}, "spec.mode is Sysbox, and allowedModes has only"),
+    _denied("the node's socket", {"className": SOCKET}, "hostSocket.allowRaw is not set"),
+    _denied("a socket at another path", {"className": ELSEWHERE}, "hostSocket.path is /run/containerd/containerd.sock"),
+]
+
+IMAGES = [
+    _denied("another repository", _engine(image="evil:28-dind"), "spec.engine.image is evil:28-dind"),
+    _denied("another tag", _engine(image="docker:29-dind-evil"), "allowedImages.patterns has only"),
+    _denied("another tag by leaving it out", _engine(image="docker"), "spec.engine.image is docker,"),
+    _denied("a repository of the same name elsewhere", _engine(image="evil.example/library/docker:28-dind")),
+    _denied(
+        "a registry that begins like the allowed one", _engine(image="docker.io.evil.example/library/docker:28-dind")
+    ),
+    _denied("another port of the allowed registry", _engine(image="docker.io:5000/library/docker:28-dind")),
+    _denied("another owner in the allowed registry", _engine(image="docker.io/evil/docker:28-dind")),
+    _denied("a digest instead of the allowed tag", _engine(image="docker@sha256:" + "a" * 64)),
+    _denied("an image of a workload", _workload("evil:1"), "spec.workload.containers.image is evil:1"),
+]
+
+BORROWED_RIGHTS = [
+    Attempt("pods, as a workload", _workload(**SMALL), ("NotPermitted", "may not create pods")),
+    Attempt(
+        "a ConfigMap, as authorities", _engine(caBundleRef={"name": "private"}), ("may not get configmaps private",)
+    ),
+    Attempt("a Secret, to pull with", _engine(imagePullSecrets=[{"name": "pull"}]), ("may not get secrets pull",)),
+    Attempt(
+        "a claim",
+        {"storage": {"type": "Claim", "claim": {"size": "1Gi"}}},
+        ("may not create persistentvolumeclaims",),
+    ),
+    Attempt(
+        "a label that another controller obeys, on a Secret",
+        {"connection": {"secretTemplate": {"labels": {"argocd.argoproj.io/secret-type": "cluster"}}}},
+        ("may not create secrets",),
+    ),
+    Attempt(
+        "an annotation that another controller obeys, on a Secret",
+        {"connection": {"secretTemplate": {"annotations": {"replicator/replicate-to": "kube-system"}}}},
+        ("may not create secrets",),
+    ),
+]
+
+SCHEDULING = [
+    _denied(
+        "the control plane's nodes",
+        _scheduling(tolerations=[{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}]),
+        "spec.scheduling.tolerations has node-role.kubernetes.io/control-plane",
+    ),
+    _denied("every node", _scheduling(tolerations=[{"operator": "Exists"}]), "tolerations has every key"),
+    _denied(
+        "every node, by an empty key",
+        _scheduling(tolerations=[{"key": "", "operator": "Exists"}]),
+        "tolerations has every key",
+    ),
+    _denied("others' room", _scheduling(priorityClassName="system-node-critical"), "spec.scheduling.priorityClassName"),
+    _denied(
+        "no AppArmor, by annotation",
+        _scheduling(podAnnotations={"container.apparmor.security.beta.kubernetes.io/daemon": "unconfined"}),
+        "spec.scheduling.podAnnotations has container.apparmor",
+    ),
+    _denied(
+        "another network, by annotation",
+        _scheduling(podAnnotations={"k8s.v1.cni.cncf.io/networks": "kube-system/admin"}),
+        "spec.scheduling.podAnnotations has k8s.v1.cni.cncf.io/networks",
+    ),
+    Attempt(
+        "nodes other than the class's",
+        _scheduling(nodeSelector={"nested-docker-test/pool": "control-plane"}),
+        ("OverstepsClass", "spec.nodeSelector.nested-docker-test/pool"),
+        "OverstepsClass",
+    ),
+    Attempt(
+        "away from where the class wants it",
+        _scheduling(affinity={"nodeAffinity": {}}),
+        ("OverstepsClass", "spec.affinity"),
+        "OverstepsClass",
+    ),
+    Attempt(
+        "another label than the class's",
+        _scheduling(podLabels={"team": "mine"}),
+        ("OverstepsClass", "metadata.labels.team"),
+        "OverstepsClass",
+    ),
+    Attempt(
+        "a label that the operator goes by",
+        _scheduling(podLabels={"nesteddocker.dev/uid": "x"}),
+        ("labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own",),
+    ),
+    Attempt(
+        "an annotation that the operator goes by",
+        _scheduling(podAnnotations={"nesteddocker.dev/effective": "{}"}),
+        ("annotations of nesteddocker.dev/ are the operator's own",),
+    ),
+    Attempt(
+        "somebody else's connection Secret, by label",
+        {"connection": {"secretTemplate": {"labels": {"nesteddocker.dev/name": "other"}}}},
+        ("labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own",),
+    ),
+]
+
+SIZE = [
+    _denied(
+        "no limit on CPU", {"resources": {"limits": {"memory": "1Gi"}}}, "limits.cpu", "must be set, since max.cpu"
+    ),
+    _denied("more memory", {"resources": {"limits": {"cpu": "1", "memory": "1Ti"}}}, "and max.memory is 2Gi"),
+    _denied("no limit on storage", {"storage": {"type": "EmptyDir"}}, "the size of spec.storage must be set"),
+    _denied(
+        "more storage",
+        {"storage": {"type": "Ephemeral", "ephemeral": {"size": "1Ti"}}},
+        "the size of spec.storage is 1099511627776, and max.storage is 5Gi",
+    ),
+    _denied("a longer life", {"activeDeadlineSeconds": 86400}, "spec.activeDeadlineSeconds is 86400"),
+    _denied(
+        "more CPU, by a workload without a limit",
+        _workload(),
+        "limits.cpu, summed up over the containers, must be set",
+    ),
+]
+
+DAEMON_SETTINGS = [
+    Attempt(
+        f"daemon.json's {key}",
+        _engine(config={key: value}),
+        ("InvalidSpec", f"spec.engine.config: {key}"),
+        "InvalidSpec",
+    )
+    for key, value in {
+        "hosts": ["tcp://0.0.0.0:2375"],
+        "Hosts": ["tcp://0.0.0.0:2375"],
+        "tlsverify": False,
+        "authorization-plugins": ["none"],
+        "data-root": "/host",
+        "cgroup-parent": "/",
+        "exec-root": "/run/node",
+        "userns-remap": "host",
+    }.items()
+]
+
+FIELDS_OF_PODS = [
+    Attempt(f"a pod's field, {path}", spec, (f'unknown field "spec.{path}"',))
+    for path, spec in {
+        "hostNetwork": {"hostNetwork": True},
+        "podTemplate": {"podTemplate": {"spec": {"hostPID": True}}},
+        "runtimeClassName": {"runtimeClassName": "other"},
+        "podNamespace": {"podNamespace": "kube-system"},
+        "hostSocket": {"hostSocket": {"path": "/run/containerd/containerd.sock"}},
+        "scheduling.nodeName": _scheduling(nodeName="control-plane"),
+        "scheduling.serviceAccountName": _scheduling(serviceAccountName="admin"),
+        "scheduling.hostUsers": _scheduling(hostUsers=True),
+        "workload.volumes": {"workload": {"containers": [], "volumes": [{"name": "x", "hostPath": {"path": "/"}}]}},
+        "workload.containers[0].securityContext": _workload(securityContext={"privileged": True}),
+        "workload.containers[0].volumeMounts": _workload(volumeMounts=[{"name": "server-certificates"}]),
+        "workload.containers[0].envFrom": _workload(envFrom=[{"secretRef": {"name": "x"}}]),
+        "workload.containers[0].env[0].valueFrom": _workload(env=[{"name": "A", "valueFrom": {"secretKeyRef": {}}}]),
+        "workload.containers[0].lifecycle": _workload(lifecycle={}),
+        "storage.emptyDir.hostPath": {"storage": {"type": "EmptyDir", "emptyDir": {"hostPath": "/"}}},
+    }.items()
+]
+
+CREATIONS = CLASSES_AND_MODES + IMAGES + BORROWED_RIGHTS + SCHEDULING + SIZE + DAEMON_SETTINGS + FIELDS_OF_PODS
+
+CHANGES = [
+    Attempt("another class", {"className": GOLD}, ("className cannot be changed",)),
+    Attempt("another mode", {"mode": "Sysbox"}, ("mode cannot be changed",)),
+    Attempt("another image", _engine(image="evil:28-dind"), ("NoPolicy", "spec.engine.image is evil:28-dind")),
+    Attempt("a workload", _workload(**SMALL), ("NotPermitted", "may not create pods")),
+    Attempt("a ConfigMap", _engine(caBundleRef={"name": "private"}), ("may not get configmaps private",)),
+    Attempt("a toleration", _scheduling(tolerations=[{"operator": "Exists"}]), ("tolerations has every key",)),
+    Attempt("more memory", {"resources": {"limits": {"memory": "1Ti"}}}, ("and max.memory is 2Gi",)),
+    Attempt("no end", {"activeDeadlineSeconds": None}, ("spec.activeDeadlineSeconds must be set",)),
+    Attempt("a label on the Secrets", {"connection": {"secretTemplate": {"labels": {"a": "b"}}}}, ("create secrets",)),
+]
+"""Changes of a NestedDocker that was granted."""
