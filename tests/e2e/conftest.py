@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import uuid
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.environment import NAME, RELEASE, SYSTEM, Environment
-from tests.support.cluster import HOME, ROOT, TOOL, run
+from tests.e2e.environment import NAME, RELEASE, SYSTEM, Environment, until
+from tests.support.cluster import HOME, ROOT, TOOL, CommandFailed, run
 from tests.support.manifests import GENEROUS
 
+API = {"apiVersion": "nesteddocker.dev/v1alpha1"}
 IMAGE = "nested-docker-operator:dev"
 
 
@@ -18,48 +20,64 @@ IMAGE = "nested-docker-operator:dev"
 def cluster() -> Iterator[Environment]:
     """The embedded cluster, with a Docker daemon on its node, and the operator."""
     archive = run(str(ROOT / "hack/image.sh"), IMAGE, timeout=1800).split()[-1]
-    environment = Environment(run(str(TOOL), "up", "--name", NAME, "--docker", timeout=1800).strip())
+    environment = Environment(run(str(TOOL), "up", "--name", NAME, "--docker", "--audit", timeout=1800).strip())
     run(str(TOOL), "load", "--name", NAME, archive)
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    environment.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": labels}})
     environment.helm(
         "upgrade",
         "--install",
         RELEASE,
         str(ROOT / "charts/nested-docker"),
-        "--create-namespace",
         "--set=image.repository=nested-docker-operator,image.tag=dev,image.pullPolicy=IfNotPresent",
         "--wait",
         "--timeout=120s",
     )
     gid = int(environment.node("stat", "-c", "%g", "/run/docker.sock"))
     environment.apply(*governing(gid))
+    until(lambda: judged(environment), 30, lambda: "the webhook is not reached")
     yield environment
     run(str(TOOL), "down", "--name", NAME)
 
 
+def judged(environment: Environment) -> bool:
+    """Whether NestedDockers are judged: a Service reaches its pods some time after they are ready."""
+    probe = API | {"kind": "NestedDocker", "metadata": {"name": "probe"}, "spec": {"className": "none"}}
+    try:
+        environment.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(probe))
+    except CommandFailed as failure:
+        return "ClassNotFound" in str(failure)
+    return False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is judged by all that the operator has done comes last."""
+    items.sort(key=lambda item: item.path.name == "test_rights.py")
+
+
 def governing(gid: int) -> list[dict[str, object]]:
     """Classes and policies of the ring."""
-    api = {"apiVersion": "nesteddocker.dev/v1alpha1"}
     default = {"nesteddocker.dev/is-default-class": "true"}
     return [
-        api
+        API
         | {
             "kind": "NestedDockerClass",
             "metadata": {"name": "standard", "annotations": default},
             "spec": {"modes": ["Dind", "Sysbox"]},
         },
-        api
+        API
         | {
             "kind": "NestedDockerClass",
             "metadata": {"name": "host"},
             "spec": {"modes": ["HostSocket"], "hostSocket": {"path": "/var/run/docker.sock", "gid": gid}},
         },
-        api
+        API
         | {
             "kind": "NestedDockerClass",
             "metadata": {"name": "no-socket"},
             "spec": {"modes": ["HostSocket"], "hostSocket": {"path": "/var/run/nope.sock"}},
         },
-        api
+        API
         | {
             "kind": "NestedDockerPolicy",
             "metadata": {"name": "e2e"},

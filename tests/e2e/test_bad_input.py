@@ -21,9 +21,13 @@ from tests.support.cluster import CommandFailed
             "claim belongs to type Claim: set type to Claim or leave claim out",
         ),
         ("a" * 53, {}, "at most 52 characters"),
+        ("a", {"className": "gone"}, "ClassNotFound: spec.className: NestedDockerClass gone does not exist"),
+        ("a", {"mode": "HostSocket"}, "ModeNotOffered: spec.mode HostSocket: NestedDockerClass standard offers Dind"),
+        ("a", {"engine": {"config": {"hosts": []}}}, "InvalidSpec: spec.engine.config: hosts"),
+        ("a", {"scheduling": {"priorityClassName": "x"}}, "NoPolicy: no NestedDockerPolicy grants mode Dind"),
     ],
 )
-def test_what_the_schema_knows_is_refused_at_the_door(
+def test_what_schema_and_policy_know_is_refused_at_the_door(
     env: Environment, name: str, spec: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(CommandFailed) as failure:
@@ -34,15 +38,12 @@ def test_what_the_schema_knows_is_refused_at_the_door(
 @pytest.mark.parametrize(
     ("spec", "reason", "words"),
     [
-        ({"className": "gone"}, "ClassNotFound", "NestedDockerClass gone does not exist"),
-        ({"mode": "HostSocket"}, "ModeNotOffered", "NestedDockerClass standard offers Dind, Sysbox"),
         (
             {"engine": {"image": "no.such.registry.invalid/dind:1"}},
             "ImagePullFailed",
             "no.such.registry.invalid/dind:1",
         ),
         ({"engine": {"config": {"nonsense": 1}}}, "DaemonCrashed", "nonsense"),
-        ({"engine": {"config": {"hosts": []}}}, "InvalidSpec", "spec.engine.config: hosts"),
         ({"engine": {"storageDriver": "zfs"}}, "DaemonCrashed", "zfs"),
         (
             {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}},
@@ -59,8 +60,6 @@ def test_what_only_the_cluster_knows_is_told_and_mended(
     env.nested_docker("build", **spec)
     assert words in env.settles("build", reason, timeout=90)
     assert env.get("secret", "build-docker") == {}
-    if "className" in spec or "mode" in spec:
-        return  # immutable: there is nothing to mend but by an admin
     env.kubectl("patch", "nd", "build", "--type=json", "-p", '[{"op": "replace", "path": "/spec", "value": {}}]')
     env.ready("build")
 
@@ -109,4 +108,11 @@ def test_a_quota_that_is_full_is_told_and_heals(env: Environment) -> None:
 def test_a_namespace_that_forbids_privileged_pods_is_told(env: Environment) -> None:
     env.kubectl("label", "namespace", env.namespace, "pod-security.kubernetes.io/enforce=baseline")
     env.nested_docker("build", mode="Dind")
-    assert "privileged" in env.settles("build", "RefusedByAPI")
+    message = env.settles("build", "PodSecurityDenied")
+    assert f"namespace {env.namespace} enforces the Pod Security level baseline" in message
+    assert "Choose mode Sysbox" in message
+    assert env.list("pods") == []
+    env.nested_docker("other", mode="Sysbox")
+    env.ready("other")
+    env.kubectl("label", "namespace", env.namespace, "pod-security.kubernetes.io/enforce-")
+    env.ready("build")

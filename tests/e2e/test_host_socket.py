@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from tests.e2e.environment import Environment
 from tests.e2e.test_dind import give_busybox
+from tests.support.cluster import CommandFailed
 
 NODE_DOCKER = ("docker", "-H", "unix:///run/docker.sock")
 
@@ -106,8 +107,9 @@ def test_without_a_word_of_the_policy_nobody_gets_the_raw_socket(env: Environmen
     }
     env.apply(grant)
     try:
-        env.nested_docker("build", className="host")
-        assert "hostSocket.allowRaw" in env.settles("build", "NoPolicy")
-        assert env.list("pods") == []
+        with pytest.raises(CommandFailed) as failure:
+            env.nested_docker("build", className="host")
+        assert "NoPolicy" in str(failure.value)
+        assert "hostSocket.allowRaw is not set" in str(failure.value)
     finally:
         env.kubectl("delete", "ndp", env.namespace)

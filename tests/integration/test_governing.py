@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from tests.integration.conftest import per_test
-from tests.integration.world import World
-from tests.support.manifests import nested_docker, nested_docker_class, policy
+from tests.integration.world import Lab, World
+from tests.support.manifests import GENEROUS, nested_docker, nested_docker_class, policy
 
 
 @per_test
@@ -27,7 +27,7 @@ async def own(world: World) -> AsyncIterator[World]:
 def grant(world: World) -> dict[str, Any]:
     selector = {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}}
     spec = {"namespaceSelector": selector, "allowedClasses": [world.namespace], "allowedModes": ["Dind"]}
-    return policy(world.namespace, **spec)
+    return policy(world.namespace, **spec, **GENEROUS)
 
 
 async def edit_class(world: World, **spec: Any) -> None:
@@ -48,7 +48,7 @@ async def test_without_its_policy_it_is_stopped_and_with_it_it_runs_again(own: W
     await own.ready()
     await own.api.delete("NestedDockerPolicy", None, own.namespace)
     message = await own.settles("NoPolicy")
-    assert f"mode Dind of class {own.class_name} in namespace {own.namespace}" in message
+    assert f"mode Dind of class {own.class_name} as asked for in namespace {own.namespace}" in message
     await stopped(own)
     await own.api.create(grant(own))
     await own.serves()
@@ -59,7 +59,7 @@ async def test_a_policy_that_no_longer_selects_the_namespace(world: World) -> No
     await world.ready()
     label = {"metadata": {"labels": {"nested-docker-test": "no-more"}}}
     await world.api.patch("Namespace", None, world.namespace, label)
-    assert f"does not select namespace {world.namespace}" in await world.settles("NoPolicy")
+    assert f"selects namespace {world.namespace}" in await world.settles("NoPolicy")
     await stopped(world)
     label = {"metadata": {"labels": {"nested-docker-test": world.class_name}}}
     await world.api.patch("Namespace", None, world.namespace, label)
@@ -166,3 +166,68 @@ async def test_the_default_class_is_pinned(own: World) -> None:
     writes = await own.quiet(0.5)
     assert (await own.ready())["podName"] == status["podName"]
     assert len(writes) == 8, writes
+
+
+async def test_a_narrowed_policy_stops_what_it_granted_and_touches_nothing_else(own: World, lab: Lab) -> None:
+    other = replace(own, namespace=await lab.new_namespace(), class_name=lab.class_name)
+    names = [f"build-{number}" for number in range(5)]
+    for name in names:
+        await own.create(name)
+        await other.create(name)
+    for name in names:
+        await own.ready(name)
+        await other.ready(name)
+    await other.quiet()
+    before = len(own.proxy.writes(other.namespace))
+    await narrow(own)
+    for name in names:
+        assert "spec.mode is Dind, and allowedModes has only Sysbox" in await own.settles("NoPolicy", name)
+    await stopped(own)
+    assert len(own.proxy.writes(other.namespace)) == before
+
+
+async def test_report_lets_go_on_what_runs_and_makes_nothing_new(own: World) -> None:
+    await own.api.patch("NestedDockerPolicy", None, own.namespace, {"spec": {"onViolation": "Report"}})
+    await own.create()
+    await own.serves()
+    await narrow(own)
+    condition = await own.until_condition({"status": "True", "reason": "GrantLost"}, "Accepted")
+    assert "onViolation: Report" in condition["message"]
+    await own.serves()
+    await own.create("another")
+    await own.settles("NoPolicy", "another")
+    (pod,) = await own.pods()
+    await own.api.delete("Pod", own.namespace, pod["metadata"]["name"])
+    await own.settles("NoPolicy")
+    await stopped(own)
+
+
+async def test_a_namespace_that_is_let_off_gets_a_warning_instead_of_a_denial(own: World) -> None:
+    await narrow(own)
+    await own.create()
+    await own.settles("NoPolicy")
+    await label_namespace(own, "nesteddocker.dev/enforcement", "Warn")
+    await own.until_condition({"status": "True", "reason": "NotEnforced"}, "Accepted")
+    await own.serves()
+    await label_namespace(own, "nesteddocker.dev/enforcement", None)
+    await own.settles("NoPolicy")
+    await stopped(own)
+
+
+async def test_pod_security_is_foreseen_and_its_end_heals(own: World) -> None:
+    await label_namespace(own, "pod-security.kubernetes.io/enforce", "baseline")
+    await own.create()
+    message = await own.settles("PodSecurityDenied")
+    assert "securityContext.privileged: true on container daemon" in message
+    assert await own.children() == []
+    await label_namespace(own, "pod-security.kubernetes.io/enforce", "privileged")
+    await own.serves()
+
+
+async def narrow(world: World) -> None:
+    """The world's policy allows another mode only."""
+    await world.api.patch("NestedDockerPolicy", None, world.namespace, {"spec": {"allowedModes": ["Sysbox"]}})
+
+
+async def label_namespace(world: World, key: str, value: str | None) -> None:
+    await world.api.patch("Namespace", None, world.namespace, {"metadata": {"labels": {key: value}}})
