@@ -33,6 +33,7 @@ from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.placement import Placement
 
 POLL = 0.02
 CLASS = "cold"
@@ -50,17 +51,17 @@ class Times:
 def plain_objects(where: str, keys: dict[str, bytes]) -> list[dict[str, Any]]:
     """What the operator would make, without owner."""
     owner = Owner("plain", where, "00000000-0000-0000-0000-000000000000")
-    defaults = OperatorDefaults(operator_namespace=SYSTEM)
+    placement, defaults = Placement(owner), OperatorDefaults(operator_namespace=SYSTEM)
     accepted = accept(observed({"mode": "Dind"}, owner=owner, classes={"standard": class_spec()}), defaults)
-    context = PodContext(owner, accepted.effective, defaults)
+    context = PodContext(placement, accepted.effective, defaults)
     template = accepted.spec.connection.secret_template
     objects = [
-        secrets.tls(owner, "0123456789", "2099-01-01T00:00:00Z").filled(keys),
+        secrets.tls(placement, "0123456789", "2099-01-01T00:00:00Z").filled(keys),
         pod_manifest(context, MODES[accepted.effective.mode], "0123456789"),
-        service(owner, "0123456789"),
-        network_policy(owner, [], SYSTEM),
-        secrets.env(owner, template).filled({}),
-        secrets.files(owner, template, "none").filled(keys),
+        service(placement, "0123456789"),
+        network_policy(placement, [], SYSTEM),
+        secrets.env(placement, template).filled({}),
+        secrets.files(placement, template, "none").filled(keys),
     ]
     for manifest in objects:
         del manifest["metadata"]["ownerReferences"]
@@ -109,7 +110,8 @@ async def plain(api: Api) -> Times:
     """The objects, applied by hand."""
     async with namespace(api) as where:
         now = datetime.now(UTC)
-        request = pki.certificate_request("plain", where, cluster_domain="cluster.local", now=now, deadline=None)
+        placement = Placement(Owner("plain", where, ""))
+        request = pki.certificate_request(placement, cluster_domain="cluster.local", now=now, deadline=None)
         keys = CertificateMaker().issue(request)
         started = time.monotonic()
         for manifest in plain_objects(where, keys):

@@ -80,11 +80,27 @@ class Demo:
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"ci": "true"}}}
         )
         self._kubectl("delete", "nesteddockers,pods", "--all", "--ignore-not-found", "--wait", "--timeout=90s")
+        self._await_webhook()
         console.rule("clients first (examples/client-pod.yaml): the kubelet holds them back until a daemon answers")
         for name in MODES:
             self._apply(self._client(name))
         console.rule("the NestedDockers")
         return [self._show(name, *of) for name, of in MODES.items()]
+
+    def _await_webhook(self) -> None:
+        """A Service reaches its pods some time after they are ready."""
+        probe = json.dumps(
+            {"apiVersion": "nesteddocker.dev/v1alpha1", "kind": "NestedDocker", "metadata": {"name": "x"}, "spec": {}}
+        )
+        command = [self._cluster.kubectl, "-n", NAMESPACE, "create", "--dry-run=server", "-f", "-"]
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            tried = subprocess.run(command, input=probe, capture_output=True, text=True, env=self._env, check=False)
+            if not tried.returncode:
+                return
+            if time.monotonic() > deadline:
+                raise SystemExit(f"NestedDockers cannot be asked for: {tried.stderr}")
+            time.sleep(0.2)
 
     def _show(self, name: str, class_name: str, mode: str) -> Outcome:
         started = time.monotonic()

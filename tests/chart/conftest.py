@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.support.cluster import HOME, ROOT, TOOL, VARIABLE, Cluster, refuse_strangers, run
+from tests.support.manifests import nested_docker
 
 CHART = ROOT / "charts/nested-docker"
 NAME = "chart"
@@ -19,6 +21,8 @@ SYSTEM = "nested-docker-system"
 RELEASE = "nested-docker"
 OPERATOR = "nested-docker-operator"
 IMAGE, TAG = OPERATOR, "dev"
+CI, OTHER = "chart-ci", "chart-other"
+"""Namespaces of users."""
 
 Manifest = dict[str, Any]
 
@@ -34,9 +38,11 @@ class Helm:
         environment = {**os.environ, "KUBECONFIG": self.kubeconfig}
         return run(str(HOME / "bin/helm"), *arguments, timeout=timeout, env=environment)
 
-    def render(self, *sets: str, release: str = RELEASE, chart: Path = CHART) -> list[Manifest]:
-        """The chart's objects with these values (`key=value`)."""
-        values = [f"--set={value}" for value in sets]
+    def render(
+        self, *sets: str, files: Sequence[str] = (), release: str = RELEASE, chart: Path = CHART
+    ) -> list[Manifest]:
+        """The chart's objects with these values (`key=value`), and those in files (`key=path`)."""
+        values = [*(f"--set={value}" for value in sets), *(f"--set-file={value}" for value in files)]
         text = self("template", release, str(chart), "--namespace", SYSTEM, "--kube-version=1.34.0", *values)
         return [manifest for manifest in yaml.safe_load_all(text) if manifest]
 
@@ -45,6 +51,21 @@ class Helm:
         values = [f"--set={value}" for value in (f"image.repository={IMAGE}", f"image.tag={TAG}", *sets)]
         waiting = ["--wait", "--timeout=180s"] if wait else []
         self("upgrade", "--install", RELEASE, str(chart), "--namespace", SYSTEM, *values, *waiting)
+        if wait:
+            self.wait_for_the_webhook()
+
+    def wait_for_the_webhook(self) -> None:
+        """Return when NestedDockers are judged: a Service reaches its pods some time after they are ready."""
+        probe = yaml.safe_dump(nested_docker(CI, "probe"))
+        command = [str(HOME / "bin/kubectl"), "create", "--dry-run=server", "-f", "-"]
+        environment = {**os.environ, "KUBECONFIG": self.kubeconfig}
+        deadline = time.monotonic() + 30
+        while True:
+            tried = subprocess.run(command, input=probe, capture_output=True, text=True, env=environment, check=False)
+            if "failed calling webhook" not in tried.stderr:
+                return
+            assert time.monotonic() < deadline, tried.stderr
+            time.sleep(0.2)
 
     def uninstall(self) -> None:
         """Remove the release, if it is there, and wait until its own objects are gone."""

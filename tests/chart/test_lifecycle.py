@@ -6,16 +6,15 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.chart.conftest import OPERATOR, SYSTEM, Helm, Right, granted
+from tests.chart.conftest import CI, OPERATOR, OTHER, SYSTEM, Helm, Right, granted
 from tests.chart.test_release import ALWAYS, NAMESPACED, NEVER, USER, ready, until
 from tests.support.cluster import Cluster
 from tests.support.manifests import nested_docker, nested_docker_class, policy
 
-CI, OTHER = "chart-ci", "chart-other"
 KINDS = (
     "customresourcedefinitions,clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts,deployments,"
     "services,networkpolicies,poddisruptionbudgets,secrets,configmaps,leases,pods,validatingwebhookconfigurations,"
-    "mutatingwebhookconfigurations"
+    "mutatingwebhookconfigurations,validatingadmissionpolicies,validatingadmissionpolicybindings"
 )
 
 

@@ -61,6 +61,16 @@ def test_the_chart_is_of_the_package_s_version() -> None:
         ("resources.cpu=1", r"at '/resources': additional properties 'cpu' not allowed"),
         ("metrics.service=false,metrics.serviceMonitor=true", r"at '/metrics/service': value must be true"),
         ("networkPolicy.apiServerPorts={0}", r"at '/networkPolicy/apiServerPorts/0': minimum"),
+        ("podNamespaces={Pods}", r"at '/podNamespaces/0': 'Pods' does not match"),
+        ("enforcement=Deny", r"at '/enforcement': value must be one of 'Enforce', 'Warn', 'Audit'"),
+        ("webhook.port=1", r"at '/webhook': additional properties 'port' not allowed"),
+        ("webhook.certificate.caBundle=ca.crt", r"at '/webhook/certificate/caBundle': 'ca.crt' does not match"),
+        ("webhook.certificate.existingSecret=a", r"at '/webhook/certificate/caBundle': minLength: got 0, want 1"),
+        ("fences.volumeTypes={hostPath}", r"at '/fences/volumeTypes/0': value must be one of 'configMap'"),
+        ("fences.hostSocketPaths={/run/../docker.sock}", r"at '/fences/hostSocketPaths/0': '/run/../docker.sock' does"),
+        ("fences.serviceAccountNames={a b}", r"at '/fences/serviceAccountNames/0': 'a b' does not match"),
+        ("fences.images={docker:(28}", r"fences.images: docker:\(28 is no RE2 expression: mend it"),
+        ("fences.images={a)|(b}", r"fences.images: a\)\|\(b is no RE2 expression"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_path(offline: Helm, value: str, complaint: str) -> None:
@@ -96,12 +106,12 @@ def test_defaults_agree_with_the_settings(offline: Helm, monkeypatch: pytest.Mon
     default = Settings()
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    ours = {"operator_image", "operator_namespace"}
+    ours = {"operator_image", "operator_namespace", "webhook_port", "webhook_certificates"}
     assert Settings().model_dump(exclude=ours) == default.model_dump(exclude=ours)
 
 
 def test_no_object_twice_and_every_object_labelled(offline: Helm) -> None:
-    manifests = offline.render("watchNamespaces={a,b}", "metrics.serviceMonitor=true")
+    manifests = offline.render("watchNamespaces={a,b}", "metrics.serviceMonitor=true", "fences.denyExec=true")
     identities = Counter(
         (manifest["kind"], manifest["metadata"].get("namespace"), manifest["metadata"]["name"])
         for manifest in manifests
@@ -140,13 +150,44 @@ def test_the_whole_cluster_by_a_cluster_role(offline: Helm) -> None:
 def test_named_namespaces_by_roles_there_only(offline: Helm) -> None:
     manifests = offline.render("watchNamespaces={a,b}")
     (role,) = (each for each in of_kind(manifests, "ClusterRole") if each["metadata"]["name"] == OPERATOR)
-    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+    reading = [rule for rule in role["rules"] if rule["resources"] != ["subjectaccessreviews"]]
+    assert {verb for rule in reading for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert "secrets" not in str(role["rules"])
     there = [each for each in of_kind(manifests, "Role") if each["metadata"]["name"] == OPERATOR]
     assert [each["metadata"]["namespace"] for each in there] == ["a", "b"]
     bound = [each for each in of_kind(manifests, "RoleBinding") if each["metadata"]["name"] == OPERATOR]
     assert [each["metadata"]["namespace"] for each in bound] == ["a", "b"]
     assert all(each["subjects"][0]["namespace"] == SYSTEM for each in bound)
+
+
+def test_namespaces_for_pods_are_served_too(offline: Helm) -> None:
+    manifests = offline.render("watchNamespaces={a}", "podNamespaces={a,pods}")
+    there = [each for each in of_kind(manifests, "Role") if each["metadata"]["name"] == OPERATOR]
+    assert [each["metadata"]["namespace"] for each in there] == ["a", "pods"]
+    assert environment(manifests)["NESTED_DOCKER_NAMESPACES"] == "a,pods"
+    assert environment(offline.render("podNamespaces={pods}"))["NESTED_DOCKER_NAMESPACES"] == ""
+
+
+@pytest.mark.parametrize("served", [(), ("watchNamespaces={a}",)], ids=["everywhere", "here"])
+def test_requests_are_changed_only_where_a_finalizer_is_needed(offline: Helm, served: tuple[str, ...]) -> None:
+    def verbs(*values: str) -> set[str]:
+        roles = [each for kind in ("ClusterRole", "Role") for each in of_kind(offline.render(*served, *values), kind)]
+        rules = [rule for each in roles if each["metadata"]["name"] == OPERATOR for rule in each["rules"]]
+        return {verb for rule in rules if rule["resources"] == ["nesteddockers"] for verb in rule["verbs"]}
+
+    assert verbs() == {"list", "watch", "delete"}
+    assert verbs("podNamespaces={pods}") == {"list", "watch", "delete", "get", "patch"}
+
+
+def test_nobody_is_given_the_use_of_classes(offline: Helm) -> None:
+    manifests = offline.render()
+    (role,) = (each for each in of_kind(manifests, "ClusterRole") if "use" in str(each["rules"]))
+    assert role["metadata"]["name"] == "nested-docker-use-all-classes"
+    assert role["rules"] == [
+        {"apiGroups": ["nesteddocker.dev"], "resources": ["nesteddockerclasses"], "verbs": ["use"]}
+    ]
+    assert not [label for label in role["metadata"]["labels"] if "aggregate" in label]
+    assert not [each for each in of_kind(manifests, "ClusterRoleBinding") if each["roleRef"]["name"] != OPERATOR]
 
 
 def test_two_releases_do_not_share_a_lease(offline: Helm) -> None:
@@ -161,9 +202,13 @@ def test_two_releases_do_not_share_a_lease(offline: Helm) -> None:
         ("replicas=3", "PodDisruptionBudget", 1),
         ("podDisruptionBudget.enabled=false", "PodDisruptionBudget", 0),
         ("networkPolicy.enabled=false", "NetworkPolicy", 0),
-        ("metrics.service=false", "Service", 0),
+        ("metrics.service=false,webhook.enabled=false", "Service", 0),
         ("metrics.serviceMonitor=true", "ServiceMonitor", 1),
         ("userRoles=false", "ClusterRole", 1),
+        ("webhook.enabled=false", "ValidatingWebhookConfiguration", 0),
+        ("fences.enabled=false,fences.denyExec=true", "ValidatingAdmissionPolicy", 0),
+        ("fences.enabled=false,fences.denyExec=true", "ValidatingAdmissionPolicyBinding", 0),
+        ("fences.denyExec=true", "ValidatingAdmissionPolicy", 6),
     ],
 )
 def test_parts_can_be_switched(offline: Helm, value: str, kind: str, count: int) -> None:

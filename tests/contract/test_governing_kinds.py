@@ -26,6 +26,7 @@ CLASSES_ACCEPTED: dict[str, dict[str, Any]] = {
         "hostSocket": {"path": "/run/docker.sock", "gid": 999},
         "lifetime": {"activeDeadlineSeconds": 3600, "idleTimeoutSeconds": 600, "ttlSecondsAfterFinished": 0},
         "networkPolicy": "Unmanaged",
+        "podNamespace": "docker-daemons",
     },
     "greatest group": {"modes": ["HostSocket"], "hostSocket": {"gid": 4_294_967_294}},
 }
@@ -76,6 +77,14 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"modes": MODES, "lifetime": {"ttlSecondsAfterFinished": -1}},
         "spec.lifetime.ttlSecondsAfterFinished in body should be greater than or equal to 0",
     ),
+    "with a claim that would be away from its owner": (
+        {"modes": MODES, "podNamespace": "daemons", "storage": {"type": "Claim", "claim": {"size": "1Gi"}}},
+        "a claim stays with its NestedDocker, and podNamespace has the pods elsewhere",
+    ),
+    "with a pod namespace that none can be": (
+        {"modes": MODES, "podNamespace": "daemons.example"},
+        'spec.podNamespace: Invalid value: "daemons.example"',
+    ),
     "with a network policy of its own": (
         {"modes": MODES, "networkPolicy": "None"},
         'spec.networkPolicy: Unsupported value: "None": supported values: "Managed", "Unmanaged"',
@@ -83,6 +92,18 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "with a bad runtime": (
         {"modes": MODES, "runtimeClassName": "Sysbox!"},
         'spec.runtimeClassName: Invalid value: "Sysbox!"',
+    ),
+    "with a pod template whose containers have no names": (
+        {"modes": MODES, "podTemplate": {"spec": {"containers": [{"image": "x"}]}}},
+        "spec.podTemplate.spec.containers[0].name: Required value",
+    ),
+    "with a pod template that is a list": (
+        {"modes": MODES, "podTemplate": {"spec": []}},
+        'spec.podTemplate.spec: Invalid value: "array"',
+    ),
+    "with labels that are no text": (
+        {"modes": MODES, "podTemplate": {"metadata": {"labels": {"a": 1}}}},
+        'spec.podTemplate.metadata.labels.a: Invalid value: "integer"',
     ),
     "with a field that does not exist": ({"modes": MODES, "mode": "Dind"}, 'unknown field "spec.mode"'),
 }

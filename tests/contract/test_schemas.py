@@ -68,7 +68,9 @@ FULL = NestedDockerStatus(
 
 
 def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every node of a schema that has a name."""
+    """Every node of our own that has a name; what lies within an open one is Kubernetes' to describe."""
+    if path.count(".") and "x-kubernetes-preserve-unknown-fields" in schema:
+        return
     for name, member in schema.get("properties", {}).items():
         yield f"{path}.{name}", member
         yield from nodes(member, f"{path}.{name}")

@@ -19,6 +19,13 @@ Right = tuple[str, str, str]
 """Verb, API group, resource with its subresource."""
 
 
+UNSEEN: dict[Right, str] = {
+    ("update", "nesteddocker.dev", "nesteddockers/finalizers"): "asked for by admission: owner references that block",
+    ("patch", "", "persistentvolumeclaims"): "marks on a claim whose creation's answer was lost",
+}
+"""What is needed and yet makes no request of its own here, each with its reason."""
+
+
 def granted(cluster: Environment) -> set[Right]:
     """Every right that a role of the chart gives to the operator's account."""
     rights: set[Right] = set()
@@ -75,9 +82,7 @@ def test_nothing_was_asked_for_that_no_role_grants(cluster: Environment, used: s
 
 
 def test_no_right_is_granted_that_nothing_needs(cluster: Environment, used: set[Right]) -> None:
-    # To write an owner reference that blocks deletion is no request of its own: admission asks for it.
-    implied = {("update", "nesteddocker.dev", "nesteddockers/finalizers")}
-    assert granted(cluster) - used - implied == set()
+    assert granted(cluster) - used - UNSEEN.keys() == set()
 
 
 def test_no_right_makes_more_rights(cluster: Environment) -> None:

@@ -12,7 +12,9 @@ from tests.support.kubelet import FakePod, address, stays_creating
 from tests.support.waiting import holds
 
 from nested_docker.adapters.certificates import CertificateMaker
+from nested_docker.domain.manifests.base import Owner
 from nested_docker.domain.pki import certificate_request
+from nested_docker.domain.placement import Placement
 
 CLOSED_SECONDS = 1.5
 """Long enough for several attempts to reach the daemon."""
@@ -56,9 +58,8 @@ async def test_an_impostor_does_not_open_it(world: World) -> None:
     """Whoever has the pod's address but not its key set is not the daemon."""
 
     async def is_another(pod: FakePod) -> None:
-        other = certificate_request(
-            "build", pod.namespace, cluster_domain="cluster.local", now=datetime.now(UTC), deadline=None
-        )
+        placement = Placement(Owner("build", pod.namespace, pod.uid))
+        other = certificate_request(placement, cluster_domain="cluster.local", now=datetime.now(UTC), deadline=None)
         keys = CertificateMaker().issue(other)
         files = {"ca.pem": keys["ca.pem"], "cert.pem": keys["server-cert.pem"], "key.pem": keys["server-key.pem"]}
         pod.dockerd = FakeDockerd(address(), files, lets_anyone_in=True)

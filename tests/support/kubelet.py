@@ -331,4 +331,8 @@ async def sweep(api: Api) -> None:
             await api.delete(kind, None, name)
         for namespace in await api.list("Namespace", labels=f"{SESSION}={name}"):
             await api.delete("Namespace", None, namespace["metadata"]["name"])
+            for held in await api.list("NestedDocker", namespace["metadata"]["name"]):
+                metadata = held["metadata"]
+                free = {"metadata": {"finalizers": None}}
+                await api.patch("NestedDocker", metadata["namespace"], metadata["name"], free)
         await remove_node(api, name)

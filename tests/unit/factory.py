@@ -10,9 +10,12 @@ from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.base import Owner
 from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
 from nested_docker.domain.observed import Observed
+from nested_docker.domain.placement import Placement
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 OWNER = Owner(name="build", namespace="team-a", uid="11111111-2222-3333-4444-555555555555")
+HOME = Placement(OWNER)
+AWAY = Placement(OWNER, "daemons")
 DEFAULTS = OperatorDefaults(operator_image="example.com/operator:1", operator_namespace="operator-system")
 
 

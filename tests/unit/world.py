@@ -13,7 +13,7 @@ from tests.unit.factory import DEFAULTS, NOW, observed
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain import names, pki
-from nested_docker.domain.children import Action, Apply, Create, Delete
+from nested_docker.domain.children import Action, Apply, Create, Delete, Hold, Release
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.base import Identity
 from nested_docker.domain.manifests.secrets import SecretManifest
@@ -31,7 +31,11 @@ class Crashed(Exception):
 
 
 class World:
-    """One NestedDocker and its children. `writes_left` kills the operator after that many writes."""
+    """One NestedDocker and its children. `writes_left` kills the operator after that many writes.
+
+    Attributes:
+        gone: whether the NestedDocker is no more.
+    """
 
     def __init__(self, spec: dict[str, Any] | None = None, **fields: Any) -> None:
         self.base = observed(spec, **fields)
@@ -40,7 +44,9 @@ class World:
         self.now = NOW
         self.defaults: OperatorDefaults = DEFAULTS
         self.contact: Contact | None = None
+        self.finalizers = self.base.finalizers
         self.deleted = False
+        self.gone = False
         self.writes = 0
         self.writes_left: int | None = None
         self._issued: KeySet | None = None
@@ -56,6 +62,8 @@ class World:
             status=self.status,
             issued=issued,
             contact=self.contact,
+            finalizers=self.finalizers,
+            deleted=self.deleted,
         )
 
     def plan(self) -> Plan:
@@ -71,6 +79,8 @@ class World:
 
     def step(self) -> bool:
         """Plan once and carry it out; whether anything was written."""
+        if self.gone:
+            return False
         before = self.writes
         planned = self.plan()
         for stage in planned.stages:
@@ -82,7 +92,7 @@ class World:
             self.status = planned.status
         if planned.delete_self:
             self._write()
-            self.deleted = True
+            self.delete()
         if planned.dial is not None:
             self.contact = Contact(planned.dial.pod_uid, planned.dial.restarts, ENGINE)
             return True
@@ -96,6 +106,26 @@ class World:
             if not self.step():
                 return
         raise AssertionError(f"not settled after {limit} steps: {self.plan()}")
+
+    # --- what somebody does ---------------------------------------------------------------------
+
+    def delete(self) -> None:
+        """Delete the NestedDocker, which goes as soon as it has no finalizer."""
+        self.deleted = True
+        self.strip(*({*self.finalizers} - {names.FINALIZER}))
+
+    def strip(self, *finalizers: str) -> None:
+        """Take finalizers off."""
+        self._set_finalizers(tuple(each for each in self.finalizers if each not in finalizers))
+
+    def delete_namespace(self, name: str) -> None:
+        """Begin to delete a pod namespace: everything in it goes, and nothing new comes in."""
+        known = dict(self.base.pod_namespaces)
+        known[name] = replace(known[name], terminating=True)
+        self.base = replace(self.base, pod_namespaces=known)
+        for identity in self.elsewhere():
+            if identity.namespace == name:
+                del self.children[identity]
 
     # --- what the cluster does ----------------------------------------------------------------
 
@@ -127,7 +157,11 @@ class World:
             del self.children[identity]
 
     def secret(self, name: str) -> dict[str, Any] | None:
-        return self.children.get(Identity("Secret", name))
+        return self.children.get(Identity("Secret", self.base.owner.namespace, name))
+
+    def elsewhere(self) -> list[Identity]:
+        """Children in other namespaces."""
+        return sorted(identity for identity in self.children if identity.namespace != self.base.owner.namespace)
 
     def kinds(self) -> list[str]:
         return sorted(f"{identity.kind}/{identity.name}" for identity in self.children)
@@ -142,7 +176,22 @@ class World:
             self.writes_left -= 1
         self.writes += 1
 
+    def _set_finalizers(self, finalizers: tuple[str, ...]) -> None:
+        self.finalizers = finalizers
+        if self.deleted and not finalizers and not self.gone:
+            self.gone = True
+            owned = [each for each, child in self.children.items() if child["metadata"].get("ownerReferences")]
+            for identity in owned:
+                del self.children[identity]
+
     def _carry_out(self, action: Action) -> None:
+        if isinstance(action, Hold | Release):
+            assert not self.deleted or isinstance(action, Release), "a deleted object takes no new finalizers"
+            if isinstance(action, Release):
+                ours = dict(self.observe().ours())
+                assert all("deletionTimestamp" in ours[each]["metadata"] for each in self.elsewhere() if each in ours)
+            self._set_finalizers(action.finalizers)
+            return
         if isinstance(action, Delete):
             child = self.children.get(action.identity)
             if child is not None and child["metadata"]["uid"] == action.uid:
@@ -153,6 +202,9 @@ class World:
             return
         manifest = action.desired.manifest if isinstance(action.desired, SecretManifest) else action.desired
         identity = Identity.of(manifest)
+        if identity.namespace != self.base.owner.namespace:
+            assert names.FINALIZER in self.finalizers, f"nothing would see to the end of {identity}"
+            assert not self.base.pod_namespaces[identity.namespace].terminating
         assert isinstance(action, Apply) == (identity in self.children), f"{action} on {self.kinds()}"
         self.children[identity] = self._merged(identity, manifest, action)
 

@@ -25,12 +25,38 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   namespace: {{ .Release.Namespace }}
 {{- end }}
 
+{{/* The operator's name in the eyes of the API server. */}}
+{{- define "nested-docker.user" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "nested-docker.name" . }}
+{{- end }}
+
+{{/* Namespaces that the operator serves; empty: all. Daemons' pods must be seen where they are. */}}
+{{- define "nested-docker.namespaces" -}}
+{{- with .Values.watchNamespaces }}{{ concat . $.Values.podNamespaces | uniq | toJson }}{{ else }}[]{{ end }}
+{{- end }}
+
+{{/* Limits an admission rule to these namespaces. */}}
+{{- define "nested-docker.inNamespaces" -}}
+namespaceSelector:
+  matchExpressions:
+    - key: kubernetes.io/metadata.name
+      operator: In
+      values:
+        {{- toYaml . | nindent 8 }}
+{{- end }}
+
 {{/* What the operator does with the kinds that live in the namespaces it serves. */}}
 {{- define "nested-docker.namespacedRules" -}}
 # Deleted are those whose ttlSecondsAfterFinished has passed.
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers]
   verbs: [list, watch, delete]
+{{- if .Values.podNamespaces }}
+# What is in another namespace is held on to by a finalizer, and let go when its NestedDocker is known to be gone.
+- apiGroups: [nesteddocker.dev]
+  resources: [nesteddockers]
+  verbs: [get, patch]
+{{- end }}
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers/status]
   verbs: [patch]
@@ -57,7 +83,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   verbs: [create]
 {{- end }}
 
-{{/* What the operator reads of the cluster, and never writes. */}}
+{{/* What the operator reads of the cluster, and never writes; a review is a question. */}}
 {{- define "nested-docker.clusterRules" -}}
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockerclasses, nesteddockerpolicies]
@@ -75,4 +101,69 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   verbs: [list, watch]
+{{- if .Values.webhook.enabled }}
+# Whether who asks for a daemon may use its class, and what else it stands for.
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
+{{- end }}
+{{- end }}
+
+{{/* Who makes the webhook's certificate: helm, cert-manager, or somebody else. */}}
+{{- define "nested-docker.certificateFrom" -}}
+{{- with .Values.webhook.certificate -}}
+{{ if .existingSecret }}secret{{ else if .certManager.issuerRef.name }}cert-manager{{ else }}helm{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* The Secret that the pods mount. cert-manager's has a name of its own, as helm refuses to take it over. */}}
+{{- define "nested-docker.certificateSecret" -}}
+{{- $name := printf "%s-webhook" (include "nested-docker.name" .) -}}
+{{- $ours := dict "helm" $name "cert-manager" (printf "%s-issued" $name) -}}
+{{ get $ours (include "nested-docker.certificateFrom" .) | default .Values.webhook.certificate.existingSecret }}
+{{- end }}
+
+{{- define "nested-docker.webhookHost" -}}
+{{ .Release.Name }}-webhook.{{ .Release.Namespace }}.svc
+{{- end }}
+
+{{/*
+The data of the Secret that helm makes: what is in the cluster, so that an upgrade changes nothing, else a
+new pair whose authority's key is forgotten. Kept for this rendering, as Secret, configuration and pods
+must be given the same one.
+*/}}
+{{- define "nested-docker.certificate" -}}
+{{- if not (hasKey .Values.webhook "made") }}
+{{- $there := (lookup "v1" "Secret" .Release.Namespace (include "nested-docker.certificateSecret" .)).data | default dict }}
+{{- if not (and (get $there "ca.crt") (get $there "tls.crt") (get $there "tls.key")) }}
+{{- $days := 3650 }}
+{{- $ca := genCAWithKey "nested-docker-webhook-ca" $days (genPrivateKey "ecdsa") }}
+{{- $names := list (include "nested-docker.webhookHost" .) }}
+{{- $pair := genSignedCertWithKey "nested-docker-webhook" nil $names $days $ca (genPrivateKey "ecdsa") }}
+{{- $there = dict "ca.crt" (b64enc $ca.Cert) "tls.crt" (b64enc $pair.Cert) "tls.key" (b64enc $pair.Key) }}
+{{- end }}
+{{- $_ := set .Values.webhook "made" $there }}
+{{- end }}
+{{- toJson .Values.webhook.made }}
+{{- end }}
+
+{{/*
+Puts a fence in force: (list $ NAME), or (list $ NAME NAMESPACES) for one that other releases have elsewhere.
+*/}}
+{{- define "nested-docker.binding" -}}
+{{- $root := first . }}
+{{- $name := printf "%s-%s" (include "nested-docker.name" $root) (index . 1) }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ $name }}
+  labels:
+    {{- include "nested-docker.labels" $root | nindent 4 }}
+spec:
+  policyName: {{ $name }}
+  validationActions: [Deny]
+  {{- with rest (rest .) | first }}
+  matchResources:
+    {{- include "nested-docker.inNamespaces" . | nindent 4 }}
+  {{- end }}
 {{- end }}

@@ -15,11 +15,12 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from nested_docker.adapters.resources import RESOURCES
-from nested_docker.domain.names import FIELD_MANAGER, STATUS_FIELD_MANAGER
+from nested_docker.domain.names import FIELD_MANAGER, FINALIZER_FIELD_MANAGER, STATUS_FIELD_MANAGER
 from nested_docker.domain.ports import KubeError, Manifest
 
 TIMEOUT_SECONDS = 15.0
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 JSON = "application/json"
 
 
@@ -62,6 +63,14 @@ class KubeClient:
         """Server-side apply of the status, by a field manager of its own."""
         query = {"fieldManager": STATUS_FIELD_MANAGER, "force": "true"}
         return await self._write("PATCH", manifest, query=query, content_type=APPLY, subresource="status")
+
+    async def set_finalizers(self, manifest: Manifest) -> Manifest:
+        """Write nothing but the finalizers of an object, at the resource version that the manifest names.
+
+        A merge patch, since an applied list keeps what another field manager has come to own as well.
+        """
+        query = {"fieldManager": FINALIZER_FIELD_MANAGER}
+        return await self._write("PATCH", manifest, query=query, content_type=MERGE)
 
     async def replace(self, manifest: Manifest) -> Manifest:
         """Write an object whole, at the resource version that the manifest names."""

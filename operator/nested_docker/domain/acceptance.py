@@ -16,6 +16,7 @@ from nested_docker.domain.allowance import oversteps
 from nested_docker.domain.effective import EffectiveSpec, Enforcement, OperatorDefaults, resolve
 from nested_docker.domain.modes import MODES, ModeBehaviour
 from nested_docker.domain.observed import Observed
+from nested_docker.domain.placement import Placement, tenants_own
 from nested_docker.domain.policy import Decision, judge
 from nested_docker.domain.reasons import Reason, Type
 from nested_docker.domain.request import request
@@ -66,17 +67,21 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | Rejecte
     if isinstance(chosen, Rejected):
         return chosen
     class_name, offered = chosen
+    placement = observed.place or Placement(observed.owner, offered.pod_namespace or "")
     wanted = spec.mode or observed.status.mode
-    if wanted is not None and wanted not in offered.modes:
-        return Rejected(
-            Reason.MODE_NOT_OFFERED,
-            f"spec.mode {wanted}: NestedDockerClass {class_name} offers {', '.join(offered.modes)}; choose one of "
-            "these, or leave spec.mode out",
-        )
+    rejected = _not_offered(wanted, class_name, offered) or _misplaced(spec, class_name, placement, observed)
+    if rejected is not None:
+        return rejected
     outcomes: list[Accepted | Rejected] = []
     for mode in [wanted] if wanted is not None else offered.modes:
         outcome = _try_mode(
-            mode, spec=spec, class_name=class_name, offered=offered, observed=observed, defaults=defaults
+            mode,
+            spec=spec,
+            class_name=class_name,
+            offered=offered,
+            placement=placement,
+            observed=observed,
+            defaults=defaults,
         )
         if isinstance(outcome, Accepted) and outcome.reason == Reason.GRANTED:
             return outcome
@@ -102,6 +107,43 @@ def _choose_class(spec: NestedDockerSpec, observed: Observed) -> tuple[str, Nest
     return name, offered
 
 
+def _not_offered(mode: Mode | None, class_name: str, offered: NestedDockerClassSpec) -> Rejected | None:
+    if mode is None or mode in offered.modes:
+        return None
+    return Rejected(
+        Reason.MODE_NOT_OFFERED,
+        f"spec.mode {mode}: NestedDockerClass {class_name} offers {', '.join(offered.modes)}; choose one of these, or "
+        "leave spec.mode out",
+    )
+
+
+def _misplaced(spec: NestedDockerSpec, class_name: str, placement: Placement, observed: Observed) -> Rejected | None:
+    """Why the daemon cannot be where its class has it; None: it can."""
+    if not placement.away:
+        return None
+    where = f"NestedDockerClass {class_name} has its pods in namespace {placement.namespace}"
+    if placement.namespace == placement.owner.namespace:
+        return Rejected(
+            Reason.CLASS_FORBIDS,
+            f"{where}, which is for pods only: create the NestedDocker in another namespace",
+        )
+    fields = [*tenants_own(spec)]
+    if fields:
+        return Rejected(
+            Reason.CLASS_FORBIDS,
+            f"{where}, where nothing of a NestedDocker's own may be: leave out {', '.join(fields)}, or use a class "
+            "without podNamespace",
+        )
+    facts = observed.pod_namespaces.get(placement.namespace)
+    if facts is None or facts.terminating:
+        state = "does not exist" if facts is None else "is being deleted"
+        return Rejected(
+            Reason.POD_NAMESPACE_MISSING,
+            f"{where}, which {state}: a cluster admin creates it, or changes podNamespace of the class",
+        )
+    return None
+
+
 def _no_default(defaults: tuple[str, ...]) -> Rejected:
     if defaults:
         return Rejected(
@@ -122,6 +164,7 @@ def _try_mode(
     spec: NestedDockerSpec,
     class_name: str,
     offered: NestedDockerClassSpec,
+    placement: Placement,
     observed: Observed,
     defaults: OperatorDefaults,
 ) -> Accepted | Rejected:
@@ -140,8 +183,11 @@ def _try_mode(
     reason = Reason.GRANTED if decision.granted else _in_spite_of(observed, enforcement(observed, defaults))
     if reason is None:
         return Rejected(Reason.NO_POLICY, decision.message)
-    if not pod_security.passes(behaviour, observed.namespace_labels):
-        return Rejected(Reason.POD_SECURITY_DENIED, _pod_security_denial(behaviour, offered, observed))
+    labels = observed.labels(placement.namespace)
+    if not pod_security.passes(behaviour, labels):
+        return Rejected(
+            Reason.POD_SECURITY_DENIED, _pod_security_denial(behaviour, offered, placement.namespace, labels)
+        )
     obstacle = behaviour.obstacle(effective, observed.cluster)
     if obstacle is not None:
         return Rejected(obstacle.reason, obstacle.message)
@@ -196,10 +242,11 @@ def _told(mode: Mode, class_name: str, decision: Decision, reason: Reason) -> st
     return f"mode {mode} of class {class_name}, {decision.message}"
 
 
-def _pod_security_denial(mode: ModeBehaviour, offered: NestedDockerClassSpec, observed: Observed) -> str:
-    labels = observed.namespace_labels
+def _pod_security_denial(
+    mode: ModeBehaviour, offered: NestedDockerClassSpec, namespace: str, labels: Mapping[str, str]
+) -> str:
     others = [MODES[other] for other in offered.modes if pod_security.passes(MODES[other], labels)]
-    return pod_security.denial(mode, observed.owner.namespace, labels[pod_security.ENFORCE_LABEL], others)
+    return pod_security.denial(mode, namespace, labels[pod_security.ENFORCE_LABEL], others)
 
 
 def _joined(rejections: list[Rejected]) -> Rejected:

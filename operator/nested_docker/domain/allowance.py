@@ -18,6 +18,7 @@ from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH
 from nested_docker.domain.names import ANNOTATION_EFFECTIVE
+from nested_docker.domain.placement import Placement
 
 FREE = frozenset({"restartPolicy", "imagePullSecrets"})
 """Fields of the pod that a NestedDocker may set, whatever its class says."""
@@ -76,8 +77,9 @@ def oversteps(
     empty = NestedDockerSpec.model_validate({"mode": effective.mode.value})
     plain = resolve(empty, offered, effective.mode, defaults)
     mode = MODES[effective.mode]
-    made = pod(PodContext(owner, effective, defaults), mode, _KEY_SET)
-    without = pod(PodContext(owner, plain, defaults), mode, _KEY_SET)
+    placement = Placement(owner, offered.pod_namespace or "")
+    made = pod(PodContext(placement, effective, defaults), mode, _KEY_SET)
+    without = pod(PodContext(placement, plain, defaults), mode, _KEY_SET)
     return sorted({*_metadata(made, without), *_pod_fields(made["spec"], without["spec"])})
 
 

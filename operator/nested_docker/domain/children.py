@@ -10,6 +10,7 @@ from nested_docker.domain.drift import first_difference
 from nested_docker.domain.manifests.base import Identity, Manifest
 from nested_docker.domain.manifests.secrets import SecretManifest
 from nested_docker.domain.observed import DATA_DIGESTS, Observed, Ownership
+from nested_docker.domain.placement import Placement
 
 Desired = Manifest | SecretManifest
 
@@ -37,7 +38,31 @@ class Delete:
     uid: str
 
 
-Action = Create | Apply | Delete
+@dataclass(frozen=True)
+class Hold:
+    """Have the NestedDocker stay, whatever happens to it, until what it has elsewhere is gone.
+
+    Attributes:
+        finalizers: all that it has then.
+    """
+
+    finalizers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Release:
+    """Let the NestedDocker go, if nothing of it is to be found elsewhere.
+
+    Attributes:
+        finalizers: all that it has then.
+        namespaces: where to look before: a write whose answer was lost has left what nobody knows of.
+    """
+
+    finalizers: tuple[str, ...]
+    namespaces: tuple[str, ...]
+
+
+Action = Create | Apply | Delete | Hold | Release
 Stage = tuple[Action, ...]
 
 
@@ -54,6 +79,7 @@ class Children:
 
     def __init__(self, observed: Observed) -> None:
         self._observed = observed
+        self._home = Placement(observed.owner)
 
     def conflict(self, needed: Iterable[Identity]) -> Conflict | None:
         """The first of these names that is known to be another's."""
@@ -67,41 +93,68 @@ class Children:
         """Writes after which each of these is there as wanted; None is nothing wanted."""
         return tuple(action for desired in wanted if desired is not None for action in self._ensure_one(desired))
 
-    def remove(self, kind: str, *child_names: str) -> Stage:
+    def remove(self, *identities: Identity) -> Stage:
         """Deletions of our own objects of those names, where they are and are not going already."""
-        found = (self._observed.child(kind, name) for name in child_names)
-        return tuple(
-            self._delete(manifest)
-            for manifest in found
-            if manifest is not None
-            and self._observed.ownership(manifest) == Ownership.OURS
-            and "deletionTimestamp" not in manifest["metadata"]
-        )
+        present = dict(self._present())
+        return tuple(self._delete(present[identity]) for identity in identities if identity in present)
 
-    def remove_pods(self, *, but: str = "") -> Stage:
-        """Deletions of our pods, except the one of that name and those that are going already."""
-        return tuple(
-            self._delete(pod)
-            for pod in self._observed.pods()
-            if pod["metadata"]["name"] != but and "deletionTimestamp" not in pod["metadata"]
-        )
+    def remove_pods(self, *, but: Identity | None = None) -> Stage:
+        """Deletions of our pods, wherever they are, except that one and those that are going already."""
+        return self.remove(*(each for each, _ in self._present() if each.kind == "Pod" and each != but))
 
     def withdraw(self) -> Stage:
         """Take the files Secret away, so that new clients wait."""
-        return self.remove("Secret", names.files_secret(self._observed.owner.name))
+        return self.remove(self._home.files_secret)
 
     def teardown(self, *, keep_pods: bool = False) -> tuple[Stage, ...]:
         """Remove everything but claims: first what clients wait for, last the key set that names the pod."""
-        name = self._observed.owner.name
-        stages: tuple[Stage, ...] = (
+        home = self._home
+        return nonempty(
             self.withdraw(),
-            self.remove("Secret", names.env_secret(name))
-            + self.remove("Service", name)
-            + self.remove("NetworkPolicy", name)
+            self.remove(home.env_secret, home.service, home.network_policy)
+            + self.remove(*self._elsewhere("Service", "NetworkPolicy"))
             + (() if keep_pods else self.remove_pods()),
-            () if keep_pods else self.remove("Secret", names.tls_secret(name)),
+            () if keep_pods else self.remove(home.tls_secret, *self._elsewhere("Secret")),
         )
-        return tuple(stage for stage in stages if stage)
+
+    def leave_others(self, placement: Placement) -> Stage:
+        """Deletions of what is in other places than this one, pods aside."""
+        at_home = self._home.beside_pod if placement.away else ()
+        elsewhere = self._elsewhere("Service", "NetworkPolicy", "Secret")
+        return self.remove(*at_home, *(each for each in elsewhere if each.namespace != placement.namespace))
+
+    # --- what no owner reference takes along --------------------------------------------------
+
+    def hold(self, placement: Placement) -> Stage:
+        """The finalizer, before anything is made where only it makes sure of its end."""
+        finalizers = self._observed.finalizers
+        if not placement.away or names.FINALIZER in finalizers:
+            return ()
+        return (Hold((*finalizers, names.FINALIZER)),)
+
+    def release(self) -> Stage:
+        """The end of the finalizer."""
+        finalizers = self._observed.finalizers
+        if names.FINALIZER not in finalizers:
+            return ()
+        kept = tuple(finalizer for finalizer in finalizers if finalizer != names.FINALIZER)
+        return (Release(kept, tuple(self._observed.possible_pod_namespaces())),)
+
+    def farewell(self) -> tuple[Stage, ...]:
+        """Remove what is elsewhere, and let the NestedDocker go; what is beside it, the garbage collector removes."""
+        return nonempty(
+            self.remove(*self._elsewhere("Pod", "Service", "NetworkPolicy", "Secret")),
+            self.release(),
+        )
+
+    def _elsewhere(self, *kinds: str) -> tuple[Identity, ...]:
+        return tuple(
+            each for each, _ in self._present() if each.kind in kinds and each.namespace != self._home.namespace
+        )
+
+    def _present(self) -> Iterable[tuple[Identity, Manifest]]:
+        """What is ours, and is not going already."""
+        return ((each, found) for each, found in self._observed.ours() if "deletionTimestamp" not in found["metadata"])
 
     def _ensure_one(self, desired: Desired) -> Iterable[Action]:
         manifest = desired.manifest if isinstance(desired, SecretManifest) else desired
@@ -131,7 +184,7 @@ class Children:
 def marks_of_a_pod(manifest: Manifest) -> Manifest:
     """What makes a pod ours: all that is ever put back on a running one, which else changes by replacement only."""
     metadata = manifest["metadata"]
-    kept = {key: metadata[key] for key in ("name", "namespace", "ownerReferences")}
+    kept = {key: metadata[key] for key in ("name", "namespace", "ownerReferences") if key in metadata}
     labels = {key: value for key, value in metadata["labels"].items() if key in names.OWN_LABELS}
     return {"apiVersion": manifest["apiVersion"], "kind": "Pod", "metadata": kept | {"labels": labels}}
 
@@ -140,3 +193,8 @@ def _without_name(manifest: Manifest) -> Manifest:
     """What drift is looked for in: everything but the identity."""
     metadata = {key: value for key, value in manifest["metadata"].items() if key not in {"name", "namespace"}}
     return {key: value for key, value in manifest.items() if key != "apiVersion"} | {"metadata": metadata}
+
+
+def nonempty(*stages: Stage) -> tuple[Stage, ...]:
+    """The stages in which there is anything to do."""
+    return tuple(stage for stage in stages if stage)

@@ -74,6 +74,7 @@ class EffectiveSpec:
     host_socket_path: str
     host_socket_gid: int | None
     idle_timeout_seconds: int | None
+    pod_namespace: str | None
     origins: Mapping[str, Origin]
 
     @cached_property
@@ -100,6 +101,7 @@ class EffectiveSpec:
             "hostSocket.path": self.host_socket_path if self.mode == Mode.HOST_SOCKET else None,
             "hostSocket.gid": self.host_socket_gid,
             "idleTimeoutSeconds": self.idle_timeout_seconds,
+            "podNamespace": self.pod_namespace,
         }
         whole |= {f"engine.{key}": value for key, value in self.engine.dump().items()}
         return {path: value for path, value in whole.items() if path in self.origins and value is not None}
@@ -115,6 +117,8 @@ class Change:
 
 def first_change(fingerprint: str, effective: EffectiveSpec) -> Change | None:
     """What differs between a pod's fingerprint and the effective spec; the user's own changes first."""
+    if fingerprint == effective.fingerprint:
+        return None
     now: dict[str, str] = json.loads(effective.fingerprint)
     try:
         before: dict[str, str] = json.loads(fingerprint)
@@ -149,6 +153,7 @@ def resolve(
         idle_timeout_seconds=layers.pick(
             "idleTimeoutSeconds", spec.idle_timeout_seconds, offered.lifetime.idle_timeout_seconds, None
         ),
+        pod_namespace=layers.pick("podNamespace", None, offered.pod_namespace, None),
         origins=layers.origins,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from nested_docker.api.meta import GROUP
@@ -11,10 +12,12 @@ from nested_docker.api.meta import GROUP
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OPERATOR = "nested-docker-operator"
 LABEL_NAME = f"{GROUP}/name"
+LABEL_NAMESPACE = f"{GROUP}/namespace"
+"""Namespace of the NestedDocker, on children in another one: no owner reference leads there."""
 LABEL_UID = f"{GROUP}/uid"
 LABEL_KEY_SET = f"{GROUP}/key-set"
 LABEL_ROLE = f"{GROUP}/role"
-OWN_LABELS = frozenset({MANAGED_BY, LABEL_NAME, LABEL_UID, LABEL_KEY_SET, LABEL_ROLE})
+OWN_LABELS = frozenset({MANAGED_BY, LABEL_NAME, LABEL_NAMESPACE, LABEL_UID, LABEL_KEY_SET, LABEL_ROLE})
 
 ANNOTATION_EFFECTIVE = f"{GROUP}/effective"
 ANNOTATION_CONTACT = f"{GROUP}/contact"
@@ -25,8 +28,12 @@ ANNOTATION_RESTART = f"{GROUP}/restart"
 NAMESPACE_ENFORCEMENT = f"{GROUP}/enforcement"
 """Label of a namespace: `Enforce`, `Warn` or `Audit`, in the operator's stead."""
 
+FINALIZER = f"{GROUP}/cleanup"
+"""Keeps a NestedDocker until what it has in another namespace is gone, where no garbage collector looks."""
+
 FIELD_MANAGER = OPERATOR
 STATUS_FIELD_MANAGER = f"{OPERATOR}-status"
+FINALIZER_FIELD_MANAGER = f"{OPERATOR}-finalizer"
 
 WATCH_SELECTOR = f"{MANAGED_BY}={OPERATOR}"
 """Label selector of every child, so that the operator sees its own objects and no others."""
@@ -43,14 +50,24 @@ def digest(value: Any, length: int = 10) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
-def pod_name(name: str, key_set: str) -> str:
+def stem(uid: str) -> str:
+    """What children are named after where NestedDockers of many namespaces meet."""
+    return f"nd-{digest(uid)}"
+
+
+def has_stem(name: str) -> bool:
+    """Whether a name is of that form, and so one that only the operator gives."""
+    return _STEM.match(name) is not None
+
+
+def pod_name(stem: str, key_set: str) -> str:
     """The pod that serves with that key set: each replacement has a name of its own, known beforehand."""
-    return f"{name}-{key_set[:5]}"
+    return f"{stem}-{key_set[:5]}"
 
 
-def tls_secret(name: str) -> str:
+def tls_secret(stem: str) -> str:
     """The operator's own Secret with all key material."""
-    return f"{name}-tls"
+    return f"{stem}-tls"
 
 
 def files_secret(name: str) -> str:
@@ -82,6 +99,8 @@ def common_labels(name: str, uid: str) -> dict[str, str]:
     """Labels of every child."""
     return {MANAGED_BY: OPERATOR, LABEL_NAME: name, LABEL_UID: uid}
 
+
+_STEM = re.compile(r"nd-[0-9a-f]{10}(-|$)")
 
 DOCKER_PORT = 2376
 """The port that Docker uses for TLS."""

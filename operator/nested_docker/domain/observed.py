@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
@@ -15,6 +16,7 @@ from nested_docker.domain.conditions import parse_timestamp
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.manifests.base import Identity, Manifest, Owner
 from nested_docker.domain.modes.base import ClusterFacts
+from nested_docker.domain.placement import Placement
 from nested_docker.domain.reasons import Reason
 
 DATA_DIGESTS = "dataDigests"
@@ -55,6 +57,14 @@ class Refusal:
     message: str
 
 
+@dataclass(frozen=True)
+class NamespaceFacts:
+    """What is known of a namespace that exists."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    terminating: bool = False
+
+
 class Ownership(Enum):
     """Whose an observed object is."""
 
@@ -65,15 +75,25 @@ class Ownership(Enum):
 
 @dataclass(frozen=True)
 class Observed:
-    """A snapshot of everything that a plan depends on."""
+    """A snapshot of everything that a plan depends on.
+
+    Attributes:
+        deleted: whether somebody has deleted the NestedDocker, which stays as long as it has finalizers.
+        namespace_labels: of the NestedDocker's namespace.
+        pod_namespaces: those that exist of the namespaces in which classes have their pods.
+        children: what bears the NestedDocker's marks, wherever it is and whoever's it is.
+    """
 
     owner: Owner
     spec: Mapping[str, Any]
     created: datetime
     generation: int = 1
     annotations: Mapping[str, str] = field(default_factory=dict)
+    finalizers: tuple[str, ...] = ()
+    deleted: bool = False
     status: NestedDockerStatus = field(default_factory=NestedDockerStatus)
     namespace_labels: Mapping[str, str] = field(default_factory=dict)
+    pod_namespaces: Mapping[str, NamespaceFacts] = field(default_factory=dict)
     classes: Mapping[str, NestedDockerClassSpec] = field(default_factory=dict)
     default_classes: tuple[str, ...] = ()
     policies: Mapping[str, NestedDockerPolicySpec] = field(default_factory=dict)
@@ -84,12 +104,20 @@ class Observed:
     refusal: Refusal | None = None
     diagnoses: Mapping[str, str] = field(default_factory=dict)
 
-    def child(self, kind: str, name: str) -> Manifest | None:
-        """An observed child, whoever's it is."""
-        return self.children.get(Identity(kind, name))
+    def labels(self, namespace: str) -> Mapping[str, str]:
+        """Labels of the NestedDocker's namespace, or of one with pods."""
+        if namespace == self.owner.namespace:
+            return self.namespace_labels
+        return self.pod_namespaces.get(namespace, NamespaceFacts()).labels
 
     def ownership(self, manifest: Manifest) -> Ownership:
-        """Whose an observed object is: by its controller, else by our labels (a kept claim has no controller)."""
+        """Whose an observed object is: by its controller, else by our labels.
+
+        A kept claim has no controller, and nothing has one in another namespace. There the labels must name the
+        uid: what is there has a name that nobody else gives, and a NestedDocker's successor is another one.
+        """
+        if manifest["metadata"]["namespace"] != self.owner.namespace:
+            return self._ownership_elsewhere(manifest["metadata"])
         for reference in manifest["metadata"].get("ownerReferences", []):
             if reference.get("controller"):
                 if reference.get("uid") == self.owner.uid:
@@ -100,17 +128,60 @@ class Observed:
         labelled = labels.get(names.MANAGED_BY) == names.OPERATOR and labels.get(names.LABEL_NAME) == self.owner.name
         return Ownership.OURS if labelled else Ownership.FOREIGN
 
-    def pods(self) -> Iterator[Manifest]:
-        """Our own pods, the current one and those being replaced."""
-        for identity, manifest in self.children.items():
-            if identity.kind == "Pod" and self.ownership(manifest) == Ownership.OURS:
-                yield manifest
+    def _ownership_elsewhere(self, metadata: Manifest) -> Ownership:
+        controlled = any(reference.get("controller") for reference in metadata.get("ownerReferences", []))
+        if controlled or not names.has_stem(metadata["name"]):
+            return Ownership.FOREIGN
+        labels = metadata.get("labels", {})
+        if labels.get(names.LABEL_UID) == self.owner.uid:
+            return Ownership.OURS
+        named = (labels.get(names.LABEL_NAMESPACE), labels.get(names.LABEL_NAME))
+        return Ownership.PREVIOUS if named == (self.owner.namespace, self.owner.name) else Ownership.FOREIGN
+
+    def ours(self) -> Iterator[tuple[Identity, Manifest]]:
+        """Our own children."""
+        return (
+            (each, manifest) for each, manifest in self.children.items() if self.ownership(manifest) == Ownership.OURS
+        )
+
+    def places(self) -> Iterator[Placement]:
+        """Where its daemon may be: where status says, at home, and where classes have their pods.
+
+        Nowhere else, whatever labels say: who can write in some namespace can set our labels there, and must not
+        slip a key set of his own to a NestedDocker of somebody else's.
+        """
+        return (
+            Placement(self.owner, name) for name in dict.fromkeys((self.status.pod_namespace, "", *self.pod_namespaces))
+        )
+
+    def possible_pod_namespaces(self) -> list[str]:
+        """Namespaces, its own aside, in which it may have something that nobody has seen yet, and that are to stay."""
+        default = self.default_classes[0] if len(self.default_classes) == 1 else ""
+        offered = self.classes.get(self.spec.get("className") or self.status.class_name or default)
+        names_of_both = {self.status.pod_namespace, offered.pod_namespace if offered else None}
+        return sorted(
+            name for name, facts in self.pod_namespaces.items() if name in names_of_both and not facts.terminating
+        )
+
+    @property
+    def place(self) -> Placement | None:
+        """Where the daemon is: where its key set is; None: nowhere, so that the next one may be anywhere.
+
+        Its class may want it elsewhere by now. Like everything that a class wants, that waits for the next pod.
+        """
+        return self._kept[0] if self._kept else None
 
     def key_set(self) -> KeySet | None:
         """The key set in force; None: there is none, or somebody has edited it."""
-        if self.issued is not None:
-            return self.issued
-        secret = self.child("Secret", names.tls_secret(self.owner.name))
+        return self.issued or (self._kept[1] if self._kept else None)
+
+    @cached_property
+    def _kept(self) -> tuple[Placement, KeySet] | None:
+        found = ((place, self._key_set_at(place)) for place in self.places())
+        return next(((place, key_set) for place, key_set in found if key_set is not None), None)
+
+    def _key_set_at(self, place: Placement) -> KeySet | None:
+        secret = self.children.get(place.tls_secret)
         if secret is None or self.ownership(secret) != Ownership.OURS:
             return None
         annotations = secret["metadata"].get("annotations", {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nested_docker.domain import names
+from nested_docker.domain.placement import Placement
 
 LIFETIME = timedelta(days=365)
 """Lifetime of certificates whose daemon has no deadline."""
@@ -56,13 +56,13 @@ class CertificateRequest:
 
 
 def certificate_request(
-    name: str, namespace: str, *, cluster_domain: str, now: datetime, deadline: datetime | None
+    placement: Placement, *, cluster_domain: str, now: datetime, deadline: datetime | None
 ) -> CertificateRequest:
-    """The key set of a NestedDocker's next pod."""
-    host = names.service_host(name, namespace)
+    """The key set of a NestedDocker's next pod, for the names of its Service."""
+    owner, service, host = placement.owner, placement.service, placement.host
     return CertificateRequest(
-        common_name=f"{namespace}/{name}",
-        dns_names=(name, f"{name}.{namespace}", host, f"{host}.{cluster_domain}", "localhost"),
+        common_name=f"{owner.namespace}/{owner.name}",
+        dns_names=(service.name, f"{service.name}.{service.namespace}", host, f"{host}.{cluster_domain}", "localhost"),
         ip_addresses=("127.0.0.1", "::1"),
         not_before=now - BACKDATED,
         not_after=(deadline or now + LIFETIME) + MARGIN,

@@ -16,7 +16,7 @@ from nested_docker.api.v1alpha1.nested_docker import BindingReference, EngineSta
 from nested_docker.api.v1alpha1.nested_docker_class import NetworkPolicyManagement
 from nested_docker.domain import life, names, pki
 from nested_docker.domain.acceptance import Accepted, Rejected, accept, overstepping
-from nested_docker.domain.children import Children, Conflict, Stage
+from nested_docker.domain.children import Children, Conflict, Stage, nonempty
 from nested_docker.domain.conditions import Conditions, timestamp
 from nested_docker.domain.effective import Change, OperatorDefaults, first_change
 from nested_docker.domain.manifests import secrets, storage
@@ -28,6 +28,7 @@ from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER
 from nested_docker.domain.observed import KeySet, Observed, Ownership
+from nested_docker.domain.placement import Placement
 from nested_docker.domain.pod_state import PodState
 from nested_docker.domain.reachability import Reachability, judge
 from nested_docker.domain.reasons import Reason, Type
@@ -73,7 +74,9 @@ class Plan:
 
 
 def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
-    """Plan the next step of a NestedDocker that is not being deleted."""
+    """Plan the next step of a NestedDocker."""
+    if observed.deleted:
+        return _farewell(observed, now)
     verdict = accept(observed, defaults)
     if isinstance(verdict, Rejected):
         # What has finished has had its grant, and its results are not taken back.
@@ -94,6 +97,15 @@ def _rejected(observed: Observed, verdict: Rejected, now: datetime) -> Plan:
     return Plan(stages=Children(observed).teardown(), status=_if_changed(observed, status))
 
 
+def _farewell(observed: Observed, now: datetime) -> Plan:
+    """Nothing is wanted any more, and nothing is judged; what stands in the way of the end is told."""
+    if observed.refusal is None:
+        return Plan(stages=Children(observed).farewell())
+    conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
+    conditions.set(Type.PROVISIONED, Status.FALSE, observed.refusal.reason, observed.refusal.message)
+    return Plan(status=_if_changed(observed, observed.status.model_copy(update={"conditions": conditions.summed_up()})))
+
+
 def _if_changed(observed: Observed, status: NestedDockerStatus) -> NestedDockerStatus | None:
     return None if status == observed.status else status
 
@@ -106,6 +118,8 @@ class _Planner:
         self.owner, self.effective = observed.owner, accepted.effective
         self.mode = MODES[self.effective.mode]
         self.manages_network = accepted.offered.network_policy == NetworkPolicyManagement.MANAGED
+        self.wanted = Placement(self.owner, self.effective.pod_namespace or "")
+        self.placement = observed.place or self.wanted
         self.children = Children(observed)
         self.conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
         self.conditions.set(Type.ACCEPTED, Status.TRUE, accepted.reason, accepted.message)
@@ -124,19 +138,23 @@ class _Planner:
         if self.observed.refusal is not None:
             return self._refused()
         if self.pod is None or self._must_renew():
-            rejected = self._no_new_pod()
-            if rejected is not None:
-                return _rejected(self.observed, rejected, self.now)
+            hindered = self._no_new_pod()
+            if hindered is not None:
+                return hindered
         if self._must_renew():
             return self._renew()
         assert self.key_set is not None  # noqa: S101 - narrows the type: no key set means renewal
         return self._serve(self.key_set)
 
-    def _no_new_pod(self) -> Rejected | None:
-        """Why no pod may be made, although one that runs may go on; None: one may."""
+    def _no_new_pod(self) -> Plan | None:
+        """What is to be done instead, where no pod may be made although one that runs may go on; None: one may."""
+        if self.placement != self.wanted:  # to leave is all that is done here: the next plan has nothing to heed
+            return Plan(stages=self.children.teardown())
         if self.accepted.reason == Reason.GRANT_LOST:
-            return Rejected(Reason.NO_POLICY, self.accepted.message)
-        return overstepping(self.observed, self.accepted, self.defaults)
+            rejected: Rejected | None = Rejected(Reason.NO_POLICY, self.accepted.message)
+        else:
+            rejected = overstepping(self.observed, self.accepted, self.defaults)
+        return None if rejected is None else _rejected(self.observed, rejected, self.now)
 
     # --- without a daemon ---------------------------------------------------------------------
 
@@ -170,8 +188,7 @@ class _Planner:
         if hold <= self.now:
             return Plan(
                 issue=pki.certificate_request(
-                    self.owner.name,
-                    self.owner.namespace,
+                    self.placement,
                     cluster_domain=self.defaults.cluster_domain,
                     now=self.now,
                     deadline=life.deadline(self.observed, self.accepted),
@@ -185,7 +202,7 @@ class _Planner:
             f"the pod ended soon after its start ({why}); another one is made at {timestamp(hold)}",
         )
         return Plan(
-            stages=_nonempty(self.children.withdraw()),
+            stages=nonempty(self.children.withdraw()),
             status=_if_changed(self.observed, self._status(serving=True)),
             requeue_at=hold,
         )
@@ -195,8 +212,8 @@ class _Planner:
     def _current_pod(self) -> PodState | None:
         if self.key_set is None:
             return None
-        expected = names.pod_name(self.owner.name, self.key_set.id)
-        return next((PodState(pod) for pod in self.observed.pods() if pod["metadata"]["name"] == expected), None)
+        expected = self.placement.pod(self.key_set.id)
+        return next((PodState(pod) for identity, pod in self.observed.ours() if identity == expected), None)
 
     def _must_renew(self) -> bool:
         """Whether the key set, and the pod that serves with it, must give way to new ones."""
@@ -252,14 +269,14 @@ class _Planner:
         self._tell_pending_update(key_set)
         template = self.accepted.spec.connection.secret_template
         if reach.contact:
-            stages += _nonempty(
-                self.children.ensure(secrets.env(self.owner, template)),
-                self.children.ensure(secrets.files(self.owner, template, reach.contact)),
+            stages += nonempty(
+                self.children.ensure(secrets.env(self.placement, template)),
+                self.children.ensure(secrets.files(self.placement, template, reach.contact)),
             )
         else:
-            stages = _nonempty(self.children.withdraw()) + stages
+            stages = nonempty(self.children.withdraw()) + stages
         return Plan(
-            stages=stages,
+            stages=nonempty(self.children.hold(self.placement), *stages, *self._release()),
             status=_if_changed(self.observed, self._status(serving=True, reach=reach)),
             dial=self._dial(reach),
             diagnose=self._diagnose(),
@@ -268,33 +285,39 @@ class _Planner:
 
     def _provision(self, key_set: KeySet) -> tuple[Stage, ...]:
         """Everything but the connection Secrets; the key set before what mounts it."""
-        context = PodContext(self.owner, self.effective, self.defaults)
+        placement = self.placement
+        context = PodContext(placement, self.effective, self.defaults)
         spec = self.accepted.spec
-        claim = storage.data_claim(self.owner, self.effective.storage) if self.mode.keeps_data else None
-        peers = network_policy(self.owner, spec.connection.clients, self.defaults.operator_namespace)
+        claim = storage.data_claim(placement, self.effective.storage) if self.mode.keeps_data else None
+        peers = network_policy(placement, spec.connection.clients, self.defaults.operator_namespace)
         restart = self.observed.annotations.get(names.ANNOTATION_RESTART)
         wanted_pod = None if self._must_wait_for_old_pod() else pod_manifest(context, self.mode, key_set.id, restart)
-        return _nonempty(
-            self.children.ensure(claim, secrets.tls(self.owner, key_set.id, timestamp(key_set.not_after))),
-            self.children.remove_pods(but=names.pod_name(self.owner.name, key_set.id))
-            + self.children.ensure(wanted_pod, service(self.owner, key_set.id), peers if self.manages_network else None)
-            + (() if self.manages_network else self.children.remove("NetworkPolicy", self.owner.name)),
+        return nonempty(
+            self.children.ensure(claim, secrets.tls(placement, key_set.id, timestamp(key_set.not_after))),
+            self.children.remove_pods(but=placement.pod(key_set.id))
+            + self.children.leave_others(placement)
+            + self.children.ensure(wanted_pod, service(placement, key_set.id), peers if self.manages_network else None)
+            + (() if self.manages_network else self.children.remove(placement.network_policy)),
         )
+
+    def _release(self) -> tuple[Stage, ...]:
+        """Back at home the finalizer has served its turn."""
+        return () if self.placement.away else nonempty(self.children.release())
 
     def _must_wait_for_old_pod(self) -> bool:
         """Two daemons on one data-root corrupt it, so a claim's next pod waits until the last one is gone."""
         kept = self.mode.keeps_data and self.effective.storage.type == StorageType.CLAIM
-        return kept and self.pod is None and any(True for _ in self.observed.pods())
+        here = {(identity.kind, identity.namespace) for identity, _ in self.observed.ours()}
+        return kept and self.pod is None and ("Pod", self.placement.namespace) in here
 
     def _names_needed(self) -> list[Identity]:
         """Every name that must be ours before the daemon can serve, those included that are made last."""
-        name = self.owner.name
-        secret_names = (names.tls_secret(name), names.env_secret(name), names.files_secret(name))
-        needed = [Identity("Service", name), *(Identity("Secret", secret) for secret in secret_names)]
+        place = self.placement
+        needed = [place.service, place.tls_secret, place.env_secret, place.files_secret]
         if self.manages_network:
-            needed.append(Identity("NetworkPolicy", name))
+            needed.append(place.network_policy)
         if self.effective.storage.type == StorageType.CLAIM:
-            needed.append(Identity("PersistentVolumeClaim", names.data_claim(name)))
+            needed.append(place.data_claim)
         return needed
 
     def _in_conflict(self, conflict: Conflict) -> Plan:
@@ -327,8 +350,7 @@ class _Planner:
     def _dial(self, reach: Reachability) -> Dial | None:
         if self.pod is None or not reach.wants_contact:
             return None
-        server_name = names.service_host(self.owner.name, self.owner.namespace)
-        return Dial(self.pod.uid, self.pod.restarts, self.pod.ip, server_name)
+        return Dial(self.pod.uid, self.pod.restarts, self.pod.ip, self.placement.host)
 
     def _silent_since(self) -> datetime | None:
         return self.pod.created if self.pod is not None and self.pod.waits_silently else None
@@ -362,12 +384,13 @@ class _Planner:
         return NestedDockerStatus(
             observed_generation=self.observed.generation,
             conditions=self.conditions.summed_up(),
-            binding=BindingReference(name=names.files_secret(self.owner.name)) if serving else None,
-            endpoint=names.endpoint(self.owner.name, self.owner.namespace) if serving else "",
+            binding=BindingReference(name=self.placement.files_secret.name) if serving else None,
+            endpoint=self.placement.endpoint if serving else "",
             class_name=self.accepted.class_name,
             mode=self.effective.mode,
             policy_name=self.accepted.policy,
-            pod_name=names.pod_name(self.owner.name, self.key_set.id) if serving and self.key_set else "",
+            pod_namespace=self.placement.pod_namespace if serving else "",
+            pod_name=self.placement.pod(self.key_set.id).name if serving and self.key_set else "",
             node_name=pod.node if pod and engine else "",
             engine=engine,
             isolation=self.mode.isolation,
@@ -386,7 +409,3 @@ class _Planner:
 
 def _status(holds: bool) -> Status:  # noqa: FBT001 - the condition itself
     return Status.TRUE if holds else Status.FALSE
-
-
-def _nonempty(*stages: Stage) -> tuple[Stage, ...]:
-    return tuple(stage for stage in stages if stage)

@@ -32,7 +32,7 @@ def denial(mode: ModeBehaviour, namespace: str, level: str, others: Sequence[Mod
         others: modes that would pass.
     """
     passing = ", ".join(other.mode for other in others)
-    remedy = f"choose mode {passing}" if passing else "no mode passes it: use a class with podNamespace"
+    remedy = f"choose mode {passing}" if passing else "no mode passes it: use a class whose podNamespace lets it in"
     return (
         f"namespace {namespace} enforces the Pod Security level {level} ({ENFORCE_LABEL}), which forbids what mode "
         f"{mode.mode} needs: {mode.pod_security.forbidden}. {remedy[0].upper()}{remedy[1:]}, or have a cluster admin "

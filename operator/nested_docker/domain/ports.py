@@ -50,6 +50,9 @@ class Kube(Protocol):
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
         """Delete exactly the object with that uid; one that is gone or another one of that name is no error."""
 
+    async def set_finalizers(self, manifest: Manifest) -> Manifest:
+        """Write nothing but the finalizers of an object, at the resource version that the manifest names."""
+
     async def replace(self, manifest: Manifest) -> Manifest:
         """Write an object whole, at the resource version that the manifest names."""
 

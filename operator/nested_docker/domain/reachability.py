@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nested_docker.domain import names
 from nested_docker.domain.modes.base import ModeBehaviour
 from nested_docker.domain.observed import Observed
+from nested_docker.domain.placement import Placement
 from nested_docker.domain.pod_state import STARTING, PodState
 from nested_docker.domain.reasons import Reason
 
@@ -63,7 +64,7 @@ def judge(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Reac
 
 def _contact(observed: Observed, pod: PodState) -> tuple[str, bool]:
     """The mark of the contact with this pod, from memory or as the files Secret keeps it."""
-    files = observed.child("Secret", names.files_secret(observed.owner.name))
+    files = observed.children.get(Placement(observed.owner).files_secret)
     kept = files["metadata"].get("annotations", {}).get(names.ANNOTATION_CONTACT, "") if files else ""
     kept = kept if kept.partition("/")[0] == pod.uid else ""
     if observed.contact is not None and observed.contact.pod_uid == pod.uid:

@@ -20,6 +20,8 @@ DENIALS = frozenset(
         Reason.CLASS_NOT_FOUND,
         Reason.MODE_NOT_OFFERED,
         Reason.NO_POLICY,
+        Reason.CLASS_FORBIDS,
+        Reason.POD_NAMESPACE_MISSING,
         Reason.OVERSTEPS_CLASS,
         Reason.POD_SECURITY_DENIED,
         Reason.RUNTIME_MISSING,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, ValuesView
+from collections.abc import Iterable, Mapping, ValuesView
 from typing import Any
 
 from nested_docker.domain.manifests.base import Identity
-from nested_docker.domain.names import LABEL_NAME
+from nested_docker.domain.names import LABEL_NAME, LABEL_NAMESPACE
 from nested_docker.engine.queue import Key
 from nested_docker.engine.trim import trim
 
@@ -51,7 +51,7 @@ class Cache:
         self._objects[kind][place] = trimmed
         owner = self.owner(trimmed, kind)
         if owner is not None:
-            self._children.setdefault(owner, set()).add(Identity(kind, metadata["name"]))
+            self._children.setdefault(owner, set()).add(Identity(kind, *place))
         new = known is None or _essence(known) != _essence(trimmed)
         self.governing_version += new and kind in GOVERNING_KINDS
         return new
@@ -83,32 +83,38 @@ class Cache:
         return self._objects[kind].values()
 
     def children(self, key: Key) -> dict[Identity, Manifest]:
-        """The children that carry a NestedDocker's name."""
+        """The children that carry a NestedDocker's name, in whatever namespace."""
         return {
-            identity: self._objects[identity.kind][key[0], identity.name] for identity in self._children.get(key, ())
+            identity: self._objects[identity.kind][identity.namespace, identity.name]
+            for identity in self._children.get(key, ())
         }
+
+    def owners(self) -> Iterable[Key]:
+        """NestedDockers that children carry the name of, whether they exist or not."""
+        return self._children.keys()
 
     @staticmethod
     def owner(obj: Mapping[str, Any], kind: str) -> Key | None:
         """The NestedDocker that an object belongs to; None: it is no child.
 
-        By its controller, and by its label only where it has none: a label is easily changed, and then
-        it is the old owner that must put it right.
+        By its controller, and by its labels only where it has none: a label is easily changed, and then
+        it is the old owner that must put it right. In another namespace than its NestedDocker's it has none.
         """
         if kind not in CHILD_KINDS:
             return None
         metadata = obj["metadata"]
-        name = metadata.get("labels", {}).get(LABEL_NAME)
+        labels, own = metadata.get("labels", {}), metadata.get("namespace", "")
         for reference in metadata.get("ownerReferences", []):
             if reference.get("controller") and reference.get("kind") == "NestedDocker":
-                name = reference["name"]
-        return (metadata.get("namespace", ""), name) if name else None
+                return own, reference["name"]
+        return (labels.get(LABEL_NAMESPACE, own), labels[LABEL_NAME]) if labels.get(LABEL_NAME) else None
 
     def _disown(self, known: Manifest, kind: str) -> None:
         owner = self.owner(known, kind)
         siblings = self._children.get(owner) if owner is not None else None
         if owner is not None and siblings is not None:
-            siblings.discard(Identity(kind, known["metadata"]["name"]))
+            metadata = known["metadata"]
+            siblings.discard(Identity(kind, metadata.get("namespace", ""), metadata["name"]))
             if not siblings:
                 del self._children[owner]
 

@@ -7,8 +7,8 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from nested_docker.domain import names, pki
-from nested_docker.domain.children import Action, Apply, Create, Delete, Stage, marks_of_a_pod
+from nested_docker.domain import pki
+from nested_docker.domain.children import Action, Apply, Create, Delete, Hold, Release, Stage, marks_of_a_pod
 from nested_docker.domain.manifests.base import Identity, Manifest
 from nested_docker.domain.manifests.secrets import SecretManifest, key_set_id, value_digest
 from nested_docker.domain.observed import Observed, Ownership, Refusal
@@ -16,6 +16,7 @@ from nested_docker.domain.ports import Kube, KubeError
 from nested_docker.domain.reasons import Reason
 from nested_docker.engine.cache import Cache
 from nested_docker.engine.errors import Outdated, Refused, translate
+from nested_docker.engine.finalizer import Finalizer
 from nested_docker.engine.queue import Key
 
 KeyMaterial = Mapping[str, bytes]
@@ -29,6 +30,7 @@ class Executor:
 
     def __init__(self, kube: Kube, cache: Cache) -> None:
         self._kube, self._cache = kube, cache
+        self._finalizer = Finalizer(kube, cache)
         self._keys: dict[Key, KeyMaterial] = {}
 
     def hold_keys(self, key: Key, keys: KeyMaterial) -> None:
@@ -46,17 +48,19 @@ class Executor:
             Outdated: the Secret does not hold the key set that was planned with.
         """
         key = (observed.owner.namespace, observed.owner.name)
-        key_set = observed.key_set()
+        place, key_set = observed.place, observed.key_set()
         held = self._keys.get(key)
         if held is not None and key_set is not None and _id(held) == key_set.id:
             return held
-        name = names.tls_secret(observed.owner.name)
-        secret = await self._kube.get("Secret", observed.owner.namespace, name)
+        if place is None or key_set is None:
+            raise Outdated("there is no key set")
+        where = place.tls_secret
+        secret = await self._kube.get("Secret", where.namespace, where.name)
         keys = _decoded(secret) if secret else {}
-        if secret is None or key_set is None or _id(keys) != key_set.id:
+        if secret is None or _id(keys) != key_set.id:
             if secret is not None:
                 self._cache.put(secret, "Secret")
-            raise Outdated(f"Secret {name} does not hold the key set {key_set.id if key_set else 'at all'}")
+            raise Outdated(f"Secret {where.name} does not hold the key set {key_set.id}")
         self._keys[key] = keys
         return keys
 
@@ -77,14 +81,17 @@ class Executor:
         """Whether a write that was refused before would be refused again, asked without writing.
 
         An object that is not among the next writes, since it only comes later, is looked up instead:
-        what stood in its way was another one's of that name.
+        what stood in its way was another one's of that name. The NestedDocker itself is never taken: that write is
+        simply tried again.
         """
+        if identity.kind == "NestedDocker":
+            return None
         for action in (action for stage in stages for action in stage):
             if isinstance(action, Create):
                 manifest = await self._manifest(observed, action.desired)
                 if _same(Identity.of(manifest), identity):
                     return await self._would_refuse(manifest, identity)
-        existing = await self._kube.get(identity.kind, observed.owner.namespace, identity.name)
+        existing = await self._kube.get(identity.kind, identity.namespace, identity.name)
         taken = existing is not None and observed.ownership(existing) != Ownership.OURS
         return _taken(identity) if taken else None
 
@@ -101,9 +108,17 @@ class Executor:
         return None
 
     async def _act(self, observed: Observed, action: Action) -> None:
-        if isinstance(action, Delete):
-            await self._kube.delete(action.identity.kind, observed.owner.namespace, action.identity.name, action.uid)
-            return
+        match action:
+            case Delete(identity, uid):
+                await self._kube.delete(identity.kind, identity.namespace, identity.name, uid)
+            case Hold(finalizers):
+                await self._finalizer.hold(observed, finalizers)
+            case Release():
+                await self._finalizer.release(observed, action)
+            case Create() | Apply():
+                await self._put(observed, action)
+
+    async def _put(self, observed: Observed, action: Create | Apply) -> None:
         manifest = await self._manifest(observed, action.desired)
         identity = Identity.of(manifest)
         try:
@@ -129,13 +144,13 @@ class Executor:
             Outdated: always; the next plan makes it.
         """
         existing = observed.children[identity]
-        await self._kube.delete(identity.kind, observed.owner.namespace, identity.name, existing["metadata"]["uid"])
+        await self._kube.delete(identity.kind, identity.namespace, identity.name, existing["metadata"]["uid"])
         self._cache.remove(existing, identity.kind)
         raise Outdated(f"{identity.kind} {identity.name} could not be mended and is made anew")
 
     async def _look_at_existing(self, observed: Observed, identity: Identity, manifest: Manifest) -> None:
         """An object of that name is there, but was not known: ours by a lost answer or a lost label, or another's."""
-        existing = await self._kube.get(identity.kind, observed.owner.namespace, identity.name)
+        existing = await self._kube.get(identity.kind, identity.namespace, identity.name)
         if existing is None:
             raise Outdated(f"{identity.kind} {identity.name} has just gone")
         if observed.ownership(existing) == Ownership.FOREIGN:

@@ -36,6 +36,11 @@ class Fenced:
         self._check()
         return await self._kube.replace(manifest)
 
+    async def set_finalizers(self, manifest: Manifest) -> Manifest:
+        """As `Kube.set_finalizers`."""
+        self._check()
+        return await self._kube.set_finalizers(manifest)
+
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
         """As `Kube.delete`."""
         self._check()

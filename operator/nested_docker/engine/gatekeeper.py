@@ -24,7 +24,7 @@ from nested_docker.engine.routing import Router
 
 logger = logging.getLogger(__name__)
 
-TOLD_ONLY = frozenset({Reason.RUNTIME_MISSING, Reason.POD_SECURITY_DENIED})
+TOLD_ONLY = frozenset({Reason.RUNTIME_MISSING, Reason.POD_SECURITY_DENIED, Reason.POD_NAMESPACE_MISSING})
 """What the cluster cannot do now but may tomorrow: a warning here, a condition later."""
 
 

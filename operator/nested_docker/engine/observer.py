@@ -15,7 +15,7 @@ from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTAT
 from nested_docker.domain.conditions import parse_timestamp
 from nested_docker.domain.manifests.base import Identity, Owner
 from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
-from nested_docker.domain.observed import Observed
+from nested_docker.domain.observed import NamespaceFacts, Observed
 from nested_docker.engine.cache import Cache
 from nested_docker.engine.queue import Key
 
@@ -47,18 +47,16 @@ class Observer:
         self._governing = self._read_governing()
 
     def observe(self, key: Key) -> Observed | None:
-        """The NestedDocker as it is known now; None: it is not there, or on its way out."""
+        """The NestedDocker as it is known now; None: it is not there."""
         obj = self._cache.get("NestedDocker", *key)
-        if obj is None or "deletionTimestamp" in obj["metadata"]:
-            return None
-        return self._look_at(obj, self._cache.children(key))
+        return None if obj is None else self._look_at(obj, self._cache.children(key))
 
     def candidate(self, obj: Mapping[str, Any]) -> Observed:
         """A NestedDocker that is only asked for yet, and so has no children."""
         return self._look_at(obj, {})
 
     def _look_at(self, obj: Mapping[str, Any], children: Mapping[Identity, Manifest]) -> Observed:
-        metadata = obj["metadata"]
+        metadata, status = obj["metadata"], _status(obj)
         namespace = self._cache.get("Namespace", "", metadata["namespace"])
         if self._governing.version != self._cache.governing_version:
             self._governing = self._read_governing()
@@ -68,14 +66,26 @@ class Observer:
             created=parse_timestamp(metadata.get("creationTimestamp") or NEVER),
             generation=metadata.get("generation", 0),
             annotations=metadata.get("annotations", {}),
-            status=_status(obj),
+            finalizers=tuple(metadata.get("finalizers", ())),
+            deleted="deletionTimestamp" in metadata,
+            status=status,
             namespace_labels=namespace["metadata"].get("labels", {}) if namespace else {},
+            pod_namespaces=self._pod_namespaces(status),
             classes=self._governing.classes,
             default_classes=self._governing.default_classes,
             policies=self._governing.policies,
             cluster=self._governing.cluster,
             children=children,
         )
+
+    def _pod_namespaces(self, status: NestedDockerStatus) -> dict[str, NamespaceFacts]:
+        names = {offered.pod_namespace for offered in self._governing.classes.values()} | {status.pod_namespace}
+        found = ((name, self._cache.get("Namespace", "", name)) for name in sorted(name for name in names if name))
+        return {
+            name: NamespaceFacts(obj["metadata"].get("labels", {}), "deletionTimestamp" in obj["metadata"])
+            for name, obj in found
+            if obj is not None
+        }
 
     def _read_governing(self) -> _Governing:
         return _Governing(

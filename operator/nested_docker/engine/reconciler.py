@@ -11,17 +11,19 @@ from nested_docker.api.v1alpha1 import API_VERSION, NestedDockerStatus
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.base import Identity
 from nested_docker.domain.manifests.secrets import value_digest
-from nested_docker.domain.observed import KeySet, Observed
+from nested_docker.domain.names import FINALIZER
+from nested_docker.domain.observed import KeySet, Observed, Refusal
 from nested_docker.domain.pki import CertificateRequest
 from nested_docker.domain.plan import Plan, plan
 from nested_docker.domain.ports import Certificates, Clock, Kube, KubeError, Recorder
-from nested_docker.domain.reasons import Type
+from nested_docker.domain.reasons import Reason, Type
 from nested_docker.domain.transitions import transitions
 from nested_docker.engine.cache import Cache
 from nested_docker.engine.contacts import Contacts
 from nested_docker.engine.errors import NamespaceEnds, Outdated, Refused
 from nested_docker.engine.executor import Executor
 from nested_docker.engine.observer import Observer
+from nested_docker.engine.orphans import Orphans
 from nested_docker.engine.queue import Key
 
 logger = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class Reconciler:
         self._defaults = defaults
         self._observer = Observer(cache)
         self._executor = Executor(kube, cache)
+        self._orphans = Orphans(kube, cache)
         self._refused: dict[Key, Identity] = {}
         self._diagnoses: dict[Key, _Diagnosis] = {}
 
@@ -78,7 +81,13 @@ class Reconciler:
             Refused: what was refused before still is, and its status tells so; ask again later.
         """
         try:
-            return await self._reconcile(key)
+            await self._orphans.collect(key)
+            observed = self._observer.observe(key)
+            if observed is not None and not observed.deleted:
+                return await self._reconcile(key)
+            self._forget(key)
+            await self._let_go(key)
+            return None
         except NamespaceEnds as ends:
             logger.info("nothing to do: %s", ends, extra={"namespace": key[0], "nested_docker": key[1]})
             return None
@@ -111,12 +120,42 @@ class Reconciler:
                 refused = now_refused
                 continue
             await self._finish(key, observed, planned)
-            if planned.diagnose and await self._diagnose(key, planned.diagnose):
+            if self._has_news(key, observed) or await self._diagnose(key, observed, planned.diagnose):
+                issued = None
                 continue
             if refused is not None:
                 raise refused
             return self._next_look(planned)
         raise NotSettled(f"{ATTEMPTS} plans in a row met a different cluster")
+
+    async def _let_go(self, key: Key) -> None:
+        """A NestedDocker that is deleted stays until what it has elsewhere is gone; why it stays longer is told."""
+        for _ in range(ATTEMPTS):
+            observed = self._observer.observe(key)
+            if observed is None:
+                return
+            try:
+                await self._executor.run(observed, plan(observed, self._clock.now(), self._defaults).stages)
+            except Outdated as outdated:
+                logger.debug("planning again: %s", outdated, extra={"namespace": key[0], "nested_docker": key[1]})
+            except KubeError as error:
+                if error.status == 403:
+                    await self._tell_hindrance(observed, error)
+                raise
+            else:
+                return
+        raise NotSettled(f"{ATTEMPTS} plans in a row met a different cluster")
+
+    async def _tell_hindrance(self, observed: Observed, error: KubeError) -> None:
+        message = (
+            f"deletion waits, since the operator may not remove what is in another namespace: {error.message}. It is "
+            "tried again from time to time; a cluster admin gives it its rights there back, or removes what is there "
+            f"and takes the finalizer {FINALIZER} off"
+        )
+        refused = replace(observed, refusal=Refusal(Reason.REFUSED_BY_API, message))
+        planned = plan(refused, self._clock.now(), self._defaults)
+        if planned.status is not None:
+            await self._write_status(observed, planned.status)
 
     async def _know_namespace(self, name: str) -> None:
         """A namespace that the watch has not brought yet is looked up: unknown labels are not absent ones.
@@ -191,18 +230,30 @@ class Reconciler:
                 "%s: %s", step.reason, step.message, extra={"namespace": owner.namespace, "nested_docker": owner.name}
             )
 
-    async def _diagnose(self, key: Key, pod_uid: str) -> bool:
-        """Look the kubelet's last warning up; whether it says something new."""
+    async def _diagnose(self, key: Key, observed: Observed, pod_uid: str) -> bool:
+        """Look the kubelet's last warning up, where a pod is in need of it; whether it says something new."""
+        if not pod_uid:
+            return False
         now, known = self._clock.now(), self._diagnoses.get(key)
         if known is not None and known.pod_uid != pod_uid:
             known = None
         if known is not None and now - known.at < DIAGNOSE_INTERVAL:
             return False
-        events = await self._kube.list("CoreEvent", key[0], fields=f"involvedObject.uid={pod_uid},type=Warning")
+        namespace = next(each.namespace for each, pod in observed.ours() if pod["metadata"].get("uid") == pod_uid)
+        events = await self._kube.list("CoreEvent", namespace, fields=f"involvedObject.uid={pod_uid},type=Warning")
         latest = max(events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")), default={})
         text = str(latest.get("message", ""))
         self._diagnoses[key] = _Diagnosis(pod_uid, text, now)
         return text != (known.text if known is not None else "")
+
+    def _has_news(self, key: Key, observed: Observed) -> bool:
+        """Whether the answer to a write has told what somebody did meanwhile: the watch then brings nothing new."""
+        now = self._observer.observe(key)
+        return now is not None and (now.generation, now.deleted, now.annotations) != (
+            observed.generation,
+            observed.deleted,
+            observed.annotations,
+        )
 
     def _next_look(self, planned: Plan) -> datetime | None:
         again = self._clock.now() + DIAGNOSE_INTERVAL if planned.diagnose else None

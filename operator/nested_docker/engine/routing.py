@@ -30,8 +30,11 @@ class Router:
         self._enqueue(kind, obj)
 
     def everything(self) -> None:
-        """Every NestedDocker wants a look, without haste: this replica has just begun to lead."""
-        for key in self._all():
+        """Every NestedDocker wants a look, without haste: this replica has just begun to lead.
+
+        Those too that are gone and have left children: their end may have come while nobody led.
+        """
+        for key in dict.fromkeys((*self._all(), *self._cache.owners())):
             self._queue.add(key, Priority.BACKGROUND)
 
     def _enqueue(self, kind: str, obj: Mapping[str, Any]) -> None:
@@ -46,13 +49,24 @@ class Router:
             owner = self._cache.owner(obj, kind)
             return [(owner, Priority.NEARLY_READY)] if owner else []
         if kind == "Namespace":
-            return [(key, Priority.BACKGROUND) for key in self._all() if key[0] == metadata["name"]]
+            concerned = self._all() if self._has_pods(metadata["name"]) else self._in(metadata["name"])
+            return [(key, Priority.BACKGROUND) for key in concerned]
         if kind == "Node":
             return [(key, Priority.BACKGROUND) for key in self._on_node(metadata["name"])]
         return [(key, Priority.BACKGROUND) for key in self._all()]
 
     def _all(self) -> list[Key]:
         return [(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in self._cache.all("NestedDocker")]
+
+    def _in(self, namespace: str) -> list[Key]:
+        return [key for key in self._all() if key[0] == namespace]
+
+    def _has_pods(self, namespace: str) -> bool:
+        """Whether it may be other namespaces' NestedDockers that have their pods in it."""
+        classes, requests = self._cache.all("NestedDockerClass"), self._cache.all("NestedDocker")
+        return any(obj["spec"].get("podNamespace") == namespace for obj in classes) or any(
+            obj.get("status", {}).get("podNamespace") == namespace for obj in requests
+        )
 
     def _on_node(self, node: str) -> list[Key]:
         pods = (pod for pod in self._cache.all("Pod") if pod["spec"].get("nodeName") == node)

@@ -21,6 +21,7 @@ METADATA = (
     "deletionTimestamp",
     "labels",
     "annotations",
+    "finalizers",
     "ownerReferences",
 )
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

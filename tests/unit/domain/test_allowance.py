@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.domain.test_manifests import FULL_ENGINE, WORKLOAD
-from tests.unit.factory import DEFAULTS, OWNER, class_spec, observed
+from tests.unit.factory import DEFAULTS, HOME, OWNER, class_spec, observed
 
 from nested_docker.api.meta import Mode
 from nested_docker.domain import allowance
@@ -207,7 +207,7 @@ def test_what_is_not_refused_keeps_every_word_of_the_class(spec: dict[str, Any],
     verdict = accepted(copy.deepcopy(spec), {"podTemplate": copy.deepcopy(template)})
     if allowance.oversteps(verdict.effective, verdict.offered, owner=OWNER, defaults=DEFAULTS):
         return
-    made = pod(PodContext(OWNER, verdict.effective, DEFAULTS), MODES[verdict.effective.mode], "0123456789")
+    made = pod(PodContext(HOME, verdict.effective, DEFAULTS), MODES[verdict.effective.mode], "0123456789")
     said = template.get("spec", {})
     assert template.get("metadata", {}).get("labels", {}).items() <= made["metadata"]["labels"].items()
     assert template.get("metadata", {}).get("annotations", {}).items() <= made["metadata"]["annotations"].items()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.factory import DEFAULTS, OWNER, class_spec, observed
+from tests.unit.factory import DEFAULTS, HOME, class_spec, observed
 from tests.unit.snapshot import matches_snapshot
 
 from nested_docker.api.meta import Mode
@@ -53,7 +53,7 @@ WORKLOAD = {
 def make_pod(spec: dict[str, Any], **class_fields: Any) -> dict[str, Any]:
     accepted = accept(observed(spec, classes={"standard": class_spec(**class_fields)}), DEFAULTS)
     assert isinstance(accepted, Accepted), accepted
-    context = PodContext(OWNER, accepted.effective, DEFAULTS)
+    context = PodContext(HOME, accepted.effective, DEFAULTS)
     return pod(context, MODES[accepted.effective.mode], "0123456789")
 
 
@@ -92,12 +92,12 @@ def test_the_other_children() -> None:
     assert isinstance(claim, Accepted)
     matches_snapshot(
         "children",
-        service(OWNER, "0123456789"),
-        network_policy(OWNER, [], "operator-system"),
-        storage.data_claim(OWNER, claim.effective.storage),
-        secrets.tls(OWNER, "0123456789", "2027-01-01T00:00:00Z").filled(dict.fromkeys(pki.KEYS, b"x")),
-        secrets.env(OWNER, claim.spec.connection.secret_template).filled({}),
-        secrets.files(OWNER, claim.spec.connection.secret_template, "uid/0").filled(dict.fromkeys(pki.KEYS, b"x")),
+        service(HOME, "0123456789"),
+        network_policy(HOME, [], "operator-system"),
+        storage.data_claim(HOME, claim.effective.storage),
+        secrets.tls(HOME, "0123456789", "2027-01-01T00:00:00Z").filled(dict.fromkeys(pki.KEYS, b"x")),
+        secrets.env(HOME, claim.spec.connection.secret_template).filled({}),
+        secrets.files(HOME, claim.spec.connection.secret_template, "uid/0").filled(dict.fromkeys(pki.KEYS, b"x")),
     )
 
 

@@ -173,7 +173,7 @@ class TestAcceptance:
 class TestLoss:
     def test_an_edited_child_is_put_back(self) -> None:
         world = settled()
-        world.children[Identity("Service", "build")]["spec"]["selector"] = {"app": "other"}
+        world.children[Identity("Service", "team-a", "build")]["spec"]["selector"] = {"app": "other"}
         (stage,) = world.plan().stages
         assert [action.difference for action in stage] == ["spec.selector.app"]
 
@@ -299,14 +299,15 @@ class TestOwnership:
             "kind": kind,
             "metadata": {
                 "name": name,
+                "namespace": "team-a",
                 "uid": "theirs",
                 "labels": {names.LABEL_NAME: "build"},
                 "ownerReferences": [{"kind": "Deployment", "name": "x", "uid": "x", "controller": True}],
             },
         }
-        world = World(children={Identity(kind, name): theirs})
+        world = World(children={Identity(kind, "team-a", name): theirs})
         world.settle()
-        assert world.children == {Identity(kind, name): theirs}
+        assert world.children == {Identity(kind, "team-a", name): theirs}
         assert ready(world)[1] == "NameConflict"
         world.children.clear()
         world.settle()
@@ -317,11 +318,12 @@ class TestOwnership:
             "kind": "Service",
             "metadata": {
                 "name": "build",
+                "namespace": "team-a",
                 "uid": "old",
                 "ownerReferences": [{"kind": "NestedDocker", "name": "build", "uid": "old", "controller": True}],
             },
         }
-        world = World(children={Identity("Service", "build"): left})
+        world = World(children={Identity("Service", "team-a", "build"): left})
         world.step()
         assert ready(world)[1] == "WaitingForPrevious"
 
@@ -428,7 +430,7 @@ def test_whatever_happens_it_converges_to_one_pod_and_three_secrets(steps: list[
 
 def _disturb(world: World, step: str, writes: int) -> None:
     pods = [child for identity, child in world.children.items() if identity.kind == "Pod"]
-    service, keys = world.children.get(Identity("Service", "build")), world.secret("build-tls")
+    service, keys = world.children.get(Identity("Service", "team-a", "build")), world.secret("build-tls")
     if step == "delete pod":
         for pod in pods:
             pod["metadata"]["deletionTimestamp"] = "2026-03-01T12:05:00Z"
@@ -436,7 +438,7 @@ def _disturb(world: World, step: str, writes: int) -> None:
         for pod in pods:
             pod["status"]["phase"] = "Failed"
     elif step == "delete secret":
-        world.children.pop(Identity("Secret", "build-docker"), None)
+        world.children.pop(Identity("Secret", "team-a", "build-docker"), None)
     elif step == "edit service" and service:
         service["spec"]["selector"] = {}
     elif step == "edit keys" and keys:

@@ -60,6 +60,17 @@ class FakeKube:
             raise KubeError(409, "Conflict", "the object has been modified")
         return self._store("replace", place, manifest)
 
+    async def set_finalizers(self, manifest: Manifest) -> Manifest:
+        await self._turn()
+        place, metadata = self._place(manifest), manifest["metadata"]
+        existing = self.objects.get(place)
+        if existing is None:
+            raise KubeError(404, "NotFound", f"{place} not found")
+        if existing["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
+            raise KubeError(409, "Conflict", "the object has been modified")
+        changed = existing | {"metadata": existing["metadata"] | {"finalizers": metadata["finalizers"]}}
+        return self._store("finalize", place, changed)
+
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         await self._turn()
         return copy.deepcopy(self.objects.get((kind, namespace or "", name)))
@@ -71,13 +82,14 @@ class FakeKube:
         return [
             copy.deepcopy(obj)
             for (each, place, _), obj in self.objects.items()
-            if each == kind and namespace in {None, place}
+            if each == kind and namespace in {None, place} and _has(obj, labels)
         ]
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
         await self._turn()
         self.writes.append(f"delete {kind}/{name}")
-        self.objects.pop((kind, namespace, name), None)
+        if uid in {"", self.objects.get((kind, namespace, name), {"metadata": {}})["metadata"].get("uid")}:
+            self.objects.pop((kind, namespace, name), None)
 
     async def _turn(self) -> None:
         if self.stall is not None:
@@ -97,3 +109,9 @@ class FakeKube:
     def _place(manifest: Manifest) -> tuple[str, str, str]:
         metadata = manifest["metadata"]
         return manifest["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
+def _has(obj: Manifest, selector: str) -> bool:
+    """Whether an object has all labels of a selector of the form `a=b,c=d`."""
+    wanted = dict(each.split("=", 1) for each in selector.split(",") if each)
+    return wanted.items() <= obj["metadata"].get("labels", {}).items()

@@ -63,7 +63,7 @@ def test_what_left_our_sight_comes_back() -> None:
     cache.put(child("s", "owner", version=1), "Service")
     cache.remove(child("s", "owner", version=2), "Service")
     assert cache.put(child("s", "owner", version=3), "Service")
-    assert Identity("Service", "s") in cache.children(("ns", "owner"))
+    assert Identity("Service", "ns", "s") in cache.children(("ns", "owner"))
 
 
 async def test_a_changed_label_reaches_the_controller() -> None:
@@ -74,7 +74,7 @@ async def test_a_changed_label_reaches_the_controller() -> None:
         service = obj("s", version=version)
         router.seen("Service", service | {"metadata": service["metadata"] | owned | {"labels": {LABEL_NAME: label}}})
         assert await taken(queue) == ["a"]
-    assert Identity("Service", "s") in cache.children(("ns", "a"))
+    assert Identity("Service", "ns", "s") in cache.children(("ns", "a"))
 
 
 def test_the_end_of_a_predecessor_leaves_its_successor() -> None:
@@ -82,14 +82,14 @@ def test_the_end_of_a_predecessor_leaves_its_successor() -> None:
     cache.put(child("p", "owner", uid="old"), "Pod")
     cache.put(child("p", "owner", uid="new", version=2), "Pod")
     cache.remove(child("p", "owner", uid="old"), "Pod")
-    assert Identity("Pod", "p") in cache.children(("ns", "owner"))
+    assert Identity("Pod", "ns", "p") in cache.children(("ns", "owner"))
 
 
 def test_children_are_found_by_their_owner() -> None:
     cache = Cache()
     cache.put(child("p", "owner"), "Pod")
     cache.put(child("s", "owner", uid="s"), "Secret")
-    assert set(cache.children(("ns", "owner"))) == {Identity("Pod", "p"), Identity("Secret", "s")}
+    assert set(cache.children(("ns", "owner"))) == {Identity("Pod", "ns", "p"), Identity("Secret", "ns", "s")}
     cache.remove(child("p", "owner"), "Pod")
     cache.remove(child("s", "owner", uid="s"), "Secret")
     assert cache.children(("ns", "owner")) == {}

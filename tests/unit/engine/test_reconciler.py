@@ -103,6 +103,24 @@ async def test_what_is_refused_is_unmade_and_then_only_asked_for(reconciler: Rec
     assert kube.writes == before
 
 
+@pytest.mark.parametrize(("change", "left"), [({"suspend": True}, 0), ({"engine": {"mtu": 1300}}, 4)])
+async def test_an_edit_that_a_status_writes_answer_brings_is_not_overlooked(
+    reconciler: Reconciler, kube: FullKube, change: dict[str, Any], left: int
+) -> None:
+    kube.full = False
+    write, wanted = kube.apply_status, kube.objects["NestedDocker", *KEY]
+
+    async def meanwhile(manifest: dict[str, Any]) -> dict[str, Any]:
+        edit = {"spec": wanted["spec"] | change, "metadata": wanted["metadata"] | {"generation": 2}}
+        kube.objects["NestedDocker", *KEY] |= edit
+        return await write(manifest)
+
+    kube.apply_status = meanwhile  # type: ignore[method-assign]
+    await reconciler.reconcile(KEY)
+    assert len(made(kube)) == left
+    assert len([write for write in kube.writes if write.startswith("create Pod")]) == (2 if left else 1)
+
+
 async def test_room_heals(reconciler: Reconciler, kube: FullKube) -> None:
     with pytest.raises(Refused):
         await reconciler.reconcile(KEY)

@@ -262,6 +262,9 @@ class NestedDockerStatus(KubeModel):
     class_name: str = Field(default="", description="Class in force since acceptance.", max_length=253)
     mode: Mode | None = Field(default=None, description="Mode in force since acceptance.")
     policy_name: str = Field(default="", description="NestedDockerPolicy that grants it.", max_length=253)
+    pod_namespace: str = Field(
+        default="", description="Namespace of pod and Service, where it is not the NestedDocker's own.", max_length=63
+    )
     pod_name: str = Field(default="", description="Pod that holds the daemon.", max_length=253)
     node_name: str = Field(default="", description="Node that the pod runs on.", max_length=253)
     engine: EngineStatus | None = Field(default=None, description="The daemon, as it told of itself.")

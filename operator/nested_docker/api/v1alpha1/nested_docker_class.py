@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from nested_docker.api.meta import AbsolutePath, DnsSubdomain, KubeModel, Mode, ResourceRequirements
+from nested_docker.api.meta import AbsolutePath, DnsLabel, DnsSubdomain, KubeModel, Mode, ResourceRequirements, schema
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
 
 DEFAULT_CLASS_ANNOTATION = "nesteddocker.dev/is-default-class"
@@ -24,6 +24,45 @@ class HostSocketSpec(KubeModel):
         ge=1,
         le=4_294_967_294,
     )
+
+
+_STRINGS: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
+_NAMED: dict[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": {"type": "string"}},
+        "x-kubernetes-preserve-unknown-fields": True,
+    },
+}
+_SPEC_OF_PODS: dict[str, Any] = {
+    "containers": _NAMED,
+    "initContainers": _NAMED,
+    "volumes": _NAMED,
+    "imagePullSecrets": _NAMED,
+    "nodeSelector": _STRINGS,
+    "tolerations": {"type": "array", "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+    "affinity": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    "securityContext": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+}
+POD_TEMPLATE: dict[str, Any] = {
+    "x-kubernetes-preserve-unknown-fields": True,
+    "properties": {
+        "metadata": {
+            "type": "object",
+            "description": "Labels and annotations of the pod.",
+            "properties": {"labels": _STRINGS, "annotations": _STRINGS},
+        },
+        "spec": {
+            "type": "object",
+            "description": "Specification of the pod.",
+            "properties": _SPEC_OF_PODS,
+            "x-kubernetes-preserve-unknown-fields": True,
+        },
+    },
+}
+"""As much of a pod template's shape as the operator relies on; the rest is judged when the pod is made."""
 
 
 class LifetimeSpec(KubeModel):
@@ -50,6 +89,18 @@ class NetworkPolicyManagement(StrEnum):
 class NestedDockerClassSpec(KubeModel):
     """A kind of Docker daemon that the cluster offers."""
 
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(
+            rules=(
+                (
+                    "!has(self.podNamespace) || !has(self.storage) || self.storage.type != 'Claim'",
+                    "a claim stays with its NestedDocker, and podNamespace has the pods elsewhere: use storage type "
+                    "Ephemeral or EmptyDir, or leave podNamespace out",
+                ),
+            )
+        )
+    }
+
     modes: Annotated[list[Mode], Field(min_length=1, max_length=3)] = Field(
         description="Modes on offer, the preferred one first.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
@@ -67,10 +118,15 @@ class NestedDockerClassSpec(KubeModel):
         default=None,
         description="A pod template (`metadata`, `spec`) that the daemon's pod is laid over: what the operator "
         "sets itself wins, what it does not set is taken from here.",
-        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+        json_schema_extra=POD_TEMPLATE,
     )
     runtime_class_name: DnsSubdomain | None = Field(
         default=None, description="RuntimeClass of the pod; empty: what the mode needs."
+    )
+    pod_namespace: DnsLabel | None = Field(
+        default=None,
+        description="Namespace of the daemons' pods, for users' namespaces that must not have such pods; what a "
+        "NestedDocker would bring into it of its own is refused. Empty: each NestedDocker's own.",
     )
     host_socket: HostSocketSpec = Field(
         default=HostSocketSpec(), description="The node's Docker socket, for mode `HostSocket`."

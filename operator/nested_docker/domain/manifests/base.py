@@ -33,35 +33,37 @@ class Owner:
 
 @dataclass(frozen=True, order=True)
 class Identity:
-    """Which object is meant within a NestedDocker's namespace."""
+    """Which object is meant."""
 
     kind: str
+    namespace: str
     name: str
 
     @classmethod
     def of(cls, manifest: Manifest) -> Identity:
         """The identity of a manifest or an observed object."""
-        return cls(manifest["kind"], manifest["metadata"]["name"])
+        metadata = manifest["metadata"]
+        return cls(manifest["kind"], metadata["namespace"], metadata["name"])
 
 
 def child(
     api_version: str,
-    kind: str,
-    name: str,
+    identity: Identity,
     owner: Owner,
     *,
     labels: dict[str, str] | None = None,
     annotations: dict[str, str] | None = None,
     owned: bool = True,
 ) -> Manifest:
-    """The head of a child; `owned=False` leaves it behind when its NestedDocker is deleted."""
-    metadata: Manifest = {
-        "name": name,
-        "namespace": owner.namespace,
-        "labels": (labels or {}) | names.common_labels(owner.name, owner.uid),
-    }
+    """The head of a child; `owned=False` leaves it behind when its NestedDocker is deleted.
+
+    An owner reference does not reach into another namespace. There, labels say all that it would.
+    """
+    beside = identity.namespace == owner.namespace
+    marks = names.common_labels(owner.name, owner.uid) | ({} if beside else {names.LABEL_NAMESPACE: owner.namespace})
+    metadata: Manifest = {"name": identity.name, "namespace": identity.namespace, "labels": (labels or {}) | marks}
     if annotations:
         metadata["annotations"] = annotations
-    if owned:
+    if owned and beside:
         metadata["ownerReferences"] = [owner.reference()]
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+    return {"apiVersion": api_version, "kind": identity.kind, "metadata": metadata}

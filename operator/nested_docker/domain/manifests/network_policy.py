@@ -6,29 +6,37 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker import ClientPeer
 from nested_docker.domain import names
-from nested_docker.domain.manifests.base import Manifest, Owner, child
+from nested_docker.domain.manifests.base import Manifest, child
+from nested_docker.domain.placement import Placement
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 
 
-def network_policy(owner: Owner, clients: list[ClientPeer], operator_namespace: str) -> Manifest:
-    """Ingress to the Docker port only, from `clients` (empty: the own namespace) and the operator."""
-    peers = [_peer(client) for client in clients] or [{"podSelector": {}}]
+def network_policy(placement: Placement, clients: list[ClientPeer], operator_namespace: str) -> Manifest:
+    """Ingress to the Docker port only, from `clients` (empty: the NestedDocker's namespace) and the operator."""
+    peers = [_peer(client, placement) for client in clients or [ClientPeer()]]
     operator = {
-        "namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: operator_namespace}},
+        **_namespace(operator_namespace),
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "nested-docker"}},
     }
-    manifest = child("networking.k8s.io/v1", "NetworkPolicy", owner.name, owner)
+    manifest = child("networking.k8s.io/v1", placement.network_policy, placement.owner)
     manifest["spec"] = {
-        "podSelector": {"matchLabels": {names.LABEL_UID: owner.uid}},
+        "podSelector": {"matchLabels": {names.LABEL_UID: placement.owner.uid}},
         "policyTypes": ["Ingress"],
         "ingress": [{"from": [*peers, operator], "ports": [{"port": names.DOCKER_PORT, "protocol": "TCP"}]}],
     }
     return manifest
 
 
-def _peer(client: ClientPeer) -> dict[str, Any]:
+def _peer(client: ClientPeer, placement: Placement) -> dict[str, Any]:
+    """Without a namespaceSelector a NetworkPolicy means its own namespace; a user means the NestedDocker's."""
     peer: dict[str, Any] = {"podSelector": client.pod_selector.dump() if client.pod_selector else {}}
     if client.namespace_selector is not None:
         peer["namespaceSelector"] = client.namespace_selector.dump()
+    elif placement.away:
+        peer |= _namespace(placement.owner.namespace)
     return peer
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: name}}}

@@ -26,7 +26,7 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
         key_set: name of the key set that it serves with.
         restart: the NestedDocker's restart annotation, kept so that a new value is seen as new.
     """
-    effective, owner = context.effective, context.owner
+    effective, placement = context.effective, context.placement
     template = effective.pod_template
     template_metadata = template.get("metadata", {})
     marks = {names.ANNOTATION_EFFECTIVE: effective.fingerprint}
@@ -36,9 +36,8 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
     annotations = template_metadata.get("annotations", {}) | dict(effective.scheduling.pod_annotations)
     manifest = child(
         "v1",
-        "Pod",
-        names.pod_name(owner.name, key_set),
-        owner,
+        placement.pod(key_set),
+        placement.owner,
         labels=labels | {names.LABEL_KEY_SET: key_set, names.LABEL_ROLE: "daemon"},
         annotations=annotations | marks,
     )
@@ -137,7 +136,7 @@ def _workload_container(context: PodContext, container: WorkloadContainer) -> Ma
 
 
 def _volumes(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
-    owner, effective = context.owner, context.effective
+    placement, effective = context.placement, context.effective
     server_items = [
         {"key": CA_CERTIFICATE, "path": "ca.pem"},
         {"key": SERVER_CERTIFICATE, "path": "cert.pem"},
@@ -147,11 +146,11 @@ def _volumes(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
         {"name": "socket", "emptyDir": {}},
         {
             "name": "server-certificates",
-            "secret": {"secretName": names.tls_secret(owner.name), "items": server_items},
+            "secret": {"secretName": placement.tls_secret.name, "items": server_items},
         },
     ]
     if mode.keeps_data:
-        volumes.append({"name": "data", **storage.data_volume(owner.name, effective.storage)})
+        volumes.append({"name": "data", **storage.data_volume(placement, effective.storage)})
     if effective.workload is not None:
         volumes.append({"name": "workspace", "emptyDir": {}})
     return volumes + mode.volumes(context)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
 from nested_docker.domain import names, pki
-from nested_docker.domain.manifests.base import Manifest, Owner, child
+from nested_docker.domain.manifests.base import Identity, Manifest, Owner, child
+from nested_docker.domain.placement import Placement
 
 CERT_PATH = "/certs/client"
 """Where the recipes mount the files Secret, and so what DOCKER_CERT_PATH says."""
@@ -56,37 +57,37 @@ def key_set_id(digests: dict[str, str]) -> str:
     return names.digest({key: digests.get(key, "") for key in pki.KEYS})
 
 
-def tls(owner: Owner, key_set: str, not_after: str) -> SecretManifest:
+def tls(placement: Placement, key_set: str, not_after: str) -> SecretManifest:
     """The operator's own Secret: made in one write before the pod, so that half a key set cannot exist.
 
     It carries its own digest, so that a set that somebody has edited is known as such.
     """
     manifest = child(
         "v1",
-        "Secret",
-        names.tls_secret(owner.name),
-        owner,
+        placement.tls_secret,
+        placement.owner,
         annotations={names.ANNOTATION_NOT_AFTER: not_after, names.ANNOTATION_DATA_DIGEST: key_set},
     )
     manifest["type"] = "Opaque"
     return SecretManifest(manifest, copies={key: key for key in pki.KEYS})
 
 
-def env(owner: Owner, template: SecretTemplate) -> SecretManifest:
+def env(placement: Placement, template: SecretTemplate) -> SecretManifest:
     """The client's environment."""
     literals = {
-        "DOCKER_HOST": names.endpoint(owner.name, owner.namespace),
+        "DOCKER_HOST": placement.endpoint,
         "DOCKER_TLS_VERIFY": "1",
         "DOCKER_CERT_PATH": CERT_PATH,
     }
-    return SecretManifest(_connection(names.env_secret(owner.name), owner, template, {}), literals=literals)
+    manifest = _connection(placement.env_secret, placement.owner, template, {})
+    return SecretManifest(manifest, literals=literals)
 
 
-def files(owner: Owner, template: SecretTemplate, contact: str) -> SecretManifest:
+def files(placement: Placement, template: SecretTemplate, contact: str) -> SecretManifest:
     """The client's key pair, and the keys of the Service Binding specification.
 
     Args:
-        owner: the NestedDocker.
+        placement: where the daemon is.
         template: further labels and annotations.
         contact: which start of which pod has answered; kept as an annotation, so that the Secret
             itself tells whether the daemon it opens is the present one.
@@ -94,9 +95,9 @@ def files(owner: Owner, template: SecretTemplate, contact: str) -> SecretManifes
     literals = {
         "type": "docker",
         "provider": "nested-docker",
-        "host": names.service_host(owner.name, owner.namespace),
+        "host": placement.host,
         "port": str(names.DOCKER_PORT),
-        "uri": names.endpoint(owner.name, owner.namespace),
+        "uri": placement.endpoint,
     }
     copies = {
         "ca.pem": pki.CA_CERTIFICATE,
@@ -106,15 +107,14 @@ def files(owner: Owner, template: SecretTemplate, contact: str) -> SecretManifes
         "private-key": pki.CLIENT_KEY,
     }
     annotations = {names.ANNOTATION_CONTACT: contact}
-    manifest = _connection(names.files_secret(owner.name), owner, template, annotations)
+    manifest = _connection(placement.files_secret, placement.owner, template, annotations)
     return SecretManifest(manifest | {"type": "servicebinding.io/docker"}, literals=literals, copies=copies)
 
 
-def _connection(name: str, owner: Owner, template: SecretTemplate, annotations: dict[str, str]) -> Manifest:
+def _connection(identity: Identity, owner: Owner, template: SecretTemplate, annotations: dict[str, str]) -> Manifest:
     manifest = child(
         "v1",
-        "Secret",
-        name,
+        identity,
         owner,
         labels=dict(template.labels),
         annotations=dict(template.annotations) | annotations,

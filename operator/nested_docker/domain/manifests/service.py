@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from nested_docker.domain import names
-from nested_docker.domain.manifests.base import Manifest, Owner, child
+from nested_docker.domain.manifests.base import Manifest, child
+from nested_docker.domain.placement import Placement
 
 
-def service(owner: Owner, key_set: str) -> Manifest:
+def service(placement: Placement, key_set: str) -> Manifest:
     """A Service that selects the one pod serving with this key set.
 
     Not-ready addresses are published: clients are let in by the files Secret, which is written as
     soon as the daemon answers, a second before the kubelet calls the pod ready. The key set in the
     selector keeps a pod that is being replaced out.
     """
-    manifest = child("v1", "Service", owner.name, owner)
+    manifest = child("v1", placement.service, placement.owner)
     manifest["spec"] = {
         "type": "ClusterIP",
         "publishNotReadyAddresses": True,
-        "selector": {names.LABEL_UID: owner.uid, names.LABEL_KEY_SET: key_set},
+        "selector": {names.LABEL_UID: placement.owner.uid, names.LABEL_KEY_SET: key_set},
         "ports": [
             {
                 "name": "docker-tls",

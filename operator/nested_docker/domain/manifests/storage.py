@@ -11,28 +11,28 @@ from nested_docker.api.v1alpha1.engine import (
     StorageSpec,
     StorageType,
 )
-from nested_docker.domain import names
-from nested_docker.domain.manifests.base import Manifest, Owner, child
+from nested_docker.domain.manifests.base import Manifest, child
+from nested_docker.domain.placement import Placement
 
 
-def data_volume(name: str, storage: StorageSpec) -> dict[str, Any]:
+def data_volume(placement: Placement, storage: StorageSpec) -> dict[str, Any]:
     """The pod's volume for the data-root: always one, since overlay2 cannot lie on the container's own overlay."""
     match storage.type:
         case StorageType.EPHEMERAL if storage.ephemeral:
             claim = _claim_spec(storage.ephemeral.size, storage.ephemeral.storage_class_name)
             return {"ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
         case StorageType.CLAIM:
-            return {"persistentVolumeClaim": {"claimName": names.data_claim(name)}}
+            return {"persistentVolumeClaim": {"claimName": placement.data_claim.name}}
         case _:
             return {"emptyDir": _empty_dir(storage.empty_dir or EmptyDirStorage())}
 
 
-def data_claim(owner: Owner, storage: StorageSpec) -> Manifest | None:
+def data_claim(placement: Placement, storage: StorageSpec) -> Manifest | None:
     """The claim that outlives pods, for storage type `Claim`."""
     if storage.type != StorageType.CLAIM or storage.claim is None:
         return None
     deleted_with_owner = storage.claim.when_deleted == RetentionPolicy.DELETE
-    manifest = child("v1", "PersistentVolumeClaim", names.data_claim(owner.name), owner, owned=deleted_with_owner)
+    manifest = child("v1", placement.data_claim, placement.owner, owned=deleted_with_owner)
     manifest["spec"] = _claim_spec(storage.claim.size, storage.claim.storage_class_name)
     return manifest
 

@@ -10,7 +10,8 @@ from typing import Protocol
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults
-from nested_docker.domain.manifests.base import Manifest, Owner
+from nested_docker.domain.manifests.base import Manifest
+from nested_docker.domain.placement import Placement
 from nested_docker.domain.reasons import Reason
 
 
@@ -58,7 +59,7 @@ class PodSecurity:
 class PodContext:
     """What a mode builds its part of the pod from."""
 
-    owner: Owner
+    placement: Placement
     effective: EffectiveSpec
     defaults: OperatorDefaults
 

@@ -1,0 +1,64 @@
+"""YAML and JSON as the API server would get them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nested_docker.cli.streams import UnreadableError, documents
+
+READ: dict[str, tuple[str, list[Any]]] = {
+    "nothing": ("", []),
+    "comments": ("# a\n# b\n", []),
+    "a stream with an empty document": ("a: 1\n---\n---\nb: 2\n", [{"a": 1}, None, {"b": 2}]),
+    "JSON": ('{"a": [1, null, "x"]}', [{"a": [1, None, "x"]}]),
+    "JSON with tabs": ('{\n\t"a": 1\n}', [{"a": 1}]),
+    "YAML that begins like JSON": ("{a: 1}\n---\nb: 2\n", [{"a": 1}, {"b": 2}]),
+    "keys become text": ("2: a\ntrue: b\n", [{"2": "a", "true": "b"}]),
+    "a day is text": ("a: 2026-03-01\n", [{"a": "2026-03-01"}]),
+    "anchors and merges": (
+        "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: *a\n",
+        [{"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}, "c": {"x": 1, "y": 2}}],
+    ),
+    "merges of merges": (
+        "a:\n  b: &b {<<: &c {x: 1}, x: 2}\nd: {<<: *b, x: 3}\n",
+        [{"a": {"b": {"x": 2}}, "d": {"x": 3}}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_read(name: str) -> None:
+    text, expected = READ[name]
+    assert list(documents(text)) == expected
+
+
+REFUSED = {
+    "syntax": ("a: [\n", "line 2, column 1: "),
+    "a key twice": ("a: 1\nb: 2\na: 3\n", "line 3, column 1: the key a is there twice: leave one out"),
+    "a key twice, deep within": ("x: [{y: {a: 1, a: 2}}]\n", "the key a is there twice"),
+    "a key twice in JSON": ('{"x": {"a": 1, "a": 2}}', "the key a is there twice"),
+    "a tag": ("a: !!python/object:os.system {}\n", "could not determine a constructor for the tag"),
+    "no number": ("a: .nan\n", "it cannot be written as JSON"),
+    "bytes": ("a: !!binary aGk=\n", "it cannot be written as JSON"),
+    "itself": ("a: &a [*a]\n", "it cannot be written as JSON"),
+    "control characters": ("a: \x00\n", "control characters are not allowed"),
+    "depth": ("[" * 5000 + "]" * 5000, "nest"),
+    "depth in JSON": ('{"a":' * 100_000 + "1" + "}" * 100_000, "it is nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(name: str) -> None:
+    text, told = REFUSED[name]
+    with pytest.raises(UnreadableError) as caught:
+        list(documents(text))
+    assert told in str(caught.value)
+
+
+def test_what_stands_before_is_read() -> None:
+    stream = documents("a: 1\n---\nb: [\n")
+    assert next(stream) == {"a": 1}
+    with pytest.raises(UnreadableError):
+        next(stream)

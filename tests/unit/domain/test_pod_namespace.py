@@ -1,0 +1,612 @@
+"""Classes with a pod namespace: what is where, that it heals, moves and ends there, and that nobody else gets in."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.factory import AWAY, DEFAULTS, HOME, NOW, OWNER, class_spec, observed
+from tests.unit.snapshot import matches_snapshot
+from tests.unit.world import EVERYTHING, Crashed, World
+
+from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1 import NestedDockerSpec
+from nested_docker.api.v1alpha1.nested_docker import ClientPeer, SecretTemplate
+from nested_docker.domain import names, pki
+from nested_docker.domain.acceptance import Accepted, Rejected, accept
+from nested_docker.domain.children import Create, Hold, Release
+from nested_docker.domain.effective import resolve
+from nested_docker.domain.manifests import secrets
+from nested_docker.domain.manifests.base import Identity, Owner
+from nested_docker.domain.manifests.network_policy import network_policy
+from nested_docker.domain.manifests.pod import pod
+from nested_docker.domain.manifests.service import service
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.observed import DATA_DIGESTS, NamespaceFacts, Observed, Ownership
+from nested_docker.domain.placement import Placement
+from nested_docker.domain.plan import plan
+from nested_docker.domain.reasons import Reason, Type
+
+PSA = "pod-security.kubernetes.io/enforce"
+DIND = {"mode": "Dind"}
+THERE = PodContext(
+    AWAY,
+    resolve(NestedDockerSpec.model_validate(DIND), class_spec(podNamespace=AWAY.namespace), Mode.DIND, DEFAULTS),
+    DEFAULTS,
+)
+NAMESPACES = {"daemons": NamespaceFacts({PSA: "privileged"}), "others": NamespaceFacts()}
+
+
+def offering(pod_namespace: str | None, **fields: Any) -> dict[str, Any]:
+    """What makes the class have its pods there."""
+    return {"classes": {"standard": class_spec(podNamespace=pod_namespace, **fields)}}
+
+
+def world(spec: dict[str, Any] | None = None, pod_namespace: str | None = "daemons", **fields: Any) -> World:
+    given_fields = {"pod_namespaces": NAMESPACES, "namespace_labels": {PSA: "restricted"}} | offering(pod_namespace)
+    return World(DIND if spec is None else spec, **(given_fields | fields))
+
+
+def settled(*args: Any, **fields: Any) -> World:
+    made = world(*args, **fields)
+    made.settle()
+    return made
+
+
+def change(made: World, **fields: Any) -> None:
+    """Change what governs the NestedDocker, or the NestedDocker."""
+    made.base = replace(made.base, **fields)
+
+
+def ready(made: World) -> tuple[str, str]:
+    condition = made.status.condition(Type.READY)
+    assert condition is not None
+    return condition.status.value, condition.reason
+
+
+def told(made: World, type_: Type = Type.READY) -> str:
+    condition = made.status.condition(type_)
+    assert condition is not None
+    return condition.message
+
+
+def shape(made: World) -> dict[str, Any]:
+    """Everything there is, without what differs from run to run."""
+    names_of_pods = {each.name: each.name[:-5] + "KEY" for each in made.children if each.kind == "Pod"}
+    children = {
+        (each.kind, each.namespace, names_of_pods.get(each.name, each.name)): {
+            key: value for key, value in child["metadata"]["labels"].items() if key != names.LABEL_KEY_SET
+        }
+        for each, child in sorted(made.children.items())
+    }
+    status = made.status
+    return {
+        "children": children,
+        "finalizers": made.finalizers,
+        "ready": status and ready(made),
+        "where": (status.pod_namespace, status.endpoint, bool(status.pod_name)),
+    }
+
+
+def crash(made: World, writes: int, act: Callable[[World], None]) -> None:
+    """Have the operator die after so many writes from now on, and start again."""
+    made.writes_left = writes
+    with contextlib.suppress(Crashed):
+        act(made)
+    made.writes_left = made.contact = None
+
+
+class TestPlacement:
+    def test_whole_manifests(self) -> None:
+        template = SecretTemplate()
+        matches_snapshot(
+            "children-in-pod-namespace",
+            {key: value for key, value in pod(THERE, MODES[Mode.DIND], "0123456789").items() if key != "spec"},
+            service(AWAY, "0123456789"),
+            network_policy(AWAY, [], "operator-system"),
+            secrets.tls(AWAY, "0123456789", "2027-01-01T00:00:00Z").filled(dict.fromkeys(pki.KEYS, b"x")),
+            secrets.env(AWAY, template).filled({}),
+            secrets.files(AWAY, template, "uid/0").filled(dict.fromkeys(pki.KEYS, b"x")),
+        )
+
+    def test_the_pod_mounts_the_key_set_that_is_there(self) -> None:
+        made = pod(THERE, MODES[Mode.DIND], "0123456789")
+        (mounted,) = [volume["secret"]["secretName"] for volume in made["spec"]["volumes"] if "secret" in volume]
+        assert mounted == AWAY.tls_secret.name
+
+    def test_the_certificate_is_for_the_service(self) -> None:
+        request = pki.certificate_request(AWAY, cluster_domain="cluster.local", now=NOW, deadline=None)
+        host = f"{AWAY.service.name}.daemons.svc"
+        assert {host, f"{host}.cluster.local", f"{AWAY.service.name}.daemons", "localhost"} <= {*request.dns_names}
+        assert not [name for name in request.dns_names if "team-a" in name]
+        assert request.common_name == "team-a/build"
+
+    def test_one_name_in_two_namespaces_is_two_names_over_there(self) -> None:
+        other = Placement(Owner("build", "team-b", "99999999-2222-3333-4444-555555555555"), "daemons")
+        assert not {*AWAY.beside_pod, AWAY.pod("k")} & {*other.beside_pod, other.pod("k")}
+
+    def test_names_fit_and_are_known_as_ours(self) -> None:
+        for identity in (*AWAY.beside_pod, AWAY.pod("0123456789")):
+            assert len(identity.name) <= 63
+            assert names.has_stem(identity.name)
+        assert not any(names.has_stem(name) for name in ("nd-build", "build-tls", "nd-0123456789x", "x-nd-0123456789"))
+
+    @pytest.mark.parametrize(
+        ("client", "selector"),
+        [
+            (ClientPeer(), {"matchLabels": {"kubernetes.io/metadata.name": "team-a"}}),
+            (
+                ClientPeer.model_validate({"podSelector": {"matchLabels": {"app": "ci"}}}),
+                {"matchLabels": {"kubernetes.io/metadata.name": "team-a"}},
+            ),
+            (
+                ClientPeer.model_validate({"namespaceSelector": {"matchLabels": {"a": "b"}}}),
+                {"matchExpressions": [], "matchLabels": {"a": "b"}},
+            ),
+        ],
+    )
+    def test_a_client_without_a_namespace_is_the_tenants(self, client: ClientPeer, selector: dict[str, Any]) -> None:
+        peers = network_policy(AWAY, [client], "system")["spec"]["ingress"][0]["from"]
+        assert [peer["namespaceSelector"] for peer in peers] == [
+            selector,
+            {"matchLabels": {"kubernetes.io/metadata.name": "system"}},
+        ]
+        at_home = network_policy(HOME, [client], "system")["spec"]["ingress"][0]["from"]
+        assert ("namespaceSelector" in at_home[0]) == (client.namespace_selector is not None)
+
+
+class TestCreation:
+    def test_the_finalizer_comes_before_all_else(self) -> None:
+        stages = world().plan().stages
+        assert stages[0] == (Hold((names.FINALIZER,)),)
+        first = stages[1][0]
+        assert isinstance(first, Create)
+        assert isinstance(first.desired, secrets.SecretManifest)
+
+    def test_it_takes_one_write_more_than_at_home(self) -> None:
+        made = settled()
+        assert made.writes == 1 + 6 + 2
+        assert ready(made) == ("True", "Ready")
+        assert made.finalizers == (names.FINALIZER,)
+
+    def test_pod_and_what_it_needs_are_there_and_the_rest_is_at_home(self) -> None:
+        made = settled()
+        assert [each.kind for each in made.elsewhere()] == ["NetworkPolicy", "Pod", "Secret", "Service"]
+        assert {each.namespace for each in made.elsewhere()} == {"daemons"}
+        assert sorted(each.name for each in {*made.children} - {*made.elsewhere()}) == [
+            "build-docker",
+            "build-docker-env",
+        ]
+        for identity, child in made.children.items():
+            labels = child["metadata"]["labels"]
+            assert ("ownerReferences" in child["metadata"]) == (identity.namespace == "team-a")
+            assert labels.get(names.LABEL_NAMESPACE) == (None if identity.namespace == "team-a" else "team-a")
+
+    def test_status_tells_where(self) -> None:
+        status = settled().status
+        assert status.pod_namespace == "daemons"
+        assert status.endpoint == f"tcp://{names.stem(OWNER.uid)}.daemons.svc:2376"
+        assert status.pod_name.startswith(f"{names.stem(OWNER.uid)}-")
+
+    def test_it_dials_the_name_that_the_certificate_has(self) -> None:
+        made = world()
+        made.step()
+        made.run_pods()
+        dial = made.plan().dial
+        assert dial is not None
+        assert dial.server_name == AWAY.host
+
+    def test_a_settled_one_is_left_alone(self) -> None:
+        made = settled()
+        planned = made.plan()
+        assert (planned.stages, planned.status) == ((), None)
+
+    @pytest.mark.parametrize("writes", range(9))
+    def test_killed_after_any_write_it_ends_the_same(self, writes: int) -> None:
+        made = world()
+        crash(made, writes, World.settle)
+        made.settle()
+        assert shape(made) == shape(settled())
+
+    def test_ordinary_classes_know_nothing_of_it(self) -> None:
+        made = settled(pod_namespace=None, namespace_labels={})
+        assert (made.finalizers, made.elsewhere(), made.writes) == ((), [], 8)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("spec", "field"),
+        [
+            ({"workload": {"containers": [{"name": "w", "image": "i"}]}}, "spec.workload"),
+            ({"storage": {"type": "Claim", "claim": {"size": "1Gi"}}}, "spec.storage.claim"),
+            ({"engine": {"caBundleRef": {"name": "x"}}}, "spec.engine.caBundleRef"),
+            ({"engine": {"imagePullSecrets": [{"name": "x"}]}}, "spec.engine.imagePullSecrets"),
+            ({"scheduling": {"podLabels": {"a": "b"}}}, "spec.scheduling.podLabels"),
+            ({"scheduling": {"podAnnotations": {"a": "b"}}}, "spec.scheduling.podAnnotations"),
+        ],
+    )
+    def test_nothing_of_a_tenants_own_comes_in(self, spec: dict[str, Any], field: str) -> None:
+        made = settled(DIND | spec)
+        assert (made.children, made.finalizers) == ({}, ())
+        assert ready(made) == ("False", "ClassForbids")
+        assert told(made) == (
+            "NestedDockerClass standard has its pods in namespace daemons, where nothing of a NestedDocker's own may "
+            f"be: leave out {field}, or use a class without podNamespace"
+        )
+
+    @pytest.mark.parametrize("storage", [{"type": "Ephemeral", "ephemeral": {"size": "1Gi"}}, {"type": "EmptyDir"}])
+    def test_what_goes_with_the_pod_may_be(self, storage: dict[str, Any]) -> None:
+        assert ready(settled(DIND | {"storage": storage}))[0] == "True"
+
+    def test_what_the_class_names_is_looked_up_over_there(self) -> None:
+        engine = {"caBundleRef": {"name": "corporate"}, "imagePullSecrets": [{"name": "pull"}]}
+        assert ready(settled(**offering("daemons", engine=engine)))[0] == "True"
+
+    def test_nobodys_nested_docker_is_among_the_pods(self) -> None:
+        owner = replace(OWNER, namespace="daemons")
+        verdict = accept(observed(DIND, owner=owner, pod_namespaces=NAMESPACES, **offering("daemons")), DEFAULTS)
+        assert isinstance(verdict, Rejected)
+        assert verdict.reason == Reason.CLASS_FORBIDS
+        assert "create the NestedDocker in another namespace" in verdict.message
+
+    def test_what_comes_in_later_stops_it_and_its_end_heals(self) -> None:
+        made = settled()
+        change(made, spec=DIND | {"scheduling": {"podLabels": {"a": "b"}}})
+        made.settle()
+        assert made.children == {}
+        change(made, spec=DIND)
+        made.settle()
+        assert ready(made)[0] == "True"
+
+    def test_pod_security_is_that_of_the_pods_namespace(self) -> None:
+        strict = {"daemons": NamespaceFacts({PSA: "baseline"})}
+        verdict = accept(observed(DIND, pod_namespaces=strict, **offering("daemons")), DEFAULTS)
+        assert isinstance(verdict, Rejected)
+        assert verdict.reason == Reason.POD_SECURITY_DENIED
+        assert verdict.message.startswith("namespace daemons enforces the Pod Security level baseline")
+        tenant = observed(DIND, pod_namespaces=NAMESPACES, namespace_labels={PSA: "restricted"}, **offering("daemons"))
+        assert isinstance(accept(tenant, DEFAULTS), Accepted)
+
+    @pytest.mark.parametrize(
+        ("facts", "state"),
+        [({}, "does not exist"), ({"daemons": NamespaceFacts(terminating=True)}, "is being deleted")],
+    )
+    def test_a_namespace_that_is_not_there_is_told_and_its_coming_heals(
+        self, facts: dict[str, NamespaceFacts], state: str
+    ) -> None:
+        made = settled(pod_namespaces=facts)
+        assert (made.children, made.finalizers) == ({}, ())
+        assert ready(made) == ("False", "PodNamespaceMissing")
+        assert told(made) == (
+            f"NestedDockerClass standard has its pods in namespace daemons, which {state}: a cluster admin creates it, "
+            "or changes podNamespace of the class"
+        )
+        change(made, pod_namespaces=NAMESPACES)
+        made.settle()
+        assert ready(made)[0] == "True"
+
+
+class TestRepair:
+    @pytest.mark.parametrize("kind", ["Service", "NetworkPolicy"])
+    def test_what_is_gone_over_there_is_made_again(self, kind: str) -> None:
+        made = settled()
+        before = shape(made)
+        (lost,) = [each for each in made.elsewhere() if each.kind == kind]
+        del made.children[lost]
+        made.settle()
+        assert shape(made) == before
+
+    def test_a_changed_service_is_put_back(self) -> None:
+        made = settled()
+        made.children[AWAY.service]["spec"]["selector"] = {"app": "other"}
+        (stage,) = made.plan().stages
+        assert [action.difference for action in stage] == ["spec.selector.app"]
+
+    @pytest.mark.parametrize("label", [names.LABEL_NAME, names.LABEL_NAMESPACE, names.MANAGED_BY])
+    def test_a_lost_mark_is_put_back_on_a_pod(self, label: str) -> None:
+        made = settled()
+        made.pod()["metadata"]["labels"].pop(label)
+        (stage,) = made.plan().stages
+        assert [action.difference for action in stage] == [f"metadata.labels.{label}"]
+        made.settle()
+        assert made.pod()["metadata"]["labels"][label]
+
+    def test_a_finalizer_that_somebody_took_off_is_put_back(self) -> None:
+        made = settled()
+        made.strip(names.FINALIZER)
+        assert made.plan().stages == ((Hold((names.FINALIZER,)),),)
+
+    def test_other_finalizers_are_kept(self) -> None:
+        made = settled(finalizers=("example.com/theirs",))
+        assert made.finalizers == ("example.com/theirs", names.FINALIZER)
+        made.base = replace(made.base)
+        change(made, **offering(None), namespace_labels={}, annotations={names.ANNOTATION_RESTART: "1"})
+        made.settle()
+        assert made.finalizers == ("example.com/theirs",)
+
+    def test_a_lost_pod_is_replaced_over_there(self) -> None:
+        made = settled()
+        before = shape(made)
+        made.pod()["metadata"]["deletionTimestamp"] = "2026-03-01T12:05:00Z"
+        made.step()
+        assert made.secret("build-docker") is None
+        made.settle()
+        assert shape(made) == before
+
+
+class TestMoves:
+    """A change of podNamespace is a change of the class like any other: it waits for the next pod."""
+
+    @pytest.mark.parametrize(
+        ("before", "after"), [(None, "daemons"), ("daemons", None), ("daemons", "others"), ("others", "daemons")]
+    )
+    def test_it_is_told_and_waits_until_it_is_asked_for(self, before: str | None, after: str | None) -> None:
+        made = settled(pod_namespace=before, namespace_labels={})
+        there = shape(made)
+        change(made, **offering(after))
+        made.settle()
+        assert shape(made) == there
+        assert "podNamespace" in told(made, Type.UPDATE_PENDING)
+        change(made, annotations={names.ANNOTATION_RESTART: "1"})
+        made.settle()
+        assert shape(made) == shape(settled(pod_namespace=after, namespace_labels={}))
+        assert made.status.condition(Type.UPDATE_PENDING) is None
+
+    @pytest.mark.parametrize("writes", range(18))
+    @pytest.mark.parametrize(("before", "after"), [(None, "daemons"), ("daemons", None), ("daemons", "others")])
+    def test_killed_on_the_way_it_arrives(self, before: str | None, after: str | None, writes: int) -> None:
+        made = settled(pod_namespace=before, namespace_labels={})
+        change(made, **offering(after), annotations={names.ANNOTATION_RESTART: "1"})
+        crash(made, writes, World.settle)
+        made.settle()
+        assert shape(made) == shape(settled(pod_namespace=after, namespace_labels={}))
+
+    def test_what_the_new_place_forbids_goes_on_in_the_old_one_until_its_pod_ends(self) -> None:
+        made = settled(DIND | {"scheduling": {"podLabels": {"a": "b"}}}, pod_namespace=None, namespace_labels={})
+        change(made, **offering("daemons"))
+        made.settle()
+        assert ready(made)[0] == "True"
+        made.pod()["metadata"]["deletionTimestamp"] = "2026-03-01T12:05:00Z"
+        made.settle()
+        assert made.children == {}
+        assert ready(made) == ("False", "ClassForbids")
+
+    def test_a_pod_that_was_lost_meanwhile_is_made_in_the_new_place(self) -> None:
+        made = settled()
+        change(made, **offering("others"))
+        del made.children[next(each for each in made.elsewhere() if each.kind == "Pod")]
+        made.contact = None
+        made.settle()
+        assert shape(made) == shape(settled(pod_namespace="others"))
+
+    def test_suspended_and_resumed_it_is_where_the_class_has_it_now(self) -> None:
+        made = settled()
+        change(made, spec=DIND | {"suspend": True})
+        made.settle()
+        assert made.children == {}
+        assert made.status.pod_namespace == ""
+        change(made, spec=DIND, **offering("others"))
+        made.settle()
+        assert shape(made) == shape(settled(pod_namespace="others"))
+
+    def test_from_a_namespace_that_goes_it_moves_by_itself(self) -> None:
+        made = settled()
+        change(made, **offering("others"))
+        made.delete_namespace("daemons")
+        made.settle()
+        assert shape(made) == shape(settled(pod_namespace="others"))
+
+
+class TestEnd:
+    def test_deletion_leaves_nothing_and_takes_one_write_for_each(self) -> None:
+        made = settled()
+        before = made.writes
+        made.delete()
+        assert not made.gone
+        made.settle()
+        assert made.gone
+        assert made.children == {}
+        assert made.writes - before == 4 + 1
+
+    @pytest.mark.parametrize("writes", range(5))
+    def test_killed_on_the_way_it_leaves_nothing(self, writes: int) -> None:
+        made = settled()
+        made.delete()
+        crash(made, writes, World.settle)
+        made.settle()
+        assert made.gone
+        assert made.children == {}
+
+    @pytest.mark.parametrize("writes", range(9))
+    def test_deleted_in_the_midst_of_its_creation_it_leaves_nothing(self, writes: int) -> None:
+        made = world()
+        crash(made, writes, World.settle)
+        made.delete()
+        made.settle()
+        assert made.gone
+        assert made.children == {}
+
+    def test_nothing_is_judged_any_more(self) -> None:
+        made = settled()
+        change(made, classes={}, policies={}, pod_namespaces={}, spec={"mode": "nonsense"})
+        made.delete()
+        made.settle()
+        assert made.gone
+        assert made.children == {}
+
+    def test_it_looks_where_it_may_have_left_what_nobody_knows_of(self) -> None:
+        made = settled()
+        made.delete()
+
+        def looks_in() -> tuple[str, ...]:
+            last = made.plan().stages[-1][0]
+            assert isinstance(last, Release)
+            return last.namespaces
+
+        assert looks_in() == ("daemons",), "not where other classes have their pods"
+        change(made, **offering("others"))
+        assert looks_in() == ("daemons", "others")
+        change(made, classes={})
+        assert looks_in() == ("daemons",)
+        made.delete_namespace("daemons")
+        assert looks_in() == ()
+
+    def test_a_pod_on_its_way_out_is_not_waited_for(self) -> None:
+        made = settled()
+        made.delete()
+        made.step()
+        assert made.gone
+        assert [each.kind for each in made.children] == ["Pod"]
+        assert "deletionTimestamp" in next(iter(made.children.values()))["metadata"]
+
+    def test_an_ordinary_one_is_left_to_the_garbage_collector(self) -> None:
+        made = settled(pod_namespace=None, namespace_labels={})
+        made.finalizers = ("foregroundDeletion",)
+        made.deleted = True
+        assert made.plan().stages == ()
+
+    def test_a_finalizer_without_use_is_taken_off(self) -> None:
+        made = settled(pod_namespace=None, namespace_labels={}, finalizers=(names.FINALIZER,))
+        assert made.finalizers == ()
+
+
+class TestIntruders:
+    """Labels can be set by anyone who can write in some namespace; nothing may be gained by that."""
+
+    def forged(self, kind: str, name: str, namespace: str = "evil", **fields: Any) -> tuple[Identity, dict[str, Any]]:
+        labels = names.common_labels(OWNER.name, OWNER.uid) | {names.LABEL_NAMESPACE: OWNER.namespace}
+        metadata = {"name": name, "namespace": namespace, "uid": "forged", "labels": labels}
+        return Identity(kind, namespace, name), {"kind": kind, "metadata": metadata} | fields
+
+    def key_set(self) -> tuple[Identity, dict[str, Any]]:
+        digests = {key: f"{key}-evil" for key in pki.KEYS}
+        where, secret = self.forged("Secret", Placement(OWNER, "evil").tls_secret.name, **{DATA_DIGESTS: digests})
+        secret["metadata"]["annotations"] = {
+            names.ANNOTATION_NOT_AFTER: "2036-01-01T00:00:00Z",
+            names.ANNOTATION_DATA_DIGEST: secrets.key_set_id(digests),
+        }
+        return where, secret
+
+    @pytest.mark.parametrize("pod_namespace", [None, "daemons"])
+    def test_a_key_set_from_elsewhere_is_not_served_with(self, pod_namespace: str | None) -> None:
+        where, secret = self.key_set()
+        made = world(pod_namespace=pod_namespace, namespace_labels={}, children={where: secret})
+        assert made.observe().place is None
+        assert made.plan().issue is not None or made.plan().stages
+        made.settle()
+        assert where not in made.children
+        assert shape(made) == shape(settled(pod_namespace=pod_namespace, namespace_labels={}))
+
+    def test_an_object_of_another_name_is_not_ours_whatever_its_labels_say(self) -> None:
+        where, theirs = self.forged("Secret", "precious")
+        made = world(children={where: theirs})
+        assert made.observe().ownership(theirs) == Ownership.FOREIGN
+        made.settle()
+        made.delete()
+        made.settle()
+        assert made.children == {where: theirs}
+
+    def test_a_controller_of_its_own_makes_it_someone_elses(self) -> None:
+        where, theirs = self.forged("Service", AWAY.service.name, namespace="daemons", spec={})
+        theirs["metadata"]["ownerReferences"] = [{"kind": "Deployment", "name": "x", "uid": "x", "controller": True}]
+        made = settled(children={where: theirs})
+        assert ready(made) == ("False", "NameConflict")
+        assert made.children == {where: theirs}
+
+    def test_another_uid_is_a_predecessors(self) -> None:
+        where, theirs = self.forged("Service", AWAY.service.name, namespace="daemons", spec={})
+        theirs["metadata"]["labels"][names.LABEL_UID] = "another"
+        made = world(children={where: theirs})
+        made.step()
+        assert ready(made) == ("False", "WaitingForPrevious")
+
+    def test_a_forged_pod_does_not_keep_a_claims_pod_waiting(self) -> None:
+        where, forged = self.forged("Pod", AWAY.pod("0123456789").name, spec={}, status={})
+        forged["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+        claim = {"storage": {"type": "Claim", "claim": {"size": "1Gi"}}}
+        made = world(DIND | claim, pod_namespace=None, namespace_labels={}, children={where: forged})
+        made.step()
+        assert [each for each in made.children if each.kind == "Pod" and each.namespace == "team-a"]
+
+
+def lose_pods(made: World) -> None:
+    for identity in [each for each in made.children if each.kind == "Pod"]:
+        del made.children[identity]
+
+
+def edit_keys(made: World) -> None:
+    for identity, child in made.children.items():
+        if identity.name.endswith("-tls"):
+            child[DATA_DIGESTS]["ca.pem"] = "edited"
+
+
+EVENTS: dict[str, Callable[[World], None]] = {
+    "class goes": lambda made: change(made, classes={}),
+    "class comes": lambda made: change(made, **offering("daemons")),
+    "class moves": lambda made: change(made, **offering("others")),
+    "class comes home": lambda made: change(made, **offering(None)),
+    "policy goes": lambda made: change(made, policies={}),
+    "policy comes": lambda made: change(made, policies=observed().policies),
+    "restart asked": lambda made: change(
+        made, annotations={names.ANNOTATION_RESTART: str(len(made.base.annotations.get(names.ANNOTATION_RESTART, "")))}
+    ),
+    "suspended": lambda made: change(made, spec=DIND | {"suspend": True}),
+    "resumed": lambda made: change(made, spec=DIND),
+    "pod namespace goes": lambda made: made.delete_namespace("daemons"),
+    "pod namespace comes": lambda made: change(made, pod_namespaces=NAMESPACES),
+    "finalizer stripped": lambda made: made.strip(names.FINALIZER),
+    "pod lost": lose_pods,
+    "keys edited": edit_keys,
+    "operator works": lambda made: made.settle(limit=30),
+}
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(sorted(EVENTS)), st.integers(min_value=0, max_value=12)), max_size=8)
+
+
+@given(STEPS)
+def test_whatever_happens_it_ends_as_if_nothing_had(steps: list[tuple[str, int]]) -> None:
+    made = world(namespace_labels={})
+    disturb(made, steps)
+    change(made, pod_namespaces=NAMESPACES, policies=observed().policies, spec=DIND, **offering("daemons"))
+    change(made, annotations={names.ANNOTATION_RESTART: "last"})
+    made.settle(limit=40)
+    assert shape(made) == shape(settled(namespace_labels={}))
+
+
+@given(STEPS, STEPS)
+def test_whatever_happens_deletion_leaves_nothing(
+    before: list[tuple[str, int]], meanwhile: list[tuple[str, int]]
+) -> None:
+    made = world(namespace_labels={})
+    disturb(made, before)
+    made.delete()
+    disturb(made, [step for step in meanwhile if step[0] != "finalizer stripped"])
+    made.settle(limit=40)
+    assert made.gone
+    assert [each for each in made.children if not orphan(made.observe(), each)] == []
+
+
+def disturb(made: World, steps: list[tuple[str, int]]) -> None:
+    for event, writes in steps:
+        EVENTS[event](made)
+        made.run_pods()
+        made.advance(seconds=60)
+        crash(made, writes, lambda each: each.settle(limit=30))
+
+
+def orphan(seen: Observed, identity: Identity) -> bool:
+    """Whether it is left over by a finalizer that was taken off: that is not the plan's to remove."""
+    return identity.namespace != seen.owner.namespace and seen.ownership(seen.children[identity]) == Ownership.OURS
+
+
+def test_everything_at_home_is_as_it_was() -> None:
+    assert len(settled(pod_namespace=None, namespace_labels={}).kinds()) == len(EVERYTHING)
+    planned = plan(observed(DIND), NOW, DEFAULTS)
+    assert planned.issue is not None
