@@ -64,6 +64,7 @@ KINDS = (
             _column("Version", ".status.engine.version", wide=True),
             _column("Driver", ".status.engine.storageDriver", wide=True),
             _column("Class", ".status.className", wide=True),
+            _column("Policy", ".status.policyName", wide=True),
         ),
         rules=(
             (
