@@ -24,7 +24,11 @@ from tests.support.cluster import CommandFailed
         ("a", {"className": "gone"}, "ClassNotFound: spec.className: NestedDockerClass gone does not exist"),
         ("a", {"mode": "HostSocket"}, "ModeNotOffered: spec.mode HostSocket: NestedDockerClass standard offers Dind"),
         ("a", {"engine": {"config": {"hosts": []}}}, "InvalidSpec: spec.engine.config: hosts"),
-        ("a", {"scheduling": {"priorityClassName": "x"}}, "NoPolicy: no NestedDockerPolicy grants mode Dind"),
+        (
+            "a",
+            {"mode": "Dind", "scheduling": {"priorityClassName": "x"}},
+            "NoPolicy: no NestedDockerPolicy grants mode Dind",
+        ),
     ],
 )
 def test_what_schema_and_policy_know_is_refused_at_the_door(

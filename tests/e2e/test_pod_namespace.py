@@ -183,7 +183,11 @@ def test_without_operator_and_finalizer_nothing_is_left_in_the_end(team: Environ
     name, replicas = deployment["metadata"]["name"], deployment["spec"]["replicas"]
     system.kubectl("scale", "deployment", name, "--replicas=0")
     try:
-        until(lambda: system.list("pods", "app.kubernetes.io/name=nested-docker") == [], 60, lambda: "it still runs")
+        until(
+            lambda: system.list("pods", "app.kubernetes.io/name=nested-docker") == [],
+            60,
+            lambda: system.kubectl("get", "pods,deployments,events"),
+        )
         team.kubectl("delete", "nd", "build", "--wait=false")
         assert "deletionTimestamp" in team.get("nesteddocker", "build")["metadata"], "the finalizer holds it"
         team.kubectl("patch", "nd", "build", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
