@@ -410,6 +410,20 @@ async def test_what_is_someone_elses_over_there_is_left_alone(tenant: Tenant) ->
     await tenant.serves(timeout=PATIENCE)
 
 
+async def test_an_operator_of_named_namespaces_sees_the_pods_too(lab: Lab, tenant: Tenant) -> None:
+    await tenant.operator.stop()
+    async with lab.annex() as annex:
+        served = {"NAMESPACES": f"{tenant.namespace},{tenant.pods_in}", "LEADER_ELECTION": "false"}
+        limited = await annex.new_operator(await annex.new_proxy(), **served)
+        there = replace(tenant, operator=limited)
+        await there.create()
+        await there.serves()
+        await delete("Service")(there)
+        await there.serves()
+        await there.delete()
+        await there.nothing_left()
+
+
 # --- moves ------------------------------------------------------------------------------------------
 
 

@@ -377,7 +377,6 @@ class _Planner:
         What the node and the daemon tell is taken over at contact, not piece by piece while the
         pod starts: that would be a write for each step.
         """
-        before = self.observed.status
         end = life.deadline(self.observed, self.accepted)
         engine = self._engine(reach)
         pod = self.pod if serving else None
@@ -394,7 +393,7 @@ class _Planner:
             node_name=pod.node if pod and engine else "",
             engine=engine,
             isolation=self.mode.isolation,
-            hazards=list(self.mode.hazards(self.effective, engine or before.engine)),
+            hazards=list(self.mode.hazards(self.effective, engine)),
             expiration_time=timestamp(end) if end else None,
             certificate_expiration_time=(
                 timestamp(self.key_set.not_after) if serving and self.key_set is not None else None
