@@ -21,8 +21,8 @@ demo: $(VENV)/installed ## Run the main job: a cluster, the operator, and builds
 	$(BIN)/python hack/demo/demo.py
 
 .PHONY: test
-test: verify cluster image ## Pass every test: unit, contract, integration, chart, e2e.
-	$(BIN)/pytest tests/contract tests/integration tests/chart tests/e2e
+test: verify cluster image ## Pass every test: unit, contract, integration, chart, guard, e2e.
+	$(BIN)/pytest tests/contract tests/integration tests/chart tests/guard tests/e2e
 
 .PHONY: down
 down: ## Remove what `make demo` and the tests have started.

@@ -112,6 +112,7 @@ async def test_is_put_back(world: World, drift: Step) -> None:
 async def test_is_renewed(world: World, drift: Step) -> None:
     await world.create()
     before = (await world.ready())["podName"]
+    await world.quiet(0.3)
     expected = await world.snapshot()
     await drift(world)
     started = time.monotonic()

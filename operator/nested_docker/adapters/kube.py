@@ -102,7 +102,8 @@ class KubeClient:
                 "DELETE", kind, RESOURCES[kind].path(namespace, name), body=body | {"preconditions": {"uid": uid}}
             )
         except KubeError as error:
-            if error.status not in {404, 409}:
+            another = error.status == 409 and "precondition" in error.message.lower()
+            if error.status != 404 and not another:
                 raise
 
     async def _write(

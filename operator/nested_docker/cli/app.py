@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nested_docker.cli import crds, idle_watch, policy, relay, run
+from nested_docker.cli import crds, guard, idle_watch, policy, relay, run
 
 app = typer.Typer(
     name="nested-docker",
@@ -16,5 +16,6 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("crds")(crds.crds)
 app.add_typer(policy.policy)
+app.add_typer(guard.guard)
 app.command("relay", hidden=True)(relay.relay)
 app.command("idle-watch", hidden=True)(idle_watch.idle_watch)

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from nested_docker.observability import server as probes
 from nested_docker.relay import upstream
-from nested_docker.relay.handler import UpstreamError
+from nested_docker.relay.handler import Handler, UpstreamError
 from nested_docker.relay.listeners import Address, listen_tcp, listen_unix
 from nested_docker.relay.server import Relay
 from nested_docker.relay.splice import splice
@@ -39,6 +39,7 @@ class Options:
         certificates: directory with ca.pem, cert.pem and key.pem.
         health_port: port of /healthz.
         max_connections: connections served at the same time.
+        handler: serves a connection; without a guard, by the plain splice.
     """
 
     upstream: str
@@ -47,6 +48,7 @@ class Options:
     certificates: str
     health_port: int
     max_connections: int
+    handler: Handler = splice
 
 
 async def run(options: Options) -> None:
@@ -62,7 +64,9 @@ async def run(options: Options) -> None:
     await _try_upstream(options.upstream)
     _allow_open_files(2 * options.max_connections + OTHER_FILES)
     relay = Relay(
-        functools.partial(upstream.connect, options.upstream), splice, max_connections=options.max_connections
+        functools.partial(upstream.connect, options.upstream),
+        options.handler,
+        max_connections=options.max_connections,
     )
     registry = CollectorRegistry()
     gauge = Gauge("nested_docker_relay_connections", "Open connections.", registry=registry)

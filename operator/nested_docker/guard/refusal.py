@@ -1,0 +1,36 @@
+"""What a client gets instead of an answer of the daemon's."""
+
+from __future__ import annotations
+
+import json
+
+FORBIDDEN, MALFORMED, TOO_LARGE, NOT_FOUND, CONFLICT = 403, 400, 413, 404, 409
+
+
+class Refusal(Exception):
+    """A request that is not passed on.
+
+    Args:
+        rule: what it offends: a path into the rules, or a word for what no rule can allow.
+        message: what was asked for and, where there is one, the remedy.
+        status: the answer's; rules refuse by 403, and only that can be waived by modes Warn and Audit.
+    """
+
+    def __init__(self, rule: str, message: str, *, status: int = FORBIDDEN) -> None:
+        super().__init__(message)
+        self.rule, self.message, self.status = rule, message, status
+
+    def body(self) -> bytes:
+        """The answer in the form of Docker's errors."""
+        return json.dumps({"message": f"refused by the guard: {self.message} (rule: {self.rule})"}).encode()
+
+
+class Absent(Refusal):
+    """An object that is not there, or is somebody else's: the answer is the daemon's own either way."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("owner", message, status=NOT_FOUND)
+
+    def body(self) -> bytes:
+        """As the daemon says it."""
+        return json.dumps({"message": self.message}).encode()

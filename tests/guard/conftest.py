@@ -1,0 +1,58 @@
+"""A real daemon and two owners of guarded sockets before it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tests.guard.dockerd import Dockerd
+from tests.guard.owner import Owner
+
+RULES: dict[str, Any] = {
+    "containers": {"commit": True, "publish": "Ephemeral"},
+    "networks": {"bridge": True, "create": True},
+    "images": {"use": ["busybox"], "tags": ["localhost/**"], "save": True},
+    "build": {"allowed": True},
+    "limits": {"containers": 50, "networks": 20, "volumes": 50},
+}
+"""What a policy for CI jobs would say."""
+
+
+@pytest.fixture(scope="session")
+def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
+    """The node's daemon."""
+    daemon = Dockerd(tmp_path_factory.mktemp("dockerd"))
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def owners(dockerd: Dockerd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[dict[str, Any]], Owner]]:
+    """Makes owners with rules of their own."""
+    made: list[Owner] = []
+
+    def make(rules: dict[str, Any]) -> Owner:
+        made.append(Owner(str(uuid.uuid4()), tmp_path_factory.mktemp("owner"), rules))
+        made[-1].start(dockerd.socket)
+        return made[-1]
+
+    yield make
+    for owner in made:
+        owner.stop()
+
+
+@pytest.fixture(scope="session")
+def alice(owners: Callable[[dict[str, Any]], Owner]) -> Owner:
+    """One owner."""
+    return owners(RULES)
+
+
+@pytest.fixture(scope="session")
+def bob(owners: Callable[[dict[str, Any]], Owner]) -> Owner:
+    """Another one, on the same daemon."""
+    return owners(RULES)

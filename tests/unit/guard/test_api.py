@@ -1,0 +1,103 @@
+"""The rules know the whole of the Docker API.
+
+`api.json` was derived from the schemas of API 1.56 and 1.51, and from the daemon's routers for what the
+schemas leave out: each route with its parameters, and the keys of each object that a request can have.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.unit.guard.asking import OPEN, UID, refused
+
+from nested_docker.guard import containers, endpoints, judge, mounts, networks, resources, routes, volumes
+from nested_docker.guard.asked import Asked
+from nested_docker.guard.refusal import Refusal
+
+API = json.loads((Path(__file__).parent / "api.json").read_text())
+
+CLOSED = {"auth", "build.prune", "buildkit", "checkpoints", "containers.attachWs", "debug", "images.search"} | {
+    "plugins",
+    "swarm",
+}
+"""Rules that no setting opens."""
+
+UNKNOWN_PARAMETERS = {("GET /system/df", "verbose"), ("POST /build", "x")}
+"""Parameters that are refused because of what they would do."""
+
+
+@pytest.mark.parametrize("route", API["routes"])
+def test_every_route_is_classified(route: str) -> None:
+    method, template = route.split(" ")
+    path = template.replace("{id}", "x1").replace("{name}", "x1").replace("{checkpoint}", "c")
+    routed = routes.find(method, path)
+    assert routed.route.method == method
+    known = routed.route.template
+    assert known.replace("{name}", "{id}") == template.replace("{name}", "{id}").replace("{checkpoint}", "{id}") or (
+        known == "/debug/{name}"
+    )
+    if not _is_closed(routed.route):
+        for parameter in API["routes"][route]:
+            assert parameter in routed.route.query or (route, parameter) in UNKNOWN_PARAMETERS, parameter
+
+
+def _is_closed(route: routes.Route) -> bool:
+    try:
+        route.judge(Asked(OPEN, UID, "x1"))
+    except Refusal as refusal:
+        return refusal.rule in CLOSED
+    return False
+
+
+def test_no_route_is_known_that_the_api_does_not_have() -> None:
+    known = {f"{route.method} {route.template.replace('{name}', '{id}')}" for route in routes.ROUTES}
+    real = {route.replace("{name}", "{id}").replace("{checkpoint}", "{id}") for route in API["routes"]}
+    assert known - real == {"GET /debug/{id}"}
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/containers", "/containers/x/copy", "/containers/x/json/y", "/v2"])
+def test_what_is_not_known_is_refused(path: str) -> None:
+    assert refused("GET", path).status in {400, 403}
+    assert refused("POST", path).status in {400, 403}
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "CONNECT", "TRACE", "PATCH", "get", "PRI"])
+def test_other_methods_are_refused(method: str) -> None:
+    assert refused(method, "/containers/json").rule == "method"
+
+
+TABLES = {
+    "HostConfig": containers.host_config(OPEN, UID, lambda _: None),
+    "ContainerConfig": containers.CONFIG,
+    "EndpointSettings": endpoints.ENDPOINT,
+    "Resources": {**containers.host_config(OPEN, UID, lambda _: None)},
+    "VolumeCreateRequest": volumes.FIELDS,
+    "body of POST /volumes/create": volumes.FIELDS,
+    "body of POST /networks/create": networks.fields(OPEN.networks),
+    "body of POST /containers/{id}/update": {**resources.FIELDS, **containers.UPDATE},
+    "body of POST /containers/{id}/exec": containers.EXEC,
+    "body of POST /containers/create": {**containers.CONFIG, "HostConfig": None, "NetworkingConfig": None},
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_key_is_classified(name: str) -> None:
+    assert set(API["objects"][name]) - set(TABLES[name]) == set()
+
+
+def test_every_key_of_mounts_is_classified() -> None:
+    for kind, table in mounts.FIELDS.items():
+        assert set(API["objects"]["Mount"]) - set(table) == set(), kind
+
+
+def test_a_key_that_nobody_knows_is_refused_wherever_it_stands() -> None:
+    for body in ({"New": 1}, {"HostConfig": {"New": 1}}, {"NetworkingConfig": {"New": {}}}):
+        refusal = refused("POST", "/containers/create", {"Image": "busybox", **body})
+        assert refusal.rule == "fields"
+        assert "New" in refusal.message
+
+
+def test_methods_of_the_judge_are_those_of_the_routes() -> None:
+    assert {route.method for route in routes.ROUTES} == judge.METHODS

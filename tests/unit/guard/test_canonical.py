@@ -1,0 +1,84 @@
+"""One spelling each, or none."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from nested_docker.guard.canonical import MAX_TARGET, canonical
+from nested_docker.guard.refusal import Refusal
+
+
+@pytest.mark.parametrize(
+    ("target", "version", "path", "query"),
+    [
+        ("/_ping", None, "/_ping", ""),
+        ("/v1.24/_ping", (1, 24), "/_ping", ""),
+        ("/v1.56/containers/json?all=1", (1, 56), "/containers/json", "all=1"),
+        ("/images/registry.example.com:5000/team/app:1.0/json", None, None, ""),
+        ("/images/app%40sha256%3aabc/json", None, "/images/app@sha256:abc/json", ""),
+        ("/volumes/v1.45", None, "/volumes/v1.45", ""),
+        ("/events?a=/../b", None, "/events", "a=/../b"),
+        ("/containers/version/json", None, "/containers/version/json", ""),
+    ],
+)
+def test_what_is_plain_passes(target: str, version: tuple[int, int] | None, path: str | None, query: str) -> None:
+    read = canonical(target.encode())
+    assert (read.version, read.path, read.query) == (version, path or target, query)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("", "*", "containers/json", "http://docker/containers/json", "//containers/json", "/containers//json"),
+        *("/", "/containers/json/", "/./containers/json", "/containers/../containers/json", "/containers/x/..", "/.."),
+        *("/containers/%2e%2e/json", "/containers/x%2fjson", "/containers/x%2Fjson", "/containers%2fjson"),
+        *("/containers/%252e%252e/json", "/containers/x%252fjson", "/%63ontainers/json", "/containers/%00/json"),
+        *("/containers/x%/json", "/containers/x%2/json", "/containers/x%zz/json", "/containers/x%u002f/json"),
+        *("/containers;a=b/json", "/containers/x;y/json", "/containers\\json", "/containers/json#x"),
+        *("/containers/x\tjson", "/containers/x\x00/json", "/containers/x json", "/containers/x\r\nHost: y/json"),
+        *("/v1.45.1/containers/json", "/v1/containers/json", "/v1.4/containers/json", "/v01.45/containers/json"),
+        *("/v1.045/containers/json", "/V1.45/containers/json", "/v1.45x/containers/json", "/v1.45", "/v1.45/"),
+        *("/v2.0/containers/json", "/v1.23/containers/json", "/v1.57/containers/json", "/v1.99/containers/json"),
+        *("/v1.45//containers/json", "/v1.45/../containers/json", "/v-1.45/_ping/x|y", "/containers/$(x)/json"),
+        *("/" + "a" * MAX_TARGET, "/containers/x'y/json", '/containers/x"y/json', "/containers/~x/json"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(target: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        canonical(target.encode("latin-1"))
+    assert refusal.value.status in {400, 414}
+
+
+@pytest.mark.parametrize("target", ["/containers/\u00e9/json", "/containers/\uff0e\uff0e/json", "/\u212a/json"])
+def test_beyond_ascii_there_are_no_names(target: str) -> None:
+    with pytest.raises(Refusal):
+        canonical(target.encode())
+
+
+PIECES = st.sampled_from(
+    [
+        *("/", "//", ".", "..", "%2e", "%2F", "%252f", "%40", "v1.45", "v1.45.1", "containers", "json", "x", ":", "@"),
+        *("?", ";", "#", "\\", "%", "a=b", "&", "%3A", "+", "~", "é", "\x01"),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join).map(lambda text: "/" + text))
+@example("/containers/x%40y/json?z=%2e%2e")
+def test_another_reader_finds_the_same_path(target: str) -> None:
+    try:
+        read = canonical(target.encode())
+    except Refusal:
+        return
+    path = urlsplit(target).path
+    assert posixpath.normpath(unquote(path)) == unquote(path) == unquote(unquote(path))
+    assert f"{read.prefix}{read.path}" == unquote(path)
+    assert re.sub(r"^/v[0-9.]+(?=/)", "", unquote(path)) == read.path
+    assert read.query == target.partition("?")[2]
+    assert canonical(f"{read.prefix}{read.path}".encode()).segments == read.segments

@@ -1,0 +1,303 @@
+"""Containers: what passes, and in which form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.unit.guard.asking import OPEN, UID, created, not_created, passes, refused, rules
+
+from nested_docker.guard.asked import Room, Usage
+from nested_docker.guard.ownership import UID_LABEL, Kind, Need, Reference
+from nested_docker.guard.rules import GuardRules
+
+WHAT_THE_CLI_SENDS: dict[str, Any] = {
+    "Hostname": "",
+    "Domainname": "",
+    "User": "",
+    "AttachStdin": False,
+    "AttachStdout": True,
+    "AttachStderr": True,
+    "Tty": False,
+    "OpenStdin": False,
+    "StdinOnce": False,
+    "Env": None,
+    "Cmd": ["true"],
+    "Image": "busybox",
+    "Volumes": {},
+    "WorkingDir": "",
+    "Entrypoint": None,
+    "OnBuild": None,
+    "Labels": {},
+    "HostConfig": {
+        "Binds": None,
+        "ContainerIDFile": "/tmp/id",
+        "LogConfig": {"Type": "", "Config": {}},
+        "NetworkMode": "default",
+        "PortBindings": {},
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "AutoRemove": False,
+        "VolumeDriver": "",
+        "VolumesFrom": None,
+        "ConsoleSize": [24, 80],
+        "CapAdd": None,
+        "CapDrop": None,
+        "CgroupnsMode": "",
+        "Dns": [],
+        "DnsOptions": [],
+        "DnsSearch": [],
+        "ExtraHosts": None,
+        "GroupAdd": None,
+        "IpcMode": "",
+        "Cgroup": "",
+        "Links": None,
+        "OomScoreAdj": 0,
+        "PidMode": "",
+        "Privileged": False,
+        "PublishAllPorts": False,
+        "ReadonlyRootfs": False,
+        "SecurityOpt": None,
+        "UTSMode": "",
+        "UsernsMode": "",
+        "ShmSize": 0,
+        "Isolation": "",
+        "CpuShares": 0,
+        "Memory": 0,
+        "NanoCpus": 0,
+        "CgroupParent": "",
+        "BlkioWeight": 0,
+        "BlkioWeightDevice": [],
+        "BlkioDeviceReadBps": [],
+        "CpuPeriod": 0,
+        "CpuQuota": 0,
+        "CpuRealtimePeriod": 0,
+        "CpuRealtimeRuntime": 0,
+        "CpusetCpus": "",
+        "CpusetMems": "",
+        "Devices": [],
+        "DeviceCgroupRules": None,
+        "DeviceRequests": None,
+        "MemoryReservation": 0,
+        "MemorySwap": 0,
+        "MemorySwappiness": -1,
+        "OomKillDisable": False,
+        "PidsLimit": None,
+        "Ulimits": [],
+        "CpuCount": 0,
+        "CpuPercent": 0,
+        "IOMaximumIOps": 0,
+        "IOMaximumBandwidth": 0,
+        "MaskedPaths": None,
+        "ReadonlyPaths": None,
+    },
+    "NetworkingConfig": {"EndpointsConfig": {"default": {"IPAMConfig": None, "Links": None, "Aliases": None}}},
+}
+
+
+def test_what_the_cli_sends_passes_with_the_owners_label() -> None:
+    verdict = passes("POST", "/containers/create", WHAT_THE_CLI_SENDS)
+    assert verdict.body is not None
+    assert verdict.body["Labels"] == {UID_LABEL: UID}
+    assert "ContainerIDFile" not in verdict.body["HostConfig"]
+    assert "Privileged" not in verdict.body["HostConfig"]
+    assert verdict.references == (Reference(Kind.IMAGE, "busybox", Need.VISIBLE),)
+    assert verdict.room == Room(Kind.CONTAINER)
+
+
+def test_without_rules_there_is_next_to_nothing() -> None:
+    nothing = GuardRules()
+    assert not_created(by=nothing).rule == "networks.bridge"
+    assert created({"NetworkMode": "none"}, by=nothing).body
+    for method, path in (("POST", "/build"), ("POST", "/networks/create"), ("POST", "/images/load")):
+        assert refused(method, path, by=nothing).status == 403
+    assert refused("POST", "/images/create", by=nothing, fromImage="busybox", tag="latest").rule == "images.pull"
+    assert refused("POST", "/images/x/tag", by=nothing, repo="localhost/x", tag="y").rule == "images.tags"
+    assert not_created({"NetworkMode": "none", "PublishAllPorts": True}, by=nothing).rule == "containers.publish"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"Init": True, "ReadonlyRootfs": True, "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"]},
+        {"Tmpfs": {"/t": "size=64m,mode=1777,noexec", "/u": ""}, "ShmSize": 67108864},
+        {"Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 1024}], "OomScoreAdj": 500},
+        {"Mounts": [{"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": 1, "Mode": 493}}]},
+        {"LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}, "RestartPolicy": {"Name": "always"}},
+        {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": ""}], "81/udp": None}},
+        {"Binds": ["/anonymous"], "IpcMode": "private", "CgroupnsMode": "private"},
+        {"ExtraHosts": ["a:1.2.3.4"], "Dns": ["1.1.1.1"]},
+    ],
+)
+def test_what_stays_within_the_container_passes(host: dict[str, Any]) -> None:
+    body = created(host).body
+    assert body is not None
+    assert body["HostConfig"] == {key: value for key, value in host.items() if key != "PortBindings"} | (
+        {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": ""}], "81/udp": []}} if "PortBindings" in host else {}
+    )
+
+
+def test_what_it_speaks_of_must_be_ones_own() -> None:
+    verdict = created(
+        {
+            "Binds": ["cache:/cache:ro"],
+            "Mounts": [
+                {"Type": "volume", "Source": "data", "Target": "/d"},
+                {"Type": "image", "Source": "tools", "Target": "/t"},
+            ],
+            "VolumesFrom": ["other:ro"],
+            "NetworkMode": "mine",
+            "PidMode": "container:other",
+        },
+        NetworkingConfig={"EndpointsConfig": {"mine": {"Aliases": ["web"]}}},
+    )
+    host = ("body", "HostConfig")
+    assert set(verdict.references) == {
+        Reference(Kind.IMAGE, "busybox", Need.VISIBLE),
+        Reference(Kind.IMAGE, "tools", Need.VISIBLE),
+        Reference(Kind.VOLUME, "cache", Need.MADE),
+        Reference(Kind.VOLUME, "data", Need.MADE),
+        Reference(Kind.CONTAINER, "other", place=(*host, "VolumesFrom", 0), form="{}:ro"),
+        Reference(Kind.CONTAINER, "other", place=(*host, "PidMode"), form="container:{}"),
+        Reference(Kind.NETWORK, "mine", place=(*host, "NetworkMode")),
+        Reference(Kind.NETWORK, "mine", place=("body", "NetworkingConfig", "EndpointsConfig", "mine"), renames=True),
+    }
+    assert verdict.references[0].kind is Kind.IMAGE
+    assert verdict.body is not None
+    assert verdict.body["HostConfig"]["Mounts"][0]["VolumeOptions"]["Labels"] == {UID_LABEL: UID}
+
+
+ALLOWING = rules(
+    containers={
+        "binds": [{"path": "/cache"}, {"path": "/scratch", "readOnly": False}],
+        "capabilities": ["NET_ADMIN"],
+        "devices": ["/dev/kvm"],
+        "sysctls": ["net.core.somaxconn"],
+        "runtimes": ["runsc"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"Binds": ["/cache:/c:ro"]},
+        {"Binds": ["/scratch:/s"]},
+        {"Mounts": [{"Type": "bind", "Source": "/cache", "Target": "/c", "ReadOnly": True}]},
+        {"CapAdd": ["NET_ADMIN"]},
+        {"CapAdd": ["CAP_NET_ADMIN", "net_admin"]},
+        {"Devices": [{"PathOnHost": "/dev/kvm", "PathInContainer": "/dev/kvm", "CgroupPermissions": "rwm"}]},
+        {"Sysctls": {"net.core.somaxconn": "1024"}},
+        {"Runtime": "runsc"},
+    ],
+)
+def test_what_a_rule_names_passes(host: dict[str, Any]) -> None:
+    assert created(host, by=ALLOWING).body
+    assert not_created(host).status == 403
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"Binds": ["/cache:/c"]},
+        {"Binds": ["/cache:/c:ro,rw"]},
+        {"Binds": ["/cache/:/c:ro"]},
+        {"Binds": ["/cache/sub:/c:ro"]},
+        {"Binds": ["/cache/../etc:/c:ro"]},
+        {"Binds": ["/cachet:/c:ro"]},
+        {"Mounts": [{"Type": "bind", "Source": "/cache", "Target": "/c"}]},
+        {"CapAdd": ["ALL"]},
+        {"Devices": [{"PathOnHost": "/dev/kvm/..", "PathInContainer": "/dev/sda"}]},
+    ],
+)
+def test_what_a_rule_does_not_quite_name_is_refused(host: dict[str, Any]) -> None:
+    assert not_created(host, by=ALLOWING).status == 403
+
+
+LIMITED = rules(
+    limits={"perContainer": {"cpu": "2", "memory": "1Gi", "pids": 100}, "total": {}, "cgroupParent": "/pods/x"}
+)
+
+
+def test_what_names_no_limit_gets_the_maximum() -> None:
+    body = created({}, by=LIMITED).body
+    assert body is not None
+    assert body["HostConfig"] == {
+        "Memory": 2**30,
+        "MemorySwap": 2**30,
+        "NanoCpus": 2 * 10**9,
+        "PidsLimit": 100,
+        "CgroupParent": "/pods/x",
+    }
+    assert created({}, by=LIMITED).room == Room(Kind.CONTAINER, Usage(2.0, 2**30, 100))
+
+
+@pytest.mark.parametrize(
+    ("host", "rule"),
+    [
+        ({"Memory": 2**31}, "memory"),
+        ({"MemorySwap": -1}, "memory"),
+        ({"Memory": 2**20, "MemorySwap": 2**31}, "memory"),
+        ({"NanoCpus": 3 * 10**9}, "cpu"),
+        ({"CpuQuota": 300_000}, "cpu"),
+        ({"CpuQuota": 100_000, "CpuPeriod": 10_000}, "cpu"),
+        ({"PidsLimit": -1}, "pids"),
+        ({"PidsLimit": 101}, "pids"),
+    ],
+)
+def test_what_asks_for_more_is_refused(host: dict[str, Any], rule: str) -> None:
+    assert not_created(host, by=LIMITED).rule == f"limits.perContainer.{rule}"
+    assert refused("POST", "/containers/x1/update", host, by=LIMITED).status == 403
+
+
+@pytest.mark.parametrize("body", [{"PidsLimit": 0}, {"CpuPeriod": 1000}, {"CpuQuota": 1}])
+def test_an_update_takes_no_limit_away(body: dict[str, Any]) -> None:
+    assert refused("POST", "/containers/x1/update", body, by=LIMITED).status == 403
+    assert passes("POST", "/containers/x1/update", body).body == body
+
+
+def test_an_update_within_the_limits_passes() -> None:
+    verdict = passes("POST", "/containers/x1/update", {"Memory": 2**20, "RestartPolicy": {"Name": "no"}}, by=LIMITED)
+    assert verdict.room == Room(Kind.CONTAINER, Usage(None, 2**20, None), "x1")
+
+
+def test_a_container_is_deleted_with_its_nameless_volumes() -> None:
+    assert passes("DELETE", "/containers/x1", v="0").query == {"v": ("1",)}
+    assert refused("DELETE", "/containers/x1", link="1").status == 403
+
+
+@pytest.mark.parametrize(
+    ("part", "method", "path"),
+    [
+        ("exec", "POST", "/containers/x1/exec"),
+        ("attach", "POST", "/containers/x1/attach"),
+        ("copyFiles", "GET", "/containers/x1/archive"),
+        ("copyFiles", "GET", "/containers/x1/export"),
+        ("commit", "POST", "/commit"),
+    ],
+)
+def test_what_is_switched_off_is_refused_by_its_name(part: str, method: str, path: str) -> None:
+    assert refused(method, path, by=rules(containers={part: False})).rule == f"containers.{part}"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"null", b" {} "])
+def test_an_empty_body_where_none_belongs_is_none(body: bytes) -> None:
+    assert passes("POST", "/containers/x1/start", body).body is None
+
+
+def test_the_name_of_the_owner_is_kept_out_of_every_label() -> None:
+    for labels in ({"nesteddocker.dev/uid": UID}, {"nesteddocker.dev/x": ""}, {"NESTEDDOCKER.DEV/uid": "x"}):
+        assert not_created(Labels=labels).rule == "owner"
+        assert refused("POST", "/volumes/create", {"Labels": labels}).rule == "owner"
+        assert refused("POST", "/networks/create", {"Name": "net1", "Labels": labels}).rule == "owner"
+        assert refused("POST", "/build", labels=json.dumps(labels)).rule == "owner"
+
+
+def test_the_default_network_is_a_rules_matter() -> None:
+    without = rules(networks={"bridge": False})
+    for host in ({}, {"NetworkMode": ""}, {"NetworkMode": "default"}, {"NetworkMode": "bridge"}):
+        assert not_created(host, by=without).rule == "networks.bridge"
+        assert created(host, by=OPEN).body
+    assert created({"NetworkMode": "none"}, by=without).body
+    assert refused("POST", "/build", by=without).rule == "networks.bridge"
+    assert refused("POST", "/networks/bridge/connect", {"Container": "x1"}, by=without).rule == "networks.bridge"

@@ -1,0 +1,21 @@
+"""What of the attack corpus can be told without a daemon is refused offline, too."""
+
+from __future__ import annotations
+
+import pytest
+from tests.guard.corpus import ATTACKS, Attack
+from tests.unit.guard.asking import OPEN, UID
+
+from nested_docker.guard import bodies, judge
+from nested_docker.guard.refusal import Refusal
+
+ALONE = [attack for attack in ATTACKS if not attack.needs_daemon and "{victim}" not in attack.target]
+
+
+@pytest.mark.parametrize("attack", ALONE, ids=lambda attack: attack.name)
+def test_it_is_refused(attack: Attack) -> None:
+    body = attack.body if isinstance(attack.body, bytes) else b"" if attack.body is None else bodies.write(attack.body)
+    target = attack.target.replace("{mine}", "mine").replace("{raw}", "raw")
+    with pytest.raises(Refusal) as refusal:
+        judge.decide(judge.read(attack.method, target.encode("latin-1")), body, OPEN, UID)
+    assert 400 <= refusal.value.status < 500

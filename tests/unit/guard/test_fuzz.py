@@ -1,0 +1,88 @@
+"""Requests that are broken in every way: whatever gets through is one that was judged, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+
+from tests.unit.guard.asking import OPEN, UID
+from tests.unit.guard.test_proxy import FULL, Played, guarded, request
+from tests.unit.relay.peers import Neighbourhood, read_all
+
+from nested_docker.guard import judge
+from nested_docker.guard.refusal import Refusal
+
+ROUNDS = 1000
+
+EVIL = json.dumps({"Image": "busybox", "HostConfig": {"Privileged": True, "Binds": ["/:/h"]}}).encode()
+GOOD = json.dumps({"Image": "busybox", "HostConfig": {"Privileged": False}}).encode()
+SEEDS = (
+    request("GET", "/_ping") + request("POST", "/containers/create", EVIL),
+    request("POST", "/containers/create", GOOD) + request("GET", "/containers/mine/json"),
+    request("POST", "/containers/mine/start", b"", "Transfer-Encoding: chunked") + request("POST", "/swarm/init"),
+    request("POST", "/build?t=localhost/x", EVIL, "Content-Type: application/x-www-form-urlencoded"),
+    b"POST /containers/create HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + f"{len(EVIL):x}\r\n".encode() + EVIL + b"\r\n0\r\n\r\n",
+)  # fmt: skip
+SNIPPETS = (
+    *(b"\r\n", b"\n", b"\r", b"\x00", b" ", b"\t", b":", b"/", b"%2f", b"..", b"{", b"}", b'"', b",", b"0", b"1"),
+    *(b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Upgrade: h2c\r\n", b"Connection: Upgrade\r\n"),
+    *(b"Expect: 100-continue\r\n", b"HTTP/1.0", b"privileged", b'"privileged":true,', b"\xff", b"\xe2\x84\xaa"),
+)
+
+
+def broken(chance: random.Random) -> bytes:
+    data = bytearray(chance.choice(SEEDS))
+    for _ in range(chance.randint(0, 4)):
+        place = chance.randrange(len(data))
+        match chance.randrange(4):
+            case 0:
+                data[place:place] = chance.choice(SNIPPETS)
+            case 1:
+                del data[place : place + chance.randint(1, 8)]
+            case 2:
+                data[place] = chance.randrange(256)
+            case _:
+                data[place:place] = data[place : place + chance.randint(1, 40)]
+    return bytes(data)
+
+
+async def test_what_gets_through_was_judged(hood: Neighbourhood) -> None:
+    daemon = Played(**{"/_ping": {}, "/containers/create": {}, "/containers/json": [], "/build": {},
+                       f"/containers/{FULL}/start": {}})  # fmt: skip
+    guarded(hood, daemon)
+    chance = random.Random(11)
+    for _ in range(ROUNDS):
+        client = await hood.unix()
+        data = broken(chance)
+        await client.write(data)
+        await client.end()
+        async with asyncio.timeout(20):
+            await read_all(client)
+        client.close()
+    await hood.settled()
+    assert len(daemon.heads) > ROUNDS / 4
+    for head, body in zip(daemon.heads, daemon.bodies, strict=True):
+        first, *headers = head.split("\r\n")
+        method, target, version = first.split(" ")
+        assert version == "HTTP/1.1"
+        assert {header.partition(":")[0].lower() for header in headers} <= {
+            *("host", "connection", "content-length", "content-type", "transfer-encoding", "upgrade"),
+            *("x-registry-auth", "x-registry-config"),
+        }
+        routed = judge.read(method, target.encode())
+        if routed.target.path == "/containers/create":
+            assert json.loads(body)["Labels"]["nesteddocker.dev/uid"] == UID
+            assert "Privileged" not in json.loads(body)["HostConfig"]
+            assert "Binds" not in json.loads(body)["HostConfig"]
+        assert _judged(routed, b"" if routed.target.path == "/build" else body) in {"", "owner"}, (head, body)
+
+
+def _judged(routed: judge.Request, body: bytes) -> str:
+    """The rule that a request offends; `owner` is what the guard's own label does, which clients may not use."""
+    try:
+        judge.decide(routed, body, OPEN, UID)
+    except Refusal as refusal:
+        return refusal.rule
+    return ""

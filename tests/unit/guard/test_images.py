@@ -1,0 +1,144 @@
+"""Images and builds: which may be seen, brought, named and made."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.unit.guard.asking import OPEN, UID, passes, refused, rules
+
+from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL, Kind, Need, Reference, owns_image, sees_image
+
+
+def test_pull_by_pattern() -> None:
+    assert passes("POST", "/images/create", fromImage="alpine", tag="3.20").query["tag"] == ("3.20",)
+    digest = f"sha256:{'a' * 64}"
+    assert passes("POST", "/images/create", fromImage="docker.io/library/alpine", tag=digest)
+    for name, tag in (("ghcr.io/x/alpine", "3"), ("alpine/x", "3"), ("docker.io.evil.example/library/alpine", "3")):
+        assert refused("POST", "/images/create", fromImage=name, tag=tag).rule == "images.pull"
+    assert "name one" in refused("POST", "/images/create", fromImage="alpine").message
+    for name in ("alpine:3/../x", "a b", "http://x/y", "-", ""):
+        assert refused("POST", "/images/create", fromImage=name, tag="3").status == 400
+
+
+def test_names_that_may_be_given_must_be_free_or_ones_own() -> None:
+    verdict = passes("POST", "/images/busybox/tag", repo="localhost/app", tag="1")
+    assert verdict.references == (
+        Reference(Kind.IMAGE, "busybox", Need.VISIBLE),
+        Reference(Kind.IMAGE, "localhost/app:1", Need.FREE),
+    )
+    assert passes("POST", "/images/busybox/tag", repo="localhost/app").references[1].name == "localhost/app:latest"
+    assert refused("POST", "/images/busybox/tag", repo="alpine", tag="3").rule == "images.tags"
+
+
+def test_push_by_pattern() -> None:
+    allowed = rules(images={"push": ["registry.example.com/team/**"]})
+    verdict = passes("POST", "/images/registry.example.com/team/app/push", by=allowed, tag="1")
+    assert verdict.references == (Reference(Kind.IMAGE, "registry.example.com/team/app:1", Need.VISIBLE),)
+    assert refused("POST", "/images/registry.example.com/team/app/push", by=allowed).rule == "images.push"
+    assert refused("POST", "/images/docker.io/library/app/push", by=allowed, tag="1").rule == "images.push"
+    assert passes("GET", "/distribution/registry.example.com/team/app:1/json", by=allowed)
+
+
+def test_save_names_every_image_with_its_tag() -> None:
+    verdict = passes("GET", "/images/get", names=["a", "b:1"])
+    assert [each.name for each in verdict.references] == ["a:latest", "b:1"]
+    assert verdict.query["names"] == ("a:latest", "b:1")
+    assert "a:latest" in refused("GET", "/images/a/get").message
+    assert passes("GET", "/images/a:1/get").references[0].need is Need.VISIBLE
+    assert refused("GET", "/images/get").status == 400
+    assert refused("GET", "/images/a:1/get", by=rules(images={"save": False})).rule == "images.save"
+
+
+def test_load_is_a_rule() -> None:
+    assert refused("POST", "/images/load").rule == "images.load"
+    assert passes("POST", "/images/load", by=rules(images={"load": True}))
+
+
+def test_a_committed_image_has_the_guards_labels_last() -> None:
+    verdict = passes("POST", "/commit", container="x1", repo="localhost/app", tag="1", comment="c")
+    assert verdict.query["changes"] == (f'LABEL "{UID_LABEL}"="" "{IMAGE_LABEL}"="{UID}"',)
+    assert verdict.references[0] == Reference(Kind.CONTAINER, "x1", place=("query", "container"))
+    assert refused("POST", "/commit", {"Cmd": ["x"]}, container="x1").rule == "containers.commit"
+
+
+def test_what_is_seen() -> None:
+    own = {"Config": {"Labels": {IMAGE_LABEL: UID}}}
+    base = {"RepoTags": ["busybox:latest"]}
+    pulled = {"RepoDigests": [f"alpine@sha256:{'a' * 64}"]}
+    foreign = {"RepoTags": ["localhost/theirs:1"], "Config": {"Labels": {IMAGE_LABEL: "other", UID_LABEL: UID}}}
+    for image, seen in ((own, True), (base, True), (pulled, True), (foreign, False), ({}, False)):
+        assert sees_image(image, OPEN, UID) is seen
+        assert sees_image(image, rules(images={"sharing": "Shared"}), UID)
+    assert owns_image(own, UID)
+    assert not owns_image(foreign, UID)
+    assert not owns_image({"Config": {"Labels": {IMAGE_LABEL: ""}}}, "")
+
+
+def test_what_the_clis_classic_build_sends_passes() -> None:
+    verdict = passes(
+        "POST",
+        "/v1.45/build",
+        buildargs='{"http_proxy":"a","HTTP_PROXY":"b"}',
+        cachefrom="[]",
+        cgroupparent="",
+        cpuperiod="0",
+        cpuquota="0",
+        cpusetcpus="",
+        cpusetmems="",
+        cpushares="0",
+        dockerfile="Dockerfile",
+        labels="{}",
+        memory="0",
+        memswap="0",
+        networkmode="default",
+        rm="1",
+        shmsize="0",
+        t="localhost/app",
+        target="",
+        ulimits="null",
+        version="1",
+    )
+    assert json.loads(verdict.query["labels"][0]) == {UID_LABEL: "", IMAGE_LABEL: UID}
+    assert verdict.query["forcerm"] == verdict.query["rm"] == verdict.query["version"] == ("1",)
+    assert "cgroupparent" not in verdict.query
+    assert verdict.references == (Reference(Kind.IMAGE, "localhost/app:latest", Need.FREE),)
+
+
+def test_a_builds_steps_have_a_containers_limits() -> None:
+    limited = rules(limits={"perContainer": {"cpu": "500m", "memory": "1Gi"}, "cgroupParent": "/pods/x"})
+    query = passes("POST", "/build", by=limited).query
+    assert query["cpuquota"] == ("50000",)
+    assert query["cpuperiod"] == ("100000",)
+    assert query["memory"] == query["memswap"] == (str(2**30),)
+    assert query["cgroupparent"] == ("/pods/x",)
+    assert refused("POST", "/build", by=limited, memory=str(2**31)).rule == "limits.perContainer.memory"
+    assert refused("POST", "/build", by=limited, memory="x").rule == "fields"
+
+
+@pytest.mark.parametrize(
+    ("query", "rule"),
+    [
+        ({"version": "2"}, "buildkit"),
+        ({"session": "x"}, "buildkit"),
+        ({"buildid": "x"}, "buildkit"),
+        ({"remote": "https://example.com"}, "build.remote"),
+        ({"squash": "yes"}, "build.squash"),
+        ({"ulimits": '[{"Name":"memlock","Soft":-1,"Hard":-1}]'}, "build.ulimits"),
+        ({"networkmode": "host"}, "networks"),
+        ({"t": "busybox"}, "images.tags"),
+        ({"t": ["localhost/x", "busybox"]}, "images.tags"),
+        ({"labels": '["a"]'}, "fields"),
+        ({"cachefrom": '{"a":"b"}'}, "fields"),
+    ],
+)
+def test_what_a_build_may_not_have(query: dict[str, str | list[str]], rule: str) -> None:
+    assert refused("POST", "/build", **query).rule == rule
+
+
+def test_a_build_may_be_in_ones_own_networks_and_use_what_one_sees() -> None:
+    assert passes("POST", "/build", networkmode="mine").references == (
+        Reference(Kind.NETWORK, "mine", place=("query", "networkmode")),
+    )
+    assert passes("POST", "/build", networkmode="container:x1").references[0].form == "container:{}"
+    assert passes("POST", "/build", networkmode="none", cachefrom='["busybox"]').references[0].need is Need.VISIBLE

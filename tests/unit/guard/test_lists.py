@@ -1,0 +1,104 @@
+"""Filters, and answers that are narrowed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.unit.guard.asking import OPEN, UID, passes, refused
+
+from nested_docker.guard import answers
+from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL
+
+OWN = f"{UID_LABEL}={UID}"
+MINE, THEIRS = {"Labels": {UID_LABEL: UID}}, {"Labels": {UID_LABEL: "other"}}
+
+
+def _filters(method: str, path: str, **query: str) -> Any:
+    return json.loads(passes(method, path, **query).query["filters"][0])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "label"),
+    [
+        ("GET", "/containers/json", OWN),
+        ("GET", "/events", OWN),
+        ("GET", "/networks", OWN),
+        ("GET", "/volumes", OWN),
+        ("POST", "/containers/prune", OWN),
+        ("POST", "/networks/prune", OWN),
+        ("POST", "/volumes/prune", OWN),
+        ("POST", "/images/prune", f"{IMAGE_LABEL}={UID}"),
+    ],
+)
+def test_the_owners_label_is_added_to_what_is_asked_for(method: str, path: str, label: str) -> None:
+    assert _filters(method, path) == {"label": {label: True}}
+    for given in ('{"label":["a=b"]}', '{"label":{"a=b":true}}'):
+        assert _filters(method, path, filters=given) == {"label": {"a=b": True, label: True}}
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        *('{"label":{"a":false}}', '{"label":"a"}', '{"label":[1]}', "[]", "{", '{"since":["x"]}', '{"Label":["x"]}'),
+        '{"label":["a"],"label":["b"]}',
+    ],
+)
+def test_other_filters_are_refused(filters: str) -> None:
+    assert refused("GET", "/containers/json", filters=filters).status in {400, 403}
+
+
+def test_disk_usage_is_of_what_is_ones_own() -> None:
+    given = {
+        "LayersSize": 10**9,
+        "Containers": [MINE, THEIRS],
+        "Volumes": [MINE, THEIRS, {"Labels": None}],
+        "Images": [{"RepoTags": ["busybox:1"], "Containers": 3}, {"RepoTags": ["localhost/theirs:1"]}],
+        "BuildCache": [{"ID": "x"}],
+        "Future": {"all": "of it"},
+    }
+    narrowed = answers.disk_usage(given, OPEN, UID)
+    assert narrowed["Containers"] == narrowed["Volumes"] == [MINE]
+    assert [each["RepoTags"] for each in narrowed["Images"]] == [["busybox:1"]]
+    assert narrowed["BuildCache"] == []
+    assert "Future" not in narrowed
+
+
+def test_information_of_others_is_left_out() -> None:
+    given = {"NCPU": 2, "Containers": 40, "Swarm": {"NodeID": "x"}, "HttpProxy": "http://user:pw@x", "Labels": ["a"]}
+    narrowed = answers.info(given, OPEN, UID)
+    assert narrowed["NCPU"] == 2
+    assert narrowed["Containers"] == 0
+    assert not {"HttpProxy", "Labels"} & narrowed.keys()
+    assert "NodeID" not in narrowed["Swarm"]
+
+
+@pytest.mark.parametrize(("given", "told"), [("1.45", "1.45"), ("1.56", "1.56"), ("1.99", "1.56"), ("2.0", "1.56")])
+def test_clients_negotiate_no_version_that_is_not_known(given: str, told: str) -> None:
+    answer = {"ApiVersion": given, "Components": [{"Details": {"ApiVersion": given}}, {}]}
+    narrowed = answers.version(answer, OPEN, UID)
+    assert narrowed["ApiVersion"] == narrowed["Components"][0]["Details"]["ApiVersion"] == told
+
+
+def test_images_do_not_tell_who_uses_them() -> None:
+    listed = [{"RepoTags": ["busybox:1"], "Containers": 3, "Manifests": [{"ImageData": {"Containers": ["id"]}}, {}]}]
+    (narrowed,) = answers.images(listed, OPEN, UID)
+    assert narrowed["Containers"] == -1
+    assert narrowed["Manifests"][0]["ImageData"]["Containers"] == []
+
+
+def test_the_shared_network_does_not_tell_who_is_in_it() -> None:
+    assert answers.network({"Name": "bridge", "Containers": {"x": {}}}, OPEN, UID)["Containers"] == {}
+    own = {**MINE, "Containers": {"x": {}}}
+    assert answers.network(own, OPEN, UID) == own
+
+
+def test_a_conflict_does_not_tell_with_whom() -> None:
+    assert answers.conflict(b'{"message":"taken by ' + b"a" * 64 + b'"}') == b'{"message":"taken by another"}'
+
+
+@pytest.mark.parametrize("answer", [None, [], "text", 1])
+def test_an_answer_of_another_shape_tells_nothing(answer: Any) -> None:
+    assert answers.disk_usage(answer, OPEN, UID)["Containers"] == []
+    assert answers.info(answer, OPEN, UID)["Containers"] == 0

@@ -1,0 +1,72 @@
+"""Query strings as the daemon reads them, or not at all."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nested_docker.guard.query import encode, one, parse, truth
+from nested_docker.guard.refusal import Refusal
+
+KNOWN = frozenset({"a", "b", "t", "all"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a=1&a=2",
+        "a;b",
+        "a=1;b=2",
+        "=1",
+        "&a=1",
+        "a=%",
+        "a=%zz",
+        "a=%ff",
+        "a=%00",
+        "x=1",
+        "A=1",
+        "a%20=1",
+        "a=1#b",
+        "%61=1",
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(text: str) -> None:
+    with pytest.raises(Refusal):
+        parse(text, known=KNOWN)
+
+
+def test_some_may_be_repeated() -> None:
+    assert parse("t=x&t=y", known=KNOWN) == {"t": ("x", "y")}
+
+
+def test_what_nobody_reads_is_left_out() -> None:
+    assert parse("trunc_cmd=0&all=1", known=KNOWN) == {"all": ("1",)}
+
+
+def test_a_missing_parameter_is_empty() -> None:
+    assert one(parse("", known=KNOWN), "a") == ""
+    assert encode({}) == ""
+
+
+@pytest.mark.parametrize("value", ["", "0", "no", "false", "none", "No", " FALSE ", "None"])
+def test_few_words_are_false(value: str) -> None:
+    assert not truth(value)
+
+
+@pytest.mark.parametrize("value", ["1", "yes", "true", "y", "on", "2", "nope", "off"])
+def test_all_others_are_true(value: str) -> None:
+    assert truth(value)
+
+
+@given(st.text(alphabet="ab=&%20;+tT7f€", max_size=24))
+def test_another_reader_finds_the_same(text: str) -> None:
+    try:
+        read = parse(text, known=KNOWN)
+    except Refusal:
+        return
+    pairs = [(key, value) for key, values in read.items() for value in values]
+    assert sorted(pairs) == sorted(parse_qsl(text, keep_blank_values=True, strict_parsing=False))
+    assert sorted(parse_qsl(encode(read)[1:], keep_blank_values=True)) == sorted(pairs)

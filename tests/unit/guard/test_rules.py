@@ -1,0 +1,128 @@
+"""The rules as data, their modes, and the offline check."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from tests.unit.guard.asking import OPEN, decide, refused, rules
+from typer.testing import CliRunner
+
+from nested_docker.cli.app import app
+from nested_docker.guard import audit
+from nested_docker.guard.ownership import UID_LABEL, Kind
+from nested_docker.guard.proxy import Guard
+from nested_docker.guard.refusal import Absent, Refusal
+from nested_docker.guard.rules import Enforcement, GuardRules, load
+
+PRIVILEGED = {"Image": "busybox", "HostConfig": {"Privileged": True}}
+
+
+def test_rules_survive_their_wire_form() -> None:
+    assert GuardRules.model_validate(OPEN.dump()) == OPEN
+    assert load(json.dumps(OPEN.dump())) == OPEN
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"container":{}}', '{"images":{"use":"x"}}', '{"build":{"allow":true}}'])
+def test_what_is_misspelt_is_no_rule(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        load(text)
+
+
+@pytest.mark.parametrize("enforcement", [Enforcement.WARN, Enforcement.AUDIT])
+def test_other_modes_pass_on_what_rules_forbid_and_label_it(enforcement: Enforcement) -> None:
+    lenient = OPEN.model_copy(update={"enforcement": enforcement})
+    decision = decide("POST", "/containers/create", PRIVILEGED, by=lenient)
+    assert decision.waived is not None
+    assert decision.waived.rule == "HostConfig.Privileged"
+    assert decision.verdict.body == {**PRIVILEGED, "Labels": {UID_LABEL: decision.verdict.body["Labels"][UID_LABEL]}}  # type: ignore[index]
+    (reference,) = decide(
+        "POST", "/containers/x1/exec", {"Cmd": ["id"], "Privileged": True}, by=lenient
+    ).verdict.references
+    assert (reference.kind, reference.name) == (Kind.CONTAINER, "x1")
+    assert decide("POST", "/containers/create", {"Image": "busybox"}, by=lenient).waived is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/session", None),
+        ("POST", "/swarm/init", {}),
+        ("GET", "/plugins", None),
+        ("GET", "/nothing", None),
+        ("POST", "/containers/create", {"Image": "busybox", "New": 1}),
+        ("POST", "/containers/create", {"Image": "busybox", "Labels": {"nesteddocker.dev/uid": "x"}}),
+        ("POST", "/containers/create", {**PRIVILEGED, "Labels": ["x"]}),
+        ("POST", "/containers/create", {**PRIVILEGED, "Labels": {"nesteddocker.dev/uid": "x"}}),
+        ("GET", "/containers/../json", None),
+    ],
+)
+def test_some_things_pass_in_no_mode(method: str, path: str, body: object) -> None:
+    assert refused(method, path, body, by=OPEN.model_copy(update={"enforcement": Enforcement.AUDIT}))
+
+
+@pytest.mark.parametrize("uid", ["", "a b", "a=b", "x\n", "é", '"', "-"])
+def test_an_owner_without_a_uid_is_none(uid: str) -> None:
+    with pytest.raises(ValueError, match="UID"):
+        Guard(OPEN, uid)
+
+
+def test_errors_have_dockers_shape() -> None:
+    body = json.loads(Refusal("build.allowed", 'images "may" not be built').body())
+    assert body == {"message": 'refused by the guard: images "may" not be built (rule: build.allowed)'}
+    assert json.loads(Absent("No such container: x").body()) == {"message": "No such container: x"}
+
+
+def test_an_audit_line_is_one_line_of_printable_ascii(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    audit.refused("GET", "/a\r\nforged\x1b[0m\u2028", Refusal("x", "y\nz"))
+    audit.allowed("POST", "/b" * 1000, ("id\n",), None)
+    first, second = caplog.records
+    assert first.path == "/a\\r\\nforged\\x1b[0m\\u2028"  # type: ignore[attr-defined]
+    assert first.reason == "y\\nz"  # type: ignore[attr-defined]
+    assert len(second.path) < 1000  # type: ignore[attr-defined]
+    assert second.objects == ["id\\n"]  # type: ignore[attr-defined]
+
+
+def test_requests_are_checked_offline(tmp_path: Path) -> None:
+    (tmp_path / "rules.json").write_text(json.dumps(OPEN.dump()))
+    (tmp_path / "create.json").write_text(json.dumps(PRIVILEGED))
+    (tmp_path / "good.json").write_text(json.dumps({"Image": "busybox"}))
+    run = CliRunner().invoke
+    check = ["guard", "check", str(tmp_path / "rules.json")]
+    good = run(app, [*check, "GET /_ping", f"POST /v1.45/containers/create {tmp_path / 'good.json'}"])
+    assert good.exit_code == 0, good.output
+    assert "image busybox must be visible" in good.output
+    bad = run(app, [*check, f"POST /v1.45/containers/create {tmp_path / 'create.json'}", "GET /_ping"])
+    assert bad.exit_code == 1
+    assert "(rule: HostConfig.Privileged, status 403)" in bad.output
+    lenient = json.dumps(rules().model_copy(update={"enforcement": Enforcement.WARN}).dump())
+    waived = run(app, ["guard", "check", lenient, f"POST /containers/create {tmp_path / 'create.json'}"])
+    assert waived.exit_code == 0
+    assert "though HostConfig.Privileged may not be set" in waived.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["{", "GET /"], ["/nowhere", "GET /"], ["{}", "GET"], ["{}", "POST /x /nowhere"]]
+)
+def test_a_check_of_nothing_judges_nothing(arguments: list[str]) -> None:
+    assert CliRunner().invoke(app, ["guard", "check", *arguments]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--guard-rules={}"],
+        ["--owner-uid=x"],
+        ["--guard-rules=[", "--owner-uid=x"],
+        ["--guard-rules={}", "--owner-uid=a b"],
+    ],
+)
+def test_half_a_guard_is_none(options: list[str], tmp_path: Path) -> None:
+    places = [f"--upstream={tmp_path}/up", f"--listen-unix={tmp_path}/down", f"--certificates={tmp_path}"]
+    ran = CliRunner().invoke(app, ["relay", *places, *options])
+    assert ran.exit_code == 1
+    assert ran.output.startswith("nested-docker relay: ")
+    assert not (tmp_path / "down").exists()
