@@ -73,13 +73,16 @@ def test_a_claim_that_never_binds_is_told(env: Environment) -> None:
     assert "storageClassName" in env.settles("build", "VolumeNotBound")
 
 
-@pytest.mark.parametrize("kind", ["secret/build-docker", "secret/build-tls", "service/build"])
+@pytest.mark.parametrize("kind", ["secret/build-docker", "secret/build-tls", "service/build", "networkpolicy/build"])
 def test_what_is_someone_elses_is_left_alone_and_making_room_heals(env: Environment, kind: str) -> None:
     type_, name = kind.split("/")
     if type_ == "secret":
         env.kubectl("create", "secret", "generic", name, "--from-literal=theirs=1")
-    else:
+    elif type_ == "service":
         env.kubectl("create", "service", "clusterip", name, "--tcp=80")
+    else:
+        head = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}}
+        env.apply(head | {"spec": {"podSelector": {"matchLabels": {"theirs": "1"}}}})
     before = env.get(type_, name)
     env.nested_docker("build", mode="Dind")
     message = env.settles("build", "NameConflict")
@@ -89,6 +92,15 @@ def test_what_is_someone_elses_is_left_alone_and_making_room_heals(env: Environm
     assert env.get(type_, name) == before
     env.kubectl("delete", type_, name)
     env.ready("build")
+
+
+def test_a_claim_that_is_someone_elses_is_left_alone(env: Environment) -> None:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    head = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "build-data"}}
+    env.apply(head | {"spec": spec})
+    env.nested_docker("build", mode="Dind", storage={"type": "Claim", "claim": {"size": "1Gi"}})
+    assert "build-data" in env.settles("build", "NameConflict")
+    assert env.list("pods") == []
 
 
 def test_a_quota_that_is_full_is_told_and_heals(env: Environment) -> None:

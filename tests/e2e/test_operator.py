@@ -24,6 +24,12 @@ def test_every_child_comes_back(env: Environment) -> None:
         10,
         lambda: str(env.get("service", "build")),
     )
+    env.kubectl("patch", "networkpolicy", "build", "--type=json", "-p", '[{"op": "remove", "path": "/spec/ingress"}]')
+    until(
+        lambda: "ingress" in env.get("networkpolicy", "build")["spec"],
+        10,
+        lambda: str(env.get("networkpolicy", "build")),
+    )
     assert env.get("nesteddocker", "build")["status"]["podName"] == pod
     env.kubectl("delete", "pod", pod, "--wait=false")
     until(lambda: env.get("nesteddocker", "build")["status"]["podName"] != pod, 20, lambda: "the pod was not replaced")
@@ -53,8 +59,12 @@ def test_one_of_two_replicas_leads(env: Environment) -> None:
     system = Environment(env.kubeconfig, SYSTEM)
     pods = system.list("pods", "app.kubernetes.io/name=nested-docker")
     assert len([pod for pod in pods if pod["status"]["phase"] == "Running"]) == 2
-    holder = system.get("lease", "nested-docker-operator")["spec"]["holderIdentity"]
-    assert holder.split("_")[0] in {pod["metadata"]["name"] for pod in pods}
+    names = {pod["metadata"]["name"] for pod in pods}
+
+    def holder() -> str:
+        return system.get("lease", "nested-docker-operator")["spec"]["holderIdentity"].split("_")[0]
+
+    until(lambda: holder() in names, 20, lambda: f"{holder() or 'nobody'} leads, and there are {names}")
 
 
 def test_a_namespace_deleted_in_the_middle_ends_clean(env: Environment) -> None:
