@@ -44,6 +44,7 @@ FULL = NestedDockerStatus(
     binding=BindingReference(name="build-docker"),
     endpoint="tcp://build.default.svc:2376",
     class_name="standard",
+    policy_name="ci",
     mode=Mode.DIND,
     pod_name="build-0a1b2",
     node_name="node",
@@ -127,8 +128,8 @@ async def test_columns_short_names_and_category(kubectl: Kubectl, api: Api, name
 
     assert listed("nd")[0] == ["NAME", "MODE", "READY", "REASON", "ENDPOINT", "AGE"]
     assert listed("nd")[1][:-1] == ["build", "Dind", "False", "Told", "tcp://build.default.svc:2376"]
-    assert listed("nd", "-o", "wide")[0][6:] == ["NODE", "VERSION", "DRIVER", "CLASS"]
-    assert listed("nd", "-o", "wide")[1][6:] == ["node", "28.1.1", "overlay2", "standard"]
+    assert listed("nd", "-o", "wide")[0][6:] == ["NODE", "VERSION", "DRIVER", "CLASS", "POLICY"]
+    assert listed("nd", "-o", "wide")[1][6:] == ["node", "28.1.1", "overlay2", "standard", "ci"]
     assert listed("nested-docker", "-o", "name") == [["nesteddocker.nesteddocker.dev/build"]]
 
 

@@ -24,19 +24,28 @@ class Transition:
 
 
 def transitions(before: NestedDockerStatus, after: NestedDockerStatus) -> Iterator[Transition]:
-    """The steps from one status to the next, each once; then what the daemon newly costs."""
+    """The steps from one status to the next, each once; with acceptance comes what the mode costs.
+
+    That a daemon which has just been granted is starting goes without saying.
+    """
     told = set()
     for type_ in TOLD:
         new, old = after.condition(type_), before.condition(type_)
         if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
             continue
+        if old is None and new.reason == Reason.DAEMON_STARTING:
+            continue
         if new.reason not in told:
             told.add(new.reason)
             yield Transition("Normal" if _expected(new) else "Warning", new.reason, new.message)
-    known = {hazard.type for hazard in before.hazards}
-    for hazard in after.hazards:
-        if hazard.type not in known:
+    if _accepted(after) and not _accepted(before):
+        for hazard in after.hazards:
             yield Transition("Warning", hazard.type, f"{hazard.message} {hazard.remedy}")
+
+
+def _accepted(status: NestedDockerStatus) -> bool:
+    condition = status.condition(Type.ACCEPTED)
+    return condition is not None and condition.status == Status.TRUE
 
 
 def _expected(condition: Condition) -> bool:
