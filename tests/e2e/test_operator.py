@@ -57,14 +57,17 @@ def test_a_rolling_restart_of_the_operator_restarts_no_daemon(env: Environment) 
 
 def test_one_of_two_replicas_leads(env: Environment) -> None:
     system = Environment(env.kubeconfig, SYSTEM)
-    pods = system.list("pods", "app.kubernetes.io/name=nested-docker")
-    assert len([pod for pod in pods if pod["status"]["phase"] == "Running"]) == 2
-    names = {pod["metadata"]["name"] for pod in pods}
+
+    def replicas() -> set[str]:
+        pods = system.list("pods", "app.kubernetes.io/name=nested-docker")
+        return {pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
+
+    until(lambda: len(replicas()) == 2, 60, lambda: f"there are {replicas()}")
 
     def holder() -> str:
         return system.get("lease", "nested-docker-operator")["spec"]["holderIdentity"].split("_")[0]
 
-    until(lambda: holder() in names, 20, lambda: f"{holder() or 'nobody'} leads, and there are {names}")
+    until(lambda: holder() in replicas(), 20, lambda: f"{holder() or 'nobody'} leads, and there are {replicas()}")
 
 
 def test_a_namespace_deleted_in_the_middle_ends_clean(env: Environment) -> None:
