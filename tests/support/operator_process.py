@@ -129,7 +129,8 @@ class Operator:
             AssertionError: a line is not JSON.
         """
         lines = []
-        for line in self._log.read_text().splitlines():
+        whole, _, _cut_short_by_a_kill = self._log.read_text().rpartition("\n")
+        for line in whole.splitlines():
             try:
                 lines.append(json.loads(line))
             except ValueError:

@@ -14,6 +14,10 @@ from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import StorageType
 
 
+USE = "use"
+"""The verb that gives a class, in RBAC."""
+
+
 @dataclass(frozen=True)
 class Access:
     """A right of the requester.
@@ -37,15 +41,18 @@ class Access:
     def told(self, user: str) -> str:
         """What is told to someone who does not have it."""
         what = f"{self.resource}{'.' + self.group if self.group else ''}{' ' + self.name if self.name else ''}"
+        denial = f"{self.field}: {user} may not {self.verb} {what} in namespace {self.namespace}"
+        if self.verb == USE:
+            return f"{denial}. Choose another class, or have an admin grant the verb {USE} on this one"
         return (
-            f"{self.field}: {user} may not {self.verb} {what} in namespace {self.namespace}, and what one may not do "
-            "oneself is not done through a NestedDocker. Leave it out, or have an admin grant that right"
+            f"{denial}, and what one may not do oneself is not done through a NestedDocker. Leave it out, or have an "
+            "admin grant that right"
         )
 
 
 def to_use(class_name: str, namespace: str) -> Access:
     """The right to a class, as with other kinds that an admin offers."""
-    return Access("spec.className", "use", GROUP, "nesteddockerclasses", namespace, class_name)
+    return Access("spec.className", USE, GROUP, "nesteddockerclasses", namespace, class_name)
 
 
 def borrowed(spec: NestedDockerSpec, before: NestedDockerSpec | None, namespace: str) -> list[Access]:

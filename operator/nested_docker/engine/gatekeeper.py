@@ -143,7 +143,7 @@ class Gatekeeper:
         missing = [access for access, has in zip(needed, answers, strict=True) if not has]
         level = enforcement(observed, self.defaults)
         warnings = []
-        if missing and missing[0].verb == "use" and level != Enforcement.ENFORCE:
+        if missing and missing[0].verb == authorization.USE and level != Enforcement.ENFORCE:
             lenient = missing.pop(0)
             warnings.append(lenient.told(_name(review.user)))
         if missing:

@@ -117,8 +117,8 @@ async def test_who_may_not_use_the_class_stays_out(door: Door) -> None:
     verdict = await door.judge()
     assert (verdict.allowed, verdict.reason) == (False, Reason.NOT_PERMITTED)
     assert verdict.message == (
-        "spec.className: alice may not use nesteddockerclasses.nesteddocker.dev standard in namespace team-a, and what "
-        "one may not do oneself is not done through a NestedDocker. Leave it out, or have an admin grant that right"
+        "spec.className: alice may not use nesteddockerclasses.nesteddocker.dev standard in namespace team-a. Choose "
+        "another class, or have an admin grant the verb use on this one"
     )
     assert door.records.counted == [("admission", "denied", "NotPermitted", "")]
 
