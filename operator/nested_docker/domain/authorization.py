@@ -13,7 +13,6 @@ from nested_docker.api.meta import GROUP
 from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import StorageType
 
-
 USE = "use"
 """The verb that gives a class, in RBAC."""
 
