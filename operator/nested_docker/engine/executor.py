@@ -60,6 +60,8 @@ class Executor:
         if secret is None or _id(keys) != key_set.id:
             if secret is not None:
                 self._cache.put(secret, "Secret")
+            elif where in observed.children:
+                self._cache.remove(observed.children[where], "Secret")
             raise Outdated(f"Secret {where.name} does not hold the key set {key_set.id}")
         self._keys[key] = keys
         return keys

@@ -109,6 +109,7 @@ class Reconciler:
                 if refused is None:
                     await self._recheck(key, observed, planned)
                 await self._executor.run(observed, planned.stages)
+                await self._finish(key, observed, planned)
             except Outdated as outdated:
                 logger.debug("planning again: %s", outdated, extra={"namespace": key[0], "nested_docker": key[1]})
                 issued = None
@@ -119,7 +120,6 @@ class Reconciler:
                 self._refused[key] = now_refused.identity
                 refused = now_refused
                 continue
-            await self._finish(key, observed, planned)
             if self._has_news(key, observed) or await self._diagnose(key, observed, planned.diagnose):
                 issued = None
                 continue

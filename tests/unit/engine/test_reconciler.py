@@ -166,5 +166,21 @@ async def test_a_daemon_that_is_no_longer_wanted_is_no_longer_dialled(reconciler
     assert dials() == []
 
 
+async def test_a_key_set_that_has_just_gone_is_made_anew_before_anybody_is_dialled(
+    reconciler: Reconciler, kube: FullKube
+) -> None:
+    kube.full = False
+    await reconciler.reconcile(KEY)
+    reconciler._executor.forget_keys(KEY)
+    (pod,) = [obj for (kind, _, _), obj in kube.objects.items() if kind == "Pod"]
+    running = {"name": "daemon", "state": {"running": {}}, "ready": False, "restartCount": 0}
+    pod["status"] = {"phase": "Running", "podIP": "192.0.2.1", "containerStatuses": [running]}
+    pod["metadata"]["resourceVersion"] = "100"
+    reconciler._cache.put(pod, "Pod")
+    gone = kube.objects.pop(("Secret", "team-a", "build-tls"))
+    await reconciler.reconcile(KEY)
+    assert kube.objects["Secret", "team-a", "build-tls"]["data"] != gone["data"]
+
+
 def dials() -> list[str]:
     return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("contact ")]
