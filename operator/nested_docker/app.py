@@ -110,7 +110,7 @@ class Operator:
             ready=functools.partial(self._ready, watching_started, knowing),
             registry=self._metrics.registry,
         )
-        leading = asyncio.create_task(self._lead_when_elected(stop), name="leadership")
+        leading = asyncio.create_task(self._lead_when_elected(stop, knowing), name="leadership")
         try:
             await self._watch(stop, watching_started, functools.partial(self._resign, leading))
         finally:
@@ -145,18 +145,22 @@ class Operator:
             ready_flag=started,
         )
 
-    async def _lead_when_elected(self, stop: asyncio.Event) -> None:
+    async def _lead_when_elected(self, stop: asyncio.Event, knowing: asyncio.Task[None]) -> None:
+        lead = functools.partial(self._lead, knowing)
         try:
             if self._settings.leader_election:
-                await self._leader.run(self._lead)
+                await self._leader.run(lead)
             else:
-                await self._lead()
+                await lead()
         finally:
             stop.set()
 
-    async def _lead(self) -> None:
-        """Look at everything once, then at what changes; ends when a write finds the lease gone."""
-        await self._first_look()
+    async def _lead(self, knowing: asyncio.Task[None]) -> None:
+        """Look at everything once, then at what changes; ends when a write finds the lease gone.
+
+        The look that every replica takes at its start is as good, if it has not ended before the lease was had.
+        """
+        await (self._first_look() if knowing.done() else asyncio.shield(knowing))
         self._router.everything()
         try:
             async with asyncio.TaskGroup() as group:

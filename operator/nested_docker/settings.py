@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from nested_docker.domain.effective import Enforcement, OperatorDefaults
+from nested_docker.api.meta import Enforcement
+from nested_docker.domain.effective import OperatorDefaults
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 

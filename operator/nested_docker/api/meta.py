@@ -86,6 +86,17 @@ class Mode(StrEnum):
     SYSBOX = "Sysbox"
 
 
+class Enforcement(StrEnum):
+    """What a denial comes to."""
+
+    ENFORCE = "Enforce"
+    """Denied is denied."""
+    WARN = "Warn"
+    """It is done all the same, and whoever asks for it is told."""
+    AUDIT = "Audit"
+    """It is done all the same, and only the records tell."""
+
+
 class Status(StrEnum):
     """Whether a condition holds."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from nested_docker.api.crd import KINDS
-from nested_docker.api.meta import GROUP, KubeModel
+from nested_docker.api.meta import GROUP, Enforcement, KubeModel
 from nested_docker.api.v1alpha1 import (
     API_VERSION,
     NestedDocker,
@@ -24,7 +24,6 @@ from nested_docker.cli.documents import Document
 from nested_docker.cli.findings import Findings, Place, did_you_mean, shown
 from nested_docker.cli.strict import parse
 from nested_docker.domain import names
-from nested_docker.domain.effective import Enforcement
 from nested_docker.domain.modes.base import NodeFacts
 
 OURS = {kind.name: kind for kind in KINDS}

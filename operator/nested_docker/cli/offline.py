@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from nested_docker.api.meta import Enforcement
 from nested_docker.cli.manifests import Manifests, Wanted
 from nested_docker.domain.acceptance import Rejected, accept, overstepping
-from nested_docker.domain.effective import Enforcement, OperatorDefaults
+from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.base import Owner
 from nested_docker.domain.modes import sysbox
 from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
@@ -115,11 +116,10 @@ def defaults(enforcement: str, engine_image: str | None) -> OperatorDefaults:
 def _verdict(observed: Observed, defaults: OperatorDefaults) -> Verdict:
     """Accepted by all that the reconciler asks before it makes anything, or the first no."""
     outcome = accept(observed, defaults)
+    class_name = observed.class_name
     if isinstance(outcome, Rejected):
-        mode = observed.spec.get("mode") or observed.status.mode or ""
-        class_name = observed.spec.get("className") or observed.status.class_name or _default(observed)
-        return _denied(outcome, mode, class_name)
-    mode, class_name = outcome.effective.mode, outcome.class_name
+        return _denied(outcome, observed.spec.get("mode") or observed.status.mode or "", class_name)
+    mode = outcome.effective.mode
     overstepped = overstepping(observed, outcome, defaults)
     if overstepped is not None:
         return _denied(overstepped, mode, class_name)
@@ -135,7 +135,3 @@ def _verdict(observed: Observed, defaults: OperatorDefaults) -> Verdict:
 
 def _denied(why: Rejected, mode: str, class_name: str) -> Verdict:
     return Verdict(granted=False, reason=why.reason, message=why.message, mode=mode, class_name=class_name, policy="")
-
-
-def _default(observed: Observed) -> str:
-    return observed.default_classes[0] if len(observed.default_classes) == 1 else ""

@@ -11,14 +11,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from nested_docker.api.meta import GROUP, DnsLabel, ImageReference, KubeModel, Mode
+from nested_docker.api.meta import GROUP, DnsLabel, Enforcement, ImageReference, KubeModel, Mode
 from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.cli import offline
 from nested_docker.cli.documents import Document, read
 from nested_docker.cli.findings import Findings, Place, did_you_mean, shown
 from nested_docker.cli.manifests import Wanted, check_enforcement, sort_out
 from nested_docker.cli.strict import parse
-from nested_docker.domain.effective import Enforcement
 from nested_docker.domain.reasons import Reason
 
 API_VERSION = f"cli.{GROUP}/v1alpha1"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from nested_docker.api.meta import Mode, Status
+from nested_docker.api.meta import Enforcement, Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.policy import ViolationAction
 from nested_docker.domain import names, pod_security
 from nested_docker.domain.allowance import oversteps
-from nested_docker.domain.effective import EffectiveSpec, Enforcement, OperatorDefaults, resolve
+from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
 from nested_docker.domain.modes import MODES, ModeBehaviour
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.placement import Placement, tenants_own
@@ -63,7 +63,7 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | Rejecte
         spec = NestedDockerSpec.model_validate(observed.spec)
     except ValidationError as error:
         return Rejected(Reason.INVALID_SPEC, _explain(error))
-    chosen = _choose_class(spec, observed)
+    chosen = _choose_class(observed)
     if isinstance(chosen, Rejected):
         return chosen
     class_name, offered = chosen
@@ -92,12 +92,10 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | Rejecte
     return _joined([outcome for outcome in outcomes if isinstance(outcome, Rejected)])
 
 
-def _choose_class(spec: NestedDockerSpec, observed: Observed) -> tuple[str, NestedDockerClassSpec] | Rejected:
-    name = spec.class_name or observed.status.class_name
+def _choose_class(observed: Observed) -> tuple[str, NestedDockerClassSpec] | Rejected:
+    name = observed.class_name
     if not name:
-        if len(observed.default_classes) != 1:
-            return _no_default(observed.default_classes)
-        name = observed.default_classes[0]
+        return _no_default(observed.default_classes)
     offered = observed.classes.get(name)
     if offered is None:
         return Rejected(
@@ -226,9 +224,8 @@ def _in_spite_of(observed: Observed, enforcement: Enforcement) -> Reason | None:
     if enforcement != Enforcement.ENFORCE:
         return Reason.NOT_ENFORCED
     granted_by = observed.policies.get(observed.status.policy_name)
-    accepted = observed.status.condition(Type.ACCEPTED)
     unchanged = observed.generation == observed.status.observed_generation
-    if granted_by is None or accepted is None or accepted.status != Status.TRUE or not unchanged:
+    if granted_by is None or not observed.status.holds(Type.ACCEPTED) or not unchanged:
         return None
     return Reason.GRANT_LOST if granted_by.on_violation == ViolationAction.REPORT else None
 

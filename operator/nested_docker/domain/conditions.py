@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from nested_docker.api.meta import Condition, Status
-from nested_docker.domain.reasons import Reason, Type
+from nested_docker.domain.reasons import DENIALS, Reason, Type
 
 
 def timestamp(moment: datetime) -> str:
@@ -81,25 +81,14 @@ class Conditions:
             self.set(Type.RECONCILING, Status.TRUE, Reason(ready.reason), ready.message)
 
 
-STALLING = frozenset(
-    {
-        Reason.INVALID_SPEC,
-        Reason.CLASS_NOT_FOUND,
-        Reason.MODE_NOT_OFFERED,
-        Reason.NO_POLICY,
-        Reason.CLASS_FORBIDS,
-        Reason.POD_NAMESPACE_MISSING,
-        Reason.OVERSTEPS_CLASS,
-        Reason.POD_SECURITY_DENIED,
-        Reason.RUNTIME_MISSING,
-        Reason.NAME_CONFLICT,
-        Reason.REFUSED_BY_API,
-        Reason.DAEMON_CRASHED,
-        Reason.IMAGE_PULL_FAILED,
-        Reason.SOCKET_MISSING,
-        Reason.WORKLOAD_FAILED,
-    }
-)
+STALLING = DENIALS | {
+    Reason.NAME_CONFLICT,
+    Reason.REFUSED_BY_API,
+    Reason.DAEMON_CRASHED,
+    Reason.IMAGE_PULL_FAILED,
+    Reason.SOCKET_MISSING,
+    Reason.WORKLOAD_FAILED,
+}
 """Reasons that go away only when somebody does something: kstatus calls that Stalled."""
 
 RESTING = frozenset({Reason.SUSPENDED, Reason.DEADLINE_EXCEEDED, Reason.IDLE_TIMEOUT})

@@ -9,22 +9,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from nested_docker.api.meta import Mode, ResourceRequirements
+from nested_docker.api.meta import Enforcement, Mode, ResourceRequirements
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec, StorageType
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec, WorkloadSpec
 from nested_docker.domain import names
-
-
-class Enforcement(StrEnum):
-    """What a denial by policy comes to."""
-
-    ENFORCE = "Enforce"
-    """Denied is denied."""
-    WARN = "Warn"
-    """It is made all the same, and whoever asks for it is told."""
-    AUDIT = "Audit"
-    """It is made all the same, and only Events, metrics and logs tell."""
 
 
 @dataclass(frozen=True)

@@ -154,10 +154,15 @@ class Observed:
             Placement(self.owner, name) for name in dict.fromkeys((self.status.pod_namespace, "", *self.pod_namespaces))
         )
 
+    @property
+    def class_name(self) -> str:
+        """The class in question: the spec's, else the one pinned at acceptance, else the only default; empty: none."""
+        default = self.default_classes[0] if len(self.default_classes) == 1 else ""
+        return self.spec.get("className") or self.status.class_name or default
+
     def possible_pod_namespaces(self) -> list[str]:
         """Namespaces, its own aside, in which it may have something that nobody has seen yet, and that are to stay."""
-        default = self.default_classes[0] if len(self.default_classes) == 1 else ""
-        offered = self.classes.get(self.spec.get("className") or self.status.class_name or default)
+        offered = self.classes.get(self.class_name)
         names_of_both = {self.status.pod_namespace, offered.pod_namespace if offered else None}
         return sorted(
             name for name, facts in self.pod_namespaces.items() if name in names_of_both and not facts.terminating

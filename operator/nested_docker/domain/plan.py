@@ -137,11 +137,12 @@ class _Planner:
             return Plan(stages=self.children.teardown(), status=status)
         if self.observed.refusal is not None:
             return self._refused()
-        if self.pod is None or self._must_renew():
+        renewal = self._must_renew()
+        if self.pod is None or renewal:
             hindered = self._no_new_pod()
             if hindered is not None:
                 return hindered
-        if self._must_renew():
+        if renewal:
             return self._renew()
         assert self.key_set is not None  # noqa: S101 - narrows the type: no key set means renewal
         return self._serve(self.key_set)

@@ -102,3 +102,22 @@ class Reason(StrEnum):
     # Ready
     READY = "Ready"
     """Clients can connect."""
+
+
+GRANTS = frozenset({Reason.GRANTED, Reason.NOT_ENFORCED, Reason.GRANT_LOST})
+"""Why a NestedDocker is accepted."""
+
+DENIALS = frozenset(
+    {
+        Reason.INVALID_SPEC,
+        Reason.CLASS_NOT_FOUND,
+        Reason.MODE_NOT_OFFERED,
+        Reason.NO_POLICY,
+        Reason.CLASS_FORBIDS,
+        Reason.POD_NAMESPACE_MISSING,
+        Reason.OVERSTEPS_CLASS,
+        Reason.POD_SECURITY_DENIED,
+        Reason.RUNTIME_MISSING,
+    }
+)
+"""Why it is not."""

@@ -38,14 +38,9 @@ def transitions(before: NestedDockerStatus, after: NestedDockerStatus) -> Iterat
         if new.reason not in told:
             told.add(new.reason)
             yield Transition("Normal" if _expected(new) else "Warning", new.reason, new.message)
-    if _accepted(after) and not _accepted(before):
+    if after.holds(Type.ACCEPTED) and not before.holds(Type.ACCEPTED):
         for hazard in after.hazards:
             yield Transition("Warning", hazard.type, f"{hazard.message} {hazard.remedy}")
-
-
-def _accepted(status: NestedDockerStatus) -> bool:
-    condition = status.condition(Type.ACCEPTED)
-    return condition is not None and condition.status == Status.TRUE
 
 
 def _expected(condition: Condition) -> bool:

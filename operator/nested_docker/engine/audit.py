@@ -7,26 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nested_docker.domain.ports import Recorder
-from nested_docker.domain.reasons import Reason
+from nested_docker.domain.reasons import DENIALS, GRANTS
 from nested_docker.engine.cache import Cache
 from nested_docker.engine.gatekeeper import Review, Verdict
 
 logger = logging.getLogger("nested_docker.audit")
-
-GRANTS = frozenset({Reason.GRANTED, Reason.NOT_ENFORCED, Reason.GRANT_LOST})
-DENIALS = frozenset(
-    {
-        Reason.INVALID_SPEC,
-        Reason.CLASS_NOT_FOUND,
-        Reason.MODE_NOT_OFFERED,
-        Reason.NO_POLICY,
-        Reason.CLASS_FORBIDS,
-        Reason.POD_NAMESPACE_MISSING,
-        Reason.OVERSTEPS_CLASS,
-        Reason.POD_SECURITY_DENIED,
-        Reason.RUNTIME_MISSING,
-    }
-)
 
 Count = Callable[[str, str, str, str], None]
 """Counts a decision: door, outcome, reason, mode."""

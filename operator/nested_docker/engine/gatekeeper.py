@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
+from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.domain import authorization
 from nested_docker.domain.acceptance import Accepted, Rejected, accept, enforcement, overstepping
 from nested_docker.domain.authorization import Access
-from nested_docker.domain.effective import Enforcement, OperatorDefaults
+from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.ports import Kube
 from nested_docker.domain.reasons import Reason
 from nested_docker.engine.cache import Cache
 from nested_docker.engine.observer import Observer
 from nested_docker.engine.routing import Router
-
-logger = logging.getLogger(__name__)
 
 TOLD_ONLY = frozenset({Reason.RUNTIME_MISSING, Reason.POD_SECURITY_DENIED, Reason.POD_NAMESPACE_MISSING})
 """What the cluster cannot do now but may tomorrow: a warning here, a condition later."""
@@ -112,12 +110,11 @@ class Gatekeeper:
     async def _outcome(self, obj: Mapping[str, Any]) -> tuple[Observed, Accepted | Rejected]:
         """Judged by what is known, and by what there is now before the answer is no: a watch may lag behind."""
         namespace = obj["metadata"]["namespace"]
-        if self.cache.get("Namespace", "", namespace) is None:
-            await self._look_again(namespace)
-        observed = self.observer.candidate(obj)
-        outcome = accept(observed, self.defaults)
-        if isinstance(outcome, Accepted) and outcome.reason == Reason.GRANTED:
-            return observed, outcome
+        if self.cache.get("Namespace", "", namespace) is not None:
+            observed = self.observer.candidate(obj)
+            outcome = accept(observed, self.defaults)
+            if isinstance(outcome, Accepted) and outcome.reason == Reason.GRANTED:
+                return observed, outcome
         await self._look_again(namespace)
         observed = self.observer.candidate(obj)
         return observed, accept(observed, self.defaults)
@@ -134,9 +131,8 @@ class Gatekeeper:
         """The requester's own rights, for what has not been refused for other reasons."""
         spec = NestedDockerSpec.model_validate(review.obj.get("spec", {}))
         namespace = observed.owner.namespace
-        class_name = outcome.class_name if isinstance(outcome, Accepted) else self._class_name(spec, observed)
         needed = [
-            authorization.to_use(class_name, namespace),
+            authorization.to_use(observed.class_name, namespace),
             *authorization.borrowed(spec, _before(review.old), namespace),
         ]
         answers = await asyncio.gather(*(self._has(review.user, access) for access in needed))
@@ -157,10 +153,6 @@ class Gatekeeper:
             warnings=() if level == Enforcement.AUDIT and isinstance(outcome, Accepted) else tuple(warnings),
             accepted=outcome if isinstance(outcome, Accepted) else None,
         )
-
-    @staticmethod
-    def _class_name(spec: NestedDockerSpec, observed: Observed) -> str:
-        return spec.class_name or observed.status.class_name or observed.default_classes[0]
 
     async def _has(self, user: Mapping[str, Any], access: Access) -> bool:
         review = {

@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from nested_docker.api.meta import Status
 from nested_docker.api.v1alpha1 import API_VERSION, NestedDockerStatus
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.base import Identity
@@ -82,8 +81,8 @@ class Reconciler:
         """
         try:
             await self._orphans.collect(key)
-            observed = self._observer.observe(key)
-            if observed is not None and not observed.deleted:
+            known = self._cache.get("NestedDocker", *key)
+            if known is not None and "deletionTimestamp" not in known["metadata"]:
                 return await self._reconcile(key)
             self._forget(key)
             await self._let_go(key)
@@ -97,6 +96,7 @@ class Reconciler:
         issued: KeySet | None = None
         refused: Refused | None = None
         for _ in range(ATTEMPTS):
+            asked = self._asked(key)
             observed = self._observe(key, issued, refused)
             if observed is None:
                 self._forget(key)
@@ -120,7 +120,8 @@ class Reconciler:
                 self._refused[key] = now_refused.identity
                 refused = now_refused
                 continue
-            if self._has_news(key, observed) or await self._diagnose(key, observed, planned.diagnose):
+            # The answer to a write may tell what somebody did meanwhile, and then the watch brings nothing new.
+            if self._asked(key) not in (None, asked) or await self._diagnose(key, observed, planned.diagnose):
                 issued = None
                 continue
             if refused is not None:
@@ -209,7 +210,7 @@ class Reconciler:
             self._contacts.dial(key, planned.dial, await self._executor.keys(observed))
         elif planned.dial is None:
             self._contacts.forget(key)
-            if _ready(planned.status or observed.status):
+            if (planned.status or observed.status).holds(Type.READY):
                 self._forget(key)
 
     async def _write_status(self, observed: Observed, status: NestedDockerStatus) -> None:
@@ -246,14 +247,13 @@ class Reconciler:
         self._diagnoses[key] = _Diagnosis(pod_uid, text, now)
         return text != (known.text if known is not None else "")
 
-    def _has_news(self, key: Key, observed: Observed) -> bool:
-        """Whether the answer to a write has told what somebody did meanwhile: the watch then brings nothing new."""
-        now = self._observer.observe(key)
-        return now is not None and (now.generation, now.deleted, now.annotations) != (
-            observed.generation,
-            observed.deleted,
-            observed.annotations,
-        )
+    def _asked(self, key: Key) -> tuple[int, bool, dict[str, str]] | None:
+        """What others say of the NestedDocker, to be compared: generation, deletion, annotations; None: it is gone."""
+        known = self._cache.get("NestedDocker", *key)
+        if known is None:
+            return None
+        metadata = known["metadata"]
+        return metadata.get("generation", 0), "deletionTimestamp" in metadata, metadata.get("annotations", {})
 
     def _next_look(self, planned: Plan) -> datetime | None:
         again = self._clock.now() + DIAGNOSE_INTERVAL if planned.diagnose else None
@@ -264,8 +264,3 @@ class Reconciler:
         self._executor.forget_keys(key)
         self._refused.pop(key, None)
         self._diagnoses.pop(key, None)
-
-
-def _ready(status: NestedDockerStatus) -> bool:
-    condition = status.condition(Type.READY)
-    return condition is not None and condition.status == Status.TRUE

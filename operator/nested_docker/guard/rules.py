@@ -7,20 +7,12 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from nested_docker.api.meta import AbsolutePath, KubeModel, Quantity
+from nested_docker.api.meta import AbsolutePath, Enforcement, KubeModel, Quantity
 
 Pattern = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f]+$", max_length=512)]
 """Images by name; `*` is anything but `/`, `**` anything. What a pattern leaves out may be any."""
 
 Patterns = Annotated[list[Pattern], Field(max_length=64)]
-
-
-class Enforcement(StrEnum):
-    """What becomes of a request that a rule forbids."""
-
-    ENFORCE = "Enforce"
-    WARN = "Warn"
-    AUDIT = "Audit"
 
 
 class Publish(StrEnum):

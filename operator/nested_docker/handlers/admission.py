@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -71,7 +70,7 @@ def _handler(gatekeeper: Gatekeeper) -> Callable[..., Awaitable[None]]:
         **_: Any,
     ) -> None:
         review = Review(
-            user=copy.deepcopy(dict(userinfo)),
+            user=userinfo,
             obj=dict(new),
             old=None if old is None else dict(old),
             dry_run=dryrun,

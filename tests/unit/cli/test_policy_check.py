@@ -21,9 +21,10 @@ from tests.unit.cli.objects import (
     runtime_class,
 )
 
+from nested_docker.api.meta import Enforcement
 from nested_docker.cli.policy_check import check
 from nested_docker.domain.acceptance import Rejected, accept
-from nested_docker.domain.effective import Enforcement, OperatorDefaults
+from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.engine.cache import Cache
 from nested_docker.engine.observer import Observer
 

@@ -15,9 +15,9 @@ import pytest
 from tests.unit.cli.conftest import Run
 
 from nested_docker.api import crd
+from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
 from nested_docker.cli.policy_cases import PolicyCase, PolicyTest
-from nested_docker.domain.effective import Enforcement
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/policy.md").read_text()

@@ -9,9 +9,8 @@ import pytest
 from tests.unit.factory import DEFAULTS, class_spec, observed, policy_spec
 from tests.unit.world import EVERYTHING, World
 
-from nested_docker.api.meta import Mode, Status
+from nested_docker.api.meta import Enforcement, Mode, Status
 from nested_docker.domain.acceptance import Accepted, Rejected, accept
-from nested_docker.domain.effective import Enforcement
 from nested_docker.domain.reasons import Reason, Type
 
 PSA = "pod-security.kubernetes.io/enforce"

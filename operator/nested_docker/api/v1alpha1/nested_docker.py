@@ -19,6 +19,7 @@ from nested_docker.api.meta import (
     LabelSelector,
     Mode,
     ResourceRequirements,
+    Status,
     schema,
 )
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
@@ -296,6 +297,11 @@ class NestedDockerStatus(KubeModel):
     def condition(self, type_: str) -> Condition | None:
         """The condition of that type, if it was ever set."""
         return next((condition for condition in self.conditions if condition.type == type_), None)
+
+    def holds(self, type_: str) -> bool:
+        """Whether the condition of that type was last found true."""
+        condition = self.condition(type_)
+        return condition is not None and condition.status == Status.TRUE
 
 
 class NestedDocker(KubeModel):
