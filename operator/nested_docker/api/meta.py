@@ -73,6 +73,9 @@ ImageReference = Annotated[
 ]
 """An image as container runtimes take it: `[registry/]repository[:tag][@sha256:digest]`."""
 
+ImagePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:/_*@-]+$", max_length=512)]
+"""`repository[:tag][@digest]` as in an image reference; `*` stands for anything but `/`, `**` for anything."""
+
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00:]*$", max_length=255)]
 Labels = Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)]
 Annotations = Annotated[dict[str, Annotated[str, StringConstraints(max_length=4096)]], Field(max_length=32)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nested_docker.guard.rules import GuardRules
+    from nested_docker.api.v1alpha1.guard import GuardRules
 
 guard = typer.Typer(name="guard", help="The guard of the host's Docker socket, without a daemon.", no_args_is_help=True)
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.canonical import MAX_VERSION
 from nested_docker.guard.ownership import is_own, sees_image
-from nested_docker.guard.rules import GuardRules
 
 INFO = frozenset(
     {

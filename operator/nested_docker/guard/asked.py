@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.ownership import Kind, Reference
 from nested_docker.guard.query import Query
-from nested_docker.guard.rules import GuardRules
 
 Body = dict[str, Any]
 Answer = Callable[[Any, GuardRules, str], Any]

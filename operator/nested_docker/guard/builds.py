@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nested_docker.api.v1alpha1.guard import LimitRules
 from nested_docker.guard import bodies
 from nested_docker.guard.asked import Asked, Verdict
 from nested_docker.guard.fields import text_map
@@ -10,7 +11,6 @@ from nested_docker.guard.ownership import Kind, Need, Reference, image_labels, l
 from nested_docker.guard.query import Query, one, truth
 from nested_docker.guard.refusal import Refusal
 from nested_docker.guard.resources import limited
-from nested_docker.guard.rules import LimitRules
 
 PASSED = frozenset({"dockerfile", "q", "nocache", "pull", "buildargs", "shmsize", "target", "platform", "cpushares"})
 """Parameters that reach no further than the build."""

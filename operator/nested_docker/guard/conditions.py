@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard import resources
 from nested_docker.guard.asked import Room, Verdict, put
 from nested_docker.guard.daemon import ask, escaped
@@ -25,7 +26,6 @@ from nested_docker.guard.ownership import (
 )
 from nested_docker.guard.query import Query
 from nested_docker.guard.refusal import CONFLICT, Refusal
-from nested_docker.guard.rules import GuardRules
 from nested_docker.relay.handler import OpenUpstream
 
 

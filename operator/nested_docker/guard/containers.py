@@ -6,6 +6,7 @@ import functools
 import re
 from typing import Any
 
+from nested_docker.api.v1alpha1.guard import ContainerRules, GuardRules, Publish
 from nested_docker.guard import endpoints, mounts, resources
 from nested_docker.guard.asked import Asked, Room, Verdict
 from nested_docker.guard.fields import (
@@ -31,7 +32,6 @@ from nested_docker.guard.fields import (
 from nested_docker.guard.ownership import Kind, Need, Reference, is_plain, labels
 from nested_docker.guard.query import one
 from nested_docker.guard.refusal import MALFORMED, Refusal
-from nested_docker.guard.rules import ContainerRules, GuardRules, Publish
 
 NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 PS_ARGUMENTS = re.compile(r"[A-Za-z0-9, -]*")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.fields import Table, integer, judged, mapping, nested, nothing, text, texts
 from nested_docker.guard.mounts import Found
 from nested_docker.guard.ownership import Kind, Reference
 from nested_docker.guard.refusal import Refusal
-from nested_docker.guard.rules import GuardRules
 
 DEFAULT_NETWORKS = frozenset({"", "default", "bridge"})
 """Names of the network that all containers of a node share unless they say otherwise."""

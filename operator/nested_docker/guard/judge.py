@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nested_docker.api.meta import Enforcement
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard import bodies, query, routes
 from nested_docker.guard.asked import Asked, Verdict
 from nested_docker.guard.canonical import Target, canonical
@@ -13,7 +14,6 @@ from nested_docker.guard.fields import text_map
 from nested_docker.guard.ownership import Kind, Need, Reference, labels
 from nested_docker.guard.refusal import FORBIDDEN, MALFORMED, Refusal
 from nested_docker.guard.routes import Body, Routed
-from nested_docker.guard.rules import GuardRules
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "POST", "PUT"})
 EMPTY = frozenset({b"", b"{}", b"null"})

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.fields import Table, boolean, integer, judged, mapping, nested, nothing, one_of, text, texts
 from nested_docker.guard.ownership import Kind, Need, Reference, labels
 from nested_docker.guard.refusal import Refusal
-from nested_docker.guard.rules import GuardRules
 
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")
 SUBPATH = re.compile(r"(?!\.\.?(/|$))[A-Za-z0-9_.-]+(/(?!\.\.?(/|$))[A-Za-z0-9_.-]+)*")

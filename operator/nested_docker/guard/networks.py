@@ -6,6 +6,7 @@ import functools
 import ipaddress
 from typing import Any
 
+from nested_docker.api.v1alpha1.guard import NetworkRules
 from nested_docker.guard import endpoints
 from nested_docker.guard.asked import Asked, Room, Verdict
 from nested_docker.guard.containers import NAME
@@ -23,7 +24,6 @@ from nested_docker.guard.fields import (
 )
 from nested_docker.guard.ownership import Kind, Reference, labels
 from nested_docker.guard.refusal import MALFORMED, Refusal
-from nested_docker.guard.rules import NetworkRules
 
 OPTIONS = frozenset({"com.docker.network.driver.mtu", "com.docker.network.bridge.enable_icc"})
 RESERVED = frozenset({"bridge", "default", "host", "none"})

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from nested_docker.api.v1alpha1.guard import GuardRules, Sharing
 from nested_docker.domain import images
 from nested_docker.guard.refusal import Absent, Refusal
-from nested_docker.guard.rules import GuardRules, Sharing
 
 LABEL_PREFIX = "nesteddocker.dev/"
 UID_LABEL = f"{LABEL_PREFIX}uid"

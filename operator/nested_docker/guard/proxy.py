@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import h11
 
 from nested_docker.api.meta import Enforcement
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.domain import quantities
 from nested_docker.guard import answers, audit, bodies, heads, judge
 from nested_docker.guard.conditions import Conditions, Resolved
@@ -18,7 +19,6 @@ from nested_docker.guard.http import Peer, Prefixed
 from nested_docker.guard.query import encode
 from nested_docker.guard.refusal import CONFLICT, TOO_LARGE, Refusal
 from nested_docker.guard.routes import Body
-from nested_docker.guard.rules import GuardRules
 from nested_docker.relay.handler import OpenUpstream, UpstreamError
 from nested_docker.relay.splice import splice
 from nested_docker.relay.streams import Stream, discard

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nested_docker.api.v1alpha1.guard import LimitRules, Resources
 from nested_docker.domain import quantities
 from nested_docker.guard.asked import Usage
 from nested_docker.guard.fields import DROP, Table, between, integer, nothing, objects, one_of, text
 from nested_docker.guard.refusal import Refusal
-from nested_docker.guard.rules import LimitRules, Resources
 
 NANO = 10**9
 DEFAULT_PERIOD = 100_000

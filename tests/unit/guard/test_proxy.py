@@ -13,9 +13,9 @@ from tests.unit.guard.asking import OPEN, UID
 from tests.unit.relay.peers import MIB, Neighbourhood, read_all, send_all
 
 from nested_docker.api.meta import Enforcement
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL
 from nested_docker.guard.proxy import Guard, Patience
-from nested_docker.guard.rules import GuardRules
 from nested_docker.relay.streams import PlainStream, Stream
 
 FULL = "a" * 64

@@ -7,10 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from nested_docker.api.meta import AbsolutePath, DnsSubdomain, KubeModel, LabelSelector, Mode, Quantity, schema
-
-ImagePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:/_*@-]+$", max_length=512)]
-"""`repository[:tag][@digest]` as in an image reference; `*` stands for anything but `/`, `**` for anything."""
+from nested_docker.api.meta import (
+    AbsolutePath,
+    DnsSubdomain,
+    ImagePattern,
+    KubeModel,
+    LabelSelector,
+    Mode,
+    Quantity,
+    schema,
+)
 
 KeyPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/*-]+$", max_length=317)]
 """A label or annotation key; `*` stands for anything but `/`, `**` for anything."""
