@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line."""
-    from nested_docker.cli.app import app
+    if sys.argv[1:2] == ["relay"]:  # it runs in many pods, and does without what people at a terminal need
+        from nested_docker.cli import relay
 
-    app()
+        relay.main(sys.argv[2:])
+    else:
+        from nested_docker.cli.app import app
+
+        app()
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ def check(
     Exit code 0: all would pass, on the conditions that are listed; 1: at least one would be refused; 2: the input is
     wrong, and nothing was judged.
     """
+    from nested_docker.guard.rules import read_rules
+
     try:
         judged_by = read_rules(rules)
         asked = [_request(each) for each in requests]
@@ -48,22 +50,6 @@ def check(
         typer.echo(f"{'passes ' if passes else 'refused'}  {line}")
     if not all(passes for passes, _ in verdicts):
         raise typer.Exit(1)
-
-
-def read_rules(given: str) -> GuardRules:
-    """Rules from a file, or from the JSON itself.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: they are wrong; the message says where.
-    """
-    from nested_docker.guard.rules import load
-
-    text = given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8")
-    try:
-        return load(text)
-    except ValueError as error:
-        raise ValueError(f"the guard's rules are wrong: {' '.join(str(error).split())}") from error
 
 
 def _request(line: str) -> tuple[str, str, bytes]:

@@ -1,59 +1,99 @@
-"""`nested-docker relay`: the container of mode HostSocket."""
+"""`nested-docker relay`: the container of mode HostSocket.
+
+It is started by manifests and not by people, and runs in many pods: it parses its options by the
+standard library and imports what it serves with, and nothing else.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+import gc
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nested_docker.relay.handler import Handler
 
 
-def relay(
-    upstream: Annotated[str, typer.Option(help="Path of the node's Docker socket.")],
-    listen_unix: Annotated[str, typer.Option(help="Path of the socket for containers of the own pod.")],
-    certificates: Annotated[str, typer.Option(help="Directory with ca.pem, cert.pem and key.pem.")],
-    listen_tls: Annotated[str, typer.Option(help="HOST:PORT for mutual TLS.")] = "0.0.0.0:2376",
-    health_port: Annotated[int, typer.Option(help="Port of /healthz.", min=0, max=65535)] = 8080,
-    max_connections: Annotated[int, typer.Option(help="Connections served at the same time.", min=1)] = 512,
-    guard_rules: Annotated[
-        str, typer.Option(envvar="NESTED_DOCKER_GUARD_RULES", metavar="FILE|JSON", help="The guard's rules; none: raw.")
-    ] = "",
-    owner_uid: Annotated[
-        str, typer.Option(envvar="NESTED_DOCKER_OWNER_UID", help="UID that the guard labels what is made with.")
-    ] = "",
-    log_level: Annotated[str, typer.Option(help="Least severity that is logged.")] = "INFO",
-) -> None:
-    """Serve the node's Docker socket over mutual TLS and on a unix socket, raw or guarded."""
-    from nested_docker.observability import logs
+SUMMARY = "Serve the node's Docker socket over mutual TLS and on a unix socket, raw or guarded."
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until a signal ends it.
+
+    Args:
+        arguments: the command line's, without `relay`.
+
+    Raises:
+        SystemExit: the options are wrong, or it cannot serve; what is wrong has been told.
+    """
+    given = _options().parse_args(arguments)
+    try:
+        _serve(given)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"nested-docker relay: {error}") from error
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nested-docker relay", description=SUMMARY)
+    option = parser.add_argument
+    option("--upstream", required=True, metavar="PATH", help="The node's Docker socket.")
+    option("--listen-unix", required=True, metavar="PATH", help="The socket for containers of the own pod.")
+    option("--certificates", required=True, metavar="PATH", help="Directory with ca.pem, cert.pem and key.pem.")
+    option("--listen-tls", default="0.0.0.0:2376", metavar="HOST:PORT", help="Where to listen for mutual TLS.")
+    option("--health-port", default=8080, type=int, metavar="PORT", help="Port of /healthz.")
+    option("--max-connections", default=512, type=int, metavar="N", help="Connections served at the same time.")
+    option(
+        "--guard-rules",
+        default=os.environ.get("NESTED_DOCKER_GUARD_RULES", ""),
+        metavar="FILE|JSON",
+        help="The guard's rules; none: raw (NESTED_DOCKER_GUARD_RULES).",
+    )
+    option(
+        "--owner-uid",
+        default=os.environ.get("NESTED_DOCKER_OWNER_UID", ""),
+        metavar="UID",
+        help="What the guard labels what is made with (NESTED_DOCKER_OWNER_UID).",
+    )
+    option("--log-level", default="INFO", metavar="LEVEL", help="Least severity that is logged.")
+    return parser
+
+
+def _serve(given: argparse.Namespace) -> None:
+    from nested_docker.relay import logs
     from nested_docker.relay.listeners import Address
     from nested_docker.relay.main import Options, run
-    from nested_docker.settings import LogFormat
 
-    logs.configure(LogFormat.JSON, log_level)
-    try:
-        address = Address.parse(listen_tls)
-        handler = _handler(guard_rules, owner_uid)
-        asyncio.run(run(Options(upstream, address, listen_unix, certificates, health_port, max_connections, handler)))
-    except (OSError, ValueError) as error:
-        typer.echo(f"nested-docker relay: {error}", err=True)
-        raise typer.Exit(1) from error
+    logs.configure(given.log_level)
+    options = Options(
+        upstream=given.upstream,
+        listen_tls=Address.parse(given.listen_tls),
+        listen_unix=given.listen_unix,
+        certificates=given.certificates,
+        health_port=given.health_port,
+        max_connections=given.max_connections,
+        handler=_handler(given.guard_rules, given.owner_uid),
+    )
+    gc.freeze()  # what is imported stays: nobody need look at it again
+    asyncio.run(run(options))
 
 
 def _handler(rules: str, uid: str) -> Handler:
     """What serves connections; half a guard is none, and nobody gets the raw socket by leaving an option out.
 
     Raises:
+        OSError: the rules cannot be read.
         ValueError: one option is given without the other, or the rules are wrong.
     """
-    from nested_docker.cli.guard import read_rules
-    from nested_docker.guard.proxy import Guard
-    from nested_docker.relay.splice import splice
-
     if not rules and not uid:
+        from nested_docker.relay.splice import splice
+
         return splice
     if not rules or not uid:
         raise ValueError("--guard-rules and --owner-uid belong together")
+    from nested_docker.guard.proxy import Guard
+    from nested_docker.guard.rules import read_rules
+
     return Guard(read_rules(rules), uid)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +15,7 @@ from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard import resources
 from nested_docker.guard.asked import Room, Verdict, put
 from nested_docker.guard.daemon import ask, escaped
+from nested_docker.guard.making import Making
 from nested_docker.guard.ownership import (
     UID_LABEL,
     Kind,
@@ -52,14 +55,16 @@ class Conditions:
     Args:
         rules: what requests are judged by.
         uid: the owner's.
+        making: what the owner's requests are making.
         open_upstream: connects to the daemon.
     """
 
-    def __init__(self, rules: GuardRules, uid: str, open_upstream: OpenUpstream) -> None:
-        self._rules, self._uid, self._open = rules, uid, open_upstream
+    def __init__(self, rules: GuardRules, uid: str, making: Making, open_upstream: OpenUpstream) -> None:
+        self._rules, self._uid, self._making, self._open = rules, uid, making, open_upstream
 
-    async def meet(self, verdict: Verdict) -> Resolved:
-        """See to it that the conditions of a verdict hold, and fill in the ids.
+    @contextlib.asynccontextmanager
+    async def met(self, verdict: Verdict) -> AsyncIterator[Resolved]:
+        """See to it that the conditions of a verdict hold while it is passed on, and fill in the ids.
 
         Raises:
             Refusal: one of them does not.
@@ -73,9 +78,8 @@ class Conditions:
                 whole: Any = reference.form.format(ids[-1])
                 in_query = reference.place[0] == "query"
                 put(document, reference.place, (whole,) if in_query else whole, renames=reference.renames)
-        if verdict.room is not None:
-            await self._make_sure_of(verdict.room)
-        return Resolved(document["path"], document["query"], document["body"], tuple(ids))
+        async with self._room(verdict.room):
+            yield Resolved(document["path"], document["query"], document["body"], tuple(ids))
 
     async def _meet(self, reference: Reference) -> str:
         match reference.kind:
@@ -111,8 +115,9 @@ class Conditions:
                 raise
             if reference.need is Need.FREE:
                 return reference.name
-            await self._make_sure_of(Room(Kind.VOLUME))
-            await ask(self._open, "POST", "/volumes/create", {"Name": reference.name, "Labels": {UID_LABEL: self._uid}})
+            made = {"Name": reference.name, "Labels": {UID_LABEL: self._uid}}
+            async with self._room(Room(Kind.VOLUME)):
+                await ask(self._open, "POST", "/volumes/create", made)
             found = await self._get(path, reference)
         if reference.need is not Need.OWN and not is_own(found.get("Labels"), self._uid):
             raise Refusal("owner", f"the name {reference.name} is taken: choose another", status=CONFLICT)
@@ -148,14 +153,22 @@ class Conditions:
             raise absent(reference.kind, reference.name)
         return answer
 
-    async def _make_sure_of(self, room: Room) -> None:
+    def _room(self, wanted: Room | None) -> AbstractAsyncContextManager[None]:
+        async def check(others: Sequence[Room]) -> None:
+            if wanted is not None:
+                await self._make_sure_of(wanted, [each for each in others if each.kind is wanted.kind])
+
+        return self._making.room(wanted, check)
+
+    async def _make_sure_of(self, room: Room, others: list[Room]) -> None:
         limits = self._rules.limits
         most = {Kind.CONTAINER: limits.containers, Kind.NETWORK: limits.networks, Kind.VOLUME: limits.volumes}
         there = await self._all_own(room.kind)
-        if not room.instead_of and len(there) >= most[room.kind]:
-            raise Refusal(f"limits.{room.kind}s", f"there are {len(there)} {room.kind}s, and no more may be made")
+        count = len(there) + len([each for each in others if not each.instead_of])
+        if not room.instead_of and count >= most[room.kind]:
+            raise Refusal(f"limits.{room.kind}s", f"there are {count} {room.kind}s, and no more may be made")
         if room.kind is Kind.CONTAINER and resources.has_total(limits.total):
-            await self._check_total(room, [str(each["Id"]) for each in there])
+            await self._check_total(room, [str(each["Id"]) for each in there], others)
 
     async def _all_own(self, kind: Kind) -> list[Mapping[str, Any]]:
         filters = quote(json.dumps({"label": [f"{UID_LABEL}={self._uid}"]}))
@@ -167,8 +180,8 @@ class Conditions:
         _, answer = await ask(self._open, "GET", paths[kind])
         return list(((answer or {}).get("Volumes") if kind is Kind.VOLUME else answer) or ())
 
-    async def _check_total(self, room: Room, ids: list[str]) -> None:
-        usages = []
+    async def _check_total(self, room: Room, ids: list[str], others: list[Room]) -> None:
+        usages = [each.usage for each in others]
         changing = ""
         if room.instead_of:
             reference = Reference(Kind.CONTAINER, room.instead_of)

@@ -40,7 +40,7 @@ async def ask(open_upstream: OpenUpstream, method: str, path: str, body: Any = N
     async with asyncio.timeout(ANSWER_SECONDS):
         upstream = await open_upstream()
         try:
-            return await _exchange(Peer(upstream, h11.CLIENT), method, path, body)
+            return await _exchange(Peer(upstream), method, path, body)
         except h11.RemoteProtocolError as error:
             raise ConnectionError(f"the node's daemon does not speak HTTP: {error}") from error
         finally:
@@ -59,8 +59,8 @@ async def collect(peer: Peer) -> bytes:
         TooLargeError: as its name says.
     """
     collected = bytearray()
-    while isinstance(event := await peer.event(), h11.Data):
-        collected += event.data
+    while data := await peer.body():
+        collected += data
         if len(collected) > MAX_ANSWER:
             raise TooLargeError
     return bytes(collected)
@@ -79,10 +79,8 @@ async def _exchange(peer: Peer, method: str, path: str, body: Any) -> tuple[int,
     headers = [HOST, (b"Connection", b"close"), (b"Content-Length", str(len(data)).encode())]
     if data:
         headers.append((b"Content-Type", b"application/json"))
-    await peer.send(h11.Request(method=method, target=path, headers=headers))
-    if data:
-        await peer.send(h11.Data(data=data))
-    await peer.send(h11.EndOfMessage())
+    request = h11.Request(method=method, target=path, headers=headers)
+    await peer.send(request, h11.Data(data=data), h11.EndOfMessage())
     while isinstance(event := await peer.event(), h11.InformationalResponse):
         pass
     if not isinstance(event, h11.Response):

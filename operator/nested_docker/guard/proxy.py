@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 
 import h11
@@ -15,7 +14,8 @@ from nested_docker.guard import answers, audit, bodies, heads, judge
 from nested_docker.guard.conditions import Conditions, Resolved
 from nested_docker.guard.daemon import collect, document, escaped
 from nested_docker.guard.heads import Head
-from nested_docker.guard.http import Peer, Prefixed
+from nested_docker.guard.http import Client, Peer, Prefixed
+from nested_docker.guard.making import Making
 from nested_docker.guard.query import encode
 from nested_docker.guard.refusal import CONFLICT, TOO_LARGE, Refusal
 from nested_docker.guard.routes import Body
@@ -62,12 +62,11 @@ class Guard:
         if not uid.isascii() or not uid.replace("-", "").isalnum():
             raise ValueError(f"{uid!r} is no UID")
         self.rules, self.uid, self.patience = rules, uid, patience or Patience()
-        # Counting and making are one step, or two clients at once would make one object too many.
-        self.making = asyncio.Lock()
+        self.making = Making()
 
     async def __call__(self, client: Stream, open_upstream: OpenUpstream) -> None:
         """As `Handler`."""
-        peer = Peer(client, h11.SERVER)
+        peer = Client(client)
         try:
             while await _Exchange(self, peer, open_upstream).serve():
                 peer.h11.start_next_cycle()
@@ -80,7 +79,7 @@ class Guard:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, guard: Guard, peer: Peer, open_upstream: OpenUpstream) -> None:
+    def __init__(self, guard: Guard, peer: Client, open_upstream: OpenUpstream) -> None:
         self._peer, self._open, self._rules, self._uid = peer, open_upstream, guard.rules, guard.uid
         self._patience, self._making = guard.patience, guard.making
         self._method, self._path, self._warning = "", "", ""
@@ -118,19 +117,21 @@ class _Exchange:
             raise Refusal("http", "this request cannot take the connection over", status=400)
         if decision.waived is not None and self._rules.enforcement is Enforcement.WARN:
             self._warning = decision.waived.message
-        async with self._making if decision.verdict.room is not None else contextlib.nullcontext():
-            resolved = await Conditions(self._rules, self._uid, self._open).meet(decision.verdict)
+        conditions = Conditions(self._rules, self._uid, self._making, self._open)
+        async with conditions.met(decision.verdict) as resolved:
             audit.allowed(self._method, self._path, resolved.objects, decision.waived)
             await self._pass_on(head, request, decision, resolved)
 
     async def _document(self) -> bytes:
         """A body that is judged, as a whole."""
-        collected = bytearray()
+        collected = bytearray(self._peer.arrived())
+        if self._peer.whole:  # as nearly always
+            return bytes(collected)
         try:
             async with asyncio.timeout(self._patience.document):
                 await self._continue()
-                while isinstance(event := await self._peer.event(), h11.Data):
-                    collected += event.data
+                while data := await self._peer.body():
+                    collected += data
                     if len(collected) > bodies.MAX_BODY:
                         raise bodies.too_large()
         except TimeoutError as error:
@@ -148,17 +149,19 @@ class _Exchange:
         body = None if route.body is Body.STREAM else b"" if resolved.body is None else bodies.write(resolved.body)
         target = _target(request, resolved)
         upstream = await self._open()
-        daemon = Peer(upstream, h11.CLIENT)
+        daemon = Peer(upstream)
         try:
-            await daemon.send(heads.for_daemon(head, target, body=body, tunnel=route.tunnel))
-            if body is not None:
-                await _send_body(daemon, body)
+            written = heads.for_daemon(head, target, body=body, tunnel=route.tunnel)
+            if body is None:
+                await daemon.send(written)
+                await self._both_ways(daemon, decision)
+                return
+            await daemon.send(written, h11.Data(data=body), h11.EndOfMessage())
             if route.tunnel:
                 await self._tunnel_or_answer(daemon)
             else:
-                await self._answer_unless_gone(daemon, decision, streams=body is None)
+                await self._answer_unless_gone(daemon, decision)
         finally:
-            await daemon.stop()
             upstream.close()
 
     async def _tunnel_or_answer(self, daemon: Peer) -> None:
@@ -175,54 +178,58 @@ class _Exchange:
 
         await splice(Prefixed(self._peer.stream, self._peer.leftover()), opened)
 
-    async def _answer_unless_gone(self, daemon: Peer, decision: judge.Decision, *, streams: bool) -> None:
+    async def _answer_unless_gone(self, daemon: Peer, decision: judge.Decision) -> None:
         """Send the daemon's answer on; a client that leaves ends the request, as it would at the daemon's own socket.
+
+        One that has only ended its direction still gets what does not take long.
+
+        Raises:
+            OSError: the client has left, or the daemon broke off.
+        """
+        async with self._peer.attended(self._patience.linger):
+            await self._answer(daemon, decision)
+
+    async def _both_ways(self, daemon: Peer, decision: judge.Decision) -> None:
+        """Send an archive on, and the daemon's answer, which may come before the archive's end.
 
         Raises:
             OSError: the client has left, or the daemon broke off.
             Refusal: the client sends too much, or too slowly.
         """
         answering = asyncio.create_task(self._answer(daemon, decision))
-        client = asyncio.create_task(self._client_side(daemon, streams=streams))
+        streaming = asyncio.create_task(self._stream(daemon))
         try:
-            await asyncio.wait({answering, client}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({answering, streaming}, return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
-                client.result()
-                # One that has only ended its direction still gets what does not take long.
-                await asyncio.wait({answering}, timeout=self._patience.linger)
-            if not answering.done():
-                raise ConnectionAbortedError("the client has left")
+                streaming.result()
+                async with self._peer.attended(self._patience.linger):
+                    await answering
             answering.result()
         finally:
-            for task in (answering, client):
+            for task in (answering, streaming):
                 task.cancel()
-            await asyncio.gather(answering, client, return_exceptions=True)
-
-    async def _client_side(self, daemon: Peer, *, streams: bool) -> None:
-        if streams:
-            await self._stream(daemon)
-        await self._peer.gone()
+            await asyncio.gather(answering, streaming, return_exceptions=True)
 
     async def _stream(self, daemon: Peer) -> None:
-        """Pass a body on, one chunk after the other."""
+        """Pass a body on, as it arrives."""
         most = self._rules.limits.upload
         left = None if most is None else int(quantities.parse(most))
         listens = True
         await self._continue()
-        while isinstance(event := await self._next_chunk(), h11.Data):
+        while data := await self._next_of_archive():
             if left is not None:
-                left -= len(event.data)
+                left -= len(data)
                 if left < 0:
                     raise Refusal("limits.upload", f"an archive may have {most} bytes at most", status=TOO_LARGE)
             if listens:
-                listens = await _sent(daemon, event)
+                listens = await _sent(daemon, h11.Data(data=data))
         if listens:
             await _sent(daemon, h11.EndOfMessage())
 
-    async def _next_chunk(self) -> h11.Event | type[h11.PAUSED]:
+    async def _next_of_archive(self) -> bytes:
         try:
             async with asyncio.timeout(self._patience.chunk):
-                return await self._peer.event()
+                return await self._peer.body()
         except TimeoutError as error:
             raise Refusal("http", "the archive does not go on", status=408) from error
 
@@ -237,15 +244,14 @@ class _Exchange:
             await self._send(daemon, answer)
             return
         head = heads.for_client(_response(answer), length=len(data), warning=self._warning)
-        await self._peer.send(head)
-        await self._peer.send(h11.Data(data=data))
-        await self._peer.send(h11.EndOfMessage())
+        await self._peer.send(head, h11.Data(data=data), h11.EndOfMessage())
 
     async def _send(self, daemon: Peer, answer: Answer) -> None:
-        await self._peer.send(heads.for_client(_response(answer), warning=self._warning))
+        head = heads.for_client(_response(answer), warning=self._warning)
         try:
-            while isinstance(event := await daemon.event(), h11.Data):
-                await self._peer.send(event)
+            await self._peer.send(head, h11.Data(data=daemon.arrived()))
+            while data := await daemon.body():
+                await self._peer.send(h11.Data(data=data))
         except h11.RemoteProtocolError as error:
             raise ConnectionAbortedError(f"the daemon's answer broke off: {error}") from error
         await self._peer.send(h11.EndOfMessage())
@@ -259,10 +265,8 @@ class _Exchange:
         headers = [(b"Content-Type", b"application/json"), (b"Content-Length", str(len(data)).encode())]
         if not stays:
             headers.append((b"Connection", b"close"))
-        await self._peer.send(h11.Response(status_code=refusal.status, headers=headers))
-        await self._peer.send(h11.EndOfMessage() if self._method == "HEAD" else h11.Data(data=data))
-        if self._method != "HEAD":
-            await self._peer.send(h11.EndOfMessage())
+        head = h11.Response(status_code=refusal.status, headers=headers)
+        await self._peer.send(head, h11.Data(data=b"" if self._method == "HEAD" else data), h11.EndOfMessage())
         return self._peer.ready or await self._end()
 
     async def _drained(self) -> bool:
@@ -274,8 +278,8 @@ class _Exchange:
         size = 0
         try:
             async with asyncio.timeout(self._patience.linger):
-                while isinstance(event := await self._peer.event(), h11.Data):
-                    size += len(event.data)
+                while data := await self._peer.body():
+                    size += len(data)
                     if size > DRAINED:
                         return False
         except (TimeoutError, h11.RemoteProtocolError):
@@ -305,12 +309,6 @@ async def _answer(daemon: Peer) -> Answer:
     if not isinstance(event, h11.Response):
         raise UpstreamError("the node's Docker daemon gave no answer")
     return event
-
-
-async def _send_body(daemon: Peer, body: bytes) -> None:
-    if body:
-        await daemon.send(h11.Data(data=body))
-    await daemon.send(h11.EndOfMessage())
 
 
 async def _sent(daemon: Peer, event: h11.Event) -> bool:

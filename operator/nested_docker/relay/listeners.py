@@ -12,6 +12,10 @@ SOCKET_MODE = 0o660
 """Workloads get the socket's group as a supplemental one (fsGroup makes the directory's files inherit
 it), so nobody else needs to be let in, however the pod is changed one day."""
 
+BACKLOG = 1024
+"""Connections that may wait to be accepted; one more to a unix socket is refused at once. The kernel has the last word
+(net.core.somaxconn)."""
+
 KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
 """A client's node that is lost is noticed after two minutes; a stream on which nothing happens stays."""
 
@@ -44,7 +48,7 @@ def listen_tcp(address: Address) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     dual = address.host == "::" and socket.has_dualstack_ipv6()
-    listener = socket.create_server((address.host, address.port), family=family, dualstack_ipv6=dual)
+    listener = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG, dualstack_ipv6=dual)
     # Accepted sockets inherit all of these.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -66,6 +70,6 @@ def listen_unix(path: str) -> socket.socket:
         listener = unless_listening.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         listener.bind(path)
         Path(path).chmod(SOCKET_MODE)
-        listener.listen()
+        listener.listen(BACKLOG)
         unless_listening.pop_all()
     return listener

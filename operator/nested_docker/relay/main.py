@@ -9,12 +9,10 @@ import resource
 import signal
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Gauge
-
-from nested_docker.observability import server as probes
 from nested_docker.relay import upstream
 from nested_docker.relay.handler import Handler, UpstreamError
 from nested_docker.relay.listeners import Address, listen_tcp, listen_unix
+from nested_docker.relay.probes import Probes
 from nested_docker.relay.server import Relay
 from nested_docker.relay.splice import splice
 from nested_docker.relay.tls import server_context
@@ -68,19 +66,13 @@ async def run(options: Options) -> None:
         options.handler,
         max_connections=options.max_connections,
     )
-    registry = CollectorRegistry()
-    gauge = Gauge("nested_docker_relay_connections", "Open connections.", registry=registry)
-    gauge.set_function(lambda: relay.open_connections)
-    healthy = functools.partial(upstream.trouble, options.upstream)
-    runner = await probes.serve(options.health_port, healthy=healthy, ready=healthy, registry=registry)
-    try:
+    probes = Probes(functools.partial(upstream.trouble, options.upstream), lambda: relay.open_connections)
+    async with await probes.serve(options.health_port):
         relay.serve_plain(listen_unix(options.listen_unix))
         relay.serve_tls(listen_tcp(options.listen_tls), server_context(options.certificates))
         logger.info("relaying to the node's Docker socket")
         await stop.wait()
         await relay.drain(DRAIN_SECONDS)
-    finally:
-        await runner.cleanup()
 
 
 async def _try_upstream(path: str) -> None:

@@ -12,8 +12,8 @@ import contextlib
 import socket
 from typing import Protocol
 
-CHUNK = 65536
-"""Bytes moved at a time, and all that is held of a direction outside the kernel."""
+CHUNK = 131072
+"""Bytes moved at a time, and about all that is held of a direction outside the kernel."""
 
 
 class Stream(Protocol):

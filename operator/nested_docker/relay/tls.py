@@ -11,6 +11,9 @@ import ssl
 
 from nested_docker.relay.streams import CHUNK, Stream
 
+RECORD = 16384
+"""Bytes that a record of TLS has at most; OpenSSL gives them out one by one."""
+
 
 class TlsStream:
     """The server's end of a TLS connection.
@@ -57,7 +60,7 @@ class TlsStream:
         """
         while True:
             try:
-                return self._tls.read(CHUNK)
+                return self._records()
             except ssl.SSLWantReadError:
                 await self._receive()
             except ssl.SSLZeroReturnError:  # what an end is called once we have ended ours
@@ -81,7 +84,7 @@ class TlsStream:
         """
         # OpenSSL sends ours, looks for the client's at once, and gives the connection up for good where it
         # finds data instead. So it is let find nothing, which makes it complain harmlessly. (Nothing that it
-        # has decrypted is left either: a read takes whole records, which are smaller than a chunk.)
+        # has decrypted is left either: records are taken as wholes.)
         unread = self._incoming.read()
         with contextlib.suppress(ssl.SSLWantReadError):
             self._tls.unwrap()
@@ -92,6 +95,18 @@ class TlsStream:
     def close(self) -> None:
         """As `Stream.close`; without an `end` before, the client knows that it was cut short."""
         self._plain.close()
+
+    def _records(self) -> bytes:
+        """The records that have arrived, a chunk of them at most.
+
+        Raises:
+            ssl.SSLError: there is none; what stands in the place of one, such as the end.
+        """
+        records = [self._tls.read(RECORD)]
+        with contextlib.suppress(ssl.SSLError):  # it is raised again when it comes first
+            while records[-1] and len(records) < CHUNK // RECORD:
+                records.append(self._tls.read(RECORD))
+        return b"".join(records)
 
     async def _receive(self) -> None:
         data = await self._plain.read()

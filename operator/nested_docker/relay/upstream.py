@@ -37,7 +37,7 @@ async def connect(path: str) -> UpstreamStream:
         UpstreamError: there is no connection to be had now.
     """
     try:
-        return UpstreamStream(await _dial(path))
+        return UpstreamStream(_dial(path))
     except OSError as error:
         raise _explained(error, path) from error
 
@@ -54,12 +54,11 @@ async def trouble(path: str) -> str:
     return "" if status == "200" else f"the node's Docker daemon answers /_ping with status {status or 'none'}"
 
 
-async def _dial(path: str) -> socket.socket:
+def _dial(path: str) -> socket.socket:
     with contextlib.ExitStack() as unless_connected:
         connecting = unless_connected.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         connecting.settimeout(0)
-        await asyncio.get_running_loop().sock_connect(connecting, path)
-        connecting.getpeername()  # asyncio takes a full backlog, EAGAIN on unix sockets, for a connection
+        connecting.connect(path)  # on a unix socket there is nothing to wait for: a full backlog refuses at once
         unless_connected.pop_all()
     return connecting
 

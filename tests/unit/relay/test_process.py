@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -82,6 +83,18 @@ async def relay(hood: Neighbourhood, *, prefix: tuple[str, ...] = ()) -> AsyncIt
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+HEAVY = ("aiohttp", "docker", "kopf", "kubernetes", "prometheus_client", "pydantic_settings", "rich", "typer")
+"""What the operator needs, and no relay."""
+
+
+def test_a_guard_does_not_carry_the_operator_about() -> None:
+    modules = ("__main__", "cli.relay", "relay.main", "relay.logs", "guard.proxy", "guard.rules")
+    imports = ", ".join(f"nested_docker.{module}" for module in modules)
+    program = f"import sys, {imports}; print([name for name in {HEAVY} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout == "[]\n"
 
 
 async def test_sigterm_lets_open_streams_end_and_is_no_failure(hood: Neighbourhood) -> None:

@@ -11,7 +11,7 @@ import pytest
 import trustme
 from tests.unit.relay.peers import Neighbourhood, echo
 
-from nested_docker.relay.streams import PlainStream
+from nested_docker.relay.streams import CHUNK, PlainStream
 from nested_docker.relay.tls import TlsStream, server_context
 
 
@@ -112,50 +112,83 @@ class Cable(PlainStream):
         self.sent.put_nowait(data)
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-@pytest.mark.parametrize("cut", [1, 4, 7, 5000, 16_500, 40_000, 65_000])
+class Wired:
+    """A server's end, and a client whose bytes the test holds in its hands."""
+
+    def __init__(self, hood: Neighbourhood, version: ssl.TLSVersion) -> None:
+        hood.write_certificates()
+        self.cable = Cable()
+        self.server = TlsStream(self.cable, server_context(str(hood.folder)))
+        context = hood.context(hood.authority)
+        context.maximum_version = version
+        self.incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.client = context.wrap_bio(self.incoming, self._outgoing, server_hostname="localhost")
+
+    async def shake_hands(self) -> None:
+        shaking = asyncio.create_task(self.server.handshake())
+        while True:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                self.client.do_handshake()
+                break
+            self.cable.pieces.put_nowait(self._outgoing.read())
+            self.incoming.write(await self.cable.sent.get())
+        if self._outgoing.pending:  # TLS 1.3: the client has the last word
+            self.cable.pieces.put_nowait(self._outgoing.read())
+        await shaking
+
+    def said(self, data: bytes) -> bytes:
+        """Some bytes as the client would send them."""
+        self.client.write(data)
+        return self._outgoing.read()
+
+    def ended(self) -> bytes:
+        """The client's end."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.client.unwrap()
+        return self._outgoing.read()
+
+
+VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+
+
+@VERSIONS
+@pytest.mark.parametrize("cut", [1, 4, 7, 5000, 16_500, 40_000, 65_000, 250_000])
 async def test_what_has_arrived_when_our_direction_ends_stays_readable(
     hood: Neighbourhood, version: ssl.TLSVersion, cut: int
 ) -> None:
-    """With any part of a record in OpenSSL's hands or in ours."""
-    hood.write_certificates()
-    cable = Cable()
-    server = TlsStream(cable, server_context(str(hood.folder)))
-    context = hood.context(hood.authority)
-    context.maximum_version = version
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
-    shaking = asyncio.create_task(server.handshake())
-    while True:
-        with contextlib.suppress(ssl.SSLWantReadError):
-            client.do_handshake()
-            break
-        cable.pieces.put_nowait(outgoing.read())
-        incoming.write(await cable.sent.get())
-    if outgoing.pending:  # TLS 1.3: the client has the last word
-        cable.pieces.put_nowait(outgoing.read())
-    await shaking
-    said = os.urandom(60_000)
-    client.write(b"first")
-    first = outgoing.read()
-    client.write(said)
-    with contextlib.suppress(ssl.SSLWantReadError):
-        client.unwrap()
-    rest = outgoing.read()
-    cable.pieces.put_nowait(first + rest[:cut])
-    cable.pieces.put_nowait(rest[cut:])
-    assert await server.read() == b"first"
-    heard = b""
-    if cut > 16_500:  # a reader that is at work takes a record first
-        heard += await server.read()
-    await server.end()
-    while data := await server.read():
+    """With any part of a record in OpenSSL's hands, or whole ones in ours."""
+    wired = Wired(hood, version)
+    await wired.shake_hands()
+    said = os.urandom(300_000)
+    first, rest = wired.said(b"first"), wired.said(said) + wired.ended()
+    wired.cable.pieces.put_nowait(first + rest[:cut])
+    wired.cable.pieces.put_nowait(rest[cut:])
+    heard = await wired.server.read()
+    assert heard.startswith(b"first")
+    await wired.server.end()
+    while data := await wired.server.read():
+        assert len(data) <= CHUNK
         heard += data
-    assert heard == said
-    while not cable.sent.empty():
-        incoming.write(cable.sent.get_nowait())
+    assert heard == b"first" + said
+    while not wired.cable.sent.empty():
+        wired.incoming.write(wired.cable.sent.get_nowait())
     with pytest.raises(ssl.SSLZeroReturnError):
-        client.read(1)
+        wired.client.read(1)
+
+
+@VERSIONS
+async def test_what_arrived_before_a_forged_record_is_read_and_nothing_of_it(
+    hood: Neighbourhood, version: ssl.TLSVersion
+) -> None:
+    wired = Wired(hood, version)
+    await wired.shake_hands()
+    genuine, forged = wired.said(b"genuine"), bytearray(wired.said(b"forged"))
+    forged[-1] ^= 1
+    wired.cable.pieces.put_nowait(genuine + forged + wired.said(b"later"))
+    assert await wired.server.read() == b"genuine"
+    for _ in range(2):
+        with pytest.raises(ConnectionError, match="TLS: "):
+            await wired.server.read()
 
 
 @pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem"])

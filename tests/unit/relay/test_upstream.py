@@ -78,7 +78,7 @@ async def test_a_forbidden_socket_names_its_group(path: str, monkeypatch: pytest
     Path(path).touch()
     group = Path(path).stat().st_gid
 
-    async def refuse(_path: str) -> socket.socket:
+    def refuse(_path: str) -> socket.socket:
         raise PermissionError
 
     monkeypatch.setattr(upstream, "_dial", refuse)

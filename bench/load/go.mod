@@ -1,0 +1,3 @@
+module nested-docker.test/load
+
+go 1.26.0

@@ -1,0 +1,62 @@
+"""The relay's /healthz, /readyz and /metrics: three answers that need no web framework in every pod."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable
+
+from nested_docker.relay.listeners import Address, listen_tcp
+
+Check = Callable[[], Awaitable[str]]
+"""Says what is wrong; empty: nothing."""
+
+HEAD_SECONDS = 5.0
+"""How long a request's head may take to arrive."""
+
+METRICS = """\
+# HELP nested_docker_relay_connections Open connections.
+# TYPE nested_docker_relay_connections gauge
+nested_docker_relay_connections {}
+"""
+
+
+class Probes:
+    """Answers the kubelet and Prometheus, one request per connection.
+
+    Args:
+        healthy: whether the daemon answers.
+        connections: how many are open.
+    """
+
+    def __init__(self, healthy: Check, connections: Callable[[], int]) -> None:
+        self._healthy, self._connections = healthy, connections
+
+    async def serve(self, port: int) -> asyncio.Server:
+        """Listen on every address; the caller closes what it returns."""
+        host = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - the kubelet comes from outside
+        return await asyncio.start_server(self._answer, sock=listen_tcp(Address(host, port)))
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            async with asyncio.timeout(HEAD_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+            status, text = await self._said(head.split(b" ", 2)[:2])
+            data = text.encode()
+            kind = "text/plain; charset=utf-8"
+            writer.write(
+                f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n"
+                "Connection: close\r\n\r\n".encode()
+                + data
+            )
+            await writer.drain()
+        writer.close()
+
+    async def _said(self, asked: list[bytes]) -> tuple[str, str]:
+        if asked in ([b"GET", b"/healthz"], [b"GET", b"/readyz"]):
+            trouble = await self._healthy()
+            return ("503 Service Unavailable", trouble) if trouble else ("200 OK", "ok")
+        if asked == [b"GET", b"/metrics"]:
+            return "200 OK", METRICS.format(self._connections())
+        return "404 Not Found", "nothing but GET /healthz, /readyz and /metrics is here\n"

@@ -1,0 +1,78 @@
+"""Counting what there is while more is being made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from nested_docker.guard.asked import Room
+from nested_docker.guard.making import Making
+from nested_docker.guard.ownership import Kind
+from nested_docker.guard.refusal import Refusal
+
+CONTAINER = Room(Kind.CONTAINER)
+
+
+class Daemon:
+    """One that lists what is made, and has room for so many."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.there, self.together, self.at_once = most, 0, 0, 0
+        self.making = Making()
+
+    async def check(self, others: Sequence[Room]) -> None:
+        await asyncio.sleep(0)
+        if self.there + len(others) >= self.most:
+            raise Refusal("limits.containers", "full")
+
+    async def make(self, *, fails: bool = False) -> bool:
+        """Whether there was room; what is made is in the list before the request is over."""
+        try:
+            async with self.making.room(CONTAINER, self.check):
+                self.together += 1
+                self.at_once = max(self.at_once, self.together)
+                await asyncio.sleep(0.01)
+                self.there += not fails
+                await asyncio.sleep(0.01)
+                self.together -= 1
+        except Refusal:
+            return False
+        return True
+
+
+async def test_there_are_never_too_many() -> None:
+    daemon = Daemon(10)
+    assert sum(await asyncio.gather(*(daemon.make() for _ in range(30)))) == daemon.there == 10
+
+
+async def test_where_there_is_room_nobody_waits_for_another() -> None:
+    daemon = Daemon(100)
+    assert all(await asyncio.gather(*(daemon.make() for _ in range(30))))
+    assert daemon.at_once == 30
+
+
+async def test_what_failed_leaves_its_room() -> None:
+    daemon = Daemon(3)
+    failing = [daemon.make(fails=True) for _ in range(3)]
+    assert all(await asyncio.gather(*failing, *(daemon.make() for _ in range(3))))
+    assert daemon.there == 3
+
+
+async def test_what_is_given_up_leaves_its_room() -> None:
+    daemon = Daemon(1)
+    given_up = asyncio.create_task(daemon.make())
+    await asyncio.sleep(0.005)
+    waiting = asyncio.create_task(daemon.make())
+    await asyncio.sleep(0)
+    given_up.cancel()
+    assert await waiting
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+
+
+async def test_who_makes_nothing_is_not_counted() -> None:
+    daemon = Daemon(0)
+    async with daemon.making.room(None, daemon.check):
+        assert not await daemon.make()

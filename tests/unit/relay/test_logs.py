@@ -1,0 +1,60 @@
+"""The relay's lines are those that the operator's own formatter makes of the same records."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nested_docker.observability import logs as operators
+from nested_docker.relay import logs
+from nested_docker.settings import LogFormat
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, logging._srcfile, logging.logThreads, logging.logProcesses
+    yield
+    root.handlers[:], root.level, logging._srcfile, logging.logThreads, logging.logProcesses = before
+    logging.logMultiprocessing = True
+
+
+def lines() -> list[dict[str, Any]]:
+    handler = logging.getLogger().handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(io.StringIO())
+    logger = logging.getLogger("nested_docker.relay")
+    logger.info("%d is a number", 1, extra={"peer": "unix", "objects": ["a", "ü\n"]})
+    logger.debug("not told")
+    try:
+        int("nothing")
+    except ValueError:
+        logger.exception("it broke")
+    return [json.loads(line) for line in handler.stream.getvalue().splitlines()]
+
+
+def test_lines() -> None:
+    logs.configure("info")
+    told = lines()
+    assert [line["message"] for line in told] == ["1 is a number", "it broke"]
+    assert told[0] | {"time": ""} == {
+        "time": "",
+        "level": "INFO",
+        "logger": "nested_docker.relay",
+        "message": "1 is a number",
+        "peer": "unix",
+        "objects": ["a", "ü\n"],
+    }
+    assert "ValueError: invalid literal" in told[1]["exc_info"]
+    operators.configure(LogFormat.JSON, "info")
+    assert [line.keys() for line in lines()] == [line.keys() for line in told]
+
+
+def test_a_level_that_is_none_is_told() -> None:
+    with pytest.raises(ValueError, match="NONSENSE"):
+        logs.configure("nonsense")
