@@ -52,7 +52,18 @@ class Dockerd:
         assert ROOT.is_dir(), "the embedded cluster's images are missing: run hack/cluster/cluster build"
         for name in ("upper", "work", "root", "data", "srv"):
             (self.folder / name).mkdir()
-        with self._log.open("wb") as log:
+        self._launch()
+        self.docker("load", "--quiet", "--input", str(BUSYBOX))
+
+    def crash(self) -> None:
+        """End the daemon by SIGKILL, with all that it has started, and start it on what that leaves."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._launch()
+
+    def _launch(self) -> None:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", SCRIPT],
                 env=os.environ | {"LOWER": str(ROOT), "FOLDER": str(self.folder), "CGROUP": f"/{self._cgroup}"},
@@ -64,7 +75,6 @@ class Dockerd:
             assert self._process.poll() is None, self._log.read_text()
             assert time.monotonic() < deadline, self._log.read_text()
             time.sleep(0.1)
-        self.docker("load", "--quiet", "--input", str(BUSYBOX))
 
     def stop(self) -> None:
         if self._process is not None:

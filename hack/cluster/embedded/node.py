@@ -25,7 +25,7 @@ BOUND = {
 }
 """Folders of the cluster's state, and where the node has them."""
 
-VOLATILE = ("etcd", "apiserver", "kubelet", "cni", "pod-logs", "container-logs")
+VOLATILE = ("etcd", "apiserver", "kubelet", "cni", "pod-logs", "container-logs", "docker")
 """Folders of the state that a fresh start empties; the rest are caches of images."""
 
 _SYSCTLS = {

@@ -6,10 +6,11 @@ from nested_docker.api.v1alpha1.guard import LimitRules
 from nested_docker.guard import bodies
 from nested_docker.guard.asked import Asked, Verdict
 from nested_docker.guard.fields import text_map
-from nested_docker.guard.images import BUILDKIT, named
-from nested_docker.guard.ownership import Kind, Need, Reference, image_labels, labels
+from nested_docker.guard.images import named
+from nested_docker.guard.ownership import Kind, Need, Reference, build_mark, extra_hosts, image_labels, labels
 from nested_docker.guard.query import Query, one, truth
 from nested_docker.guard.refusal import Refusal
+from nested_docker.guard.remedies import BUILDKIT
 from nested_docker.guard.resources import limited
 
 PASSED = frozenset({"dockerfile", "q", "nocache", "pull", "buildargs", "shmsize", "target", "platform", "cpushares"})
@@ -27,6 +28,7 @@ KNOWN = PASSED | JUDGED | EMPTY_ONLY | BUILDKITS_OWN
 
 def build(asked: Asked) -> Verdict:
     """`POST /build`."""
+    hosts = extra_hosts(asked.query.get("extrahosts", ()), "extrahosts")  # first: it is never waived
     if not asked.rules.build.allowed:
         raise Refusal("build.allowed", "images may not be built")
     _refuse(asked.query)
@@ -41,8 +43,7 @@ def build(asked: Asked) -> Verdict:
     if cached := _cache(one(asked.query, "cachefrom")):
         found.extend(Reference(Kind.IMAGE, image, Need.VISIBLE) for image in cached)
         query["cachefrom"] = (bodies.write(cached).decode(),)
-    if hosts := one(asked.query, "extrahosts"):
-        query["extrahosts"] = (hosts,)
+    query["extrahosts"] = (*(each for each in hosts if each), build_mark(asked.uid))
     return Verdict(query, references=tuple(found))
 
 

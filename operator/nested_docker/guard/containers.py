@@ -29,9 +29,10 @@ from nested_docker.guard.fields import (
     text_or_texts,
     texts,
 )
-from nested_docker.guard.ownership import Kind, Need, Reference, is_plain, labels
+from nested_docker.guard.ownership import Kind, Need, Reference, extra_hosts, is_plain, labels, matches_any
 from nested_docker.guard.query import one
 from nested_docker.guard.refusal import MALFORMED, Refusal
+from nested_docker.guard.remedies import BUILDKIT, BUILDKITS_IMAGE
 
 NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 PS_ARGUMENTS = re.compile(r"[A-Za-z0-9, -]*")
@@ -44,7 +45,10 @@ def create(asked: Asked) -> Verdict:
     if name and not NAME.fullmatch(name):
         raise Refusal("fields", f"{name!r} is no name of a container", status=MALFORMED)
     found: list[Reference] = []
-    body = judged(asked.body, _top(asked.rules, asked.uid, found.append), "")
+    try:
+        body = judged(asked.body, _top(asked.rules, asked.uid, found.append), "")
+    except Refusal as refusal:
+        raise _told_why(refusal, str(asked.body.get("Image"))) from refusal
     if not is_plain(body.get("Image", "")):
         raise Refusal("fields", "Image is missing, or is no name of an image", status=MALFORMED)
     found.insert(0, Reference(Kind.IMAGE, body["Image"], Need.VISIBLE))  # before volumes are made for nothing
@@ -55,6 +59,13 @@ def create(asked: Asked) -> Verdict:
     body["Labels"] = labels(body.get("Labels", {}), asked.uid, where="Labels")
     room = Room(Kind.CONTAINER, resources.usage(body["HostConfig"]))
     return Verdict(asked.query, body, tuple(found), room)
+
+
+def _told_why(refusal: Refusal, image: str) -> Refusal:
+    """With the remedy for those who do not know what they have asked for: buildx, where it may pull its own builder."""
+    if refusal.rule == "HostConfig.Privileged" and matches_any(image, [BUILDKITS_IMAGE]):
+        return Refusal(refusal.rule, f"{refusal.message}: {BUILDKIT}")
+    return refusal
 
 
 def update(asked: Asked) -> Verdict:
@@ -156,7 +167,7 @@ def host_config(rules: GuardRules, uid: str, found: mounts.Found) -> Table:
         "Dns": texts,
         "DnsOptions": texts,
         "DnsSearch": texts,
-        "ExtraHosts": texts,
+        "ExtraHosts": _extra_hosts,
         "GroupAdd": nothing,
         "Init": boolean,
         "IpcMode": functools.partial(_namespace, plain=("", "none", "private", "shareable"), found=found),
@@ -186,6 +197,10 @@ def host_config(rules: GuardRules, uid: str, found: mounts.Found) -> Table:
         "VolumeDriver": one_of("", "local"),
         "VolumesFrom": functools.partial(mounts.volumes_from, found=found),
     }
+
+
+def _extra_hosts(value: Any, where: str) -> list[str]:
+    return extra_hosts(texts(value, where), where)
 
 
 def _set(value: Any, where: str) -> dict[str, Any]:

@@ -12,21 +12,12 @@ from nested_docker.guard.fields import judged, text
 from nested_docker.guard.ownership import Kind, Need, Reference, image_labels, matches_any
 from nested_docker.guard.query import Query, one
 from nested_docker.guard.refusal import MALFORMED, Refusal
+from nested_docker.guard.remedies import BUILDKIT, BUILDKITS_IMAGE, RYUK, RYUKS_IMAGE
 
 REFERENCE = re.compile(
     r"([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?"
 )
 """`[registry/]repository[:tag][@digest]`."""
-
-
-BUILDKIT = (
-    "BuildKit's tunnels cannot be looked into: set DOCKER_BUILDKIT=0 for the classic builder, or use mode Dind or "
-    "Sysbox for buildx"
-)
-"""What its users are told, whichever way they come."""
-
-BUILDKITS_IMAGE = "moby/buildkit:*"
-"""What buildx pulls for a privileged builder of its own, where the daemon's is not to be had."""
 
 
 def visible(asked: Asked) -> Verdict:
@@ -50,8 +41,11 @@ def pull(asked: Asked) -> Verdict:
         if one(asked.query, key):
             raise Refusal("images.import", "images may not be imported from archives: build them")
     reference = _joined(one(asked.query, "fromImage"), one(asked.query, "tag"))
-    if matches_any(reference, [BUILDKITS_IMAGE]) and not matches_any(reference, asked.rules.images.pull):
-        raise Refusal("buildkit", BUILDKIT)
+    if not matches_any(reference, asked.rules.images.pull):
+        if matches_any(reference, [BUILDKITS_IMAGE]):
+            raise Refusal("buildkit", BUILDKIT)
+        if matches_any(reference, [RYUKS_IMAGE]):
+            raise Refusal("images.pull", f"no pattern of images.pull stands for the image {reference}; {RYUK}")
     _allowed("images.pull", reference, asked.rules.images.pull)
     return Verdict(asked.query)
 

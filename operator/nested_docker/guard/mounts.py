@@ -10,6 +10,7 @@ from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.fields import Table, boolean, integer, judged, mapping, nested, nothing, one_of, text, texts
 from nested_docker.guard.ownership import Kind, Need, Reference, labels
 from nested_docker.guard.refusal import Refusal
+from nested_docker.guard.remedies import RYUK, SOCKETS
 
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")
 SUBPATH = re.compile(r"(?!\.\.?(/|$))[A-Za-z0-9_.-]+(/(?!\.\.?(/|$))[A-Za-z0-9_.-]+)*")
@@ -92,11 +93,16 @@ def _bind(source: str, rules: GuardRules, where: str, *, read_only: bool) -> Non
         may = ", ".join(rule.path for rule in rules.containers.binds) or "nothing"
         raise Refusal(
             "containers.binds",
-            f"{where} would bind the node's {source}; what may be bound is {may}. Copy files with docker cp, "
-            "or use a named volume",
+            f"{where} would bind the node's {source}; what may be bound is {may}. {_instead(source)}",
         )
     if not read_only and all(rule.read_only for rule in allowed):
         raise Refusal("containers.binds", f"{where} may bind {source} read-only only: add :ro")
+
+
+def _instead(source: str) -> str:
+    if source.rpartition("/")[2] in SOCKETS:
+        return f"A container may not have the daemon's socket; {RYUK}"
+    return "Copy files with docker cp, or use a named volume"
 
 
 def _volume(name: str, where: str) -> Reference:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,6 +19,10 @@ UID_LABEL = f"{LABEL_PREFIX}uid"
 IMAGE_LABEL = f"{LABEL_PREFIX}image-uid"
 """Carried by images. A name of its own, since containers take over the labels of their images: those that somebody
 else starts from an image must not become its builder's."""
+
+
+HOSTS_DOMAIN = ".nesteddocker.dev"
+"""End of the host names that only the guard gives to containers."""
 
 
 class Kind(StrEnum):
@@ -76,6 +80,24 @@ def labels(given: Mapping[str, str], uid: str, *, where: str) -> dict[str, str]:
 def image_labels(uid: str) -> dict[str, str]:
     """An image's labels: its own, and an empty one, so that no image can lend its containers an owner."""
     return {UID_LABEL: "", IMAGE_LABEL: uid}
+
+
+def build_mark(uid: str) -> str:
+    """What tells whose build a container is a step of, which no label can: an entry of its HostConfig.ExtraHosts."""
+    return f"{uid}.build{HOSTS_DOMAIN}:127.0.0.1"
+
+
+def extra_hosts(given: Iterable[str], where: str) -> list[str]:
+    """Entries of a client's own.
+
+    Raises:
+        Refusal: one of them could be taken for the guard's.
+    """
+    result = list(given)
+    for each in result:
+        if HOSTS_DOMAIN in each.lower():
+            raise Refusal("owner", f"{where} has {each!r}: names that end in {HOSTS_DOMAIN} are the guard's")
+    return result
 
 
 def is_own(labelled: Mapping[str, str] | None, uid: str) -> bool:

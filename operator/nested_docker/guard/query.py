@@ -18,7 +18,7 @@ Query = Mapping[str, tuple[str, ...]]
 IGNORED = frozenset({"only_ids", "trunc_cmd"})
 """What the SDK for Python sends out of habit, and no daemon has read for long."""
 
-REPEATABLE = frozenset({"t", "names"})
+REPEATABLE = frozenset({"t", "names", "extrahosts"})
 
 
 def parse(text: str, *, known: AbstractSet[str]) -> Query:

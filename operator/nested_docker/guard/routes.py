@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from nested_docker.guard import answers, builds, containers, images, lists, networks, volumes
 from nested_docker.guard.asked import Answer, Asked, Judge, Verdict
-from nested_docker.guard.images import BUILDKIT
 from nested_docker.guard.ownership import IMAGE_LABEL
-from nested_docker.guard.refusal import Refusal
+from nested_docker.guard.refusal import Absent, Refusal
+from nested_docker.guard.remedies import BUILDKIT
 
 
 class Body(StrEnum):
@@ -76,6 +76,13 @@ def refused(rule: str, why: str) -> Judge:
 
 _SWARM = refused("swarm", "the node's swarm is not for guarded clients")
 _PLUGINS = refused("plugins", "the daemon's plugins are not for guarded clients")
+
+
+def _no_plugin(asked: Asked) -> Verdict:
+    """`docker inspect NAME` asks for a plugin last of all, and would tell of a refusal instead of what is missing."""
+    raise Absent(f'plugin "{asked.name}" not found')
+
+
 _BUILDKIT = refused("buildkit", BUILDKIT)
 _CHECKPOINT = refused("checkpoints", "checkpoints are not for guarded clients")
 _DEBUG = refused("debug", "the daemon's inside is not for guarded clients")
@@ -168,7 +175,8 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/volumes/{id}", _SWARM, body=_JSON),
     Route("DELETE", "/volumes/{id}", volumes.own, frozenset({"force"})),
     # what is the node's alone
-    *(Route("GET", path, _PLUGINS) for path in ("/plugins", "/plugins/privileges", "/plugins/{name}/json")),
+    *(Route("GET", path, _PLUGINS) for path in ("/plugins", "/plugins/privileges")),
+    Route("GET", "/plugins/{name}/json", _no_plugin),
     *(Route("POST", f"/plugins/{verb}", _PLUGINS) for verb in ("pull", "create")),
     *(
         Route("POST", f"/plugins/{{name}}/{verb}", _PLUGINS)

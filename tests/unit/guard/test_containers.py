@@ -137,6 +137,10 @@ def test_what_stays_within_the_container_passes(host: dict[str, Any]) -> None:
     )
 
 
+def test_no_container_can_be_taken_for_a_builds_step() -> None:
+    assert not_created({"ExtraHosts": [f"{UID}.build.nesteddocker.dev:127.0.0.1"]}).rule == "owner"
+
+
 def test_what_it_speaks_of_must_be_ones_own() -> None:
     verdict = created(
         {

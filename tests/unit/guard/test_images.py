@@ -7,6 +7,7 @@ import json
 import pytest
 from tests.unit.guard.asking import OPEN, UID, passes, refused, rules
 
+from nested_docker.api.meta import Enforcement
 from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL, Kind, Need, Reference, owns_image, sees_image
 
 
@@ -103,6 +104,16 @@ def test_what_the_clis_classic_build_sends_passes() -> None:
     assert verdict.query["forcerm"] == verdict.query["rm"] == verdict.query["version"] == ("1",)
     assert "cgroupparent" not in verdict.query
     assert verdict.references == (Reference(Kind.IMAGE, "localhost/app:latest", Need.FREE),)
+
+
+def test_a_builds_steps_can_be_told_by_an_entry_that_no_client_can_make() -> None:
+    mark = f"{UID}.build.nesteddocker.dev:127.0.0.1"
+    assert passes("POST", "/build").query["extrahosts"] == (mark,)
+    given = ["one:10.0.0.1", "two:host-gateway"]
+    assert passes("POST", "/build", extrahosts=given).query["extrahosts"] == (*given, mark)
+    for forged in (mark, mark.upper(), mark.replace(":", "="), "x.NestedDocker.dev.:10.0.0.1"):
+        for by in (OPEN, rules(build={"allowed": False}), OPEN.model_copy(update={"enforcement": Enforcement.AUDIT})):
+            assert refused("POST", "/build", extrahosts=["one:10.0.0.1", forged], by=by).rule == "owner"
 
 
 def test_a_builds_steps_have_a_containers_limits() -> None:

@@ -1,0 +1,53 @@
+"""Users of well-known clients are told what to set, under the rule that refuses them; nothing is let through by it."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.guard.asking import not_created, passes, refused, rules
+
+from nested_docker.guard.remedies import BUILDKIT, RYUK
+
+
+def test_buildx_is_told_wherever_its_builder_ends() -> None:
+    pull = {"fromImage": "moby/buildkit", "tag": "buildx-stable-1"}
+    assert (refusal := refused("POST", "/images/create", **pull)).rule == "buildkit"
+    assert refusal.message == BUILDKIT
+    assert passes("POST", "/images/create", by=rules(images={"pull": ["docker.io/**"]}), **pull)
+    refusal = not_created({"Privileged": True}, Image="moby/buildkit:buildx-stable-1")
+    assert refusal.rule == "HostConfig.Privileged"
+    assert BUILDKIT in refusal.message
+    assert BUILDKIT not in not_created({"Privileged": True}).message
+    assert BUILDKIT not in not_created({"PidMode": "host"}, Image="moby/buildkit:buildx-stable-1").message
+
+
+@pytest.mark.parametrize("image", [None, 7, ["moby/buildkit"], {"moby/buildkit": "x"}])
+def test_an_image_that_is_none_lends_privileges_no_remedy(image: object) -> None:
+    assert BUILDKIT not in not_created({"Privileged": True}, Image=image).message
+
+
+def test_ryuk_is_told_wherever_it_ends() -> None:
+    pull = {"fromImage": "testcontainers/ryuk", "tag": "0.8.1"}
+    refusal = refused("POST", "/images/create", **pull)
+    assert refusal.rule == "images.pull"
+    assert refusal.message.endswith(RYUK)
+    assert passes("POST", "/images/create", by=rules(images={"pull": ["docker.io/**"]}), **pull)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"Binds": ["/var/run/docker.sock:/var/run/docker.sock:rw"]},
+        {"Binds": ["/srv/docker/docker.sock:/s:ro"]},
+        {"Mounts": [{"Type": "bind", "Source": "/run/docker.sock", "Target": "/s"}]},
+    ],
+)
+def test_who_binds_the_daemons_socket_is_told_of_ryuk(host: dict[str, object]) -> None:
+    refusal = not_created(host)
+    assert refusal.rule == "containers.binds"
+    assert refusal.message.endswith(RYUK)
+
+
+def test_who_binds_something_else_is_told_of_copies_and_volumes() -> None:
+    refusal = not_created({"Binds": ["/src:/src"]})
+    assert refusal.message.endswith("Copy files with docker cp, or use a named volume")
+    assert RYUK not in refusal.message
