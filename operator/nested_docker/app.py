@@ -62,7 +62,7 @@ class Operator:
     def __init__(self, settings: Settings, kube: KubeClient) -> None:
         self._settings = settings
         self._clock = SystemClock()
-        self._cache = Cache()
+        self._cache = Cache(settings.cleanup_namespace)
         self._queue = WorkQueue()
         self._router = Router(self._cache, self._queue)
         self._identity = f"{os.uname().nodename}_{uuid.uuid4().hex[:8]}"

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
         default="nested-docker-operator:latest", description="The operator's own image, for relay and idle watch."
     )
     operator_namespace: str = Field(default_factory=_own_namespace, description="Namespace of the operator.")
+    cleanup_namespace: str = Field(
+        default="nested-docker-cleanup",
+        description="Namespace for pods that remove from nodes what was made there through the guard.",
+    )
     image_pull_policy: str = Field(default="IfNotPresent", description="Pull policy of the pods' containers.")
     cluster_domain: str = Field(default="cluster.local", description="DNS domain of the cluster.")
     namespaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
@@ -75,6 +79,7 @@ class Settings(BaseSettings):
             engine_image=self.engine_image,
             operator_image=self.operator_image,
             operator_namespace=self.operator_namespace,
+            cleanup_namespace=self.cleanup_namespace,
             cluster_domain=self.cluster_domain,
             image_pull_policy=self.image_pull_policy,
             enforcement=self.enforcement,

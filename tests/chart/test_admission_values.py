@@ -64,7 +64,7 @@ def test_the_webhook_is_asked_where_the_operator_listens(offline: Helm) -> None:
     (named,) = (each for each in container["ports"] if each["name"] == port["targetPort"])
     assert (port["port"], named["containerPort"]) == (443, 9443)
     assert environment(manifests)["NESTED_DOCKER_WEBHOOK_PORT"] == "9443"
-    (network,) = of_kind(manifests, "NetworkPolicy")
+    (network,) = (each for each in of_kind(manifests, "NetworkPolicy") if each["metadata"]["namespace"] == SYSTEM)
     assert {"port": 9443, "protocol": "TCP"} in network["spec"]["ingress"][0]["ports"]
 
 
@@ -167,7 +167,7 @@ def test_what_is_judged_is_limited_to_the_namespaces_that_are_served(offline: He
         each["metadata"]["name"].removeprefix(f"{OPERATOR}-"): selector(each["spec"].get("matchResources", {}))
         for each in of_kind(manifests, "ValidatingAdmissionPolicyBinding")
     }
-    served = ["a", "b", "pods"]
+    served = ["a", "b", "pods", f"{SYSTEM}-cleanup"]
     assert selector(webhook(manifests)) == served
     assert bound == {"marks": served, "debug": served, "exec": served, "children": [], "requests": [], "pods": []}
 

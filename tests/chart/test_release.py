@@ -17,7 +17,7 @@ from tests.support.manifests import nested_docker, nested_docker_class, policy
 USER = f"{SYSTEM}:{OPERATOR}"
 
 NAMESPACED = [
-    *(Right(verb, "nesteddockers.nesteddocker.dev", CI) for verb in ("list", "watch", "delete")),
+    *(Right(verb, "nesteddockers.nesteddocker.dev", CI) for verb in ("get", "list", "watch", "patch", "delete")),
     Right("patch", "nesteddockers/status.nesteddocker.dev", CI),
     Right("update", "nesteddockers/finalizers.nesteddocker.dev", CI),
     *(
@@ -61,7 +61,7 @@ NEVER = [
     Right("deletecollection", "pods", CI),
     Right("delete", "persistentvolumeclaims", CI),
     Right("create", "deployments.apps", CI),
-    *(Right(verb, "nesteddockers.nesteddocker.dev", CI) for verb in ("create", "update", "patch")),
+    *(Right(verb, "nesteddockers.nesteddocker.dev", CI) for verb in ("create", "update")),
     *(
         Right(verb, f"{kind}.nesteddocker.dev")
         for kind in ("nesteddockerclasses", "nesteddockerpolicies")

@@ -16,6 +16,10 @@ import nested_docker
 from nested_docker.settings import Settings
 
 SECRETS = {"resources": ["pods", "services", "secrets"]}
+CLEANUP = f"{SYSTEM}-cleanup"
+"""Where nodes are cleaned up from, unless a value says otherwise."""
+
+WITHOUT_SOCKETS = "fences.hostSocketPaths=null"
 
 
 def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -62,6 +66,8 @@ def test_the_chart_is_of_the_package_s_version() -> None:
         ("metrics.service=false,metrics.serviceMonitor=true", r"at '/metrics/service': value must be true"),
         ("networkPolicy.apiServerPorts={0}", r"at '/networkPolicy/apiServerPorts/0': minimum"),
         ("podNamespaces={Pods}", r"at '/podNamespaces/0': 'Pods' does not match"),
+        ("cleanup.namespace=Cleanup", r"at '/cleanup/namespace': 'Cleanup' does not match"),
+        ("cleanup.create=false", r"at '/cleanup': additional properties 'create' not allowed"),
         ("enforcement=Deny", r"at '/enforcement': value must be one of 'Enforce', 'Warn', 'Audit'"),
         ("webhook.port=1", r"at '/webhook': additional properties 'port' not allowed"),
         ("webhook.certificate.caBundle=ca.crt", r"at '/webhook/certificate/caBundle': 'ca.crt' does not match"),
@@ -96,7 +102,8 @@ def test_the_environment_is_what_the_settings_read(offline: Helm, monkeypatch: p
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     settings = Settings()
-    assert settings.namespaces == ("a", "b")
+    assert settings.namespaces == ("a", "b", CLEANUP)
+    assert settings.cleanup_namespace == CLEANUP
     assert settings.operator_image == "example.test/op:v1"
     assert settings.workers == 3
 
@@ -106,7 +113,7 @@ def test_defaults_agree_with_the_settings(offline: Helm, monkeypatch: pytest.Mon
     default = Settings()
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    ours = {"operator_image", "operator_namespace", "webhook_port", "webhook_certificates"}
+    ours = {"operator_image", "operator_namespace", "cleanup_namespace", "webhook_port", "webhook_certificates"}
     assert Settings().model_dump(exclude=ours) == default.model_dump(exclude=ours)
 
 
@@ -154,17 +161,19 @@ def test_named_namespaces_by_roles_there_only(offline: Helm) -> None:
     assert {verb for rule in reading for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert "secrets" not in str(role["rules"])
     there = [each for each in of_kind(manifests, "Role") if each["metadata"]["name"] == OPERATOR]
-    assert [each["metadata"]["namespace"] for each in there] == ["a", "b"]
+    assert [each["metadata"]["namespace"] for each in there] == ["a", "b", CLEANUP]
     bound = [each for each in of_kind(manifests, "RoleBinding") if each["metadata"]["name"] == OPERATOR]
-    assert [each["metadata"]["namespace"] for each in bound] == ["a", "b"]
+    assert [each["metadata"]["namespace"] for each in bound] == ["a", "b", CLEANUP]
     assert all(each["subjects"][0]["namespace"] == SYSTEM for each in bound)
 
 
 def test_namespaces_for_pods_are_served_too(offline: Helm) -> None:
     manifests = offline.render("watchNamespaces={a}", "podNamespaces={a,pods}")
     there = [each for each in of_kind(manifests, "Role") if each["metadata"]["name"] == OPERATOR]
-    assert [each["metadata"]["namespace"] for each in there] == ["a", "pods"]
-    assert environment(manifests)["NESTED_DOCKER_NAMESPACES"] == "a,pods"
+    assert [each["metadata"]["namespace"] for each in there] == ["a", "pods", CLEANUP]
+    assert environment(manifests)["NESTED_DOCKER_NAMESPACES"] == f"a,pods,{CLEANUP}"
+    without = offline.render("watchNamespaces={a}", "podNamespaces={a,pods}", WITHOUT_SOCKETS)
+    assert environment(without)["NESTED_DOCKER_NAMESPACES"] == "a,pods"
     assert environment(offline.render("podNamespaces={pods}"))["NESTED_DOCKER_NAMESPACES"] == ""
 
 
@@ -175,8 +184,45 @@ def test_requests_are_changed_only_where_a_finalizer_is_needed(offline: Helm, se
         rules = [rule for each in roles if each["metadata"]["name"] == OPERATOR for rule in each["rules"]]
         return {verb for rule in rules if rule["resources"] == ["nesteddockers"] for verb in rule["verbs"]}
 
-    assert verbs() == {"list", "watch", "delete"}
-    assert verbs("podNamespaces={pods}") == {"list", "watch", "delete", "get", "patch"}
+    assert verbs() == {"list", "watch", "delete", "get", "patch"}
+    assert verbs(WITHOUT_SOCKETS) == {"list", "watch", "delete"}
+    assert verbs(WITHOUT_SOCKETS, "podNamespaces={pods}") == {"list", "watch", "delete", "get", "patch"}
+
+
+def test_nodes_are_cleaned_up_from_a_namespace_of_its_own(offline: Helm) -> None:
+    manifests = offline.render()
+    (namespace,) = of_kind(manifests, "Namespace")
+    assert namespace["metadata"]["name"] == CLEANUP
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
+    (isolation,) = (each for each in of_kind(manifests, "NetworkPolicy") if each["metadata"]["namespace"] == CLEANUP)
+    assert isolation["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert environment(manifests)["NESTED_DOCKER_CLEANUP_NAMESPACE"] == CLEANUP
+
+
+@pytest.mark.parametrize("value", ["cleanup.createNamespace=false", WITHOUT_SOCKETS])
+def test_no_such_namespace_is_made_where_somebody_else_makes_it_or_nobody_needs_it(offline: Helm, value: str) -> None:
+    manifests = offline.render(value, "watchNamespaces={a}")
+    assert of_kind(manifests, "Namespace") == []
+    assert {each["metadata"]["namespace"] for each in of_kind(manifests, "NetworkPolicy")} == {SYSTEM}
+    there = {each["metadata"]["namespace"] for each in of_kind(manifests, "Role")}
+    assert (CLEANUP in there) == (value != WITHOUT_SOCKETS), "the operator's rights"
+
+
+def test_it_can_be_another_one(offline: Helm) -> None:
+    manifests = offline.render("cleanup.namespace=tidy", "watchNamespaces={a}")
+    assert [each["metadata"]["name"] for each in of_kind(manifests, "Namespace")] == ["tidy"]
+    assert environment(manifests)["NESTED_DOCKER_NAMESPACES"] == "a,tidy"
+    assert environment(manifests)["NESTED_DOCKER_CLEANUP_NAMESPACE"] == "tidy"
+    fences = str(of_kind(manifests, "ValidatingAdmissionPolicy"))
+    assert 'request.namespace in ["tidy"]' in fences
+    assert CLEANUP not in fences
+
+
+@pytest.mark.parametrize("taken", [SYSTEM, "pods", "a"])
+def test_it_is_shared_with_nobody(offline: Helm, taken: str) -> None:
+    complaint = f"cleanup.namespace: {taken} has other pods in it: choose a namespace for this alone"
+    with pytest.raises(CommandFailed, match=complaint):
+        offline.render(f"cleanup.namespace={taken}", "podNamespaces={pods}", "watchNamespaces={a}")
 
 
 def test_nobody_is_given_the_use_of_classes(offline: Helm) -> None:
@@ -201,7 +247,7 @@ def test_two_releases_do_not_share_a_lease(offline: Helm) -> None:
         ("replicas=1", "PodDisruptionBudget", 0),
         ("replicas=3", "PodDisruptionBudget", 1),
         ("podDisruptionBudget.enabled=false", "PodDisruptionBudget", 0),
-        ("networkPolicy.enabled=false", "NetworkPolicy", 0),
+        (f"networkPolicy.enabled=false,{WITHOUT_SOCKETS}", "NetworkPolicy", 0),
         ("metrics.service=false,webhook.enabled=false", "Service", 0),
         ("metrics.serviceMonitor=true", "ServiceMonitor", 1),
         ("userRoles=false", "ClusterRole", 1),

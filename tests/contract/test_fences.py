@@ -10,7 +10,8 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -25,8 +26,9 @@ from nested_docker.adapters.resources import RESOURCES
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import StorageSpec
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
-from nested_docker.domain import pki
+from nested_docker.domain import cleanup, pki
 from nested_docker.domain.effective import OperatorDefaults, resolve
 from nested_docker.domain.manifests import secrets, storage
 from nested_docker.domain.manifests.base import Owner
@@ -47,6 +49,12 @@ OPERATOR_IMAGE = "nested-docker-operator:0.1.0"
 DEFAULTS = OperatorDefaults(operator_image=OPERATOR_IMAGE)
 DAEMON, OURS, MINE, LOST = "build-abcde", "build-docker", "mine", "lost"
 """A daemon's pod, a Secret of the operator's, things of a user's, and a Secret that has lost its label."""
+
+GUARDED = "build-guard"
+"""A guarded pod."""
+
+CLEANUP = "nesteddocker.dev/cleanup"
+"""The finalizer."""
 
 RUNTIME = f"fences-{SUFFIX}"
 NOWHERE = {"nodeSelector": {"fences": SUFFIX}}
@@ -86,6 +94,11 @@ class Site:
     def pods(self) -> str:
         """A namespace for daemons' pods alone."""
         return f"{self.name}-pods"
+
+    @property
+    def cleanup(self) -> str:
+        """The namespace from which nodes are cleaned up."""
+        return f"{self.system}-cleanup"
 
     @property
     def operator(self) -> str:
@@ -188,10 +201,39 @@ def daemon(spec: Manifest | None = None, offered: Manifest | None = None, *, awa
         asked = NestedDockerSpec.model_validate({"mode": "Dind"} | (spec or {}))
         grown = laid({"modes": list(Mode), "podTemplate": {"spec": NOWHERE}}, offered or {})
         mode = asked.mode or Mode.DIND
-        effective = resolve(asked, NestedDockerClassSpec.model_validate(grown), mode, DEFAULTS)
+        effective = resolve(asked, NestedDockerClassSpec.model_validate(grown), mode, DEFAULTS).guarded(GuardRules())
         return pod(PodContext(site.placement(away=away), effective, DEFAULTS), MODES[mode], "12345fffff")
 
     return make
+
+
+def cleans(*over: Manifest, path: str = "/var/run/docker.sock") -> Make:
+    """The pod that the operator makes to clean a node up."""
+
+    def make(site: Site) -> Manifest:
+        guarded = daemon({"mode": "HostSocket"}, {"hostSocket": {"path": path}})(site)
+        status = {"phase": "Failed", "containerStatuses": [{"name": "daemon", "restartCount": 1}]}
+        ended = laid(guarded, {"metadata": {"uid": "1"}, "spec": {"nodeName": "nowhere"}, "status": status})
+        defaults = replace(DEFAULTS, cleanup_namespace=site.cleanup)
+        step = cleanup.step(
+            ended,
+            None,
+            owner=(site.name, "build"),
+            others=[],
+            node_exists=True,
+            now=datetime.now(UTC),
+            defaults=defaults,
+        )
+        assert isinstance(step, cleanup.Start)
+        return laid(step.manifest, *over)
+
+    return make
+
+
+def container(**fields: Any) -> Manifest:
+    """Another container in the place of a pod's own."""
+    own = {"name": "cleanup", "image": OPERATOR_IMAGE, "args": ["cleanup"]}
+    return {"spec": {"containers": [{key: value for key, value in (own | fields).items() if value is not None}]}}
 
 
 def by_template(**spec: Any) -> Make:
@@ -270,10 +312,22 @@ def beside(**fields: Any) -> Manifest:
     return {"spec": {"containers": [..., {"name": "beside", "image": "docker:28-dind"} | fields]}}
 
 
+def owing(*names: str, subresource: str = "") -> Callable[[Site], Request]:
+    """Leaves a guarded pod these finalizers."""
+    return patches("Pod", GUARDED, {"metadata": {"finalizers": [*names]}}, subresource)
+
+
 # --- around our marks: everybody but the operator -----------------------------------------------------
 
 ONLY = "marks that only system:serviceaccount:"
 MARKED = {"Pod": ROLE, "Service": UID, "Secret": MANAGED_BY, "PersistentVolumeClaim": UID, "NetworkPolicy": ROLE}
+
+OWES = (
+    f"metadata.finalizers: {CLEANUP} of Pod ",
+    "keeps it until nothing that was made through it is left on its node",
+    "-operator puts it on and takes it off",
+    "delete the Node",
+)
 
 MARKS: dict[str, Attempt] = {
     **{f"a {kind} of his own": Attempt("user", creates(plain(kind, labels({"app": "x"})))) for kind in MARKED},
@@ -314,6 +368,19 @@ MARKS: dict[str, Attempt] = {
     "managed by helm": Attempt("user", patches("Secret", OURS, labels({MANAGED_BY: "Helm"})), (f"{MANAGED_BY}=Helm",)),
     "an annotation changed": Attempt("user", patches("Secret", OURS, annotations({CONTACT: "y"})), (f"{CONTACT}=y: ",)),
     "an annotation removed": Attempt("user", patches("Secret", OURS, annotations({CONTACT: None})), (f"{CONTACT}-: ",)),
+    "a guarded pod let go": Attempt("user", owing(), OWES),
+    "a guarded pod let go with its status": Attempt("user", owing(subresource="status"), OWES),
+    "a guarded pod let go by a cluster admin": Attempt("admin", owing()),
+    "a guarded pod kept for himself": Attempt("user", owing("example.com/kept", CLEANUP)),
+    "a guarded pod deleted": Attempt("user", deletes("Pod", GUARDED)),
+    "his own pod kept as ours": Attempt("user", creates(plain("Pod", {"metadata": {"finalizers": [CLEANUP]}})), OWES),
+    "his own pod kept as ours later": Attempt(
+        "user", patches("Pod", MINE, {"metadata": {"finalizers": [CLEANUP]}}), OWES
+    ),
+    "his own pod kept": Attempt("user", creates(plain("Pod", {"metadata": {"finalizers": ["example.com/kept"]}}))),
+    "a pod that looks as if it cleaned up": Attempt(
+        "user", creates(elsewhere(plain("Pod", labels({ROLE: "cleanup"})), "cleanup")), (ONLY,)
+    ),
     "a status": Attempt("admin", patches("Pod", DAEMON, {"status": {"reason": "x"}}, "status")),
     "a label with a status": Attempt("admin", patches("Pod", DAEMON, labels({UID: "1"}), "status"), (f"{UID}=1",)),
 }
@@ -327,6 +394,7 @@ CHILDREN: dict[str, Attempt] = {
     "its own put right": Attempt("operator", patches("Secret", OURS, annotations({CONTACT: "y"}))),
     "a lost label given back": Attempt("operator", patches("Secret", LOST, labels({MANAGED_BY: US}))),
     "its own deleted": Attempt("operator", deletes("Pod", DAEMON)),
+    "its own let go": Attempt("operator", owing()),
     **{
         f"a {kind} without the label": Attempt(
             "operator",
@@ -386,7 +454,6 @@ CHILDREN: dict[str, Attempt] = {
 
 # --- around the operator: requests --------------------------------------------------------------------
 
-CLEANUP = "nesteddocker.dev/cleanup"
 NOT_ITS_OWN = ("NestedDocker ", "the operator writes status and the finalizer nesteddocker.dev/cleanup", DEFECT)
 
 
@@ -419,11 +486,34 @@ FIRST = {"name": "first", "image": "busybox:1"}
 LABELS = {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}
 ONE_KEY = {"secretKeyRef": {"name": MINE, "key": "key"}}
 
+CLEANS_ONLY = ("-cleanup is for the operator's own pods that clean nodes up", DEFECT)
+
+IN_CLEANUP: dict[str, Attempt] = {
+    name: Attempt("operator", creates(make), words)
+    for name, make, words in (
+        ("its own pod", cleans(), ()),
+        ("another image", cleans(container(image="busybox:1")), CLEANS_ONLY),
+        ("its image of another version", cleans(container(image=f"{OPERATOR_IMAGE}1")), CLEANS_ONLY),
+        ("another command of its image", cleans(container(args=["relay"])), CLEANS_ONLY),
+        ("no command of its image", cleans(container(args=None)), CLEANS_ONLY),
+        ("another program of its image", cleans(container(command=["sh", "-c"])), CLEANS_ONLY),
+        ("something beside it", cleans(beside(image="busybox:1")), CLEANS_ONLY),
+        ("something before it", cleans({"spec": {"initContainers": [FIRST]}}), CLEANS_ONLY),
+        ("a daemon", elsewhere(daemon(), "cleanup"), CLEANS_ONLY),
+        ("a guarded one", elsewhere(daemon({"mode": "HostSocket"}), "cleanup"), CLEANS_ONLY),
+        ("of nobody", cleans(labels({UID: None})), (f"metadata.labels: {UID} is missing", DEFECT)),
+        ("on another socket", cleans(path="/run/other.sock"), ("hostPath.path: /run/other.sock: ",)),
+        ("on the node's network", cleans({"spec": {"hostNetwork": True}}), ("spec.hostNetwork: true",)),
+        ("in another namespace", elsewhere(cleans(), "pods"), ("-pods is not among the chart's podNamespaces",)),
+    )
+}
+
 PODS: dict[str, Attempt] = {
     name: Attempt("operator", creates(make), words)
     for name, make, words in (
         ("Dind", daemon(), ()),
         ("HostSocket", daemon({"mode": "HostSocket"}), ()),
+        ("HostSocket without a guard", daemon({"mode": "HostSocket"}, {"hostSocket": {"access": "Raw"}}), ()),
         ("HostSocket elsewhere", daemon({"mode": "HostSocket"}, {"hostSocket": {"path": "/run/docker.sock"}}), ()),
         ("Sysbox", daemon({"mode": "Sysbox"}, {"runtimeClassName": RUNTIME}), ()),
         ("with a workload", daemon(JOB), ()),
@@ -583,6 +673,21 @@ WITH_EVERYTHING: dict[str, Attempt] = {
         creates(daemon({"mode": "HostSocket"})),
         ("hostPath.path: /var/run/docker.sock: ", "/run/other.sock"),
     ),
+    "the socket that is listed, cleaned up after": Attempt("operator", creates(cleans(path="/run/other.sock"))),
+    "a pod from before let go": Attempt("operator", owing()),
+    "a pod from before changed on its way": Attempt(
+        "operator",
+        patches(
+            "Pod",
+            GUARDED,
+            {"metadata": {"finalizers": []}, "spec": {"containers": [{"name": "daemon", "image": "busybox:1"}]}},
+            type_=STRATEGIC,
+        ),
+        none_matches("busybox:1"),
+    ),
+    "a pod from before relabelled": Attempt(
+        "operator", patches("Pod", GUARDED, labels({UID: None})), (f"metadata.labels: {UID} is missing",)
+    ),
     "the volume that is listed": Attempt(
         "operator", creates(changed(volume(nfs={"server": "192.0.2.1", "path": "/"})))
     ),
@@ -636,9 +741,15 @@ WITHOUT_NODE: dict[str, Attempt] = {
         creates(daemon({"mode": "HostSocket"})),
         ("hostPath.path: /var/run/docker.sock: ", "at no path only"),
     ),
+    "a node cleaned up": Attempt("operator", creates(cleans()), ("hostPath.path: /var/run/docker.sock: ",)),
+    "a pod from before let go": Attempt("operator", owing()),
 }
 
 # --- the fences ---------------------------------------------------------------------------------------
+
+
+def namespaces_of(site: Site) -> tuple[str, ...]:
+    return site.name, site.system, site.pods, site.cleanup
 
 
 def rendered(site: Site, values: Manifest) -> list[Manifest]:
@@ -646,7 +757,7 @@ def rendered(site: Site, values: Manifest) -> list[Manifest]:
     flags = [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
     text = Helm()("template", site.name, str(CHART), "--namespace", site.system, "--kube-version=1.34.0", *flags)
     fences = [each for each in yaml.safe_load_all(text) if each and each["kind"].startswith("ValidatingAdmission")]
-    here = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [site.name, site.system, site.pods]}
+    here = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [*namespaces_of(site)]}
     for fence in fences:
         if fence["kind"] == "ValidatingAdmissionPolicyBinding":
             fence["spec"]["matchResources"] = {"namespaceSelector": {"matchExpressions": [here]}}
@@ -661,7 +772,7 @@ def furnish(cluster: Cluster, name: str) -> Site:
         *({"kind": "Group", "name": group} for group in ("users", "debuggers")),
     ]
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-    for namespace in (name, bare.system, bare.pods):
+    for namespace in namespaces_of(bare):
         metadata = {"name": "everything", "namespace": namespace}
         cluster.apply(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"fences": SUFFIX}}},
@@ -679,6 +790,7 @@ def furnish(cluster: Cluster, name: str) -> Site:
     site = Site(name, cluster.kubectl("-n", name, "get", "nesteddocker", "build", "-o=jsonpath={.metadata.uid}"))
     cluster.apply(
         child("Pod", {"metadata": {"name": DAEMON}})(site),
+        laid(daemon({"mode": "HostSocket"})(site), {"metadata": {"name": GUARDED}}),
         child("Secret", {"metadata": {"name": OURS}})(site),
         child("Secret", {"metadata": {"name": LOST}}, labels({MANAGED_BY: None}))(site),
         plain("Pod", name=MINE)(site),
@@ -740,7 +852,8 @@ def sites(cluster: Cluster, crds: list[str]) -> Iterator[dict[str, Site]]:
         cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=text)
         for site in sites.values():
             release = '--patch={"metadata":{"finalizers":null}}'
-            cluster.kubectl("-n", site.name, "patch", "nesteddocker", "build", "--type=merge", release)
+            for held in ("nesteddocker/build", f"pod/{GUARDED}"):
+                cluster.kubectl("-n", site.name, "patch", held, "--type=merge", release)
         cluster.kubectl("delete", "namespace", f"--selector=fences={SUFFIX}", "--wait=false")
 
 
@@ -769,6 +882,11 @@ async def test_what_the_operator_asks_for(api: Api, sites: dict[str, Site], atte
 
 @pytest.mark.parametrize("attempt", PODS.values(), ids=PODS)
 async def test_the_operator_s_pods(api: Api, sites: dict[str, Site], attempt: Attempt) -> None:
+    await look(api, sites["default"], attempt)
+
+
+@pytest.mark.parametrize("attempt", IN_CLEANUP.values(), ids=IN_CLEANUP)
+async def test_where_nodes_are_cleaned_up_from(api: Api, sites: dict[str, Site], attempt: Attempt) -> None:
     await look(api, sites["default"], attempt)
 
 

@@ -23,11 +23,12 @@ CLASSES_ACCEPTED: dict[str, dict[str, Any]] = {
             "spec": {"nodeSelector": {"ci": "true"}, "tolerations": [{"operator": "Exists"}], "hostAliases": []},
         },
         "runtimeClassName": "sysbox-runc",
-        "hostSocket": {"path": "/run/docker.sock", "gid": 999},
+        "hostSocket": {"access": "Raw", "path": "/run/docker.sock", "gid": 999},
         "lifetime": {"activeDeadlineSeconds": 3600, "idleTimeoutSeconds": 600, "ttlSecondsAfterFinished": 0},
         "networkPolicy": "Unmanaged",
         "podNamespace": "docker-daemons",
     },
+    "a guard": {"modes": ["HostSocket"], "hostSocket": {"access": "Guarded"}},
     "greatest group": {"modes": ["HostSocket"], "hostSocket": {"gid": 4_294_967_294}},
 }
 
@@ -56,6 +57,10 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "with a socket of several paths": (
         {"modes": MODES, "hostSocket": {"path": "/a:/b"}},
         'spec.hostSocket.path: Invalid value: "/a:/b"',
+    ),
+    "with half a guard": (
+        {"modes": MODES, "hostSocket": {"access": "guarded"}},
+        'spec.hostSocket.access: Unsupported value: "guarded": supported values: "Guarded", "Raw"',
     ),
     "with root's group": (
         {"modes": MODES, "hostSocket": {"gid": 0}},
@@ -108,11 +113,42 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "with a field that does not exist": ({"modes": MODES, "mode": "Dind"}, 'unknown field "spec.mode"'),
 }
 
+
+def guarding(allow_raw: bool | None = None, **rules: Any) -> dict[str, Any]:
+    """A policy for the guarded socket."""
+    raw = {} if allow_raw is None else {"allowRaw": allow_raw}
+    return {"allowedModes": MODES, "hostSocket": raw | {"guard": rules}}
+
+
 POLICIES_ACCEPTED: dict[str, dict[str, Any]] = {
     "every namespace": {},
     "some namespaces": {"namespaceSelector": {"matchExpressions": [{"key": "ci", "operator": "Exists"}]}},
     "several classes and modes": {"allowedClasses": ["standard", "team.fast"], "allowedModes": MODES},
     "the raw socket": {"allowedModes": MODES, "hostSocket": {"allowRaw": True, "paths": ["/run/user/1/docker.sock"]}},
+    "the guarded socket": guarding(),
+    "a guard that enforces": guarding(enforcement="Enforce"),
+    "a guard that only warns, and as much raw": guarding(allow_raw=True, enforcement="Warn"),
+    "a guard that only records, and as much raw": guarding(allow_raw=True, enforcement="Audit"),
+    "a guard with everything": guarding(
+        containers={
+            "exec": False,
+            "binds": [{"path": "/srv/cache", "readOnly": True}],
+            "capabilities": ["SYS_PTRACE"],
+            "devices": ["/dev/fuse"],
+            "sysctls": ["net.core.somaxconn"],
+            "runtimes": ["runsc"],
+            "publish": "Ephemeral",
+        },
+        networks={"bridge": True, "create": True, "subnets": ["10.200.0.0/16"]},
+        images={"sharing": "Shared", "use": ["docker.io/library/**"], "save": True, "load": True},
+        build={"allowed": True},
+        limits={
+            "containers": 0,
+            "perContainer": {"cpu": "500m", "memory": 1073741824, "pids": 1},
+            "total": {"memory": "4Gi"},
+            "upload": "1Gi",
+        },
+    ),
     "images": {"allowedImages": {"patterns": ["docker:*-dind", "registry.example:5000/**"], "requireDigest": True}},
     "a workload": {"workload": {"allowed": True, "images": {"patterns": ["golang@sha256:*"]}}},
     "scheduling": {
@@ -159,6 +195,54 @@ POLICIES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no socket at all": (
         {"allowedModes": MODES, "hostSocket": {"paths": []}},
         "spec.hostSocket.paths in body should have at least 1 items",
+    ),
+    **{
+        f"a guard that only {what}": (
+            guarding(allow_raw, enforcement=enforcement),
+            "guard.enforcement: a guard that only warns or records gives as much as the raw socket: set allowRaw to "
+            "true as well, or choose Enforce",
+        )
+        for what, enforcement, allow_raw in (
+            ("warns", "Warn", None),
+            ("records", "Audit", None),
+            ("warns, and nothing raw", "Warn", False),
+        )
+    },
+    "a guard that is off": (
+        guarding(allow_raw=True, enforcement="Off"),
+        'spec.hostSocket.guard.enforcement: Unsupported value: "Off": supported values: "Enforce", "Warn", "Audit"',
+    ),
+    "a bind of several paths": (
+        guarding(containers={"binds": [{"path": "/a:/b"}]}),
+        'spec.hostSocket.guard.containers.binds[0].path: Invalid value: "/a:/b"',
+    ),
+    "a bind of nothing": (
+        guarding(containers={"binds": [{"readOnly": True}]}),
+        "spec.hostSocket.guard.containers.binds[0].path: Required value",
+    ),
+    "a capability with its prefix in small letters": (
+        guarding(containers={"capabilities": ["cap_sys_admin"]}),
+        'spec.hostSocket.guard.containers.capabilities[0]: Invalid value: "cap_sys_admin"',
+    ),
+    "an image to pull with a blank": (
+        guarding(images={"pull": ["docker :28"]}),
+        'spec.hostSocket.guard.images.pull[0]: Invalid value: "docker :28"',
+    ),
+    "a limit of less than nothing": (
+        guarding(limits={"containers": -1}),
+        "spec.hostSocket.guard.limits.containers in body should be greater than or equal to 0",
+    ),
+    "an impossible limit": (
+        guarding(limits={"total": {"cpu": "many"}}),
+        'spec.hostSocket.guard.limits.total.cpu: Invalid value: "many"',
+    ),
+    "a rule that does not exist": (
+        guarding(containers={"privileged": True}),
+        'unknown field "spec.hostSocket.guard.containers.privileged"',
+    ),
+    "a guard for a mode that it does not allow": (
+        {"hostSocket": {"guard": {}}},
+        "hostSocket has no effect without mode HostSocket: add HostSocket to allowedModes or leave hostSocket out",
     ),
     "an image pattern with a blank": (
         {"allowedImages": {"patterns": ["docker :28"]}},

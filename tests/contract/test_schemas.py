@@ -102,7 +102,9 @@ def test_every_field_is_described(kubectl: Kubectl, kind: crd.Kind) -> None:
         ("nesteddocker.spec.storage.claim.whenDeleted", "Whether the claim stays"),
         ("nesteddocker.status.conditions", "`Ready` sums them up"),
         ("nesteddockerclass.spec.modes", "Modes on offer"),
+        ("nesteddockerclass.spec.hostSocket.access", "clients see and make their own containers only"),
         ("nesteddockerpolicy.spec.hostSocket.allowRaw", "handed out without the guard"),
+        ("nesteddockerpolicy.spec.hostSocket.guard.build.allowed", "Its FROM takes any image that the node has"),
     ],
 )
 def test_kubectl_explains(kubectl: Kubectl, path: str, words: str) -> None:

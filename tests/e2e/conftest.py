@@ -14,6 +14,13 @@ from tests.support.manifests import GENEROUS
 
 API = {"apiVersion": "nesteddocker.dev/v1alpha1"}
 IMAGE = "nested-docker-operator:dev"
+RULES: dict[str, object] = {
+    "containers": {"publish": "Ephemeral"},
+    "networks": {"bridge": True, "create": True},
+    "images": {"use": ["busybox"], "tags": ["localhost/**"]},
+    "build": {"allowed": True},
+}
+"""What the guard lets through in this ring."""
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +82,15 @@ def governing(gid: int) -> list[dict[str, object]]:
         API
         | {
             "kind": "NestedDockerClass",
+            "metadata": {"name": "raw"},
+            "spec": {
+                "modes": ["HostSocket"],
+                "hostSocket": {"access": "Raw", "path": "/var/run/docker.sock", "gid": gid},
+            },
+        },
+        API
+        | {
+            "kind": "NestedDockerClass",
             "metadata": {"name": "no-socket"},
             "spec": {"modes": ["HostSocket"], "hostSocket": {"path": "/var/run/nope.sock"}},
         },
@@ -84,9 +100,13 @@ def governing(gid: int) -> list[dict[str, object]]:
             "metadata": {"name": "e2e"},
             "spec": {
                 "namespaceSelector": {"matchLabels": {"ci": "true"}},
-                "allowedClasses": ["standard", "host", "no-socket"],
+                "allowedClasses": ["standard", "host", "raw", "no-socket"],
                 "allowedModes": ["Dind", "HostSocket", "Sysbox"],
-                "hostSocket": {"allowRaw": True, "paths": ["/var/run/docker.sock", "/var/run/nope.sock"]},
+                "hostSocket": {
+                    "allowRaw": True,
+                    "guard": RULES,
+                    "paths": ["/var/run/docker.sock", "/var/run/nope.sock"],
+                },
                 **GENEROUS,
             },
         },

@@ -1,4 +1,4 @@
-"""Mode HostSocket: the node's daemon, through the relay, by the same two Secrets."""
+"""Mode HostSocket without a guard: the node's daemon, through the relay, by the same two Secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sibling(env: Environment) -> Iterator[str]:
 
 
 def test_its_containers_are_the_nodes_siblings(env: Environment, sibling: str) -> None:
-    env.nested_docker("build", className="host", mode="HostSocket")
+    env.nested_docker("build", className="raw", mode="HostSocket")
     env.client("client", "build")
     status = env.ready("build")
     assert status["isolation"] == "SharedDaemon"
@@ -36,7 +36,7 @@ def test_its_containers_are_the_nodes_siblings(env: Environment, sibling: str) -
 
 
 def test_streams_and_their_ends_pass_through(env: Environment, sibling: str) -> None:
-    env.nested_docker("build", className="host", mode="HostSocket")
+    env.nested_docker("build", className="raw", mode="HostSocket")
     env.client("client", "build")
     env.ready("build")
     env.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
@@ -81,7 +81,7 @@ def test_the_wrong_group_says_which_one_is_right(env: Environment) -> None:
             "namespaceSelector": {},
             "allowedClasses": [env.namespace],
             "allowedModes": ["HostSocket"],
-            "hostSocket": {"allowRaw": True},
+            "hostSocket": {"guard": {}},
         },
     }
     env.apply(wrong, grant)
@@ -101,14 +101,14 @@ def test_without_a_word_of_the_policy_nobody_gets_the_raw_socket(env: Environmen
         "metadata": {"name": env.namespace},
         "spec": {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": env.namespace}},
-            "allowedClasses": ["host"],
+            "allowedClasses": ["raw"],
             "allowedModes": ["HostSocket"],
         },
     }
     env.apply(grant)
     try:
         with pytest.raises(CommandFailed) as failure:
-            env.nested_docker("build", className="host")
+            env.nested_docker("build", className="raw")
         assert "NoPolicy" in str(failure.value)
         assert "hostSocket.allowRaw is not set" in str(failure.value)
     finally:

@@ -54,7 +54,9 @@ class FakePod:
         self.uid: str = manifest["metadata"]["uid"]
         self.dockerd: FakeDockerd | None = None
         self.restarts = 0
+        self.ends = False
         self._last: Manifest = {}
+        self._has_run = False
         self._started = now()
 
     # --- what its status says -------------------------------------------------------------------
@@ -79,6 +81,7 @@ class FakePod:
         if self.dockerd is None:
             self.dockerd = FakeDockerd(address(), await self._server_files())
             await self.dockerd.start()
+        self._has_run = True
         self._started = now()
 
     async def running(self, *, ready: bool) -> None:
@@ -106,6 +109,16 @@ class FakePod:
         """The workload has ended, and then the daemon."""
         await self.stop_daemon()
         await self._report("Failed" if exit_code else "Succeeded", daemon=_ended(0), others=_ended(exit_code))
+
+    async def succeed(self, message: str) -> None:
+        """A pod without a daemon has done its work, and says so."""
+        await self._report("Succeeded", daemon=_ended(0), others=_ended(0, message=message))
+
+    async def end(self) -> None:
+        """It was deleted, and its containers are stopped: the last that its status says."""
+        await self.stop_daemon()
+        last = _ended(0) if self._has_run else _waiting("ContainerCreating")
+        await self._report("Failed", daemon=last, others=last)
 
     async def unschedulable(self, message: str) -> None:
         """The scheduler's word; our pods are bound by their template, so nobody else says it."""
@@ -186,6 +199,12 @@ async def runs(pod: FakePod) -> None:
     await pod.run()
 
 
+async def cleans(pod: FakePod) -> None:
+    """The script of a pod that finds nothing left on the node."""
+    await pod.creating()
+    await pod.succeed("nothing was left")
+
+
 async def stays_creating(pod: FakePod) -> None:
     """The script of a pod that never gets further; the test goes on by itself."""
     await pod.creating()
@@ -215,13 +234,17 @@ class FakeKubelet:
 
     async def stop(self) -> None:
         """End everything, and leave no node behind."""
+        await self.die()
+        await remove_node(self._api, self.node)
+
+    async def die(self) -> None:
+        """End without a word: node and pods stay, and nobody is there for them any more."""
         tasks = [*self._tasks, *self._busy.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for pod in self.pods.values():
             await pod.stop_daemon()
-        await remove_node(self._api, self.node)
 
     def script(self, namespace: str, script: Script) -> None:
         """What pods of a namespace do from now on."""
@@ -281,7 +304,8 @@ class FakeKubelet:
         elif pod is None:
             pod = self.pods[uid] = FakePod(self._api, manifest)
             self._do(uid, self._play(pod))
-        if type_ != "DELETED" and "deletionTimestamp" in manifest["metadata"] and pod is not None:
+        if type_ != "DELETED" and "deletionTimestamp" in manifest["metadata"] and pod is not None and not pod.ends:
+            pod.ends = True
             self._do(uid, self._terminate(pod))
 
     def _do(self, uid: str, work: Coroutine[Any, Any, None]) -> None:
@@ -307,6 +331,8 @@ class FakeKubelet:
         await self._stops_pods.wait()
         await pod.stop_daemon()
         with suppress(KubeError, aiohttp.ClientError):
+            if pod.manifest["metadata"].get("finalizers"):  # then its last status is seen
+                await pod.end()
             await self._api.delete("Pod", pod.namespace, pod.name, uid=pod.uid, now=True)
 
     async def _gone(self, uid: str) -> None:
@@ -319,7 +345,10 @@ async def remove_node(api: Api, name: str) -> None:
     """Remove a fake node, with the pods that nobody would ever end otherwise."""
     for pod in await api.list("Pod"):
         if pod["spec"].get("nodeName") == name:
-            await api.delete("Pod", pod["metadata"]["namespace"], pod["metadata"]["name"], now=True)
+            where = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+            await api.delete("Pod", *where, now=True)
+            if pod["metadata"].get("finalizers"):
+                await api.patch("Pod", *where, {"metadata": {"finalizers": None}})
     await api.delete("Node", None, name)
 
 

@@ -29,7 +29,11 @@ def policy_spec(**fields: Any) -> NestedDockerPolicySpec:
         "allowedClasses": ["standard"],
         "allowedModes": ["Dind", "HostSocket", "Sysbox"],
         "allowedImages": {"patterns": ["**"]},
-        "hostSocket": {"allowRaw": True, "paths": ["/var/run/docker.sock", "/run/other.sock"]},
+        "hostSocket": {
+            "allowRaw": True,
+            "guard": {"build": {"allowed": True}},
+            "paths": ["/var/run/docker.sock", "/run/other.sock"],
+        },
         "workload": {"allowed": True},
         "scheduling": {"tolerationKeys": ["**"], "priorityClassNames": ["low"], "podAnnotations": ["**"]},
     }

@@ -12,13 +12,15 @@ from tests.unit.factory import DEFAULTS, NOW, observed
 
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
-from nested_docker.domain import names, pki
+from nested_docker.domain import cleanup, names, pki
 from nested_docker.domain.children import Action, Apply, Create, Delete, Hold, Release
+from nested_docker.domain.cleanup import Free, Settled, Start
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.base import Identity
 from nested_docker.domain.manifests.secrets import SecretManifest
 from nested_docker.domain.observed import DATA_DIGESTS, Contact, KeySet, Observed
 from nested_docker.domain.plan import Plan, plan
+from nested_docker.domain.pod_state import PodState
 from nested_docker.engine.trim import trim
 
 ENGINE = EngineStatus(
@@ -35,11 +37,19 @@ class World:
 
     Attributes:
         gone: whether the NestedDocker is no more.
+        cleanups: pods that clean nodes up; they succeed at once.
+        settled: how pods have come to be let go.
+        node: where pods run from now on.
+        leftovers: nodes on which something of a guarded pod's may be left.
     """
 
     def __init__(self, spec: dict[str, Any] | None = None, **fields: Any) -> None:
         self.base = observed(spec, **fields)
         self.children: dict[Identity, dict[str, Any]] = dict(self.base.children)
+        self.cleanups: dict[Identity, dict[str, Any]] = {}
+        self.settled: list[Settled] = []
+        self.node = "node-1"
+        self.leftovers: set[str] = set()
         self.status = NestedDockerStatus()
         self.now = NOW
         self.defaults: OperatorDefaults = DEFAULTS
@@ -103,7 +113,8 @@ class World:
         for _ in range(limit):
             self.run_pods()
             self.finish_deletions()
-            if not self.step():
+            cleaned = self.clean()
+            if not self.step() and not cleaned:
                 return
         raise AssertionError(f"not settled after {limit} steps: {self.plan()}")
 
@@ -141,8 +152,9 @@ class World:
     def run_pods(self) -> None:
         """Every pod that has no status yet runs, and its daemon is ready."""
         for identity, pod in self.children.items():
-            if identity.kind == "Pod" and not pod["status"].get("phase"):
-                pod["spec"]["nodeName"] = "node-1"
+            if identity.kind == "Pod" and not pod["status"].get("phase") and "deletionTimestamp" not in pod["metadata"]:
+                pod["spec"]["nodeName"] = self.node
+                self.leftovers |= {self.node} if cleanup.owes(pod) else set()
                 pod["status"] = {"phase": "Running", "podIP": "10.0.0.7"}
                 self.set_daemon(pod, state={"running": {"startedAt": "2026-03-01T12:00:01Z"}}, ready=True)
 
@@ -152,9 +164,35 @@ class World:
         before = next(iter(pod["status"].get(beside, [])), {"name": "daemon", "restartCount": 0})
         pod["status"][beside] = [before | fields]
 
+    def end(self, pod: dict[str, Any], phase: str = "Failed") -> None:
+        """A pod will never run again."""
+        pod["status"]["phase"] = phase
+        statuses = [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]
+        for status in statuses:
+            running = status.get("state", {}).get("running")
+            if running:
+                status |= {"state": {"terminated": running | {"exitCode": 0}}, "ready": False}
+
     def finish_deletions(self) -> None:
-        for identity in [i for i, child in self.children.items() if "deletionTimestamp" in child["metadata"]]:
-            del self.children[identity]
+        """What is deleted ends, and goes unless a finalizer keeps it."""
+        for identity, child in [*self.children.items()]:
+            if "deletionTimestamp" not in child["metadata"]:
+                continue
+            if identity.kind == "Pod" and child["spec"].get("nodeName"):
+                self.end(child)
+            if not child["metadata"].get("finalizers"):
+                del self.children[identity]
+
+    def clean(self) -> bool:
+        """What the cleaner and the kubelets of its pods do until they are at rest; whether that is anything."""
+        steps = 0
+        while (taken := self._clean_once()) and steps < 20:
+            steps += taken
+        return steps > 0
+
+    def owing(self) -> list[str]:
+        """Names of pods that something may be left of on their nodes."""
+        return sorted(identity.name for identity, _ in cleanup.owing(self.children.items()))
 
     def secret(self, name: str) -> dict[str, Any] | None:
         return self.children.get(Identity("Secret", self.base.owner.namespace, name))
@@ -169,6 +207,46 @@ class World:
     def advance(self, **delta: float) -> None:
         self.now += timedelta(**delta)
 
+    def _clean_once(self) -> bool:
+        owing = cleanup.owing(self.children.items())
+        owner = (self.base.owner.namespace, self.base.owner.name)
+        for identity, pod in owing:
+            mine = cleanup.identity(pod, self.defaults)
+            step = cleanup.step(
+                pod,
+                self.cleanups.get(mine),
+                owner=owner,
+                others=[other for _, other in owing if other is not pod],
+                node_exists=PodState(pod).node in self.base.cluster.nodes,
+                now=self.now,
+                defaults=self.defaults,
+            )
+            if isinstance(step, Start):
+                self._write()
+                self._remove_leftovers(PodState(pod).node)
+                metadata = step.manifest["metadata"] | {"creationTimestamp": _stamp(self.now)}
+                self.cleanups[mine] = step.manifest | {"metadata": metadata, "status": {"phase": "Succeeded"}}
+            elif isinstance(step, Free):
+                self._free(identity, step.settled)
+            else:
+                continue
+            return True
+        return False
+
+    def _remove_leftovers(self, node: str) -> None:
+        guarded = [PodState(pod) for _, pod in cleanup.owing(self.children.items())]
+        living = [pod.name for pod in guarded if pod.node == node and not pod.ended]
+        assert not living, f"what {living} have made on {node} would be removed"
+        self.leftovers.discard(node)
+
+    def _free(self, identity: Identity, settled: Settled) -> None:
+        self._write()
+        self.settled.append(settled)
+        metadata = self.children[identity]["metadata"]
+        metadata["finalizers"] = [each for each in metadata["finalizers"] if each != names.FINALIZER]
+        if "deletionTimestamp" in metadata and not metadata["finalizers"]:
+            del self.children[identity]
+
     def _write(self) -> None:
         if self.writes_left is not None:
             if self.writes_left == 0:
@@ -182,7 +260,10 @@ class World:
             self.gone = True
             owned = [each for each, child in self.children.items() if child["metadata"].get("ownerReferences")]
             for identity in owned:
-                del self.children[identity]
+                if self.children[identity]["metadata"].get("finalizers"):
+                    self.children[identity]["metadata"]["deletionTimestamp"] = _stamp(self.now)
+                else:
+                    del self.children[identity]
 
     def _carry_out(self, action: Action) -> None:
         if isinstance(action, Hold | Release):
@@ -190,6 +271,7 @@ class World:
             if isinstance(action, Release):
                 ours = dict(self.observe().ours())
                 assert all("deletionTimestamp" in ours[each]["metadata"] for each in self.elsewhere() if each in ours)
+                assert cleanup.owing(ours.items()) == [], "nobody would wait for its nodes to be clean"
             self._set_finalizers(action.finalizers)
             return
         if isinstance(action, Delete):
@@ -205,6 +287,8 @@ class World:
         if identity.namespace != self.base.owner.namespace:
             assert names.FINALIZER in self.finalizers, f"nothing would see to the end of {identity}"
             assert not self.base.pod_namespaces[identity.namespace].terminating
+        if manifest["metadata"].get("finalizers"):
+            assert names.FINALIZER in self.finalizers, f"nothing would wait for the node of {identity}"
         assert isinstance(action, Apply) == (identity in self.children), f"{action} on {self.kinds()}"
         self.children[identity] = self._merged(identity, manifest, action)
 
@@ -218,7 +302,7 @@ class World:
             key_set = self.observe(self._issued).key_set()
             stored[DATA_DIGESTS] = action.desired.digests(dict(key_set.digests) if key_set else {})
         if existing is not None and identity.kind == "Pod":
-            return existing | {"metadata": metadata}
+            return existing | {"metadata": existing["metadata"] | metadata}
         return stored | {"metadata": metadata}
 
 

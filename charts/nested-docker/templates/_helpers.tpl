@@ -32,7 +32,18 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "nested-docker.name" .
 
 {{/* Namespaces that the operator serves; empty: all. Daemons' pods must be seen where they are. */}}
 {{- define "nested-docker.namespaces" -}}
-{{- with .Values.watchNamespaces }}{{ concat . $.Values.podNamespaces | uniq | toJson }}{{ else }}[]{{ end }}
+{{- with .Values.watchNamespaces }}
+{{- $cleanup := ternary (list (include "nested-docker.cleanupNamespace" $)) list (not (empty $.Values.fences.hostSocketPaths)) -}}
+{{ concat . $.Values.podNamespaces $cleanup | uniq | toJson }}{{ else }}[]{{ end }}
+{{- end }}
+
+{{/* Where nodes are cleaned up from: a namespace that nobody else has to do with. */}}
+{{- define "nested-docker.cleanupNamespace" -}}
+{{- $name := .Values.cleanup.namespace | default (printf "%s-cleanup" .Release.Namespace) }}
+{{- if has $name (append (concat .Values.watchNamespaces .Values.podNamespaces) .Release.Namespace) }}
+{{- fail (printf "cleanup.namespace: %s has other pods in it: choose a namespace for this alone" $name) }}
+{{- end }}
+{{- $name }}
 {{- end }}
 
 {{/* Limits an admission rule to these namespaces. */}}
@@ -51,8 +62,8 @@ namespaceSelector:
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers]
   verbs: [list, watch, delete]
-{{- if .Values.podNamespaces }}
-# What is in another namespace is held on to by a finalizer, and let go when its NestedDocker is known to be gone.
+{{- if or .Values.podNamespaces .Values.fences.hostSocketPaths }}
+# What is in another namespace or on a node is held on to by a finalizer, until it is known to be gone.
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers]
   verbs: [get, patch]

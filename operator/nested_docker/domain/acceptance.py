@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from nested_docker.api.meta import Enforcement, Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.api.v1alpha1.policy import ViolationAction
 from nested_docker.domain import names, pod_security
 from nested_docker.domain.allowance import oversteps
@@ -69,7 +70,7 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | Rejecte
     class_name, offered = chosen
     placement = observed.place or Placement(observed.owner, offered.pod_namespace or "")
     wanted = spec.mode or observed.status.mode
-    rejected = _not_offered(wanted, class_name, offered) or _misplaced(spec, class_name, placement, observed)
+    rejected = _not_offered(wanted, class_name, offered) or _misplaced(spec, class_name, placement, observed, defaults)
     if rejected is not None:
         return rejected
     outcomes: list[Accepted | Rejected] = []
@@ -115,8 +116,16 @@ def _not_offered(mode: Mode | None, class_name: str, offered: NestedDockerClassS
     )
 
 
-def _misplaced(spec: NestedDockerSpec, class_name: str, placement: Placement, observed: Observed) -> Rejected | None:
+def _misplaced(
+    spec: NestedDockerSpec, class_name: str, placement: Placement, observed: Observed, defaults: OperatorDefaults
+) -> Rejected | None:
     """Why the daemon cannot be where its class has it; None: it can."""
+    if defaults.cleanup_namespace in {placement.namespace, placement.owner.namespace}:
+        return Rejected(
+            Reason.CLASS_FORBIDS,
+            f"namespace {defaults.cleanup_namespace} is for the operator's pods that clean nodes up: create the "
+            f"NestedDocker in another one, or change podNamespace of NestedDockerClass {class_name}",
+        )
     if not placement.away:
         return None
     where = f"NestedDockerClass {class_name} has its pods in namespace {placement.namespace}"
@@ -173,11 +182,10 @@ def _try_mode(
         namespace=observed.owner.namespace,
         namespace_labels=observed.namespace_labels,
         class_name=class_name,
-        raw_socket=behaviour.needs_raw_grant,
         own_daemon=behaviour.keeps_data,
         lifetime_seconds=lifetime_seconds(spec, offered),
     )
-    decision = judge(wanted, observed.policies)
+    decision = judge(wanted, observed.policies, before=observed.status.policy_name)
     reason = Reason.GRANTED if decision.granted else _in_spite_of(observed, enforcement(observed, defaults))
     if reason is None:
         return Rejected(Reason.NO_POLICY, decision.message)
@@ -190,6 +198,9 @@ def _try_mode(
     if obstacle is not None:
         return Rejected(obstacle.reason, obstacle.message)
     name = observed.status.policy_name if reason == Reason.GRANT_LOST else decision.policy
+    # Where no policy has rules, the guard lets next to nothing through: nobody has allowed anything.
+    granted_by = observed.policies.get(name)
+    effective = effective.guarded((granted_by.host_socket.guard if granted_by else None) or GuardRules())
     return Accepted(spec, class_name, offered, effective, name, reason, _told(mode, class_name, decision, reason))
 
 

@@ -8,6 +8,7 @@ thought of is refused, whichever way it came.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
@@ -75,7 +76,8 @@ def oversteps(
         defaults: the operator's.
     """
     empty = NestedDockerSpec.model_validate({"mode": effective.mode.value})
-    plain = resolve(empty, offered, effective.mode, defaults)
+    # The guard's rules are a policy's, and no NestedDocker's doing.
+    plain = replace(resolve(empty, offered, effective.mode, defaults), guard=effective.guard)
     mode = MODES[effective.mode]
     placement = Placement(owner, offered.pod_namespace or "")
     made = pod(PodContext(placement, effective, defaults), mode, _KEY_SET)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nested_docker.domain import names
+from nested_docker.domain import cleanup, names
 from nested_docker.domain.drift import first_difference
 from nested_docker.domain.manifests.base import Identity, Manifest
 from nested_docker.domain.manifests.secrets import SecretManifest
@@ -125,25 +125,31 @@ class Children:
 
     # --- what no owner reference takes along --------------------------------------------------
 
-    def hold(self, placement: Placement) -> Stage:
+    def hold(self) -> Stage:
         """The finalizer, before anything is made where only it makes sure of its end."""
         finalizers = self._observed.finalizers
-        if not placement.away or names.FINALIZER in finalizers:
+        if names.FINALIZER in finalizers:
             return ()
         return (Hold((*finalizers, names.FINALIZER)),)
 
     def release(self) -> Stage:
-        """The end of the finalizer."""
+        """The end of the finalizer, if no node has anything left of it."""
         finalizers = self._observed.finalizers
-        if names.FINALIZER not in finalizers:
+        if names.FINALIZER not in finalizers or self.owing:
             return ()
         kept = tuple(finalizer for finalizer in finalizers if finalizer != names.FINALIZER)
         return (Release(kept, tuple(self._observed.possible_pod_namespaces())),)
 
+    @property
+    def owing(self) -> list[tuple[Identity, Manifest]]:
+        """Pods, going or not, whose nodes may have something left of the NestedDocker."""
+        return cleanup.owing(self._observed.ours())
+
     def farewell(self) -> tuple[Stage, ...]:
-        """Remove what is elsewhere, and let the NestedDocker go; what is beside it, the garbage collector removes."""
+        """Remove what is elsewhere or owes, and let the NestedDocker go; the rest is the garbage collector's."""
+        elsewhere = self._elsewhere("Pod", "Service", "NetworkPolicy", "Secret")
         return nonempty(
-            self.remove(*self._elsewhere("Pod", "Service", "NetworkPolicy", "Secret")),
+            self.remove(*dict.fromkeys((*elsewhere, *(each for each, _ in self.owing)))),
             self.release(),
         )
 
@@ -184,7 +190,8 @@ class Children:
 def marks_of_a_pod(manifest: Manifest) -> Manifest:
     """What makes a pod ours: all that is ever put back on a running one, which else changes by replacement only."""
     metadata = manifest["metadata"]
-    kept = {key: metadata[key] for key in ("name", "namespace", "ownerReferences") if key in metadata}
+    marks = ("name", "namespace", "ownerReferences", "finalizers")
+    kept = {key: metadata[key] for key in marks if key in metadata}
     labels = {key: value for key, value in metadata["labels"].items() if key in names.OWN_LABELS}
     return {"apiVersion": manifest["apiVersion"], "kind": "Pod", "metadata": kept | {"labels": labels}}
 

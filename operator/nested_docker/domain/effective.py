@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 from nested_docker.api.meta import Enforcement, Mode, ResourceRequirements
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec, StorageType
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec, WorkloadSpec
-from nested_docker.domain import names
+from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
+from nested_docker.domain import guarding, names
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class OperatorDefaults:
         engine_image: image with dockerd and the docker client.
         operator_image: the operator's own image, which the relay runs from.
         operator_namespace: where the operator runs, for the NetworkPolicy that admits it.
+        cleanup_namespace: where pods run that clean nodes up.
         cluster_domain: DNS domain of the cluster.
         image_pull_policy: pull policy of the pod's own images.
         enforcement: what a denial by policy comes to, where a namespace's label does not say otherwise.
@@ -32,6 +35,7 @@ class OperatorDefaults:
     engine_image: str = "docker:28-dind"
     operator_image: str = "nested-docker-operator:latest"
     operator_namespace: str = "nested-docker-system"
+    cleanup_namespace: str = "nested-docker-cleanup"
     cluster_domain: str = "cluster.local"
     image_pull_policy: str = "IfNotPresent"
     enforcement: Enforcement = Enforcement.ENFORCE
@@ -42,6 +46,7 @@ class Origin(StrEnum):
 
     SPEC = "spec"
     CLASS = "class"
+    POLICY = "policy"
     OPERATOR = "operator"
 
 
@@ -49,7 +54,9 @@ class Origin(StrEnum):
 class EffectiveSpec:
     """Everything that shapes the pod, resolved; nothing that does not.
 
-    `origins` maps the path of each value that was set to who set it.
+    Attributes:
+        guard: the guard's rules; None: there is no guard, or no policy has granted anything yet.
+        origins: the path of each value that was set to who set it.
     """
 
     mode: Mode
@@ -60,11 +67,20 @@ class EffectiveSpec:
     workload: WorkloadSpec | None
     pod_template: Mapping[str, Any]
     runtime_class_name: str | None
+    host_socket_access: SocketAccess
     host_socket_path: str
     host_socket_gid: int | None
     idle_timeout_seconds: int | None
     pod_namespace: str | None
     origins: Mapping[str, Origin]
+    guard: GuardRules | None = None
+
+    def guarded(self, rules: GuardRules) -> EffectiveSpec:
+        """The same by the rules of a policy, which only the mode `HostSocket` with a guard has a use for."""
+        if self.mode != Mode.HOST_SOCKET or self.host_socket_access != SocketAccess.GUARDED:
+            return self
+        origins = {**self.origins, "hostSocket.guard": Origin.POLICY}
+        return replace(self, guard=guarding.narrowed(rules, self.resources), origins=origins)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -87,8 +103,10 @@ class EffectiveSpec:
             "workload": self.workload.dump() if self.workload else None,
             "podTemplate": dict(self.pod_template) or None,
             "runtimeClassName": self.runtime_class_name,
+            "hostSocket.access": self.host_socket_access.value if self.mode == Mode.HOST_SOCKET else None,
             "hostSocket.path": self.host_socket_path if self.mode == Mode.HOST_SOCKET else None,
             "hostSocket.gid": self.host_socket_gid,
+            "hostSocket.guard": self.guard.dump() if self.guard else None,
             "idleTimeoutSeconds": self.idle_timeout_seconds,
             "podNamespace": self.pod_namespace,
         }
@@ -98,27 +116,32 @@ class EffectiveSpec:
 
 @dataclass(frozen=True)
 class Change:
-    """The first difference between a pod and what is asked for now."""
+    """The first difference between a pod and what is asked for now.
+
+    Attributes:
+        path: the value that differs.
+        origin: who decides it now, or did before.
+    """
 
     path: str
-    asked_by_user: bool
+    origin: Origin
 
 
 def first_change(fingerprint: str, effective: EffectiveSpec) -> Change | None:
-    """What differs between a pod's fingerprint and the effective spec; the user's own changes first."""
+    """What differs between a pod's fingerprint and the effective spec; the user's own changes first, then policy's."""
     if fingerprint == effective.fingerprint:
         return None
     now: dict[str, str] = json.loads(effective.fingerprint)
     try:
         before: dict[str, str] = json.loads(fingerprint)
     except ValueError:
-        return Change(path="the pod's annotations", asked_by_user=True)
-    changes = [
-        Change(path, asked_by_user=Origin.SPEC.value[0] in (before.get(path, " ")[0], now.get(path, " ")[0]))
-        for path in sorted(before.keys() | now.keys())
-        if before.get(path) != now.get(path)
-    ]
-    return next((change for change in changes if change.asked_by_user), changes[0] if changes else None)
+        return Change("the pod's annotations", Origin.SPEC)
+    changed = [path for path in sorted(before.keys() | now.keys()) if before.get(path) != now.get(path)]
+    for origin in (Origin.SPEC, Origin.POLICY, Origin.CLASS, Origin.OPERATOR):
+        for path in changed:
+            if origin.value[0] in (before.get(path, " ")[0], now.get(path, " ")[0]):
+                return Change(path, origin)
+    return None
 
 
 def resolve(
@@ -137,6 +160,7 @@ def resolve(
         workload=layers.pick("workload", spec.workload, None, None),
         pod_template=layers.pick("podTemplate", None, offered.pod_template, {}),
         runtime_class_name=layers.pick("runtimeClassName", None, offered.runtime_class_name, None),
+        host_socket_access=layers.pick("hostSocket.access", None, offered.host_socket.access, None),
         host_socket_path=layers.pick("hostSocket.path", None, offered.host_socket.path, ""),
         host_socket_gid=layers.pick("hostSocket.gid", None, offered.host_socket.gid, None),
         idle_timeout_seconds=layers.pick(

@@ -24,12 +24,16 @@ ANNOTATION_CONTACT = f"{GROUP}/contact"
 ANNOTATION_DATA_DIGEST = f"{GROUP}/data-digest"
 ANNOTATION_NOT_AFTER = f"{GROUP}/not-after"
 ANNOTATION_RESTART = f"{GROUP}/restart"
+ANNOTATION_CLEANS_UP_AFTER = f"{GROUP}/cleans-up-after"
 
 NAMESPACE_ENFORCEMENT = f"{GROUP}/enforcement"
 """Label of a namespace: `Enforce`, `Warn` or `Audit`, in the operator's stead."""
 
 FINALIZER = f"{GROUP}/cleanup"
-"""Keeps a NestedDocker until what it has in another namespace is gone, where no garbage collector looks."""
+"""Keeps a NestedDocker until what it has where no garbage collector looks is gone: in another namespace, or on a node.
+
+On a guarded pod it keeps the pod's object until its node is clean.
+"""
 
 FIELD_MANAGER = OPERATOR
 STATUS_FIELD_MANAGER = f"{OPERATOR}-status"
@@ -63,6 +67,11 @@ def has_stem(name: str) -> bool:
 def pod_name(stem: str, key_set: str) -> str:
     """The pod that serves with that key set: each replacement has a name of its own, known beforehand."""
     return f"{stem}-{key_set[:5]}"
+
+
+def cleanup_pod(pod_uid: str) -> str:
+    """The pod that removes from a node what that pod has left there."""
+    return f"{stem(pod_uid)}-cleanup"
 
 
 def tls_secret(stem: str) -> str:

@@ -14,20 +14,21 @@ from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.engine import StorageType
 from nested_docker.api.v1alpha1.nested_docker import BindingReference, EngineStatus
 from nested_docker.api.v1alpha1.nested_docker_class import NetworkPolicyManagement
-from nested_docker.domain import life, names, pki
+from nested_docker.api.v1alpha1.policy import ViolationAction
+from nested_docker.domain import cleanup, life, names, pki
 from nested_docker.domain.acceptance import Accepted, Rejected, accept, overstepping
 from nested_docker.domain.children import Children, Conflict, Stage, nonempty
 from nested_docker.domain.conditions import Conditions, timestamp
-from nested_docker.domain.effective import Change, OperatorDefaults, first_change
+from nested_docker.domain.effective import Change, OperatorDefaults, Origin, first_change
 from nested_docker.domain.manifests import secrets, storage
-from nested_docker.domain.manifests.base import Identity
+from nested_docker.domain.manifests.base import Identity, Manifest
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER
-from nested_docker.domain.observed import KeySet, Observed, Ownership
+from nested_docker.domain.observed import KeySet, Observed, Ownership, Refusal
 from nested_docker.domain.placement import Placement
 from nested_docker.domain.pod_state import PodState
 from nested_docker.domain.reachability import Reachability, judge
@@ -76,7 +77,7 @@ class Plan:
 def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
     """Plan the next step of a NestedDocker."""
     if observed.deleted:
-        return _farewell(observed, now)
+        return _farewell(observed, now, defaults)
     verdict = accept(observed, defaults)
     if isinstance(verdict, Rejected):
         # What has finished has had its grant, and its results are not taken back.
@@ -97,13 +98,21 @@ def _rejected(observed: Observed, verdict: Rejected, now: datetime) -> Plan:
     return Plan(stages=Children(observed).teardown(), status=_if_changed(observed, status))
 
 
-def _farewell(observed: Observed, now: datetime) -> Plan:
+def _farewell(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
     """Nothing is wanted any more, and nothing is judged; what stands in the way of the end is told."""
-    if observed.refusal is None:
-        return Plan(stages=Children(observed).farewell())
+    children = Children(observed)
+    if observed.refusal is not None:
+        return Plan(status=_hindered(observed, observed.refusal, now))
+    unclean = [pod for _, pod in children.owing]
+    waits = Refusal(Reason.CLEANING_UP, cleanup.told(unclean[0], defaults)) if unclean else None
+    return Plan(stages=children.farewell(), status=_hindered(observed, waits, now) if waits else None)
+
+
+def _hindered(observed: Observed, hindrance: Refusal, now: datetime) -> NestedDockerStatus | None:
+    """The status that says why a NestedDocker that is deleted is still there."""
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
-    conditions.set(Type.PROVISIONED, Status.FALSE, observed.refusal.reason, observed.refusal.message)
-    return Plan(status=_if_changed(observed, observed.status.model_copy(update={"conditions": conditions.summed_up()})))
+    conditions.set(Type.PROVISIONED, Status.FALSE, hindrance.reason, hindrance.message)
+    return _if_changed(observed, observed.status.model_copy(update={"conditions": conditions.summed_up()}))
 
 
 def _if_changed(observed: Observed, status: NestedDockerStatus) -> NestedDockerStatus | None:
@@ -226,7 +235,7 @@ class _Planner:
         return (
             self.pod.terminating
             or self.pod.ended
-            or (change is not None and change.asked_by_user)
+            or (change is not None and self._takes_effect_at_once(change))
             or self._restart_asked()
             or self._image_was_changed(change)
             or self.key_set.not_after - self.now < pki.MARGIN / 2
@@ -236,6 +245,12 @@ class _Planner:
         if self.pod is None:
             return None
         return first_change(self._annotations().get(names.ANNOTATION_EFFECTIVE, ""), self.effective)
+
+    def _takes_effect_at_once(self, change: Change) -> bool:
+        """What the user wants does, and what policy wants unless it only reports; the class's word waits."""
+        policy = self.observed.policies.get(self.accepted.policy)
+        reports = policy is not None and policy.on_violation == ViolationAction.REPORT
+        return change.origin == Origin.SPEC or (change.origin == Origin.POLICY and not reports)
 
     def _annotations(self) -> dict[str, str]:
         annotations: dict[str, str] = self.pod.manifest["metadata"].get("annotations", {}) if self.pod else {}
@@ -263,36 +278,42 @@ class _Planner:
         conflict = self.children.conflict(self._names_needed())
         if conflict is not None:
             return self._in_conflict(conflict)
-        stages = self._provision(key_set)
-        self.conditions.set(Type.PROVISIONED, Status.TRUE, Reason.PROVISIONED, "every object exists")
+        unclean = self._unclean()
+        stages = self._provision(key_set, waits=unclean is not None or self._must_wait_for_old_pod())
+        if unclean is None:
+            self.conditions.set(Type.PROVISIONED, Status.TRUE, Reason.PROVISIONED, "every object exists")
+        else:
+            self.conditions.set(
+                Type.PROVISIONED, Status.FALSE, Reason.CLEANING_UP, cleanup.told(unclean, self.defaults)
+            )
         reach = judge(self.observed, self.pod, self.mode)
         self.conditions.set(Type.DAEMON_REACHABLE, _status(reach.reachable), reach.reason, reach.message)
         self._tell_pending_update(key_set)
         template = self.accepted.spec.connection.secret_template
         if reach.contact:
             stages += nonempty(
-                self.children.ensure(secrets.env(self.placement, template)),
+                self.children.ensure(secrets.env(self.placement, template, self.mode.client_env(self.effective))),
                 self.children.ensure(secrets.files(self.placement, template, reach.contact)),
             )
         else:
             stages = nonempty(self.children.withdraw()) + stages
         return Plan(
-            stages=nonempty(self.children.hold(self.placement), *stages, *self._release()),
+            stages=nonempty(*((self.children.hold(),) if self._must_outlive() else ()), *stages, *self._release()),
             status=_if_changed(self.observed, self._status(serving=True, reach=reach)),
             dial=self._dial(reach),
             diagnose=self._diagnose(),
             requeue_at=self._next_look(key_set),
         )
 
-    def _provision(self, key_set: KeySet) -> tuple[Stage, ...]:
-        """Everything but the connection Secrets; the key set before what mounts it."""
+    def _provision(self, key_set: KeySet, *, waits: bool) -> tuple[Stage, ...]:
+        """Everything but the connection Secrets, and the pod if it waits; the key set before what mounts it."""
         placement = self.placement
         context = PodContext(placement, self.effective, self.defaults)
         spec = self.accepted.spec
         claim = storage.data_claim(placement, self.effective.storage) if self.mode.keeps_data else None
         peers = network_policy(placement, spec.connection.clients, self.defaults.operator_namespace)
         restart = self.observed.annotations.get(names.ANNOTATION_RESTART)
-        wanted_pod = None if self._must_wait_for_old_pod() else pod_manifest(context, self.mode, key_set.id, restart)
+        wanted_pod = None if waits else pod_manifest(context, self.mode, key_set.id, restart)
         return nonempty(
             self.children.ensure(claim, secrets.tls(placement, key_set.id, timestamp(key_set.not_after))),
             self.children.remove_pods(but=placement.pod(key_set.id))
@@ -301,15 +322,32 @@ class _Planner:
             + (() if self.manages_network else self.children.remove(placement.network_policy)),
         )
 
+    def _must_outlive(self) -> bool:
+        """Whether something of it is where no owner reference leads."""
+        return self.placement.away or self.mode.leaves_siblings(self.effective)
+
     def _release(self) -> tuple[Stage, ...]:
-        """Back at home the finalizer has served its turn."""
-        return () if self.placement.away else nonempty(self.children.release())
+        """Once everything is where the garbage collector looks the finalizer has served its turn."""
+        return () if self._must_outlive() else nonempty(self.children.release())
 
     def _must_wait_for_old_pod(self) -> bool:
         """Two daemons on one data-root corrupt it, so a claim's next pod waits until the last one is gone."""
         kept = self.mode.keeps_data and self.effective.storage.type == StorageType.CLAIM
         here = {(identity.kind, identity.namespace) for identity, _ in self.observed.ours()}
         return kept and self.pod is None and ("Pod", self.placement.namespace) in here
+
+    def _unclean(self) -> Manifest | None:
+        """An old pod that is to be cleaned up after before the next one starts with nothing; None: there is none.
+
+        A node that does not answer is not waited for. It gets no new pod either, as long as it does not.
+        """
+        if self.pod is not None or not self.mode.leaves_siblings(self.effective):
+            return None
+        return next((pod for _, pod in self.children.owing if self._may_be_cleaned(PodState(pod))), None)
+
+    def _may_be_cleaned(self, pod: PodState) -> bool:
+        node = self.observed.cluster.nodes.get(pod.node)
+        return not pod.node or (node is not None and node.ready)
 
     def _names_needed(self) -> list[Identity]:
         """Every name that must be ours before the daemon can serve, those included that are made last."""
@@ -342,7 +380,8 @@ class _Planner:
         change = self._change()
         how = f"kubectl annotate nesteddocker {self.owner.name} {names.ANNOTATION_RESTART}=$(date +%s) --overwrite"
         if change is not None:
-            message = f"the class now asks for another {change.path}; the pod keeps its own until you run: {how}"
+            who = "its policy" if change.origin == Origin.POLICY else "the class"
+            message = f"{who} now asks for another {change.path}; the pod keeps its own until you run: {how}"
             self.conditions.set(Type.UPDATE_PENDING, Status.TRUE, Reason.CLASS_CHANGED, message)
         elif life.deadline(self.observed, self.accepted) is None and key_set.not_after - self.now < pki.RENEW_BEFORE:
             message = f"the certificates end at {timestamp(key_set.not_after)}, and with them the pod; sooner: {how}"

@@ -68,6 +68,25 @@ class PodState:
         return self._status.get("phase") in {"Failed", "Succeeded"}
 
     @property
+    def succeeded(self) -> bool:
+        """Whether every container of it has ended well."""
+        return self._status.get("phase") == "Succeeded"
+
+    @property
+    def daemon_has_started(self) -> bool:
+        """Whether the daemon's process has ever been there; of a container that was lost the last state is told.
+
+        A kubelet that turns a pod away after its own restart forgets the containers, and not when the pod began.
+        """
+        return bool(
+            self.daemon_running
+            or self.restarts
+            or self._daemon.get("lastState")
+            or self._daemon.get("state", {}).get("terminated", {}).get("startedAt")
+            or (not self._daemon and "startTime" in self._status)
+        )
+
+    @property
     def restarts(self) -> int:
         """How often the daemon's container was restarted."""
         return int(self._daemon.get("restartCount", 0))

@@ -37,14 +37,20 @@ class Objection:
     remedy: str
 
 
-def judge(request: Request, policies: Mapping[str, NestedDockerPolicySpec]) -> Decision:
+def judge(request: Request, policies: Mapping[str, NestedDockerPolicySpec], *, before: str = "") -> Decision:
     """Grant the request if and only if one single policy grants all of it.
 
     Policies never add up: two half grants are no grant. The order of `policies` does not matter.
+
+    Args:
+        request: what would result.
+        policies: by name.
+        before: the policy that has granted it so far, and goes on doing so if it can: another one that comes to
+            grant it as well changes nothing.
     """
     here = {
         name: policy
-        for name, policy in sorted(policies.items())
+        for name, policy in sorted(policies.items(), key=lambda item: (item[0] != before, item[0]))
         if policy.namespace_selector.matches(dict(request.namespace_labels))
     }
     objections = {name: [*_objections(request, policy)] for name, policy in here.items()}
@@ -86,8 +92,14 @@ def _socket(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Object
         )
     if request.raw_socket and not policy.host_socket.allow_raw:
         yield Objection(
-            f"mode {request.mode} hands out the node's unguarded socket, and hostSocket.allowRaw is not set",
+            "the class's hostSocket.access is Raw, which hands out the node's socket unguarded, and "
+            "hostSocket.allowRaw is not set",
             "hostSocket.allowRaw: true",
+        )
+    if request.socket_path and not request.raw_socket and policy.host_socket.guard is None:
+        yield Objection(
+            "the class's hostSocket.access is Guarded, and hostSocket.guard has no rules",
+            "hostSocket.guard: {…}",
         )
 
 

@@ -58,6 +58,8 @@ class Reason(StrEnum):
     """An object of a deleted NestedDocker of that name is still going."""
     REFUSED_BY_API = "RefusedByAPI"
     """The API server refused an object; the message is its own."""
+    CLEANING_UP = "CleaningUp"
+    """What was made on a node through the guard is being removed there."""
     # DaemonReachable
     DAEMON_ANSWERED = "DaemonAnswered"
     """The daemon has answered over TLS."""
@@ -102,6 +104,13 @@ class Reason(StrEnum):
     # Ready
     READY = "Ready"
     """Clients can connect."""
+    # Events about nodes
+    CLEANED_UP = "CleanedUp"
+    """What was made on a node through the guard is gone."""
+    CLEANUP_FAILED = "CleanupFailed"
+    """The pod that removes it cannot be made; the message is the API server's."""
+    NODE_GONE = "NodeGone"
+    """The node does not exist any more, and nothing can be removed from it."""
 
 
 GRANTS = frozenset({Reason.GRANTED, Reason.NOT_ENFORCED, Reason.GRANT_LOST})

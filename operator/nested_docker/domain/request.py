@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from nested_docker.api.meta import Mode, ResourceRequirements
 from nested_docker.api.v1alpha1.engine import StorageSpec
+from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
 from nested_docker.domain import quantities
 from nested_docker.domain.effective import EffectiveSpec, Origin
 
@@ -55,7 +56,6 @@ def request(
     namespace: str,
     namespace_labels: Mapping[str, str],
     class_name: str,
-    raw_socket: bool,
     own_daemon: bool,
     lifetime_seconds: int | None,
 ) -> Request:
@@ -66,7 +66,6 @@ def request(
         namespace: of the NestedDocker.
         namespace_labels: its labels.
         class_name: class in use.
-        raw_socket: whether the mode hands the node's socket out without the guard.
         own_daemon: whether the mode runs a daemon of its own, with an image and a data-root.
         lifetime_seconds: the deadline in force; None: there is none.
     """
@@ -78,7 +77,7 @@ def request(
         namespace_labels=namespace_labels,
         class_name=class_name,
         mode=effective.mode,
-        raw_socket=raw_socket,
+        raw_socket=not own_daemon and effective.host_socket_access == SocketAccess.RAW,
         socket_path="" if own_daemon else effective.host_socket_path,
         image=(effective.engine.image or "") if own_daemon else "",
         image_is_own=effective.origins.get("engine.image") == Origin.SPEC,

@@ -44,7 +44,7 @@ def transitions(before: NestedDockerStatus, after: NestedDockerStatus) -> Iterat
 
 
 def _expected(condition: Condition) -> bool:
-    starting = {Reason.DAEMON_STARTING, Reason.WAITING_FOR_PREVIOUS, Reason.COMPLETED}
+    starting = {Reason.DAEMON_STARTING, Reason.WAITING_FOR_PREVIOUS, Reason.CLEANING_UP, Reason.COMPLETED}
     if condition.reason in {Reason.NOT_ENFORCED, Reason.GRANT_LOST}:
         return False
     return condition.status == Status.TRUE or condition.reason in RESTING | starting

@@ -6,6 +6,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, ValuesView
 from typing import Any
 
+from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.base import Identity
 from nested_docker.domain.names import LABEL_NAME, LABEL_NAMESPACE
 from nested_docker.engine.queue import Key
@@ -26,11 +27,15 @@ class Cache:
     The answer to a write is remembered at once, so that the next plan does not depend on how soon
     the watch brings it; an event that is older than what is known is ignored.
 
+    Args:
+        cleanup_namespace: where pods clean nodes up; they belong to a NestedDocker and are none of its children.
+
     Attributes:
         governing_version: grows whenever something changes that concerns many NestedDockers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cleanup_namespace: str = OperatorDefaults.cleanup_namespace) -> None:
+        self._cleanup_namespace = cleanup_namespace
         self._objects: defaultdict[str, dict[Key, Manifest]] = defaultdict(dict)
         self._children: dict[Key, set[Identity]] = {}
         self._dead: OrderedDict[str, int] = OrderedDict()
@@ -87,10 +92,19 @@ class Cache:
         return {
             identity: self._objects[identity.kind][identity.namespace, identity.name]
             for identity in self._children.get(key, ())
+            if identity.namespace != self._cleanup_namespace
+        }
+
+    def cleanups(self, key: Key) -> dict[Identity, Manifest]:
+        """The pods that clean nodes up after a NestedDocker's."""
+        return {
+            identity: self._objects[identity.kind][identity.namespace, identity.name]
+            for identity in self._children.get(key, ())
+            if identity.namespace == self._cleanup_namespace and identity.kind == "Pod"
         }
 
     def owners(self) -> Iterable[Key]:
-        """NestedDockers that children carry the name of, whether they exist or not."""
+        """NestedDockers that children and cleanup pods carry the name of, whether they exist or not."""
         return self._children.keys()
 
     @staticmethod

@@ -42,9 +42,10 @@ class Finalizer:
             if error.status != 403:
                 raise
             message = (
-                "the class has its pods in another namespace, and the operator may not put the finalizer "
-                f"{names.FINALIZER} on NestedDockers: {error.message}. A cluster admin adds the class's podNamespace "
-                "to podNamespaces of the operator's chart"
+                "what it would have in another namespace or on a node must be removed at its end, and the operator "
+                f"may not put the finalizer {names.FINALIZER} on NestedDockers: {error.message}. A cluster admin adds "
+                "the class's podNamespace to podNamespaces of the operator's chart, or its hostSocket.path to "
+                "fences.hostSocketPaths"
             )
             identity = Identity("NestedDocker", owner.namespace, owner.name)
             raise Refused(identity, Refusal(Reason.REFUSED_BY_API, message)) from error

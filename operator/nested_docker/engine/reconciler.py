@@ -18,6 +18,7 @@ from nested_docker.domain.ports import Certificates, Clock, Kube, KubeError, Rec
 from nested_docker.domain.reasons import Reason, Type
 from nested_docker.domain.transitions import transitions
 from nested_docker.engine.cache import Cache
+from nested_docker.engine.cleaner import Cleaner
 from nested_docker.engine.contacts import Contacts
 from nested_docker.engine.errors import NamespaceEnds, Outdated, Refused
 from nested_docker.engine.executor import Executor
@@ -65,6 +66,7 @@ class Reconciler:
         self._observer = Observer(cache)
         self._executor = Executor(kube, cache)
         self._orphans = Orphans(kube, cache)
+        self._cleaner = Cleaner(kube, cache, recorder, clock, defaults)
         self._refused: dict[Key, Identity] = {}
         self._diagnoses: dict[Key, _Diagnosis] = {}
 
@@ -81,15 +83,26 @@ class Reconciler:
         """
         try:
             await self._orphans.collect(key)
+            again, unclean = await self._clean(key)
             known = self._cache.get("NestedDocker", *key)
             if known is not None and "deletionTimestamp" not in known["metadata"]:
-                return await self._reconcile(key)
-            self._forget(key)
-            await self._let_go(key)
-            return None
+                again = _earliest(again, await self._reconcile(key))
+            else:
+                self._forget(key)
+                await self._let_go(key)
+            if unclean is not None:
+                raise unclean
+            return again
         except NamespaceEnds as ends:
             logger.info("nothing to do: %s", ends, extra={"namespace": key[0], "nested_docker": key[1]})
             return None
+
+    async def _clean(self, key: Key) -> tuple[datetime | None, KubeError | None]:
+        """Nodes first. Trouble with them is told at the end of the pass: it is no reason to leave the rest undone."""
+        try:
+            return await self._cleaner.clean(key), None
+        except KubeError as error:
+            return None, error
 
     async def _reconcile(self, key: Key) -> datetime | None:
         await self._know_namespace(key[0])
@@ -135,8 +148,11 @@ class Reconciler:
             observed = self._observer.observe(key)
             if observed is None:
                 return
+            planned = plan(observed, self._clock.now(), self._defaults)
             try:
-                await self._executor.run(observed, plan(observed, self._clock.now(), self._defaults).stages)
+                await self._executor.run(observed, planned.stages)
+                if planned.status is not None:
+                    await self._write_status(observed, planned.status)
             except Outdated as outdated:
                 logger.debug("planning again: %s", outdated, extra={"namespace": key[0], "nested_docker": key[1]})
             except KubeError as error:
@@ -257,10 +273,14 @@ class Reconciler:
 
     def _next_look(self, planned: Plan) -> datetime | None:
         again = self._clock.now() + DIAGNOSE_INTERVAL if planned.diagnose else None
-        return min((moment for moment in (planned.requeue_at, again) if moment is not None), default=None)
+        return _earliest(planned.requeue_at, again)
 
     def _forget(self, key: Key) -> None:
         self._contacts.forget(key)
         self._executor.forget_keys(key)
         self._refused.pop(key, None)
         self._diagnoses.pop(key, None)
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)

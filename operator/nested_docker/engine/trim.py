@@ -6,7 +6,9 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nested_docker.domain.cleanup import owes
 from nested_docker.domain.manifests.secrets import value_digest
+from nested_docker.domain.modes.host_socket import NODE_SOCKET_VOLUME, OWNER_FLAG
 from nested_docker.domain.observed import DATA_DIGESTS
 
 Manifest = dict[str, Any]
@@ -64,9 +66,11 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
     }
     if "nodeName" in spec:
         slim["nodeName"] = spec["nodeName"]
+    if owes(dict(obj)):
+        slim |= _what_is_owed(spec)
     return {
         "spec": slim,
-        "status": {key: status[key] for key in ("phase", "reason", "message", "podIP") if key in status}
+        "status": {key: status[key] for key in ("phase", "reason", "message", "podIP", "startTime") if key in status}
         | {
             "conditions": [
                 {key: condition[key] for key in ("type", "status", "message", "lastTransitionTime") if key in condition}
@@ -80,6 +84,26 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
             if key in status
         },
     }
+
+
+def _what_is_owed(spec: Mapping[str, Any]) -> Manifest:
+    """What cleaning up after the pod goes by: the node's socket, the right to it, and whose containers are meant."""
+    owed: Manifest = {
+        key: [
+            {"name": item["name"], "image": item["image"], "args": [*filter(_is_owner_flag, item.get("args", []))]}
+            for item in spec[key]
+        ]
+        for key in ("initContainers", "containers")
+        if key in spec
+    }
+    return owed | {
+        "volumes": [volume for volume in spec.get("volumes", []) if volume["name"] == NODE_SOCKET_VOLUME],
+        "securityContext": spec.get("securityContext", {}),
+    }
+
+
+def _is_owner_flag(argument: str) -> bool:
+    return argument.startswith(OWNER_FLAG)
 
 
 def _container_status(status: Mapping[str, Any]) -> Manifest:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from tests.unit.factory import class_spec, policy_spec
 from tests.unit.world import World
 
 from nested_docker.api.meta import Mode
@@ -41,11 +44,40 @@ def test_before_it_has_answered_nothing_is_said_of_it() -> None:
     assert engine_hazards(None) == []
 
 
+def test_the_raw_socket_has_a_higher_price() -> None:
+    world = World({"mode": "HostSocket"}, classes={"standard": class_spec(hostSocket={"access": "Raw"})})
+    world.settle()
+    assert [hazard.type for hazard in world.status.hazards] == ["HostControl", "Siblings"]
+
+
+LIMITED = {"limits": {"total": {"cpu": "2", "memory": "2Gi"}}}
+JOB = {"workload": {"containers": [{"name": "job", "image": "i"}]}}
+
+
+@pytest.mark.parametrize(
+    ("guard", "spec", "hazards"),
+    [
+        (LIMITED, {}, ["SharedDaemon"]),
+        (LIMITED | {"build": {"allowed": True}}, {}, ["SharedDaemon", "BuildsTakeAnyImage"]),
+        (LIMITED, JOB, ["SharedDaemon", "BindMountsResolveOnNode"]),
+        ({}, {"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}, ["SharedDaemon"]),
+        ({}, {"resources": {"limits": {"cpu": "1"}}}, ["SharedDaemon", "Unlimited"]),
+        (LIMITED | {"enforcement": "Warn"}, {}, ["HostControl", "SharedDaemon"]),
+        (LIMITED | {"enforcement": "Audit"}, {}, ["HostControl", "SharedDaemon"]),
+    ],
+)
+def test_what_a_guard_leaves_open_is_told(guard: dict[str, Any], spec: dict[str, Any], hazards: list[str]) -> None:
+    grant = policy_spec(hostSocket={"allowRaw": True, "guard": guard})
+    world = World({"mode": "HostSocket"} | spec, policies={"p": grant})
+    world.settle()
+    assert [hazard.type for hazard in world.status.hazards] == hazards
+
+
 @pytest.mark.parametrize(
     ("mode", "isolation", "hazards"),
     [
         (Mode.DIND, "None", ["Privileged", "NoSecurityModule"]),
-        (Mode.HOST_SOCKET, "SharedDaemon", ["HostControl", "Siblings"]),
+        (Mode.HOST_SOCKET, "SharedDaemon", ["SharedDaemon", "BuildsTakeAnyImage", "Unlimited"]),
         (Mode.SYSBOX, "UserNamespace", ["SharedKernel", "NoSecurityModule"]),
     ],
 )

@@ -82,7 +82,7 @@ class FakeKube:
         return [
             copy.deepcopy(obj)
             for (each, place, _), obj in self.objects.items()
-            if each == kind and namespace in {None, place} and _has(obj, labels)
+            if each == kind and namespace in {None, place} and _has(obj, labels) and _is(obj, fields)
         ]
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
@@ -115,3 +115,9 @@ def _has(obj: Manifest, selector: str) -> bool:
     """Whether an object has all labels of a selector of the form `a=b,c=d`."""
     wanted = dict(each.split("=", 1) for each in selector.split(",") if each)
     return wanted.items() <= obj["metadata"].get("labels", {}).items()
+
+
+def _is(obj: Manifest, selector: str) -> bool:
+    """Whether an object has the name that a field selector asks for, the only field that is known here."""
+    wanted = dict(each.split("=", 1) for each in selector.split(",") if each)
+    return wanted.get("metadata.name", obj["metadata"]["name"]) == obj["metadata"]["name"]

@@ -48,16 +48,16 @@ class ContainerRules(KubeModel):
     binds: Annotated[list[BindRule], Field(max_length=32)] = Field(
         default=[], description="What of the node's files may be bound."
     )
-    capabilities: Annotated[list[Annotated[str, StringConstraints(pattern=r"^[A-Z_]+$")]], Field(max_length=64)] = (
-        Field(default=[], description="Capabilities that may be added to Docker's default ones, without `CAP_`.")
-    )
+    capabilities: Annotated[
+        list[Annotated[str, StringConstraints(pattern=r"^[A-Z_]+$", max_length=32)]], Field(max_length=64)
+    ] = Field(default=[], description="Capabilities that may be added to Docker's default ones, without `CAP_`.")
     devices: Annotated[list[AbsolutePath], Field(max_length=32)] = Field(
         default=[], description="Devices of the node that containers may have, by their paths."
     )
-    sysctls: Annotated[list[str], Field(max_length=32)] = Field(
+    sysctls: Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=32)] = Field(
         default=[], description="Kernel parameters of a container's own namespaces that may be set."
     )
-    runtimes: Annotated[list[str], Field(max_length=8)] = Field(
+    runtimes: Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=8)] = Field(
         default=[], description="Runtimes that may be asked for instead of the node's default one."
     )
     publish: Publish = Field(
@@ -74,7 +74,7 @@ class NetworkRules(KubeModel):
         description="Whether containers may be in the default network, where they reach each other whoever owns them.",
     )
     create: bool = Field(default=False, description="Whether bridge networks of one's own may be made.")
-    subnets: Annotated[list[str], Field(max_length=16)] = Field(
+    subnets: Annotated[list[Annotated[str, StringConstraints(max_length=43)]], Field(max_length=16)] = Field(
         default=[], description="Ranges, such as `10.200.0.0/16`, that one's own networks may take their subnets from."
     )
 

@@ -13,9 +13,24 @@ from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
 DEFAULT_CLASS_ANNOTATION = "nesteddocker.dev/is-default-class"
 
 
+class SocketAccess(StrEnum):
+    """How the node's socket is handed out."""
+
+    GUARDED = "Guarded"
+    """Through the guard, by the rules of the policy that grants it."""
+    RAW = "Raw"
+    """As it is: whoever has it is root on the node."""
+
+
 class HostSocketSpec(KubeModel):
     """The node's Docker socket."""
 
+    access: SocketAccess = Field(
+        default=SocketAccess.GUARDED,
+        description="`Guarded`: clients see and make their own containers only, by the rules in `hostSocket.guard` of "
+        "the policy that grants it. `Raw`: they get the socket as it is, and with it the node; a policy must say "
+        "`hostSocket.allowRaw`.",
+    )
     path: AbsolutePath = Field(default="/var/run/docker.sock", description="Path of the socket on the node.")
     gid: int | None = Field(
         default=None,

@@ -17,6 +17,7 @@ from nested_docker.api.meta import (
     Quantity,
     schema,
 )
+from nested_docker.api.v1alpha1.guard import GuardRules
 
 KeyPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/*-]+$", max_length=317)]
 """A label or annotation key; `*` stands for anything but `/`, `**` for anything."""
@@ -40,6 +41,19 @@ class ImageRules(KubeModel):
 class HostSocketPolicy(KubeModel):
     """Terms for mode `HostSocket`."""
 
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(
+            rules=(
+                (
+                    "!has(self.guard) || !has(self.guard.enforcement) || self.guard.enforcement == 'Enforce' || "
+                    "(has(self.allowRaw) && self.allowRaw)",
+                    "guard.enforcement: a guard that only warns or records gives as much as the raw socket: set "
+                    "allowRaw to true as well, or choose Enforce",
+                ),
+            )
+        )
+    }
+
     paths: Annotated[list[AbsolutePath], Field(min_length=1, max_length=16)] = Field(
         default=["/var/run/docker.sock", "/run/docker.sock"],
         description="Paths on the node at which the socket may lie.",
@@ -49,6 +63,11 @@ class HostSocketPolicy(KubeModel):
         default=False,
         description="Whether the node's socket may be handed out without the guard. "
         "Whoever has it can start anything as root on the node.",
+    )
+    guard: GuardRules | None = Field(
+        default=None,
+        description="What the guard lets through, for classes with `hostSocket.access: Guarded`; empty: the guarded "
+        "socket is not granted.",
     )
 
 

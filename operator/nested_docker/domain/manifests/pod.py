@@ -41,6 +41,8 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
         labels=labels | {names.LABEL_KEY_SET: key_set, names.LABEL_ROLE: "daemon"},
         annotations=annotations | marks,
     )
+    if mode.leaves_siblings(effective):
+        manifest["metadata"]["finalizers"] = [names.FINALIZER]
     manifest["spec"] = laid_over(template.get("spec", {}), _spec(context, mode))
     return manifest
 
@@ -87,7 +89,7 @@ def _containers(context: PodContext, mode: ModeBehaviour) -> Manifest:
         return {"containers": own, "restartPolicy": "Always"}
     return {
         "initContainers": [container | {"restartPolicy": "Always"} for container in own],
-        "containers": [_workload_container(context, container) for container in workload.containers],
+        "containers": [_workload_container(context, mode, container) for container in workload.containers],
         "restartPolicy": workload.restart_policy.value,
     }
 
@@ -103,7 +105,7 @@ def _idle_watch(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
             "name": IDLE_WATCH,
             "image": context.defaults.operator_image,
             "imagePullPolicy": context.defaults.image_pull_policy,
-            "args": ["idle-watch", *flags, *([] if mode.keeps_data else ["--no-containers"])],
+            "args": ["idle-watch", *flags, *([] if _lists_own(context, mode) else ["--no-containers"])],
             "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
             "securityContext": RESTRICTED,
             "volumeMounts": [{"name": "socket", "mountPath": SOCKET_DIRECTORY}],
@@ -111,7 +113,12 @@ def _idle_watch(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
     ]
 
 
-def _workload_container(context: PodContext, container: WorkloadContainer) -> Manifest:
+def _lists_own(context: PodContext, mode: ModeBehaviour) -> bool:
+    """Whether the containers that the daemon lists are those of this NestedDocker."""
+    return mode.keeps_data or mode.leaves_siblings(context.effective)
+
+
+def _workload_container(context: PodContext, mode: ModeBehaviour, container: WorkloadContainer) -> Manifest:
     manifest: Manifest = {
         "name": container.name,
         "image": container.image,
@@ -119,6 +126,7 @@ def _workload_container(context: PodContext, container: WorkloadContainer) -> Ma
         "workingDir": container.working_dir or WORKSPACE,
         "env": [
             {"name": "DOCKER_HOST", "value": f"unix://{SOCKET}"},
+            *({"name": name, "value": value} for name, value in mode.client_env(context.effective).items()),
             *(variable.dump() for variable in container.env),
         ],
         "resources": container.resources.dump(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
@@ -72,9 +73,15 @@ def tls(placement: Placement, key_set: str, not_after: str) -> SecretManifest:
     return SecretManifest(manifest, copies={key: key for key in pki.KEYS})
 
 
-def env(placement: Placement, template: SecretTemplate) -> SecretManifest:
-    """The client's environment."""
-    literals = {
+def env(placement: Placement, template: SecretTemplate, further: Mapping[str, str] | None = None) -> SecretManifest:
+    """The client's environment.
+
+    Args:
+        placement: where the daemon is.
+        template: further labels and annotations.
+        further: variables that the mode adds.
+    """
+    literals = dict(further or {}) | {
         "DOCKER_HOST": placement.endpoint,
         "DOCKER_TLS_VERIFY": "1",
         "DOCKER_CERT_PATH": CERT_PATH,

@@ -70,14 +70,12 @@ class ModeBehaviour(Protocol):
     Attributes:
         mode: its name in the API.
         isolation: what separates the daemon's users from the node.
-        needs_raw_grant: whether policy must set `hostSocket.allowRaw`.
         pod_security: what Pod Security Admission makes of its pod.
         keeps_data: whether the pod has a data-root of its own, so that `storage` applies.
     """
 
     mode: Mode
     isolation: Isolation
-    needs_raw_grant: bool
     keeps_data: bool
     pod_security: PodSecurity
 
@@ -92,6 +90,12 @@ class ModeBehaviour(Protocol):
 
     def volumes(self, context: PodContext) -> list[Manifest]:
         """Volumes that the mode's container mounts, besides the common ones."""
+
+    def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
+        """What clients must have in their environment besides the address."""
+
+    def leaves_siblings(self, effective: EffectiveSpec) -> bool:
+        """Whether what clients make outlives the pod, and can be told by its owner's label and removed."""
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
         """What the mode costs here and now."""

@@ -1,10 +1,12 @@
-"""Mode `HostSocket`: no daemon of ours; a relay before the node's socket."""
+"""Mode `HostSocket`: no daemon of ours; a relay before the node's socket, guarded or raw."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
-from nested_docker.api.meta import Mode
+from nested_docker.api.meta import Enforcement, Mode
+from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain import names
 from nested_docker.domain.effective import EffectiveSpec
@@ -24,6 +26,8 @@ from nested_docker.domain.reasons import Reason
 NODE_SOCKET = "/run/node/docker.sock"
 """Where the relay's container has the node's socket."""
 
+NODE_SOCKET_VOLUME = "node-socket"
+OWNER_FLAG = "--owner-uid="
 HEALTH_PORT = 8080
 
 
@@ -32,7 +36,6 @@ class HostSocket:
 
     mode = Mode.HOST_SOCKET
     isolation = Isolation.SHARED_DAEMON
-    needs_raw_grant = True
     keeps_data = False
     pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "the hostPath volume with the node's socket")
 
@@ -42,7 +45,10 @@ class HostSocket:
         return None
 
     def container(self, context: PodContext) -> Manifest:
-        """The relay: non-root, read-only, without capabilities; it alone mounts the socket."""
+        """The relay: non-root, read-only, without capabilities; it alone mounts the socket.
+
+        The guard's rules are arguments, since those are the part of a pod that nobody can change.
+        """
         return {
             "name": CONTAINER,
             "image": context.defaults.operator_image,
@@ -54,6 +60,7 @@ class HostSocket:
                 f"--listen-unix={SOCKET}",
                 f"--certificates={SERVER_CERTIFICATES}",
                 f"--health-port={HEALTH_PORT}",
+                *_guard_flags(context),
             ],
             "ports": [
                 {"name": "docker-tls", "containerPort": names.DOCKER_PORT, "protocol": "TCP"},
@@ -63,7 +70,7 @@ class HostSocket:
             "securityContext": RESTRICTED,
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": [
-                {"name": "node-socket", "mountPath": NODE_SOCKET},
+                {"name": NODE_SOCKET_VOLUME, "mountPath": NODE_SOCKET},
                 {"name": "socket", "mountPath": SOCKET_DIRECTORY},
                 {"name": "server-certificates", "mountPath": SERVER_CERTIFICATES, "readOnly": True},
             ],
@@ -78,35 +85,24 @@ class HostSocket:
     def volumes(self, context: PodContext) -> list[Manifest]:
         """The node's socket; the kubelet refuses the pod where there is none."""
         path = context.effective.host_socket_path
-        return [{"name": "node-socket", "hostPath": {"path": path, "type": "Socket"}}]
+        return [{"name": NODE_SOCKET_VOLUME, "hostPath": {"path": path, "type": "Socket"}}]
+
+    def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
+        """With a guard, the classic builder: BuildKit's tunnels are nothing that it could look into."""
+        return {} if effective.guard is None else {"DOCKER_BUILDKIT": "0"}
+
+    def leaves_siblings(self, effective: EffectiveSpec) -> bool:
+        """Containers of the node's daemon stay; those that the guard has labelled can be told and removed."""
+        return effective.guard is not None
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
-        """Everything that sharing the node's daemon means."""
+        """What sharing the node's daemon means, with the guard and without."""
         del engine
-        hazards = [
-            Hazard(
-                type="HostControl",
-                message="The node's Docker socket is handed out without a guard: whoever has it can start anything "
-                "as root on the node, and stop, pull or delete what others use.",
-                remedy="Allow it only to those who may be root on the node, or use mode Sysbox or Dind.",
-            ),
-            Hazard(
-                type="Siblings",
-                message="Containers are siblings of the node's own: outside the pod's limits, visible to everyone "
-                "on the socket, and still there when the NestedDocker is gone.",
-                remedy="Start containers with --rm and remove what you made.",
-            ),
+        rules = effective.guard
+        return [
+            *(RAW if rules is None else _hazards_in_spite_of(rules)),
+            *([] if effective.workload is None else [BIND_MOUNTS]),
         ]
-        if effective.workload is not None:
-            hazards.append(
-                Hazard(
-                    type="BindMountsResolveOnNode",
-                    message="Paths in `docker run -v` are the node's, not the workload's: /workspace is not what "
-                    "the workload sees there.",
-                    remedy="Copy files with docker cp, or use a mode with a daemon of its own.",
-                )
-            )
-        return hazards
 
     def explain(self, message: str) -> tuple[Reason, str] | None:
         """A node without the socket."""
@@ -118,3 +114,67 @@ class HostSocket:
                 f"(the kubelet said: {message})",
             )
         return None
+
+
+RAW = (
+    Hazard(
+        type="HostControl",
+        message="The node's Docker socket is handed out without a guard: whoever has it can start anything "
+        "as root on the node, and stop, pull or delete what others use.",
+        remedy="Allow it only to those who may be root on the node, or use a class with hostSocket.access: Guarded.",
+    ),
+    Hazard(
+        type="Siblings",
+        message="Containers are siblings of the node's own: outside the pod's limits, visible to everyone "
+        "on the socket, and still there when the NestedDocker is gone.",
+        remedy="Start containers with --rm and remove what you made.",
+    ),
+)
+BIND_MOUNTS = Hazard(
+    type="BindMountsResolveOnNode",
+    message="Paths in `docker run -v` are the node's, not the workload's: /workspace is not what the workload sees "
+    "there.",
+    remedy="Copy files with docker cp, or use a mode with a daemon of its own.",
+)
+
+
+def _guard_flags(context: PodContext) -> list[str]:
+    rules = context.effective.guard
+    if rules is None:
+        return []
+    text = json.dumps(rules.dump(), separators=(",", ":"), sort_keys=True)
+    # The kubelet would expand $(NAME).
+    return [f"--guard-rules={text.replace('$', '$$')}", f"{OWNER_FLAG}{context.placement.owner.uid}"]
+
+
+def _hazards_in_spite_of(rules: GuardRules) -> Iterator[Hazard]:
+    """What the guard leaves open."""
+    if rules.enforcement != Enforcement.ENFORCE:
+        yield Hazard(
+            type="HostControl",
+            message=f"The guard's enforcement is {rules.enforcement}: what its rules forbid is done all the same, so "
+            "whoever has the socket can be root on the node.",
+            remedy="Have hostSocket.guard.enforcement of the policy set to Enforce when its rules fit.",
+        )
+    yield Hazard(
+        type="SharedDaemon",
+        message="What clients start and build runs on the node's daemon: on its kernel, beside everyone's "
+        "containers, outside the pod. The guard narrows what they may ask for; it does not isolate.",
+        remedy="Keep the node's kernel and Docker up to date; for hostile code use mode Sysbox, or nodes of its own.",
+    )
+    if rules.build.allowed:
+        yield Hazard(
+            type="BuildsTakeAnyImage",
+            message="The guard sees no Dockerfile: FROM and COPY --from take any image that the node has, and pull "
+            "from any registry.",
+            remedy="Keep images with secrets in them off the node, or have builds forbidden by hostSocket.guard.",
+        )
+    total = rules.limits.total
+    unlimited = [name for name, most in (("cpu", total.cpu), ("memory", total.memory)) if most is None]
+    if unlimited:
+        yield Hazard(
+            type="Unlimited",
+            message=f"Containers may use all of the node's {' and '.join(unlimited)}: the pod's limits do not hold "
+            "them.",
+            remedy="Set limits in spec.resources, or have limits.total set in hostSocket.guard of the policy.",
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
@@ -47,7 +47,6 @@ class Sysbox:
 
     mode = Mode.SYSBOX
     isolation = Isolation.USER_NAMESPACE
-    needs_raw_grant = False
     keeps_data = True
     pod_security = PodSecurity(
         PodSecurityLevel.BASELINE, "container daemon without runAsNonRoot, dropped capabilities and a seccomp profile"
@@ -84,6 +83,16 @@ class Sysbox:
     def volumes(self, context: PodContext) -> list[Manifest]:
         """The daemon's."""
         return dockerd_volumes(context)
+
+    def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
+        """Nothing but the address."""
+        del effective
+        return {}
+
+    def leaves_siblings(self, effective: EffectiveSpec) -> bool:
+        """What runs inside the daemon ends with it."""
+        del effective
+        return False
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
         """The kernel is shared; then what the daemon's own choices cost."""

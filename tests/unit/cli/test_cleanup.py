@@ -1,0 +1,94 @@
+"""`nested-docker cleanup`: what it refuses, and what it says at its end."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from nested_docker.cli.app import app
+from nested_docker.cli.cleanup import summary
+from nested_docker.guard import removal
+from nested_docker.guard.removal import NotCleanError, Removed
+from nested_docker.idle import last_words
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the kubelet looks for the last words."""
+    log = tmp_path / "termination-log"
+    log.touch()
+    monkeypatch.setattr(last_words.leave, "__defaults__", (log,))
+    return log
+
+
+def invoked(*arguments: str) -> Any:
+    return RUNNER.invoke(app, ["cleanup", *arguments])
+
+
+def removing(monkeypatch: pytest.MonkeyPatch, outcome: Removed | NotCleanError) -> list[tuple[str, str]]:
+    """Have a removal come to that; what it is asked for."""
+    asked: list[tuple[str, str]] = []
+
+    def remove_all(path: str, uid: str) -> Removed:
+        asked.append((path, uid))
+        if isinstance(outcome, NotCleanError):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(removal, "remove_all", remove_all)
+    return asked
+
+
+def test_nobody_is_no_owner(monkeypatch: pytest.MonkeyPatch, told: Path) -> None:
+    asked = removing(monkeypatch, Removed())
+    refused = invoked("--socket=/run/node/docker.sock", "--owner-uid=")
+    assert refused.exit_code == 2
+    assert "nobody's to remove" in " ".join(refused.output.replace("│", " ").split())
+    assert (asked, told.read_text()) == ([], "")
+
+
+@pytest.mark.parametrize("arguments", [("--socket=/x",), ("--owner-uid=x",), ()])
+def test_nothing_is_guessed(arguments: tuple[str, ...]) -> None:
+    assert invoked(*arguments).exit_code == 2
+
+
+def test_its_last_words_tell_what_was_removed(monkeypatch: pytest.MonkeyPatch, told: Path) -> None:
+    asked = removing(monkeypatch, Removed({"container": 2, "network": 1}))
+    done = invoked("--socket=/run/node/docker.sock", "--owner-uid=uid")
+    assert (done.exit_code, asked) == (0, [("/run/node/docker.sock", "uid")])
+    assert told.read_text() == "removed 2 containers, 1 network"
+    assert "removed 2 containers, 1 network" in done.output
+
+
+def test_what_stays_is_told_and_no_success(monkeypatch: pytest.MonkeyPatch, told: Path) -> None:
+    removing(monkeypatch, NotCleanError("volume x: in use"))
+    failed = invoked("--socket=/run/node/docker.sock", "--owner-uid=uid")
+    assert failed.exit_code == 1
+    assert "nested-docker cleanup: volume x: in use" in failed.output
+    assert told.read_text() == "", "the kubelet takes the end of the log"
+
+
+@pytest.mark.parametrize(
+    ("removed", "words"),
+    [({}, "nothing was left"), ({"image": 1}, "removed 1 image"), ({"volume": 3}, "removed 3 volumes")],
+)
+def test_the_summary_is_for_a_reader(removed: dict[str, int], words: str) -> None:
+    assert summary(Removed(removed)) == words
+
+
+def test_it_is_hidden_from_people(tmp_path: Path) -> None:
+    assert "cleanup" not in RUNNER.invoke(app, ["--help"]).output
+
+
+def test_a_socket_where_nobody_listens_is_no_clean_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as nobody:
+        nobody.bind(str(path))
+    with pytest.raises(NotCleanError, match="does not answer"):
+        removal.remove_all(str(path), "uid", sleep=lambda _seconds: None)
