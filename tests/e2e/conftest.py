@@ -8,19 +8,11 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.environment import NAME, RELEASE, SYSTEM, Environment, until
+from tests.e2e.environment import API, NAME, RELEASE, RULES, SYSTEM, Environment, until
 from tests.support.cluster import HOME, ROOT, TOOL, CommandFailed, run
 from tests.support.manifests import GENEROUS
 
-API = {"apiVersion": "nesteddocker.dev/v1alpha1"}
 IMAGE = "nested-docker-operator:dev"
-RULES: dict[str, object] = {
-    "containers": {"publish": "Ephemeral"},
-    "networks": {"bridge": True, "create": True},
-    "images": {"use": ["busybox"], "tags": ["localhost/**"]},
-    "build": {"allowed": True},
-}
-"""What the guard lets through in this ring."""
 
 
 @pytest.fixture(scope="session")

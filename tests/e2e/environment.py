@@ -15,6 +15,14 @@ from tests.support.cluster import HOME, TOOL, CommandFailed, run
 NAME = "e2e"
 SYSTEM = "nested-docker-system"
 RELEASE = "nested-docker"
+API = {"apiVersion": "nesteddocker.dev/v1alpha1"}
+RULES: dict[str, Any] = {
+    "containers": {"publish": "Ephemeral"},
+    "networks": {"bridge": True, "create": True},
+    "images": {"use": ["busybox"], "tags": ["localhost/**"]},
+    "build": {"allowed": True},
+}
+"""What the guard lets through in this ring."""
 
 
 @dataclass(frozen=True)

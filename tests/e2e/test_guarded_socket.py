@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.e2e.environment import SYSTEM, Environment, until
+from tests.e2e.environment import API, RULES, SYSTEM, Environment, until
 from tests.support.cluster import CommandFailed
 
 NODE_DOCKER = ("docker", "-H", "unix:///run/docker.sock")
@@ -222,31 +222,48 @@ def _sees(env: Environment, container: str) -> bool:
         return False
 
 
-def test_rules_that_are_narrowed_hold_at_once(env: Environment) -> None:
-    grant = {
-        "apiVersion": "nesteddocker.dev/v1alpha1",
-        "kind": "NestedDockerPolicy",
-        "metadata": {"name": f"a-{env.namespace}"},
-        "spec": {
+@pytest.fixture
+def govern(env: Environment) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Sets the rules of the test's own policy, which alone speaks for its namespace."""
+    env.kubectl("label", "namespace", env.namespace, "ci-")
+
+    def by(rules: dict[str, Any]) -> None:
+        spec = {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": env.namespace}},
             "allowedClasses": ["host"],
             "allowedModes": ["HostSocket"],
-            "hostSocket": {"guard": {"images": {"use": ["busybox"]}, "networks": {"bridge": True}}},
-        },
-    }
-    env.kubectl("label", "namespace", env.namespace, "ci-")
-    env.apply(grant)
-    try:
-        start(env)
-        docker(env, "run", "--rm", "busybox", "true")
-        before = env.ready("build")["podName"]
-        env.kubectl("patch", "ndp", grant["metadata"]["name"], "--type=merge", "-p", '{"spec": {"hostSocket": {"guard": {"images": {"use": []}}}}}')  # fmt: skip  # noqa: E501
-        until(lambda: env.get("nd", "build")["status"]["podName"] != before, 60, lambda: env.kubectl("get", "nd,pods"))
-        env.ready("build")
-        env.client("second", "build", "docker create --pull never busybox 2>&1 | grep 'No such image'")
-        env.output("second")
-    finally:
-        env.kubectl("delete", "ndp", grant["metadata"]["name"])
+            "hostSocket": {"guard": rules},
+        }
+        env.apply(API | {"kind": "NestedDockerPolicy", "metadata": {"name": env.namespace}, "spec": spec})
+
+    yield by
+    env.kubectl("delete", "ndp", env.namespace)
+
+
+def test_rules_that_are_narrowed_hold_at_once(env: Environment, govern: Callable[[dict[str, Any]], None]) -> None:
+    govern(RULES)
+    start(env)
+    docker(env, "run", "--rm", "busybox", "true")
+    before = env.ready("build")["podName"]
+    govern(RULES | {"images": {}})
+    until(lambda: env.get("nd", "build")["status"].get("podName") != before, 60, lambda: env.kubectl("get", "nd,pods"))
+    env.ready("build")
+    env.client("second", "build", "docker create --pull never busybox 2>&1 | grep 'No such image'")
+    env.output("second")
+
+
+def test_containers_are_under_the_pod_where_the_rules_say_so(
+    env: Environment, govern: Callable[[dict[str, Any]], None]
+) -> None:
+    govern(RULES | {"limits": {"cgroupParent": "/kubepods/besteffort/pod{podUID}"}})
+    start(env)
+    own = docker(env, "run", "-d", "busybox", "sleep", "3600")
+    process = env.node(*NODE_DOCKER, "inspect", "--format", "{{.State.Pid}}", own).strip()
+    pod = env.get("pod", env.ready("build")["podName"])["metadata"]["uid"]
+    groups = env.node("cat", f"/proc/{process}/cgroup")
+    assert f"/kubepods/besteffort/pod{pod}/{own}" in groups, groups
+    relay = env.node("sh", "-c", f"grep -l besteffort/pod{pod} /proc/[0-9]*/cgroup | wc -l")
+    assert int(relay) >= 2
 
 
 def test_a_workload_beside_the_guard_builds_by_its_socket(env: Environment, clean: Callable[[], bool]) -> None:

@@ -153,6 +153,18 @@ def test_life_of_a_container(alice: Owner, sleeper: str) -> None:
     alice.docker("start", sleeper)
 
 
+def test_prune_takes_ones_own_and_the_rule_says_why_not_the_build_cache(
+    alice: Owner, bob: Owner, dockerd: Dockerd
+) -> None:
+    ended = {owner.uid: owner.docker("create", "busybox", "true") for owner in (alice, bob)}
+    ran = alice.run("system", "prune", "--force")
+    assert b"(rule: build.prune)" in ran.stderr
+    there = dockerd.docker("ps", "-aq", "--no-trunc").split()
+    assert ended[alice.uid] not in there
+    assert ended[bob.uid] in there
+    bob.docker("rm", ended[bob.uid])
+
+
 def test_events_are_ones_own(alice: Owner, bob: Owner) -> None:
     since = str(int(time.time()) - 1)
     bob.docker("run", "--rm", "busybox", "true")

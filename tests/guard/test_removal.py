@@ -17,6 +17,12 @@ from nested_docker.guard.removal import NotCleanError, remove_all
 SLEEP = ("busybox", "sleep", "600")
 
 
+@pytest.fixture(autouse=True)
+def nothing_yet(dockerd: Dockerd, alice: Owner) -> None:
+    """Other tests leave images that have lost their names."""
+    remove_all(str(dockerd.socket), alice.uid)
+
+
 @pytest.fixture
 def foreign(dockerd: Dockerd) -> Iterator[str]:
     """A container of the node's own, with a nameless volume."""

@@ -349,6 +349,18 @@ async def test_without_the_cleanup_namespace_it_is_told_and_its_coming_heals(lab
             await lab.api.delete("Namespace", None, missing)
 
 
+async def test_an_operator_of_named_namespaces_sees_its_cleanup_pods_too(lab: Lab, tenant: Tenant) -> None:
+    await tenant.operator.stop()
+    async with lab.annex() as annex:
+        settings = {"LEADER_ELECTION": "false", "CLEANUP_NAMESPACE": tenant.cleaned_from}
+        served = {"NAMESPACES": f"{tenant.namespace},{tenant.cleaned_from}"}
+        limited = await annex.new_operator(await annex.new_proxy(), **settings, **served)
+        there = replace(tenant, operator=limited)
+        await there.made()
+        await there.delete()
+        await there.nothing_left()
+
+
 # --- crashes ------------------------------------------------------------------------------------------
 
 Step = Callable[[Tenant], Awaitable[object]]

@@ -57,6 +57,7 @@ def _options() -> argparse.ArgumentParser:
         metavar="UID",
         help="What the guard labels what is made with (NESTED_DOCKER_OWNER_UID).",
     )
+    option("--pod-uid", default="", metavar="UID", help="What {podUID} stands for in limits.cgroupParent of the rules.")
     option("--log-level", default="INFO", metavar="LEVEL", help="Least severity that is logged.")
     return parser
 
@@ -74,13 +75,13 @@ def _serve(given: argparse.Namespace) -> None:
         certificates=given.certificates,
         health_port=given.health_port,
         max_connections=given.max_connections,
-        handler=_handler(given.guard_rules, given.owner_uid),
+        handler=_handler(given.guard_rules, given.owner_uid, given.pod_uid),
     )
     gc.freeze()  # what is imported stays: nobody need look at it again
     asyncio.run(run(options))
 
 
-def _handler(rules: str, uid: str) -> Handler:
+def _handler(rules: str, uid: str, pod_uid: str) -> Handler:
     """What serves connections; half a guard is none, and nobody gets the raw socket by leaving an option out.
 
     Raises:
@@ -94,6 +95,6 @@ def _handler(rules: str, uid: str) -> Handler:
     if not rules or not uid:
         raise ValueError("--guard-rules and --owner-uid belong together")
     from nested_docker.guard.proxy import Guard
-    from nested_docker.guard.rules import read_rules
+    from nested_docker.guard.rules import in_pod, read_rules
 
-    return Guard(read_rules(rules), uid)
+    return Guard(in_pod(read_rules(rules), pod_uid), uid)

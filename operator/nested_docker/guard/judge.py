@@ -56,7 +56,8 @@ def read(method: str, target: bytes) -> Request:
         raise Refusal("method", f"the guard does not know the method {method}", status=MALFORMED)
     where = canonical(target)
     routed = routes.find(method, where.path)
-    return Request(method, where, routed, query.parse(where.query, known=_known(routed)))
+    asked = {} if routed.route.closed else query.parse(where.query, known=_known(routed))
+    return Request(method, where, routed, asked)
 
 
 def decide(request: Request, body: bytes, rules: GuardRules, uid: str) -> Decision:
@@ -75,7 +76,7 @@ def decide(request: Request, body: bytes, rules: GuardRules, uid: str) -> Decisi
     try:
         return Decision(request.routed.route.judge(asked))
     except Refusal as refusal:
-        if not _waivable(refusal, rules):
+        if request.routed.route.closed or not _waivable(refusal, rules):
             raise
         return Decision(_unjudged(request, asked), refusal)
 
@@ -85,7 +86,7 @@ def _known(routed: Routed) -> frozenset[str]:
 
 
 def _document(request: Request, body: bytes) -> dict[str, Any]:
-    if request.routed.route.body is Body.STREAM:
+    if request.routed.route.body is Body.STREAM or request.routed.route.closed:
         return {}
     if body.strip() in EMPTY:
         return {}

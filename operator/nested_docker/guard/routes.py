@@ -23,6 +23,23 @@ class Body(StrEnum):
 
 
 @dataclass(frozen=True)
+class Closed:
+    """A judge of routes that nothing opens, in no mode: neither their parameters nor their bodies are looked at.
+
+    Attributes:
+        rule: a word for what no rule can allow.
+        why: what is told.
+    """
+
+    rule: str
+    why: str
+
+    def __call__(self, _: Asked) -> Verdict:
+        """As `Judge`."""
+        raise Refusal(self.rule, self.why)
+
+
+@dataclass(frozen=True)
 class Route:
     """One route.
 
@@ -41,6 +58,11 @@ class Route:
     query: AbstractSet[str] = frozenset()
     body: Body = Body.NOTHING
     tunnel: bool = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing opens it."""
+        return isinstance(self.judge, Closed)
 
     @property
     def path(self) -> re.Pattern[str]:
@@ -74,8 +96,8 @@ def refused(rule: str, why: str) -> Judge:
     return judge
 
 
-_SWARM = refused("swarm", "the node's swarm is not for guarded clients")
-_PLUGINS = refused("plugins", "the daemon's plugins are not for guarded clients")
+_SWARM = Closed("swarm", "the node's swarm is not for guarded clients")
+_PLUGINS = Closed("plugins", "the daemon's plugins are not for guarded clients")
 
 
 def _no_plugin(asked: Asked) -> Verdict:
@@ -83,9 +105,9 @@ def _no_plugin(asked: Asked) -> Verdict:
     raise Absent(f'plugin "{asked.name}" not found')
 
 
-_BUILDKIT = refused("buildkit", BUILDKIT)
+_BUILDKIT = Closed("buildkit", BUILDKIT)
 _CHECKPOINT = refused("checkpoints", "checkpoints are not for guarded clients")
-_DEBUG = refused("debug", "the daemon's inside is not for guarded clients")
+_DEBUG = Closed("debug", "the daemon's inside is not for guarded clients")
 
 _LOGS = frozenset({"details", "follow", "since", "stderr", "stdout", "tail", "timestamps", "until"})
 _ATTACH = frozenset({"detachKeys", "logs", "stderr", "stdin", "stdout", "stream"})
@@ -144,7 +166,7 @@ ROUTES: tuple[Route, ...] = (
           frozenset({"changes", "fromImage", "fromSrc", "message", "platform", "repo", "tag"})),
     Route("POST", "/images/load", images.load, frozenset({"platform", "quiet"}), _STREAM),
     Route("POST", "/images/prune", lists.filtered(lists.PRUNE_IMAGES, label=IMAGE_LABEL), _FILTERS),
-    Route("GET", "/images/search", refused("images.search", "registries are searched by their own pages")),
+    Route("GET", "/images/search", Closed("images.search", "registries are searched by their own pages")),
     Route("GET", "/images/get", images.save, frozenset({"names", "platform"})),
     Route("GET", "/images/{name}/get", images.save, frozenset({"platform"})),
     Route("GET", "/images/{name}/json", images.inspect, frozenset({"manifests", "platform"})),
@@ -155,7 +177,7 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/images/{name}", images.delete, frozenset({"force", "noprune", "platforms"})),
     Route("GET", "/distribution/{name}/json", images.distribution),
     Route("POST", "/build", builds.build, builds.KNOWN, _STREAM),
-    Route("POST", "/build/prune", refused("build.prune", "the build cache is everyone's")),
+    Route("POST", "/build/prune", Closed("build.prune", "the build cache is everyone's")),
     Route("POST", "/build/cancel", _BUILDKIT),
     Route("POST", "/session", _BUILDKIT),
     Route("POST", "/grpc", _BUILDKIT),

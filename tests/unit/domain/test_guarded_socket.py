@@ -147,6 +147,13 @@ class TestPod:
         assert f"--owner-uid={OWNER.uid}" in relay(pod)["args"]
         assert pod["metadata"]["finalizers"] == [names.FINALIZER]
 
+    def test_rules_that_speak_of_the_pod_get_its_uid(self) -> None:
+        pod = planned_pod(world(**granting({"limits": {"cgroupParent": "/kubepods/burstable/pod{podUID}"}})))
+        assert "--pod-uid=$(POD_UID)" in relay(pod)["args"]
+        assert relay(pod)["env"] == [{"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}]
+        plain = relay(planned_pod(world(**granting({"limits": {"cgroupParent": "/ci"}}))))
+        assert "env" not in plain
+
     def test_resources_narrow_the_rules(self) -> None:
         made = world({"resources": {"limits": {"cpu": "2"}}}, **granting({"limits": {"total": {"cpu": "8"}}}))
         assert rules(planned_pod(made))["limits"]["total"] == {"cpu": "2"}

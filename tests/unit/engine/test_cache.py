@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from nested_docker.domain.manifests.base import Identity
-from nested_docker.domain.names import LABEL_NAME
+from nested_docker.domain.names import LABEL_NAME, LABEL_NAMESPACE
 from nested_docker.engine.cache import Cache
 from nested_docker.engine.queue import WorkQueue
 from nested_docker.engine.routing import Router
@@ -93,6 +93,28 @@ def test_children_are_found_by_their_owner() -> None:
     cache.remove(child("p", "owner"), "Pod")
     cache.remove(child("s", "owner", uid="s"), "Secret")
     assert cache.children(("ns", "owner")) == {}
+
+
+async def test_pods_that_clean_up_belong_to_a_nested_docker_and_are_none_of_its_children() -> None:
+    cache, queue = Cache("tidy"), WorkQueue()
+    router = Router(cache, queue)
+    labels = {LABEL_NAME: "owner", LABEL_NAMESPACE: "ns"}
+    cleanup = obj("c", uid="c")
+    cleanup["metadata"] |= {"namespace": "tidy", "labels": labels}
+    router.seen("Pod", child("p", "owner", uid="p", spec={"nodeName": "node-1"}))
+    router.seen("Pod", cleanup)
+    assert await taken(queue) == ["owner"]
+    key = ("ns", "owner")
+    assert set(cache.children(key)) == {Identity("Pod", "ns", "p")}
+    assert set(cache.cleanups(key)) == {Identity("Pod", "tidy", "c")}
+    assert cache.cleanups(("ns", "other")) == {}
+    router.gone("Pod", cleanup)
+    assert (await taken(queue), cache.cleanups(key)) == (["owner"], {})
+    node = {"metadata": {"name": "node-1", "uid": "n", "resourceVersion": "1"}}
+    router.seen("Node", node)
+    assert await taken(queue) == ["owner"], "its NestedDocker may be gone"
+    router.gone("Node", node)
+    assert await taken(queue) == ["owner"]
 
 
 def test_nothing_secret_is_kept() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.unit.guard.asking import OPEN, UID, refused
 
+from nested_docker.api.meta import Enforcement
 from nested_docker.guard import containers, endpoints, judge, mounts, networks, resources, routes, volumes
 from nested_docker.guard.asked import Asked
 from nested_docker.guard.refusal import Refusal
@@ -49,6 +50,18 @@ def _is_closed(route: routes.Route) -> bool:
     except Refusal as refusal:
         return refusal.rule in CLOSED
     return False
+
+
+@pytest.mark.parametrize("mode", Enforcement)
+@pytest.mark.parametrize("route", [each for each in routes.ROUTES if each.closed], ids=lambda each: each.template)
+def test_what_nothing_opens_is_refused_by_its_rule_whatever_it_is_asked_with(
+    route: routes.Route, mode: Enforcement
+) -> None:
+    path = route.template.replace("{id}", "x1").replace("{name}", "x1")
+    by = OPEN.model_copy(update={"enforcement": mode})
+    for body in (None, b"", b"{}", b"nothing like JSON", {"ForceNewCluster": True}):
+        for query in ({}, {"filters": "{}"}, {"nothing": "like that"}):
+            assert refused(route.method, path, body, by=by, **query).rule in CLOSED
 
 
 def test_no_route_is_known_that_the_api_does_not_have() -> None:

@@ -27,13 +27,13 @@ class Daemon:
         if self.there + len(others) >= self.most:
             raise Refusal("limits.containers", "full")
 
-    async def make(self, *, fails: bool = False) -> bool:
+    async def make(self, *, fails: bool = False, seconds: float = 0.01) -> bool:
         """Whether there was room; what is made is in the list before the request is over."""
         try:
             async with self.making.room(CONTAINER, self.check):
                 self.together += 1
                 self.at_once = max(self.at_once, self.together)
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(seconds)
                 self.there += not fails
                 await asyncio.sleep(0.01)
                 self.together -= 1
@@ -62,8 +62,9 @@ async def test_what_failed_leaves_its_room() -> None:
 
 async def test_what_is_given_up_leaves_its_room() -> None:
     daemon = Daemon(1)
-    given_up = asyncio.create_task(daemon.make())
-    await asyncio.sleep(0.005)
+    given_up = asyncio.create_task(daemon.make(seconds=60))
+    while not daemon.together:
+        await asyncio.sleep(0)
     waiting = asyncio.create_task(daemon.make())
     await asyncio.sleep(0)
     given_up.cancel()

@@ -17,7 +17,7 @@ from nested_docker.guard import audit
 from nested_docker.guard.ownership import UID_LABEL, Kind
 from nested_docker.guard.proxy import Guard
 from nested_docker.guard.refusal import Absent, Refusal
-from nested_docker.guard.rules import load
+from nested_docker.guard.rules import in_pod, load
 
 PRIVILEGED = {"Image": "busybox", "HostConfig": {"Privileged": True}}
 
@@ -128,3 +128,23 @@ def test_half_a_guard_is_none(options: list[str], tmp_path: Path) -> None:
     assert ran.exit_code == 1
     assert ran.output.startswith("nested-docker relay: ")
     assert not (tmp_path / "down").exists()
+
+
+@pytest.mark.parametrize(
+    ("parent", "expected"),
+    [
+        ("", ""),
+        ("/ci", "/ci"),
+        ("/kubepods/burstable/pod{podUID}", "/kubepods/burstable/pod1-2"),
+        ("kubepods-burstable-pod{podUID}.slice", "kubepods-burstable-pod1_2.slice"),
+    ],
+)
+def test_containers_can_be_put_under_the_pod(parent: str, expected: str) -> None:
+    assert (
+        in_pod(GuardRules.model_validate({"limits": {"cgroupParent": parent}}), "1-2").limits.cgroup_parent == expected
+    )
+
+
+def test_a_pod_that_is_not_known_is_told() -> None:
+    with pytest.raises(ValueError, match=r"--pod-uid does not say what \{podUID\} is"):
+        in_pod(GuardRules.model_validate({"limits": {"cgroupParent": "/pod{podUID}"}}), "")

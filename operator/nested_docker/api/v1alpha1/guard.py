@@ -9,6 +9,9 @@ from pydantic import Field, StringConstraints
 
 from nested_docker.api.meta import AbsolutePath, Enforcement, ImagePattern, KubeModel, Quantity
 
+POD_UID = "{podUID}"
+"""In `limits.cgroupParent`: the guarded pod's UID."""
+
 Patterns = Annotated[list[ImagePattern], Field(max_length=64)]
 
 
@@ -135,7 +138,11 @@ class LimitRules(KubeModel):
         default=None, description="Bytes of an archive that is sent to the daemon, such as the context of a build."
     )
     cgroup_parent: str = Field(
-        default="", max_length=255, description="Cgroup that every container is put into; empty: the daemon's choice."
+        default="",
+        max_length=255,
+        description="Cgroup that every container is put into, such as `/kubepods/burstable/pod{podUID}`, or "
+        "`kubepods-burstable-pod{podUID}.slice` where the daemon's cgroup driver is systemd; `{podUID}` stands for "
+        "the guarded pod's UID, so that containers are within its limits and end with it. Empty: the daemon's choice.",
     )
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from nested_docker.api.meta import Enforcement, Mode
-from nested_docker.api.v1alpha1.guard import GuardRules
+from nested_docker.api.v1alpha1.guard import POD_UID, GuardRules
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain import names
 from nested_docker.domain.effective import EffectiveSpec
@@ -66,6 +66,7 @@ class HostSocket:
                 {"name": "docker-tls", "containerPort": names.DOCKER_PORT, "protocol": "TCP"},
                 {"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"},
             ],
+            **_environment(context),
             "resources": context.effective.resources.dump(),
             "securityContext": RESTRICTED,
             "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -144,7 +145,15 @@ def _guard_flags(context: PodContext) -> list[str]:
         return []
     text = json.dumps(rules.dump(), separators=(",", ":"), sort_keys=True)
     # The kubelet would expand $(NAME).
-    return [f"--guard-rules={text.replace('$', '$$')}", f"{OWNER_FLAG}{context.placement.owner.uid}"]
+    flags = [f"--guard-rules={text.replace('$', '$$')}", f"{OWNER_FLAG}{context.placement.owner.uid}"]
+    return [*flags, *(["--pod-uid=$(POD_UID)"] if POD_UID in rules.limits.cgroup_parent else [])]
+
+
+def _environment(context: PodContext) -> Manifest:
+    rules = context.effective.guard
+    if rules is None or POD_UID not in rules.limits.cgroup_parent:
+        return {}
+    return {"env": [{"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}]}
 
 
 def _hazards_in_spite_of(rules: GuardRules) -> Iterator[Hazard]:
