@@ -50,6 +50,18 @@ class Terminal:
     def resize(self, rows: int, columns: int) -> None:
         fcntl.ioctl(self._keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    def follows(self, rows: int, columns: int, pattern: bytes) -> None:
+        """Resize the window until that shows.
+
+        The docker CLI begins to watch for signals of a new size some time after it has begun to show what runs.
+        """
+        deadline = time.monotonic() + SECONDS
+        while not re.search(pattern, self.received):
+            assert time.monotonic() < deadline, f"no {pattern!r} in {self.received!r}"
+            self.resize(rows, columns - 1)
+            self.resize(rows, columns)
+            assert self._read(1.0), f"the program ended without {pattern!r}: {self.received!r}"
+
     def type(self, keys: bytes) -> None:
         os.write(self._keyboard, keys)
 

@@ -37,9 +37,8 @@ def test_a_containers_terminal_has_the_windows_size_and_follows_it(alice: Owner,
     with at_terminal(alice, "run", "--name", name, "-it", "busybox", "sh", rows=31, columns=97) as terminal:
         terminal.type(until_size(31, 97))
         terminal.shows(rb"size-31")
-        terminal.resize(40, 132)
         terminal.type(until_size(40, 132))
-        terminal.shows(rb"size-40")
+        terminal.follows(40, 132, rb"size-40")
         terminal.type(b"exit 7\n")
         assert terminal.ends() == 7
 
@@ -49,9 +48,8 @@ def test_a_terminal_of_exec_has_the_windows_size_and_follows_it(alice: Owner, na
     with at_terminal(alice, "exec", "-it", name, "sh", rows=31, columns=97) as terminal:
         terminal.type(until_size(31, 97))
         terminal.shows(rb"size-31")
-        terminal.resize(40, 132)
         terminal.type(until_size(40, 132))
-        terminal.shows(rb"size-40")
+        terminal.follows(40, 132, rb"size-40")
         terminal.type(b"exit 3\n")
         assert terminal.ends() == 3
 
