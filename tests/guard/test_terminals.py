@@ -33,12 +33,17 @@ def until_size(rows: int, columns: int) -> bytes:
     return f'until [ "$(stty size)" = "{rows} {columns}" ]; do sleep 0.05; done; echo "size""-{rows}"\n'.encode()
 
 
+def follows_its_window(terminal: Terminal) -> None:
+    """See that a shell's terminal has its window's 31 rows and 97 columns, and changes with it."""
+    terminal.type(until_size(31, 97))
+    terminal.shows(rb"size-31")
+    terminal.type(until_size(40, 132))
+    terminal.follows(40, 132, rb"size-40")
+
+
 def test_a_containers_terminal_has_the_windows_size_and_follows_it(alice: Owner, name: str) -> None:
     with at_terminal(alice, "run", "--name", name, "-it", "busybox", "sh", rows=31, columns=97) as terminal:
-        terminal.type(until_size(31, 97))
-        terminal.shows(rb"size-31")
-        terminal.type(until_size(40, 132))
-        terminal.follows(40, 132, rb"size-40")
+        follows_its_window(terminal)
         terminal.type(b"exit 7\n")
         assert terminal.ends() == 7
 
@@ -46,10 +51,7 @@ def test_a_containers_terminal_has_the_windows_size_and_follows_it(alice: Owner,
 def test_a_terminal_of_exec_has_the_windows_size_and_follows_it(alice: Owner, name: str) -> None:
     alice.docker("run", "-d", "--name", name, "busybox", "sleep", "300")
     with at_terminal(alice, "exec", "-it", name, "sh", rows=31, columns=97) as terminal:
-        terminal.type(until_size(31, 97))
-        terminal.shows(rb"size-31")
-        terminal.type(until_size(40, 132))
-        terminal.follows(40, 132, rb"size-40")
+        follows_its_window(terminal)
         terminal.type(b"exit 3\n")
         assert terminal.ends() == 3
 

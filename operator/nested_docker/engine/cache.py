@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping, ValuesView
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from typing import Any
 
 from nested_docker.domain.effective import OperatorDefaults
@@ -89,19 +89,20 @@ class Cache:
 
     def children(self, key: Key) -> dict[Identity, Manifest]:
         """The children that carry a NestedDocker's name, in whatever namespace."""
-        return {
-            identity: self._objects[identity.kind][identity.namespace, identity.name]
-            for identity in self._children.get(key, ())
-            if identity.namespace != self._cleanup_namespace
-        }
+        return {each: obj for each, obj in self._marked(key) if each.namespace != self._cleanup_namespace}
 
     def cleanups(self, key: Key) -> dict[Identity, Manifest]:
         """The pods that clean nodes up after a NestedDocker's."""
         return {
-            identity: self._objects[identity.kind][identity.namespace, identity.name]
-            for identity in self._children.get(key, ())
-            if identity.namespace == self._cleanup_namespace and identity.kind == "Pod"
+            each: obj
+            for each, obj in self._marked(key)
+            if each.namespace == self._cleanup_namespace and each.kind == "Pod"
         }
+
+    def _marked(self, key: Key) -> Iterator[tuple[Identity, Manifest]]:
+        """Everything that carries a NestedDocker's name."""
+        for each in self._children.get(key, ()):
+            yield each, self._objects[each.kind][each.namespace, each.name]
 
     def owners(self) -> Iterable[Key]:
         """NestedDockers that children and cleanup pods carry the name of, whether they exist or not."""

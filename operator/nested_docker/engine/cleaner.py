@@ -108,10 +108,7 @@ class Cleaner:
 
     async def _finds(self, key: Key, mine: Identity) -> bool:
         """Whether a cleanup pod that nobody knew of is one by an answer that was lost, or gone again."""
-        existing = await self._kube.get(mine.kind, mine.namespace, mine.name)
-        if existing is not None:
-            self._cache.put(existing, mine.kind)
-        return existing is None or mine in self._cache.cleanups(key)
+        return not await self._look_up(mine) or mine in self._cache.cleanups(key)
 
     async def _free(self, key: Key, pod: Manifest, settled: Settled, found: Manifest | None) -> None:
         metadata = pod["metadata"]
@@ -124,8 +121,8 @@ class Cleaner:
             if error.status == 404:
                 self._cache.remove(pod, "Pod")
                 return
-            if error.status == 409:
-                await self._look_again(key, pod)
+            if error.status == 409:  # somebody has written it meanwhile, and the watch has not told yet
+                await self._look_up(Identity.of(pod))
             raise
         self._cache.put(written, "Pod")
         if settled in TOLD:
@@ -133,13 +130,12 @@ class Cleaner:
             result = _last_words(found) if found is not None else ""
             self._tell(key, pod, type_, reason, message.format(node=PodState(pod).node, result=result))
 
-    async def _look_again(self, key: Key, pod: Manifest) -> None:
-        """Somebody has written the pod meanwhile, and the watch has not told yet."""
-        metadata = pod["metadata"]
-        now = await self._kube.get("Pod", metadata["namespace"], metadata["name"])
-        if now is not None:
-            self._cache.put(now, "Pod")
-            logger.debug("a pod has changed", extra={"namespace": key[0], "nested_docker": key[1]})
+    async def _look_up(self, identity: Identity) -> bool:
+        """Know an object as it is now; whether it is there."""
+        found = await self._kube.get(identity.kind, identity.namespace, identity.name)
+        if found is not None:
+            self._cache.put(found, identity.kind)
+        return found is not None
 
     async def _remove(self, identity: Identity, found: Manifest) -> None:
         if "deletionTimestamp" not in found["metadata"]:

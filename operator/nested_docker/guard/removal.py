@@ -98,27 +98,22 @@ def _one_pass(path: str, uid: str, removed: Removed) -> tuple[bool, str]:
 def _owned(client: Any, uid: str) -> Iterator[tuple[str, str, Callable[[], None]]]:
     """What must go, in an order in which it can, each with its removal."""
     label = {"label": f"{UID_LABEL}={uid}"}
-    for each in client.containers(all=True, filters=label):
-        yield "container", each["Id"], partial(client.remove_container, each["Id"], v=True, force=True)
-    for step in _steps_of_builds(client, uid):
-        yield "container", step, partial(client.remove_container, step, v=True, force=True)
+    for each in client.containers(all=True):
+        if is_own(each.get("Labels"), uid) or _is_step_of_build(client, each["Id"], uid):
+            yield "container", each["Id"], partial(client.remove_container, each["Id"], v=True, force=True)
     for each in client.networks(filters=label):
         yield "network", each["Name"], partial(client.remove_network, each["Id"])
     for each in client.volumes(filters=label)["Volumes"] or ():
         yield "volume", each["Name"], partial(client.remove_volume, each["Name"], force=True)
 
 
-def _steps_of_builds(client: Any, uid: str) -> Iterator[str]:
-    """Containers of builds that are under way, or that ended with the daemon; their labels are the Dockerfile's."""
-    for each in client.containers(all=True):
-        if is_own(each.get("Labels"), uid):
-            continue
-        try:
-            host = client.inspect_container(each["Id"])["HostConfig"]
-        except NotFound:  # builds come and go
-            continue
-        if build_mark(uid) in (host.get("ExtraHosts") or ()):
-            yield str(each["Id"])
+def _is_step_of_build(client: Any, container: str, uid: str) -> bool:
+    """Whether a container is a build's that is under way, or ended with the daemon; its labels are the Dockerfile's."""
+    try:
+        host = client.inspect_container(container)["HostConfig"]
+    except NotFound:  # builds come and go
+        return False
+    return build_mark(uid) in (host.get("ExtraHosts") or ())
 
 
 def _remove_images(client: Any, uid: str, removed: Removed) -> None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.manifests.base import Manifest
 from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
-from nested_docker.domain.modes.dockerd import dockerd_container, dockerd_volumes, engine_hazards
+from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards
 from nested_docker.domain.reasons import Reason
 
 
-class Dind:
+class Dind(OwnDaemon):
     """Docker in Docker."""
 
     mode = Mode.DIND
     isolation = Isolation.NONE
-    keeps_data = True
     pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "securityContext.privileged: true on container daemon")
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
@@ -34,20 +33,6 @@ class Dind:
         """None of its own."""
         del context
         return {}
-
-    def volumes(self, context: PodContext) -> list[Manifest]:
-        """The daemon's."""
-        return dockerd_volumes(context)
-
-    def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
-        """Nothing but the address."""
-        del effective
-        return {}
-
-    def leaves_siblings(self, effective: EffectiveSpec) -> bool:
-        """What runs inside the daemon ends with it."""
-        del effective
-        return False
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
         """Privileged is root on the node; then what the daemon's own choices cost."""

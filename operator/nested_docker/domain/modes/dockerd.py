@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -9,6 +10,7 @@ from nested_docker.api.v1alpha1.engine import IptablesBackend
 from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, EngineStatus, Hazard
 from nested_docker.domain import names
 from nested_docker.domain.daemon_json import daemon_json
+from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.manifests.base import Manifest
 from nested_docker.domain.modes.base import PodContext
 
@@ -43,6 +45,26 @@ RESTRICTED = {
 _SCRIPT = resources.files(__package__).joinpath("start-dockerd.sh").read_text(encoding="utf-8")
 START_SCRIPT = "".join(line for line in _SCRIPT.splitlines(keepends=True) if not line.lstrip().startswith("#"))
 """The start script without its comments, which are for its readers and not for `kubectl describe`."""
+
+
+class OwnDaemon:
+    """What modes have in common that run a dockerd of their own."""
+
+    keeps_data = True
+
+    def volumes(self, context: PodContext) -> list[Manifest]:
+        """The daemon's."""
+        return dockerd_volumes(context)
+
+    def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
+        """Nothing but the address."""
+        del effective
+        return {}
+
+    def leaves_siblings(self, effective: EffectiveSpec) -> bool:
+        """What runs inside the daemon ends with it."""
+        del effective
+        return False
 
 
 def dockerd_container(context: PodContext) -> Manifest:

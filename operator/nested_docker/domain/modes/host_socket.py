@@ -146,12 +146,15 @@ def _guard_flags(context: PodContext) -> list[str]:
     text = json.dumps(rules.dump(), separators=(",", ":"), sort_keys=True)
     # The kubelet would expand $(NAME).
     flags = [f"--guard-rules={text.replace('$', '$$')}", f"{OWNER_FLAG}{context.placement.owner.uid}"]
-    return [*flags, *(["--pod-uid=$(POD_UID)"] if POD_UID in rules.limits.cgroup_parent else [])]
+    return [*flags, *(["--pod-uid=$(POD_UID)"] if _speaks_of_its_pod(rules) else [])]
+
+
+def _speaks_of_its_pod(rules: GuardRules | None) -> bool:
+    return rules is not None and POD_UID in rules.limits.cgroup_parent
 
 
 def _environment(context: PodContext) -> Manifest:
-    rules = context.effective.guard
-    if rules is None or POD_UID not in rules.limits.cgroup_parent:
+    if not _speaks_of_its_pod(context.effective.guard):
         return {}
     return {"env": [{"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}]}
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.manifests.base import Manifest
 from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
-from nested_docker.domain.modes.dockerd import dockerd_container, dockerd_volumes, engine_hazards
+from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards
 from nested_docker.domain.reasons import Reason
 
 RUNTIME_CLASS = "sysbox-runc"
@@ -42,12 +42,11 @@ KNOWN_FAILURES = (
 """Parts of messages that Sysbox users meet, and what they mean."""
 
 
-class Sysbox:
+class Sysbox(OwnDaemon):
     """Docker in a Sysbox container."""
 
     mode = Mode.SYSBOX
     isolation = Isolation.USER_NAMESPACE
-    keeps_data = True
     pod_security = PodSecurity(
         PodSecurityLevel.BASELINE, "container daemon without runAsNonRoot, dropped capabilities and a seccomp profile"
     )
@@ -79,20 +78,6 @@ class Sysbox:
             "runtimeClassName": context.effective.runtime_class_name or RUNTIME_CLASS,
             "hostUsers": False,
         }
-
-    def volumes(self, context: PodContext) -> list[Manifest]:
-        """The daemon's."""
-        return dockerd_volumes(context)
-
-    def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
-        """Nothing but the address."""
-        del effective
-        return {}
-
-    def leaves_siblings(self, effective: EffectiveSpec) -> bool:
-        """What runs inside the daemon ends with it."""
-        del effective
-        return False
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
         """The kernel is shared; then what the daemon's own choices cost."""
