@@ -44,7 +44,7 @@ def documented_reasons() -> Iterator[tuple[str, str]]:
     body = tree.body[0].body  # type: ignore[attr-defined]
     for statement, following in itertools.pairwise(body):
         if isinstance(statement, ast.Assign) and isinstance(following, ast.Expr):
-            yield ast.literal_eval(statement.value), ast.literal_eval(following.value)
+            yield reasons.Reason[statement.targets[0].id].value, ast.literal_eval(following.value)  # type: ignore[attr-defined]
 
 
 def _rows(schema: Schema, prefix: str = "") -> Iterator[tuple[str, str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from nested_docker.api.meta import Condition, Status
-from nested_docker.domain.reasons import DENIALS, Reason, Type
+from nested_docker.domain.reasons import Reason, Trait, Type
 
 
 def timestamp(moment: datetime) -> str:
@@ -45,15 +45,6 @@ class Conditions:
             observed_generation=self._generation,
         )
 
-    def get(self, type_: Type) -> Condition | None:
-        """What this reconcile has stated of that type."""
-        return self._current.get(type_)
-
-    def since(self, type_: Type, status: Status) -> str | None:
-        """Since when the condition has had that status, across reconciles."""
-        condition = self._current.get(type_) or self._previous.get(type_)
-        return condition.last_transition_time if condition and condition.status == status else None
-
     def summed_up(self) -> list[Condition]:
         """Every condition, with `Ready` and kstatus's `Reconciling` and `Stalled` derived from the others."""
         self._derive_ready()
@@ -74,22 +65,7 @@ class Conditions:
             else:
                 self.set(Type.READY, worst.status, Reason(worst.reason), worst.message)
         ready = self._current[Type.READY]
-        stalled = ready.status != Status.TRUE and ready.reason in STALLING
-        if stalled:
-            self.set(Type.STALLED, Status.TRUE, Reason(ready.reason), ready.message)
-        elif ready.status != Status.TRUE and ready.reason not in RESTING:
-            self.set(Type.RECONCILING, Status.TRUE, Reason(ready.reason), ready.message)
-
-
-STALLING = DENIALS | {
-    Reason.NAME_CONFLICT,
-    Reason.REFUSED_BY_API,
-    Reason.DAEMON_CRASHED,
-    Reason.IMAGE_PULL_FAILED,
-    Reason.SOCKET_MISSING,
-    Reason.WORKLOAD_FAILED,
-}
-"""Reasons that go away only when somebody does something: kstatus calls that Stalled."""
-
-RESTING = frozenset({Reason.SUSPENDED, Reason.DEADLINE_EXCEEDED, Reason.IDLE_TIMEOUT})
-"""Reasons of a NestedDocker that is where it is meant to be, without a daemon."""
+        reason = Reason(ready.reason)
+        if ready.status == Status.TRUE or reason.has(Trait.SETTLED):
+            return
+        self.set(Type.STALLED if reason.has(Trait.STALLED) else Type.RECONCILING, Status.TRUE, reason, ready.message)

@@ -11,7 +11,7 @@ from nested_docker.domain.conditions import parse_timestamp, timestamp
 from nested_docker.domain.modes.dockerd import IDLE_WATCH
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.pod_state import PodState
-from nested_docker.domain.reasons import Reason, Type
+from nested_docker.domain.reasons import Reason, Trait, Type, traits_of
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,6 @@ class Ending:
     message: str
     keeps_pod: bool = False
     results: list[ContainerResult] = field(default_factory=list)
-
-
-ENDINGS = frozenset({Reason.COMPLETED, Reason.WORKLOAD_FAILED, Reason.DEADLINE_EXCEEDED, Reason.IDLE_TIMEOUT})
 
 
 def one_shot(accepted: Accepted) -> bool:
@@ -66,11 +63,10 @@ def time_to_live(accepted: Accepted, completion_time: str) -> datetime | None:
 
 def _remembered(observed: Observed) -> Ending | None:
     ready = observed.status.condition(Type.READY)
-    if observed.status.completion_time is None or ready is None or ready.reason not in ENDINGS:
+    if observed.status.completion_time is None or ready is None or Trait.FINAL not in traits_of(ready.reason):
         return None
     reason = Reason(ready.reason)
-    keeps_pod = reason in {Reason.COMPLETED, Reason.WORKLOAD_FAILED}
-    return Ending(reason, ready.message, keeps_pod=keeps_pod, results=observed.status.results)
+    return Ending(reason, ready.message, keeps_pod=reason.has(Trait.KEEPS_POD), results=observed.status.results)
 
 
 def _workload_ended(accepted: Accepted, pod: PodState) -> Ending | None:

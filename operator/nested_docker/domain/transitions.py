@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from nested_docker.api.meta import Condition, Status
 from nested_docker.api.v1alpha1 import NestedDockerStatus
-from nested_docker.domain.conditions import RESTING
-from nested_docker.domain.reasons import Reason, Type
+from nested_docker.domain.reasons import Reason, Trait, Type, traits_of
 
 TOLD = (Type.ACCEPTED, Type.READY, Type.UPDATE_PENDING)
 """Conditions whose steps are told; `Ready` has the reason of whichever of the others stands in its way."""
@@ -44,7 +43,7 @@ def transitions(before: NestedDockerStatus, after: NestedDockerStatus) -> Iterat
 
 
 def _expected(condition: Condition) -> bool:
-    starting = {Reason.DAEMON_STARTING, Reason.WAITING_FOR_PREVIOUS, Reason.CLEANING_UP, Reason.COMPLETED}
-    if condition.reason in {Reason.NOT_ENFORCED, Reason.GRANT_LOST}:
+    traits = traits_of(condition.reason)
+    if Trait.WARNS in traits:
         return False
-    return condition.status == Status.TRUE or condition.reason in RESTING | starting
+    return condition.status == Status.TRUE or bool(traits & (Trait.SETTLED | Trait.EXPECTED))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nested_docker.domain.ports import Recorder
-from nested_docker.domain.reasons import DENIALS, GRANTS
+from nested_docker.domain.reasons import Trait, traits_of
 from nested_docker.engine.cache import Cache
 from nested_docker.engine.gatekeeper import Review, Verdict
 
@@ -32,13 +32,14 @@ class Audit:
     def record(self, regarding: Mapping[str, Any], type_: str, reason: str, message: str) -> None:
         """Tell of something, and take note if the reconciler has decided something by it."""
         self._recorder.record(regarding, type_, reason, message)
-        if reason not in GRANTS | DENIALS:
+        traits = traits_of(reason)
+        if not traits & (Trait.GRANT | Trait.DENIAL):
             return
         known = self._cache.get("NestedDocker", regarding["namespace"], regarding["name"]) or {}
         status = known.get("status", {})
         self._note(
             "reconcile",
-            outcome="granted" if reason in GRANTS else "denied",
+            outcome="granted" if Trait.GRANT in traits else "denied",
             reason=reason,
             message=message,
             namespace=regarding["namespace"],

@@ -17,13 +17,10 @@ from nested_docker.domain.authorization import Access
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.ports import Kube
-from nested_docker.domain.reasons import Reason
+from nested_docker.domain.reasons import Reason, Trait
 from nested_docker.engine.cache import Cache
 from nested_docker.engine.observer import Observer
 from nested_docker.engine.routing import Router
-
-TOLD_ONLY = frozenset({Reason.RUNTIME_MISSING, Reason.POD_SECURITY_DENIED, Reason.POD_NAMESPACE_MISSING})
-"""What the cluster cannot do now but may tomorrow: a warning here, a condition later."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ class Gatekeeper:
             return Verdict(allowed=True, reason=Reason.GRANTED)
         observed, outcome = await self._outcome(review.obj)
         if isinstance(outcome, Rejected):
-            if outcome.reason not in TOLD_ONLY:
+            if not outcome.reason.has(Trait.MAY_PASS):
                 return Verdict(allowed=False, reason=outcome.reason, message=outcome.message)
             return await self._with_rights(review, observed, outcome)
         overstepped = overstepping(observed, outcome, self.defaults)
