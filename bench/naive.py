@@ -15,16 +15,16 @@ from tests.unit.factory import class_spec, observed
 
 from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.domain import names, pki
-from nested_docker.domain.acceptance import accept
+from nested_docker.domain.admission.acceptance import accept
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests import secrets
-from nested_docker.domain.manifests.base import Owner
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
-from nested_docker.domain.placement import Placement
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Owner
 
 KIND = ("nesteddocker.dev", "v1alpha1", "nesteddockers")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nested_docker.api import crd
-from nested_docker.domain import reasons
+from nested_docker.domain.status import reasons
 
 Schema = dict[str, Any]
 

@@ -16,18 +16,18 @@ from nested_docker.adapters.clock import SystemClock
 from nested_docker.adapters.dockerd import DaemonClient
 from nested_docker.adapters.events import EventRecorder
 from nested_docker.adapters.kube import KubeClient, connect
+from nested_docker.controller.admission_reviewer import Gatekeeper
+from nested_docker.controller.audit import Audit
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.daemon_prober import Contacts
+from nested_docker.controller.leader import Leader, NotLeader
+from nested_docker.controller.lease_fence import Fenced
+from nested_docker.controller.reconciler import Reconciler
+from nested_docker.controller.resync import Resync
+from nested_docker.controller.routing import Router
+from nested_docker.controller.workers import Workers
+from nested_docker.controller.workqueue import Priority, WorkQueue
 from nested_docker.domain.ports import KubeError
-from nested_docker.engine.audit import Audit
-from nested_docker.engine.cache import Cache
-from nested_docker.engine.contacts import Contacts
-from nested_docker.engine.fence import Fenced
-from nested_docker.engine.gatekeeper import Gatekeeper
-from nested_docker.engine.leader import Leader, NotLeader
-from nested_docker.engine.queue import Priority, WorkQueue
-from nested_docker.engine.reconciler import Reconciler
-from nested_docker.engine.resync import Resync
-from nested_docker.engine.routing import Router
-from nested_docker.engine.workers import Workers
 from nested_docker.handlers import admission, framework, watching
 from nested_docker.observability import logs, server
 from nested_docker.observability.metrics import Metrics

@@ -28,16 +28,17 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import StorageSpec
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
-from nested_docker.domain import cleanup, pki
+from nested_docker.domain import pki
 from nested_docker.domain.effective import OperatorDefaults, resolve
 from nested_docker.domain.manifests import secrets, storage
-from nested_docker.domain.manifests.base import Owner
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
-from nested_docker.domain.placement import Placement
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Owner
+from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.ports import KubeError
 
 Manifest = dict[str, Any]

@@ -17,7 +17,7 @@ from tests.guard.conftest import RULES
 from tests.guard.dockerd import Dockerd
 from tests.guard.owner import Owner
 
-from nested_docker.guard.removal import remove_all
+from nested_docker.guard.daemon.removal import remove_all
 
 SLOW = "FROM busybox\nLABEL nesteddocker.dev/uid=forged\nRUN sleep 300\n"
 

@@ -12,7 +12,7 @@ import pytest
 from tests.guard.dockerd import Dockerd
 from tests.guard.owner import Owner
 
-from nested_docker.guard.removal import NotCleanError, remove_all
+from nested_docker.guard.daemon.removal import NotCleanError, remove_all
 
 SLEEP = ("busybox", "sleep", "600")
 

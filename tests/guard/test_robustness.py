@@ -17,8 +17,8 @@ from tests.guard.conftest import RULES
 from tests.guard.dockerd import Dockerd
 from tests.guard.owner import Owner, parse, read_all
 
-from nested_docker.guard.canonical import canonical
-from nested_docker.guard.refusal import Refusal
+from nested_docker.guard.errors import Refusal
+from nested_docker.guard.wire.target import canonical
 
 MIB = 2**20
 

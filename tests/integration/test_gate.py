@@ -12,9 +12,9 @@ from tests.support.kubelet import FakePod, address, stays_creating
 from tests.support.waiting import holds
 
 from nested_docker.adapters.certificates import CertificateMaker
-from nested_docker.domain.manifests.base import Owner
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Owner
 from nested_docker.domain.pki import certificate_request
-from nested_docker.domain.placement import Placement
 
 CLOSED_SECONDS = 1.5
 """Long enough for several attempts to reach the daemon."""

@@ -22,10 +22,10 @@ from tests.support.operator_process import Operator
 from tests.support.proxy import Call, LoseAnswer, Proxy, Stall, When, beyond, only
 from tests.support.waiting import holds, wait_for
 
-from nested_docker.domain.manifests.base import Owner
 from nested_docker.domain.manifests.secrets import key_set_id, value_digest
 from nested_docker.domain.names import FINALIZER, LABEL_NAME, LABEL_NAMESPACE, LABEL_UID, MANAGED_BY, WATCH_SELECTOR
-from nested_docker.domain.placement import Placement
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Owner
 
 PATIENCE = 40.0
 STRANGE = "c3RyYW5nZQ=="

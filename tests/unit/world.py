@@ -12,16 +12,17 @@ from tests.unit.factory import DEFAULTS, NOW, observed
 
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
-from nested_docker.domain import cleanup, names, pki
-from nested_docker.domain.children import Action, Apply, Create, Delete, Hold, Release
-from nested_docker.domain.cleanup import Free, Settled, Start
+from nested_docker.controller.trim import trim
+from nested_docker.domain import names, pki
 from nested_docker.domain.effective import OperatorDefaults
-from nested_docker.domain.manifests.base import Identity
 from nested_docker.domain.manifests.secrets import SecretManifest
+from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import DATA_DIGESTS, Contact, KeySet, Observed
-from nested_docker.domain.plan import Plan, plan
-from nested_docker.domain.pod_state import PodState
-from nested_docker.engine.trim import trim
+from nested_docker.domain.planning import node_cleanup as cleanup
+from nested_docker.domain.planning.child_diff import Action, Apply, Create, Delete, Hold, Release
+from nested_docker.domain.planning.node_cleanup import Free, Settled, Start
+from nested_docker.domain.planning.plan import Plan, plan
+from nested_docker.domain.planning.pod_state import PodState
 
 ENGINE = EngineStatus(
     version="28.5.2", api_version="1.51", storage_driver="overlay2", backing_filesystem="extfs", cgroup_version="2"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nested_docker.guard.removal import Removed
+    from nested_docker.guard.daemon.removal import Removed
 
 
 def cleanup(
@@ -16,8 +16,8 @@ def cleanup(
     log_level: Annotated[str, typer.Option(help="Least severity that is logged.")] = "INFO",
 ) -> None:
     """Remove containers, networks, volumes and images of one owner from a node; exit status 1 if something stays."""
-    from nested_docker.guard.removal import NotCleanError, remove_all
-    from nested_docker.idle.last_words import leave
+    from nested_docker.guard.daemon.removal import NotCleanError, remove_all
+    from nested_docker.idle.termination_log import leave
     from nested_docker.observability import logs
     from nested_docker.settings import LogFormat
 

@@ -37,7 +37,7 @@ def check(
     Exit code 0: all would pass, on the conditions that are listed; 1: at least one would be refused; 2: the input is
     wrong, and nothing was judged.
     """
-    from nested_docker.guard.rules import read_rules
+    from nested_docker.guard.rules_flag import read_rules
 
     try:
         judged_by = read_rules(rules)
@@ -61,8 +61,8 @@ def _request(line: str) -> tuple[str, str, bytes]:
 
 
 def _verdict(rules: GuardRules, method: str, target: str, body: bytes) -> tuple[bool, str]:
-    from nested_docker.guard import judge
-    from nested_docker.guard.refusal import Refusal
+    from nested_docker.guard import decision as judge
+    from nested_docker.guard.errors import Refusal
 
     asked = f"{method} {target}"
     try:

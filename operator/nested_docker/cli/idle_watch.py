@@ -18,7 +18,7 @@ def idle_watch(
     containers: Annotated[bool, typer.Option(help="Whether running containers count as use.")] = True,
 ) -> None:
     """End with status 0 when nothing has used the daemon for long enough, and with no other cause."""
-    from nested_docker.idle.last_words import idle_since, leave
+    from nested_docker.idle.termination_log import idle_since, leave
     from nested_docker.idle.watch import Options, watch
 
     # As process 1 of a container, a signal without a handler would be ignored; and being stopped is not being idle.

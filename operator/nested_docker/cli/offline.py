@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from nested_docker.api.meta import Enforcement
 from nested_docker.cli.manifests import Manifests, Wanted
-from nested_docker.domain.acceptance import Rejected, accept, overstepping
+from nested_docker.domain.admission.acceptance import Rejected, accept, overstepping
 from nested_docker.domain.effective import OperatorDefaults
-from nested_docker.domain.manifests.base import Owner
 from nested_docker.domain.modes import sysbox
 from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
+from nested_docker.domain.objects import Owner
 from nested_docker.domain.observed import NamespaceFacts, Observed
-from nested_docker.domain.reasons import Reason
+from nested_docker.domain.status.reasons import Reason
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 """Label that every namespace has, with its own name."""

@@ -18,7 +18,7 @@ from nested_docker.cli.documents import Document, read
 from nested_docker.cli.findings import Findings, Place, did_you_mean, shown
 from nested_docker.cli.manifests import Wanted, check_enforcement, sort_out
 from nested_docker.cli.strict import parse
-from nested_docker.domain.reasons import Reason
+from nested_docker.domain.status.reasons import Reason
 
 API_VERSION = f"cli.{GROUP}/v1alpha1"
 KIND = "PolicyTest"

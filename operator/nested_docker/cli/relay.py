@@ -95,6 +95,6 @@ def _handler(rules: str, uid: str, pod_uid: str) -> Handler:
     if not rules or not uid:
         raise ValueError("--guard-rules and --owner-uid belong together")
     from nested_docker.guard.proxy import Guard
-    from nested_docker.guard.rules import in_pod, read_rules
+    from nested_docker.guard.rules_flag import in_pod, read_rules
 
     return Guard(in_pod(read_rules(rules), pod_uid), uid)

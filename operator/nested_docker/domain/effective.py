@@ -15,7 +15,8 @@ from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec, StorageTy
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec, WorkloadSpec
 from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
-from nested_docker.domain import guarding, names
+from nested_docker.domain import guard_limits as guarding
+from nested_docker.domain import names
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from typing import Any
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain import names
-from nested_docker.domain.conditions import parse_timestamp
 from nested_docker.domain.manifests import secrets
-from nested_docker.domain.manifests.base import Identity, Manifest, Owner
 from nested_docker.domain.modes.base import ClusterFacts
-from nested_docker.domain.placement import Placement
-from nested_docker.domain.reasons import Reason
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Identity, Manifest, Owner
+from nested_docker.domain.status.conditions import parse_timestamp
+from nested_docker.domain.status.reasons import Reason
 
 DATA_DIGESTS = "dataDigests"
 """Where an observed Secret has the digests of its data; the data itself is never kept."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nested_docker.domain.placement import Placement
+from nested_docker.domain.object_names import Placement
 
 LIFETIME = timedelta(days=365)
 """Lifetime of certificates whose daemon has no deadline."""

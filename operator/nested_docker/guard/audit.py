@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from nested_docker.guard.refusal import Refusal
+from nested_docker.guard.errors import Refusal
 
 logger = logging.getLogger(f"{__package__}.audit")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.guard import GuardRules, Sharing
 from nested_docker.domain import images
-from nested_docker.guard.refusal import Absent, Refusal
+from nested_docker.guard.errors import Absent, Refusal
 
 LABEL_PREFIX = "nesteddocker.dev/"
 UID_LABEL = f"{LABEL_PREFIX}uid"

@@ -10,15 +10,19 @@ import h11
 from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.domain import quantities
-from nested_docker.guard import answers, audit, bodies, heads, judge
-from nested_docker.guard.conditions import Conditions, Resolved
-from nested_docker.guard.daemon import collect, document, escaped
-from nested_docker.guard.heads import Head
-from nested_docker.guard.http import Client, Peer, Prefixed
-from nested_docker.guard.making import Making
-from nested_docker.guard.query import encode
-from nested_docker.guard.refusal import CONFLICT, TOO_LARGE, Refusal
+from nested_docker.guard import audit
+from nested_docker.guard import decision as judge
+from nested_docker.guard.daemon.client import collect, document, escaped
+from nested_docker.guard.daemon.preconditions import Conditions, Resolved
+from nested_docker.guard.daemon.reservations import Making
+from nested_docker.guard.errors import CONFLICT, TOO_LARGE, Refusal
 from nested_docker.guard.routes import Body
+from nested_docker.guard.rules import responses as answers
+from nested_docker.guard.wire import headers as heads
+from nested_docker.guard.wire import strict_json as bodies
+from nested_docker.guard.wire.headers import Head
+from nested_docker.guard.wire.http import Client, Peer, Prefixed
+from nested_docker.guard.wire.query import encode
 from nested_docker.relay.handler import OpenUpstream, UpstreamError
 from nested_docker.relay.splice import splice
 from nested_docker.relay.streams import Stream, discard

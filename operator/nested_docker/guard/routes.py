@@ -7,11 +7,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nested_docker.guard import answers, builds, containers, images, lists, networks, volumes
-from nested_docker.guard.asked import Answer, Asked, Judge, Verdict
+from nested_docker.guard.errors import Absent, Refusal
+from nested_docker.guard.hints import BUILDKIT
+from nested_docker.guard.model import Answer, Asked, Judge, Verdict
 from nested_docker.guard.ownership import IMAGE_LABEL
-from nested_docker.guard.refusal import Absent, Refusal
-from nested_docker.guard.remedies import BUILDKIT
+from nested_docker.guard.rules import builds, containers, images, networks, volumes
+from nested_docker.guard.rules import filters as lists
+from nested_docker.guard.rules import responses as answers
 
 
 class Body(StrEnum):

@@ -11,8 +11,8 @@ from typing import Any
 import kopf
 
 from nested_docker.adapters.resources import RESOURCES
+from nested_docker.controller.admission_reviewer import Gatekeeper, Review
 from nested_docker.domain.ports import KubeError
-from nested_docker.engine.gatekeeper import Gatekeeper, Review
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Any
 import kopf
 
 from nested_docker.adapters.resources import RESOURCES
+from nested_docker.controller.cache import CHILD_KINDS, GOVERNING_KINDS
+from nested_docker.controller.routing import Router
 from nested_docker.domain.names import WATCH_SELECTOR
-from nested_docker.engine.cache import CHILD_KINDS, GOVERNING_KINDS
-from nested_docker.engine.routing import Router
 
 WATCHED = ("NestedDocker", *GOVERNING_KINDS, "Namespace", *CHILD_KINDS)
 

@@ -16,8 +16,8 @@ from nested_docker.adapters import dockerd
 from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.adapters.dockerd import DaemonClient
 from nested_docker.domain import names, pki
-from nested_docker.domain.manifests.base import Owner
-from nested_docker.domain.placement import Placement
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Owner
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

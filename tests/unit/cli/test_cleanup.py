@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from nested_docker.cli.app import app
 from nested_docker.cli.cleanup import summary
-from nested_docker.guard import removal
-from nested_docker.guard.removal import NotCleanError, Removed
-from nested_docker.idle import last_words
+from nested_docker.guard.daemon import removal
+from nested_docker.guard.daemon.removal import NotCleanError, Removed
+from nested_docker.idle import termination_log as last_words
 
 RUNNER = CliRunner()
 

@@ -23,10 +23,10 @@ from tests.unit.cli.objects import (
 
 from nested_docker.api.meta import Enforcement
 from nested_docker.cli.policy_check import check
-from nested_docker.domain.acceptance import Rejected, accept
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.observer import Observer
+from nested_docker.domain.admission.acceptance import Rejected, accept
 from nested_docker.domain.effective import OperatorDefaults
-from nested_docker.engine.cache import Cache
-from nested_docker.engine.observer import Observer
 
 
 def results(output: str) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from tests.unit.domain.test_manifests import FULL_ENGINE, WORKLOAD
 from tests.unit.factory import DEFAULTS, HOME, OWNER, class_spec, observed
 
 from nested_docker.api.meta import Mode
-from nested_docker.domain import allowance
-from nested_docker.domain.acceptance import Accepted, accept
+from nested_docker.domain.admission import class_overrides as allowance
+from nested_docker.domain.admission.acceptance import Accepted, accept
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext

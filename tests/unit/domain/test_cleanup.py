@@ -13,9 +13,10 @@ from tests.unit.factory import DEFAULTS, NOW, OWNER, class_spec
 from tests.unit.snapshot import matches_snapshot
 from tests.unit.world import World
 
-from nested_docker.domain import cleanup, names
-from nested_docker.domain.cleanup import RETRY, Free, Retry, Settled, Start, Step, Wait
-from nested_docker.engine.trim import trim
+from nested_docker.controller.trim import trim
+from nested_docker.domain import names
+from nested_docker.domain.planning import node_cleanup as cleanup
+from nested_docker.domain.planning.node_cleanup import RETRY, Free, Retry, Settled, Start, Step, Wait
 
 Manifest = dict[str, Any]
 KEY = (OWNER.namespace, OWNER.name)

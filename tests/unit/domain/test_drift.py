@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nested_docker.domain.drift import first_difference
+from nested_docker.domain.planning.drift import first_difference
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from tests.unit.factory import DEFAULTS, class_spec, observed, policy_spec
 from tests.unit.world import EVERYTHING, World
 
 from nested_docker.api.meta import Enforcement, Mode, Status
-from nested_docker.domain.acceptance import Accepted, Rejected, accept
-from nested_docker.domain.reasons import Reason, Type
+from nested_docker.domain.admission.acceptance import Accepted, Rejected, accept
+from nested_docker.domain.status.reasons import Reason, Type
 
 PSA = "pod-security.kubernetes.io/enforce"
 DENYING = {"everything": policy_spec(allowedModes=["Sysbox"])}

@@ -14,13 +14,13 @@ from tests.unit.world import World
 
 from nested_docker.api.meta import Enforcement, Status
 from nested_docker.domain import names
-from nested_docker.domain.children import Create, Hold
-from nested_docker.domain.cleanup import Settled
 from nested_docker.domain.effective import Change, Origin, first_change
 from nested_docker.domain.manifests.secrets import SecretManifest
 from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
 from nested_docker.domain.observed import NamespaceFacts
-from nested_docker.domain.reasons import Type
+from nested_docker.domain.planning.child_diff import Create, Hold
+from nested_docker.domain.planning.node_cleanup import Settled
+from nested_docker.domain.status.reasons import Type
 
 HOST_SOCKET = {"mode": "HostSocket"}
 WORKLOAD = {"workload": {"containers": [{"name": "job", "image": "docker:28-cli"}]}}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nested_docker.api.meta import Quantity, ResourceRequirements
 from nested_docker.api.v1alpha1.guard import GuardRules, Resources
 from nested_docker.domain import quantities
-from nested_docker.domain.guarding import narrowed
+from nested_docker.domain.guard_limits import narrowed
 
 CPUS = st.sampled_from(["100m", "1", "1500m", "2", "16"])
 MEMORIES = st.sampled_from(["64Mi", "1Gi", "1500M", "2Gi", "1Ti"])

@@ -12,7 +12,7 @@ from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain.modes.dockerd import engine_hazards
-from nested_docker.domain.transitions import transitions
+from nested_docker.domain.status.events import transitions
 
 
 def types(**engine: object) -> list[str]:

@@ -13,7 +13,7 @@ from tests.unit.snapshot import matches_snapshot
 
 from nested_docker.api.meta import Mode
 from nested_docker.domain import names, pki
-from nested_docker.domain.acceptance import Accepted, accept
+from nested_docker.domain.admission.acceptance import Accepted, accept
 from nested_docker.domain.manifests import secrets, storage
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import laid_over, pod

@@ -14,12 +14,12 @@ from tests.unit.world import Crashed, World
 
 from nested_docker.api.meta import Status
 from nested_docker.domain import names
-from nested_docker.domain.children import Create
-from nested_docker.domain.manifests.base import Identity
 from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
+from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import Refusal
-from nested_docker.domain.plan import plan
-from nested_docker.domain.reasons import Reason, Type
+from nested_docker.domain.planning.child_diff import Create
+from nested_docker.domain.planning.plan import plan
+from nested_docker.domain.status.reasons import Reason, Type
 
 
 def ready(world: World) -> tuple[str, str, str]:

@@ -18,20 +18,20 @@ from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.api.v1alpha1.nested_docker import ClientPeer, SecretTemplate
 from nested_docker.domain import names, pki
-from nested_docker.domain.acceptance import Accepted, Rejected, accept
-from nested_docker.domain.children import Create, Hold, Release
+from nested_docker.domain.admission.acceptance import Accepted, Rejected, accept
 from nested_docker.domain.effective import resolve
 from nested_docker.domain.manifests import secrets
-from nested_docker.domain.manifests.base import Identity, Owner
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Identity, Owner
 from nested_docker.domain.observed import DATA_DIGESTS, NamespaceFacts, Observed, Ownership
-from nested_docker.domain.placement import Placement
-from nested_docker.domain.plan import plan
-from nested_docker.domain.reasons import Reason, Type
+from nested_docker.domain.planning.child_diff import Create, Hold, Release
+from nested_docker.domain.planning.plan import plan
+from nested_docker.domain.status.reasons import Reason, Type
 
 PSA = "pod-security.kubernetes.io/enforce"
 DIND = {"mode": "Dind"}

@@ -12,8 +12,8 @@ from tests.unit.factory import policy_spec
 
 from nested_docker.api.meta import LabelSelector, Mode
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
-from nested_docker.domain.policy import judge
-from nested_docker.domain.request import Request
+from nested_docker.domain.admission.grant_request import Request
+from nested_docker.domain.admission.policy import judge
 
 
 def request(**fields: object) -> Request:

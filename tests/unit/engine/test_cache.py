@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from nested_docker.domain.manifests.base import Identity
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.routing import Router
+from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain.names import LABEL_NAME, LABEL_NAMESPACE
-from nested_docker.engine.cache import Cache
-from nested_docker.engine.queue import WorkQueue
-from nested_docker.engine.routing import Router
+from nested_docker.domain.objects import Identity
 
 
 def obj(name: str, version: int = 1, uid: str = "u", **fields: Any) -> dict[str, Any]:

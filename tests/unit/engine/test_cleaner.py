@@ -11,12 +11,12 @@ from tests.unit.engine.test_pod_namespace import Silent, WatchedKube
 from tests.unit.factory import DEFAULTS
 
 from nested_docker.adapters.certificates import CertificateMaker
+from nested_docker.controller.cleaner import Cleaner
+from nested_docker.controller.daemon_prober import Contacts
+from nested_docker.controller.reconciler import Reconciler
 from nested_docker.domain import names
-from nested_docker.domain.cleanup import RETRY
+from nested_docker.domain.planning.node_cleanup import RETRY
 from nested_docker.domain.ports import KubeError
-from nested_docker.engine.cleaner import Cleaner
-from nested_docker.engine.contacts import Contacts
-from nested_docker.engine.reconciler import Reconciler
 
 KEY = ("team-a", "build")
 OWNER = "uid-NestedDocker-build"

@@ -9,13 +9,13 @@ from tests.unit.engine.fakes import FakeKube
 from tests.unit.factory import DEFAULTS
 
 from nested_docker.api.v1alpha1 import API_VERSION
+from nested_docker.controller.admission_reviewer import Gatekeeper, Review, Verdict
+from nested_docker.controller.audit import Audit
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.routing import Router
+from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain.ports import KubeError
-from nested_docker.domain.reasons import Reason
-from nested_docker.engine.audit import Audit
-from nested_docker.engine.cache import Cache
-from nested_docker.engine.gatekeeper import Gatekeeper, Review, Verdict
-from nested_docker.engine.queue import WorkQueue
-from nested_docker.engine.routing import Router
+from nested_docker.domain.status.reasons import Reason
 
 ALICE = {"username": "alice", "groups": ["dev"], "uid": "1", "extra": {"scopes": ["a"]}}
 GRANT = {"namespaceSelector": {}, "allowedClasses": ["standard", "later"], "allowedModes": ["Dind", "Sysbox"]}

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from tests.unit.engine.fakes import FakeClock, FakeKube
 
+from nested_docker.controller.leader import Leader, NotLeader
+from nested_docker.controller.lease_fence import Fenced
 from nested_docker.domain.ports import KubeError
-from nested_docker.engine.fence import Fenced
-from nested_docker.engine.leader import Leader, NotLeader
 
 LEASE = ("Lease", "ns", "operator")
 

@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nested_docker.engine.queue import Backoff, Key, Priority, WorkQueue
+from nested_docker.controller.workqueue import Backoff, Key, Priority, WorkQueue
 
 
 def key(name: str) -> Key:

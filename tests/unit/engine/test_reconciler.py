@@ -12,11 +12,11 @@ from tests.unit.factory import DEFAULTS
 from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.daemon_prober import Contacts
+from nested_docker.controller.errors import Refused
+from nested_docker.controller.reconciler import Reconciler
 from nested_docker.domain.ports import KubeError
-from nested_docker.engine.cache import Cache
-from nested_docker.engine.contacts import Contacts
-from nested_docker.engine.errors import Refused
-from nested_docker.engine.reconciler import Reconciler
 
 KEY = ("team-a", "build")
 

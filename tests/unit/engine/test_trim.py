@@ -9,13 +9,14 @@ from tests.unit.factory import DEFAULTS, HOME, NOW, class_spec, policy_spec
 
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerSpec
-from nested_docker.domain import cleanup, names
-from nested_docker.domain.cleanup import Start
+from nested_docker.controller.trim import trim
+from nested_docker.domain import names
 from nested_docker.domain.effective import resolve
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
-from nested_docker.engine.trim import trim
+from nested_docker.domain.planning import node_cleanup as cleanup
+from nested_docker.domain.planning.node_cleanup import Start
 
 WORKLOAD = {"workload": {"containers": [{"name": "job", "image": "i", "args": ["--owner-uid=forged"]}]}}
 

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard import judge
-from nested_docker.guard.asked import Verdict
-from nested_docker.guard.refusal import Refusal
+from nested_docker.guard import decision as judge
+from nested_docker.guard.errors import Refusal
+from nested_docker.guard.model import Verdict
 
 UID = "11111111-2222-3333-4444-555555555555"
 

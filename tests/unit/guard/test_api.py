@@ -13,9 +13,11 @@ import pytest
 from tests.unit.guard.asking import OPEN, UID, refused
 
 from nested_docker.api.meta import Enforcement
-from nested_docker.guard import containers, endpoints, judge, mounts, networks, resources, routes, volumes
-from nested_docker.guard.asked import Asked
-from nested_docker.guard.refusal import Refusal
+from nested_docker.guard import decision as judge
+from nested_docker.guard import routes
+from nested_docker.guard.errors import Refusal
+from nested_docker.guard.model import Asked
+from nested_docker.guard.rules import containers, endpoints, mounts, networks, resources, volumes
 
 API = json.loads((Path(__file__).parent / "api.json").read_text())
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nested_docker.guard.bodies import MAX_BODY, fold, parse, write
-from nested_docker.guard.refusal import Refusal
+from nested_docker.guard.errors import Refusal
+from nested_docker.guard.wire.strict_json import MAX_BODY, fold, parse, write
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nested_docker.guard.canonical import MAX_TARGET, canonical
-from nested_docker.guard.refusal import Refusal
+from nested_docker.guard.errors import Refusal
+from nested_docker.guard.wire.target import MAX_TARGET, canonical
 
 
 @pytest.mark.parametrize(

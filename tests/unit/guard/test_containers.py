@@ -9,7 +9,7 @@ import pytest
 from tests.unit.guard.asking import OPEN, UID, created, not_created, passes, refused, rules
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.asked import Room, Usage
+from nested_docker.guard.model import Room, Usage
 from nested_docker.guard.ownership import UID_LABEL, Kind, Need, Reference
 
 WHAT_THE_CLI_SENDS: dict[str, Any] = {

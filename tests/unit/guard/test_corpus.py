@@ -6,8 +6,9 @@ import pytest
 from tests.guard.corpus import ATTACKS, Attack
 from tests.unit.guard.asking import OPEN, UID
 
-from nested_docker.guard import bodies, judge
-from nested_docker.guard.refusal import Refusal
+from nested_docker.guard import decision as judge
+from nested_docker.guard.errors import Refusal
+from nested_docker.guard.wire import strict_json as bodies
 
 ALONE = [attack for attack in ATTACKS if not attack.needs_daemon and "{victim}" not in attack.target]
 

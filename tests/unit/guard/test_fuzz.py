@@ -10,8 +10,8 @@ from tests.unit.guard.asking import OPEN, UID
 from tests.unit.guard.test_proxy import FULL, Played, guarded, request
 from tests.unit.relay.peers import Neighbourhood, read_all
 
-from nested_docker.guard import judge
-from nested_docker.guard.refusal import Refusal
+from nested_docker.guard import decision as judge
+from nested_docker.guard.errors import Refusal
 
 ROUNDS = 1000
 

@@ -8,7 +8,7 @@ from typing import Any
 import h11
 import pytest
 
-from nested_docker.guard.http import Client
+from nested_docker.guard.wire.http import Client
 from nested_docker.relay.streams import PlainStream
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.unit.guard.asking import OPEN, UID, passes, refused
 
-from nested_docker.guard import answers
 from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL
+from nested_docker.guard.rules import responses as answers
 
 OWN = f"{UID_LABEL}={UID}"
 MINE, THEIRS = {"Labels": {UID_LABEL: UID}}, {"Labels": {UID_LABEL: "other"}}

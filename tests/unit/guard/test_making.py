@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from nested_docker.guard.asked import Room
-from nested_docker.guard.making import Making
+from nested_docker.guard.daemon.reservations import Making
+from nested_docker.guard.errors import Refusal
+from nested_docker.guard.model import Room
 from nested_docker.guard.ownership import Kind
-from nested_docker.guard.refusal import Refusal
 
 CONTAINER = Room(Kind.CONTAINER)
 

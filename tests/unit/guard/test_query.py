@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nested_docker.guard.query import encode, one, parse, truth
-from nested_docker.guard.refusal import Refusal
+from nested_docker.guard.errors import Refusal
+from nested_docker.guard.wire.query import encode, one, parse, truth
 
 KNOWN = frozenset({"a", "b", "t", "all"})
 

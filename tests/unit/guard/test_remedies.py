@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.unit.guard.asking import not_created, passes, refused, rules
 
-from nested_docker.guard.remedies import BUILDKIT, RYUK
+from nested_docker.guard.hints import BUILDKIT, RYUK
 
 
 def test_buildx_is_told_wherever_its_builder_ends() -> None:

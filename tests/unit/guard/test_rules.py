@@ -14,10 +14,10 @@ from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.cli.app import app
 from nested_docker.guard import audit
+from nested_docker.guard.errors import Absent, Refusal
 from nested_docker.guard.ownership import UID_LABEL, Kind
 from nested_docker.guard.proxy import Guard
-from nested_docker.guard.refusal import Absent, Refusal
-from nested_docker.guard.rules import in_pod, load
+from nested_docker.guard.rules_flag import in_pod, load
 
 PRIVILEGED = {"Image": "busybox", "HostConfig": {"Privileged": True}}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from nested_docker.idle.last_words import idle_since, leave
+from nested_docker.idle.termination_log import idle_since, leave
 from nested_docker.idle.watch import Options, connections, in_use, watch
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker import ClientPeer
 from nested_docker.domain import names
-from nested_docker.domain.manifests.base import Manifest, child
-from nested_docker.domain.placement import Placement
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Manifest, child
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 

@@ -8,9 +8,9 @@ from typing import Any
 from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, WorkloadContainer
 from nested_docker.domain import names
 from nested_docker.domain.manifests import storage
-from nested_docker.domain.manifests.base import Manifest, child
 from nested_docker.domain.modes.base import ModeBehaviour, PodContext
 from nested_docker.domain.modes.dockerd import IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_DIRECTORY, SOCKET_GID
+from nested_docker.domain.objects import Manifest, child
 from nested_docker.domain.pki import CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY
 
 GRACE_SECONDS = 30

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
 from nested_docker.domain import names, pki
-from nested_docker.domain.manifests.base import Identity, Manifest, Owner, child
-from nested_docker.domain.placement import Placement
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Identity, Manifest, Owner, child
 
 CERT_PATH = "/certs/client"
 """Where the recipes mount the files Secret, and so what DOCKER_CERT_PATH says."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nested_docker.domain import names
-from nested_docker.domain.manifests.base import Manifest, child
-from nested_docker.domain.placement import Placement
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Manifest, child
 
 
 def service(placement: Placement, key_set: str) -> Manifest:

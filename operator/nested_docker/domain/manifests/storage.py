@@ -11,8 +11,8 @@ from nested_docker.api.v1alpha1.engine import (
     StorageSpec,
     StorageType,
 )
-from nested_docker.domain.manifests.base import Manifest, child
-from nested_docker.domain.placement import Placement
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Manifest, child
 
 
 def data_volume(placement: Placement, storage: StorageSpec) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Protocol
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults
-from nested_docker.domain.manifests.base import Manifest
-from nested_docker.domain.placement import Placement
-from nested_docker.domain.reasons import Reason
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Manifest
+from nested_docker.domain.status.reasons import Reason
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, EngineStatus, Ha
 from nested_docker.domain import names
 from nested_docker.domain.daemon_json import daemon_json
 from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.manifests.base import Manifest
 from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.objects import Manifest
 
 CONTAINER = "daemon"
 IDLE_WATCH = "idle-watch"

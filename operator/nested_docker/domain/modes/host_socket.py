@@ -10,7 +10,6 @@ from nested_docker.api.v1alpha1.guard import POD_UID, GuardRules
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain import names
 from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.manifests.base import Manifest
 from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
 from nested_docker.domain.modes.dockerd import (
     CONTAINER,
@@ -21,7 +20,8 @@ from nested_docker.domain.modes.dockerd import (
     SOCKET_GID,
     probes,
 )
-from nested_docker.domain.reasons import Reason
+from nested_docker.domain.objects import Manifest
+from nested_docker.domain.status.reasons import Reason
 
 NODE_SOCKET = "/run/node/docker.sock"
 """Where the relay's container has the node's socket."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.manifests.base import Manifest
 from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards
-from nested_docker.domain.reasons import Reason
+from nested_docker.domain.objects import Manifest
+from nested_docker.domain.status.reasons import Reason
 
 RUNTIME_CLASS = "sysbox-runc"
 NODE_LABEL, NODE_LABEL_VALUE = "sysbox-runtime", "running"

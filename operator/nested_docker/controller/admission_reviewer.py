@@ -1,0 +1,186 @@
+"""The first door: a request is judged before it is stored, by the word of every door, and its requester with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from nested_docker.api.meta import Enforcement
+from nested_docker.api.v1alpha1 import NestedDockerSpec
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.observer import Observer
+from nested_docker.controller.routing import Router
+from nested_docker.domain.admission import authorization
+from nested_docker.domain.admission.acceptance import Accepted, Rejected, accept, enforcement, overstepping
+from nested_docker.domain.admission.authorization import Access
+from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.observed import Observed
+from nested_docker.domain.ports import Kube
+from nested_docker.domain.status.reasons import Reason, Trait
+
+
+@dataclass(frozen=True)
+class Review:
+    """A request to the API server that waits for a verdict.
+
+    Attributes:
+        user: `userInfo` of the AdmissionReview.
+        obj: the NestedDocker as it would be stored.
+        old: as it is stored; None: it is new.
+        dry_run: whether it would not be stored anyway.
+    """
+
+    user: Mapping[str, Any]
+    obj: Mapping[str, Any]
+    old: Mapping[str, Any] | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a request.
+
+    Attributes:
+        allowed: whether it may be stored.
+        reason: why, in one word.
+        message: why not, for the requester.
+        warnings: what the requester is told although it is allowed.
+        accepted: what it comes to; None: it was not accepted.
+    """
+
+    allowed: bool
+    reason: Reason
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    accepted: Accepted | None = None
+
+
+@dataclass
+class Gatekeeper:
+    """Judges requests.
+
+    Attributes:
+        cache: what is known of the cluster.
+        router: takes in what a fresh look brings.
+        kube: asked for rights, and for a fresh look before anything is denied.
+        defaults: the operator's.
+        told: called with every review and its verdict, for the records.
+    """
+
+    cache: Cache
+    router: Router
+    kube: Kube
+    defaults: OperatorDefaults
+    told: Callable[[Review, Verdict], None]
+    observer: Observer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.observer = Observer(self.cache)
+
+    async def judge(self, review: Review) -> Verdict:
+        """The verdict on a request.
+
+        Raises:
+            KubeError: the API server could not be asked; the request must not pass.
+        """
+        verdict = await self._judge(review)
+        self.told(review, verdict)
+        return verdict
+
+    async def _judge(self, review: Review) -> Verdict:
+        if review.old is not None and review.old.get("spec") == review.obj.get("spec"):
+            return Verdict(allowed=True, reason=Reason.GRANTED)
+        observed, outcome = await self._outcome(review.obj)
+        if isinstance(outcome, Rejected):
+            if not outcome.reason.has(Trait.MAY_PASS):
+                return Verdict(allowed=False, reason=outcome.reason, message=outcome.message)
+            return await self._with_rights(review, observed, outcome)
+        overstepped = overstepping(observed, outcome, self.defaults)
+        if overstepped is not None:
+            return Verdict(allowed=False, reason=overstepped.reason, message=overstepped.message)
+        return await self._with_rights(review, observed, outcome)
+
+    async def _outcome(self, obj: Mapping[str, Any]) -> tuple[Observed, Accepted | Rejected]:
+        """Judged by what is known, and by what there is now before the answer is no: a watch may lag behind."""
+        namespace = obj["metadata"]["namespace"]
+        if self.cache.get("Namespace", "", namespace) is not None:
+            observed = self.observer.candidate(obj)
+            outcome = accept(observed, self.defaults)
+            if isinstance(outcome, Accepted) and outcome.reason == Reason.GRANTED:
+                return observed, outcome
+        await self._look_again(namespace)
+        observed = self.observer.candidate(obj)
+        return observed, accept(observed, self.defaults)
+
+    async def _look_again(self, namespace: str) -> None:
+        found = await self.kube.get("Namespace", None, namespace)
+        if found is not None:
+            self.router.seen("Namespace", found)
+        for kind in ("NestedDockerClass", "NestedDockerPolicy"):
+            for obj in await self.kube.list(kind):
+                self.router.seen(kind, obj)
+
+    async def _with_rights(self, review: Review, observed: Observed, outcome: Accepted | Rejected) -> Verdict:
+        """The requester's own rights, for what has not been refused for other reasons."""
+        spec = NestedDockerSpec.model_validate(review.obj.get("spec", {}))
+        namespace = observed.owner.namespace
+        needed = [
+            authorization.to_use(observed.class_name, namespace),
+            *authorization.borrowed(spec, _before(review.old), namespace),
+        ]
+        answers = await asyncio.gather(*(self._has(review.user, access) for access in needed))
+        missing = [access for access, has in zip(needed, answers, strict=True) if not has]
+        level = enforcement(observed, self.defaults)
+        warnings = []
+        if missing and missing[0].verb == authorization.USE and level != Enforcement.ENFORCE:
+            lenient = missing.pop(0)
+            warnings.append(lenient.told(_name(review.user)))
+        if missing:
+            message = "; ".join(access.told(_name(review.user)) for access in missing)
+            return Verdict(allowed=False, reason=Reason.NOT_PERMITTED, message=message)
+        if isinstance(outcome, Rejected) or outcome.reason != Reason.GRANTED:
+            warnings.append(outcome.message)
+        return Verdict(
+            allowed=True,
+            reason=outcome.reason,
+            warnings=() if level == Enforcement.AUDIT and isinstance(outcome, Accepted) else tuple(warnings),
+            accepted=outcome if isinstance(outcome, Accepted) else None,
+        )
+
+    async def _has(self, user: Mapping[str, Any], access: Access) -> bool:
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "metadata": {},
+            "spec": {
+                "user": user.get("username", ""),
+                "groups": user.get("groups", []),
+                "uid": user.get("uid", ""),
+                "extra": user.get("extra", {}),
+                "resourceAttributes": {
+                    "verb": access.verb,
+                    "group": access.group,
+                    "resource": access.resource,
+                    "namespace": access.namespace,
+                    "name": access.name,
+                },
+            },
+        }
+        answer = await self.kube.create(review)
+        return answer["status"].get("allowed") is True
+
+
+def _before(old: Mapping[str, Any] | None) -> NestedDockerSpec | None:
+    """What stood before; what cannot be read any more lends nothing."""
+    try:
+        return None if old is None else NestedDockerSpec.model_validate(old.get("spec", {}))
+    except ValidationError:
+        return None
+
+
+def _name(user: Mapping[str, Any]) -> str:
+    return str(user.get("username", "")) or "an unnamed user"

@@ -1,0 +1,101 @@
+"""Who was granted or denied what: a log line and a count for each decision, at each door."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nested_docker.controller.admission_reviewer import Review, Verdict
+from nested_docker.controller.cache import Cache
+from nested_docker.domain.ports import Recorder
+from nested_docker.domain.status.reasons import Trait, traits_of
+
+logger = logging.getLogger("nested_docker.audit")
+
+Count = Callable[[str, str, str, str], None]
+"""Counts a decision: door, outcome, reason, mode."""
+
+
+class Audit:
+    """Keeps the record. As a `Recorder` it passes everything on, and takes note of what is a decision.
+
+    Args:
+        recorder: of Events.
+        cache: where class and policy are looked up, for their generations.
+        count: the metric.
+    """
+
+    def __init__(self, recorder: Recorder, cache: Cache, count: Count) -> None:
+        self._recorder, self._cache, self._count = recorder, cache, count
+
+    def record(self, regarding: Mapping[str, Any], type_: str, reason: str, message: str) -> None:
+        """Tell of something, and take note if the reconciler has decided something by it."""
+        self._recorder.record(regarding, type_, reason, message)
+        traits = traits_of(reason)
+        if not traits & (Trait.GRANT | Trait.DENIAL):
+            return
+        known = self._cache.get("NestedDocker", regarding["namespace"], regarding["name"]) or {}
+        status = known.get("status", {})
+        self._note(
+            "reconcile",
+            outcome="granted" if Trait.GRANT in traits else "denied",
+            reason=reason,
+            message=message,
+            namespace=regarding["namespace"],
+            nested_docker=regarding["name"],
+            uid=regarding["uid"],
+            mode=status.get("mode") or known.get("spec", {}).get("mode", ""),
+            class_name=status.get("className", ""),
+            policy=status.get("policyName", ""),
+            until=status.get("expirationTime", ""),
+        )
+
+    def admitted(self, review: Review, verdict: Verdict) -> None:
+        """Take note of what admission has decided, and for whom."""
+        metadata, spec = review.obj["metadata"], review.obj.get("spec", {})
+        accepted = verdict.accepted
+        self._note(
+            "admission",
+            outcome="granted" if verdict.allowed else "denied",
+            reason=verdict.reason,
+            message=verdict.message or "; ".join(verdict.warnings),
+            user=review.user.get("username", ""),
+            dry_run=review.dry_run,
+            namespace=metadata["namespace"],
+            nested_docker=metadata.get("name", ""),
+            uid=metadata.get("uid", ""),
+            mode=accepted.effective.mode if accepted else spec.get("mode", ""),
+            class_name=accepted.class_name if accepted else spec.get("className", ""),
+            policy=accepted.policy if accepted else "",
+            lifetime_seconds=accepted.lifetime_seconds if accepted else None,
+        )
+
+    def _note(
+        self,
+        door: str,
+        *,
+        outcome: str,
+        reason: str,
+        message: str,
+        mode: str,
+        class_name: str,
+        policy: str,
+        **more: Any,
+    ) -> None:
+        self._count(door, outcome, reason, mode)
+        fields = {
+            "door": door,
+            "outcome": outcome,
+            "reason": reason,
+            "mode": mode,
+            "class": class_name,
+            "class_generation": self._generation("NestedDockerClass", class_name),
+            "policy": policy,
+            "policy_generation": self._generation("NestedDockerPolicy", policy),
+        }
+        logger.info("%s at %s: %s", outcome, door, message or reason, extra=fields | more)
+
+    def _generation(self, kind: str, name: str) -> int | None:
+        known = self._cache.get(kind, "", name)
+        return known["metadata"].get("generation") if known else None

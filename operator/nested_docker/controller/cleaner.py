@@ -1,0 +1,168 @@
+"""Removes from nodes what was made there through the guard, once its pod has ended."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from functools import partial
+
+from nested_docker.api.v1alpha1 import API_VERSION
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.workqueue import Key
+from nested_docker.domain import names
+from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.objects import Identity, Manifest
+from nested_docker.domain.planning import node_cleanup as cleanup
+from nested_docker.domain.planning.node_cleanup import Free, Retry, Settled, Start, Step, Wait
+from nested_docker.domain.planning.pod_state import PodState
+from nested_docker.domain.ports import Clock, Kube, KubeError, Recorder
+from nested_docker.domain.status.reasons import Reason
+
+logger = logging.getLogger(__name__)
+
+TOLD = {
+    Settled.NODE_GONE: ("Warning", Reason.NODE_GONE, "node {node} is gone: what was made there cannot be removed"),
+    Settled.CLEAN: ("Normal", Reason.CLEANED_UP, "node {node} is clean again: {result}"),
+}
+"""What is worth an Event."""
+
+
+class Cleaner:
+    """Sees to pods that have ended and may have left something on their nodes; their NestedDocker may be gone.
+
+    Nothing is remembered between two calls: what remains to be done stands in the pods themselves.
+    """
+
+    def __init__(self, kube: Kube, cache: Cache, recorder: Recorder, clock: Clock, defaults: OperatorDefaults) -> None:
+        self._kube, self._cache, self._recorder, self._clock = kube, cache, recorder, clock
+        self._defaults = defaults
+
+    async def clean(self, key: Key) -> datetime | None:
+        """Take the next step for each of a NestedDocker's pods.
+
+        Returns:
+            When to look again at the latest; None: when something happens.
+
+        Raises:
+            KubeError: the API server did not do its part; try again later.
+        """
+        owing = cleanup.owing(self._cache.children(key).items())
+        pods = {cleanup.identity(pod, self._defaults): pod for _, pod in owing}
+        looks: list[datetime | None] = []
+        troubles: list[KubeError] = []
+        for mine, pod in pods.items():
+            try:
+                looks.append(await self._see_to(key, mine, pod, [*pods.values()]))
+            except KubeError as error:  # which is no reason to leave other nodes as they are
+                troubles.append(error)
+        for mine, found in self._cache.cleanups(key).items():
+            if not any(mine == wanted and cleanup.owes(self._now(pod)) for wanted, pod in pods.items()):
+                await self._remove(mine, found)
+        if troubles:
+            raise troubles[0]
+        return min((look for look in looks if look is not None), default=None)
+
+    async def _see_to(self, key: Key, mine: Identity, pod: Manifest, owing: list[Manifest]) -> datetime | None:
+        found = self._cache.cleanups(key).get(mine)
+        match await self._step(key, pod, found, [other for other in owing if other is not pod]):
+            case Wait(until):
+                return until
+            case Start(manifest):
+                await self._start(key, pod, manifest)
+            case Retry():
+                assert found is not None  # noqa: S101 - narrows the type: there is one to try again
+                await self._remove(mine, found)
+            case Free(settled):
+                await self._free(key, pod, settled, found)
+        return None
+
+    async def _step(self, key: Key, pod: Manifest, found: Manifest | None, others: list[Manifest]) -> Step:
+        """The next step. Before a node counts as gone the API server is asked, not the cache."""
+        node = PodState(pod).node
+        exists = self._cache.get("Node", "", node) is not None
+        decide = partial(
+            cleanup.step,
+            pod,
+            found,
+            owner=key,
+            others=others,
+            now=self._clock.now(),
+            defaults=self._defaults,
+        )
+        next_ = decide(node_exists=exists)
+        if next_ == Free(Settled.NODE_GONE) and await self._kube.list("Node", fields=f"metadata.name={node}"):
+            return decide(node_exists=True)
+        return next_
+
+    async def _start(self, key: Key, pod: Manifest, manifest: Manifest) -> None:
+        try:
+            self._cache.put(await self._kube.create(manifest), "Pod")
+        except KubeError as error:
+            if error.reason == "AlreadyExists" and await self._finds(key, Identity.of(manifest)):
+                return
+            message = (
+                f"what was made on node {PodState(pod).node} cannot be removed, since the cleanup pod cannot be made: "
+                f"{error.message.rstrip('.')}. It is tried again from time to time"
+            )
+            self._tell(key, pod, "Warning", Reason.CLEANUP_FAILED, message)
+            raise
+
+    async def _finds(self, key: Key, mine: Identity) -> bool:
+        """Whether a cleanup pod that nobody knew of is one by an answer that was lost, or gone again."""
+        return not await self._look_up(mine) or mine in self._cache.cleanups(key)
+
+    async def _free(self, key: Key, pod: Manifest, settled: Settled, found: Manifest | None) -> None:
+        metadata = pod["metadata"]
+        kept = [finalizer for finalizer in metadata["finalizers"] if finalizer != names.FINALIZER]
+        head = {name: metadata[name] for name in ("name", "namespace", "resourceVersion")}
+        freed = {"apiVersion": "v1", "kind": "Pod", "metadata": head | {"finalizers": kept}}
+        try:
+            written = await self._kube.set_finalizers(freed)
+        except KubeError as error:
+            if error.status == 404:
+                self._cache.remove(pod, "Pod")
+                return
+            if error.status == 409:  # somebody has written it meanwhile, and the watch has not told yet
+                await self._look_up(Identity.of(pod))
+            raise
+        self._cache.put(written, "Pod")
+        if settled in TOLD:
+            type_, reason, message = TOLD[settled]
+            result = _last_words(found) if found is not None else ""
+            self._tell(key, pod, type_, reason, message.format(node=PodState(pod).node, result=result))
+
+    async def _look_up(self, identity: Identity) -> bool:
+        """Know an object as it is now; whether it is there."""
+        found = await self._kube.get(identity.kind, identity.namespace, identity.name)
+        if found is not None:
+            self._cache.put(found, identity.kind)
+        return found is not None
+
+    async def _remove(self, identity: Identity, found: Manifest) -> None:
+        if "deletionTimestamp" not in found["metadata"]:
+            await self._kube.delete(identity.kind, identity.namespace, identity.name, found["metadata"]["uid"])
+
+    def _now(self, pod: Manifest) -> Manifest:
+        """A pod as it is known after what has just been done; one that is gone owes nothing."""
+        metadata = pod["metadata"]
+        return self._cache.get("Pod", metadata["namespace"], metadata["name"]) or {"metadata": {}}
+
+    def _tell(self, key: Key, pod: Manifest, type_: str, reason: Reason, message: str) -> None:
+        """Tell of it on the NestedDocker, or on the pod where that is gone."""
+        owner = self._cache.get("NestedDocker", *key)
+        if owner is not None and owner["metadata"]["uid"] == cleanup.owner_uid(pod):
+            regarding = {"apiVersion": API_VERSION, "kind": "NestedDocker", **_reference(owner)}
+        else:
+            regarding = {"apiVersion": "v1", "kind": "Pod", **_reference(pod)}
+        self._recorder.record(regarding, type_, reason, message)
+        logger.info("%s: %s", reason, message, extra={"namespace": key[0], "nested_docker": key[1]})
+
+
+def _reference(obj: Manifest) -> dict[str, str]:
+    return {key: obj["metadata"][key] for key in ("name", "namespace", "uid")}
+
+
+def _last_words(cleanup_pod: Manifest) -> str:
+    statuses = cleanup_pod.get("status", {}).get("containerStatuses", [])
+    words = (status.get("state", {}).get("terminated", {}).get("message", "") for status in statuses)
+    return next((word.strip() for word in words if word), "nothing was left")

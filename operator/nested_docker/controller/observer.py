@@ -1,0 +1,128 @@
+"""From the cache to the snapshot that a plan is made from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from nested_docker.api.meta import KubeModel
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
+from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.workqueue import Key
+from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
+from nested_docker.domain.objects import Identity, Owner
+from nested_docker.domain.observed import NamespaceFacts, Observed
+from nested_docker.domain.status.conditions import parse_timestamp
+
+logger = logging.getLogger(__name__)
+
+Manifest = dict[str, Any]
+
+NEVER = "1970-01-01T00:00:00Z"
+"""Creation of what the API server has not stored yet, where it does not say."""
+Spec = TypeVar("Spec", bound=KubeModel)
+
+
+@dataclass(frozen=True)
+class _Governing:
+    """What concerns many NestedDockers, read once per version of it."""
+
+    version: int
+    classes: Mapping[str, NestedDockerClassSpec]
+    default_classes: tuple[str, ...]
+    policies: Mapping[str, NestedDockerPolicySpec]
+    cluster: ClusterFacts
+
+
+class Observer:
+    """Reads snapshots from the cache."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._governing = self._read_governing()
+
+    def observe(self, key: Key) -> Observed | None:
+        """The NestedDocker as it is known now; None: it is not there."""
+        obj = self._cache.get("NestedDocker", *key)
+        return None if obj is None else self._look_at(obj, self._cache.children(key))
+
+    def candidate(self, obj: Mapping[str, Any]) -> Observed:
+        """A NestedDocker that is only asked for yet, and so has no children."""
+        return self._look_at(obj, {})
+
+    def _look_at(self, obj: Mapping[str, Any], children: Mapping[Identity, Manifest]) -> Observed:
+        metadata, status = obj["metadata"], _status(obj)
+        namespace = self._cache.get("Namespace", "", metadata["namespace"])
+        if self._governing.version != self._cache.governing_version:
+            self._governing = self._read_governing()
+        return Observed(
+            owner=Owner(name=metadata["name"], namespace=metadata["namespace"], uid=metadata.get("uid", "")),
+            spec=obj.get("spec", {}),
+            created=parse_timestamp(metadata.get("creationTimestamp") or NEVER),
+            generation=metadata.get("generation", 0),
+            annotations=metadata.get("annotations", {}),
+            finalizers=tuple(metadata.get("finalizers", ())),
+            deleted="deletionTimestamp" in metadata,
+            status=status,
+            namespace_labels=namespace["metadata"].get("labels", {}) if namespace else {},
+            pod_namespaces=self._pod_namespaces(status),
+            classes=self._governing.classes,
+            default_classes=self._governing.default_classes,
+            policies=self._governing.policies,
+            cluster=self._governing.cluster,
+            children=children,
+        )
+
+    def _pod_namespaces(self, status: NestedDockerStatus) -> dict[str, NamespaceFacts]:
+        names = {offered.pod_namespace for offered in self._governing.classes.values()} | {status.pod_namespace}
+        found = ((name, self._cache.get("Namespace", "", name)) for name in sorted(name for name in names if name))
+        return {
+            name: NamespaceFacts(obj["metadata"].get("labels", {}), "deletionTimestamp" in obj["metadata"])
+            for name, obj in found
+            if obj is not None
+        }
+
+    def _read_governing(self) -> _Governing:
+        return _Governing(
+            version=self._cache.governing_version,
+            classes=self._parsed("NestedDockerClass", NestedDockerClassSpec),
+            default_classes=tuple(
+                sorted(
+                    obj["metadata"]["name"]
+                    for obj in self._cache.all("NestedDockerClass")
+                    if obj["metadata"].get("annotations", {}).get(DEFAULT_CLASS_ANNOTATION) == "true"
+                )
+            ),
+            policies=self._parsed("NestedDockerPolicy", NestedDockerPolicySpec),
+            cluster=ClusterFacts(
+                runtime_classes=frozenset(obj["metadata"]["name"] for obj in self._cache.all("RuntimeClass")),
+                nodes={
+                    obj["metadata"]["name"]: NodeFacts(ready=obj["ready"], labels=obj["metadata"].get("labels", {}))
+                    for obj in self._cache.all("Node")
+                },
+            ),
+        )
+
+    def _parsed(self, kind: str, model: type[Spec]) -> dict[str, Spec]:
+        specs = {}
+        for obj in self._cache.all(kind):
+            name = obj["metadata"]["name"]
+            try:
+                specs[name] = model.model_validate(obj.get("spec", {}))
+            except ValidationError as error:
+                logger.warning("%s %s is not valid and counts as absent: %s", kind, name, error)
+        return specs
+
+
+def _status(obj: Mapping[str, Any]) -> NestedDockerStatus:
+    """The status as it was last written; one that cannot be read is written anew."""
+    try:
+        return NestedDockerStatus.model_validate(obj.get("status", {}))
+    except ValidationError as error:
+        logger.warning("the status of %s cannot be read and is written anew: %s", obj["metadata"]["name"], error)
+        return NestedDockerStatus()

@@ -1,0 +1,51 @@
+"""A full comparison with the API server's lists, now and then: events can be lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from nested_docker.controller.cache import CHILD_KINDS, GOVERNING_KINDS, Cache
+from nested_docker.controller.routing import Router
+from nested_docker.domain.names import WATCH_SELECTOR
+from nested_docker.domain.ports import Kube, KubeError
+
+logger = logging.getLogger(__name__)
+
+
+class Resync:
+    """Finds what the watches have missed: the end of an object above all, which nothing repeats."""
+
+    def __init__(self, kube: Kube, cache: Cache, router: Router, namespaces: Sequence[str]) -> None:
+        self._kube, self._cache, self._router = kube, cache, router
+        self._namespaces: Sequence[str | None] = namespaces or [None]
+
+    async def run(self, interval: float) -> None:
+        """Compare every `interval` seconds, until cancelled."""
+        while True:
+            await asyncio.sleep(interval)
+            try:
+                await self.once()
+            except KubeError as error:
+                logger.warning("the comparison with the API server's lists was cut short: %s", error)
+
+    async def once(self) -> None:
+        """Compare once."""
+        for kind in ("Namespace", *GOVERNING_KINDS):
+            await self._compare(kind, None, "")
+        for namespace in self._namespaces:
+            await self._compare("NestedDocker", namespace, "")
+            for kind in CHILD_KINDS:
+                await self._compare(kind, namespace, WATCH_SELECTOR)
+
+    async def _compare(self, kind: str, namespace: str | None, labels: str) -> None:
+        before = [obj for obj in self._cache.all(kind) if namespace in {None, obj["metadata"].get("namespace")}]
+        listed = await self._kube.list(kind, namespace, labels=labels)
+        present = {obj["metadata"]["uid"] for obj in listed}
+        for obj in listed:
+            self._router.seen(kind, obj)
+        for obj in before:
+            if obj["metadata"]["uid"] not in present:
+                logger.info("the end of %s %s was missed", kind, obj["metadata"]["name"])
+                self._router.gone(kind, obj)

@@ -1,0 +1,131 @@
+"""What is remembered of an object: what a plan looks at, and nothing secret."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nested_docker.domain.manifests.secrets import value_digest
+from nested_docker.domain.modes.host_socket import NODE_SOCKET_VOLUME, OWNER_FLAG
+from nested_docker.domain.observed import DATA_DIGESTS
+from nested_docker.domain.planning.node_cleanup import owes
+
+Manifest = dict[str, Any]
+
+METADATA = (
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "labels",
+    "annotations",
+    "finalizers",
+    "ownerReferences",
+)
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def trim(obj: Mapping[str, Any], kind: str) -> Manifest:
+    """The part of an object that is worth its memory."""
+    metadata = {key: obj["metadata"][key] for key in METADATA if key in obj["metadata"]}
+    if LAST_APPLIED in metadata.get("annotations", {}):
+        metadata["annotations"] = {key: v for key, v in metadata["annotations"].items() if key != LAST_APPLIED}
+    return {"kind": kind, "metadata": metadata, **_BODY.get(kind, _nothing)(obj)}
+
+
+def _nothing(_obj: Mapping[str, Any]) -> Manifest:
+    return {}
+
+
+def _whole(obj: Mapping[str, Any]) -> Manifest:
+    return {key: obj[key] for key in ("spec", "status") if key in obj}
+
+
+def _spec(obj: Mapping[str, Any]) -> Manifest:
+    return {"spec": obj["spec"]} if "spec" in obj else {}
+
+
+def _secret(obj: Mapping[str, Any]) -> Manifest:
+    data = obj.get("data") or {}
+    return {
+        "type": obj.get("type"),
+        DATA_DIGESTS: {key: value_digest(base64.b64decode(value)) for key, value in data.items()},
+    }
+
+
+def _pod(obj: Mapping[str, Any]) -> Manifest:
+    spec, status = obj.get("spec", {}), obj.get("status", {})
+    slim: Manifest = {
+        key: [{"name": item["name"], "image": item["image"]} for item in spec[key]]
+        for key in ("initContainers", "containers")
+        if key in spec
+    }
+    if "nodeName" in spec:
+        slim["nodeName"] = spec["nodeName"]
+    if owes(dict(obj)):
+        slim |= _what_is_owed(spec)
+    return {
+        "spec": slim,
+        "status": {key: status[key] for key in ("phase", "reason", "message", "podIP", "startTime") if key in status}
+        | {
+            "conditions": [
+                {key: condition[key] for key in ("type", "status", "message", "lastTransitionTime") if key in condition}
+                for condition in status.get("conditions", [])
+                if condition["type"] in {"PodScheduled", "ContainersReady"}
+            ]
+        }
+        | {
+            key: [_container_status(item) for item in status[key]]
+            for key in ("initContainerStatuses", "containerStatuses")
+            if key in status
+        },
+    }
+
+
+def _what_is_owed(spec: Mapping[str, Any]) -> Manifest:
+    """What cleaning up after the pod goes by: the node's socket, the right to it, and whose containers are meant."""
+    owed: Manifest = {
+        key: [
+            {"name": item["name"], "image": item["image"], "args": [*filter(_is_owner_flag, item.get("args", []))]}
+            for item in spec[key]
+        ]
+        for key in ("initContainers", "containers")
+        if key in spec
+    }
+    return owed | {
+        "volumes": [volume for volume in spec.get("volumes", []) if volume["name"] == NODE_SOCKET_VOLUME],
+        "securityContext": spec.get("securityContext", {}),
+    }
+
+
+def _is_owner_flag(argument: str) -> bool:
+    return argument.startswith(OWNER_FLAG)
+
+
+def _container_status(status: Mapping[str, Any]) -> Manifest:
+    return {
+        key: status[key]
+        for key in ("name", "image", "state", "lastState", "ready", "started", "restartCount")
+        if key in status
+    }
+
+
+def _node(obj: Mapping[str, Any]) -> Manifest:
+    conditions = obj.get("status", {}).get("conditions", [])
+    return {"ready": any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)}
+
+
+_BODY: dict[str, Callable[[Mapping[str, Any]], Manifest]] = {
+    "NestedDocker": _whole,
+    "NestedDockerClass": _spec,
+    "NestedDockerPolicy": _spec,
+    "NetworkPolicy": _spec,
+    "Service": _spec,
+    "Secret": _secret,
+    "Pod": _pod,
+    "Node": _node,
+}

@@ -1,0 +1,283 @@
+"""Whether a request is accepted, and as what: spec, class, mode, cluster and policy, in this order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from nested_docker.api.meta import Enforcement, Mode
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
+from nested_docker.api.v1alpha1.guard import GuardRules
+from nested_docker.api.v1alpha1.policy import ViolationAction
+from nested_docker.domain import names
+from nested_docker.domain.admission import pod_security
+from nested_docker.domain.admission.class_overrides import oversteps
+from nested_docker.domain.admission.grant_request import request
+from nested_docker.domain.admission.policy import Decision, judge
+from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
+from nested_docker.domain.modes import MODES, ModeBehaviour
+from nested_docker.domain.object_names import Placement, tenants_own
+from nested_docker.domain.observed import Observed
+from nested_docker.domain.status.reasons import Reason, Type
+
+SHOWN_VALUE = 200
+"""Characters of a wrong value that a message repeats."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A request that policy grants and the cluster can serve.
+
+    Attributes:
+        policy: name of the NestedDockerPolicy that grants it, or has granted it; empty: none does.
+        reason: `Granted`; `NotEnforced` where a denial is only told; `GrantLost` where what already runs may go on,
+            and nothing new may be made.
+    """
+
+    spec: NestedDockerSpec
+    class_name: str
+    offered: NestedDockerClassSpec
+    effective: EffectiveSpec
+    policy: str
+    reason: Reason
+    message: str
+
+    @property
+    def lifetime_seconds(self) -> int | None:
+        """Seconds after creation at which the daemon is stopped; None: never."""
+        return lifetime_seconds(self.spec, self.offered)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A request that cannot be served as it is."""
+
+    reason: Reason
+    message: str
+
+
+def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | Rejected:
+    """Judge a request by what is known now; nothing is remembered but the class and mode already pinned."""
+    try:
+        spec = NestedDockerSpec.model_validate(observed.spec)
+    except ValidationError as error:
+        return Rejected(Reason.INVALID_SPEC, _explain(error))
+    chosen = _choose_class(observed)
+    if isinstance(chosen, Rejected):
+        return chosen
+    class_name, offered = chosen
+    placement = observed.place or Placement(observed.owner, offered.pod_namespace or "")
+    wanted = spec.mode or observed.status.mode
+    rejected = _not_offered(wanted, class_name, offered) or _misplaced(spec, class_name, placement, observed, defaults)
+    if rejected is not None:
+        return rejected
+    outcomes: list[Accepted | Rejected] = []
+    for mode in [wanted] if wanted is not None else offered.modes:
+        outcome = _try_mode(
+            mode,
+            spec=spec,
+            class_name=class_name,
+            offered=offered,
+            placement=placement,
+            observed=observed,
+            defaults=defaults,
+        )
+        if isinstance(outcome, Accepted) and outcome.reason == Reason.GRANTED:
+            return outcome
+        outcomes.append(outcome)
+    second_best = next((outcome for outcome in outcomes if isinstance(outcome, Accepted)), None)
+    if second_best is not None:
+        return second_best
+    return _joined([outcome for outcome in outcomes if isinstance(outcome, Rejected)])
+
+
+def _choose_class(observed: Observed) -> tuple[str, NestedDockerClassSpec] | Rejected:
+    name = observed.class_name
+    if not name:
+        return _no_default(observed.default_classes)
+    offered = observed.classes.get(name)
+    if offered is None:
+        return Rejected(
+            Reason.CLASS_NOT_FOUND,
+            f"spec.className: NestedDockerClass {name} does not exist; there is {_names(observed.classes)}",
+        )
+    return name, offered
+
+
+def _not_offered(mode: Mode | None, class_name: str, offered: NestedDockerClassSpec) -> Rejected | None:
+    if mode is None or mode in offered.modes:
+        return None
+    return Rejected(
+        Reason.MODE_NOT_OFFERED,
+        f"spec.mode {mode}: NestedDockerClass {class_name} offers {', '.join(offered.modes)}; choose one of these, or "
+        "leave spec.mode out",
+    )
+
+
+def _misplaced(
+    spec: NestedDockerSpec, class_name: str, placement: Placement, observed: Observed, defaults: OperatorDefaults
+) -> Rejected | None:
+    """Why the daemon cannot be where its class has it; None: it can."""
+    if defaults.cleanup_namespace in {placement.namespace, placement.owner.namespace}:
+        return Rejected(
+            Reason.CLASS_FORBIDS,
+            f"namespace {defaults.cleanup_namespace} is for the operator's pods that clean nodes up: create the "
+            f"NestedDocker in another one, or change podNamespace of NestedDockerClass {class_name}",
+        )
+    if not placement.away:
+        return None
+    where = f"NestedDockerClass {class_name} has its pods in namespace {placement.namespace}"
+    if placement.namespace == placement.owner.namespace:
+        return Rejected(
+            Reason.CLASS_FORBIDS,
+            f"{where}, which is for pods only: create the NestedDocker in another namespace",
+        )
+    fields = [*tenants_own(spec)]
+    if fields:
+        return Rejected(
+            Reason.CLASS_FORBIDS,
+            f"{where}, where nothing of a NestedDocker's own may be: leave out {', '.join(fields)}, or use a class "
+            "without podNamespace",
+        )
+    facts = observed.pod_namespaces.get(placement.namespace)
+    if facts is None or facts.terminating:
+        state = "does not exist" if facts is None else "is being deleted"
+        return Rejected(
+            Reason.POD_NAMESPACE_MISSING,
+            f"{where}, which {state}: a cluster admin creates it, or changes podNamespace of the class",
+        )
+    return None
+
+
+def _no_default(defaults: tuple[str, ...]) -> Rejected:
+    if defaults:
+        return Rejected(
+            Reason.CLASS_NOT_FOUND,
+            f"spec.className is empty and several NestedDockerClasses call themselves the default: "
+            f"{', '.join(sorted(defaults))}; name one, or have an admin take the annotation off all but one",
+        )
+    return Rejected(
+        Reason.CLASS_NOT_FOUND,
+        "spec.className is empty and no NestedDockerClass is the default; name one, or have an admin annotate one "
+        "with nesteddocker.dev/is-default-class: 'true'",
+    )
+
+
+def _try_mode(
+    mode: Mode,
+    *,
+    spec: NestedDockerSpec,
+    class_name: str,
+    offered: NestedDockerClassSpec,
+    placement: Placement,
+    observed: Observed,
+    defaults: OperatorDefaults,
+) -> Accepted | Rejected:
+    behaviour = MODES[mode]
+    effective = resolve(spec, offered, mode, defaults)
+    wanted = request(
+        effective,
+        namespace=observed.owner.namespace,
+        namespace_labels=observed.namespace_labels,
+        class_name=class_name,
+        own_daemon=behaviour.keeps_data,
+        lifetime_seconds=lifetime_seconds(spec, offered),
+    )
+    decision = judge(wanted, observed.policies, before=observed.status.policy_name)
+    reason = Reason.GRANTED if decision.granted else _in_spite_of(observed, enforcement(observed, defaults))
+    if reason is None:
+        return Rejected(Reason.NO_POLICY, decision.message)
+    labels = observed.labels(placement.namespace)
+    if not pod_security.passes(behaviour, labels):
+        return Rejected(
+            Reason.POD_SECURITY_DENIED, _pod_security_denial(behaviour, offered, placement.namespace, labels)
+        )
+    obstacle = behaviour.obstacle(effective, observed.cluster)
+    if obstacle is not None:
+        return Rejected(obstacle.reason, obstacle.message)
+    name = observed.status.policy_name if reason == Reason.GRANT_LOST else decision.policy
+    # Where no policy has rules, the guard lets next to nothing through: nobody has allowed anything.
+    granted_by = observed.policies.get(name)
+    effective = effective.guarded((granted_by.host_socket.guard if granted_by else None) or GuardRules())
+    return Accepted(spec, class_name, offered, effective, name, reason, _told(mode, class_name, decision, reason))
+
+
+def overstepping(observed: Observed, accepted: Accepted, defaults: OperatorDefaults) -> Rejected | None:
+    """The rejection of a request that would change what is its class's alone; None: it would not."""
+    fields = oversteps(accepted.effective, accepted.offered, owner=observed.owner, defaults=defaults)
+    if not fields:
+        return None
+    return Rejected(
+        Reason.OVERSTEPS_CLASS,
+        f"the request would change {', '.join(fields)} of the pod, which NestedDockerClass {accepted.class_name} "
+        "decides: leave out what sets it",
+    )
+
+
+def enforcement(observed: Observed, defaults: OperatorDefaults) -> Enforcement:
+    """What a denial comes to in this namespace: its label's word, else the operator's."""
+    label = observed.namespace_labels.get(names.NAMESPACE_ENFORCEMENT)
+    return Enforcement(label) if label in set(Enforcement) else defaults.enforcement
+
+
+def lifetime_seconds(spec: NestedDockerSpec, offered: NestedDockerClassSpec) -> int | None:
+    """Seconds after creation at which the daemon is stopped; None: never."""
+    return spec.active_deadline_seconds or offered.lifetime.active_deadline_seconds
+
+
+def _in_spite_of(observed: Observed, enforcement: Enforcement) -> Reason | None:
+    """Why a request is served although no policy grants it; None: it is not.
+
+    `onViolation: Report` speaks for what that policy has granted, and only as long as nobody changes it.
+    """
+    if enforcement != Enforcement.ENFORCE:
+        return Reason.NOT_ENFORCED
+    granted_by = observed.policies.get(observed.status.policy_name)
+    unchanged = observed.generation == observed.status.observed_generation
+    if granted_by is None or not observed.status.holds(Type.ACCEPTED) or not unchanged:
+        return None
+    return Reason.GRANT_LOST if granted_by.on_violation == ViolationAction.REPORT else None
+
+
+def _told(mode: Mode, class_name: str, decision: Decision, reason: Reason) -> str:
+    match reason:
+        case Reason.NOT_ENFORCED:
+            return f"served although policy is not enforced here: {decision.message}"
+        case Reason.GRANT_LOST:
+            return f"its policy says onViolation: Report, so the present pod goes on: {decision.message}"
+    return f"mode {mode} of class {class_name}, {decision.message}"
+
+
+def _pod_security_denial(
+    mode: ModeBehaviour, offered: NestedDockerClassSpec, namespace: str, labels: Mapping[str, str]
+) -> str:
+    others = [MODES[other] for other in offered.modes if pod_security.passes(MODES[other], labels)]
+    return pod_security.denial(mode, namespace, labels[pod_security.ENFORCE_LABEL], others)
+
+
+def _joined(rejections: list[Rejected]) -> Rejected:
+    """None of the class's modes will do: the most hopeful reason first, every message kept."""
+    if len(rejections) == 1:
+        return rejections[0]
+    best = next((rejection for rejection in rejections if rejection.reason != Reason.NO_POLICY), rejections[0])
+    return Rejected(
+        best.reason, "none of the class's modes can be had here: " + " | ".join(r.message for r in rejections)
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    """Every problem with its path, its value and, from the model's own message, the remedy."""
+    problems = []
+    for problem in error.errors(include_url=False):
+        path = ".".join(str(part) for part in ("spec", *problem["loc"]))
+        value = json.dumps(problem["input"], default=str)
+        shown = value if len(value) <= SHOWN_VALUE else value[:SHOWN_VALUE] + "…"
+        problems.append(f"{path}: {problem['msg'].removeprefix('Value error, ')} (value: {shown})")
+    return "; ".join(problems)
+
+
+def _names(classes: Mapping[str, NestedDockerClassSpec]) -> str:
+    return ", ".join(sorted(classes)) or "none at all"

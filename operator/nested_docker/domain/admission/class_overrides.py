@@ -1,0 +1,167 @@
+"""What a NestedDocker may change of the pod that its class makes: an allow-list, held against the result.
+
+The pod is built twice, with the NestedDocker and with an empty one of the same class and mode. Whatever
+differs between the two is the NestedDocker's doing, and must be listed here; a field that nobody has
+thought of is refused, whichever way it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
+from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
+from nested_docker.domain.manifests.pod import pod
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH
+from nested_docker.domain.names import ANNOTATION_EFFECTIVE
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Manifest, Owner
+
+FREE = frozenset({"restartPolicy", "imagePullSecrets"})
+"""Fields of the pod that a NestedDocker may set, whatever its class says."""
+
+WHERE_UNSET = frozenset({"priorityClassName", "affinity"})
+"""Fields that it may set where its class does not."""
+
+EXTENSIBLE = frozenset({"nodeSelector", "tolerations"})
+"""Collections of the pod that it may add to, and not change what is in them."""
+
+DAEMON_FIELDS = frozenset({"image", "env", "resources", "volumeMounts", "restartPolicy"})
+"""Fields of the daemon's container."""
+
+IDLE_WATCH_FIELDS = frozenset({"args", "restartPolicy"})
+
+WORKLOAD_FIELDS = frozenset(
+    {
+        "name",
+        "image",
+        "imagePullPolicy",
+        "command",
+        "args",
+        "workingDir",
+        "env",
+        "resources",
+        "terminationMessagePolicy",
+        "volumeMounts",
+    }
+)
+"""Fields of a container that it brings along."""
+
+MOUNTS = {CONTAINER: frozenset({"workspace", "ca-bundle"}), None: frozenset({"workspace", "socket"})}
+"""Volumes that it may have mounted: into the daemon's container, and into those that it brings."""
+
+VOLUMES = {
+    "data": frozenset({"emptyDir", "ephemeral", "persistentVolumeClaim"}),
+    "workspace": frozenset({"emptyDir"}),
+    "ca-bundle": frozenset({"configMap"}),
+}
+"""Volumes that it may add or change, with the sources that they may have."""
+
+_KEY_SET = "0000000000"
+
+
+def oversteps(
+    effective: EffectiveSpec, offered: NestedDockerClassSpec, *, owner: Owner, defaults: OperatorDefaults
+) -> list[str]:
+    """Fields of the pod that a NestedDocker would change although they are its class's alone; empty: none.
+
+    Args:
+        effective: NestedDocker and class, resolved.
+        offered: the class's own part.
+        owner: the NestedDocker.
+        defaults: the operator's.
+    """
+    empty = NestedDockerSpec.model_validate({"mode": effective.mode.value})
+    # The guard's rules are a policy's, and no NestedDocker's doing.
+    plain = replace(resolve(empty, offered, effective.mode, defaults), guard=effective.guard)
+    mode = MODES[effective.mode]
+    placement = Placement(owner, offered.pod_namespace or "")
+    made = pod(PodContext(placement, effective, defaults), mode, _KEY_SET)
+    without = pod(PodContext(placement, plain, defaults), mode, _KEY_SET)
+    return sorted({*_metadata(made, without), *_pod_fields(made["spec"], without["spec"])})
+
+
+def _metadata(made: Manifest, without: Manifest) -> Iterator[str]:
+    for part in ("labels", "annotations"):
+        mine = {key: value for key, value in made["metadata"][part].items() if key != ANNOTATION_EFFECTIVE}
+        theirs = {key: value for key, value in without["metadata"][part].items() if key != ANNOTATION_EFFECTIVE}
+        yield from _changed(theirs, mine, f"metadata.{part}")
+
+
+def _pod_fields(made: Mapping[str, Any], without: Mapping[str, Any]) -> Iterator[str]:
+    for field in sorted(made.keys() | without.keys()):
+        path, mine, theirs = f"spec.{field}", made.get(field), without.get(field)
+        if field in {"containers", "initContainers"} or mine == theirs or field in FREE:
+            continue
+        if field == "volumes":
+            yield from _volumes(mine or [], theirs or [])
+        elif field in EXTENSIBLE:
+            yield from _entries(mine or [], theirs or [], path)
+        elif field not in WHERE_UNSET or theirs is not None:
+            yield path
+    yield from _containers(_all_containers(made), _all_containers(without))
+
+
+def _entries(mine: Any, theirs: Any, path: str) -> Iterator[str]:
+    if isinstance(mine, Mapping):
+        yield from _changed(dict(theirs or {}), mine, path)
+    else:
+        yield from (path for entry in theirs if entry not in mine)
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any], path: str) -> Iterator[str]:
+    yield from (f"{path}.{key}" for key, value in before.items() if after.get(key) != value)
+
+
+def _volumes(mine: list[Manifest], theirs: list[Manifest]) -> Iterator[str]:
+    before = {volume["name"]: volume for volume in theirs}
+    after = {volume["name"]: volume for volume in mine}
+    for name in sorted(before.keys() | after.keys()):
+        sources = after.get(name, {}).keys() - {"name"}
+        if after.get(name) != before.get(name) and not (sources and sources <= VOLUMES.get(name, frozenset())):
+            yield f"spec.volumes[{name}]"
+
+
+def _all_containers(spec: Mapping[str, Any]) -> dict[str, Manifest]:
+    listed = [*spec.get("initContainers", []), *spec.get("containers", [])]
+    return {container["name"]: container for container in listed}
+
+
+def _containers(mine: Mapping[str, Manifest], theirs: Mapping[str, Manifest]) -> Iterator[str]:
+    for name in sorted(mine.keys() | theirs.keys()):
+        path = f"spec.containers[{name}]"
+        if name not in mine:
+            yield path
+        elif name in theirs:
+            known = {CONTAINER: DAEMON_FIELDS, IDLE_WATCH: IDLE_WATCH_FIELDS}.get(name, frozenset({"restartPolicy"}))
+            yield from _container(mine[name], theirs[name], known, path)
+        elif name != IDLE_WATCH:
+            yield from (f"{path}.{field}" for field in mine[name].keys() - WORKLOAD_FIELDS)
+            yield from _sources(mine[name], {}, path)
+            yield from _mounts(mine[name], {}, MOUNTS[None], path)
+
+
+def _container(mine: Manifest, theirs: Manifest, known: frozenset[str], path: str) -> Iterator[str]:
+    differing = {field for field in mine.keys() | theirs.keys() if mine.get(field) != theirs.get(field)}
+    yield from (f"{path}.{field}" for field in differing - known)
+    yield from _sources(mine, theirs, path)
+    yield from _mounts(mine, theirs, MOUNTS.get(mine["name"], frozenset()), path)
+
+
+def _sources(mine: Manifest, theirs: Manifest, path: str) -> Iterator[str]:
+    """Values only: a variable taken from a Secret or a ConfigMap would be read by the operator's right."""
+    before = theirs.get("env", [])
+    for variable in mine.get("env", []):
+        if variable not in before and variable.keys() - {"name", "value"}:
+            yield f"{path}.env[{variable['name']}]"
+
+
+def _mounts(mine: Manifest, theirs: Manifest, known: frozenset[str], path: str) -> Iterator[str]:
+    before = theirs.get("volumeMounts", [])
+    for mount in mine.get("volumeMounts", []):
+        if mount not in before and mount["name"] not in known:
+            yield f"{path}.volumeMounts[{mount['name']}]"

@@ -1,0 +1,117 @@
+"""Where a NestedDocker's children live and what they are called: at home, or in its class's pod namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nested_docker.api.v1alpha1 import NestedDockerSpec
+from nested_docker.api.v1alpha1.engine import StorageType
+from nested_docker.domain import names
+from nested_docker.domain.objects import Identity, Owner
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Each child's identity, and what follows from it for clients.
+
+    The connection Secrets and a kept claim are always beside the NestedDocker. Pod, key set, Service and
+    NetworkPolicy are beside it too, unless its class has a pod namespace. There they are named after the
+    uid, since NestedDockers of one name in several namespaces meet there.
+
+    Attributes:
+        owner: the NestedDocker.
+        pod_namespace: namespace of its pod where that is another one; empty: its own.
+    """
+
+    owner: Owner
+    pod_namespace: str = ""
+
+    @property
+    def away(self) -> bool:
+        """Whether the pod is in another namespace than the NestedDocker."""
+        return bool(self.pod_namespace)
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the pod and of what belongs to it."""
+        return self.pod_namespace or self.owner.namespace
+
+    # --- with the pod -------------------------------------------------------------------------
+
+    def pod(self, key_set: str) -> Identity:
+        """The pod that serves with that key set."""
+        return Identity("Pod", self.namespace, names.pod_name(self._stem, key_set))
+
+    @property
+    def service(self) -> Identity:
+        """The Service that gives the daemon its name."""
+        return Identity("Service", self.namespace, self._stem)
+
+    @property
+    def network_policy(self) -> Identity:
+        """The NetworkPolicy around the pod."""
+        return Identity("NetworkPolicy", self.namespace, self._stem)
+
+    @property
+    def tls_secret(self) -> Identity:
+        """The operator's own Secret with all key material."""
+        return Identity("Secret", self.namespace, names.tls_secret(self._stem))
+
+    @property
+    def beside_pod(self) -> tuple[Identity, ...]:
+        """What is where the pod is, besides pods."""
+        return self.service, self.network_policy, self.tls_secret
+
+    # --- with the NestedDocker ----------------------------------------------------------------
+
+    @property
+    def env_secret(self) -> Identity:
+        """The connection Secret that clients take their environment from."""
+        return Identity("Secret", self.owner.namespace, names.env_secret(self.owner.name))
+
+    @property
+    def files_secret(self) -> Identity:
+        """The connection Secret that clients mount, and wait for."""
+        return Identity("Secret", self.owner.namespace, names.files_secret(self.owner.name))
+
+    @property
+    def data_claim(self) -> Identity:
+        """The claim that keeps the data-root of storage type `Claim`."""
+        return Identity("PersistentVolumeClaim", self.owner.namespace, names.data_claim(self.owner.name))
+
+    # --- for clients --------------------------------------------------------------------------
+
+    @property
+    def host(self) -> str:
+        """The daemon's host name, as clients anywhere in the cluster resolve it."""
+        return names.service_host(self.service.name, self.namespace)
+
+    @property
+    def endpoint(self) -> str:
+        """The daemon's address, as `DOCKER_HOST` takes it."""
+        return names.endpoint(self.service.name, self.namespace)
+
+    @property
+    def _stem(self) -> str:
+        return names.stem(self.owner.uid) if self.away else self.owner.name
+
+
+def tenants_own(spec: NestedDockerSpec) -> Iterator[str]:
+    """Fields by which a NestedDocker brings something of its own into its pod's namespace.
+
+    In a namespace of the operator's they would be a tenant's foot in the door: code, names of Secrets and
+    ConfigMaps that are others', volumes that stay, and marks that controllers over there obey.
+    """
+    if spec.workload is not None:
+        yield "spec.workload"
+    if spec.storage is not None and spec.storage.type == StorageType.CLAIM:
+        yield "spec.storage.claim"
+    if spec.engine.ca_bundle_ref is not None:
+        yield "spec.engine.caBundleRef"
+    if spec.engine.image_pull_secrets:
+        yield "spec.engine.imagePullSecrets"
+    if spec.scheduling.pod_labels:
+        yield "spec.scheduling.podLabels"
+    if spec.scheduling.pod_annotations:
+        yield "spec.scheduling.podAnnotations"

@@ -1,0 +1,1 @@
+"""From what is asked for and what exists to the next writes."""

@@ -1,0 +1,209 @@
+"""What clients have made on a node through the guard, and its removal when their pod has ended.
+
+A guarded pod has a finalizer. So its object stays, with its node's name, until nothing with its owner's label is
+left there: whoever dies in between, what remains to be done is written down before anything can be made. All
+that the removal goes by is taken from the part of the pod that nobody can change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from nested_docker.domain import names
+from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.modes.dockerd import CONTAINER, RESTRICTED
+from nested_docker.domain.modes.host_socket import NODE_SOCKET, NODE_SOCKET_VOLUME, OWNER_FLAG
+from nested_docker.domain.objects import Identity, Manifest
+from nested_docker.domain.planning.pod_state import PodState
+
+RETRY = timedelta(seconds=30)
+"""Least time between two cleanup pods for one node, where a node turns them away."""
+
+ROLE = "cleanup"
+
+
+class Settled(StrEnum):
+    """Why a pod's object may go."""
+
+    CLEAN = "clean"
+    """Nothing of its owner's is left on its node."""
+    NOTHING_MADE = "nothing made"
+    """No client can have made anything: its relay never ran."""
+    INHERITED = "inherited"
+    """Another pod of its owner runs on the node, and what is there will be removed at that one's end."""
+    NODE_GONE = "node gone"
+    """Its node does not exist any more."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do; look again at that moment, or when something happens."""
+
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Make the pod that removes what is left on the node."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Remove a cleanup pod that its node has turned away or that is in another pod's way; another one can be made."""
+
+
+@dataclass(frozen=True)
+class Free:
+    """Let the pod's object go."""
+
+    settled: Settled
+
+
+Step = Wait | Start | Retry | Free
+
+
+def owing(pods: Iterable[tuple[Identity, Manifest]]) -> list[tuple[Identity, Manifest]]:
+    """The pods among these that something may be left of on their nodes."""
+    return [(each, pod) for each, pod in pods if each.kind == "Pod" and owes(pod)]
+
+
+def owes(pod: Manifest) -> bool:
+    """Whether a pod still has the finalizer."""
+    return names.FINALIZER in pod["metadata"].get("finalizers", ())
+
+
+def step(
+    pod: Manifest,
+    cleanup: Manifest | None,
+    *,
+    owner: tuple[str, str],
+    others: Iterable[Manifest],
+    node_exists: bool,
+    now: datetime,
+    defaults: OperatorDefaults,
+) -> Step:
+    """The next step towards letting a pod go.
+
+    Args:
+        pod: one that owes.
+        cleanup: its cleanup pod; None: there is none.
+        owner: namespace and name of its NestedDocker.
+        others: pods of the same NestedDocker that owe.
+        node_exists: whether its node does; of no interest without a node.
+        now: the present moment.
+        defaults: the operator's settings.
+    """
+    state = PodState(pod)
+    if not state.ended:
+        return Free(Settled.NOTHING_MADE) if state.terminating and not state.node else Wait()
+    if not (state.daemon_has_started and _socket(pod) and owner_uid(pod)):
+        return Free(Settled.NOTHING_MADE)
+    heirs = [PodState(other) for other in others if _succeeds(PodState(other), pod)]
+    if heirs:
+        return _pass_on(heirs, cleanup)
+    if not node_exists:
+        return Free(Settled.NODE_GONE)
+    if cleanup is None:
+        return Start(_cleanup_pod(pod, owner, defaults))
+    return _look_at(PodState(cleanup), now)
+
+
+def _succeeds(other: PodState, pod: Manifest) -> bool:
+    same_owner = owner_uid(other.manifest) == owner_uid(pod)
+    return same_owner and not other.ended and other.node == PodState(pod).node
+
+
+def _pass_on(heirs: list[PodState], cleanup: Manifest | None) -> Step:
+    """One that has not started yet may never do so. What it makes if it does must not be removed before its end."""
+    if any(heir.daemon_has_started for heir in heirs):
+        return Free(Settled.INHERITED)
+    return Wait() if cleanup is None else Retry()
+
+
+def _look_at(cleanup: PodState, now: datetime) -> Step:
+    if cleanup.succeeded:
+        return Free(Settled.CLEAN)
+    if not cleanup.ended or cleanup.terminating:
+        return Wait()
+    again = cleanup.created + RETRY
+    return Retry() if again <= now else Wait(again)
+
+
+def _socket(pod: Manifest) -> str | None:
+    volumes = pod["spec"].get("volumes", [])
+    return next((each.get("hostPath", {}).get("path") for each in volumes if each["name"] == NODE_SOCKET_VOLUME), None)
+
+
+def owner_uid(pod: Manifest) -> str:
+    """The UID that its guard labels with; its own label could have been changed meanwhile."""
+    containers = [*pod["spec"].get("initContainers", []), *pod["spec"].get("containers", [])]
+    args: list[str] = next((each.get("args", []) for each in containers if each["name"] == CONTAINER), [])
+    return next((each.removeprefix(OWNER_FLAG) for each in args if each.startswith(OWNER_FLAG)), "")
+
+
+def told(pod: Manifest, defaults: OperatorDefaults) -> str:
+    """What is going on, for whoever waits for the pod's object to go."""
+    metadata, mine = pod["metadata"], identity(pod, defaults)
+    node = PodState(pod).node
+    if not node:
+        return f"Pod {metadata['name']} is on its way out"
+    return (
+        f"what was made through Pod {metadata['name']} on node {node} is removed there by Pod {mine.name} in namespace "
+        f"{mine.namespace} once the former has ended. If that takes long, look at these two and at the node"
+    )
+
+
+def identity(pod: Manifest, defaults: OperatorDefaults) -> Identity:
+    """Which pod cleans up after that one."""
+    return Identity("Pod", defaults.cleanup_namespace, names.cleanup_pod(pod["metadata"]["uid"]))
+
+
+def _cleanup_pod(pod: Manifest, owner: tuple[str, str], defaults: OperatorDefaults) -> Manifest:
+    """A pod bound to the node, whatever state and taints that is in, with the socket and no token."""
+    metadata, spec, mine = pod["metadata"], pod["spec"], identity(pod, defaults)
+    namespace, name = owner
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": mine.name,
+            "namespace": mine.namespace,
+            "labels": {
+                names.MANAGED_BY: names.OPERATOR,
+                names.LABEL_ROLE: ROLE,
+                names.LABEL_NAME: name,
+                names.LABEL_NAMESPACE: namespace,
+                names.LABEL_UID: owner_uid(pod),
+            },
+            "annotations": {names.ANNOTATION_CLEANS_UP_AFTER: f"{metadata['namespace']}/{metadata['name']}"},
+        },
+        "spec": {
+            "nodeName": spec["nodeName"],
+            "restartPolicy": "OnFailure",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 5,
+            "tolerations": [{"operator": "Exists"}],
+            "securityContext": {
+                "supplementalGroups": spec.get("securityContext", {}).get("supplementalGroups", []),
+            },
+            "containers": [
+                {
+                    "name": ROLE,
+                    "image": defaults.operator_image,
+                    "imagePullPolicy": defaults.image_pull_policy,
+                    "args": ["cleanup", f"--socket={NODE_SOCKET}", f"{OWNER_FLAG}{owner_uid(pod)}"],
+                    "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "128Mi"}},
+                    "securityContext": RESTRICTED,
+                    "terminationMessagePolicy": "FallbackToLogsOnError",
+                    "volumeMounts": [{"name": NODE_SOCKET_VOLUME, "mountPath": NODE_SOCKET}],
+                }
+            ],
+            "volumes": [{"name": NODE_SOCKET_VOLUME, "hostPath": {"path": _socket(pod), "type": "Socket"}}],
+        },
+    }

@@ -1,0 +1,188 @@
+"""The plan: from what is asked for and what there is to what must be done next.
+
+Pure and level-based: the same observation gives the same plan, whatever happened in between, and
+a plan that was carried out in part is simply planned again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from nested_docker.api.meta import Status
+from nested_docker.api.v1alpha1 import NestedDockerStatus
+from nested_docker.domain import pki
+from nested_docker.domain.admission.acceptance import Rejected, accept, overstepping
+from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.observed import Observed, Ownership, Refusal
+from nested_docker.domain.planning import lifetime as life
+from nested_docker.domain.planning import node_cleanup as cleanup
+from nested_docker.domain.planning.child_diff import Children, nonempty
+from nested_docker.domain.planning.planned import Dial, Plan, if_changed
+from nested_docker.domain.planning.serving import serve
+from nested_docker.domain.planning.situation import Situation
+from nested_docker.domain.planning.status import status_of, truth
+from nested_docker.domain.status.conditions import Conditions, timestamp
+from nested_docker.domain.status.reasons import Reason, Type
+
+__all__ = ["Dial", "Plan", "plan"]
+
+REPLACE_INTERVAL = timedelta(seconds=20)
+"""Least time from the creation of a pod that ended by itself to its replacement, so that nothing spins."""
+
+Decision = Callable[[Situation, Conditions], Plan | None]
+"""What is to be done, if this is the case; None: it is not."""
+
+
+def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
+    """Plan the next step of a NestedDocker."""
+    if observed.deleted:
+        return _deleted(observed, now, defaults)
+    verdict = accept(observed, defaults)
+    if isinstance(verdict, Rejected):
+        # What has finished has had its grant, and its results are not taken back.
+        return Plan() if observed.status.completion_time else _rejected(observed, verdict, now)
+    at = Situation(observed, verdict, now, defaults)
+    conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
+    conditions.set(Type.ACCEPTED, Status.TRUE, verdict.reason, verdict.message)
+    return next(found for decide in DECISIONS if (found := decide(at, conditions)) is not None)
+
+
+def _ended(at: Situation, conditions: Conditions) -> Plan | None:
+    ending = life.ending(at.observed, at.accepted, at.pod, at.now)
+    if ending is None:
+        return None
+    completion = at.observed.status.completion_time or timestamp(at.now)
+    until = life.time_to_live(at.accepted, completion)
+    if until is not None and until <= at.now:
+        return Plan(delete_self=True)
+    completed = ending.reason == Reason.COMPLETED
+    conditions.set(Type.READY, truth(holds=completed), ending.reason, ending.message)
+    if life.one_shot(at.accepted):
+        conditions.set(Type.COMPLETE if completed else Type.FAILED, Status.TRUE, ending.reason, ending.message)
+    told = {"completion_time": completion, "results": ending.results}
+    return Plan(
+        stages=at.children.teardown(keep_pods=ending.keeps_pod),
+        status=if_changed(at.observed, status_of(at, conditions, serving=False).model_copy(update=told)),
+        requeue_at=until,
+    )
+
+
+def _suspended(at: Situation, conditions: Conditions) -> Plan | None:
+    if not at.accepted.spec.suspend:
+        return None
+    conditions.set(Type.READY, Status.FALSE, Reason.SUSPENDED, "spec.suspend is true")
+    return _torn_down(at, conditions)
+
+
+def _refused(at: Situation, conditions: Conditions) -> Plan | None:
+    """The API server has said no: what was made goes, and the answer is told in its own words."""
+    refusal = at.observed.refusal
+    if refusal is None:
+        return None
+    conditions.set(Type.PROVISIONED, Status.FALSE, refusal.reason, refusal.message)
+    return _torn_down(at, conditions)
+
+
+def _moved(at: Situation, _: Conditions) -> Plan | None:
+    """The class has its pods elsewhere by now: to leave is all that is done here."""
+    needs_pod = at.pod is None or at.must_rotate
+    return Plan(stages=at.children.teardown()) if needs_pod and at.placement != at.wanted else None
+
+
+def _no_new_pod(at: Situation, _: Conditions) -> Plan | None:
+    """A pod that runs may go on, and none may be made."""
+    if at.pod is not None and not at.must_rotate:
+        return None
+    if at.accepted.reason == Reason.GRANT_LOST:
+        rejected: Rejected | None = Rejected(Reason.NO_POLICY, at.accepted.message)
+    else:
+        rejected = overstepping(at.observed, at.accepted, at.defaults)
+    return None if rejected is None else _rejected(at.observed, rejected, at.now)
+
+
+def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
+    """Another pod, with another key set; a pod that ended by itself is not replaced at once."""
+    if not at.must_rotate:
+        return None
+    replaced_at = at.pod.created + REPLACE_INTERVAL if at.pod is not None and at.pod.ended else at.now
+    if replaced_at <= at.now:
+        domain = at.defaults.cluster_domain
+        request = pki.certificate_request(at.placement, cluster_domain=domain, now=at.now, deadline=at.deadline)
+        return Plan(issue=request)
+    why = at.pod.ending() if at.pod else ""
+    message = f"the pod ended soon after its start ({why}); another one is made at {timestamp(replaced_at)}"
+    conditions.set(Type.PROVISIONED, Status.FALSE, Reason.POD_LOST, message)
+    return Plan(
+        stages=nonempty(at.children.withdraw()),
+        status=if_changed(at.observed, status_of(at, conditions, serving=True)),
+        requeue_at=replaced_at,
+    )
+
+
+def _in_conflict(at: Situation, conditions: Conditions) -> Plan | None:
+    conflict = at.children.conflict(at.names_needed)
+    if conflict is None:
+        return None
+    subject = f"{conflict.identity.kind} {conflict.identity.name} is {conflict.ownership.value}"
+    if conflict.ownership == Ownership.PREVIOUS:
+        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.WAITING_FOR_PREVIOUS, f"{subject} and still going")
+        return Plan(status=if_changed(at.observed, status_of(at, conditions, serving=False)))
+    message = f"{subject} and is left alone: delete or rename it, or give the NestedDocker another name"
+    conditions.set(Type.PROVISIONED, Status.FALSE, Reason.NAME_CONFLICT, message)
+    return _torn_down(at, conditions)
+
+
+def _serving(at: Situation, conditions: Conditions) -> Plan | None:
+    return None if at.key_set is None else serve(at, conditions, at.key_set)
+
+
+DECISIONS: tuple[Decision, ...] = (
+    _ended,
+    _suspended,
+    _refused,
+    _moved,
+    _no_new_pod,
+    _rotating,
+    _in_conflict,
+    _serving,
+)
+"""What can be the case with an accepted NestedDocker; the first that is decides."""
+
+
+def _torn_down(at: Situation, conditions: Conditions) -> Plan:
+    status = if_changed(at.observed, status_of(at, conditions, serving=False))
+    return Plan(stages=at.children.teardown(), status=status)
+
+
+# --- without a situation ------------------------------------------------------------------------------
+
+
+def _rejected(observed: Observed, verdict: Rejected, now: datetime) -> Plan:
+    """Nothing half-made stays, and mending the input heals it."""
+    conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
+    conditions.set(Type.ACCEPTED, Status.FALSE, verdict.reason, verdict.message)
+    status = NestedDockerStatus(
+        observed_generation=observed.generation,
+        conditions=conditions.summed_up(),
+        class_name=observed.status.class_name,
+        mode=observed.status.mode,
+    )
+    return Plan(stages=Children(observed).teardown(), status=if_changed(observed, status))
+
+
+def _deleted(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
+    """Nothing is wanted any more, and nothing is judged; what stands in the way of the end is told."""
+    children = Children(observed)
+    if observed.refusal is not None:
+        return Plan(status=_hindered(observed, observed.refusal, now))
+    unclean = [pod for _, pod in children.owing]
+    waits = Refusal(Reason.CLEANING_UP, cleanup.told(unclean[0], defaults)) if unclean else None
+    return Plan(stages=children.farewell(), status=_hindered(observed, waits, now) if waits else None)
+
+
+def _hindered(observed: Observed, hindrance: Refusal, now: datetime) -> NestedDockerStatus | None:
+    """The status that says why a NestedDocker that is deleted is still there."""
+    conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
+    conditions.set(Type.PROVISIONED, Status.FALSE, hindrance.reason, hindrance.message)
+    return if_changed(observed, observed.status.model_copy(update={"conditions": conditions.summed_up()}))

@@ -1,0 +1,49 @@
+"""What a plan is: writes in stages, a status, and what to wait for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from nested_docker.api.v1alpha1 import NestedDockerStatus
+from nested_docker.domain import pki
+from nested_docker.domain.observed import Observed
+from nested_docker.domain.planning.child_diff import Stage
+
+
+@dataclass(frozen=True)
+class Dial:
+    """A daemon to make first contact with."""
+
+    pod_uid: str
+    restarts: int
+    address: str
+    server_name: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do next.
+
+    Attributes:
+        issue: a key set to make before anything else; the plan is then made again with it.
+        stages: groups of writes, one after the other; within a group in any order.
+        status: the status to write; None: it stays as it is.
+        dial: the daemon to make first contact with, in the background.
+        diagnose: uid of a pod whose Events may say why it does not start.
+        delete_self: the NestedDocker itself has outlived its time.
+        requeue_at: when to plan again at the latest, if nothing happens.
+    """
+
+    issue: pki.CertificateRequest | None = None
+    stages: tuple[Stage, ...] = ()
+    status: NestedDockerStatus | None = None
+    dial: Dial | None = None
+    diagnose: str = ""
+    delete_self: bool = False
+    requeue_at: datetime | None = None
+
+
+def if_changed(observed: Observed, status: NestedDockerStatus) -> NestedDockerStatus | None:
+    """The status, unless it is what is there already."""
+    return None if status == observed.status else status

@@ -1,0 +1,240 @@
+"""What a pod's status says, in the words of our conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from nested_docker.api.v1alpha1.nested_docker import ContainerResult
+from nested_docker.domain.modes.base import ModeBehaviour
+from nested_docker.domain.modes.dockerd import CONTAINER
+from nested_docker.domain.objects import Manifest
+from nested_docker.domain.status.conditions import parse_timestamp
+from nested_docker.domain.status.reasons import Reason
+
+PULL_FAILURES = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+)
+START_FAILURES = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreStartHookError"}
+)
+OUT_OF_MEMORY = "OOMKilled"
+
+STARTING = (Reason.DAEMON_STARTING, "waiting for the daemon's first answer over TLS")
+"""What is said where nothing is wrong that is known."""
+
+
+@dataclass(frozen=True)
+class PodState:
+    """A read-only view of an observed pod."""
+
+    manifest: Manifest
+
+    @property
+    def uid(self) -> str:
+        """The pod's uid."""
+        return str(self.manifest["metadata"].get("uid", ""))
+
+    @property
+    def name(self) -> str:
+        """The pod's name."""
+        return str(self.manifest["metadata"]["name"])
+
+    @property
+    def created(self) -> datetime:
+        """When the pod was created."""
+        return parse_timestamp(self.manifest["metadata"]["creationTimestamp"])
+
+    @property
+    def node(self) -> str:
+        """Node that the pod is bound to; empty: none yet."""
+        return str(self.manifest.get("spec", {}).get("nodeName", ""))
+
+    @property
+    def ip(self) -> str:
+        """The pod's address; empty: none yet."""
+        return str(self._status.get("podIP", ""))
+
+    @property
+    def terminating(self) -> bool:
+        """Whether somebody has deleted it."""
+        return "deletionTimestamp" in self.manifest["metadata"]
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will never run again."""
+        return self._status.get("phase") in {"Failed", "Succeeded"}
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every container of it has ended well."""
+        return self._status.get("phase") == "Succeeded"
+
+    @property
+    def daemon_has_started(self) -> bool:
+        """Whether the daemon's process has ever been there; of a container that was lost the last state is told.
+
+        A kubelet that turns a pod away after its own restart forgets the containers, and not when the pod began.
+        """
+        return bool(
+            self.daemon_running
+            or self.restarts
+            or self._daemon.get("lastState")
+            or self._daemon.get("state", {}).get("terminated", {}).get("startedAt")
+            or (not self._daemon and "startTime" in self._status)
+        )
+
+    @property
+    def restarts(self) -> int:
+        """How often the daemon's container was restarted."""
+        return int(self._daemon.get("restartCount", 0))
+
+    @property
+    def daemon_running(self) -> bool:
+        """Whether the daemon's process is there."""
+        return "running" in self._daemon.get("state", {})
+
+    @property
+    def daemon_ready(self) -> bool:
+        """Whether the daemon's readiness probe succeeds."""
+        return bool(self._daemon.get("ready"))
+
+    @property
+    def daemon_was_ready(self) -> bool:
+        """Whether the daemon had been ready since its last start, and is not any more."""
+        since = self._daemon.get("state", {}).get("running", {}).get("startedAt", "")
+        lost = self._condition("ContainersReady").get("lastTransitionTime", "")
+        return bool(since) and not self.daemon_ready and lost > since
+
+    @property
+    def waits_silently(self) -> bool:
+        """Whether the kubelet is at work without saying in the pod's status on what: only its Events tell."""
+        waiting = self._daemon.get("state", {}).get("waiting", {}).get("reason", "")
+        return (
+            bool(self.node)
+            and not self.ended
+            and waiting in {"", "ContainerCreating", "PodInitializing"}
+            and not self.daemon_running
+        )
+
+    def results(self, workload: list[str]) -> list[ContainerResult] | None:
+        """How the workload's containers ended; None: not all have."""
+        results = []
+        for name in workload:
+            terminated = self._container(name).get("state", {}).get("terminated")
+            if terminated is None:
+                return None
+            results.append(ContainerResult(name=name, exit_code=terminated.get("exitCode", -1)))
+        return results
+
+    def finished_idle(self, container: str) -> bool:
+        """Whether the idle watch has ended by itself, which is how it says that nothing used the daemon."""
+        status = self._container(container)
+        endings = (status.get("state", {}).get("terminated"), status.get("lastState", {}).get("terminated"))
+        return any(ending is not None and ending.get("exitCode") == 0 for ending in endings)
+
+    def trouble(self, mode: ModeBehaviour, diagnosis: str) -> tuple[Reason, str]:
+        """Why no daemon answers in it yet, as exactly as the status says it.
+
+        Args:
+            mode: translates what only it understands.
+            diagnosis: the kubelet's last warning about the pod, where one was looked up.
+        """
+        return self._unschedulable() or self._container_trouble(mode) or self._diagnosed(mode, diagnosis) or STARTING
+
+    def ending(self) -> str:
+        """Why it ended, in Kubernetes' words."""
+        reason, message = self._status.get("reason", ""), self._status.get("message", "")
+        return ": ".join(part for part in (reason, message) if part) or f"phase {self._status.get('phase')}"
+
+    def out_of_memory(self) -> bool:
+        """Whether the daemon's container last ended at its memory limit."""
+        return self._last_ending.get("reason") == OUT_OF_MEMORY
+
+    def _unschedulable(self) -> tuple[Reason, str] | None:
+        condition = self._condition("PodScheduled")
+        if condition.get("status") != "False":
+            return None
+        message = condition.get("message", "")
+        if "persistentvolumeclaim" in message.lower():
+            return (
+                Reason.VOLUME_NOT_BOUND,
+                "the data-root's PersistentVolumeClaim is not bound: check its storageClassName and size "
+                f"(the scheduler said: {message})",
+            )
+        return Reason.UNSCHEDULABLE, f"no node takes the pod (the scheduler said: {message})"
+
+    def _container_trouble(self, mode: ModeBehaviour) -> tuple[Reason, str] | None:
+        for status in self._container_statuses():
+            waiting = status.get("state", {}).get("waiting", {})
+            reason, message = waiting.get("reason", ""), waiting.get("message", "")
+            explained = mode.explain(message) if message else None
+            if explained:
+                return explained
+            if reason in PULL_FAILURES:
+                return (
+                    Reason.IMAGE_PULL_FAILED,
+                    f"image {status.get('image')} cannot be pulled: check its name, and spec.engine.imagePullSecrets "
+                    f"({reason}: {message})",
+                )
+            if reason in START_FAILURES:
+                return (
+                    Reason.POD_START_FAILED,
+                    f"container {status.get('name')} cannot start ({reason}: {message})",
+                )
+        return self._crash(mode)
+
+    def _crash(self, mode: ModeBehaviour) -> tuple[Reason, str] | None:
+        ending = self._last_ending
+        if not ending:
+            return None
+        if ending.get("reason") == OUT_OF_MEMORY:
+            return (
+                Reason.DAEMON_OUT_OF_MEMORY,
+                "the kernel killed the daemon's container at its memory limit, with every inner container: raise "
+                "spec.resources.limits.memory, or limit inner containers with docker run --memory",
+            )
+        if ending.get("exitCode", 0) == 0:
+            return Reason.DAEMON_RESTARTING, "the daemon's container was stopped and is being started again"
+        words = str(ending.get("message", "")).strip()
+        explained = mode.explain(words)
+        if explained:
+            return explained
+        return (
+            Reason.DAEMON_CRASHED,
+            f"the daemon ended with exit code {ending.get('exitCode')}: "
+            f"{words or 'it left no message; see kubectl logs'}",
+        )
+
+    @staticmethod
+    def _diagnosed(mode: ModeBehaviour, diagnosis: str) -> tuple[Reason, str] | None:
+        if not diagnosis:
+            return None
+        return mode.explain(diagnosis) or (Reason.POD_START_FAILED, f"the kubelet said: {diagnosis}")
+
+    @property
+    def _status(self) -> Mapping[str, Any]:
+        status: Mapping[str, Any] = self.manifest.get("status", {})
+        return status
+
+    @property
+    def _daemon(self) -> Mapping[str, Any]:
+        return self._container(CONTAINER)
+
+    @property
+    def _last_ending(self) -> Mapping[str, Any]:
+        state, last = self._daemon.get("state", {}), self._daemon.get("lastState", {})
+        ending: Mapping[str, Any] = state.get("terminated") or last.get("terminated") or {}
+        return ending
+
+    def _condition(self, type_: str) -> Mapping[str, str]:
+        conditions: list[Mapping[str, str]] = self._status.get("conditions", [])
+        return next((condition for condition in conditions if condition.get("type") == type_), {})
+
+    def _container(self, name: str) -> Mapping[str, Any]:
+        return next((status for status in self._container_statuses() if status.get("name") == name), {})
+
+    def _container_statuses(self) -> list[Mapping[str, Any]]:
+        return [*self._status.get("initContainerStatuses", []), *self._status.get("containerStatuses", [])]

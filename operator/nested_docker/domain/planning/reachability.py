@@ -1,0 +1,90 @@
+"""Whether clients can reach the daemon: its own answer first, then what the kubelet sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nested_docker.domain import names
+from nested_docker.domain.modes.base import ModeBehaviour
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.observed import Observed
+from nested_docker.domain.planning.pod_state import STARTING, PodState
+from nested_docker.domain.status.reasons import Reason
+
+
+@dataclass(frozen=True)
+class Reachability:
+    """What is known of the way to the daemon.
+
+    Attributes:
+        reachable: whether clients get through.
+        reason: why, or why not.
+        message: the same, for a reader.
+        contact: mark of the start that has answered; empty: this pod never has, and clients must wait.
+        fresh: whether the contact was made just now, so that it brings news of the daemon.
+        wants_contact: whether the daemon should be dialled.
+    """
+
+    reachable: bool
+    reason: Reason
+    message: str
+    contact: str = ""
+    fresh: bool = False
+    wants_contact: bool = False
+
+
+def judge(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Reachability:
+    """Judge the present pod.
+
+    The first answer over TLS opens the gate, about a second before the kubelet calls the pod ready;
+    from then on the kubelet's readiness probe is believed, and nobody polls.
+    """
+    if pod is None:
+        reason, message = STARTING
+        return Reachability(reachable=False, reason=reason, message=message)
+    node = observed.cluster.nodes.get(pod.node)
+    if node is not None and not node.ready:
+        message = f"node {pod.node} is not ready; the connection Secret is withdrawn until it is"
+        return Reachability(reachable=False, reason=Reason.POD_LOST, message=message)
+    mark, fresh = _contact(observed, pod)
+    dialable = pod.daemon_running and bool(pod.ip)
+    if not mark:
+        reason, message = pod.trouble(mode, observed.diagnoses.get(pod.uid, ""))
+        return Reachability(reachable=False, reason=reason, message=message, wants_contact=dialable)
+    reachable, reason, message = _since_contact(observed, pod, mode, mark)
+    return Reachability(
+        reachable=reachable,
+        reason=reason,
+        message=message,
+        contact=mark,
+        fresh=fresh,
+        wants_contact=dialable and not fresh and observed.status.engine is None,
+    )
+
+
+def _contact(observed: Observed, pod: PodState) -> tuple[str, bool]:
+    """The mark of the contact with this pod, from memory or as the files Secret keeps it."""
+    files = observed.children.get(Placement(observed.owner).files_secret)
+    kept = files["metadata"].get("annotations", {}).get(names.ANNOTATION_CONTACT, "") if files else ""
+    kept = kept if kept.partition("/")[0] == pod.uid else ""
+    if observed.contact is not None and observed.contact.pod_uid == pod.uid:
+        return kept or observed.contact.mark(), True
+    return kept, False
+
+
+def _since_contact(observed: Observed, pod: PodState, mode: ModeBehaviour, mark: str) -> tuple[bool, Reason, str]:
+    same_start = mark == f"{pod.uid}/{pod.restarts}"
+    answered_since_start = same_start and pod.daemon_running and not pod.daemon_was_ready
+    if pod.daemon_ready or answered_since_start:
+        told = " (restarted after it was killed at its memory limit)" if pod.out_of_memory() else ""
+        return True, Reason.DAEMON_ANSWERED, f"the daemon answers over TLS{told}"
+    if pod.daemon_running and pod.daemon_was_ready:
+        return (
+            False,
+            Reason.DAEMON_UNREACHABLE,
+            "the daemon's readiness probe fails; see kubectl describe pod",
+        )
+    reason, message = pod.trouble(mode, observed.diagnoses.get(pod.uid, ""))
+    if reason == Reason.DAEMON_STARTING:
+        return False, Reason.DAEMON_RESTARTING, "the daemon's container is being started again"
+    return False, reason, message

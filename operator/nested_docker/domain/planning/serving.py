@@ -1,0 +1,108 @@
+"""Serving: every object in its place, the gate opened or shut, and what the daemon says of itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from nested_docker.api.meta import Status
+from nested_docker.domain import names, pki
+from nested_docker.domain.effective import Origin
+from nested_docker.domain.manifests import secrets, storage
+from nested_docker.domain.manifests.network_policy import network_policy
+from nested_docker.domain.manifests.pod import pod as pod_manifest
+from nested_docker.domain.manifests.service import service
+from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.observed import KeySet
+from nested_docker.domain.planning import node_cleanup as cleanup
+from nested_docker.domain.planning.child_diff import Stage, nonempty
+from nested_docker.domain.planning.planned import Dial, Plan, if_changed
+from nested_docker.domain.planning.reachability import Reachability, judge
+from nested_docker.domain.planning.situation import Situation
+from nested_docker.domain.planning.status import status_of, truth
+from nested_docker.domain.status.conditions import Conditions, timestamp
+from nested_docker.domain.status.reasons import Reason, Type
+
+DIAGNOSE_AFTER = timedelta(seconds=4)
+"""How long a pod may start in silence before the kubelet's Events are asked."""
+
+
+def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
+    """The plan of a NestedDocker that has, or gets, its daemon."""
+    provisioned = _provision(at, key_set)
+    if at.unclean is None:
+        conditions.set(Type.PROVISIONED, Status.TRUE, Reason.PROVISIONED, "every object exists")
+    else:
+        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.CLEANING_UP, cleanup.told(at.unclean, at.defaults))
+    reach = judge(at.observed, at.pod, at.mode)
+    conditions.set(Type.DAEMON_REACHABLE, truth(holds=reach.reachable), reach.reason, reach.message)
+    _tell_pending_update(at, conditions, key_set)
+    held, released = (at.children.hold(), ()) if at.outlives_owner else ((), at.children.release())
+    return Plan(
+        stages=nonempty(held, *_gated(at, reach, provisioned), released),
+        status=if_changed(at.observed, status_of(at, conditions, serving=True, reach=reach)),
+        dial=_dial(at, reach),
+        diagnose=_diagnose(at),
+        requeue_at=_next_look(at, key_set),
+    )
+
+
+def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
+    """Everything but the connection Secrets, and the pod if it waits; the key set before what mounts it."""
+    placement, children, spec = at.placement, at.children, at.accepted.spec
+    claim = storage.data_claim(placement, at.effective.storage) if at.mode.keeps_data else None
+    peers = network_policy(placement, spec.connection.clients, at.defaults.operator_namespace)
+    waits = at.unclean is not None or at.waits_for_volume
+    restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
+    context = PodContext(placement, at.effective, at.defaults)
+    wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
+    return nonempty(
+        children.ensure(claim, secrets.tls(placement, key_set.id, timestamp(key_set.not_after))),
+        children.remove_pods(but=placement.pod(key_set.id))
+        + children.leave_others(placement)
+        + children.ensure(wanted_pod, service(placement, key_set.id), peers if at.manages_network else None)
+        + (() if at.manages_network else children.remove(placement.network_policy)),
+    )
+
+
+def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """The connection Secrets come last where the daemon has answered, and go first where it has not."""
+    if not reach.contact:
+        return (at.children.withdraw(), *provisioned)
+    template = at.accepted.spec.connection.secret_template
+    return (
+        *provisioned,
+        at.children.ensure(secrets.env(at.placement, template, at.mode.client_env(at.effective))),
+        at.children.ensure(secrets.files(at.placement, template, reach.contact)),
+    )
+
+
+def _tell_pending_update(at: Situation, conditions: Conditions, key_set: KeySet) -> None:
+    how = f"kubectl annotate nesteddocker {at.observed.owner.name} {names.ANNOTATION_RESTART}=$(date +%s) --overwrite"
+    if at.change is not None:
+        who = "its policy" if at.change.origin == Origin.POLICY else "the class"
+        message = f"{who} now asks for another {at.change.path}; the pod keeps its own until you run: {how}"
+        conditions.set(Type.UPDATE_PENDING, Status.TRUE, Reason.CLASS_CHANGED, message)
+    elif at.deadline is None and key_set.not_after - at.now < pki.RENEW_BEFORE:
+        message = f"the certificates end at {timestamp(key_set.not_after)}, and with them the pod; sooner: {how}"
+        conditions.set(Type.UPDATE_PENDING, Status.TRUE, Reason.CERTIFICATE_EXPIRING, message)
+
+
+def _dial(at: Situation, reach: Reachability) -> Dial | None:
+    if at.pod is None or not reach.wants_contact:
+        return None
+    return Dial(at.pod.uid, at.pod.restarts, at.pod.ip, at.placement.host)
+
+
+def _diagnose(at: Situation) -> str:
+    since = at.silent_since
+    return at.pod.uid if at.pod and since and at.now - since >= DIAGNOSE_AFTER else ""
+
+
+def _next_look(at: Situation, key_set: KeySet) -> datetime | None:
+    moments = [
+        at.deadline,
+        key_set.not_after - pki.RENEW_BEFORE,
+        key_set.not_after - pki.MARGIN / 2,
+        at.silent_since + DIAGNOSE_AFTER if at.silent_since else None,
+    ]
+    return min((moment for moment in moments if moment and moment > at.now), default=None)

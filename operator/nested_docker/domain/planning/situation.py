@@ -1,0 +1,169 @@
+"""One look at an accepted NestedDocker: everything that decisions ask, each worked out once and never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from nested_docker.api.v1alpha1.engine import StorageType
+from nested_docker.api.v1alpha1.nested_docker_class import NetworkPolicyManagement
+from nested_docker.api.v1alpha1.policy import ViolationAction
+from nested_docker.domain import names, pki
+from nested_docker.domain.admission.acceptance import Accepted
+from nested_docker.domain.effective import Change, EffectiveSpec, OperatorDefaults, Origin, first_change
+from nested_docker.domain.modes import MODES, ModeBehaviour
+from nested_docker.domain.modes.dockerd import CONTAINER
+from nested_docker.domain.object_names import Placement
+from nested_docker.domain.objects import Identity, Manifest
+from nested_docker.domain.observed import KeySet, Observed
+from nested_docker.domain.planning import lifetime as life
+from nested_docker.domain.planning.child_diff import Children
+from nested_docker.domain.planning.pod_state import PodState
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What was asked for, what there is, and what follows from the two without any decision."""
+
+    observed: Observed
+    accepted: Accepted
+    now: datetime
+    defaults: OperatorDefaults
+
+    @property
+    def effective(self) -> EffectiveSpec:
+        """What is asked for, resolved."""
+        return self.accepted.effective
+
+    @property
+    def mode(self) -> ModeBehaviour:
+        """How the daemon is run."""
+        return MODES[self.effective.mode]
+
+    @property
+    def manages_network(self) -> bool:
+        """Whether the NetworkPolicy is the operator's."""
+        return self.accepted.offered.network_policy == NetworkPolicyManagement.MANAGED
+
+    @cached_property
+    def wanted(self) -> Placement:
+        """Where the class wants the daemon."""
+        return Placement(self.observed.owner, self.effective.pod_namespace or "")
+
+    @cached_property
+    def placement(self) -> Placement:
+        """Where the daemon is, or will be."""
+        return self.observed.place or self.wanted
+
+    @cached_property
+    def children(self) -> Children:
+        """The writes that close the gap."""
+        return Children(self.observed)
+
+    @cached_property
+    def key_set(self) -> KeySet | None:
+        """The key set in force."""
+        return self.observed.key_set()
+
+    @cached_property
+    def pod(self) -> PodState | None:
+        """The pod that serves with that key set."""
+        if self.key_set is None:
+            return None
+        expected = self.placement.pod(self.key_set.id)
+        return next((PodState(pod) for identity, pod in self.observed.ours() if identity == expected), None)
+
+    @cached_property
+    def change(self) -> Change | None:
+        """The first difference between the pod and what is asked for now."""
+        return first_change(self._annotations.get(names.ANNOTATION_EFFECTIVE, ""), self.effective) if self.pod else None
+
+    @cached_property
+    def deadline(self) -> datetime | None:
+        """When the daemon is stopped at the latest."""
+        return life.deadline(self.observed, self.accepted)
+
+    @cached_property
+    def must_rotate(self) -> bool:
+        """Whether the key set, and the pod that serves with it, must give way to new ones."""
+        if self.key_set is None:
+            return True
+        if self.pod is None or self.observed.issued is not None:
+            return False
+        return (
+            self.pod.terminating
+            or self.pod.ended
+            or (self.change is not None and self._takes_effect_at_once(self.change))
+            or self._restart_requested
+            or self._image_was_changed
+            or self.key_set.not_after - self.now < pki.MARGIN / 2
+        )
+
+    @property
+    def outlives_owner(self) -> bool:
+        """Whether something of it is where no owner reference leads."""
+        return self.placement.away or self.mode.leaves_siblings(self.effective)
+
+    @property
+    def waits_for_volume(self) -> bool:
+        """Two daemons on one data-root corrupt it, so a claim's next pod waits until the last one is gone."""
+        kept = self.mode.keeps_data and self.effective.storage.type == StorageType.CLAIM
+        here = {(identity.kind, identity.namespace) for identity, _ in self.observed.ours()}
+        return kept and self.pod is None and ("Pod", self.placement.namespace) in here
+
+    @cached_property
+    def unclean(self) -> Manifest | None:
+        """An old pod whose node is cleaned before the next one starts; a silent node is not waited for."""
+        if self.pod is not None or not self.mode.leaves_siblings(self.effective):
+            return None
+        return next((pod for _, pod in self.children.owing if self._may_be_cleaned(PodState(pod))), None)
+
+    @property
+    def names_needed(self) -> list[Identity]:
+        """Every name that must be ours before the daemon can serve, those included that are made last."""
+        place = self.placement
+        needed = [place.service, place.tls_secret, place.env_secret, place.files_secret]
+        if self.manages_network:
+            needed.append(place.network_policy)
+        if self.effective.storage.type == StorageType.CLAIM:
+            needed.append(place.data_claim)
+        return needed
+
+    @property
+    def silent_since(self) -> datetime | None:
+        """Since when the kubelet works on the pod without a word."""
+        return self.pod.created if self.pod is not None and self.pod.waits_silently else None
+
+    @property
+    def _annotations(self) -> dict[str, str]:
+        annotations: dict[str, str] = self.pod.manifest["metadata"].get("annotations", {}) if self.pod else {}
+        return annotations
+
+    @property
+    def _restart_requested(self) -> bool:
+        wanted = self.observed.annotations.get(names.ANNOTATION_RESTART)
+        return wanted is not None and wanted != self._annotations.get(names.ANNOTATION_RESTART)
+
+    @property
+    def _image_was_changed(self) -> bool:
+        """Whether somebody has patched an image of the running pod, the one part of it that can be."""
+        if self.pod is None or self.change is not None:
+            return False
+        workload = self.effective.workload
+        wanted = {container.name: container.image for container in workload.containers} if workload else {}
+        if self.mode.keeps_data:
+            wanted[CONTAINER] = self.effective.engine.image or ""
+        spec = self.pod.manifest.get("spec", {})
+        present = {i["name"]: i["image"] for key in ("initContainers", "containers") for i in spec.get(key, [])}
+        return any(present.get(name, image) != image for name, image in wanted.items())
+
+    def _takes_effect_at_once(self, change: Change) -> bool:
+        """What the user wants does, and what policy wants unless it only reports; the class's word waits."""
+        policy = self.observed.policies.get(self.accepted.policy)
+        reports = policy is not None and policy.on_violation == ViolationAction.REPORT
+        return change.origin == Origin.SPEC or (change.origin == Origin.POLICY and not reports)
+
+    def _may_be_cleaned(self, pod: PodState) -> bool:
+        node = self.observed.cluster.nodes.get(pod.node)
+        return not pod.node or (node is not None and node.ready)

@@ -1,0 +1,51 @@
+"""The status of an accepted NestedDocker, from its situation and what this pass has found."""
+
+from __future__ import annotations
+
+from nested_docker.api.meta import Status
+from nested_docker.api.v1alpha1 import NestedDockerStatus
+from nested_docker.api.v1alpha1.nested_docker import BindingReference, EngineStatus
+from nested_docker.domain.planning.reachability import Reachability
+from nested_docker.domain.planning.situation import Situation
+from nested_docker.domain.status.conditions import Conditions, timestamp
+
+
+def status_of(
+    at: Situation, conditions: Conditions, *, serving: bool, reach: Reachability | None = None
+) -> NestedDockerStatus:
+    """The whole status.
+
+    What the node and the daemon tell is taken over at contact, not piece by piece while the pod starts: that
+    would be a write for each step.
+    """
+    engine = _engine(at, reach)
+    pod = at.pod if serving else None
+    key_set = at.key_set if serving else None
+    return NestedDockerStatus(
+        observed_generation=at.observed.generation,
+        conditions=conditions.summed_up(),
+        binding=BindingReference(name=at.placement.files_secret.name) if serving else None,
+        endpoint=at.placement.endpoint if serving else "",
+        class_name=at.accepted.class_name,
+        mode=at.effective.mode,
+        policy_name=at.accepted.policy,
+        pod_namespace=at.placement.pod_namespace if serving else "",
+        pod_name=at.placement.pod(key_set.id).name if key_set else "",
+        node_name=pod.node if pod and engine else "",
+        engine=engine,
+        isolation=at.mode.isolation,
+        hazards=list(at.mode.hazards(at.effective, engine)),
+        expiration_time=timestamp(at.deadline) if at.deadline else None,
+        certificate_expiration_time=timestamp(key_set.not_after) if key_set else None,
+    )
+
+
+def truth(*, holds: bool) -> Status:
+    """A condition's status."""
+    return Status.TRUE if holds else Status.FALSE
+
+
+def _engine(at: Situation, reach: Reachability | None) -> EngineStatus | None:
+    if reach is None or not reach.contact:
+        return None
+    return at.observed.contact.engine if reach.fresh and at.observed.contact else at.observed.status.engine

@@ -1,0 +1,1 @@
+"""Conditions, their reasons, and the Events that report them."""

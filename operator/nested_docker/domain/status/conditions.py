@@ -1,0 +1,71 @@
+"""Conditions: set without needless change, and summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from nested_docker.api.meta import Condition, Status
+from nested_docker.domain.status.reasons import Reason, Trait, Type
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment in the form of Kubernetes' `metav1.Time`: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_timestamp(text: str) -> datetime:
+    """The moment that a `metav1.Time` says."""
+    return datetime.fromisoformat(text)
+
+
+class Conditions:
+    """The conditions of one reconcile, laid over those of the one before.
+
+    `lastTransitionTime` moves only when a condition's status flips, so that an unchanged state
+    gives equal conditions and no write.
+    """
+
+    def __init__(self, previous: Iterable[Condition], *, generation: int, now: datetime) -> None:
+        self._previous = {condition.type: condition for condition in previous}
+        self._current: dict[str, Condition] = {}
+        self._generation = generation
+        self._now = timestamp(now)
+
+    def set(self, type_: Type, status: Status, reason: Reason, message: str = "") -> None:
+        """State a condition; the last word in a reconcile counts."""
+        before = self._previous.get(type_)
+        moved = before is None or before.status != status
+        self._current[type_] = Condition(
+            type=type_,
+            status=status,
+            reason=reason.value,
+            message=message[:4096],
+            last_transition_time=self._now if moved or before is None else before.last_transition_time,
+            observed_generation=self._generation,
+        )
+
+    def summed_up(self) -> list[Condition]:
+        """Every condition, with `Ready` and kstatus's `Reconciling` and `Stalled` derived from the others."""
+        self._derive_ready()
+        return list(self._current.values())
+
+    def _derive_ready(self) -> None:
+        if Type.READY not in self._current:
+            worst = next(
+                (
+                    condition
+                    for type_ in (Type.ACCEPTED, Type.PROVISIONED, Type.DAEMON_REACHABLE)
+                    if (condition := self._current.get(type_)) and condition.status != Status.TRUE
+                ),
+                None,
+            )
+            if worst is None:
+                self.set(Type.READY, Status.TRUE, Reason.READY, "clients can connect")
+            else:
+                self.set(Type.READY, worst.status, Reason(worst.reason), worst.message)
+        ready = self._current[Type.READY]
+        reason = Reason(ready.reason)
+        if ready.status == Status.TRUE or reason.has(Trait.SETTLED):
+            return
+        self.set(Type.STALLED if reason.has(Trait.STALLED) else Type.RECONCILING, Status.TRUE, reason, ready.message)

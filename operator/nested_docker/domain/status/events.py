@@ -1,0 +1,49 @@
+"""What is worth an Event: the steps between one status and the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nested_docker.api.meta import Condition, Status
+from nested_docker.api.v1alpha1 import NestedDockerStatus
+from nested_docker.domain.status.reasons import Reason, Trait, Type, traits_of
+
+TOLD = (Type.ACCEPTED, Type.READY, Type.UPDATE_PENDING)
+"""Conditions whose steps are told; `Ready` has the reason of whichever of the others stands in its way."""
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A step to tell of."""
+
+    type: str
+    reason: str
+    message: str
+
+
+def transitions(before: NestedDockerStatus, after: NestedDockerStatus) -> Iterator[Transition]:
+    """The steps from one status to the next, each once; with acceptance comes what the mode costs.
+
+    That a daemon which has just been granted is starting goes without saying.
+    """
+    told = set()
+    for type_ in TOLD:
+        new, old = after.condition(type_), before.condition(type_)
+        if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
+            continue
+        if old is None and new.reason == Reason.DAEMON_STARTING:
+            continue
+        if new.reason not in told:
+            told.add(new.reason)
+            yield Transition("Normal" if _expected(new) else "Warning", new.reason, new.message)
+    if after.holds(Type.ACCEPTED) and not before.holds(Type.ACCEPTED):
+        for hazard in after.hazards:
+            yield Transition("Warning", hazard.type, f"{hazard.message} {hazard.remedy}")
+
+
+def _expected(condition: Condition) -> bool:
+    traits = traits_of(condition.reason)
+    if Trait.WARNS in traits:
+        return False
+    return condition.status == Status.TRUE or bool(traits & (Trait.SETTLED | Trait.EXPECTED))

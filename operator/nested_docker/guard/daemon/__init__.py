@@ -1,0 +1,1 @@
+"""What the guard asks of the daemon and keeps count of there."""

@@ -1,0 +1,1 @@
+"""What each Docker API route allows, by kind of object."""
