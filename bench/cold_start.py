@@ -32,7 +32,7 @@ from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
 
 POLL = 0.02
@@ -51,17 +51,17 @@ class Times:
 def plain_objects(where: str, keys: dict[str, bytes]) -> list[dict[str, Any]]:
     """What the operator would make, without owner."""
     owner = Owner("plain", where, "00000000-0000-0000-0000-000000000000")
-    placement, defaults = Placement(owner), OperatorDefaults(operator_namespace=SYSTEM)
+    object_names, defaults = ObjectNames(owner), OperatorDefaults(operator_namespace=SYSTEM)
     accepted = accept(observed({"mode": "Dind"}, owner=owner, classes={"standard": class_spec()}), defaults)
-    context = PodContext(placement, accepted.effective, defaults)
+    context = PodContext(object_names, accepted.effective, defaults)
     template = accepted.spec.connection.secret_template
     objects = [
-        secrets.tls(placement, "0123456789", "2099-01-01T00:00:00Z").filled(keys),
+        secrets.tls(object_names, "0123456789", "2099-01-01T00:00:00Z").filled(keys),
         pod_manifest(context, MODES[accepted.effective.mode], "0123456789"),
-        service(placement, "0123456789"),
-        network_policy(placement, [], SYSTEM),
-        secrets.env(placement, template).filled({}),
-        secrets.files(placement, template, "none").filled(keys),
+        service(object_names, "0123456789"),
+        network_policy(object_names, [], SYSTEM),
+        secrets.env(object_names, template).filled({}),
+        secrets.files(object_names, template, "none").filled(keys),
     ]
     for manifest in objects:
         del manifest["metadata"]["ownerReferences"]
@@ -110,8 +110,8 @@ async def plain(api: Api) -> Times:
     """The objects, applied by hand."""
     async with namespace(api) as where:
         now = datetime.now(UTC)
-        placement = Placement(Owner("plain", where, ""))
-        request = pki.certificate_request(placement, cluster_domain="cluster.local", now=now, deadline=None)
+        object_names = ObjectNames(Owner("plain", where, ""))
+        request = pki.certificate_request(object_names, cluster_domain="cluster.local", now=now, deadline=None)
         keys = CertificateMaker().issue(request)
         started = time.monotonic()
         for manifest in plain_objects(where, keys):

@@ -23,7 +23,7 @@ from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
 
 KIND = ("nesteddocker.dev", "v1alpha1", "nesteddockers")
@@ -41,20 +41,24 @@ def configure(settings: kopf.OperatorSettings, **_):
 def create(name, namespace, uid, spec, **_):
     core, network, custom = client.CoreV1Api(), client.NetworkingV1Api(), client.CustomObjectsApi()
     owner, defaults = Owner(name, namespace, uid), OperatorDefaults(operator_namespace=SYSTEM)
-    placement = Placement(owner)
+    object_names = ObjectNames(owner)
     template = {"spec": {"nodeName": spec["scheduling"]["podAnnotations"]["bench/node"]}}
-    offered = {"standard": class_spec(podTemplate=template)}
-    accepted = accept(observed({"mode": "Dind"}, owner=owner, classes=offered), defaults)
-    context = PodContext(placement, accepted.effective, defaults)
-    request = pki.certificate_request(placement, cluster_domain="cluster.local", now=datetime.now(UTC), deadline=None)
+    classes = {"standard": class_spec(podTemplate=template)}
+    accepted = accept(observed({"mode": "Dind"}, owner=owner, classes=classes), defaults)
+    context = PodContext(object_names, accepted.effective, defaults)
+    request = pki.certificate_request(
+        object_names, cluster_domain="cluster.local", now=datetime.now(UTC), deadline=None
+    )
     keys = CertificateMaker().issue(request)
     connection = accepted.spec.connection.secret_template
-    core.create_namespaced_secret(namespace, secrets.tls(placement, "0123456789", "2099-01-01T00:00:00Z").filled(keys))
+    core.create_namespaced_secret(
+        namespace, secrets.tls(object_names, "0123456789", "2099-01-01T00:00:00Z").filled(keys)
+    )
     core.create_namespaced_pod(namespace, pod_manifest(context, MODES[accepted.effective.mode], "0123456789"))
-    core.create_namespaced_service(namespace, service(placement, "0123456789"))
-    network.create_namespaced_network_policy(namespace, network_policy(placement, [], SYSTEM))
-    core.create_namespaced_secret(namespace, secrets.env(placement, connection).filled({}))
-    core.create_namespaced_secret(namespace, secrets.files(placement, connection, "none").filled(keys))
+    core.create_namespaced_service(namespace, service(object_names, "0123456789"))
+    network.create_namespaced_network_policy(namespace, network_policy(object_names, [], SYSTEM))
+    core.create_namespaced_secret(namespace, secrets.env(object_names, connection).filled({}))
+    core.create_namespaced_secret(namespace, secrets.files(object_names, connection, "none").filled(keys))
     set_ready(custom, namespace, name, "False")
 
 

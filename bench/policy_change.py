@@ -44,7 +44,7 @@ async def told(api: Api, where: str) -> None:
     while True:
         objects = await api.list("NestedDocker", where)
         reasons = Counter(c["reason"] for o in objects for c in o["status"]["conditions"] if c["type"] == "Accepted")
-        if set(reasons) == {"NoPolicy"}:
+        if set(reasons) == {"NotGranted"}:
             return
         await asyncio.sleep(0.05)
 

@@ -16,10 +16,10 @@ from nested_docker.adapters.clock import SystemClock
 from nested_docker.adapters.dockerd import DaemonClient
 from nested_docker.adapters.events import EventRecorder
 from nested_docker.adapters.kube import KubeClient, connect
-from nested_docker.controller.admission_reviewer import Gatekeeper
+from nested_docker.controller.admission_reviewer import AdmissionReviewer
 from nested_docker.controller.audit import Audit
 from nested_docker.controller.cache import Cache
-from nested_docker.controller.daemon_prober import Contacts
+from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.leader import Leader, NotLeader
 from nested_docker.controller.lease_fence import Fenced
 from nested_docker.controller.reconciler import Reconciler
@@ -35,7 +35,7 @@ from nested_docker.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-FIRST_LOOK_DELAY = 0.5
+INITIAL_SYNC_DELAY = 0.5
 """Seconds before the first look at the cluster is repeated, where it failed; each time twice as long."""
 
 STUCK_SECONDS = 300.0
@@ -76,7 +76,7 @@ class Operator:
         )
         fenced = Fenced(kube, self._leader.assert_leading) if settings.leader_election else kube
         self._recorder = EventRecorder(fenced, self._clock)
-        self._contacts = Contacts(DaemonClient(), lambda key: self._queue.add(key, Priority.NEARLY_READY))
+        self._prober = DaemonProber(DaemonClient(), lambda key: self._queue.add(key, Priority.NEARLY_READY))
         self._resync = Resync(kube, self._cache, self._router, settings.namespaces)
         self._metrics = Metrics(
             nested_dockers=lambda: self._cache.all("NestedDocker"),
@@ -85,7 +85,7 @@ class Operator:
             leading=lambda: self._leader.leading or not settings.leader_election,
         )
         audit = Audit(self._recorder, self._cache, self._metrics.decided)
-        self._gatekeeper = Gatekeeper(self._cache, self._router, kube, settings.defaults(), audit.admitted)
+        self._gatekeeper = AdmissionReviewer(self._cache, self._router, kube, settings.defaults(), audit.admitted)
         self._webhook = (
             admission.Server(settings.webhook_port, settings.webhook_certificates) if settings.webhook_port else None
         )
@@ -93,7 +93,7 @@ class Operator:
             cache=self._cache,
             kube=fenced,
             certificates=CertificateMaker(),
-            contacts=self._contacts,
+            prober=self._prober,
             recorder=audit,
             clock=self._clock,
             defaults=settings.defaults(),
@@ -103,20 +103,20 @@ class Operator:
     async def run(self) -> bool:
         """Watch, serve probes, and lead when it is this replica's turn."""
         stop, watching_started = asyncio.Event(), asyncio.Event()
-        knowing = asyncio.create_task(self._first_look(), name="first look")
+        synced = asyncio.create_task(self._initial_sync(), name="first look")
         probes = await server.serve(
             self._settings.health_port,
             healthy=self._healthy,
-            ready=functools.partial(self._ready, watching_started, knowing),
+            ready=functools.partial(self._ready, watching_started, synced),
             registry=self._metrics.registry,
         )
-        leading = asyncio.create_task(self._lead_when_elected(stop, knowing), name="leadership")
+        leading = asyncio.create_task(self._lead_when_elected(stop, synced), name="leadership")
         try:
             await self._watch(stop, watching_started, functools.partial(self._resign, leading))
         finally:
             await self._resign(leading)
-            knowing.cancel()
-            await asyncio.gather(knowing, return_exceptions=True)
+            synced.cancel()
+            await asyncio.gather(synced, return_exceptions=True)
             await probes.cleanup()
         if leading.cancelled():
             return True
@@ -127,7 +127,7 @@ class Operator:
         """Stop working and hand the Lease over; called as soon as kopf has been told to stop."""
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
-        self._contacts.close()
+        self._prober.close()
 
     async def _watch(self, stop: asyncio.Event, started: asyncio.Event, resign: Callable[[], Awaitable[None]]) -> None:
         registry, configuration = framework.registry(resign), framework.settings()
@@ -145,8 +145,8 @@ class Operator:
             ready_flag=started,
         )
 
-    async def _lead_when_elected(self, stop: asyncio.Event, knowing: asyncio.Task[None]) -> None:
-        lead = functools.partial(self._lead, knowing)
+    async def _lead_when_elected(self, stop: asyncio.Event, synced: asyncio.Task[None]) -> None:
+        lead = functools.partial(self._lead, synced)
         try:
             if self._settings.leader_election:
                 await self._leader.run(lead)
@@ -155,12 +155,12 @@ class Operator:
         finally:
             stop.set()
 
-    async def _lead(self, knowing: asyncio.Task[None]) -> None:
+    async def _lead(self, synced: asyncio.Task[None]) -> None:
         """Look at everything once, then at what changes; ends when a write finds the lease gone.
 
         The look that every replica takes at its start is as good, if it has not ended before the lease was had.
         """
-        await (self._first_look() if knowing.done() else asyncio.shield(knowing))
+        await (self._initial_sync() if synced.done() else asyncio.shield(synced))
         self._router.everything()
         try:
             async with asyncio.TaskGroup() as group:
@@ -170,9 +170,9 @@ class Operator:
         except* NotLeader as stopped:
             logger.warning("a write was stopped: %s", stopped.exceptions[0])
 
-    async def _first_look(self) -> None:
+    async def _initial_sync(self) -> None:
         """The API server may not be ready for us, as just after the CRDs were made: that is waited for."""
-        delay = FIRST_LOOK_DELAY
+        delay = INITIAL_SYNC_DELAY
         while True:
             try:
                 return await self._resync.once()
@@ -182,8 +182,8 @@ class Operator:
             await asyncio.sleep(wait)
             delay = min(2 * delay, 30.0)
 
-    async def _ready(self, watching: asyncio.Event, knowing: asyncio.Task[None]) -> str:
-        if not knowing.done():
+    async def _ready(self, watching: asyncio.Event, synced: asyncio.Task[None]) -> str:
+        if not synced.done():
             return "the API server has not been read yet"
         if self._webhook is not None and not self._webhook.listening.is_set():
             return "the webhook does not listen yet"

@@ -1,4 +1,4 @@
-"""Webhook and fences of an installed release: who is refused what, and what an upgrade leaves as it is."""
+"""Webhook and guardrails of an installed release: who is refused what, and what an upgrade leaves as it is."""
 
 from __future__ import annotations
 
@@ -168,15 +168,15 @@ def test_the_operator_makes_nothing_but_daemons_and_leaves_its_webhook_alone(clu
     assert 'cannot delete resource "validatingwebhookconfigurations"' in told
 
 
-def test_a_class_beyond_the_fence_gives_no_daemon_and_says_why(cluster: Cluster) -> None:
+def test_a_class_beyond_the_guardrails_gives_no_daemon_and_says_why(cluster: Cluster) -> None:
     cluster.apply(nested_docker_class("on-the-node", modes=["Dind"], podTemplate={"spec": {"hostNetwork": True}}))
     cluster.apply(nested_docker(CI, "beyond", className="on-the-node", mode="Dind"))
-    until(lambda: ready(cluster, CI, "beyond").get("reason"), "RefusedByAPI")
+    until(lambda: ready(cluster, CI, "beyond").get("reason"), "APIRejected")
     assert "spec.hostNetwork: true" in ready(cluster, CI, "beyond")["message"]
 
 
 @pytest.mark.parametrize("served", [(), (f"watchNamespaces={{{CI}}}",)], ids=["everywhere", "here"])
-def test_a_daemon_away_from_who_asked_for_it_is_made_and_removed_inside_the_fences(
+def test_a_daemon_away_from_who_asked_for_it_is_made_and_removed_inside_the_guardrails(
     cluster: Cluster, helm: Helm, served: tuple[str, ...]
 ) -> None:
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": AWAY}})

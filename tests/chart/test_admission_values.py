@@ -1,4 +1,4 @@
-"""Webhook and fences as the chart renders them, without a cluster."""
+"""Webhook and guardrails as the chart renders them, without a cluster."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_the_operator_is_told_what_a_denial_comes_to(offline: Helm, level: str) 
 
 
 def test_what_is_judged_is_limited_to_the_namespaces_that_are_served(offline: Helm) -> None:
-    manifests = offline.render("watchNamespaces={a,b}", "podNamespaces={pods}", "fences.denyExec=true")
+    manifests = offline.render("watchNamespaces={a,b}", "podNamespaces={pods}", "guardrails.denyExec=true")
     bound = {
         each["metadata"]["name"].removeprefix(f"{OPERATOR}-"): selector(each["spec"].get("matchResources", {}))
         for each in of_kind(manifests, "ValidatingAdmissionPolicyBinding")
@@ -179,8 +179,8 @@ def test_the_whole_cluster_is_judged_by_default(offline: Helm) -> None:
     assert not [each for each in bindings if "matchResources" in each["spec"]]
 
 
-def test_fences_fail_closed_and_deny(offline: Helm) -> None:
-    manifests = offline.render("fences.denyExec=true")
+def test_guardrails_fail_closed_and_deny(offline: Helm) -> None:
+    manifests = offline.render("guardrails.denyExec=true")
     policies = of_kind(manifests, "ValidatingAdmissionPolicy")
     assert {each["spec"]["failurePolicy"] for each in policies} == {"Fail"}
     bindings = of_kind(manifests, "ValidatingAdmissionPolicyBinding")

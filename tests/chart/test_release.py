@@ -145,7 +145,7 @@ def test_a_fresh_install_gives_nobody_a_daemon(cluster: Cluster) -> None:
         cluster.apply(asked)
     cluster.apply(nested_docker_class("standard", modes=["Dind"]))
     cluster.kubectl("annotate", "nesteddockerclass", "standard", "nesteddocker.dev/is-default-class=true")
-    with pytest.raises(CommandFailed, match="denied the request: NoPolicy: "):
+    with pytest.raises(CommandFailed, match="denied the request: NotGranted: "):
         cluster.apply(asked)
     assert cluster.kubectl("-n", CI, "get", "nesteddockers,pods,services,secrets", "-o", "name") == ""
 
@@ -157,7 +157,7 @@ def test_class_and_policy_of_the_examples_give_a_daemon_where_they_say(cluster: 
     example = str(ROOT / "examples/nested-docker.yaml")
     cluster.kubectl("-n", CI, "apply", "-f", example)
     until(lambda: ready(cluster, CI, "build").get("status"), "True", 120)
-    with pytest.raises(CommandFailed, match="denied the request: NoPolicy: "):
+    with pytest.raises(CommandFailed, match="denied the request: NotGranted: "):
         cluster.kubectl("-n", OTHER, "apply", "-f", example)
 
 
@@ -201,7 +201,7 @@ def test_who_may_edit_a_namespace_may_ask_there(
         (),
         (f"watchNamespaces={{{CI},{OTHER}}}", f"podNamespaces={{{OTHER}}}"),
         ("crds.keep=false", "replicas=1", "webhook.enabled=false"),
-        ("fences.denyExec=true", "fences.images={docker:.*}", f"podNamespaces={{{SYSTEM}}}"),
+        ("guardrails.denyExec=true", "guardrails.images={docker:.*}", f"podNamespaces={{{SYSTEM}}}"),
     ],
 )
 def test_the_api_server_takes_every_object(cluster: Cluster, helm: Helm, values: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ SECRETS = {"resources": ["pods", "services", "secrets"]}
 CLEANUP = f"{SYSTEM}-cleanup"
 """Where nodes are cleaned up from, unless a value says otherwise."""
 
-WITHOUT_SOCKETS = "fences.hostSocketPaths=null"
+WITHOUT_SOCKETS = "guardrails.hostSocketPaths=null"
 
 
 def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -72,11 +72,14 @@ def test_the_chart_is_of_the_package_s_version() -> None:
         ("webhook.port=1", r"at '/webhook': additional properties 'port' not allowed"),
         ("webhook.certificate.caBundle=ca.crt", r"at '/webhook/certificate/caBundle': 'ca.crt' does not match"),
         ("webhook.certificate.existingSecret=a", r"at '/webhook/certificate/caBundle': minLength: got 0, want 1"),
-        ("fences.volumeTypes={hostPath}", r"at '/fences/volumeTypes/0': value must be one of 'configMap'"),
-        ("fences.hostSocketPaths={/run/../docker.sock}", r"at '/fences/hostSocketPaths/0': '/run/../docker.sock' does"),
-        ("fences.serviceAccountNames={a b}", r"at '/fences/serviceAccountNames/0': 'a b' does not match"),
-        ("fences.images={docker:(28}", r"fences.images: docker:\(28 is no RE2 expression: mend it"),
-        ("fences.images={a)|(b}", r"fences.images: a\)\|\(b is no RE2 expression"),
+        ("guardrails.volumeTypes={hostPath}", r"at '/guardrails/volumeTypes/0': value must be one of 'configMap'"),
+        (
+            "guardrails.hostSocketPaths={/run/../docker.sock}",
+            r"at '/guardrails/hostSocketPaths/0': '/run/../docker.sock' does",
+        ),
+        ("guardrails.serviceAccountNames={a b}", r"at '/guardrails/serviceAccountNames/0': 'a b' does not match"),
+        ("guardrails.images={docker:(28}", r"guardrails.images: docker:\(28 is no RE2 expression: mend it"),
+        ("guardrails.images={a)|(b}", r"guardrails.images: a\)\|\(b is no RE2 expression"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_path(offline: Helm, value: str, complaint: str) -> None:
@@ -118,7 +121,7 @@ def test_defaults_agree_with_the_settings(offline: Helm, monkeypatch: pytest.Mon
 
 
 def test_no_object_twice_and_every_object_labelled(offline: Helm) -> None:
-    manifests = offline.render("watchNamespaces={a,b}", "metrics.serviceMonitor=true", "fences.denyExec=true")
+    manifests = offline.render("watchNamespaces={a,b}", "metrics.serviceMonitor=true", "guardrails.denyExec=true")
     identities = Counter(
         (manifest["kind"], manifest["metadata"].get("namespace"), manifest["metadata"]["name"])
         for manifest in manifests
@@ -213,9 +216,9 @@ def test_it_can_be_another_one(offline: Helm) -> None:
     assert [each["metadata"]["name"] for each in of_kind(manifests, "Namespace")] == ["tidy"]
     assert environment(manifests)["NESTED_DOCKER_NAMESPACES"] == "a,tidy"
     assert environment(manifests)["NESTED_DOCKER_CLEANUP_NAMESPACE"] == "tidy"
-    fences = str(of_kind(manifests, "ValidatingAdmissionPolicy"))
-    assert 'request.namespace in ["tidy"]' in fences
-    assert CLEANUP not in fences
+    guardrails = str(of_kind(manifests, "ValidatingAdmissionPolicy"))
+    assert 'request.namespace in ["tidy"]' in guardrails
+    assert CLEANUP not in guardrails
 
 
 @pytest.mark.parametrize("taken", [SYSTEM, "pods", "a"])
@@ -252,9 +255,9 @@ def test_two_releases_do_not_share_a_lease(offline: Helm) -> None:
         ("metrics.serviceMonitor=true", "ServiceMonitor", 1),
         ("userRoles=false", "ClusterRole", 1),
         ("webhook.enabled=false", "ValidatingWebhookConfiguration", 0),
-        ("fences.enabled=false,fences.denyExec=true", "ValidatingAdmissionPolicy", 0),
-        ("fences.enabled=false,fences.denyExec=true", "ValidatingAdmissionPolicyBinding", 0),
-        ("fences.denyExec=true", "ValidatingAdmissionPolicy", 6),
+        ("guardrails.enabled=false,guardrails.denyExec=true", "ValidatingAdmissionPolicy", 0),
+        ("guardrails.enabled=false,guardrails.denyExec=true", "ValidatingAdmissionPolicyBinding", 0),
+        ("guardrails.denyExec=true", "ValidatingAdmissionPolicy", 6),
     ],
 )
 def test_parts_can_be_switched(offline: Helm, value: str, kind: str, count: int) -> None:

@@ -137,10 +137,10 @@ async def test_columns_short_names_and_category(kubectl: Kubectl, api: Api, name
 
 async def test_columns_of_what_admins_write(kubectl: Kubectl, api: Api, namespace: str) -> None:
     default = {"annotations": {f"{GROUP}/is-default-class": "true"}}
-    offered = nested_docker_class(namespace, modes=["Dind", "Sysbox"])
+    class_spec = nested_docker_class(namespace, modes=["Dind", "Sysbox"])
     granted = policy(namespace, namespaceSelector={}, allowedClasses=["none-such"], allowedModes=["Dind"])
-    offered["metadata"] |= default
-    await api.create(offered)
+    class_spec["metadata"] |= default
+    await api.create(class_spec)
     await api.create(granted)
     try:
         classes = [line.split() for line in kubectl("get", "ndc").splitlines()]

@@ -29,7 +29,7 @@ def cluster() -> Iterator[Environment]:
         RELEASE,
         str(ROOT / "charts/nested-docker"),
         "--set=image.repository=nested-docker-operator,image.tag=dev,image.pullPolicy=IfNotPresent",
-        "--set=fences.hostSocketPaths={/var/run/docker.sock,/var/run/nope.sock}",
+        "--set=guardrails.hostSocketPaths={/var/run/docker.sock,/var/run/nope.sock}",
         "--wait",
         "--timeout=120s",
     )

@@ -33,7 +33,7 @@ class Attempt:
 
 
 def _denied(title: str, spec: dict[str, Any], *words: str) -> Attempt:
-    return Attempt(title, spec, ("NoPolicy", *words), "NoPolicy")
+    return Attempt(title, spec, ("NotGranted", *words), "NotGranted")
 
 
 def _engine(**fields: Any) -> dict[str, Any]:
@@ -134,20 +134,20 @@ SCHEDULING = [
     Attempt(
         "nodes other than the class's",
         _scheduling(nodeSelector={"nested-docker-test/pool": "control-plane"}),
-        ("OverstepsClass", "spec.nodeSelector.nested-docker-test/pool"),
-        "OverstepsClass",
+        ("ClassOverrideDenied", "spec.nodeSelector.nested-docker-test/pool"),
+        "ClassOverrideDenied",
     ),
     Attempt(
         "away from where the class wants it",
         _scheduling(affinity={"nodeAffinity": {}}),
-        ("OverstepsClass", "spec.affinity"),
-        "OverstepsClass",
+        ("ClassOverrideDenied", "spec.affinity"),
+        "ClassOverrideDenied",
     ),
     Attempt(
         "another label than the class's",
         _scheduling(podLabels={"team": "mine"}),
-        ("OverstepsClass", "metadata.labels.team"),
-        "OverstepsClass",
+        ("ClassOverrideDenied", "metadata.labels.team"),
+        "ClassOverrideDenied",
     ),
     Attempt(
         "a label that the operator goes by",
@@ -230,7 +230,7 @@ CREATIONS = CLASSES_AND_MODES + IMAGES + BORROWED_RIGHTS + SCHEDULING + SIZE + D
 CHANGES = [
     Attempt("another class", {"className": GOLD}, ("className cannot be changed",)),
     Attempt("another mode", {"mode": "Sysbox"}, ("mode cannot be changed",)),
-    Attempt("another image", _engine(image="evil:28-dind"), ("NoPolicy", "spec.engine.image is evil:28-dind")),
+    Attempt("another image", _engine(image="evil:28-dind"), ("NotGranted", "spec.engine.image is evil:28-dind")),
     Attempt("a workload", _workload(**SMALL), ("NotPermitted", "may not create pods")),
     Attempt("a ConfigMap", _engine(caBundleRef={"name": "private"}), ("may not get configmaps private",)),
     Attempt("a toleration", _scheduling(tolerations=[{"operator": "Exists"}]), ("tolerations has every key",)),

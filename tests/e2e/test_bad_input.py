@@ -27,7 +27,7 @@ from tests.support.cluster import CommandFailed
         (
             "a",
             {"mode": "Dind", "scheduling": {"priorityClassName": "x"}},
-            "NoPolicy: no NestedDockerPolicy grants mode Dind",
+            "NotGranted: no NestedDockerPolicy grants mode Dind",
         ),
     ],
 )
@@ -51,7 +51,7 @@ def test_what_schema_and_policy_know_is_refused_at_the_door(
         ({"engine": {"storageDriver": "zfs"}}, "DaemonCrashed", "zfs"),
         (
             {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}},
-            "RefusedByAPI",
+            "APIRejected",
             "must be less than or equal to memory limit",
         ),
         ({"resources": {"requests": {"cpu": "1000"}}}, "Unschedulable", "Insufficient cpu"),
@@ -115,7 +115,7 @@ def test_a_quota_that_is_full_is_told_and_heals(env: Environment) -> None:
         lambda: "hard" in env.get("resourcequota", "none").get("status", {}), 20, lambda: str(env.get("quota", "none"))
     )
     env.nested_docker("build", mode="Dind")
-    assert "exceeded quota" in env.settles("build", "RefusedByAPI")
+    assert "exceeded quota" in env.settles("build", "APIRejected")
     assert [secret["metadata"]["name"] for secret in env.list("secrets")] == []
     env.kubectl("delete", "resourcequota", "none")
     env.ready("build")

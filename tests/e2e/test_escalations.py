@@ -179,7 +179,7 @@ def passes(prison: Environment) -> bool:
     return True
 
 
-CLASSES_AND_MODES_PROBE = next(attempt for attempt in CREATIONS if attempt.again == "NoPolicy")
+CLASSES_AND_MODES_PROBE = next(attempt for attempt in CREATIONS if attempt.again == "NotGranted")
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_without_a_word_of_the_policy_nobody_gets_the_raw_socket(env: Environmen
     try:
         with pytest.raises(CommandFailed) as failure:
             env.nested_docker("build", className="raw")
-        assert "NoPolicy" in str(failure.value)
+        assert "NotGranted" in str(failure.value)
         assert "hostSocket.allowRaw is not set" in str(failure.value)
     finally:
         env.kubectl("delete", "ndp", env.namespace)

@@ -155,7 +155,7 @@ def test_another_tenants_key_pair_is_refused(team: Environment, other: Environme
 def test_nothing_of_a_tenants_own_gets_through_the_door(team: Environment, spec: dict[str, Any], field: str) -> None:
     with pytest.raises(CommandFailed) as failure:
         team.nested_docker("build", className=CLASS, **spec)
-    assert "ClassForbids" in str(failure.value)
+    assert "NotAllowedByClass" in str(failure.value)
     assert f"leave out {field}" in str(failure.value)
 
 

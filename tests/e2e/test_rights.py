@@ -23,7 +23,7 @@ UNSEEN: dict[Right, str] = {
     ("update", "nesteddocker.dev", "nesteddockers/finalizers"): "asked for by admission: owner references that block",
     ("patch", "", "persistentvolumeclaims"): "marks on a claim whose creation's answer was lost",
     ("get", "", "pods"): "a pod whose creation's answer was lost (tests/integration/test_lost_answers.py)",
-    ("patch", "", "pods"): "marks on a pod, where no fence keeps them (tests/integration/test_drift.py)",
+    ("patch", "", "pods"): "marks on a pod, where no guardrail keeps them (tests/integration/test_drift.py)",
 }
 """What is needed and yet makes no request of its own here, each with its reason."""
 

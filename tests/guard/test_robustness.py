@@ -17,7 +17,7 @@ from tests.guard.conftest import RULES
 from tests.guard.dockerd import Dockerd
 from tests.guard.owner import Owner, parse, read_all
 
-from nested_docker.guard.errors import Refusal
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.wire.target import canonical
 
 MIB = 2**20
@@ -160,7 +160,7 @@ def test_the_daemon_routes_what_the_guard_understood(dockerd: Dockerd) -> None:
         target = "/" + "".join(chance.choice(PIECES) + chance.choice(["", "/"]) for _ in range(chance.randint(1, 5)))
         try:
             read = canonical(target.encode())
-        except Refusal:
+        except GuardDenied:
             continue
         understood += 1
         if understood % 10:

@@ -121,7 +121,7 @@ async def test_a_denial_by_policy_reaches_the_requester_whole(world: World, user
     assert "ClassNotFound: spec.className: NestedDockerClass no-such-class does not exist" in message
     priority = {"scheduling": {"priorityClassName": "system-node-critical"}}
     message = await refused(user, nested_docker(world.namespace, className=world.class_name, **priority))
-    assert "NoPolicy: no NestedDockerPolicy grants mode Dind" in message
+    assert "NotGranted: no NestedDockerPolicy grants mode Dind" in message
     assert "spec.scheduling.priorityClassName is system-node-critical" in message
 
 
@@ -158,4 +158,4 @@ async def test_the_record_says_who(world: World, user: Api) -> None:
     (mine,) = [line for line in lines if line["namespace"] == world.namespace]
     assert (mine["user"], mine["outcome"], mine["reason"]) == (USER, "denied", "NotPermitted")
     _, text = await world.operator.http("/metrics")
-    assert 'nested_docker_decisions_total{door="admission",mode="",outcome="denied",reason="NotPermitted"}' in text
+    assert 'nested_docker_decisions_total{stage="admission",mode="",outcome="denied",reason="NotPermitted"}' in text

@@ -68,7 +68,7 @@ async def test_what_is_forbidden_is_told_undone_and_heals(world: World) -> None:
     forbidden = Refuse(403, lambda call: call.namespace == world.namespace and is_pod(call), message="quota exceeded")
     with world.proxy.fault(forbidden):
         await world.create()
-        message = await world.settles("RefusedByAPI")
+        message = await world.settles("APIRejected")
         assert "the API server refused Pod build-" in message
         assert "quota exceeded" in message
         await world.until(lambda: no_children(world), "nothing half-made")

@@ -12,7 +12,7 @@ from tests.support.kubelet import FakePod, address, stays_creating
 from tests.support.waiting import holds
 
 from nested_docker.adapters.certificates import CertificateMaker
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
 from nested_docker.domain.pki import certificate_request
 
@@ -58,8 +58,8 @@ async def test_an_impostor_does_not_open_it(world: World) -> None:
     """Whoever has the pod's address but not its key set is not the daemon."""
 
     async def is_another(pod: FakePod) -> None:
-        placement = Placement(Owner("build", pod.namespace, pod.uid))
-        other = certificate_request(placement, cluster_domain="cluster.local", now=datetime.now(UTC), deadline=None)
+        object_names = ObjectNames(Owner("build", pod.namespace, pod.uid))
+        other = certificate_request(object_names, cluster_domain="cluster.local", now=datetime.now(UTC), deadline=None)
         keys = CertificateMaker().issue(other)
         files = {"ca.pem": keys["ca.pem"], "cert.pem": keys["server-cert.pem"], "key.pem": keys["server-key.pem"]}
         pod.dockerd = FakeDockerd(address(), files, lets_anyone_in=True)

@@ -47,7 +47,7 @@ async def test_without_its_policy_it_is_stopped_and_with_it_it_runs_again(own: W
     await own.create()
     await own.ready()
     await own.api.delete("NestedDockerPolicy", None, own.namespace)
-    message = await own.settles("NoPolicy")
+    message = await own.settles("NotGranted")
     assert f"mode Dind of class {own.class_name} as asked for in namespace {own.namespace}" in message
     await stopped(own)
     await own.api.create(grant(own))
@@ -59,7 +59,7 @@ async def test_a_policy_that_no_longer_selects_the_namespace(world: World) -> No
     await world.ready()
     label = {"metadata": {"labels": {"nested-docker-test": "no-more"}}}
     await world.api.patch("Namespace", None, world.namespace, label)
-    assert f"selects namespace {world.namespace}" in await world.settles("NoPolicy")
+    assert f"selects namespace {world.namespace}" in await world.settles("NotGranted")
     await stopped(world)
     label = {"metadata": {"labels": {"nested-docker-test": world.class_name}}}
     await world.api.patch("Namespace", None, world.namespace, label)
@@ -125,12 +125,12 @@ async def test_a_class_without_a_network_policy(own: World) -> None:
 async def test_a_class_that_goes_and_comes(own: World) -> None:
     await own.create()
     await own.ready()
-    offered = await own.api.get("NestedDockerClass", None, own.class_name)
-    assert offered is not None
+    class_spec = await own.api.get("NestedDockerClass", None, own.class_name)
+    assert class_spec is not None
     await own.api.delete("NestedDockerClass", None, own.class_name)
     assert f"NestedDockerClass {own.class_name} does not exist" in await own.settles("ClassNotFound")
     await stopped(own)
-    await own.api.create(nested_docker_class(own.class_name, **offered["spec"]))
+    await own.api.create(nested_docker_class(own.class_name, **class_spec["spec"]))
     await own.serves()
 
 
@@ -181,7 +181,7 @@ async def test_a_narrowed_policy_stops_what_it_granted_and_touches_nothing_else(
     before = len(own.proxy.writes(other.namespace))
     await narrow(own)
     for name in names:
-        assert "spec.mode is Dind, and allowedModes has only Sysbox" in await own.settles("NoPolicy", name)
+        assert "spec.mode is Dind, and allowedModes has only Sysbox" in await own.settles("NotGranted", name)
     await stopped(own)
     assert len(own.proxy.writes(other.namespace)) == before
 
@@ -191,26 +191,26 @@ async def test_report_lets_go_on_what_runs_and_makes_nothing_new(own: World) -> 
     await own.create()
     await own.serves()
     await narrow(own)
-    condition = await own.until_condition({"status": "True", "reason": "GrantLost"}, "Accepted")
+    condition = await own.until_condition({"status": "True", "reason": "GrantRevoked"}, "Accepted")
     assert "onViolation: Report" in condition["message"]
     await own.serves()
     await own.create("another")
-    await own.settles("NoPolicy", "another")
+    await own.settles("NotGranted", "another")
     (pod,) = await own.pods()
     await own.api.delete("Pod", own.namespace, pod["metadata"]["name"])
-    await own.settles("NoPolicy")
+    await own.settles("NotGranted")
     await stopped(own)
 
 
 async def test_a_namespace_that_is_let_off_gets_a_warning_instead_of_a_denial(own: World) -> None:
     await narrow(own)
     await own.create()
-    await own.settles("NoPolicy")
+    await own.settles("NotGranted")
     await label_namespace(own, "nesteddocker.dev/enforcement", "Warn")
     await own.until_condition({"status": "True", "reason": "NotEnforced"}, "Accepted")
     await own.serves()
     await label_namespace(own, "nesteddocker.dev/enforcement", None)
-    await own.settles("NoPolicy")
+    await own.settles("NotGranted")
     await stopped(own)
 
 

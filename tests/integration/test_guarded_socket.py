@@ -130,7 +130,7 @@ async def operator(lab: Lab, proxy: Proxy, cleaned_from: str) -> Operator:
 
 
 @asynccontextmanager
-async def offered(lab: Lab, node: str) -> AsyncIterator[str]:
+async def offer(lab: Lab, node: str) -> AsyncIterator[str]:
     """A class of guarded daemons on a node, and a policy that grants it; the name of both."""
     name = f"guarded-{uuid.uuid4().hex[:6]}"
     modes = ["HostSocket"]
@@ -148,7 +148,7 @@ async def tenants(
     lab: Lab, proxy: Proxy, operator: Operator, cleaned_from: str, count: int, *, node: str = ""
 ) -> AsyncIterator[list[Tenant]]:
     """Namespaces with guarded daemons of a class of their own, which are clean at the end."""
-    async with offered(lab, node or lab.kubelet.node) as class_name:
+    async with offer(lab, node or lab.kubelet.node) as class_name:
         made = [
             Tenant(
                 api=lab.api,

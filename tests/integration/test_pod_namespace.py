@@ -24,7 +24,7 @@ from tests.support.waiting import holds, wait_for
 
 from nested_docker.domain.manifests.secrets import key_set_id, value_digest
 from nested_docker.domain.names import FINALIZER, LABEL_NAME, LABEL_NAMESPACE, LABEL_UID, MANAGED_BY, WATCH_SELECTOR
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
 
 PATIENCE = 40.0
@@ -59,9 +59,9 @@ class Tenant(World):
 
     pods_in: str = ""
 
-    def place(self, name: str = "build") -> Placement:
+    def place(self, name: str = "build") -> ObjectNames:
         """Where the NestedDocker's children are meant to be."""
-        return Placement(Owner(name, self.namespace, self.uids[name]), self.pods_in)
+        return ObjectNames(Owner(name, self.namespace, self.uids[name]), self.pods_in)
 
     async def pods(self, name: str = "build") -> list[dict[str, Any]]:
         """The NestedDocker's pods that are not going."""
@@ -300,7 +300,7 @@ async def test_an_ordinary_class_needs_no_finalizer(world: World) -> None:
 )
 async def test_nothing_of_the_tenants_own_comes_in(tenant: Tenant, spec: dict[str, Any], field: str) -> None:
     await tenant.create(**spec)
-    assert field in await tenant.settles("ClassForbids")
+    assert field in await tenant.settles("NotAllowedByClass")
     assert await tenant.finalizers() == []
     assert await tenant.empty()
 
@@ -495,7 +495,7 @@ async def test_what_governs_it_goes_first(tenant: Tenant, kind: str) -> None:
     await tenant.create()
     await tenant.ready()
     await tenant.api.delete(kind, None, tenant.class_name)
-    await tenant.settles("ClassNotFound" if kind == "NestedDockerClass" else "NoPolicy")
+    await tenant.settles("ClassNotFound" if kind == "NestedDockerClass" else "NotGranted")
     await tenant.until(tenant.empty, "the end of every child")
     await tenant.delete()
     await tenant.nothing_left()

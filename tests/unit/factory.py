@@ -8,14 +8,14 @@ from typing import Any
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
 from nested_docker.domain.observed import Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 OWNER = Owner(name="build", namespace="team-a", uid="11111111-2222-3333-4444-555555555555")
-HOME = Placement(OWNER)
-AWAY = Placement(OWNER, "daemons")
+HOME = ObjectNames(OWNER)
+AWAY = ObjectNames(OWNER, "daemons")
 DEFAULTS = OperatorDefaults(operator_image="example.com/operator:1", operator_namespace="operator-system")
 
 

@@ -17,11 +17,12 @@ from nested_docker.domain import names, pki
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.secrets import SecretManifest
 from nested_docker.domain.objects import Identity
-from nested_docker.domain.observed import DATA_DIGESTS, Contact, KeySet, Observed
+from nested_docker.domain.observed import DATA_DIGESTS, KeySet, Observed, ProbeResult
 from nested_docker.domain.planning import node_cleanup as cleanup
-from nested_docker.domain.planning.child_diff import Action, Apply, Create, Delete, Hold, Release
-from nested_docker.domain.planning.node_cleanup import Free, Settled, Start
-from nested_docker.domain.planning.plan import Plan, plan
+from nested_docker.domain.planning.child_diff import Action, AddFinalizer, Apply, Create, Delete, RemoveFinalizer
+from nested_docker.domain.planning.node_cleanup import CleanupOutcome, ReleasePod, Start
+from nested_docker.domain.planning.plan import plan
+from nested_docker.domain.planning.planned import Plan
 from nested_docker.domain.planning.pod_state import PodState
 
 ENGINE = EngineStatus(
@@ -48,13 +49,13 @@ class World:
         self.base = observed(spec, **fields)
         self.children: dict[Identity, dict[str, Any]] = dict(self.base.children)
         self.cleanups: dict[Identity, dict[str, Any]] = {}
-        self.settled: list[Settled] = []
+        self.outcome: list[CleanupOutcome] = []
         self.node = "node-1"
         self.leftovers: set[str] = set()
         self.status = NestedDockerStatus()
         self.now = NOW
         self.defaults: OperatorDefaults = DEFAULTS
-        self.contact: Contact | None = None
+        self.probe_result: ProbeResult | None = None
         self.finalizers = self.base.finalizers
         self.deleted = False
         self.gone = False
@@ -72,7 +73,7 @@ class World:
             children=copy.deepcopy(self.children),
             status=self.status,
             issued=issued,
-            contact=self.contact,
+            probe_result=self.probe_result,
             finalizers=self.finalizers,
             deleted=self.deleted,
         )
@@ -104,8 +105,8 @@ class World:
         if planned.delete_self:
             self._write()
             self.delete()
-        if planned.dial is not None:
-            self.contact = Contact(planned.dial.pod_uid, planned.dial.restarts, ENGINE)
+        if planned.probe is not None:
+            self.probe_result = ProbeResult(planned.probe.pod_uid, planned.probe.restarts, ENGINE)
             return True
         return self.writes > before
 
@@ -155,7 +156,7 @@ class World:
         for identity, pod in self.children.items():
             if identity.kind == "Pod" and not pod["status"].get("phase") and "deletionTimestamp" not in pod["metadata"]:
                 pod["spec"]["nodeName"] = self.node
-                self.leftovers |= {self.node} if cleanup.owes(pod) else set()
+                self.leftovers |= {self.node} if cleanup.needs_cleanup(pod) else set()
                 pod["status"] = {"phase": "Running", "podIP": "10.0.0.7"}
                 self.set_daemon(pod, state={"running": {"startedAt": "2026-03-01T12:00:01Z"}}, ready=True)
 
@@ -191,9 +192,9 @@ class World:
             steps += taken
         return steps > 0
 
-    def owing(self) -> list[str]:
+    def pods_needing_cleanup(self) -> list[str]:
         """Names of pods that something may be left of on their nodes."""
-        return sorted(identity.name for identity, _ in cleanup.owing(self.children.items()))
+        return sorted(identity.name for identity, _ in cleanup.pods_needing_cleanup(self.children.items()))
 
     def secret(self, name: str) -> dict[str, Any] | None:
         return self.children.get(Identity("Secret", self.base.owner.namespace, name))
@@ -209,15 +210,15 @@ class World:
         self.now += timedelta(**delta)
 
     def _clean_once(self) -> bool:
-        owing = cleanup.owing(self.children.items())
+        pods_needing_cleanup = cleanup.pods_needing_cleanup(self.children.items())
         owner = (self.base.owner.namespace, self.base.owner.name)
-        for identity, pod in owing:
+        for identity, pod in pods_needing_cleanup:
             mine = cleanup.identity(pod, self.defaults)
             step = cleanup.step(
                 pod,
                 self.cleanups.get(mine),
                 owner=owner,
-                others=[other for _, other in owing if other is not pod],
+                others=[other for _, other in pods_needing_cleanup if other is not pod],
                 node_exists=PodState(pod).node in self.base.cluster.nodes,
                 now=self.now,
                 defaults=self.defaults,
@@ -227,22 +228,22 @@ class World:
                 self._remove_leftovers(PodState(pod).node)
                 metadata = step.manifest["metadata"] | {"creationTimestamp": _stamp(self.now)}
                 self.cleanups[mine] = step.manifest | {"metadata": metadata, "status": {"phase": "Succeeded"}}
-            elif isinstance(step, Free):
-                self._free(identity, step.settled)
+            elif isinstance(step, ReleasePod):
+                self._release_pod(identity, step.outcome)
             else:
                 continue
             return True
         return False
 
     def _remove_leftovers(self, node: str) -> None:
-        guarded = [PodState(pod) for _, pod in cleanup.owing(self.children.items())]
+        guarded = [PodState(pod) for _, pod in cleanup.pods_needing_cleanup(self.children.items())]
         living = [pod.name for pod in guarded if pod.node == node and not pod.ended]
         assert not living, f"what {living} have made on {node} would be removed"
         self.leftovers.discard(node)
 
-    def _free(self, identity: Identity, settled: Settled) -> None:
+    def _release_pod(self, identity: Identity, outcome: CleanupOutcome) -> None:
         self._write()
-        self.settled.append(settled)
+        self.outcome.append(outcome)
         metadata = self.children[identity]["metadata"]
         metadata["finalizers"] = [each for each in metadata["finalizers"] if each != names.FINALIZER]
         if "deletionTimestamp" in metadata and not metadata["finalizers"]:
@@ -267,12 +268,12 @@ class World:
                     del self.children[identity]
 
     def _carry_out(self, action: Action) -> None:
-        if isinstance(action, Hold | Release):
-            assert not self.deleted or isinstance(action, Release), "a deleted object takes no new finalizers"
-            if isinstance(action, Release):
+        if isinstance(action, AddFinalizer | RemoveFinalizer):
+            assert not self.deleted or isinstance(action, RemoveFinalizer), "a deleted object takes no new finalizers"
+            if isinstance(action, RemoveFinalizer):
                 ours = dict(self.observe().ours())
                 assert all("deletionTimestamp" in ours[each]["metadata"] for each in self.elsewhere() if each in ours)
-                assert cleanup.owing(ours.items()) == [], "nobody would wait for its nodes to be clean"
+                assert cleanup.pods_needing_cleanup(ours.items()) == [], "nobody would wait for its nodes to be clean"
             self._set_finalizers(action.finalizers)
             return
         if isinstance(action, Delete):

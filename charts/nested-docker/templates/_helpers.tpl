@@ -33,7 +33,7 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "nested-docker.name" .
 {{/* Namespaces that the operator serves; empty: all. Daemons' pods must be seen where they are. */}}
 {{- define "nested-docker.namespaces" -}}
 {{- with .Values.watchNamespaces }}
-{{- $cleanup := ternary (list (include "nested-docker.cleanupNamespace" $)) list (not (empty $.Values.fences.hostSocketPaths)) -}}
+{{- $cleanup := ternary (list (include "nested-docker.cleanupNamespace" $)) list (not (empty $.Values.guardrails.hostSocketPaths)) -}}
 {{ concat . $.Values.podNamespaces $cleanup | uniq | toJson }}{{ else }}[]{{ end }}
 {{- end }}
 
@@ -62,7 +62,7 @@ namespaceSelector:
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers]
   verbs: [list, watch, delete]
-{{- if or .Values.podNamespaces .Values.fences.hostSocketPaths }}
+{{- if or .Values.podNamespaces .Values.guardrails.hostSocketPaths }}
 # What is in another namespace or on a node is held on to by a finalizer, until it is known to be gone.
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers]
@@ -159,7 +159,7 @@ must be given the same one.
 {{- end }}
 
 {{/*
-Puts a fence in force: (list $ NAME), or (list $ NAME NAMESPACES) for one that other releases have elsewhere.
+Puts a guardrail in force: (list $ NAME), or (list $ NAME NAMESPACES) for one that other releases have elsewhere.
 */}}
 {{- define "nested-docker.binding" -}}
 {{- $root := first . }}

@@ -41,11 +41,11 @@ def check(
 
     try:
         judged_by = read_rules(rules)
-        asked = [_request(each) for each in requests]
+        api_request = [_request(each) for each in requests]
     except (OSError, ValueError) as error:
         typer.echo(f"nested-docker guard check: {error}", err=True)
         raise typer.Exit(2) from error
-    verdicts = [_verdict(judged_by, *each) for each in asked]
+    verdicts = [_forward_plan(judged_by, *each) for each in api_request]
     for passes, line in verdicts:
         typer.echo(f"{'passes ' if passes else 'refused'}  {line}")
     if not all(passes for passes, _ in verdicts):
@@ -60,16 +60,16 @@ def _request(line: str) -> tuple[str, str, bytes]:
     return method, target, Path(file).read_bytes() if file else b""
 
 
-def _verdict(rules: GuardRules, method: str, target: str, body: bytes) -> tuple[bool, str]:
-    from nested_docker.guard import decision as judge
-    from nested_docker.guard.errors import Refusal
+def _forward_plan(rules: GuardRules, method: str, target: str, body: bytes) -> tuple[bool, str]:
+    from nested_docker.guard import decision as validate
+    from nested_docker.guard.errors import GuardDenied
 
-    asked = f"{method} {target}"
+    api_request = f"{method} {target}"
     try:
-        decision = judge.decide(judge.read(method, target.encode()), body, rules, UID)
-    except Refusal as refusal:
-        return False, f"{asked}: {refusal.message} (rule: {refusal.rule}, status {refusal.status})"
-    conditions = [f"{each.kind} {each.name} must be {each.need}" for each in decision.verdict.references]
+        decision = validate.decide(validate.read(method, target.encode()), body, rules, UID)
+    except GuardDenied as denied:
+        return False, f"{api_request}: {denied.message} (rule: {denied.rule}, status {denied.status})"
+    conditions = [f"{each.kind} {each.name} must be {each.need}" for each in decision.forward_plan.references]
     if decision.waived is not None:
         conditions.append(f"though {decision.waived.message} (rule: {decision.waived.rule})")
-    return True, f"{asked}{': ' if conditions else ''}{'; '.join(conditions)}"
+    return True, f"{api_request}{': ' if conditions else ''}{'; '.join(conditions)}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from nested_docker.api.meta import Enforcement
 from nested_docker.cli.manifests import Manifests, Wanted
-from nested_docker.domain.admission.acceptance import Rejected, accept, overstepping
+from nested_docker.domain.admission.acceptance import NotAccepted, accept, class_override_violation
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.modes import sysbox
 from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
@@ -23,7 +23,7 @@ ASSUMED_NODE = "assumed"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """What becomes of a request.
 
     Attributes:
@@ -58,7 +58,7 @@ class Cluster:
     elsewhere: Mapping[str, str]
     defaults: OperatorDefaults
 
-    def judge(self, wanted: Wanted) -> Verdict:
+    def evaluate(self, wanted: Wanted) -> CheckResult:
         """The verdict on a NestedDocker."""
         labels = self.namespaces.get(wanted.namespace, self.elsewhere)
         observed = Observed(
@@ -74,11 +74,11 @@ class Cluster:
             policies=self.manifests.policies,
             cluster=self.facts,
         )
-        return _verdict(observed, self.defaults)
+        return _result(observed, self.defaults)
 
     def _pod_namespaces(self) -> dict[str, NamespaceFacts]:
         """Whether they exist, files do not tell: they are taken to, and to forbid nothing that no label says."""
-        names = (offered.pod_namespace for offered in self.manifests.classes.values())
+        names = (class_spec.pod_namespace for class_spec in self.manifests.classes.values())
         return {name: NamespaceFacts(self.namespaces.get(name, {})) for name in names if name}
 
 
@@ -113,17 +113,17 @@ def defaults(enforcement: str, engine_image: str | None) -> OperatorDefaults:
     return replace(settings, engine_image=engine_image) if engine_image else settings
 
 
-def _verdict(observed: Observed, defaults: OperatorDefaults) -> Verdict:
+def _result(observed: Observed, defaults: OperatorDefaults) -> CheckResult:
     """Accepted by all that the reconciler asks before it makes anything, or the first no."""
     outcome = accept(observed, defaults)
     class_name = observed.class_name
-    if isinstance(outcome, Rejected):
+    if isinstance(outcome, NotAccepted):
         return _denied(outcome, observed.spec.get("mode") or observed.status.mode or "", class_name)
     mode = outcome.effective.mode
-    overstepped = overstepping(observed, outcome, defaults)
-    if overstepped is not None:
-        return _denied(overstepped, mode, class_name)
-    return Verdict(
+    override_violation = class_override_violation(observed, outcome, defaults)
+    if override_violation is not None:
+        return _denied(override_violation, mode, class_name)
+    return CheckResult(
         granted=True,
         reason=outcome.reason,
         message=outcome.message,
@@ -133,5 +133,7 @@ def _verdict(observed: Observed, defaults: OperatorDefaults) -> Verdict:
     )
 
 
-def _denied(why: Rejected, mode: str, class_name: str) -> Verdict:
-    return Verdict(granted=False, reason=why.reason, message=why.message, mode=mode, class_name=class_name, policy="")
+def _denied(why: NotAccepted, mode: str, class_name: str) -> CheckResult:
+    return CheckResult(
+        granted=False, reason=why.reason, message=why.message, mode=mode, class_name=class_name, policy=""
+    )

@@ -53,14 +53,14 @@ class PolicyCase(KubeModel):
             raise ValueError("what is denied has neither mode nor policy: leave them out, or expect Granted")
         return self
 
-    def met_by(self, verdict: offline.Verdict) -> bool:
+    def met_by(self, result: offline.CheckResult) -> bool:
         """Whether a verdict is as expected in all that the case speaks of."""
         return (
-            verdict.granted == (self.expect == Expectation.GRANTED)
-            and self.reason in {None, verdict.reason}
-            and self.mode in {None, verdict.mode}
-            and self.policy in {None, verdict.policy}
-            and (self.message or "") in verdict.message
+            result.granted == (self.expect == Expectation.GRANTED)
+            and self.reason in {None, result.reason}
+            and self.mode in {None, result.mode}
+            and self.policy in {None, result.policy}
+            and (self.message or "") in result.message
         )
 
     def told(self) -> str:
@@ -117,8 +117,8 @@ class Prepared:
     def run(self) -> Iterator[Outcome]:
         """Judge every case."""
         for case in self.test.cases:
-            verdict = self.cluster.judge(Wanted(self.place, case.namespace, OWN_NAME, case.spec.dump()))
-            yield Outcome(self.place.file, case.name, case.met_by(verdict), case.told(), _told(verdict))
+            result = self.cluster.evaluate(Wanted(self.place, case.namespace, OWN_NAME, case.spec.dump()))
+            yield Outcome(self.place.file, case.name, case.met_by(result), case.told(), _told(result))
 
 
 def find(path: Path, findings: Findings) -> list[Path]:
@@ -178,8 +178,8 @@ def _look_for_namespaces(
             findings.problem(place, what, path=f"cases[{number}].namespace")
 
 
-def _told(verdict: offline.Verdict) -> str:
-    if not verdict.granted:
-        return f"{Expectation.DENIED}, reason {verdict.reason}: {verdict.message}"
-    policy = f", policy {verdict.policy}" if verdict.policy else ""
-    return f"{Expectation.GRANTED}, reason {verdict.reason}, mode {verdict.mode}{policy}: {verdict.message}"
+def _told(result: offline.CheckResult) -> str:
+    if not result.granted:
+        return f"{Expectation.DENIED}, reason {result.reason}: {result.message}"
+    policy = f", policy {result.policy}" if result.policy else ""
+    return f"{Expectation.GRANTED}, reason {result.reason}, mode {result.mode}{policy}: {result.message}"

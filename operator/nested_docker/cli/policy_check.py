@@ -68,9 +68,9 @@ def check(
         elsewhere=elsewhere,
         defaults=offline.defaults(enforcement, engine_image),
     )
-    judged = [policy_report.Judged(wanted, cluster.judge(wanted)) for wanted in manifests.nested_dockers]
-    typer.echo(policy_report.as_json(judged) if output == "json" else policy_report.as_table(judged))
-    if not all(each.verdict.granted for each in judged):
+    evaluated = [policy_report.EvaluatedObject(wanted, cluster.evaluate(wanted)) for wanted in manifests.nested_dockers]
+    typer.echo(policy_report.as_json(evaluated) if output == "json" else policy_report.as_table(evaluated))
+    if not all(each.result.granted for each in evaluated):
         raise typer.Exit(1)
 
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import typer
 
 from nested_docker.cli.manifests import Wanted
-from nested_docker.cli.offline import Verdict
+from nested_docker.cli.offline import CheckResult
 from nested_docker.cli.policy_cases import Outcome
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -19,31 +19,31 @@ _COLOURS = {"granted": typer.colors.GREEN, "denied": typer.colors.RED}
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedObject:
     """A NestedDocker and the verdict on it."""
 
     wanted: Wanted
-    verdict: Verdict
+    result: CheckResult
 
     @property
-    def result(self) -> str:
+    def outcome(self) -> str:
         """The verdict in one word."""
-        return "granted" if self.verdict.granted else "denied"
+        return "granted" if self.result.granted else "denied"
 
 
 # --- check ------------------------------------------------------------------------------------------
 
 
-def as_table(judged: Sequence[Judged]) -> str:
+def as_table(evaluated: Sequence[EvaluatedObject]) -> str:
     """A line for each, then every message in full, then the sum."""
     rows: list[Sequence[str]] = [("RESULT", "NAMESPACE", "NAME", "MODE", "CLASS", "POLICY", "REASON")]
-    for each in judged:
-        wanted, verdict = each.wanted, each.verdict
-        told = (wanted.namespace, wanted.name, verdict.mode, verdict.class_name, verdict.policy, verdict.reason)
-        rows.append((each.result, *(str(cell) or "-" for cell in told)))
-    messages = [f"{each.wanted.namespace}/{each.wanted.name}: {each.verdict.message}" for each in judged]
-    granted = sum(each.verdict.granted for each in judged)
-    return "\n".join([*_aligned(rows), "", *messages, "", f"{granted} granted, {len(judged) - granted} denied"])
+    for each in evaluated:
+        wanted, result = each.wanted, each.result
+        told = (wanted.namespace, wanted.name, result.mode, result.class_name, result.policy, result.reason)
+        rows.append((each.outcome, *(str(cell) or "-" for cell in told)))
+    messages = [f"{each.wanted.namespace}/{each.wanted.name}: {each.result.message}" for each in evaluated]
+    granted = sum(each.result.granted for each in evaluated)
+    return "\n".join([*_aligned(rows), "", *messages, "", f"{granted} granted, {len(evaluated) - granted} denied"])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -54,26 +54,26 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join([typer.style(first, fg=colour) if colour else first, *rest]).rstrip()
 
 
-def as_json(judged: Sequence[Judged]) -> str:
+def as_json(evaluated: Sequence[EvaluatedObject]) -> str:
     """Everything."""
-    granted = sum(each.verdict.granted for each in judged)
+    granted = sum(each.result.granted for each in evaluated)
     answer = {
         "granted": granted,
-        "denied": len(judged) - granted,
+        "denied": len(evaluated) - granted,
         "results": [
             {
                 "namespace": each.wanted.namespace,
                 "name": each.wanted.name,
-                "result": each.result,
-                "reason": each.verdict.reason,
-                "mode": each.verdict.mode or None,
-                "className": each.verdict.class_name or None,
-                "policy": each.verdict.policy or None,
-                "message": each.verdict.message,
+                "result": each.outcome,
+                "reason": each.result.reason,
+                "mode": each.result.mode or None,
+                "className": each.result.class_name or None,
+                "policy": each.result.policy or None,
+                "message": each.result.message,
                 "file": each.wanted.place.file,
                 "document": each.wanted.place.document,
             }
-            for each in judged
+            for each in evaluated
         ],
     }
     return json.dumps(answer, indent=2, ensure_ascii=False)

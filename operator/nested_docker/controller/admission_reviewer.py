@@ -15,7 +15,13 @@ from nested_docker.controller.cache import Cache
 from nested_docker.controller.observer import Observer
 from nested_docker.controller.routing import Router
 from nested_docker.domain.admission import authorization
-from nested_docker.domain.admission.acceptance import Accepted, Rejected, accept, enforcement, overstepping
+from nested_docker.domain.admission.acceptance import (
+    Accepted,
+    NotAccepted,
+    accept,
+    class_override_violation,
+    enforcement,
+)
 from nested_docker.domain.admission.authorization import Access
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.observed import Observed
@@ -41,7 +47,7 @@ class Review:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AdmissionResponse:
     """What becomes of a request.
 
     Attributes:
@@ -60,7 +66,7 @@ class Verdict:
 
 
 @dataclass
-class Gatekeeper:
+class AdmissionReviewer:
     """Judges requests.
 
     Attributes:
@@ -75,36 +81,38 @@ class Gatekeeper:
     router: Router
     kube: Kube
     defaults: OperatorDefaults
-    told: Callable[[Review, Verdict], None]
+    told: Callable[[Review, AdmissionResponse], None]
     observer: Observer = field(init=False)
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.cache)
 
-    async def judge(self, review: Review) -> Verdict:
+    async def review(self, review: Review) -> AdmissionResponse:
         """The verdict on a request.
 
         Raises:
             KubeError: the API server could not be asked; the request must not pass.
         """
-        verdict = await self._judge(review)
-        self.told(review, verdict)
-        return verdict
+        response = await self._review(review)
+        self.told(review, response)
+        return response
 
-    async def _judge(self, review: Review) -> Verdict:
+    async def _review(self, review: Review) -> AdmissionResponse:
         if review.old is not None and review.old.get("spec") == review.obj.get("spec"):
-            return Verdict(allowed=True, reason=Reason.GRANTED)
+            return AdmissionResponse(allowed=True, reason=Reason.GRANTED)
         observed, outcome = await self._outcome(review.obj)
-        if isinstance(outcome, Rejected):
+        if isinstance(outcome, NotAccepted):
             if not outcome.reason.has(Trait.MAY_PASS):
-                return Verdict(allowed=False, reason=outcome.reason, message=outcome.message)
+                return AdmissionResponse(allowed=False, reason=outcome.reason, message=outcome.message)
             return await self._with_rights(review, observed, outcome)
-        overstepped = overstepping(observed, outcome, self.defaults)
-        if overstepped is not None:
-            return Verdict(allowed=False, reason=overstepped.reason, message=overstepped.message)
+        override_violation = class_override_violation(observed, outcome, self.defaults)
+        if override_violation is not None:
+            return AdmissionResponse(
+                allowed=False, reason=override_violation.reason, message=override_violation.message
+            )
         return await self._with_rights(review, observed, outcome)
 
-    async def _outcome(self, obj: Mapping[str, Any]) -> tuple[Observed, Accepted | Rejected]:
+    async def _outcome(self, obj: Mapping[str, Any]) -> tuple[Observed, Accepted | NotAccepted]:
         """Judged by what is known, and by what there is now before the answer is no: a watch may lag behind."""
         namespace = obj["metadata"]["namespace"]
         if self.cache.get("Namespace", "", namespace) is not None:
@@ -124,7 +132,9 @@ class Gatekeeper:
             for obj in await self.kube.list(kind):
                 self.router.seen(kind, obj)
 
-    async def _with_rights(self, review: Review, observed: Observed, outcome: Accepted | Rejected) -> Verdict:
+    async def _with_rights(
+        self, review: Review, observed: Observed, outcome: Accepted | NotAccepted
+    ) -> AdmissionResponse:
         """The requester's own rights, for what has not been refused for other reasons."""
         spec = NestedDockerSpec.model_validate(review.obj.get("spec", {}))
         namespace = observed.owner.namespace
@@ -141,10 +151,10 @@ class Gatekeeper:
             warnings.append(lenient.told(_name(review.user)))
         if missing:
             message = "; ".join(access.told(_name(review.user)) for access in missing)
-            return Verdict(allowed=False, reason=Reason.NOT_PERMITTED, message=message)
-        if isinstance(outcome, Rejected) or outcome.reason != Reason.GRANTED:
+            return AdmissionResponse(allowed=False, reason=Reason.NOT_PERMITTED, message=message)
+        if isinstance(outcome, NotAccepted) or outcome.reason != Reason.GRANTED:
             warnings.append(outcome.message)
-        return Verdict(
+        return AdmissionResponse(
             allowed=True,
             reason=outcome.reason,
             warnings=() if level == Enforcement.AUDIT and isinstance(outcome, Accepted) else tuple(warnings),

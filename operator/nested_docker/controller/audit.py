@@ -1,4 +1,4 @@
-"""Who was granted or denied what: a log line and a count for each decision, at each door."""
+"""Who was granted or denied what: a log line and a count for each decision, at each stage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nested_docker.controller.admission_reviewer import Review, Verdict
+from nested_docker.controller.admission_reviewer import AdmissionResponse, Review
 from nested_docker.controller.cache import Cache
 from nested_docker.domain.ports import Recorder
 from nested_docker.domain.status.reasons import Trait, traits_of
@@ -14,7 +14,7 @@ from nested_docker.domain.status.reasons import Trait, traits_of
 logger = logging.getLogger("nested_docker.audit")
 
 Count = Callable[[str, str, str, str], None]
-"""Counts a decision: door, outcome, reason, mode."""
+"""Counts a decision: stage, outcome, reason, mode."""
 
 
 class Audit:
@@ -51,15 +51,15 @@ class Audit:
             until=status.get("expirationTime", ""),
         )
 
-    def admitted(self, review: Review, verdict: Verdict) -> None:
+    def admitted(self, review: Review, response: AdmissionResponse) -> None:
         """Take note of what admission has decided, and for whom."""
         metadata, spec = review.obj["metadata"], review.obj.get("spec", {})
-        accepted = verdict.accepted
+        accepted = response.accepted
         self._note(
             "admission",
-            outcome="granted" if verdict.allowed else "denied",
-            reason=verdict.reason,
-            message=verdict.message or "; ".join(verdict.warnings),
+            outcome="granted" if response.allowed else "denied",
+            reason=response.reason,
+            message=response.message or "; ".join(response.warnings),
             user=review.user.get("username", ""),
             dry_run=review.dry_run,
             namespace=metadata["namespace"],
@@ -73,7 +73,7 @@ class Audit:
 
     def _note(
         self,
-        door: str,
+        stage: str,
         *,
         outcome: str,
         reason: str,
@@ -83,9 +83,9 @@ class Audit:
         policy: str,
         **more: Any,
     ) -> None:
-        self._count(door, outcome, reason, mode)
+        self._count(stage, outcome, reason, mode)
         fields = {
-            "door": door,
+            "stage": stage,
             "outcome": outcome,
             "reason": reason,
             "mode": mode,
@@ -94,7 +94,7 @@ class Audit:
             "policy": policy,
             "policy_generation": self._generation("NestedDockerPolicy", policy),
         }
-        logger.info("%s at %s: %s", outcome, door, message or reason, extra=fields | more)
+        logger.info("%s at %s: %s", outcome, stage, message or reason, extra=fields | more)
 
     def _generation(self, kind: str, name: str) -> int | None:
         known = self._cache.get(kind, "", name)

@@ -44,8 +44,8 @@ class Cache:
     def put(self, obj: Mapping[str, Any], kind: str) -> bool:
         """Remember an object as it is now; whether that brings anything new."""
         metadata = obj["metadata"]
-        place = (metadata.get("namespace", ""), metadata["name"])
-        known = self._objects[kind].get(place)
+        location = (metadata.get("namespace", ""), metadata["name"])
+        known = self._objects[kind].get(location)
         if _version(metadata) <= self._dead.get(metadata.get("uid", ""), -1):
             return False
         if known is not None and not _newer(metadata, known["metadata"]):
@@ -53,10 +53,10 @@ class Cache:
         trimmed = trim(obj, kind)
         if known is not None:
             self._disown(known, kind)
-        self._objects[kind][place] = trimmed
+        self._objects[kind][location] = trimmed
         owner = self.owner(trimmed, kind)
         if owner is not None:
-            self._children.setdefault(owner, set()).add(Identity(kind, *place))
+            self._children.setdefault(owner, set()).add(Identity(kind, *location))
         new = known is None or _essence(known) != _essence(trimmed)
         self.governing_version += new and kind in GOVERNING_KINDS
         return new
@@ -71,11 +71,11 @@ class Cache:
         self._dead[metadata.get("uid", "")] = _version(metadata)
         while len(self._dead) > _TOMBSTONES:
             self._dead.popitem(last=False)
-        place = (metadata.get("namespace", ""), metadata["name"])
-        known = self._objects[kind].get(place)
+        location = (metadata.get("namespace", ""), metadata["name"])
+        known = self._objects[kind].get(location)
         if known is None or known["metadata"].get("uid") != metadata.get("uid"):
             return
-        del self._objects[kind][place]
+        del self._objects[kind][location]
         self._disown(known, kind)
         self.governing_version += kind in GOVERNING_KINDS
 

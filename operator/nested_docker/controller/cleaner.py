@@ -13,16 +13,20 @@ from nested_docker.domain import names
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.planning import node_cleanup as cleanup
-from nested_docker.domain.planning.node_cleanup import Free, Retry, Settled, Start, Step, Wait
+from nested_docker.domain.planning.node_cleanup import CleanupOutcome, ReleasePod, Retry, Start, Step, Wait
 from nested_docker.domain.planning.pod_state import PodState
 from nested_docker.domain.ports import Clock, Kube, KubeError, Recorder
 from nested_docker.domain.status.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
-TOLD = {
-    Settled.NODE_GONE: ("Warning", Reason.NODE_GONE, "node {node} is gone: what was made there cannot be removed"),
-    Settled.CLEAN: ("Normal", Reason.CLEANED_UP, "node {node} is clean again: {result}"),
+EVENT_BY_OUTCOME = {
+    CleanupOutcome.NODE_GONE: (
+        "Warning",
+        Reason.NODE_GONE,
+        "node {node} is gone: what was made there cannot be removed",
+    ),
+    CleanupOutcome.CLEAN: ("Normal", Reason.CLEANED_UP, "node {node} is clean again: {result}"),
 }
 """What is worth an Event."""
 
@@ -46,25 +50,27 @@ class Cleaner:
         Raises:
             KubeError: the API server did not do its part; try again later.
         """
-        owing = cleanup.owing(self._cache.children(key).items())
-        pods = {cleanup.identity(pod, self._defaults): pod for _, pod in owing}
+        pods_needing_cleanup = cleanup.pods_needing_cleanup(self._cache.children(key).items())
+        pods = {cleanup.identity(pod, self._defaults): pod for _, pod in pods_needing_cleanup}
         looks: list[datetime | None] = []
-        troubles: list[KubeError] = []
+        failures: list[KubeError] = []
         for mine, pod in pods.items():
             try:
                 looks.append(await self._see_to(key, mine, pod, [*pods.values()]))
             except KubeError as error:  # which is no reason to leave other nodes as they are
-                troubles.append(error)
+                failures.append(error)
         for mine, found in self._cache.cleanups(key).items():
-            if not any(mine == wanted and cleanup.owes(self._now(pod)) for wanted, pod in pods.items()):
+            if not any(mine == wanted and cleanup.needs_cleanup(self._now(pod)) for wanted, pod in pods.items()):
                 await self._remove(mine, found)
-        if troubles:
-            raise troubles[0]
+        if failures:
+            raise failures[0]
         return min((look for look in looks if look is not None), default=None)
 
-    async def _see_to(self, key: Key, mine: Identity, pod: Manifest, owing: list[Manifest]) -> datetime | None:
+    async def _see_to(
+        self, key: Key, mine: Identity, pod: Manifest, pods_needing_cleanup: list[Manifest]
+    ) -> datetime | None:
         found = self._cache.cleanups(key).get(mine)
-        match await self._step(key, pod, found, [other for other in owing if other is not pod]):
+        match await self._step(key, pod, found, [other for other in pods_needing_cleanup if other is not pod]):
             case Wait(until):
                 return until
             case Start(manifest):
@@ -72,8 +78,8 @@ class Cleaner:
             case Retry():
                 assert found is not None  # noqa: S101 - narrows the type: there is one to try again
                 await self._remove(mine, found)
-            case Free(settled):
-                await self._free(key, pod, settled, found)
+            case ReleasePod(outcome):
+                await self._release_pod(key, pod, outcome, found)
         return None
 
     async def _step(self, key: Key, pod: Manifest, found: Manifest | None, others: list[Manifest]) -> Step:
@@ -90,7 +96,9 @@ class Cleaner:
             defaults=self._defaults,
         )
         next_ = decide(node_exists=exists)
-        if next_ == Free(Settled.NODE_GONE) and await self._kube.list("Node", fields=f"metadata.name={node}"):
+        if next_ == ReleasePod(CleanupOutcome.NODE_GONE) and await self._kube.list(
+            "Node", fields=f"metadata.name={node}"
+        ):
             return decide(node_exists=True)
         return next_
 
@@ -111,13 +119,13 @@ class Cleaner:
         """Whether a cleanup pod that nobody knew of is one by an answer that was lost, or gone again."""
         return not await self._look_up(mine) or mine in self._cache.cleanups(key)
 
-    async def _free(self, key: Key, pod: Manifest, settled: Settled, found: Manifest | None) -> None:
+    async def _release_pod(self, key: Key, pod: Manifest, outcome: CleanupOutcome, found: Manifest | None) -> None:
         metadata = pod["metadata"]
         kept = [finalizer for finalizer in metadata["finalizers"] if finalizer != names.FINALIZER]
         head = {name: metadata[name] for name in ("name", "namespace", "resourceVersion")}
-        freed = {"apiVersion": "v1", "kind": "Pod", "metadata": head | {"finalizers": kept}}
+        released = {"apiVersion": "v1", "kind": "Pod", "metadata": head | {"finalizers": kept}}
         try:
-            written = await self._kube.set_finalizers(freed)
+            written = await self._kube.set_finalizers(released)
         except KubeError as error:
             if error.status == 404:
                 self._cache.remove(pod, "Pod")
@@ -126,8 +134,8 @@ class Cleaner:
                 await self._look_up(Identity.of(pod))
             raise
         self._cache.put(written, "Pod")
-        if settled in TOLD:
-            type_, reason, message = TOLD[settled]
+        if outcome in EVENT_BY_OUTCOME:
+            type_, reason, message = EVENT_BY_OUTCOME[outcome]
             result = _last_words(found) if found is not None else ""
             self._tell(key, pod, type_, reason, message.format(node=PodState(pod).node, result=result))
 

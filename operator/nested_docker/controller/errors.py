@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from nested_docker.domain.objects import Identity
-from nested_docker.domain.observed import Refusal
+from nested_docker.domain.observed import ApiRejection
 from nested_docker.domain.ports import KubeError
 from nested_docker.domain.status.reasons import Reason
 
 
-class Refused(Exception):
+class WriteRejected(Exception):
     """A write that would be refused again as it is."""
 
-    def __init__(self, identity: Identity, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.identity, self.refusal = identity, refusal
+    def __init__(self, identity: Identity, api_rejection: ApiRejection) -> None:
+        super().__init__(api_rejection.message)
+        self.identity, self.api_rejection = identity, api_rejection
 
 
 class Outdated(Exception):
@@ -33,5 +33,5 @@ def translate(error: KubeError, identity: Identity) -> Exception:
             f"the API server refused {identity.kind} {identity.name}: {error.message.rstrip('.')}. It is tried again "
             "from time to time, and at once when the NestedDocker changes"
         )
-        return Refused(identity, Refusal(Reason.REFUSED_BY_API, message))
+        return WriteRejected(identity, ApiRejection(Reason.API_REJECTED, message))
     return error

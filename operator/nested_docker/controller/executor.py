@@ -8,14 +8,23 @@ import binascii
 from collections.abc import Mapping
 
 from nested_docker.controller.cache import Cache
-from nested_docker.controller.errors import Outdated, Refused, translate
+from nested_docker.controller.errors import Outdated, WriteRejected, translate
 from nested_docker.controller.finalizer import Finalizer
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain import pki
 from nested_docker.domain.manifests.secrets import SecretManifest, key_set_id, value_digest
 from nested_docker.domain.objects import Identity, Manifest
-from nested_docker.domain.observed import Observed, Ownership, Refusal
-from nested_docker.domain.planning.child_diff import Action, Apply, Create, Delete, Hold, Release, Stage, marks_of_a_pod
+from nested_docker.domain.observed import ApiRejection, Observed, Ownership
+from nested_docker.domain.planning.child_diff import (
+    Action,
+    AddFinalizer,
+    Apply,
+    Create,
+    Delete,
+    RemoveFinalizer,
+    Stage,
+    ownership_metadata,
+)
 from nested_docker.domain.ports import Kube, KubeError
 from nested_docker.domain.status.reasons import Reason
 
@@ -33,7 +42,7 @@ class Executor:
         self._finalizer = Finalizer(kube, cache)
         self._keys: dict[Key, KeyMaterial] = {}
 
-    def hold_keys(self, key: Key, keys: KeyMaterial) -> None:
+    def store_keys(self, key: Key, keys: KeyMaterial) -> None:
         """Keep a new key set until it is written and its daemon has answered."""
         self._keys[key] = keys
 
@@ -48,13 +57,13 @@ class Executor:
             Outdated: the Secret does not hold the key set that was planned with.
         """
         key = (observed.owner.namespace, observed.owner.name)
-        place, key_set = observed.place, observed.key_set()
+        location, key_set = observed.location, observed.key_set()
         held = self._keys.get(key)
         if held is not None and key_set is not None and _id(held) == key_set.id:
             return held
-        if place is None or key_set is None:
+        if location is None or key_set is None:
             raise Outdated("there is no key set")
-        where = place.tls_secret
+        where = location.tls_secret
         secret = await self._kube.get("Secret", where.namespace, where.name)
         keys = _decoded(secret) if secret else {}
         if secret is None or _id(keys) != key_set.id:
@@ -79,7 +88,9 @@ class Executor:
             if failures:
                 raise min(failures, key=_urgency)
 
-    async def still_refused(self, observed: Observed, stages: tuple[Stage, ...], identity: Identity) -> Refusal | None:
+    async def still_rejected(
+        self, observed: Observed, stages: tuple[Stage, ...], identity: Identity
+    ) -> ApiRejection | None:
         """Whether a write that was refused before would be refused again, asked without writing.
 
         An object that is not among the next writes, since it only comes later, is looked up instead:
@@ -92,20 +103,20 @@ class Executor:
             if isinstance(action, Create):
                 manifest = await self._manifest(observed, action.desired)
                 if _same(Identity.of(manifest), identity):
-                    return await self._would_refuse(manifest, identity)
+                    return await self._would_reject(manifest, identity)
         existing = await self._kube.get(identity.kind, identity.namespace, identity.name)
         taken = existing is not None and observed.ownership(existing) != Ownership.OURS
         return _taken(identity) if taken else None
 
-    async def _would_refuse(self, manifest: Manifest, identity: Identity) -> Refusal | None:
+    async def _would_reject(self, manifest: Manifest, identity: Identity) -> ApiRejection | None:
         try:
             await self._kube.create(manifest, dry_run=True)
         except KubeError as error:
             if error.reason == "AlreadyExists":
                 return _taken(identity)
             translated = translate(error, identity)
-            if isinstance(translated, Refused):
-                return translated.refusal
+            if isinstance(translated, WriteRejected):
+                return translated.api_rejection
             raise translated from error
         return None
 
@@ -113,10 +124,10 @@ class Executor:
         match action:
             case Delete(identity, uid):
                 await self._kube.delete(identity.kind, identity.namespace, identity.name, uid)
-            case Hold(finalizers):
-                await self._finalizer.hold(observed, finalizers)
-            case Release():
-                await self._finalizer.release(observed, action)
+            case AddFinalizer(finalizers):
+                await self._finalizer.add_finalizer(observed, finalizers)
+            case RemoveFinalizer():
+                await self._finalizer.remove_finalizer(observed, action)
             case Create() | Apply():
                 await self._put(observed, action)
 
@@ -156,10 +167,10 @@ class Executor:
         if existing is None:
             raise Outdated(f"{identity.kind} {identity.name} has just gone")
         if observed.ownership(existing) == Ownership.FOREIGN:
-            raise Refused(identity, _taken(identity))
+            raise WriteRejected(identity, _taken(identity))
         if observed.ownership(existing) == Ownership.OURS:
             head = {key: manifest[key] for key in ("apiVersion", "kind", "metadata")}
-            existing = await self._kube.apply(marks_of_a_pod(head) if identity.kind == "Pod" else head)
+            existing = await self._kube.apply(ownership_metadata(head) if identity.kind == "Pod" else head)
         self._cache.put(existing, identity.kind)
         raise Outdated(f"{identity.kind} {identity.name} is there already")
 
@@ -169,8 +180,8 @@ def _same(one: Identity, other: Identity) -> bool:
     return one.kind == other.kind and (one.kind == "Pod" or one.name == other.name)
 
 
-def _taken(identity: Identity) -> Refusal:
-    return Refusal(
+def _taken(identity: Identity) -> ApiRejection:
+    return ApiRejection(
         Reason.NAME_CONFLICT,
         f"{identity.kind} {identity.name} exists and is someone else's; it is left alone. Delete or rename it, or give "
         "the NestedDocker another name",
@@ -179,7 +190,7 @@ def _taken(identity: Identity) -> Refusal:
 
 def _urgency(failure: BaseException) -> int:
     """What must be dealt with first: a look at the present, a refusal, then everything that may pass."""
-    return 0 if isinstance(failure, Outdated) else 1 if isinstance(failure, Refused) else 2
+    return 0 if isinstance(failure, Outdated) else 1 if isinstance(failure, WriteRejected) else 2
 
 
 def _id(keys: KeyMaterial) -> str:

@@ -7,11 +7,11 @@ import logging
 
 from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.controller.cache import Cache
-from nested_docker.controller.errors import NamespaceEnds, Outdated, Refused
+from nested_docker.controller.errors import NamespaceEnds, Outdated, WriteRejected
 from nested_docker.domain import names
 from nested_docker.domain.objects import Identity
-from nested_docker.domain.observed import Observed, Ownership, Refusal
-from nested_docker.domain.planning.child_diff import Release
+from nested_docker.domain.observed import ApiRejection, Observed, Ownership
+from nested_docker.domain.planning.child_diff import RemoveFinalizer
 from nested_docker.domain.ports import Kube, KubeError
 from nested_docker.domain.status.reasons import Reason
 
@@ -27,7 +27,7 @@ class Finalizer:
     def __init__(self, kube: Kube, cache: Cache) -> None:
         self._kube, self._cache = kube, cache
 
-    async def hold(self, observed: Observed, finalizers: tuple[str, ...]) -> None:
+    async def add_finalizer(self, observed: Observed, finalizers: tuple[str, ...]) -> None:
         """Put it on.
 
         Raises:
@@ -45,12 +45,12 @@ class Finalizer:
                 "what it would have in another namespace or on a node must be removed at its end, and the operator "
                 f"may not put the finalizer {names.FINALIZER} on NestedDockers: {error.message}. A cluster admin adds "
                 "the class's podNamespace to podNamespaces of the operator's chart, or its hostSocket.path to "
-                "fences.hostSocketPaths"
+                "guardrails.hostSocketPaths"
             )
             identity = Identity("NestedDocker", owner.namespace, owner.name)
-            raise Refused(identity, Refusal(Reason.REFUSED_BY_API, message)) from error
+            raise WriteRejected(identity, ApiRejection(Reason.API_REJECTED, message)) from error
 
-    async def release(self, observed: Observed, action: Release) -> None:
+    async def remove_finalizer(self, observed: Observed, action: RemoveFinalizer) -> None:
         """Take it off. Where nothing depends on that yet, a lost right to do so is no reason to stop.
 
         Raises:

@@ -79,7 +79,7 @@ class Observer:
         )
 
     def _pod_namespaces(self, status: NestedDockerStatus) -> dict[str, NamespaceFacts]:
-        names = {offered.pod_namespace for offered in self._governing.classes.values()} | {status.pod_namespace}
+        names = {class_spec.pod_namespace for class_spec in self._governing.classes.values()} | {status.pod_namespace}
         found = ((name, self._cache.get("Namespace", "", name)) for name in sorted(name for name in names if name))
         return {
             name: NamespaceFacts(obj["metadata"].get("labels", {}), "deletionTimestamp" in obj["metadata"])

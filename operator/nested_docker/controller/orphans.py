@@ -52,7 +52,7 @@ class Orphans:
             child
             for identity, child in self._cache.children(key).items()
             if identity.namespace != key[0]
-            and names.has_stem(identity.name)
+            and names.has_name_prefix(identity.name)
             and "deletionTimestamp" not in child["metadata"]
             and _owner_uid(child) != own
         ]

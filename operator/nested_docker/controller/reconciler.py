@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from nested_docker.api.v1alpha1 import API_VERSION, NestedDockerStatus
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.cleaner import Cleaner
-from nested_docker.controller.daemon_prober import Contacts
-from nested_docker.controller.errors import NamespaceEnds, Outdated, Refused
+from nested_docker.controller.daemon_prober import DaemonProber
+from nested_docker.controller.errors import NamespaceEnds, Outdated, WriteRejected
 from nested_docker.controller.executor import Executor
 from nested_docker.controller.observer import Observer
 from nested_docker.controller.orphans import Orphans
@@ -19,9 +19,10 @@ from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.names import FINALIZER
 from nested_docker.domain.objects import Identity
-from nested_docker.domain.observed import KeySet, Observed, Refusal
+from nested_docker.domain.observed import ApiRejection, KeySet, Observed
 from nested_docker.domain.pki import CertificateRequest
-from nested_docker.domain.planning.plan import Plan, plan
+from nested_docker.domain.planning.plan import plan
+from nested_docker.domain.planning.planned import Plan
 from nested_docker.domain.ports import Certificates, Clock, Kube, KubeError, Recorder
 from nested_docker.domain.status.events import transitions
 from nested_docker.domain.status.reasons import Reason, Type
@@ -35,7 +36,7 @@ DIAGNOSE_INTERVAL = timedelta(seconds=10)
 """Least time between two looks at the Events of a pod that does not start."""
 
 
-class NotSettled(Exception):
+class NotConverged(Exception):
     """The pass kept meeting a cluster that differs from what was known; it is tried again later."""
 
 
@@ -55,19 +56,19 @@ class Reconciler:
         cache: Cache,
         kube: Kube,
         certificates: Certificates,
-        contacts: Contacts,
+        prober: DaemonProber,
         recorder: Recorder,
         clock: Clock,
         defaults: OperatorDefaults,
     ) -> None:
         self._cache, self._kube, self._certificates = cache, kube, certificates
-        self._contacts, self._recorder, self._clock = contacts, recorder, clock
+        self._prober, self._recorder, self._clock = prober, recorder, clock
         self._defaults = defaults
         self._observer = Observer(cache)
         self._executor = Executor(kube, cache)
         self._orphans = Orphans(kube, cache)
         self._cleaner = Cleaner(kube, cache, recorder, clock, defaults)
-        self._refused: dict[Key, Identity] = {}
+        self._rejected_writes: dict[Key, Identity] = {}
         self._diagnoses: dict[Key, _Diagnosis] = {}
 
     async def reconcile(self, key: Key) -> datetime | None:
@@ -89,7 +90,7 @@ class Reconciler:
                 again = _earliest(again, await self._reconcile(key))
             else:
                 self._forget(key)
-                await self._let_go(key)
+                await self._reconcile_deletion(key)
             if unclean is not None:
                 raise unclean
             return again
@@ -107,10 +108,10 @@ class Reconciler:
     async def _reconcile(self, key: Key) -> datetime | None:
         await self._know_namespace(key[0])
         issued: KeySet | None = None
-        refused: Refused | None = None
+        rejected_write: WriteRejected | None = None
         for _ in range(ATTEMPTS):
             asked = self._asked(key)
-            observed = self._observe(key, issued, refused)
+            observed = self._observe(key, issued, rejected_write)
             if observed is None:
                 self._forget(key)
                 return None
@@ -119,7 +120,7 @@ class Reconciler:
                 issued = self._issue(key, planned.issue)
                 continue
             try:
-                if refused is None:
+                if rejected_write is None:
                     await self._recheck(key, observed, planned)
                 await self._executor.run(observed, planned.stages)
                 await self._finish(key, observed, planned)
@@ -127,22 +128,22 @@ class Reconciler:
                 logger.debug("planning again: %s", outdated, extra={"namespace": key[0], "nested_docker": key[1]})
                 issued = None
                 continue
-            except Refused as now_refused:
-                if refused is not None:
+            except WriteRejected as now_refused:
+                if rejected_write is not None:
                     raise
-                self._refused[key] = now_refused.identity
-                refused = now_refused
+                self._rejected_writes[key] = now_refused.identity
+                rejected_write = now_refused
                 continue
             # The answer to a write may tell what somebody did meanwhile, and then the watch brings nothing new.
             if self._asked(key) not in (None, asked) or await self._diagnose(key, observed, planned.diagnose):
                 issued = None
                 continue
-            if refused is not None:
-                raise refused
+            if rejected_write is not None:
+                raise rejected_write
             return self._next_look(planned)
-        raise NotSettled(f"{ATTEMPTS} plans in a row met a different cluster")
+        raise NotConverged(f"{ATTEMPTS} plans in a row met a different cluster")
 
-    async def _let_go(self, key: Key) -> None:
+    async def _reconcile_deletion(self, key: Key) -> None:
         """A NestedDocker that is deleted stays until what it has elsewhere is gone; why it stays longer is told."""
         for _ in range(ATTEMPTS):
             observed = self._observer.observe(key)
@@ -161,7 +162,7 @@ class Reconciler:
                 raise
             else:
                 return
-        raise NotSettled(f"{ATTEMPTS} plans in a row met a different cluster")
+        raise NotConverged(f"{ATTEMPTS} plans in a row met a different cluster")
 
     async def _tell_hindrance(self, observed: Observed, error: KubeError) -> None:
         message = (
@@ -169,8 +170,8 @@ class Reconciler:
             "tried again from time to time; a cluster admin gives it its rights there back, or removes what is there "
             f"and takes the finalizer {FINALIZER} off"
         )
-        refused = replace(observed, refusal=Refusal(Reason.REFUSED_BY_API, message))
-        planned = plan(refused, self._clock.now(), self._defaults)
+        rejected_write = replace(observed, api_rejection=ApiRejection(Reason.API_REJECTED, message))
+        planned = plan(rejected_write, self._clock.now(), self._defaults)
         if planned.status is not None:
             await self._write_status(observed, planned.status)
 
@@ -187,7 +188,7 @@ class Reconciler:
             raise NamespaceEnds(f"namespace {name} is gone")
         self._cache.put(namespace, "Namespace")
 
-    def _observe(self, key: Key, issued: KeySet | None, refused: Refused | None) -> Observed | None:
+    def _observe(self, key: Key, issued: KeySet | None, rejected_write: WriteRejected | None) -> Observed | None:
         observed = self._observer.observe(key)
         if observed is None:
             return None
@@ -195,25 +196,25 @@ class Reconciler:
         return replace(
             observed,
             issued=issued,
-            contact=self._contacts.contact(key),
-            refusal=refused.refusal if refused else None,
+            probe_result=self._prober.probe_result(key),
+            api_rejection=rejected_write.api_rejection if rejected_write else None,
             diagnoses={diagnosis.pod_uid: diagnosis.text} if diagnosis else {},
         )
 
     def _issue(self, key: Key, request: CertificateRequest) -> KeySet:
         keys = self._certificates.issue(request)
-        self._executor.hold_keys(key, keys)
+        self._executor.store_keys(key, keys)
         return KeySet({name: value_digest(value) for name, value in keys.items()}, request.not_after)
 
     async def _recheck(self, key: Key, observed: Observed, planned: Plan) -> None:
         """What was refused before is asked for without writing first, so that nothing is made and unmade in turns."""
-        identity = self._refused.get(key)
+        identity = self._rejected_writes.get(key)
         if identity is None:
             return
-        refusal = await self._executor.still_refused(observed, planned.stages, identity)
-        if refusal is not None:
-            raise Refused(identity, refusal)
-        del self._refused[key]
+        api_rejection = await self._executor.still_rejected(observed, planned.stages, identity)
+        if api_rejection is not None:
+            raise WriteRejected(identity, api_rejection)
+        del self._rejected_writes[key]
 
     async def _finish(self, key: Key, observed: Observed, planned: Plan) -> None:
         owner = observed.owner
@@ -222,10 +223,10 @@ class Reconciler:
             return
         if planned.status is not None:
             await self._write_status(observed, planned.status)
-        if planned.dial is not None and not self._contacts.dialling(key, planned.dial):
-            self._contacts.dial(key, planned.dial, await self._executor.keys(observed))
-        elif planned.dial is None:
-            self._contacts.forget(key)
+        if planned.probe is not None and not self._prober.probing(key, planned.probe):
+            self._prober.probe(key, planned.probe, await self._executor.keys(observed))
+        elif planned.probe is None:
+            self._prober.forget(key)
             if (planned.status or observed.status).holds(Type.READY):
                 self._forget(key)
 
@@ -276,9 +277,9 @@ class Reconciler:
         return _earliest(planned.requeue_at, again)
 
     def _forget(self, key: Key) -> None:
-        self._contacts.forget(key)
+        self._prober.forget(key)
         self._executor.forget_keys(key)
-        self._refused.pop(key, None)
+        self._rejected_writes.pop(key, None)
         self._diagnoses.pop(key, None)
 
 

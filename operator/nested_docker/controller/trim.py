@@ -9,7 +9,7 @@ from typing import Any
 from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.modes.host_socket import NODE_SOCKET_VOLUME, OWNER_FLAG
 from nested_docker.domain.observed import DATA_DIGESTS
-from nested_docker.domain.planning.node_cleanup import owes
+from nested_docker.domain.planning.node_cleanup import needs_cleanup
 
 Manifest = dict[str, Any]
 
@@ -66,8 +66,8 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
     }
     if "nodeName" in spec:
         slim["nodeName"] = spec["nodeName"]
-    if owes(dict(obj)):
-        slim |= _what_is_owed(spec)
+    if needs_cleanup(dict(obj)):
+        slim |= _cleanup_inputs(spec)
     return {
         "spec": slim,
         "status": {key: status[key] for key in ("phase", "reason", "message", "podIP", "startTime") if key in status}
@@ -86,9 +86,9 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
     }
 
 
-def _what_is_owed(spec: Mapping[str, Any]) -> Manifest:
+def _cleanup_inputs(spec: Mapping[str, Any]) -> Manifest:
     """What cleaning up after the pod goes by: the node's socket, the right to it, and whose containers are meant."""
-    owed: Manifest = {
+    inputs: Manifest = {
         key: [
             {"name": item["name"], "image": item["image"], "args": [*filter(_is_owner_flag, item.get("args", []))]}
             for item in spec[key]
@@ -96,7 +96,7 @@ def _what_is_owed(spec: Mapping[str, Any]) -> Manifest:
         for key in ("initContainers", "containers")
         if key in spec
     }
-    return owed | {
+    return inputs | {
         "volumes": [volume for volume in spec.get("volumes", []) if volume["name"] == NODE_SOCKET_VOLUME],
         "securityContext": spec.get("securityContext", {}),
     }

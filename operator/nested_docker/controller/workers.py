@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from nested_docker.controller.errors import Refused
+from nested_docker.controller.errors import WriteRejected
 from nested_docker.controller.leader import NotLeader
-from nested_docker.controller.reconciler import NotSettled
+from nested_docker.controller.reconciler import NotConverged
 from nested_docker.controller.workqueue import Backoff, Key, Priority, WorkQueue
 from nested_docker.domain.ports import Clock, KubeError
 
@@ -61,9 +61,9 @@ class Workers:
         context = {"namespace": key[0], "nested_docker": key[1]}
         try:
             again = await self._reconcile(key)
-        except Refused:
+        except WriteRejected:
             return "refused", max(1.0, self._backoff.next(key))
-        except (KubeError, NotSettled) as error:
+        except (KubeError, NotConverged) as error:
             delay = max(self._backoff.next(key), error.retry_after if isinstance(error, KubeError) else 0)
             logger.warning("will be tried again in %.1f s: %s", delay, error, extra=context)
             return "retry", delay

@@ -146,28 +146,28 @@ def first_change(fingerprint: str, effective: EffectiveSpec) -> Change | None:
 
 
 def resolve(
-    spec: NestedDockerSpec, offered: NestedDockerClassSpec, mode: Mode, defaults: OperatorDefaults
+    spec: NestedDockerSpec, class_spec: NestedDockerClassSpec, mode: Mode, defaults: OperatorDefaults
 ) -> EffectiveSpec:
     """Lay the NestedDocker over its class, and both over the operator's defaults."""
     layers = _Layers()
-    engine = layers.merge("engine.", spec.engine, offered.engine, EngineSpec(image=defaults.engine_image))
+    engine = layers.merge("engine.", spec.engine, class_spec.engine, EngineSpec(image=defaults.engine_image))
     layers.origins["mode"] = Origin.SPEC
     return EffectiveSpec(
         mode=mode,
         engine=engine,
-        resources=layers.pick("resources", spec.resources, offered.resources, ResourceRequirements()),
-        storage=layers.pick("storage", spec.storage, offered.storage, StorageSpec(type=StorageType.EMPTY_DIR)),
+        resources=layers.pick("resources", spec.resources, class_spec.resources, ResourceRequirements()),
+        storage=layers.pick("storage", spec.storage, class_spec.storage, StorageSpec(type=StorageType.EMPTY_DIR)),
         scheduling=layers.pick("scheduling", spec.scheduling, None, SchedulingSpec()),
         workload=layers.pick("workload", spec.workload, None, None),
-        pod_template=layers.pick("podTemplate", None, offered.pod_template, {}),
-        runtime_class_name=layers.pick("runtimeClassName", None, offered.runtime_class_name, None),
-        host_socket_access=layers.pick("hostSocket.access", None, offered.host_socket.access, None),
-        host_socket_path=layers.pick("hostSocket.path", None, offered.host_socket.path, ""),
-        host_socket_gid=layers.pick("hostSocket.gid", None, offered.host_socket.gid, None),
+        pod_template=layers.pick("podTemplate", None, class_spec.pod_template, {}),
+        runtime_class_name=layers.pick("runtimeClassName", None, class_spec.runtime_class_name, None),
+        host_socket_access=layers.pick("hostSocket.access", None, class_spec.host_socket.access, None),
+        host_socket_path=layers.pick("hostSocket.path", None, class_spec.host_socket.path, ""),
+        host_socket_gid=layers.pick("hostSocket.gid", None, class_spec.host_socket.gid, None),
         idle_timeout_seconds=layers.pick(
-            "idleTimeoutSeconds", spec.idle_timeout_seconds, offered.lifetime.idle_timeout_seconds, None
+            "idleTimeoutSeconds", spec.idle_timeout_seconds, class_spec.lifetime.idle_timeout_seconds, None
         ),
-        pod_namespace=layers.pick("podNamespace", None, offered.pod_namespace, None),
+        pod_namespace=layers.pick("podNamespace", None, class_spec.pod_namespace, None),
         origins=layers.origins,
     )
 
@@ -176,17 +176,17 @@ class _Layers:
     def __init__(self) -> None:
         self.origins: dict[str, Origin] = {}
 
-    def pick(self, path: str, spec: Any, offered: Any, default: Any) -> Any:
-        for origin, value in ((Origin.SPEC, spec), (Origin.CLASS, offered), (Origin.OPERATOR, default)):
+    def pick(self, path: str, spec: Any, class_spec: Any, default: Any) -> Any:
+        for origin, value in ((Origin.SPEC, spec), (Origin.CLASS, class_spec), (Origin.OPERATOR, default)):
             if value is not None:
                 self.origins[path] = origin
                 return value
         return None
 
-    def merge(self, prefix: str, spec: EngineSpec, offered: EngineSpec, default: EngineSpec) -> EngineSpec:
+    def merge(self, prefix: str, spec: EngineSpec, class_spec: EngineSpec, default: EngineSpec) -> EngineSpec:
         """Field by field, the first layer that speaks."""
         chosen = {
-            field: self.pick(prefix + alias, getattr(spec, field), getattr(offered, field), getattr(default, field))
+            field: self.pick(prefix + alias, getattr(spec, field), getattr(class_spec, field), getattr(default, field))
             for field, alias in ((name, info.alias or name) for name, info in type(spec).model_fields.items())
         }
         return spec.model_copy(update=chosen)

@@ -54,29 +54,29 @@ def digest(value: Any, length: int = 10) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
-def stem(uid: str) -> str:
+def name_prefix(uid: str) -> str:
     """What children are named after where NestedDockers of many namespaces meet."""
     return f"nd-{digest(uid)}"
 
 
-def has_stem(name: str) -> bool:
+def has_name_prefix(name: str) -> bool:
     """Whether a name is of that form, and so one that only the operator gives."""
-    return _STEM.match(name) is not None
+    return _NAME_PREFIX.match(name) is not None
 
 
-def pod_name(stem: str, key_set: str) -> str:
+def pod_name(name_prefix: str, key_set: str) -> str:
     """The pod that serves with that key set: each replacement has a name of its own, known beforehand."""
-    return f"{stem}-{key_set[:5]}"
+    return f"{name_prefix}-{key_set[:5]}"
 
 
 def cleanup_pod(pod_uid: str) -> str:
     """The pod that removes from a node what that pod has left there."""
-    return f"{stem(pod_uid)}-cleanup"
+    return f"{name_prefix(pod_uid)}-cleanup"
 
 
-def tls_secret(stem: str) -> str:
+def tls_secret(name_prefix: str) -> str:
     """The operator's own Secret with all key material."""
-    return f"{stem}-tls"
+    return f"{name_prefix}-tls"
 
 
 def files_secret(name: str) -> str:
@@ -109,7 +109,7 @@ def common_labels(name: str, uid: str) -> dict[str, str]:
     return {MANAGED_BY: OPERATOR, LABEL_NAME: name, LABEL_UID: uid}
 
 
-_STEM = re.compile(r"nd-[0-9a-f]{10}(-|$)")
+_NAME_PREFIX = re.compile(r"nd-[0-9a-f]{10}(-|$)")
 
 DOCKER_PORT = 2376
 """The port that Docker uses for TLS."""

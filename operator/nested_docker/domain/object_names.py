@@ -12,7 +12,7 @@ from nested_docker.domain.objects import Identity, Owner
 
 
 @dataclass(frozen=True)
-class Placement:
+class ObjectNames:
     """Each child's identity, and what follows from it for clients.
 
     The connection Secrets and a kept claim are always beside the NestedDocker. Pod, key set, Service and
@@ -28,7 +28,7 @@ class Placement:
     pod_namespace: str = ""
 
     @property
-    def away(self) -> bool:
+    def remote(self) -> bool:
         """Whether the pod is in another namespace than the NestedDocker."""
         return bool(self.pod_namespace)
 
@@ -41,25 +41,25 @@ class Placement:
 
     def pod(self, key_set: str) -> Identity:
         """The pod that serves with that key set."""
-        return Identity("Pod", self.namespace, names.pod_name(self._stem, key_set))
+        return Identity("Pod", self.namespace, names.pod_name(self._name_prefix, key_set))
 
     @property
     def service(self) -> Identity:
         """The Service that gives the daemon its name."""
-        return Identity("Service", self.namespace, self._stem)
+        return Identity("Service", self.namespace, self._name_prefix)
 
     @property
     def network_policy(self) -> Identity:
         """The NetworkPolicy around the pod."""
-        return Identity("NetworkPolicy", self.namespace, self._stem)
+        return Identity("NetworkPolicy", self.namespace, self._name_prefix)
 
     @property
     def tls_secret(self) -> Identity:
         """The operator's own Secret with all key material."""
-        return Identity("Secret", self.namespace, names.tls_secret(self._stem))
+        return Identity("Secret", self.namespace, names.tls_secret(self._name_prefix))
 
     @property
-    def beside_pod(self) -> tuple[Identity, ...]:
+    def pod_objects(self) -> tuple[Identity, ...]:
         """What is where the pod is, besides pods."""
         return self.service, self.network_policy, self.tls_secret
 
@@ -93,11 +93,11 @@ class Placement:
         return names.endpoint(self.service.name, self.namespace)
 
     @property
-    def _stem(self) -> str:
-        return names.stem(self.owner.uid) if self.away else self.owner.name
+    def _name_prefix(self) -> str:
+        return names.name_prefix(self.owner.uid) if self.remote else self.owner.name
 
 
-def tenants_own(spec: NestedDockerSpec) -> Iterator[str]:
+def tenant_owned_fields(spec: NestedDockerSpec) -> Iterator[str]:
     """Fields by which a NestedDocker brings something of its own into its pod's namespace.
 
     In a namespace of the operator's they would be a tenant's foot in the door: code, names of Secrets and

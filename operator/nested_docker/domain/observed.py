@@ -14,7 +14,7 @@ from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain import names
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.modes.base import ClusterFacts
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest, Owner
 from nested_docker.domain.status.conditions import parse_timestamp
 from nested_docker.domain.status.reasons import Reason
@@ -37,7 +37,7 @@ class KeySet:
 
 
 @dataclass(frozen=True)
-class Contact:
+class ProbeResult:
     """A daemon that has answered over TLS."""
 
     pod_uid: str
@@ -50,7 +50,7 @@ class Contact:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ApiRejection:
     """What the API server said to the last write, where repeating it as it is cannot help."""
 
     reason: Reason
@@ -100,8 +100,8 @@ class Observed:
     cluster: ClusterFacts = field(default_factory=ClusterFacts)
     children: Mapping[Identity, Manifest] = field(default_factory=dict)
     issued: KeySet | None = None
-    contact: Contact | None = None
-    refusal: Refusal | None = None
+    probe_result: ProbeResult | None = None
+    api_rejection: ApiRejection | None = None
     diagnoses: Mapping[str, str] = field(default_factory=dict)
 
     def labels(self, namespace: str) -> Mapping[str, str]:
@@ -130,7 +130,7 @@ class Observed:
 
     def _ownership_elsewhere(self, metadata: Manifest) -> Ownership:
         controlled = any(reference.get("controller") for reference in metadata.get("ownerReferences", []))
-        if controlled or not names.has_stem(metadata["name"]):
+        if controlled or not names.has_name_prefix(metadata["name"]):
             return Ownership.FOREIGN
         labels = metadata.get("labels", {})
         if labels.get(names.LABEL_UID) == self.owner.uid:
@@ -144,14 +144,15 @@ class Observed:
             (each, manifest) for each, manifest in self.children.items() if self.ownership(manifest) == Ownership.OURS
         )
 
-    def places(self) -> Iterator[Placement]:
+    def locations(self) -> Iterator[ObjectNames]:
         """Where its daemon may be: where status says, at home, and where classes have their pods.
 
         Nowhere else, whatever labels say: who can write in some namespace can set our labels there, and must not
         slip a key set of his own to a NestedDocker of somebody else's.
         """
         return (
-            Placement(self.owner, name) for name in dict.fromkeys((self.status.pod_namespace, "", *self.pod_namespaces))
+            ObjectNames(self.owner, name)
+            for name in dict.fromkeys((self.status.pod_namespace, "", *self.pod_namespaces))
         )
 
     @property
@@ -162,14 +163,14 @@ class Observed:
 
     def possible_pod_namespaces(self) -> list[str]:
         """Namespaces, its own aside, in which it may have something that nobody has seen yet, and that are to stay."""
-        offered = self.classes.get(self.class_name)
-        names_of_both = {self.status.pod_namespace, offered.pod_namespace if offered else None}
+        class_spec = self.classes.get(self.class_name)
+        names_of_both = {self.status.pod_namespace, class_spec.pod_namespace if class_spec else None}
         return sorted(
             name for name, facts in self.pod_namespaces.items() if name in names_of_both and not facts.terminating
         )
 
     @property
-    def place(self) -> Placement | None:
+    def location(self) -> ObjectNames | None:
         """Where the daemon is: where its key set is; None: nowhere, so that the next one may be anywhere.
 
         Its class may want it elsewhere by now. Like everything that a class wants, that waits for the next pod.
@@ -181,12 +182,12 @@ class Observed:
         return self.issued or (self._kept[1] if self._kept else None)
 
     @cached_property
-    def _kept(self) -> tuple[Placement, KeySet] | None:
-        found = ((place, self._key_set_at(place)) for place in self.places())
-        return next(((place, key_set) for place, key_set in found if key_set is not None), None)
+    def _kept(self) -> tuple[ObjectNames, KeySet] | None:
+        found = ((location, self._key_set_at(location)) for location in self.locations())
+        return next(((location, key_set) for location, key_set in found if key_set is not None), None)
 
-    def _key_set_at(self, place: Placement) -> KeySet | None:
-        secret = self.children.get(place.tls_secret)
+    def _key_set_at(self, location: ObjectNames) -> KeySet | None:
+        secret = self.children.get(location.tls_secret)
         if secret is None or self.ownership(secret) != Ownership.OURS:
             return None
         annotations = secret["metadata"].get("annotations", {})

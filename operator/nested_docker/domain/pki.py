@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 
 LIFETIME = timedelta(days=365)
 """Lifetime of certificates whose daemon has no deadline."""
@@ -56,10 +56,10 @@ class CertificateRequest:
 
 
 def certificate_request(
-    placement: Placement, *, cluster_domain: str, now: datetime, deadline: datetime | None
+    object_names: ObjectNames, *, cluster_domain: str, now: datetime, deadline: datetime | None
 ) -> CertificateRequest:
     """The key set of a NestedDocker's next pod, for the names of its Service."""
-    owner, service, host = placement.owner, placement.service, placement.host
+    owner, service, host = object_names.owner, object_names.service, object_names.host
     return CertificateRequest(
         common_name=f"{owner.namespace}/{owner.name}",
         dns_names=(service.name, f"{service.name}.{service.namespace}", host, f"{host}.{cluster_domain}", "localhost"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from nested_docker.guard.errors import Refusal
+from nested_docker.guard.errors import GuardDenied
 
 logger = logging.getLogger(f"{__package__}.audit")
 
@@ -12,7 +12,7 @@ MAX_TEXT = 512
 """Characters of what a client chose that a line may have."""
 
 
-def allowed(method: str, path: str, objects: tuple[str, ...], waived: Refusal | None) -> None:
+def log_waived(method: str, path: str, objects: tuple[str, ...], waived: GuardDenied | None) -> None:
     """Tell of a request that is passed on; parameters and bodies may have secrets, and are left out."""
     about = {"method": _plain(method), "path": _plain(path), "objects": [_plain(each) for each in objects]}
     if waived is None:
@@ -21,14 +21,14 @@ def allowed(method: str, path: str, objects: tuple[str, ...], waived: Refusal | 
         logger.warning("allowed, though a rule forbids it", extra={"decision": "waived", **about, **_why(waived)})
 
 
-def refused(method: str, path: str, refusal: Refusal) -> None:
+def log_denied(method: str, path: str, denied: GuardDenied) -> None:
     """Tell of a request that is not passed on."""
-    about = {"method": _plain(method), "path": _plain(path), "status": refusal.status}
-    logger.warning("refused", extra={"decision": "refused", **about, **_why(refusal)})
+    about = {"method": _plain(method), "path": _plain(path), "status": denied.status}
+    logger.warning("refused", extra={"decision": "refused", **about, **_why(denied)})
 
 
-def _why(refusal: Refusal) -> dict[str, str]:
-    return {"rule": _plain(refusal.rule), "reason": _plain(refusal.message)}
+def _why(denied: GuardDenied) -> dict[str, str]:
+    return {"rule": _plain(denied.rule), "reason": _plain(denied.message)}
 
 
 def _plain(text: str) -> str:

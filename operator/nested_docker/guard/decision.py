@@ -8,8 +8,8 @@ from typing import Any
 from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard import routes
-from nested_docker.guard.errors import FORBIDDEN, MALFORMED, Refusal
-from nested_docker.guard.model import Asked, Verdict
+from nested_docker.guard.errors import FORBIDDEN, MALFORMED, GuardDenied
+from nested_docker.guard.model import ApiRequest, ForwardPlan
 from nested_docker.guard.ownership import Kind, Need, Reference, labels
 from nested_docker.guard.routes import Body, Routed
 from nested_docker.guard.rules.schema import text_map
@@ -44,8 +44,8 @@ class Decision:
         waived: what the rules forbid of it; None: nothing.
     """
 
-    verdict: Verdict
-    waived: Refusal | None = None
+    forward_plan: ForwardPlan
+    waived: GuardDenied | None = None
 
 
 def read(method: str, target: bytes) -> Request:
@@ -55,11 +55,11 @@ def read(method: str, target: bytes) -> Request:
         Refusal: it is malformed, or has no route.
     """
     if method not in METHODS:
-        raise Refusal("method", f"the guard does not know the method {method}", status=MALFORMED)
+        raise GuardDenied("method", f"the guard does not know the method {method}", status=MALFORMED)
     where = canonical(target)
     routed = routes.find(method, where.path)
-    asked = {} if routed.route.closed else query.parse(where.query, known=_known(routed))
-    return Request(method, where, routed, asked)
+    api_request = {} if routed.route.closed else query.parse(where.query, known=_known(routed))
+    return Request(method, where, routed, api_request)
 
 
 def decide(request: Request, body: bytes, rules: GuardRules, uid: str) -> Decision:
@@ -74,13 +74,13 @@ def decide(request: Request, body: bytes, rules: GuardRules, uid: str) -> Decisi
     Raises:
         Refusal: it is not passed on.
     """
-    asked = Asked(rules, uid, request.routed.name, request.query, _document(request, body))
+    api_request = ApiRequest(rules, uid, request.routed.name, request.query, _document(request, body))
     try:
-        return Decision(request.routed.route.judge(asked))
-    except Refusal as refusal:
-        if request.routed.route.closed or not _waivable(refusal, rules):
+        return Decision(request.routed.route.validate(api_request))
+    except GuardDenied as denied:
+        if request.routed.route.closed or not _waivable(denied, rules):
             raise
-        return Decision(_unjudged(request, asked), refusal)
+        return Decision(_unjudged(request, api_request), denied)
 
 
 def _known(routed: Routed) -> frozenset[str]:
@@ -93,31 +93,29 @@ def _document(request: Request, body: bytes) -> dict[str, Any]:
     if body.strip() in EMPTY:
         return {}
     if request.routed.route.body is Body.NOTHING:
-        raise Refusal("body", f"{request.method} {request.target.path} has no body", status=MALFORMED)
+        raise GuardDenied("body", f"{request.method} {request.target.path} has no body", status=MALFORMED)
     document = bodies.parse(body)
     if not isinstance(document, dict):
-        raise Refusal("body", "the request's body is not an object", status=MALFORMED)
+        raise GuardDenied("body", "the request's body is not an object", status=MALFORMED)
     return document
 
 
-def _waivable(refusal: Refusal, rules: GuardRules) -> bool:
+def _waivable(denied: GuardDenied, rules: GuardRules) -> bool:
     return (
-        rules.enforcement is not Enforcement.ENFORCE
-        and refusal.status == FORBIDDEN
-        and refusal.rule not in NEVER_WAIVED
+        rules.enforcement is not Enforcement.ENFORCE and denied.status == FORBIDDEN and denied.rule not in NEVER_WAIVED
     )
 
 
-def _unjudged(request: Request, asked: Asked) -> Verdict:
+def _unjudged(request: Request, api_request: ApiRequest) -> ForwardPlan:
     """The request as it came, but for whose the objects are: that of its path must be one's own, and what it makes is.
 
     An object that only its body speaks of may be somebody else's: the rules that forbid that are not in force.
     """
     references = _of_path(request)
-    body = dict(asked.body) if request.routed.route.body is Body.JSON else None
+    body = dict(api_request.body) if request.routed.route.body is Body.JSON else None
     if body is not None and request.target.segments[-1] == "create":
-        body["Labels"] = labels(text_map(body.get("Labels") or {}, "Labels"), asked.uid, where="Labels")
-    return Verdict(request.query, body, references)
+        body["Labels"] = labels(text_map(body.get("Labels") or {}, "Labels"), api_request.uid, where="Labels")
+    return ForwardPlan(request.query, body, references)
 
 
 def _of_path(request: Request) -> tuple[Reference, ...]:

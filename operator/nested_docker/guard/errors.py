@@ -7,7 +7,7 @@ import json
 FORBIDDEN, MALFORMED, TOO_LARGE, NOT_FOUND, CONFLICT = 403, 400, 413, 404, 409
 
 
-class Refusal(Exception):
+class GuardDenied(Exception):
     """A request that is not passed on.
 
     Args:
@@ -25,7 +25,7 @@ class Refusal(Exception):
         return json.dumps({"message": f"refused by the guard: {self.message} (rule: {self.rule})"}).encode()
 
 
-class Absent(Refusal):
+class Absent(GuardDenied):
     """An object that is not there, or is somebody else's: the answer is the daemon's own either way."""
 
     def __init__(self, message: str) -> None:

@@ -16,7 +16,7 @@ Answer = Callable[[Any, GuardRules, str], Any]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ApiRequest:
     """A request that has a route.
 
     Attributes:
@@ -50,7 +50,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Room:
+class Reservation:
     """That there must be room for one object more, or for one that changes.
 
     Attributes:
@@ -65,7 +65,7 @@ class Room:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ForwardPlan:
     """What is passed on, on conditions that only the daemon's state can tell of.
 
     Attributes:
@@ -79,11 +79,11 @@ class Verdict:
     query: Query = field(default_factory=dict)
     body: Body | None = None
     references: tuple[Reference, ...] = ()
-    room: Room | None = None
+    reservation: Reservation | None = None
     answer: Answer | None = None
 
 
-Judge = Callable[[Asked], Verdict]
+Validator = Callable[[ApiRequest], ForwardPlan]
 
 
 def put(document: Mapping[str, Any], place: tuple[str | int, ...], value: Any, *, renames: bool) -> None:

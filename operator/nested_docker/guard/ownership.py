@@ -10,7 +10,7 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.guard import GuardRules, Sharing
 from nested_docker.domain import images
-from nested_docker.guard.errors import Absent, Refusal
+from nested_docker.guard.errors import Absent, GuardDenied
 
 LABEL_PREFIX = "nesteddocker.dev/"
 UID_LABEL = f"{LABEL_PREFIX}uid"
@@ -73,7 +73,7 @@ def labels(given: Mapping[str, str], uid: str, *, where: str) -> dict[str, str]:
     """
     for key in given:
         if key.lower().startswith(LABEL_PREFIX):
-            raise Refusal("owner", f"{where} has {key}: labels that begin with {LABEL_PREFIX} are the guard's")
+            raise GuardDenied("owner", f"{where} has {key}: labels that begin with {LABEL_PREFIX} are the guard's")
     return {**given, UID_LABEL: uid}
 
 
@@ -96,7 +96,7 @@ def extra_hosts(given: Iterable[str], where: str) -> list[str]:
     result = list(given)
     for each in result:
         if HOSTS_DOMAIN in each.lower():
-            raise Refusal("owner", f"{where} has {each!r}: names that end in {HOSTS_DOMAIN} are the guard's")
+            raise GuardDenied("owner", f"{where} has {each!r}: names that end in {HOSTS_DOMAIN} are the guard's")
     return result
 
 

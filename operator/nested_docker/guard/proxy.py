@@ -11,11 +11,11 @@ from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.domain import quantities
 from nested_docker.guard import audit
-from nested_docker.guard import decision as judge
+from nested_docker.guard import decision as validate
 from nested_docker.guard.daemon.client import collect, document, escaped
-from nested_docker.guard.daemon.preconditions import Conditions, Resolved
-from nested_docker.guard.daemon.reservations import Making
-from nested_docker.guard.errors import CONFLICT, TOO_LARGE, Refusal
+from nested_docker.guard.daemon.preconditions import Preconditions, Resolved
+from nested_docker.guard.daemon.reservations import Reservations
+from nested_docker.guard.errors import CONFLICT, TOO_LARGE, GuardDenied
 from nested_docker.guard.routes import Body
 from nested_docker.guard.rules import responses as answers
 from nested_docker.guard.wire import headers as heads
@@ -34,7 +34,7 @@ Answer = h11.Response | h11.InformationalResponse
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """Seconds that clients may take.
 
     Attributes:
@@ -62,11 +62,11 @@ class Guard:
         ValueError: the owner's UID is empty or not a plain word.
     """
 
-    def __init__(self, rules: GuardRules, uid: str, *, patience: Patience | None = None) -> None:
+    def __init__(self, rules: GuardRules, uid: str, *, timeouts: Timeouts | None = None) -> None:
         if not uid.isascii() or not uid.replace("-", "").isalnum():
             raise ValueError(f"{uid!r} is no UID")
-        self.rules, self.uid, self.patience = rules, uid, patience or Patience()
-        self.making = Making()
+        self.rules, self.uid, self.timeouts = rules, uid, timeouts or Timeouts()
+        self.reservations = Reservations()
 
     async def __call__(self, client: Stream, open_upstream: OpenUpstream) -> None:
         """As `Handler`."""
@@ -85,13 +85,13 @@ class _Exchange:
 
     def __init__(self, guard: Guard, peer: Client, open_upstream: OpenUpstream) -> None:
         self._peer, self._open, self._rules, self._uid = peer, open_upstream, guard.rules, guard.uid
-        self._patience, self._making = guard.patience, guard.making
+        self._timeouts, self._reservations = guard.timeouts, guard.reservations
         self._method, self._path, self._warning = "", "", ""
 
     async def serve(self) -> bool:
         """Read, judge and pass on a request; whether another one may follow."""
         try:
-            async with asyncio.timeout(self._patience.idle):
+            async with asyncio.timeout(self._timeouts.idle):
                 event = await self._peer.event()
         except TimeoutError:
             return await self._end()
@@ -101,29 +101,29 @@ class _Exchange:
             return await self._end()
         self._method, self._path = event.method.decode("ascii"), event.target.decode("latin-1").partition("?")[0]
         try:
-            await self._judged(heads.read_head(event))
-        except Refusal as refusal:
-            return await self._refuse(refusal)
+            await self._validated(heads.read_head(event))
+        except GuardDenied as denied:
+            return await self._refuse(denied)
         except h11.RemoteProtocolError as error:
             return await self._refuse(_malformed(error))
         except UpstreamError as error:
-            await self._refuse(Refusal("daemon", str(error), status=502))
+            await self._refuse(GuardDenied("daemon", str(error), status=502))
             raise
         return self._peer.ready or await self._end()
 
-    async def _judged(self, head: Head) -> None:
-        request = judge.read(head.method, head.target)
+    async def _validated(self, head: Head) -> None:
+        request = validate.read(head.method, head.target)
         self._path = request.target.path
         route = request.routed.route
         data = b"" if route.body is Body.STREAM else await self._document()
-        decision = judge.decide(request, data, self._rules, self._uid)
+        decision = validate.decide(request, data, self._rules, self._uid)
         if head.upgrade and not route.tunnel:
-            raise Refusal("http", "this request cannot take the connection over", status=400)
+            raise GuardDenied("http", "this request cannot take the connection over", status=400)
         if decision.waived is not None and self._rules.enforcement is Enforcement.WARN:
             self._warning = decision.waived.message
-        conditions = Conditions(self._rules, self._uid, self._making, self._open)
-        async with conditions.met(decision.verdict) as resolved:
-            audit.allowed(self._method, self._path, resolved.objects, decision.waived)
+        preconditions = Preconditions(self._rules, self._uid, self._reservations, self._open)
+        async with preconditions.resolve(decision.forward_plan) as resolved:
+            audit.log_waived(self._method, self._path, resolved.objects, decision.waived)
             await self._pass_on(head, request, decision, resolved)
 
     async def _document(self) -> bytes:
@@ -132,15 +132,15 @@ class _Exchange:
         if self._peer.whole:  # as nearly always
             return bytes(collected)
         try:
-            async with asyncio.timeout(self._patience.document):
+            async with asyncio.timeout(self._timeouts.document):
                 await self._continue()
                 while data := await self._peer.body():
                     collected += data
                     if len(collected) > bodies.MAX_BODY:
                         raise bodies.too_large()
         except TimeoutError as error:
-            seconds = self._patience.document
-            raise Refusal("http", f"the request's body did not arrive within {seconds:g} s", status=408) from error
+            seconds = self._timeouts.document
+            raise GuardDenied("http", f"the request's body did not arrive within {seconds:g} s", status=408) from error
         return bytes(collected)
 
     async def _continue(self) -> None:
@@ -148,7 +148,9 @@ class _Exchange:
         if self._peer.h11.they_are_waiting_for_100_continue:
             await self._peer.send(h11.InformationalResponse(status_code=100, headers=[]))
 
-    async def _pass_on(self, head: Head, request: judge.Request, decision: judge.Decision, resolved: Resolved) -> None:
+    async def _pass_on(
+        self, head: Head, request: validate.Request, decision: validate.Decision, resolved: Resolved
+    ) -> None:
         route = request.routed.route
         body = None if route.body is Body.STREAM else b"" if resolved.body is None else bodies.write(resolved.body)
         target = _target(request, resolved)
@@ -182,7 +184,7 @@ class _Exchange:
 
         await splice(Prefixed(self._peer.stream, self._peer.leftover()), opened)
 
-    async def _answer_unless_gone(self, daemon: Peer, decision: judge.Decision) -> None:
+    async def _answer_unless_gone(self, daemon: Peer, decision: validate.Decision) -> None:
         """Send the daemon's answer on; a client that leaves ends the request, as it would at the daemon's own socket.
 
         One that has only ended its direction still gets what does not take long.
@@ -190,10 +192,10 @@ class _Exchange:
         Raises:
             OSError: the client has left, or the daemon broke off.
         """
-        async with self._peer.attended(self._patience.linger):
+        async with self._peer.attended(self._timeouts.linger):
             await self._answer(daemon, decision)
 
-    async def _both_ways(self, daemon: Peer, decision: judge.Decision) -> None:
+    async def _both_ways(self, daemon: Peer, decision: validate.Decision) -> None:
         """Send an archive on, and the daemon's answer, which may come before the archive's end.
 
         Raises:
@@ -206,7 +208,7 @@ class _Exchange:
             await asyncio.wait({answering, streaming}, return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
                 streaming.result()
-                async with self._peer.attended(self._patience.linger):
+                async with self._peer.attended(self._timeouts.linger):
                     await answering
             answering.result()
         finally:
@@ -224,7 +226,7 @@ class _Exchange:
             if left is not None:
                 left -= len(data)
                 if left < 0:
-                    raise Refusal("limits.upload", f"an archive may have {most} bytes at most", status=TOO_LARGE)
+                    raise GuardDenied("limits.upload", f"an archive may have {most} bytes at most", status=TOO_LARGE)
             if listens:
                 listens = await _sent(daemon, h11.Data(data=data))
         if listens:
@@ -232,14 +234,14 @@ class _Exchange:
 
     async def _next_of_archive(self) -> bytes:
         try:
-            async with asyncio.timeout(self._patience.chunk):
+            async with asyncio.timeout(self._timeouts.chunk):
                 return await self._peer.body()
         except TimeoutError as error:
-            raise Refusal("http", "the archive does not go on", status=408) from error
+            raise GuardDenied("http", "the archive does not go on", status=408) from error
 
-    async def _answer(self, daemon: Peer, decision: judge.Decision) -> None:
+    async def _answer(self, daemon: Peer, decision: validate.Decision) -> None:
         answer = await _answer(daemon)
-        rewrite = decision.verdict.answer
+        rewrite = decision.forward_plan.answer
         if answer.status_code == CONFLICT:
             data = answers.conflict(await collect(daemon))
         elif rewrite is not None and answer.status_code == 200:
@@ -260,16 +262,16 @@ class _Exchange:
             raise ConnectionAbortedError(f"the daemon's answer broke off: {error}") from error
         await self._peer.send(h11.EndOfMessage())
 
-    async def _refuse(self, refusal: Refusal) -> bool:
-        audit.refused(self._method, self._path, refusal)
+    async def _refuse(self, denied: GuardDenied) -> bool:
+        audit.log_denied(self._method, self._path, denied)
         if self._peer.h11.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return False
         stays = await self._drained()
-        data = refusal.body()
+        data = denied.body()
         headers = [(b"Content-Type", b"application/json"), (b"Content-Length", str(len(data)).encode())]
         if not stays:
             headers.append((b"Connection", b"close"))
-        head = h11.Response(status_code=refusal.status, headers=headers)
+        head = h11.Response(status_code=denied.status, headers=headers)
         await self._peer.send(head, h11.Data(data=b"" if self._method == "HEAD" else data), h11.EndOfMessage())
         return self._peer.ready or await self._end()
 
@@ -281,7 +283,7 @@ class _Exchange:
             return False
         size = 0
         try:
-            async with asyncio.timeout(self._patience.linger):
+            async with asyncio.timeout(self._timeouts.linger):
                 while data := await self._peer.body():
                     size += len(data)
                     if size > DRAINED:
@@ -294,7 +296,7 @@ class _Exchange:
         """End the connection so that the client can read all that it was sent."""
         await self._peer.stop()
         await self._peer.stream.end()
-        await discard(self._peer.stream, seconds=self._patience.linger)
+        await discard(self._peer.stream, seconds=self._timeouts.linger)
         return False
 
 
@@ -324,7 +326,7 @@ async def _sent(daemon: Peer, event: h11.Event) -> bool:
     return True
 
 
-def _target(request: judge.Request, resolved: Resolved) -> str:
+def _target(request: validate.Request, resolved: Resolved) -> str:
     name = escaped(resolved.path or request.routed.name)
     path = request.routed.route.template.replace("{id}", name).replace("{name}", name)
     return f"{request.target.prefix}{path}{encode(resolved.query)}"
@@ -336,5 +338,5 @@ def _response(answer: Answer) -> h11.Response:
     raise UpstreamError("the node's Docker daemon took over a connection that it was not given")
 
 
-def _malformed(error: h11.RemoteProtocolError) -> Refusal:
-    return Refusal("http", f"the request is malformed: {error}", status=error.error_status_hint or 400)
+def _malformed(error: h11.RemoteProtocolError) -> GuardDenied:
+    return GuardDenied("http", f"the request is malformed: {error}", status=error.error_status_hint or 400)

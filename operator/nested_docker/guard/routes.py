@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nested_docker.guard.errors import Absent, Refusal
+from nested_docker.guard.errors import Absent, GuardDenied
 from nested_docker.guard.hints import BUILDKIT
-from nested_docker.guard.model import Answer, Asked, Judge, Verdict
+from nested_docker.guard.model import Answer, ApiRequest, ForwardPlan, Validator
 from nested_docker.guard.ownership import IMAGE_LABEL
 from nested_docker.guard.rules import builds, containers, images, networks, volumes
 from nested_docker.guard.rules import filters as lists
@@ -36,9 +36,9 @@ class Closed:
     rule: str
     why: str
 
-    def __call__(self, _: Asked) -> Verdict:
+    def __call__(self, _: ApiRequest) -> ForwardPlan:
         """As `Judge`."""
-        raise Refusal(self.rule, self.why)
+        raise GuardDenied(self.rule, self.why)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Route:
 
     method: str
     template: str
-    judge: Judge
+    validate: Validator
     query: AbstractSet[str] = frozenset()
     body: Body = Body.NOTHING
     tunnel: bool = False
@@ -64,7 +64,7 @@ class Route:
     @property
     def closed(self) -> bool:
         """Whether nothing opens it."""
-        return isinstance(self.judge, Closed)
+        return isinstance(self.validate, Closed)
 
     @property
     def path(self) -> re.Pattern[str]:
@@ -73,38 +73,38 @@ class Route:
         return re.compile(expression)
 
 
-def passes(asked: Asked) -> Verdict:
+def passes(api_request: ApiRequest) -> ForwardPlan:
     """Nothing to judge."""
-    return Verdict(asked.query)
+    return ForwardPlan(api_request.query)
 
 
-def narrowed(answer: Answer) -> Judge:
+def narrowed(answer: Answer) -> Validator:
     """Nothing to judge but the answer."""
-    return lambda asked: Verdict(asked.query, answer=answer)
+    return lambda api_request: ForwardPlan(api_request.query, answer=answer)
 
 
-def _network(asked: Asked) -> Verdict:
-    if asked.name in {"bridge", "default"} and asked.rules.networks.bridge:
-        return Verdict(asked.query, answer=answers.network)
-    return networks.own(asked)
+def _network(api_request: ApiRequest) -> ForwardPlan:
+    if api_request.name in {"bridge", "default"} and api_request.rules.networks.bridge:
+        return ForwardPlan(api_request.query, answer=answers.network)
+    return networks.own(api_request)
 
 
-def refused(rule: str, why: str) -> Judge:
+def refused(rule: str, why: str) -> Validator:
     """A route that no rule opens."""
 
-    def judge(_: Asked) -> Verdict:
-        raise Refusal(rule, why)
+    def validate(_: ApiRequest) -> ForwardPlan:
+        raise GuardDenied(rule, why)
 
-    return judge
+    return validate
 
 
 _SWARM = Closed("swarm", "the node's swarm is not for guarded clients")
 _PLUGINS = Closed("plugins", "the daemon's plugins are not for guarded clients")
 
 
-def _no_plugin(asked: Asked) -> Verdict:
+def _no_plugin(api_request: ApiRequest) -> ForwardPlan:
     """`docker inspect NAME` asks for a plugin last of all, and would tell of a refusal instead of what is missing."""
-    raise Absent(f'plugin "{asked.name}" not found')
+    raise Absent(f'plugin "{api_request.name}" not found')
 
 
 _BUILDKIT = Closed("buildkit", BUILDKIT)
@@ -236,7 +236,7 @@ def find(method: str, path: str) -> Routed:
     for candidate, pattern in _COMPILED.get(method, ()):
         if match := pattern.fullmatch(path):
             return Routed(candidate, match[1] if pattern.groups else "")
-    raise Refusal("routes", f"the guard does not know {method} {path}")
+    raise GuardDenied("routes", f"the guard does not know {method} {path}")
 
 
 _COMPILED: dict[str, list[tuple[Route, re.Pattern[str]]]] = {}

@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 
 from nested_docker.adapters.resources import RESOURCES
-from nested_docker.controller.admission_reviewer import Gatekeeper, Review
+from nested_docker.controller.admission_reviewer import AdmissionReviewer, Review
 from nested_docker.domain.ports import KubeError
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,10 @@ class Server(kopf.WebhookServer):
 
 
 def register(
-    registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, gatekeeper: Gatekeeper, server: Server
+    registry: kopf.OperatorRegistry,
+    settings: kopf.OperatorSettings,
+    admission_reviewer: AdmissionReviewer,
+    server: Server,
 ) -> None:
     """Judge creations and updates. The webhook's configuration is the chart's, and no business of the operator's."""
     settings.admission.server = server
@@ -55,11 +58,11 @@ def register(
     resource = RESOURCES["NestedDocker"]
     group, _, version = resource.api_version.rpartition("/")
     kopf.on.validate(group, version, resource.plural, id=WEBHOOK, operations=["CREATE", "UPDATE"], registry=registry)(
-        _handler(gatekeeper)
+        _handler(admission_reviewer)
     )
 
 
-def _handler(gatekeeper: Gatekeeper) -> Callable[..., Awaitable[None]]:
+def _handler(admission_reviewer: AdmissionReviewer) -> Callable[..., Awaitable[None]]:
     async def validate(
         *,
         new: Any,
@@ -76,12 +79,12 @@ def _handler(gatekeeper: Gatekeeper) -> Callable[..., Awaitable[None]]:
             dry_run=dryrun,
         )
         try:
-            verdict = await gatekeeper.judge(review)
+            response = await admission_reviewer.review(review)
         except KubeError as error:
             logger.warning("a request could not be judged and was refused: %s", error)
             raise kopf.AdmissionError(f"the request could not be judged, try again: {error}", UNAVAILABLE) from error
-        if not verdict.allowed:
-            raise kopf.AdmissionError(f"{verdict.reason}: {verdict.message}", FORBIDDEN)
-        warnings.extend(verdict.warnings)
+        if not response.allowed:
+            raise kopf.AdmissionError(f"{response.reason}: {response.message}", FORBIDDEN)
+        warnings.extend(response.warnings)
 
     return validate

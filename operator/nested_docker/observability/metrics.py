@@ -38,8 +38,8 @@ class Metrics:
         )
         self._decisions = Counter(
             "nested_docker_decisions",
-            "Grants and denials, by the door at which they were spoken.",
-            ["door", "outcome", "reason", "mode"],
+            "Grants and denials, by the stage that made the decision.",
+            ["stage", "outcome", "reason", "mode"],
             registry=self.registry,
         )
         self._seconds = Histogram(
@@ -55,9 +55,9 @@ class Metrics:
         self._passes.labels(outcome).inc()
         self._seconds.observe(seconds)
 
-    def decided(self, door: str, outcome: str, reason: str, mode: str) -> None:
+    def decided(self, stage: str, outcome: str, reason: str, mode: str) -> None:
         """Count a grant or a denial."""
-        self._decisions.labels(door, outcome, reason, mode).inc()
+        self._decisions.labels(stage, outcome, reason, mode).inc()
 
     def collect(self) -> Iterator[Metric]:
         """What is read off rather than counted along; called at each scrape."""

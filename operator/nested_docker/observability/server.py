@@ -27,8 +27,8 @@ async def serve(port: int, *, healthy: Check, ready: Check, registry: CollectorR
 
 def _probe(check: Check) -> Handler:
     async def handle(_request: web.Request) -> web.Response:
-        trouble = await check()
-        return web.Response(text=trouble or "ok", status=503 if trouble else 200)
+        failure = await check()
+        return web.Response(text=failure or "ok", status=503 if failure else 200)
 
     return handle
 

@@ -66,7 +66,7 @@ async def run(options: Options) -> None:
         options.handler,
         max_connections=options.max_connections,
     )
-    probes = Probes(functools.partial(upstream.trouble, options.upstream), lambda: relay.open_connections)
+    probes = Probes(functools.partial(upstream.failure, options.upstream), lambda: relay.open_connections)
     async with await probes.serve(options.health_port):
         relay.serve_plain(listen_unix(options.listen_unix))
         relay.serve_tls(listen_tcp(options.listen_tls), server_context(options.certificates))

@@ -55,8 +55,8 @@ class Probes:
 
     async def _said(self, asked: list[bytes]) -> tuple[str, str]:
         if asked in ([b"GET", b"/healthz"], [b"GET", b"/readyz"]):
-            trouble = await self._healthy()
-            return ("503 Service Unavailable", trouble) if trouble else ("200 OK", "ok")
+            failure = await self._healthy()
+            return ("503 Service Unavailable", failure) if failure else ("200 OK", "ok")
         if asked == [b"GET", b"/metrics"]:
             return "200 OK", METRICS.format(self._connections())
         return "404 Not Found", "nothing but GET /healthz, /readyz and /metrics is here\n"

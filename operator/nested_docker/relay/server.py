@@ -28,7 +28,7 @@ Admit = Callable[[PlainStream], Awaitable[Stream]]
 _LINE_ENDS = {ord("\r"): "\\r", ord("\n"): "\\n"}
 
 
-class RefusedError(ConnectionError):
+class TlsRejected(ConnectionError):
     """A client did not prove that it may come in."""
 
 
@@ -105,7 +105,7 @@ class Relay:
             client = await admit(plain)
             await self._handler(client, self._open_upstream)
             outcome = "ended"
-        except (RefusedError, UpstreamError) as error:
+        except (TlsRejected, UpstreamError) as error:
             outcome = _line(error)
             logger.warning("%s", outcome, extra=about)
         except OSError as error:  # a client that just leaves: every day's business
@@ -125,11 +125,11 @@ async def _admit_tls(plain: PlainStream, context: ssl.SSLContext) -> Stream:
         async with asyncio.timeout(HANDSHAKE_SECONDS):
             await stream.handshake()
     except TimeoutError as error:
-        raise RefusedError(f"a client did not finish its TLS handshake within {HANDSHAKE_SECONDS:g} s") from error
+        raise TlsRejected(f"a client did not finish its TLS handshake within {HANDSHAKE_SECONDS:g} s") from error
     except ssl.SSLError as error:
         await plain.end()
         await discard(plain, seconds=ALERT_SECONDS)
-        raise RefusedError(f"a client was refused: {error}") from error
+        raise TlsRejected(f"a client was refused: {error}") from error
     return stream
 
 

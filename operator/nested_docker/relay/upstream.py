@@ -42,7 +42,7 @@ async def connect(path: str) -> UpstreamStream:
         raise _explained(error, path) from error
 
 
-async def trouble(path: str) -> str:
+async def failure(path: str) -> str:
     """What keeps the node's daemon from answering; empty: nothing."""
     try:
         async with asyncio.timeout(PING_SECONDS):

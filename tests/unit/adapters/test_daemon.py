@@ -16,15 +16,15 @@ from nested_docker.adapters import dockerd
 from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.adapters.dockerd import DaemonClient
 from nested_docker.domain import names, pki
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def key_set(name: str = "build", **fields: datetime) -> dict[str, bytes]:
-    placement = Placement(Owner(name, "team-a", "uid"))
-    request = pki.certificate_request(placement, cluster_domain="cluster.local", now=NOW, deadline=None)
+    object_names = ObjectNames(Owner(name, "team-a", "uid"))
+    request = pki.certificate_request(object_names, cluster_domain="cluster.local", now=NOW, deadline=None)
     if fields:
         request = pki.CertificateRequest(**(vars(request) | fields))
     return CertificateMaker().issue(request)
@@ -75,8 +75,8 @@ def test_the_server_is_known_by_every_name_of_its_service() -> None:
 
 def test_certificates_outlast_the_deadline_by_a_margin() -> None:
     deadline = NOW + timedelta(hours=2)
-    placement = Placement(Owner("b", "n", "uid"))
-    request = pki.certificate_request(placement, cluster_domain="c", now=NOW, deadline=deadline)
+    object_names = ObjectNames(Owner("b", "n", "uid"))
+    request = pki.certificate_request(object_names, cluster_domain="c", now=NOW, deadline=deadline)
     keys = CertificateMaker().issue(request)
     server = x509.load_pem_x509_certificate(keys[pki.SERVER_CERTIFICATE])
     assert server.not_valid_after_utc == deadline + pki.MARGIN

@@ -20,7 +20,7 @@ def test_a_name_that_is_not_there_is_told() -> None:
 
 
 def test_the_socket_is_guarded_and_no_rules_are_given_by_default() -> None:
-    offered = NestedDockerClassSpec.model_validate({"modes": ["HostSocket"]})
+    class_spec = NestedDockerClassSpec.model_validate({"modes": ["HostSocket"]})
     grant = {"namespaceSelector": {}, "allowedClasses": ["a"], "allowedModes": ["HostSocket"]}
-    assert offered.host_socket.access == SocketAccess.GUARDED
+    assert class_spec.host_socket.access == SocketAccess.GUARDED
     assert NestedDockerPolicySpec.model_validate(grant).host_socket.guard is None

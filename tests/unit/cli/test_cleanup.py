@@ -47,9 +47,9 @@ def removing(monkeypatch: pytest.MonkeyPatch, outcome: Removed | NotCleanError) 
 
 def test_nobody_is_no_owner(monkeypatch: pytest.MonkeyPatch, told: Path) -> None:
     asked = removing(monkeypatch, Removed())
-    refused = invoked("--socket=/run/node/docker.sock", "--owner-uid=")
-    assert refused.exit_code == 2
-    assert "nobody's to remove" in " ".join(refused.output.replace("│", " ").split())
+    rejected_write = invoked("--socket=/run/node/docker.sock", "--owner-uid=")
+    assert rejected_write.exit_code == 2
+    assert "nobody's to remove" in " ".join(rejected_write.output.replace("│", " ").split())
     assert (asked, told.read_text()) == ([], "")
 
 

@@ -25,7 +25,7 @@ from nested_docker.api.meta import Enforcement
 from nested_docker.cli.policy_check import check
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.observer import Observer
-from nested_docker.domain.admission.acceptance import Rejected, accept
+from nested_docker.domain.admission.acceptance import NotAccepted, accept
 from nested_docker.domain.effective import OperatorDefaults
 
 
@@ -56,7 +56,7 @@ def test_denied_is_1_with_the_message_in_full(run: Run, write: Write) -> None:
     assert (result.exit_code, result.stderr) == (1, "")
     assert result.stdout == (
         "RESULT  NAMESPACE  NAME   MODE  CLASS     POLICY  REASON\n"
-        "denied  team-a     build  Dind  standard  -       NoPolicy\n"
+        "denied  team-a     build  Dind  standard  -       NotGranted\n"
         "\n"
         "team-a/build: no NestedDockerPolicy grants mode Dind of class standard as asked for in namespace team-a. "
         "Policies looked at: ci: spec.workload is set, and workload.allowed is not. Granted here: ci: mode Dind or "
@@ -119,7 +119,7 @@ def test_what_is_the_class_s_alone_is_denied_as_it_is_in_the_cluster(run: Run, w
     result = run("check", file, "--output", "json")
     assert result.exit_code == 1
     [told] = results(result.stdout)
-    assert (told["reason"], told["mode"], told["policy"]) == ("OverstepsClass", "Dind", None)
+    assert (told["reason"], told["mode"], told["policy"]) == ("ClassOverrideDenied", "Dind", None)
     assert "spec.nodeSelector.ci of the pod" in told["message"]
 
 
@@ -158,7 +158,7 @@ def test_the_verdict_is_the_webhook_s(run: Run, write: Write, spec: dict[str, An
 
     [told] = results(run("check", write("all.yaml", *governing, nested_docker(**spec)), "--output", "json").stdout)
     assert (told["reason"], told["message"]) == (expected.reason, expected.message)
-    assert (told["result"] == "denied") == isinstance(expected, Rejected)
+    assert (told["result"] == "denied") == isinstance(expected, NotAccepted)
 
 
 # --- namespaces ---------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def test_a_namespace_s_label_goes_before_the_operator_s_setting(run: Run, write:
     ]
     for level in ("Enforce", "Warn"):
         told = results(run("check", *files, "--enforcement", level, "--output", "json").stdout)
-        assert [each["reason"] for each in told] == ["NotEnforced", "NoPolicy"]
+        assert [each["reason"] for each in told] == ["NotEnforced", "NotGranted"]
 
 
 def test_a_level_that_there_is_not_is_2(run: Run, write: Write) -> None:
@@ -306,14 +306,14 @@ def test_what_runs_keeps_its_mode(run: Run, write: Write) -> None:
     file = write("all.yaml", class_(), new, namespace(), running())
     result = run("check", file, "--assume-runtime", "sysbox-runc", "--output", "json")
     [told] = results(result.stdout)
-    assert (result.exit_code, told["reason"], told["mode"]) == (1, "NoPolicy", "Dind")
+    assert (result.exit_code, told["reason"], told["mode"]) == (1, "NotGranted", "Dind")
 
 
 def test_what_runs_goes_on_where_its_policy_only_reports(run: Run, write: Write) -> None:
     new = policy(allowedModes=["Sysbox"], onViolation="Report")
     file = write("all.yaml", class_(), new, namespace(), running())
     [told] = results(run("check", file, "--output", "json").stdout)
-    assert (told["result"], told["reason"]) == ("granted", "GrantLost")
+    assert (told["result"], told["reason"]) == ("granted", "GrantRevoked")
 
 
 def test_a_status_that_cannot_be_read_counts_as_none(run: Run, write: Write) -> None:

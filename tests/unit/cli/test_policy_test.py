@@ -24,7 +24,9 @@ def test_as_expected_is_0(run: Run, write: Write, governing: str) -> None:
         "cases/a.case.yaml",
         policy_test(
             case("granted", mode="Dind", policy="ci", reason="Granted", message="granted by"),
-            case("denied", namespace="team-b", expect="Denied", reason="NoPolicy", message="selects namespace team-b"),
+            case(
+                "denied", namespace="team-b", expect="Denied", reason="NotGranted", message="selects namespace team-b"
+            ),
             case("no more than that", expect="Granted"),
             files=[governing],
         ),
@@ -48,7 +50,7 @@ def test_not_as_expected_is_1_with_both_sides(run: Run, write: Write, governing:
         "ok    cases/a.case.yaml: good\n"
         "FAIL  cases/a.case.yaml: bad\n"
         '      expected  Granted, mode Dind, policy ci, message with "x"\n'
-        "      got       Denied, reason NoPolicy: none of 1 NestedDockerPolicies selects namespace team-b, so nobody "
+        "      got       Denied, reason NotGranted: none of 1 NestedDockerPolicies selects namespace team-b, so nobody "
         "may have a daemon here: a cluster admin creates a NestedDockerPolicy that grants mode Dind of class standard "
         "to namespace team-b\n"
         "1 passed, 1 failed\n"
@@ -159,7 +161,7 @@ WRONG: dict[str, tuple[Object, str]] = {
     ),
     "value of a spec": (policy_test(case(spec={"mode": "dind"})), "cases[0].spec.mode: Input should be 'Dind', "),
     "expectation": (policy_test(case(expect="granted")), "did you mean Granted?"),
-    "reason": (policy_test(case(reason="NoPolicies")), "did you mean NoPolicy?"),
+    "reason": (policy_test(case(reason="NotGrantd")), "did you mean NotGranted?"),
     "what is denied has no mode": (
         policy_test(case(expect="Denied", mode="Dind")),
         "cases[0]: what is denied has neither mode nor policy: leave them out, or expect Granted",

@@ -10,7 +10,7 @@ from tests.unit.factory import DEFAULTS, class_spec, observed, policy_spec
 from tests.unit.world import EVERYTHING, World
 
 from nested_docker.api.meta import Enforcement, Mode, Status
-from nested_docker.domain.admission.acceptance import Accepted, Rejected, accept
+from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, accept
 from nested_docker.domain.status.reasons import Reason, Type
 
 PSA = "pod-security.kubernetes.io/enforce"
@@ -42,7 +42,7 @@ def test_a_lost_grant_stops_what_runs_and_its_return_heals() -> None:
     world.base = replace(world.base, policies=DENYING)
     world.settle()
     assert world.kinds() == []
-    assert ready(world) == ("False", "NoPolicy")
+    assert ready(world) == ("False", "NotGranted")
     world.base = replace(world.base, policies={"other": policy_spec()})
     world.settle()
     assert ready(world) == ("True", "Ready")
@@ -61,7 +61,7 @@ def reported() -> World:
 def test_report_lets_the_present_pod_go_on_and_says_so() -> None:
     world = reported()
     assert len(world.kinds()) == len(EVERYTHING)
-    assert accepted(world) == ("True", "GrantLost")
+    assert accepted(world) == ("True", "GrantRevoked")
     assert ready(world) == ("True", "Ready")
     assert world.status.policy_name == "everything"
 
@@ -71,7 +71,7 @@ def test_report_ends_with_the_pod() -> None:
     world.pod()["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
     world.settle()
     assert world.kinds() == []
-    assert ready(world) == ("False", "NoPolicy")
+    assert ready(world) == ("False", "NotGranted")
 
 
 def test_report_ends_with_the_first_change_of_the_spec() -> None:
@@ -93,7 +93,7 @@ def test_report_gives_nothing_to_whom_nothing_was_granted() -> None:
     world = World(policies={"everything": policy_spec(allowedModes=["Sysbox"], onViolation="Report")})
     world.settle()
     assert world.kinds() == []
-    assert ready(world) == ("False", "NoPolicy")
+    assert ready(world) == ("False", "NotGranted")
 
 
 def test_what_has_finished_keeps_its_results() -> None:
@@ -153,14 +153,14 @@ def test_a_granted_mode_goes_before_one_that_is_only_not_enforced() -> None:
 def test_pod_security_is_foreseen(mode: str, level: str, passing: bool) -> None:
     verdict = accept(observed({"mode": mode}, namespace_labels={PSA: level}), DEFAULTS)
     assert isinstance(verdict, Accepted) == passing
-    if isinstance(verdict, Rejected):
+    if isinstance(verdict, NotAccepted):
         assert verdict.reason == Reason.POD_SECURITY_DENIED
         assert f"enforces the Pod Security level {level}" in verdict.message
 
 
 def test_a_pod_security_denial_names_field_and_modes_that_would_pass() -> None:
     verdict = accept(observed({"mode": "Dind"}, namespace_labels={PSA: "baseline"}), DEFAULTS)
-    assert isinstance(verdict, Rejected)
+    assert isinstance(verdict, NotAccepted)
     assert verdict.message == (
         "namespace team-a enforces the Pod Security level baseline (pod-security.kubernetes.io/enforce), which forbids "
         "what mode Dind needs: securityContext.privileged: true on container daemon. Choose mode Sysbox, or have a "
@@ -179,7 +179,7 @@ def test_what_oversteps_the_class_is_never_made_and_heals() -> None:
     world = World({"mode": "Dind", "scheduling": {"nodeSelector": {"pool": "control-plane"}}}, classes=classes)
     world.settle()
     assert world.kinds() == []
-    assert ready(world) == ("False", "OverstepsClass")
+    assert ready(world) == ("False", "ClassOverrideDenied")
     condition = world.status.condition(Type.ACCEPTED)
     assert condition is not None
     assert condition.status == Status.FALSE

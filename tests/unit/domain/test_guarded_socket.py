@@ -18,8 +18,8 @@ from nested_docker.domain.effective import Change, Origin, first_change
 from nested_docker.domain.manifests.secrets import SecretManifest
 from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
 from nested_docker.domain.observed import NamespaceFacts
-from nested_docker.domain.planning.child_diff import Create, Hold
-from nested_docker.domain.planning.node_cleanup import Settled
+from nested_docker.domain.planning.child_diff import AddFinalizer, Create
+from nested_docker.domain.planning.node_cleanup import CleanupOutcome
 from nested_docker.domain.status.reasons import Type
 
 HOST_SOCKET = {"mode": "HostSocket"}
@@ -35,7 +35,7 @@ def world(spec: dict[str, Any] | None = None, **fields: Any) -> World:
     return World(HOST_SOCKET | (spec or {}), **fields)
 
 
-def settled(spec: dict[str, Any] | None = None, **fields: Any) -> World:
+def outcome(spec: dict[str, Any] | None = None, **fields: Any) -> World:
     made = world(spec, **fields)
     made.settle()
     return made
@@ -62,22 +62,22 @@ def rules(pod: dict[str, Any]) -> dict[str, Any]:
 
 class TestGrants:
     def test_guarded_is_not_granted_without_rules(self) -> None:
-        made = settled(policies={"p": policy_spec(hostSocket={"allowRaw": True})})
+        made = outcome(policies={"p": policy_spec(hostSocket={"allowRaw": True})})
         assert made.children == {}
-        assert ready(made) == ("False", "NoPolicy")
+        assert ready(made) == ("False", "NotGranted")
         assert "the class's hostSocket.access is Guarded, and hostSocket.guard has no rules" in told(made)
         assert "put `hostSocket.guard: {…}` into NestedDockerPolicy p" in told(made)
 
     def test_raw_is_not_granted_by_rules(self) -> None:
-        made = settled(classes={"standard": class_spec(hostSocket={"access": "Raw"})}, **granting())
+        made = outcome(classes={"standard": class_spec(hostSocket={"access": "Raw"})}, **granting())
         assert made.children == {}
         assert "the class's hostSocket.access is Raw, which hands out the node's socket unguarded" in told(made)
         assert "put `hostSocket.allowRaw: true` into NestedDockerPolicy everything" in told(made)
 
     def test_raw_is_the_socket_as_it_is(self) -> None:
-        made = settled(classes={"standard": class_spec(hostSocket={"access": "Raw"})})
+        made = outcome(classes={"standard": class_spec(hostSocket={"access": "Raw"})})
         assert ready(made)[0] == "True"
-        assert (made.finalizers, made.owing(), made.writes) == ((), [], 8)
+        assert (made.finalizers, made.pods_needing_cleanup(), made.writes) == ((), [], 8)
         made.delete()
         assert made.gone
 
@@ -105,7 +105,7 @@ class TestGrants:
         assert pod["metadata"]["finalizers"] == [names.FINALIZER]
 
     def test_another_policy_that_grants_it_too_changes_nothing(self) -> None:
-        made = settled()
+        made = outcome()
         before = (made.pod()["metadata"]["uid"], made.writes)
         other = {"a-first": policy_spec(hostSocket={"guard": {"images": {"sharing": "Shared"}}})}
         change(made, policies=other | dict(made.base.policies))
@@ -114,26 +114,26 @@ class TestGrants:
         assert made.status.policy_name == "everything"
 
     def test_it_takes_over_when_the_first_one_goes(self) -> None:
-        made = settled()
+        made = outcome()
         other = {"a-first": policy_spec(hostSocket={"guard": {"images": {"sharing": "Shared"}}})}
         change(made, policies=other)
         made.settle()
         assert made.status.policy_name == "a-first"
         assert ready(made)[0] == "True"
-        assert len(made.settled) == 1, "its pod is another one, by the other rules"
+        assert len(made.outcome) == 1, "its pod is another one, by the other rules"
 
 
 @pytest.mark.parametrize("mode", ["HostSocket", "Dind"])
 def test_no_daemon_is_where_nodes_are_cleaned_up_from(mode: str) -> None:
-    place = DEFAULTS.cleanup_namespace
-    there = {place: NamespaceFacts()}
+    location = DEFAULTS.cleanup_namespace
+    there = {location: NamespaceFacts()}
     for fields in (
-        {"owner": replace(OWNER, namespace=place)},
-        {"classes": {"standard": class_spec(podNamespace=place)}, "pod_namespaces": there},
+        {"owner": replace(OWNER, namespace=location)},
+        {"classes": {"standard": class_spec(podNamespace=location)}, "pod_namespaces": there},
     ):
-        made = settled({"mode": mode}, **fields)
+        made = outcome({"mode": mode}, **fields)
         assert made.children == {}
-        assert ready(made) == ("False", "ClassForbids")
+        assert ready(made) == ("False", "NotAllowedByClass")
         assert told(made) == (
             "namespace nested-docker-cleanup is for the operator's pods that clean nodes up: create the NestedDocker "
             "in another one, or change podNamespace of NestedDockerClass standard"
@@ -196,16 +196,16 @@ class TestChanges:
     LESS = granting({"containers": {"exec": False}})
 
     def test_it_takes_effect_at_once(self) -> None:
-        made = settled(**granting())
+        made = outcome(**granting())
         before = made.pod()["metadata"]["uid"]
         change(made, **self.LESS)
         made.settle()
         assert ready(made)[0] == "True"
         assert made.pod()["metadata"]["uid"] != before
-        assert made.settled == [Settled.CLEAN]
+        assert made.outcome == [CleanupOutcome.CLEAN]
 
     def test_it_waits_where_policy_only_reports(self) -> None:
-        made = settled(**granting(onViolation="Report"))
+        made = outcome(**granting(onViolation="Report"))
         before = made.pod()["metadata"]["uid"]
         change(made, **granting({"containers": {"exec": False}}, onViolation="Report"))
         made.settle()
@@ -220,71 +220,71 @@ class TestChanges:
         assert made.status.condition(Type.UPDATE_PENDING) is None
 
     def test_resources_are_the_users_word_even_then(self) -> None:
-        made = settled(**granting(onViolation="Report"))
+        made = outcome(**granting(onViolation="Report"))
         before = made.pod()["metadata"]["uid"]
         change(made, spec=HOST_SOCKET | {"resources": {"limits": {"memory": "1Gi"}}}, generation=2)
         made.settle()
         assert made.pod()["metadata"]["uid"] != before
 
     def test_a_user_s_change_comes_before_policys_and_that_before_the_class_s(self) -> None:
-        made = settled(**granting())
+        made = outcome(**granting())
         fingerprint = made.pod()["metadata"]["annotations"][names.ANNOTATION_EFFECTIVE]
 
         def seen(**fields: Any) -> Change | None:
-            other = settled(**(granting() | fields))
+            other = outcome(**(granting() | fields))
             return first_change(other.pod()["metadata"]["annotations"][names.ANNOTATION_EFFECTIVE], _Made(fingerprint))
 
         path = {"classes": {"standard": class_spec(hostSocket={"gid": 999})}}
         assert seen() is None
         assert seen(**path) == Change("hostSocket.gid", Origin.CLASS)
         assert seen(**path, **self.LESS) == Change("hostSocket.guard", Origin.POLICY)
-        grown = settled({"resources": {"limits": {"cpu": "1"}}}, **path, **self.LESS)
+        grown = outcome({"resources": {"limits": {"cpu": "1"}}}, **path, **self.LESS)
         annotation = grown.pod()["metadata"]["annotations"][names.ANNOTATION_EFFECTIVE]
         assert first_change(annotation, _Made(fingerprint)) == Change("resources", Origin.SPEC)
 
     def test_the_class_s_guard_replaces_a_raw_pod_at_once(self) -> None:
-        made = settled(classes={"standard": class_spec(hostSocket={"access": "Raw"})})
+        made = outcome(classes={"standard": class_spec(hostSocket={"access": "Raw"})})
         raw = made.pod()["metadata"]["uid"]
         change(made, classes={"standard": class_spec()})
         made.settle()
         assert made.pod()["metadata"]["uid"] != raw
-        assert (made.finalizers, len(made.owing())) == ((names.FINALIZER,), 1)
+        assert (made.finalizers, len(made.pods_needing_cleanup())) == ((names.FINALIZER,), 1)
 
     def test_a_raw_pod_that_may_go_on_owes_nothing_in_the_end(self) -> None:
         """It gets the finalizer like every pod of its class, and nothing is labelled as its owner's."""
         raw = class_spec(hostSocket={"access": "Raw"})
         grant = {"policies": {"p": policy_spec(onViolation="Report")}}
-        made = settled(classes={"standard": raw}, **grant)
+        made = outcome(classes={"standard": raw}, **grant)
         change(made, classes={"standard": class_spec()})
         made.settle()
         made.delete()
         made.settle()
         assert made.gone
-        assert made.settled in ([], [Settled.NOTHING_MADE])
+        assert made.outcome in ([], [CleanupOutcome.NOTHING_MADE])
 
     def test_without_the_guard_it_need_not_outlive_its_pod(self) -> None:
-        made = settled()
+        made = outcome()
         change(made, spec={"mode": "Dind"}, generation=2)
         made.settle()
         assert ready(made)[0] == "True"
-        assert (made.finalizers, made.settled) == ((), [Settled.CLEAN])
+        assert (made.finalizers, made.outcome) == ((), [CleanupOutcome.CLEAN])
 
     def test_a_finalizer_that_a_pod_has_lost_is_put_back(self) -> None:
-        made = settled()
+        made = outcome()
         made.pod()["metadata"]["finalizers"] = []
         made.settle()
-        assert len(made.owing()) == 1
+        assert len(made.pods_needing_cleanup()) == 1
 
     def test_but_not_on_one_that_will_not_run_again(self) -> None:
-        made = settled({**WORKLOAD, "workload": WORKLOAD["workload"] | {"restartPolicy": "Never"}})
+        made = outcome({**WORKLOAD, "workload": WORKLOAD["workload"] | {"restartPolicy": "Never"}})
         pod = made.pod()
         made.end(pod, "Succeeded")
         pod["status"]["containerStatuses"] = [{"name": "job", "state": {"terminated": {"exitCode": 0}}}]
         made.settle()
         assert made.status.condition(Type.COMPLETE) is not None
-        assert made.owing() == []
+        assert made.pods_needing_cleanup() == []
         assert made.pod()["metadata"]["uid"] == pod["metadata"]["uid"], "its logs are kept"
-        assert made.settled == [Settled.CLEAN]
+        assert made.outcome == [CleanupOutcome.CLEAN]
 
 
 class _Made:
@@ -306,40 +306,40 @@ def is_replaced(made: World) -> None:
 class TestReplacement:
     @pytest.mark.parametrize("lose", [ends_by_itself, is_replaced])
     def test_the_next_pod_waits_until_the_old_one_s_node_is_clean(self, lose: Callable[[World], None]) -> None:
-        made = settled()
-        (old,) = made.owing()
+        made = outcome()
+        (old,) = made.pods_needing_cleanup()
         lose(made)
         for _ in range(4):
             made.finish_deletions()
             made.step()
-        assert made.owing() == [old]
+        assert made.pods_needing_cleanup() == [old]
         status, reason = ready(made)
         assert (status, reason) == ("False", "CleaningUp")
         assert told(made).startswith(f"what was made through Pod {old} on node node-1 is removed there")
         assert not made.secret(names.files_secret("build")), "clients do not connect meanwhile"
         made.settle()
         assert ready(made)[0] == "True"
-        assert made.owing() != [old]
+        assert made.pods_needing_cleanup() != [old]
 
     @pytest.mark.parametrize(
         "cluster", [ClusterFacts(), replace(CLUSTER, nodes={"node-1": NodeFacts(ready=False, labels={})})]
     )
     def test_it_does_not_wait_for_a_node_that_does_not_answer(self, cluster: ClusterFacts) -> None:
-        made = settled()
-        (old,) = made.owing()
+        made = outcome()
+        (old,) = made.pods_needing_cleanup()
         is_replaced(made)
         change(made, cluster=cluster)
         for _ in range(3):
             made.step()
-        assert len(made.owing()) == 2
-        assert old in made.owing()
+        assert len(made.pods_needing_cleanup()) == 2
+        assert old in made.pods_needing_cleanup()
 
     def test_what_is_gone_with_its_node_is_not_waited_for(self) -> None:
-        made = settled()
+        made = outcome()
         made.end(made.pod())
         change(made, cluster=ClusterFacts(nodes={"node-2": NodeFacts(ready=True, labels={})}))
         made.clean()
-        assert made.settled == [Settled.NODE_GONE]
+        assert made.outcome == [CleanupOutcome.NODE_GONE]
 
     def test_one_that_has_no_node_yet_is_waited_for(self) -> None:
         made = world()
@@ -347,14 +347,14 @@ class TestReplacement:
         is_replaced(made)
         made.step()
         made.step()
-        assert len(made.owing()) == 1
+        assert len(made.pods_needing_cleanup()) == 1
         assert told(made).endswith("is on its way out")
         made.settle()
         assert ready(made)[0] == "True"
-        assert made.settled == [Settled.NOTHING_MADE]
+        assert made.outcome == [CleanupOutcome.NOTHING_MADE]
 
     def test_suspension_cleans_and_resumption_waits_for_it(self) -> None:
-        made = settled()
+        made = outcome()
         change(made, spec=HOST_SOCKET | {"suspend": True}, generation=2)
         made.step()
         made.finish_deletions()
@@ -367,10 +367,10 @@ class TestReplacement:
         assert ready(made)[0] == "True"
 
     def test_suspended_it_holds_on_until_it_is_clean(self) -> None:
-        made = settled()
+        made = outcome()
         change(made, spec=HOST_SOCKET | {"suspend": True}, generation=2)
         made.settle()
-        assert (made.children, made.settled) == ({}, [Settled.CLEAN])
+        assert (made.children, made.outcome) == ({}, [CleanupOutcome.CLEAN])
         made.delete()
         made.settle()
         assert made.gone
@@ -378,17 +378,17 @@ class TestReplacement:
 
 class TestLife:
     def test_it_is_held_before_its_pod_is_made(self) -> None:
-        assert world().plan().stages[0] == (Hold((names.FINALIZER,)),)
+        assert world().plan().stages[0] == (AddFinalizer((names.FINALIZER,)),)
 
     def test_a_settled_one_is_left_alone(self) -> None:
-        made = settled()
+        made = outcome()
         planned = made.plan()
         assert (planned.stages, planned.status) == ((), None)
         assert made.writes == 1 + 6 + 2
 
     def test_deletion_tells_what_it_waits_for_and_lets_go_after(self) -> None:
-        made = settled()
-        (old,) = made.owing()
+        made = outcome()
+        (old,) = made.pods_needing_cleanup()
         made.delete()
         made.step()
         assert not made.gone
@@ -398,32 +398,32 @@ class TestLife:
         assert not made.step(), "nothing to do until the node is clean"
         made.settle()
         assert made.gone
-        assert (made.settled, made.children) == ([Settled.CLEAN], {})
+        assert (made.outcome, made.children) == ([CleanupOutcome.CLEAN], {})
 
     def test_what_policy_no_longer_grants_is_cleaned_up_after(self) -> None:
-        made = settled()
+        made = outcome()
         change(made, policies={})
         made.settle()
-        assert (ready(made)[1], made.children, made.settled) == ("NoPolicy", {}, [Settled.CLEAN])
+        assert (ready(made)[1], made.children, made.outcome) == ("NotGranted", {}, [CleanupOutcome.CLEAN])
 
     def test_elsewhere_it_is_the_same(self) -> None:
-        made = settled(
+        made = outcome(
             classes={"standard": class_spec(podNamespace="daemons")}, pod_namespaces={"daemons": NamespaceFacts()}
         )
         assert ready(made)[0] == "True"
         made.delete()
         made.settle()
-        assert (made.gone, made.children, made.settled) == (True, {}, [Settled.CLEAN])
+        assert (made.gone, made.children, made.outcome) == (True, {}, [CleanupOutcome.CLEAN])
 
     def test_a_finalizer_that_somebody_takes_off_costs_no_node_its_cleaning(self) -> None:
-        made = settled()
+        made = outcome()
         made.deleted = True
         made.strip(names.FINALIZER)
         assert made.gone
         made.finish_deletions()
-        assert len(made.owing()) == 1
+        assert len(made.pods_needing_cleanup()) == 1
         made.clean()
-        assert (made.children, made.settled) == ({}, [Settled.CLEAN])
+        assert (made.children, made.outcome) == ({}, [CleanupOutcome.CLEAN])
 
 
 def deletes(made: World) -> None:
@@ -447,7 +447,7 @@ ACTS: dict[str, Callable[[World], None]] = {
 @pytest.mark.parametrize("writes", range(16))
 def test_killed_after_any_write_it_ends_the_same(act: Callable[[World], None], writes: int) -> None:
     def made() -> World:
-        return world() if act is ACTS["creation"] else settled()
+        return world() if act is ACTS["creation"] else outcome()
 
     whole, killed = made(), made()
     act(whole)
@@ -458,4 +458,4 @@ def test_killed_after_any_write_it_ends_the_same(act: Callable[[World], None], w
     assert killed.gone == whole.gone
     assert whole.gone or shape(killed) == shape(whole)
     assert len(killed.children) == len(whole.children)
-    assert killed.settled[-1:] == whole.settled[-1:]
+    assert killed.outcome[-1:] == whole.outcome[-1:]

@@ -97,4 +97,4 @@ def test_in_the_end_every_node_is_clean(acts: list[Act]) -> None:
     world.delete()
     world.settle(40)
     assert world.gone
-    assert (world.owing(), world.leftovers) == ([], set())
+    assert (world.pods_needing_cleanup(), world.leftovers) == ([], set())

@@ -18,7 +18,7 @@ from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.api.v1alpha1.nested_docker import ClientPeer, SecretTemplate
 from nested_docker.domain import names, pki
-from nested_docker.domain.admission.acceptance import Accepted, Rejected, accept
+from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, accept
 from nested_docker.domain.effective import resolve
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.manifests.network_policy import network_policy
@@ -26,10 +26,10 @@ from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Owner
 from nested_docker.domain.observed import DATA_DIGESTS, NamespaceFacts, Observed, Ownership
-from nested_docker.domain.planning.child_diff import Create, Hold, Release
+from nested_docker.domain.planning.child_diff import AddFinalizer, Create, RemoveFinalizer
 from nested_docker.domain.planning.plan import plan
 from nested_docker.domain.status.reasons import Reason, Type
 
@@ -99,7 +99,7 @@ def crash(made: World, writes: int, act: Callable[[World], None]) -> None:
     made.writes_left = writes
     with contextlib.suppress(Crashed):
         act(made)
-    made.writes_left = made.contact = None
+    made.writes_left = made.probe_result = None
 
 
 class TestPlacement:
@@ -128,14 +128,16 @@ class TestPlacement:
         assert request.common_name == "team-a/build"
 
     def test_one_name_in_two_namespaces_is_two_names_over_there(self) -> None:
-        other = Placement(Owner("build", "team-b", "99999999-2222-3333-4444-555555555555"), "daemons")
-        assert not {*AWAY.beside_pod, AWAY.pod("k")} & {*other.beside_pod, other.pod("k")}
+        other = ObjectNames(Owner("build", "team-b", "99999999-2222-3333-4444-555555555555"), "daemons")
+        assert not {*AWAY.pod_objects, AWAY.pod("k")} & {*other.pod_objects, other.pod("k")}
 
     def test_names_fit_and_are_known_as_ours(self) -> None:
-        for identity in (*AWAY.beside_pod, AWAY.pod("0123456789")):
+        for identity in (*AWAY.pod_objects, AWAY.pod("0123456789")):
             assert len(identity.name) <= 63
-            assert names.has_stem(identity.name)
-        assert not any(names.has_stem(name) for name in ("nd-build", "build-tls", "nd-0123456789x", "x-nd-0123456789"))
+            assert names.has_name_prefix(identity.name)
+        assert not any(
+            names.has_name_prefix(name) for name in ("nd-build", "build-tls", "nd-0123456789x", "x-nd-0123456789")
+        )
 
     @pytest.mark.parametrize(
         ("client", "selector"),
@@ -164,7 +166,7 @@ class TestPlacement:
 class TestCreation:
     def test_the_finalizer_comes_before_all_else(self) -> None:
         stages = world().plan().stages
-        assert stages[0] == (Hold((names.FINALIZER,)),)
+        assert stages[0] == (AddFinalizer((names.FINALIZER,)),)
         first = stages[1][0]
         assert isinstance(first, Create)
         assert isinstance(first.desired, secrets.SecretManifest)
@@ -191,16 +193,16 @@ class TestCreation:
     def test_status_tells_where(self) -> None:
         status = settled().status
         assert status.pod_namespace == "daemons"
-        assert status.endpoint == f"tcp://{names.stem(OWNER.uid)}.daemons.svc:2376"
-        assert status.pod_name.startswith(f"{names.stem(OWNER.uid)}-")
+        assert status.endpoint == f"tcp://{names.name_prefix(OWNER.uid)}.daemons.svc:2376"
+        assert status.pod_name.startswith(f"{names.name_prefix(OWNER.uid)}-")
 
     def test_it_dials_the_name_that_the_certificate_has(self) -> None:
         made = world()
         made.step()
         made.run_pods()
-        dial = made.plan().dial
-        assert dial is not None
-        assert dial.server_name == AWAY.host
+        probe = made.plan().probe
+        assert probe is not None
+        assert probe.server_name == AWAY.host
 
     def test_a_settled_one_is_left_alone(self) -> None:
         made = settled()
@@ -234,7 +236,7 @@ class TestRefusals:
     def test_nothing_of_a_tenants_own_comes_in(self, spec: dict[str, Any], field: str) -> None:
         made = settled(DIND | spec)
         assert (made.children, made.finalizers) == ({}, ())
-        assert ready(made) == ("False", "ClassForbids")
+        assert ready(made) == ("False", "NotAllowedByClass")
         assert told(made) == (
             "NestedDockerClass standard has its pods in namespace daemons, where nothing of a NestedDocker's own may "
             f"be: leave out {field}, or use a class without podNamespace"
@@ -251,8 +253,8 @@ class TestRefusals:
     def test_nobodys_nested_docker_is_among_the_pods(self) -> None:
         owner = replace(OWNER, namespace="daemons")
         verdict = accept(observed(DIND, owner=owner, pod_namespaces=NAMESPACES, **offering("daemons")), DEFAULTS)
-        assert isinstance(verdict, Rejected)
-        assert verdict.reason == Reason.CLASS_FORBIDS
+        assert isinstance(verdict, NotAccepted)
+        assert verdict.reason == Reason.NOT_ALLOWED_BY_CLASS
         assert "create the NestedDocker in another namespace" in verdict.message
 
     def test_what_comes_in_later_stops_it_and_its_end_heals(self) -> None:
@@ -267,7 +269,7 @@ class TestRefusals:
     def test_pod_security_is_that_of_the_pods_namespace(self) -> None:
         strict = {"daemons": NamespaceFacts({PSA: "baseline"})}
         verdict = accept(observed(DIND, pod_namespaces=strict, **offering("daemons")), DEFAULTS)
-        assert isinstance(verdict, Rejected)
+        assert isinstance(verdict, NotAccepted)
         assert verdict.reason == Reason.POD_SECURITY_DENIED
         assert verdict.message.startswith("namespace daemons enforces the Pod Security level baseline")
         tenant = observed(DIND, pod_namespaces=NAMESPACES, namespace_labels={PSA: "restricted"}, **offering("daemons"))
@@ -320,7 +322,7 @@ class TestRepair:
     def test_a_finalizer_that_somebody_took_off_is_put_back(self) -> None:
         made = settled()
         made.strip(names.FINALIZER)
-        assert made.plan().stages == ((Hold((names.FINALIZER,)),),)
+        assert made.plan().stages == ((AddFinalizer((names.FINALIZER,)),),)
 
     def test_other_finalizers_are_kept(self) -> None:
         made = settled(finalizers=("example.com/theirs",))
@@ -375,13 +377,13 @@ class TestMoves:
         made.pod()["metadata"]["deletionTimestamp"] = "2026-03-01T12:05:00Z"
         made.settle()
         assert made.children == {}
-        assert ready(made) == ("False", "ClassForbids")
+        assert ready(made) == ("False", "NotAllowedByClass")
 
     def test_a_pod_that_was_lost_meanwhile_is_made_in_the_new_place(self) -> None:
         made = settled()
         change(made, **offering("others"))
         del made.children[next(each for each in made.elsewhere() if each.kind == "Pod")]
-        made.contact = None
+        made.probe_result = None
         made.settle()
         assert shape(made) == shape(settled(pod_namespace="others"))
 
@@ -446,7 +448,7 @@ class TestEnd:
 
         def looks_in() -> tuple[str, ...]:
             last = made.plan().stages[-1][0]
-            assert isinstance(last, Release)
+            assert isinstance(last, RemoveFinalizer)
             return last.namespaces
 
         assert looks_in() == ("daemons",), "not where other classes have their pods"
@@ -486,7 +488,7 @@ class TestIntruders:
 
     def key_set(self) -> tuple[Identity, dict[str, Any]]:
         digests = {key: f"{key}-evil" for key in pki.KEYS}
-        where, secret = self.forged("Secret", Placement(OWNER, "evil").tls_secret.name, **{DATA_DIGESTS: digests})
+        where, secret = self.forged("Secret", ObjectNames(OWNER, "evil").tls_secret.name, **{DATA_DIGESTS: digests})
         secret["metadata"]["annotations"] = {
             names.ANNOTATION_NOT_AFTER: "2036-01-01T00:00:00Z",
             names.ANNOTATION_DATA_DIGEST: secrets.key_set_id(digests),
@@ -497,7 +499,7 @@ class TestIntruders:
     def test_a_key_set_from_elsewhere_is_not_served_with(self, pod_namespace: str | None) -> None:
         where, secret = self.key_set()
         made = world(pod_namespace=pod_namespace, namespace_labels={}, children={where: secret})
-        assert made.observe().place is None
+        assert made.observe().location is None
         assert made.plan().issue is not None or made.plan().stages
         made.settle()
         assert where not in made.children

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard import decision as judge
-from nested_docker.guard.errors import Refusal
-from nested_docker.guard.model import Verdict
+from nested_docker.guard import decision as validate
+from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.model import ForwardPlan
 
 UID = "11111111-2222-3333-4444-555555555555"
 
@@ -34,29 +34,31 @@ def rules(**changes: dict[str, Any]) -> GuardRules:
 
 def decide(
     method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]
-) -> judge.Decision:
+) -> validate.Decision:
     data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     target = f"{path}?{urlencode(query, doseq=True)}" if query else path
-    return judge.decide(judge.read(method, target.encode()), data, by, UID)
+    return validate.decide(validate.read(method, target.encode()), data, by, UID)
 
 
-def passes(method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]) -> Verdict:
-    return decide(method, path, body, by=by, **query).verdict
+def passes(method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]) -> ForwardPlan:
+    return decide(method, path, body, by=by, **query).forward_plan
 
 
-def refused(method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]) -> Refusal:
+def denied_by(
+    method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]
+) -> GuardDenied:
     try:
-        verdict = passes(method, path, body, by=by, **query)
-    except Refusal as refusal:
-        return refusal
-    raise AssertionError(f"{method} {path} {body} passed: {verdict}")
+        forward_plan = passes(method, path, body, by=by, **query)
+    except GuardDenied as denied:
+        return denied
+    raise AssertionError(f"{method} {path} {body} passed: {forward_plan}")
 
 
-def created(host: dict[str, Any] | None = None, *, by: GuardRules = OPEN, **config: Any) -> Verdict:
+def created(host: dict[str, Any] | None = None, *, by: GuardRules = OPEN, **config: Any) -> ForwardPlan:
     body = {"Image": "busybox", **config, **({} if host is None else {"HostConfig": host})}
     return passes("POST", "/v1.45/containers/create", body, by=by)
 
 
-def not_created(host: dict[str, Any] | None = None, *, by: GuardRules = OPEN, **config: Any) -> Refusal:
+def not_created(host: dict[str, Any] | None = None, *, by: GuardRules = OPEN, **config: Any) -> GuardDenied:
     body = {"Image": "busybox", **config, **({} if host is None else {"HostConfig": host})}
-    return refused("POST", "/v1.45/containers/create", body, by=by)
+    return denied_by("POST", "/v1.45/containers/create", body, by=by)

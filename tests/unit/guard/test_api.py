@@ -10,13 +10,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID, refused
+from tests.unit.guard.asking import OPEN, UID, denied_by
 
 from nested_docker.api.meta import Enforcement
-from nested_docker.guard import decision as judge
+from nested_docker.guard import decision as validate
 from nested_docker.guard import routes
-from nested_docker.guard.errors import Refusal
-from nested_docker.guard.model import Asked
+from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.model import ApiRequest
 from nested_docker.guard.rules import containers, endpoints, mounts, networks, resources, volumes
 
 API = json.loads((Path(__file__).parent / "api.json").read_text())
@@ -48,9 +48,9 @@ def test_every_route_is_classified(route: str) -> None:
 
 def _is_closed(route: routes.Route) -> bool:
     try:
-        route.judge(Asked(OPEN, UID, "x1"))
-    except Refusal as refusal:
-        return refusal.rule in CLOSED
+        route.validate(ApiRequest(OPEN, UID, "x1"))
+    except GuardDenied as denied:
+        return denied.rule in CLOSED
     return False
 
 
@@ -63,7 +63,7 @@ def test_what_nothing_opens_is_refused_by_its_rule_whatever_it_is_asked_with(
     by = OPEN.model_copy(update={"enforcement": mode})
     for body in (None, b"", b"{}", b"nothing like JSON", {"ForceNewCluster": True}):
         for query in ({}, {"filters": "{}"}, {"nothing": "like that"}):
-            assert refused(route.method, path, body, by=by, **query).rule in CLOSED
+            assert denied_by(route.method, path, body, by=by, **query).rule in CLOSED
 
 
 def test_no_route_is_known_that_the_api_does_not_have() -> None:
@@ -74,13 +74,13 @@ def test_no_route_is_known_that_the_api_does_not_have() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/containers", "/containers/x/copy", "/containers/x/json/y", "/v2"])
 def test_what_is_not_known_is_refused(path: str) -> None:
-    assert refused("GET", path).status in {400, 403}
-    assert refused("POST", path).status in {400, 403}
+    assert denied_by("GET", path).status in {400, 403}
+    assert denied_by("POST", path).status in {400, 403}
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "CONNECT", "TRACE", "PATCH", "get", "PRI"])
 def test_other_methods_are_refused(method: str) -> None:
-    assert refused(method, "/containers/json").rule == "method"
+    assert denied_by(method, "/containers/json").rule == "method"
 
 
 TABLES = {
@@ -109,10 +109,10 @@ def test_every_key_of_mounts_is_classified() -> None:
 
 def test_a_key_that_nobody_knows_is_refused_wherever_it_stands() -> None:
     for body in ({"New": 1}, {"HostConfig": {"New": 1}}, {"NetworkingConfig": {"New": {}}}):
-        refusal = refused("POST", "/containers/create", {"Image": "busybox", **body})
-        assert refusal.rule == "fields"
-        assert "New" in refusal.message
+        denied = denied_by("POST", "/containers/create", {"Image": "busybox", **body})
+        assert denied.rule == "fields"
+        assert "New" in denied.message
 
 
 def test_methods_of_the_judge_are_those_of_the_routes() -> None:
-    assert {route.method for route in routes.ROUTES} == judge.METHODS
+    assert {route.method for route in routes.ROUTES} == validate.METHODS

@@ -6,8 +6,8 @@ import pytest
 from tests.guard.corpus import ATTACKS, Attack
 from tests.unit.guard.asking import OPEN, UID
 
-from nested_docker.guard import decision as judge
-from nested_docker.guard.errors import Refusal
+from nested_docker.guard import decision as validate
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.wire import strict_json as bodies
 
 ALONE = [attack for attack in ATTACKS if not attack.needs_daemon and "{victim}" not in attack.target]
@@ -17,6 +17,6 @@ ALONE = [attack for attack in ATTACKS if not attack.needs_daemon and "{victim}" 
 def test_it_is_refused(attack: Attack) -> None:
     body = attack.body if isinstance(attack.body, bytes) else b"" if attack.body is None else bodies.write(attack.body)
     target = attack.target.replace("{mine}", "mine").replace("{raw}", "raw")
-    with pytest.raises(Refusal) as refusal:
-        judge.decide(judge.read(attack.method, target.encode("latin-1")), body, OPEN, UID)
-    assert 400 <= refusal.value.status < 500
+    with pytest.raises(GuardDenied) as denied:
+        validate.decide(validate.read(attack.method, target.encode("latin-1")), body, OPEN, UID)
+    assert 400 <= denied.value.status < 500

@@ -10,8 +10,8 @@ from tests.unit.guard.asking import OPEN, UID
 from tests.unit.guard.test_proxy import FULL, Played, guarded, request
 from tests.unit.relay.peers import Neighbourhood, read_all
 
-from nested_docker.guard import decision as judge
-from nested_docker.guard.errors import Refusal
+from nested_docker.guard import decision as validate
+from nested_docker.guard.errors import GuardDenied
 
 ROUNDS = 1000
 
@@ -35,16 +35,16 @@ SNIPPETS = (
 def broken(chance: random.Random) -> bytes:
     data = bytearray(chance.choice(SEEDS))
     for _ in range(chance.randint(0, 4)):
-        place = chance.randrange(len(data))
+        location = chance.randrange(len(data))
         match chance.randrange(4):
             case 0:
-                data[place:place] = chance.choice(SNIPPETS)
+                data[location:location] = chance.choice(SNIPPETS)
             case 1:
-                del data[place : place + chance.randint(1, 8)]
+                del data[location : location + chance.randint(1, 8)]
             case 2:
-                data[place] = chance.randrange(256)
+                data[location] = chance.randrange(256)
             case _:
-                data[place:place] = data[place : place + chance.randint(1, 40)]
+                data[location:location] = data[location : location + chance.randint(1, 40)]
     return bytes(data)
 
 
@@ -71,18 +71,18 @@ async def test_what_gets_through_was_judged(hood: Neighbourhood) -> None:
             *("host", "connection", "content-length", "content-type", "transfer-encoding", "upgrade"),
             *("x-registry-auth", "x-registry-config"),
         }
-        routed = judge.read(method, target.encode())
+        routed = validate.read(method, target.encode())
         if routed.target.path == "/containers/create":
             assert json.loads(body)["Labels"]["nesteddocker.dev/uid"] == UID
             assert "Privileged" not in json.loads(body)["HostConfig"]
             assert "Binds" not in json.loads(body)["HostConfig"]
-        assert _judged(routed, b"" if routed.target.path == "/build" else body) in {"", "owner"}, (head, body)
+        assert _validated(routed, b"" if routed.target.path == "/build" else body) in {"", "owner"}, (head, body)
 
 
-def _judged(routed: judge.Request, body: bytes) -> str:
+def _validated(routed: validate.Request, body: bytes) -> str:
     """The rule that a request offends; `owner` is what the guard's own label does, which clients may not use."""
     try:
-        judge.decide(routed, body, OPEN, UID)
-    except Refusal as refusal:
-        return refusal.rule
+        validate.decide(routed, body, OPEN, UID)
+    except GuardDenied as denied:
+        return denied.rule
     return ""

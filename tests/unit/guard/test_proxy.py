@@ -15,12 +15,12 @@ from tests.unit.relay.peers import MIB, Neighbourhood, read_all, send_all
 from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL
-from nested_docker.guard.proxy import Guard, Patience
+from nested_docker.guard.proxy import Guard, Timeouts
 from nested_docker.relay.streams import PlainStream, Stream
 
 FULL = "a" * 64
 MINE = {"Id": FULL, "Config": {"Labels": {UID_LABEL: UID}}, "HostConfig": {"Memory": 2**20}}
-SHORT = Patience(idle=5, document=0.3, chunk=0.3, linger=0.3)
+SHORT = Timeouts(idle=5, document=0.3, chunk=0.3, linger=0.3)
 
 
 class Played:
@@ -71,8 +71,8 @@ class Played:
 
 
 def guarded(hood: Neighbourhood, daemon: Callable[..., Any], *, rules: GuardRules = OPEN,
-            patience: Patience = SHORT) -> None:  # fmt: skip
-    hood.start(daemon, Guard(rules, UID, patience=patience))
+            timeouts: Timeouts = SHORT) -> None:  # fmt: skip
+    hood.start(daemon, Guard(rules, UID, timeouts=timeouts))
 
 
 async def answers(client: PlainStream, count: int) -> list[tuple[int, bytes]]:
@@ -222,7 +222,7 @@ async def test_a_daemon_that_refuses_an_archive_midway_is_heard(hood: Neighbourh
     async def refuse(client: Stream, _headers: Any, _body: bytes) -> None:
         await client.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno")
 
-    guarded(hood, Played(**{"/build": refuse}), patience=Patience(idle=5, linger=0.3))
+    guarded(hood, Played(**{"/build": refuse}), timeouts=Timeouts(idle=5, linger=0.3))
     client = await hood.unix()
     sending = asyncio.create_task(
         client.write(b"POST /build HTTP/1.1\r\nHost: x\r\nContent-Length: 33554432\r\n\r\n" + bytes(32 * MIB))
@@ -281,7 +281,7 @@ async def test_elsewhere_nobody_takes_a_connection_over(hood: Neighbourhood) -> 
 
 
 async def test_a_daemon_that_is_not_there_is_told(hood: Neighbourhood) -> None:
-    hood.start(None, Guard(OPEN, UID, patience=SHORT))
+    hood.start(None, Guard(OPEN, UID, timeouts=SHORT))
     client = await hood.unix()
     await client.write(request("GET", "/_ping"))
     received = await read_all(client)

@@ -14,9 +14,9 @@ from nested_docker.relay.probes import Probes
 
 
 @contextlib.asynccontextmanager
-async def serving(trouble: str = "") -> AsyncIterator[int]:
+async def serving(failure: str = "") -> AsyncIterator[int]:
     async def healthy() -> str:
-        return trouble
+        return failure
 
     async with await Probes(healthy, lambda: 3).serve(0) as server:
         yield server.sockets[0].getsockname()[1]

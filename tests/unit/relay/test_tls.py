@@ -36,9 +36,9 @@ async def test_a_stranger_is_refused_and_reads_why(
         load_server_only_certificate(hood, context)
     client = await hood.tls(context)
     await client.write(b"GET / HTTP/1.1\r\n\r\n")
-    with pytest.raises(ssl.SSLError) as refused:  # TLS 1.3 tells a client only after its own handshake
+    with pytest.raises(ssl.SSLError) as rejected_write:  # TLS 1.3 tells a client only after its own handshake
         await client.read()
-    assert alert in str(refused.value).replace("_", " ").lower()
+    assert alert in str(rejected_write.value).replace("_", " ").lower()
     client.close()
     await hood.settled()
     assert "a client was refused" in caplog.text

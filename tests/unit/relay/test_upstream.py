@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> str:
 
 async def test_a_daemon_that_answers_has_no_trouble(path: str) -> None:
     async with answering(path, b"HTTP/1.0 200 OK\r\n\r\nOK"):
-        assert await upstream.trouble(path) == ""
+        assert await upstream.failure(path) == ""
 
 
 @pytest.mark.parametrize(
@@ -47,22 +47,22 @@ async def test_a_daemon_that_answers_has_no_trouble(path: str) -> None:
 )
 async def test_any_other_answer_is_trouble(path: str, answer: bytes, status: str) -> None:
     async with answering(path, answer):
-        assert await upstream.trouble(path) == f"the node's Docker daemon answers /_ping with status {status}"
+        assert await upstream.failure(path) == f"the node's Docker daemon answers /_ping with status {status}"
 
 
 async def test_a_daemon_that_hangs(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream, "PING_SECONDS", 0.2)
     async with answering(path, None):
-        assert await upstream.trouble(path) == "the node's Docker daemon has not answered /_ping within 0.2 s"
+        assert await upstream.failure(path) == "the node's Docker daemon has not answered /_ping within 0.2 s"
 
 
 async def test_no_socket(path: str) -> None:
-    assert await upstream.trouble(path) == f"the node has no Docker socket: {path} does not exist"
+    assert await upstream.failure(path) == f"the node has no Docker socket: {path} does not exist"
 
 
 async def test_a_socket_of_a_daemon_that_has_gone(path: str) -> None:
     listen_unix(path).close()
-    assert "nobody listens on the node's Docker socket" in await upstream.trouble(path)
+    assert "nobody listens on the node's Docker socket" in await upstream.failure(path)
 
 
 async def test_a_daemon_that_does_not_accept_is_no_connection(path: str) -> None:
@@ -82,6 +82,6 @@ async def test_a_forbidden_socket_names_its_group(path: str, monkeypatch: pytest
         raise PermissionError
 
     monkeypatch.setattr(upstream, "_dial", refuse)
-    assert (await upstream.trouble(path)).endswith(f"set spec.hostSocket.gid of the NestedDockerClass to {group}")
+    assert (await upstream.failure(path)).endswith(f"set spec.hostSocket.gid of the NestedDockerClass to {group}")
     Path(path).unlink()
-    assert "unknown" in await upstream.trouble(path)
+    assert "unknown" in await upstream.failure(path)

@@ -14,12 +14,12 @@ from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.api.v1alpha1.policy import ViolationAction
 from nested_docker.domain import names
 from nested_docker.domain.admission import pod_security
-from nested_docker.domain.admission.class_overrides import oversteps
+from nested_docker.domain.admission.class_overrides import disallowed_overrides
 from nested_docker.domain.admission.grant_request import request
-from nested_docker.domain.admission.policy import Decision, judge
+from nested_docker.domain.admission.policy import PolicyDecision, evaluate
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
 from nested_docker.domain.modes import MODES, ModeBehaviour
-from nested_docker.domain.object_names import Placement, tenants_own
+from nested_docker.domain.object_names import ObjectNames, tenant_owned_fields
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.status.reasons import Reason, Type
 
@@ -33,13 +33,13 @@ class Accepted:
 
     Attributes:
         policy: name of the NestedDockerPolicy that grants it, or has granted it; empty: none does.
-        reason: `Granted`; `NotEnforced` where a denial is only told; `GrantLost` where what already runs may go on,
+        reason: `Granted`; `NotEnforced` where a denial is only told; `GrantRevoked` where what already runs may go on,
             and nothing new may be made.
     """
 
     spec: NestedDockerSpec
     class_name: str
-    offered: NestedDockerClassSpec
+    class_spec: NestedDockerClassSpec
     effective: EffectiveSpec
     policy: str
     reason: Reason
@@ -48,40 +48,42 @@ class Accepted:
     @property
     def lifetime_seconds(self) -> int | None:
         """Seconds after creation at which the daemon is stopped; None: never."""
-        return lifetime_seconds(self.spec, self.offered)
+        return lifetime_seconds(self.spec, self.class_spec)
 
 
 @dataclass(frozen=True)
-class Rejected:
+class NotAccepted:
     """A request that cannot be served as it is."""
 
     reason: Reason
     message: str
 
 
-def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | Rejected:
+def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAccepted:
     """Judge a request by what is known now; nothing is remembered but the class and mode already pinned."""
     try:
         spec = NestedDockerSpec.model_validate(observed.spec)
     except ValidationError as error:
-        return Rejected(Reason.INVALID_SPEC, _explain(error))
+        return NotAccepted(Reason.INVALID_SPEC, _explain(error))
     chosen = _choose_class(observed)
-    if isinstance(chosen, Rejected):
+    if isinstance(chosen, NotAccepted):
         return chosen
-    class_name, offered = chosen
-    placement = observed.place or Placement(observed.owner, offered.pod_namespace or "")
+    class_name, class_spec = chosen
+    object_names = observed.location or ObjectNames(observed.owner, class_spec.pod_namespace or "")
     wanted = spec.mode or observed.status.mode
-    rejected = _not_offered(wanted, class_name, offered) or _misplaced(spec, class_name, placement, observed, defaults)
-    if rejected is not None:
-        return rejected
-    outcomes: list[Accepted | Rejected] = []
-    for mode in [wanted] if wanted is not None else offered.modes:
+    not_accepted = _not_offered(wanted, class_name, class_spec) or _misplaced(
+        spec, class_name, object_names, observed, defaults
+    )
+    if not_accepted is not None:
+        return not_accepted
+    outcomes: list[Accepted | NotAccepted] = []
+    for mode in [wanted] if wanted is not None else class_spec.modes:
         outcome = _try_mode(
             mode,
             spec=spec,
             class_name=class_name,
-            offered=offered,
-            placement=placement,
+            class_spec=class_spec,
+            object_names=object_names,
             observed=observed,
             defaults=defaults,
         )
@@ -91,75 +93,75 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | Rejecte
     second_best = next((outcome for outcome in outcomes if isinstance(outcome, Accepted)), None)
     if second_best is not None:
         return second_best
-    return _joined([outcome for outcome in outcomes if isinstance(outcome, Rejected)])
+    return _joined([outcome for outcome in outcomes if isinstance(outcome, NotAccepted)])
 
 
-def _choose_class(observed: Observed) -> tuple[str, NestedDockerClassSpec] | Rejected:
+def _choose_class(observed: Observed) -> tuple[str, NestedDockerClassSpec] | NotAccepted:
     name = observed.class_name
     if not name:
         return _no_default(observed.default_classes)
-    offered = observed.classes.get(name)
-    if offered is None:
-        return Rejected(
+    class_spec = observed.classes.get(name)
+    if class_spec is None:
+        return NotAccepted(
             Reason.CLASS_NOT_FOUND,
             f"spec.className: NestedDockerClass {name} does not exist; there is {_names(observed.classes)}",
         )
-    return name, offered
+    return name, class_spec
 
 
-def _not_offered(mode: Mode | None, class_name: str, offered: NestedDockerClassSpec) -> Rejected | None:
-    if mode is None or mode in offered.modes:
+def _not_offered(mode: Mode | None, class_name: str, class_spec: NestedDockerClassSpec) -> NotAccepted | None:
+    if mode is None or mode in class_spec.modes:
         return None
-    return Rejected(
+    return NotAccepted(
         Reason.MODE_NOT_OFFERED,
-        f"spec.mode {mode}: NestedDockerClass {class_name} offers {', '.join(offered.modes)}; choose one of these, or "
-        "leave spec.mode out",
+        f"spec.mode {mode}: NestedDockerClass {class_name} offers {', '.join(class_spec.modes)}; choose one of these, "
+        "or leave spec.mode out",
     )
 
 
 def _misplaced(
-    spec: NestedDockerSpec, class_name: str, placement: Placement, observed: Observed, defaults: OperatorDefaults
-) -> Rejected | None:
+    spec: NestedDockerSpec, class_name: str, object_names: ObjectNames, observed: Observed, defaults: OperatorDefaults
+) -> NotAccepted | None:
     """Why the daemon cannot be where its class has it; None: it can."""
-    if defaults.cleanup_namespace in {placement.namespace, placement.owner.namespace}:
-        return Rejected(
-            Reason.CLASS_FORBIDS,
+    if defaults.cleanup_namespace in {object_names.namespace, object_names.owner.namespace}:
+        return NotAccepted(
+            Reason.NOT_ALLOWED_BY_CLASS,
             f"namespace {defaults.cleanup_namespace} is for the operator's pods that clean nodes up: create the "
             f"NestedDocker in another one, or change podNamespace of NestedDockerClass {class_name}",
         )
-    if not placement.away:
+    if not object_names.remote:
         return None
-    where = f"NestedDockerClass {class_name} has its pods in namespace {placement.namespace}"
-    if placement.namespace == placement.owner.namespace:
-        return Rejected(
-            Reason.CLASS_FORBIDS,
+    where = f"NestedDockerClass {class_name} has its pods in namespace {object_names.namespace}"
+    if object_names.namespace == object_names.owner.namespace:
+        return NotAccepted(
+            Reason.NOT_ALLOWED_BY_CLASS,
             f"{where}, which is for pods only: create the NestedDocker in another namespace",
         )
-    fields = [*tenants_own(spec)]
+    fields = [*tenant_owned_fields(spec)]
     if fields:
-        return Rejected(
-            Reason.CLASS_FORBIDS,
+        return NotAccepted(
+            Reason.NOT_ALLOWED_BY_CLASS,
             f"{where}, where nothing of a NestedDocker's own may be: leave out {', '.join(fields)}, or use a class "
             "without podNamespace",
         )
-    facts = observed.pod_namespaces.get(placement.namespace)
+    facts = observed.pod_namespaces.get(object_names.namespace)
     if facts is None or facts.terminating:
         state = "does not exist" if facts is None else "is being deleted"
-        return Rejected(
+        return NotAccepted(
             Reason.POD_NAMESPACE_MISSING,
             f"{where}, which {state}: a cluster admin creates it, or changes podNamespace of the class",
         )
     return None
 
 
-def _no_default(defaults: tuple[str, ...]) -> Rejected:
+def _no_default(defaults: tuple[str, ...]) -> NotAccepted:
     if defaults:
-        return Rejected(
+        return NotAccepted(
             Reason.CLASS_NOT_FOUND,
             f"spec.className is empty and several NestedDockerClasses call themselves the default: "
             f"{', '.join(sorted(defaults))}; name one, or have an admin take the annotation off all but one",
         )
-    return Rejected(
+    return NotAccepted(
         Reason.CLASS_NOT_FOUND,
         "spec.className is empty and no NestedDockerClass is the default; name one, or have an admin annotate one "
         "with nesteddocker.dev/is-default-class: 'true'",
@@ -171,47 +173,47 @@ def _try_mode(
     *,
     spec: NestedDockerSpec,
     class_name: str,
-    offered: NestedDockerClassSpec,
-    placement: Placement,
+    class_spec: NestedDockerClassSpec,
+    object_names: ObjectNames,
     observed: Observed,
     defaults: OperatorDefaults,
-) -> Accepted | Rejected:
+) -> Accepted | NotAccepted:
     behaviour = MODES[mode]
-    effective = resolve(spec, offered, mode, defaults)
+    effective = resolve(spec, class_spec, mode, defaults)
     wanted = request(
         effective,
         namespace=observed.owner.namespace,
         namespace_labels=observed.namespace_labels,
         class_name=class_name,
-        own_daemon=behaviour.keeps_data,
-        lifetime_seconds=lifetime_seconds(spec, offered),
+        own_daemon=behaviour.runs_own_daemon,
+        lifetime_seconds=lifetime_seconds(spec, class_spec),
     )
-    decision = judge(wanted, observed.policies, before=observed.status.policy_name)
+    decision = evaluate(wanted, observed.policies, before=observed.status.policy_name)
     reason = Reason.GRANTED if decision.granted else _in_spite_of(observed, enforcement(observed, defaults))
     if reason is None:
-        return Rejected(Reason.NO_POLICY, decision.message)
-    labels = observed.labels(placement.namespace)
+        return NotAccepted(Reason.NOT_GRANTED, decision.message)
+    labels = observed.labels(object_names.namespace)
     if not pod_security.passes(behaviour, labels):
-        return Rejected(
-            Reason.POD_SECURITY_DENIED, _pod_security_denial(behaviour, offered, placement.namespace, labels)
+        return NotAccepted(
+            Reason.POD_SECURITY_DENIED, _pod_security_denial(behaviour, class_spec, object_names.namespace, labels)
         )
     obstacle = behaviour.obstacle(effective, observed.cluster)
     if obstacle is not None:
-        return Rejected(obstacle.reason, obstacle.message)
-    name = observed.status.policy_name if reason == Reason.GRANT_LOST else decision.policy
+        return NotAccepted(obstacle.reason, obstacle.message)
+    name = observed.status.policy_name if reason == Reason.GRANT_REVOKED else decision.policy
     # Where no policy has rules, the guard lets next to nothing through: nobody has allowed anything.
     granted_by = observed.policies.get(name)
     effective = effective.guarded((granted_by.host_socket.guard if granted_by else None) or GuardRules())
-    return Accepted(spec, class_name, offered, effective, name, reason, _told(mode, class_name, decision, reason))
+    return Accepted(spec, class_name, class_spec, effective, name, reason, _told(mode, class_name, decision, reason))
 
 
-def overstepping(observed: Observed, accepted: Accepted, defaults: OperatorDefaults) -> Rejected | None:
+def class_override_violation(observed: Observed, accepted: Accepted, defaults: OperatorDefaults) -> NotAccepted | None:
     """The rejection of a request that would change what is its class's alone; None: it would not."""
-    fields = oversteps(accepted.effective, accepted.offered, owner=observed.owner, defaults=defaults)
+    fields = disallowed_overrides(accepted.effective, accepted.class_spec, owner=observed.owner, defaults=defaults)
     if not fields:
         return None
-    return Rejected(
-        Reason.OVERSTEPS_CLASS,
+    return NotAccepted(
+        Reason.CLASS_OVERRIDE_DENIED,
         f"the request would change {', '.join(fields)} of the pod, which NestedDockerClass {accepted.class_name} "
         "decides: leave out what sets it",
     )
@@ -223,9 +225,9 @@ def enforcement(observed: Observed, defaults: OperatorDefaults) -> Enforcement:
     return Enforcement(label) if label in set(Enforcement) else defaults.enforcement
 
 
-def lifetime_seconds(spec: NestedDockerSpec, offered: NestedDockerClassSpec) -> int | None:
+def lifetime_seconds(spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> int | None:
     """Seconds after creation at which the daemon is stopped; None: never."""
-    return spec.active_deadline_seconds or offered.lifetime.active_deadline_seconds
+    return spec.active_deadline_seconds or class_spec.lifetime.active_deadline_seconds
 
 
 def _in_spite_of(observed: Observed, enforcement: Enforcement) -> Reason | None:
@@ -239,31 +241,31 @@ def _in_spite_of(observed: Observed, enforcement: Enforcement) -> Reason | None:
     unchanged = observed.generation == observed.status.observed_generation
     if granted_by is None or not observed.status.holds(Type.ACCEPTED) or not unchanged:
         return None
-    return Reason.GRANT_LOST if granted_by.on_violation == ViolationAction.REPORT else None
+    return Reason.GRANT_REVOKED if granted_by.on_violation == ViolationAction.REPORT else None
 
 
-def _told(mode: Mode, class_name: str, decision: Decision, reason: Reason) -> str:
+def _told(mode: Mode, class_name: str, decision: PolicyDecision, reason: Reason) -> str:
     match reason:
         case Reason.NOT_ENFORCED:
             return f"served although policy is not enforced here: {decision.message}"
-        case Reason.GRANT_LOST:
+        case Reason.GRANT_REVOKED:
             return f"its policy says onViolation: Report, so the present pod goes on: {decision.message}"
     return f"mode {mode} of class {class_name}, {decision.message}"
 
 
 def _pod_security_denial(
-    mode: ModeBehaviour, offered: NestedDockerClassSpec, namespace: str, labels: Mapping[str, str]
+    mode: ModeBehaviour, class_spec: NestedDockerClassSpec, namespace: str, labels: Mapping[str, str]
 ) -> str:
-    others = [MODES[other] for other in offered.modes if pod_security.passes(MODES[other], labels)]
+    others = [MODES[other] for other in class_spec.modes if pod_security.passes(MODES[other], labels)]
     return pod_security.denial(mode, namespace, labels[pod_security.ENFORCE_LABEL], others)
 
 
-def _joined(rejections: list[Rejected]) -> Rejected:
+def _joined(rejections: list[NotAccepted]) -> NotAccepted:
     """None of the class's modes will do: the most hopeful reason first, every message kept."""
     if len(rejections) == 1:
         return rejections[0]
-    best = next((rejection for rejection in rejections if rejection.reason != Reason.NO_POLICY), rejections[0])
-    return Rejected(
+    best = next((rejection for rejection in rejections if rejection.reason != Reason.NOT_GRANTED), rejections[0])
+    return NotAccepted(
         best.reason, "none of the class's modes can be had here: " + " | ".join(r.message for r in rejections)
     )
 

@@ -18,7 +18,7 @@ from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH
 from nested_docker.domain.names import ANNOTATION_EFFECTIVE
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Manifest, Owner
 
 FREE = frozenset({"restartPolicy", "imagePullSecrets"})
@@ -64,24 +64,24 @@ VOLUMES = {
 _KEY_SET = "0000000000"
 
 
-def oversteps(
-    effective: EffectiveSpec, offered: NestedDockerClassSpec, *, owner: Owner, defaults: OperatorDefaults
+def disallowed_overrides(
+    effective: EffectiveSpec, class_spec: NestedDockerClassSpec, *, owner: Owner, defaults: OperatorDefaults
 ) -> list[str]:
     """Fields of the pod that a NestedDocker would change although they are its class's alone; empty: none.
 
     Args:
         effective: NestedDocker and class, resolved.
-        offered: the class's own part.
+        class_spec: the class.
         owner: the NestedDocker.
         defaults: the operator's.
     """
     empty = NestedDockerSpec.model_validate({"mode": effective.mode.value})
     # The guard's rules are a policy's, and no NestedDocker's doing.
-    plain = replace(resolve(empty, offered, effective.mode, defaults), guard=effective.guard)
+    plain = replace(resolve(empty, class_spec, effective.mode, defaults), guard=effective.guard)
     mode = MODES[effective.mode]
-    placement = Placement(owner, offered.pod_namespace or "")
-    made = pod(PodContext(placement, effective, defaults), mode, _KEY_SET)
-    without = pod(PodContext(placement, plain, defaults), mode, _KEY_SET)
+    object_names = ObjectNames(owner, class_spec.pod_namespace or "")
+    made = pod(PodContext(object_names, effective, defaults), mode, _KEY_SET)
+    without = pod(PodContext(object_names, plain, defaults), mode, _KEY_SET)
     return sorted({*_metadata(made, without), *_pod_fields(made["spec"], without["spec"])})
 
 

@@ -14,7 +14,7 @@ from nested_docker.domain.effective import EffectiveSpec, Origin
 
 
 @dataclass(frozen=True)
-class Request:
+class GrantRequest:
     """The resulting daemon: class and operator defaults included, whoever decided them.
 
     Attributes:
@@ -58,7 +58,7 @@ def request(
     class_name: str,
     own_daemon: bool,
     lifetime_seconds: int | None,
-) -> Request:
+) -> GrantRequest:
     """The request that an effective spec comes to.
 
     Args:
@@ -72,7 +72,7 @@ def request(
     scheduling, workload = effective.scheduling, effective.workload
     beside = workload.containers if workload else []
     resources = [effective.resources, *(container.resources for container in beside)]
-    return Request(
+    return GrantRequest(
         namespace=namespace,
         namespace_labels=namespace_labels,
         class_name=class_name,

@@ -9,14 +9,14 @@ from decimal import Decimal
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
 from nested_docker.api.v1alpha1.policy import ImageRules
 from nested_docker.domain import images, quantities
-from nested_docker.domain.admission.grant_request import Request
+from nested_docker.domain.admission.grant_request import GrantRequest
 
 SHOWN_POLICIES = 5
 """Policies that a denial tells of one by one."""
 
 
 @dataclass(frozen=True)
-class Decision:
+class PolicyDecision:
     """A grant with its policy, or a denial with its reasons."""
 
     granted: bool
@@ -37,7 +37,9 @@ class Objection:
     remedy: str
 
 
-def judge(request: Request, policies: Mapping[str, NestedDockerPolicySpec], *, before: str = "") -> Decision:
+def evaluate(
+    request: GrantRequest, policies: Mapping[str, NestedDockerPolicySpec], *, before: str = ""
+) -> PolicyDecision:
     """Grant the request if and only if one single policy grants all of it.
 
     Policies never add up: two half grants are no grant. The order of `policies` does not matter.
@@ -56,18 +58,18 @@ def judge(request: Request, policies: Mapping[str, NestedDockerPolicySpec], *, b
     objections = {name: [*_objections(request, policy)] for name, policy in here.items()}
     for name, found in objections.items():
         if not found:
-            return Decision(granted=True, policy=name, message=f"granted by NestedDockerPolicy {name}")
+            return PolicyDecision(granted=True, policy=name, message=f"granted by NestedDockerPolicy {name}")
     if not here:
-        return Decision(granted=False, message=_nothing_here(request, len(policies)))
-    return Decision(granted=False, message=_denial(request, here, objections, len(policies)))
+        return PolicyDecision(granted=False, message=_nothing_here(request, len(policies)))
+    return PolicyDecision(granted=False, message=_denial(request, here, objections, len(policies)))
 
 
-def _objections(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+def _objections(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     for check in _CHECKS:
         yield from check(request, policy)
 
 
-def _class(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+def _class(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     if request.class_name not in policy.allowed_classes:
         yield Objection(
             f"spec.className is {request.class_name}, and allowedClasses has only {_list(policy.allowed_classes)}",
@@ -75,7 +77,7 @@ def _class(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Objecti
         )
 
 
-def _mode(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+def _mode(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     if request.mode not in policy.allowed_modes:
         yield Objection(
             f"spec.mode is {request.mode}, and allowedModes has only {_list(policy.allowed_modes)}",
@@ -83,7 +85,7 @@ def _mode(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Objectio
         )
 
 
-def _socket(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+def _socket(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     if request.socket_path and request.socket_path not in policy.host_socket.paths:
         yield Objection(
             f"the class's hostSocket.path is {request.socket_path}, and hostSocket.paths has only "
@@ -103,7 +105,7 @@ def _socket(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Object
         )
 
 
-def _image(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+def _image(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     rules = policy.allowed_images
     if not request.image:
         return
@@ -116,7 +118,7 @@ def _image(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Objecti
     yield from _by_rules(request.image, rules if rules.patterns else _any(rules), "engine.image", "allowedImages")
 
 
-def _workload(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+def _workload(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     if request.workload_images is None:
         return
     if not policy.workload.allowed:
@@ -125,7 +127,7 @@ def _workload(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Obje
         yield from _by_rules(image, policy.workload.images, "workload.containers.image", "workload.images")
 
 
-def _scheduling(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+def _scheduling(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     rules = policy.scheduling
     priority = request.priority_class_name
     if priority and priority not in rules.priority_class_names:
@@ -151,7 +153,7 @@ def _scheduling(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Ob
                 )
 
 
-def _maxima(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+def _maxima(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     limits = policy.max
     for field, name, wanted, maximum, matters in (
         ("limits.cpu, summed up over the containers,", "cpu", request.cpu, limits.cpu, True),
@@ -176,7 +178,7 @@ def _maxima(request: Request, policy: NestedDockerPolicySpec) -> Iterator[Object
             )
 
 
-_CHECKS: Sequence[Callable[[Request, NestedDockerPolicySpec], Iterable[Objection]]] = (
+_CHECKS: Sequence[Callable[[GrantRequest, NestedDockerPolicySpec], Iterable[Objection]]] = (
     _class,
     _mode,
     _socket,
@@ -207,7 +209,7 @@ def _any(rules: ImageRules) -> ImageRules:
 # --- what a denial says ---------------------------------------------------------------------------
 
 
-def _nothing_here(request: Request, others: int) -> str:
+def _nothing_here(request: GrantRequest, others: int) -> str:
     what = (
         f"none of {others} NestedDockerPolicies selects namespace {request.namespace}"
         if others
@@ -220,7 +222,7 @@ def _nothing_here(request: Request, others: int) -> str:
 
 
 def _denial(
-    request: Request,
+    request: GrantRequest,
     here: Mapping[str, NestedDockerPolicySpec],
     objections: Mapping[str, Sequence[Objection]],
     policies: int,

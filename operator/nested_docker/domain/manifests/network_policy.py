@@ -6,35 +6,35 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker import ClientPeer
 from nested_docker.domain import names
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Manifest, child
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 
 
-def network_policy(placement: Placement, clients: list[ClientPeer], operator_namespace: str) -> Manifest:
+def network_policy(object_names: ObjectNames, clients: list[ClientPeer], operator_namespace: str) -> Manifest:
     """Ingress to the Docker port only, from `clients` (empty: the NestedDocker's namespace) and the operator."""
-    peers = [_peer(client, placement) for client in clients or [ClientPeer()]]
+    peers = [_peer(client, object_names) for client in clients or [ClientPeer()]]
     operator = {
         **_namespace(operator_namespace),
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "nested-docker"}},
     }
-    manifest = child("networking.k8s.io/v1", placement.network_policy, placement.owner)
+    manifest = child("networking.k8s.io/v1", object_names.network_policy, object_names.owner)
     manifest["spec"] = {
-        "podSelector": {"matchLabels": {names.LABEL_UID: placement.owner.uid}},
+        "podSelector": {"matchLabels": {names.LABEL_UID: object_names.owner.uid}},
         "policyTypes": ["Ingress"],
         "ingress": [{"from": [*peers, operator], "ports": [{"port": names.DOCKER_PORT, "protocol": "TCP"}]}],
     }
     return manifest
 
 
-def _peer(client: ClientPeer, placement: Placement) -> dict[str, Any]:
+def _peer(client: ClientPeer, object_names: ObjectNames) -> dict[str, Any]:
     """Without a namespaceSelector a NetworkPolicy means its own namespace; a user means the NestedDocker's."""
     peer: dict[str, Any] = {"podSelector": client.pod_selector.dump() if client.pod_selector else {}}
     if client.namespace_selector is not None:
         peer["namespaceSelector"] = client.namespace_selector.dump()
-    elif placement.away:
-        peer |= _namespace(placement.owner.namespace)
+    elif object_names.remote:
+        peer |= _namespace(object_names.owner.namespace)
     return peer
 
 

@@ -26,7 +26,7 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
         key_set: name of the key set that it serves with.
         restart: the NestedDocker's restart annotation, kept so that a new value is seen as new.
     """
-    effective, placement = context.effective, context.placement
+    effective, object_names = context.effective, context.object_names
     template = effective.pod_template
     template_metadata = template.get("metadata", {})
     marks = {names.ANNOTATION_EFFECTIVE: effective.fingerprint}
@@ -36,24 +36,24 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
     annotations = template_metadata.get("annotations", {}) | dict(effective.scheduling.pod_annotations)
     manifest = child(
         "v1",
-        placement.pod(key_set),
-        placement.owner,
+        object_names.pod(key_set),
+        object_names.owner,
         labels=labels | {names.LABEL_KEY_SET: key_set, names.LABEL_ROLE: "daemon"},
         annotations=annotations | marks,
     )
-    if mode.leaves_siblings(effective):
+    if mode.needs_node_cleanup(effective):
         manifest["metadata"]["finalizers"] = [names.FINALIZER]
-    manifest["spec"] = laid_over(template.get("spec", {}), _spec(context, mode))
+    manifest["spec"] = overlay(template.get("spec", {}), _spec(context, mode))
     return manifest
 
 
-def laid_over(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def overlay(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """`own` over `template`: own values win, mappings merge, lists of named things are joined by name."""
     merged = dict(template)
     for key, value in own.items():
         beneath = template.get(key)
         if isinstance(value, Mapping) and isinstance(beneath, Mapping):
-            merged[key] = laid_over(beneath, value)
+            merged[key] = overlay(beneath, value)
         elif isinstance(value, list) and isinstance(beneath, list):
             merged[key] = value + [item for item in beneath if _name(item) not in {_name(mine) for mine in value}]
         else:
@@ -78,7 +78,7 @@ def _spec(context: PodContext, mode: ModeBehaviour) -> Manifest:
     }
     if effective.engine.image_pull_secrets:
         spec["imagePullSecrets"] = [reference.dump() for reference in effective.engine.image_pull_secrets]
-    return laid_over(spec, mode.pod_fields(context))
+    return overlay(spec, mode.pod_fields(context))
 
 
 def _containers(context: PodContext, mode: ModeBehaviour) -> Manifest:
@@ -115,7 +115,7 @@ def _idle_watch(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
 
 def _lists_own(context: PodContext, mode: ModeBehaviour) -> bool:
     """Whether the containers that the daemon lists are those of this NestedDocker."""
-    return mode.keeps_data or mode.leaves_siblings(context.effective)
+    return mode.runs_own_daemon or mode.needs_node_cleanup(context.effective)
 
 
 def _workload_container(context: PodContext, mode: ModeBehaviour, container: WorkloadContainer) -> Manifest:
@@ -144,7 +144,7 @@ def _workload_container(context: PodContext, mode: ModeBehaviour, container: Wor
 
 
 def _volumes(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
-    placement, effective = context.placement, context.effective
+    object_names, effective = context.object_names, context.effective
     server_items = [
         {"key": CA_CERTIFICATE, "path": "ca.pem"},
         {"key": SERVER_CERTIFICATE, "path": "cert.pem"},
@@ -154,11 +154,11 @@ def _volumes(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
         {"name": "socket", "emptyDir": {}},
         {
             "name": "server-certificates",
-            "secret": {"secretName": placement.tls_secret.name, "items": server_items},
+            "secret": {"secretName": object_names.tls_secret.name, "items": server_items},
         },
     ]
-    if mode.keeps_data:
-        volumes.append({"name": "data", **storage.data_volume(placement, effective.storage)})
+    if mode.runs_own_daemon:
+        volumes.append({"name": "data", **storage.data_volume(object_names, effective.storage)})
     if effective.workload is not None:
         volumes.append({"name": "workspace", "emptyDir": {}})
     return volumes + mode.volumes(context)

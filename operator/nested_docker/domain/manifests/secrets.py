@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
 from nested_docker.domain import names, pki
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest, Owner, child
 
 CERT_PATH = "/certs/client"
@@ -58,53 +58,55 @@ def key_set_id(digests: dict[str, str]) -> str:
     return names.digest({key: digests.get(key, "") for key in pki.KEYS})
 
 
-def tls(placement: Placement, key_set: str, not_after: str) -> SecretManifest:
+def tls(object_names: ObjectNames, key_set: str, not_after: str) -> SecretManifest:
     """The operator's own Secret: made in one write before the pod, so that half a key set cannot exist.
 
     It carries its own digest, so that a set that somebody has edited is known as such.
     """
     manifest = child(
         "v1",
-        placement.tls_secret,
-        placement.owner,
+        object_names.tls_secret,
+        object_names.owner,
         annotations={names.ANNOTATION_NOT_AFTER: not_after, names.ANNOTATION_DATA_DIGEST: key_set},
     )
     manifest["type"] = "Opaque"
     return SecretManifest(manifest, copies={key: key for key in pki.KEYS})
 
 
-def env(placement: Placement, template: SecretTemplate, further: Mapping[str, str] | None = None) -> SecretManifest:
+def env(
+    object_names: ObjectNames, template: SecretTemplate, further: Mapping[str, str] | None = None
+) -> SecretManifest:
     """The client's environment.
 
     Args:
-        placement: where the daemon is.
+        object_names: names of the children, which depend on where the daemon is.
         template: further labels and annotations.
         further: variables that the mode adds.
     """
     literals = dict(further or {}) | {
-        "DOCKER_HOST": placement.endpoint,
+        "DOCKER_HOST": object_names.endpoint,
         "DOCKER_TLS_VERIFY": "1",
         "DOCKER_CERT_PATH": CERT_PATH,
     }
-    manifest = _connection(placement.env_secret, placement.owner, template, {})
+    manifest = _connection(object_names.env_secret, object_names.owner, template, {})
     return SecretManifest(manifest, literals=literals)
 
 
-def files(placement: Placement, template: SecretTemplate, contact: str) -> SecretManifest:
+def files(object_names: ObjectNames, template: SecretTemplate, probe_result: str) -> SecretManifest:
     """The client's key pair, and the keys of the Service Binding specification.
 
     Args:
-        placement: where the daemon is.
+        object_names: names of the children, which depend on where the daemon is.
         template: further labels and annotations.
-        contact: which start of which pod has answered; kept as an annotation, so that the Secret
+        probe_result: which start of which pod has answered; kept as an annotation, so that the Secret
             itself tells whether the daemon it opens is the present one.
     """
     literals = {
         "type": "docker",
         "provider": "nested-docker",
-        "host": placement.host,
+        "host": object_names.host,
         "port": str(names.DOCKER_PORT),
-        "uri": placement.endpoint,
+        "uri": object_names.endpoint,
     }
     copies = {
         "ca.pem": pki.CA_CERTIFICATE,
@@ -113,8 +115,8 @@ def files(placement: Placement, template: SecretTemplate, contact: str) -> Secre
         "certificates": pki.CA_CERTIFICATE,
         "private-key": pki.CLIENT_KEY,
     }
-    annotations = {names.ANNOTATION_CONTACT: contact}
-    manifest = _connection(placement.files_secret, placement.owner, template, annotations)
+    annotations = {names.ANNOTATION_CONTACT: probe_result}
+    manifest = _connection(object_names.files_secret, object_names.owner, template, annotations)
     return SecretManifest(manifest | {"type": "servicebinding.io/docker"}, literals=literals, copies=copies)
 
 

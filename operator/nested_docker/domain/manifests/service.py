@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from nested_docker.domain import names
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Manifest, child
 
 
-def service(placement: Placement, key_set: str) -> Manifest:
+def service(object_names: ObjectNames, key_set: str) -> Manifest:
     """A Service that selects the one pod serving with this key set.
 
     Not-ready addresses are published: clients are let in by the files Secret, which is written as
     soon as the daemon answers, a second before the kubelet calls the pod ready. The key set in the
     selector keeps a pod that is being replaced out.
     """
-    manifest = child("v1", placement.service, placement.owner)
+    manifest = child("v1", object_names.service, object_names.owner)
     manifest["spec"] = {
         "type": "ClusterIP",
         "publishNotReadyAddresses": True,
-        "selector": {names.LABEL_UID: placement.owner.uid, names.LABEL_KEY_SET: key_set},
+        "selector": {names.LABEL_UID: object_names.owner.uid, names.LABEL_KEY_SET: key_set},
         "ports": [
             {
                 "name": "docker-tls",

@@ -11,28 +11,28 @@ from nested_docker.api.v1alpha1.engine import (
     StorageSpec,
     StorageType,
 )
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Manifest, child
 
 
-def data_volume(placement: Placement, storage: StorageSpec) -> dict[str, Any]:
+def data_volume(object_names: ObjectNames, storage: StorageSpec) -> dict[str, Any]:
     """The pod's volume for the data-root: always one, since overlay2 cannot lie on the container's own overlay."""
     match storage.type:
         case StorageType.EPHEMERAL if storage.ephemeral:
             claim = _claim_spec(storage.ephemeral.size, storage.ephemeral.storage_class_name)
             return {"ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
         case StorageType.CLAIM:
-            return {"persistentVolumeClaim": {"claimName": placement.data_claim.name}}
+            return {"persistentVolumeClaim": {"claimName": object_names.data_claim.name}}
         case _:
             return {"emptyDir": _empty_dir(storage.empty_dir or EmptyDirStorage())}
 
 
-def data_claim(placement: Placement, storage: StorageSpec) -> Manifest | None:
+def data_claim(object_names: ObjectNames, storage: StorageSpec) -> Manifest | None:
     """The claim that outlives pods, for storage type `Claim`."""
     if storage.type != StorageType.CLAIM or storage.claim is None:
         return None
     deleted_with_owner = storage.claim.when_deleted == RetentionPolicy.DELETE
-    manifest = child("v1", placement.data_claim, placement.owner, owned=deleted_with_owner)
+    manifest = child("v1", object_names.data_claim, object_names.owner, owned=deleted_with_owner)
     manifest["spec"] = _claim_spec(storage.claim.size, storage.claim.storage_class_name)
     return manifest
 

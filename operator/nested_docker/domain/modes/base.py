@@ -10,7 +10,7 @@ from typing import Protocol
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.status.reasons import Reason
 
@@ -59,7 +59,7 @@ class PodSecurity:
 class PodContext:
     """What a mode builds its part of the pod from."""
 
-    placement: Placement
+    object_names: ObjectNames
     effective: EffectiveSpec
     defaults: OperatorDefaults
 
@@ -76,7 +76,7 @@ class ModeBehaviour(Protocol):
 
     mode: Mode
     isolation: Isolation
-    keeps_data: bool
+    runs_own_daemon: bool
     pod_security: PodSecurity
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
@@ -94,7 +94,7 @@ class ModeBehaviour(Protocol):
     def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
         """What clients must have in their environment besides the address."""
 
-    def leaves_siblings(self, effective: EffectiveSpec) -> bool:
+    def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:
         """Whether what clients make outlives the pod, and can be told by its owner's label and removed."""
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:

@@ -50,7 +50,7 @@ START_SCRIPT = "".join(line for line in _SCRIPT.splitlines(keepends=True) if not
 class OwnDaemon:
     """What modes have in common that run a dockerd of their own."""
 
-    keeps_data = True
+    runs_own_daemon = True
 
     def volumes(self, context: PodContext) -> list[Manifest]:
         """The daemon's."""
@@ -61,7 +61,7 @@ class OwnDaemon:
         del effective
         return {}
 
-    def leaves_siblings(self, effective: EffectiveSpec) -> bool:
+    def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:
         """What runs inside the daemon ends with it."""
         del effective
         return False

@@ -36,7 +36,7 @@ class HostSocket:
 
     mode = Mode.HOST_SOCKET
     isolation = Isolation.SHARED_DAEMON
-    keeps_data = False
+    runs_own_daemon = False
     pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "the hostPath volume with the node's socket")
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
@@ -92,7 +92,7 @@ class HostSocket:
         """With a guard, the classic builder: BuildKit's tunnels are nothing that it could look into."""
         return {} if effective.guard is None else {"DOCKER_BUILDKIT": "0"}
 
-    def leaves_siblings(self, effective: EffectiveSpec) -> bool:
+    def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:
         """Containers of the node's daemon stay; those that the guard has labelled can be told and removed."""
         return effective.guard is not None
 
@@ -145,7 +145,7 @@ def _guard_flags(context: PodContext) -> list[str]:
         return []
     text = json.dumps(rules.dump(), separators=(",", ":"), sort_keys=True)
     # The kubelet would expand $(NAME).
-    flags = [f"--guard-rules={text.replace('$', '$$')}", f"{OWNER_FLAG}{context.placement.owner.uid}"]
+    flags = [f"--guard-rules={text.replace('$', '$$')}", f"{OWNER_FLAG}{context.object_names.owner.uid}"]
     return [*flags, *(["--pod-uid=$(POD_UID)"] if _speaks_of_its_pod(rules) else [])]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nested_docker.domain import names
 from nested_docker.domain.manifests.secrets import SecretManifest
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import DATA_DIGESTS, Observed, Ownership
 from nested_docker.domain.planning import node_cleanup as cleanup
@@ -40,7 +40,7 @@ class Delete:
 
 
 @dataclass(frozen=True)
-class Hold:
+class AddFinalizer:
     """Have the NestedDocker stay, whatever happens to it, until what it has elsewhere is gone.
 
     Attributes:
@@ -51,7 +51,7 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class Release:
+class RemoveFinalizer:
     """Let the NestedDocker go, if nothing of it is to be found elsewhere.
 
     Attributes:
@@ -63,7 +63,7 @@ class Release:
     namespaces: tuple[str, ...]
 
 
-Action = Create | Apply | Delete | Hold | Release
+Action = Create | Apply | Delete | AddFinalizer | RemoveFinalizer
 Stage = tuple[Action, ...]
 
 
@@ -75,12 +75,12 @@ class Conflict:
     ownership: Ownership
 
 
-class Children:
+class ChildDiff:
     """The children of one NestedDocker, and what stands in the way of having them."""
 
     def __init__(self, observed: Observed) -> None:
         self._observed = observed
-        self._home = Placement(observed.owner)
+        self._home = ObjectNames(observed.owner)
 
     def conflict(self, needed: Iterable[Identity]) -> Conflict | None:
         """The first of these names that is known to be another's."""
@@ -118,40 +118,40 @@ class Children:
             () if keep_pods else self.remove(home.tls_secret, *self._elsewhere("Secret")),
         )
 
-    def leave_others(self, placement: Placement) -> Stage:
+    def leave_others(self, object_names: ObjectNames) -> Stage:
         """Deletions of what is in other places than this one, pods aside."""
-        at_home = self._home.beside_pod if placement.away else ()
+        at_home = self._home.pod_objects if object_names.remote else ()
         elsewhere = self._elsewhere("Service", "NetworkPolicy", "Secret")
-        return self.remove(*at_home, *(each for each in elsewhere if each.namespace != placement.namespace))
+        return self.remove(*at_home, *(each for each in elsewhere if each.namespace != object_names.namespace))
 
     # --- what no owner reference takes along --------------------------------------------------
 
-    def hold(self) -> Stage:
+    def add_finalizer(self) -> Stage:
         """The finalizer, before anything is made where only it makes sure of its end."""
         finalizers = self._observed.finalizers
         if names.FINALIZER in finalizers:
             return ()
-        return (Hold((*finalizers, names.FINALIZER)),)
+        return (AddFinalizer((*finalizers, names.FINALIZER)),)
 
-    def release(self) -> Stage:
+    def remove_finalizer(self) -> Stage:
         """The end of the finalizer, if no node has anything left of it."""
         finalizers = self._observed.finalizers
-        if names.FINALIZER not in finalizers or self.owing:
+        if names.FINALIZER not in finalizers or self.pods_needing_cleanup:
             return ()
         kept = tuple(finalizer for finalizer in finalizers if finalizer != names.FINALIZER)
-        return (Release(kept, tuple(self._observed.possible_pod_namespaces())),)
+        return (RemoveFinalizer(kept, tuple(self._observed.possible_pod_namespaces())),)
 
     @property
-    def owing(self) -> list[tuple[Identity, Manifest]]:
+    def pods_needing_cleanup(self) -> list[tuple[Identity, Manifest]]:
         """Pods, going or not, whose nodes may have something left of the NestedDocker."""
-        return cleanup.owing(self._observed.ours())
+        return cleanup.pods_needing_cleanup(self._observed.ours())
 
-    def farewell(self) -> tuple[Stage, ...]:
+    def finalize(self) -> tuple[Stage, ...]:
         """Remove what is elsewhere or owes, and let the NestedDocker go; the rest is the garbage collector's."""
         elsewhere = self._elsewhere("Pod", "Service", "NetworkPolicy", "Secret")
         return nonempty(
-            self.remove(*dict.fromkeys((*elsewhere, *(each for each, _ in self.owing)))),
-            self.release(),
+            self.remove(*dict.fromkeys((*elsewhere, *(each for each, _ in self.pods_needing_cleanup)))),
+            self.remove_finalizer(),
         )
 
     def _elsewhere(self, *kinds: str) -> tuple[Identity, ...]:
@@ -170,7 +170,7 @@ class Children:
         if existing is None:
             return [Create(desired)]
         if identity.kind == "Pod":
-            desired = manifest = marks_of_a_pod(manifest)
+            desired = manifest = ownership_metadata(manifest)
         elif identity.kind == "PersistentVolumeClaim":  # grown or bound by others, and kept whatever it is
             return []
         difference = first_difference(_without_name(manifest), existing)
@@ -188,7 +188,7 @@ class Children:
         return Delete(Identity.of(manifest), str(manifest["metadata"].get("uid", "")))
 
 
-def marks_of_a_pod(manifest: Manifest) -> Manifest:
+def ownership_metadata(manifest: Manifest) -> Manifest:
     """What makes a pod ours: all that is ever put back on a running one, which else changes by replacement only."""
     metadata = manifest["metadata"]
     marks = ("name", "namespace", "ownerReferences", "finalizers")

@@ -57,7 +57,7 @@ def time_to_live(accepted: Accepted, completion_time: str) -> datetime | None:
     """When a finished NestedDocker is deleted; None: it stays."""
     seconds = accepted.spec.ttl_seconds_after_finished
     if seconds is None:
-        seconds = accepted.offered.lifetime.ttl_seconds_after_finished
+        seconds = accepted.class_spec.lifetime.ttl_seconds_after_finished
     return None if seconds is None else parse_timestamp(completion_time) + timedelta(seconds=seconds)
 
 

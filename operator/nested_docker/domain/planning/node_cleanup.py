@@ -25,7 +25,7 @@ RETRY = timedelta(seconds=30)
 ROLE = "cleanup"
 
 
-class Settled(StrEnum):
+class CleanupOutcome(StrEnum):
     """Why a pod's object may go."""
 
     CLEAN = "clean"
@@ -58,21 +58,21 @@ class Retry:
 
 
 @dataclass(frozen=True)
-class Free:
+class ReleasePod:
     """Let the pod's object go."""
 
-    settled: Settled
+    outcome: CleanupOutcome
 
 
-Step = Wait | Start | Retry | Free
+Step = Wait | Start | Retry | ReleasePod
 
 
-def owing(pods: Iterable[tuple[Identity, Manifest]]) -> list[tuple[Identity, Manifest]]:
+def pods_needing_cleanup(pods: Iterable[tuple[Identity, Manifest]]) -> list[tuple[Identity, Manifest]]:
     """The pods among these that something may be left of on their nodes."""
-    return [(each, pod) for each, pod in pods if each.kind == "Pod" and owes(pod)]
+    return [(each, pod) for each, pod in pods if each.kind == "Pod" and needs_cleanup(pod)]
 
 
-def owes(pod: Manifest) -> bool:
+def needs_cleanup(pod: Manifest) -> bool:
     """Whether a pod still has the finalizer."""
     return names.FINALIZER in pod["metadata"].get("finalizers", ())
 
@@ -100,14 +100,14 @@ def step(
     """
     state = PodState(pod)
     if not state.ended:
-        return Free(Settled.NOTHING_MADE) if state.terminating and not state.node else Wait()
+        return ReleasePod(CleanupOutcome.NOTHING_MADE) if state.terminating and not state.node else Wait()
     if not (state.daemon_has_started and _socket(pod) and owner_uid(pod)):
-        return Free(Settled.NOTHING_MADE)
-    heirs = [PodState(other) for other in others if _succeeds(PodState(other), pod)]
-    if heirs:
-        return _pass_on(heirs, cleanup)
+        return ReleasePod(CleanupOutcome.NOTHING_MADE)
+    successors = [PodState(other) for other in others if _succeeds(PodState(other), pod)]
+    if successors:
+        return _pass_on(successors, cleanup)
     if not node_exists:
-        return Free(Settled.NODE_GONE)
+        return ReleasePod(CleanupOutcome.NODE_GONE)
     if cleanup is None:
         return Start(_cleanup_pod(pod, owner, defaults))
     return _look_at(PodState(cleanup), now)
@@ -118,16 +118,16 @@ def _succeeds(other: PodState, pod: Manifest) -> bool:
     return same_owner and not other.ended and other.node == PodState(pod).node
 
 
-def _pass_on(heirs: list[PodState], cleanup: Manifest | None) -> Step:
+def _pass_on(successors: list[PodState], cleanup: Manifest | None) -> Step:
     """One that has not started yet may never do so. What it makes if it does must not be removed before its end."""
-    if any(heir.daemon_has_started for heir in heirs):
-        return Free(Settled.INHERITED)
+    if any(successor.daemon_has_started for successor in successors):
+        return ReleasePod(CleanupOutcome.INHERITED)
     return Wait() if cleanup is None else Retry()
 
 
 def _look_at(cleanup: PodState, now: datetime) -> Step:
     if cleanup.succeeded:
-        return Free(Settled.CLEAN)
+        return ReleasePod(CleanupOutcome.CLEAN)
     if not cleanup.ended or cleanup.terminating:
         return Wait()
     again = cleanup.created + RETRY

@@ -12,25 +12,25 @@ from datetime import datetime, timedelta
 from nested_docker.api.meta import Status
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.domain import pki
-from nested_docker.domain.admission.acceptance import Rejected, accept, overstepping
+from nested_docker.domain.admission.acceptance import NotAccepted, accept, class_override_violation
 from nested_docker.domain.effective import OperatorDefaults
-from nested_docker.domain.observed import Observed, Ownership, Refusal
+from nested_docker.domain.observed import ApiRejection, Observed, Ownership
 from nested_docker.domain.planning import lifetime as life
 from nested_docker.domain.planning import node_cleanup as cleanup
-from nested_docker.domain.planning.child_diff import Children, nonempty
-from nested_docker.domain.planning.planned import Dial, Plan, if_changed
+from nested_docker.domain.planning.child_diff import ChildDiff, nonempty
+from nested_docker.domain.planning.planned import Plan, if_changed
 from nested_docker.domain.planning.serving import serve
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.planning.status import status_of, truth
 from nested_docker.domain.status.conditions import Conditions, timestamp
 from nested_docker.domain.status.reasons import Reason, Type
 
-__all__ = ["Dial", "Plan", "plan"]
+__all__ = ["plan"]
 
 REPLACE_INTERVAL = timedelta(seconds=20)
 """Least time from the creation of a pod that ended by itself to its replacement, so that nothing spins."""
 
-Decision = Callable[[Situation, Conditions], Plan | None]
+Decide = Callable[[Situation, Conditions], Plan | None]
 """What is to be done, if this is the case; None: it is not."""
 
 
@@ -38,13 +38,13 @@ def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
     """Plan the next step of a NestedDocker."""
     if observed.deleted:
         return _deleted(observed, now, defaults)
-    verdict = accept(observed, defaults)
-    if isinstance(verdict, Rejected):
+    acceptance = accept(observed, defaults)
+    if isinstance(acceptance, NotAccepted):
         # What has finished has had its grant, and its results are not taken back.
-        return Plan() if observed.status.completion_time else _rejected(observed, verdict, now)
-    at = Situation(observed, verdict, now, defaults)
+        return Plan() if observed.status.completion_time else _not_accepted(observed, acceptance, now)
+    at = Situation(observed, acceptance, now, defaults)
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
-    conditions.set(Type.ACCEPTED, Status.TRUE, verdict.reason, verdict.message)
+    conditions.set(Type.ACCEPTED, Status.TRUE, acceptance.reason, acceptance.message)
     return next(found for decide in DECISIONS if (found := decide(at, conditions)) is not None)
 
 
@@ -75,30 +75,30 @@ def _suspended(at: Situation, conditions: Conditions) -> Plan | None:
     return _torn_down(at, conditions)
 
 
-def _refused(at: Situation, conditions: Conditions) -> Plan | None:
+def _rejected_writes(at: Situation, conditions: Conditions) -> Plan | None:
     """The API server has said no: what was made goes, and the answer is told in its own words."""
-    refusal = at.observed.refusal
-    if refusal is None:
+    api_rejection = at.observed.api_rejection
+    if api_rejection is None:
         return None
-    conditions.set(Type.PROVISIONED, Status.FALSE, refusal.reason, refusal.message)
+    conditions.set(Type.PROVISIONED, Status.FALSE, api_rejection.reason, api_rejection.message)
     return _torn_down(at, conditions)
 
 
 def _moved(at: Situation, _: Conditions) -> Plan | None:
     """The class has its pods elsewhere by now: to leave is all that is done here."""
     needs_pod = at.pod is None or at.must_rotate
-    return Plan(stages=at.children.teardown()) if needs_pod and at.placement != at.wanted else None
+    return Plan(stages=at.children.teardown()) if needs_pod and at.object_names != at.wanted else None
 
 
 def _no_new_pod(at: Situation, _: Conditions) -> Plan | None:
     """A pod that runs may go on, and none may be made."""
     if at.pod is not None and not at.must_rotate:
         return None
-    if at.accepted.reason == Reason.GRANT_LOST:
-        rejected: Rejected | None = Rejected(Reason.NO_POLICY, at.accepted.message)
+    if at.accepted.reason == Reason.GRANT_REVOKED:
+        not_accepted: NotAccepted | None = NotAccepted(Reason.NOT_GRANTED, at.accepted.message)
     else:
-        rejected = overstepping(at.observed, at.accepted, at.defaults)
-    return None if rejected is None else _rejected(at.observed, rejected, at.now)
+        not_accepted = class_override_violation(at.observed, at.accepted, at.defaults)
+    return None if not_accepted is None else _not_accepted(at.observed, not_accepted, at.now)
 
 
 def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
@@ -108,7 +108,7 @@ def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
     replaced_at = at.pod.created + REPLACE_INTERVAL if at.pod is not None and at.pod.ended else at.now
     if replaced_at <= at.now:
         domain = at.defaults.cluster_domain
-        request = pki.certificate_request(at.placement, cluster_domain=domain, now=at.now, deadline=at.deadline)
+        request = pki.certificate_request(at.object_names, cluster_domain=domain, now=at.now, deadline=at.deadline)
         return Plan(issue=request)
     why = at.pod.ending() if at.pod else ""
     message = f"the pod ended soon after its start ({why}); another one is made at {timestamp(replaced_at)}"
@@ -137,10 +137,10 @@ def _serving(at: Situation, conditions: Conditions) -> Plan | None:
     return None if at.key_set is None else serve(at, conditions, at.key_set)
 
 
-DECISIONS: tuple[Decision, ...] = (
+DECISIONS: tuple[Decide, ...] = (
     _ended,
     _suspended,
-    _refused,
+    _rejected_writes,
     _moved,
     _no_new_pod,
     _rotating,
@@ -158,30 +158,30 @@ def _torn_down(at: Situation, conditions: Conditions) -> Plan:
 # --- without a situation ------------------------------------------------------------------------------
 
 
-def _rejected(observed: Observed, verdict: Rejected, now: datetime) -> Plan:
+def _not_accepted(observed: Observed, acceptance: NotAccepted, now: datetime) -> Plan:
     """Nothing half-made stays, and mending the input heals it."""
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
-    conditions.set(Type.ACCEPTED, Status.FALSE, verdict.reason, verdict.message)
+    conditions.set(Type.ACCEPTED, Status.FALSE, acceptance.reason, acceptance.message)
     status = NestedDockerStatus(
         observed_generation=observed.generation,
         conditions=conditions.summed_up(),
         class_name=observed.status.class_name,
         mode=observed.status.mode,
     )
-    return Plan(stages=Children(observed).teardown(), status=if_changed(observed, status))
+    return Plan(stages=ChildDiff(observed).teardown(), status=if_changed(observed, status))
 
 
 def _deleted(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
     """Nothing is wanted any more, and nothing is judged; what stands in the way of the end is told."""
-    children = Children(observed)
-    if observed.refusal is not None:
-        return Plan(status=_hindered(observed, observed.refusal, now))
-    unclean = [pod for _, pod in children.owing]
-    waits = Refusal(Reason.CLEANING_UP, cleanup.told(unclean[0], defaults)) if unclean else None
-    return Plan(stages=children.farewell(), status=_hindered(observed, waits, now) if waits else None)
+    children = ChildDiff(observed)
+    if observed.api_rejection is not None:
+        return Plan(status=_hindered(observed, observed.api_rejection, now))
+    unclean = [pod for _, pod in children.pods_needing_cleanup]
+    waits = ApiRejection(Reason.CLEANING_UP, cleanup.told(unclean[0], defaults)) if unclean else None
+    return Plan(stages=children.finalize(), status=_hindered(observed, waits, now) if waits else None)
 
 
-def _hindered(observed: Observed, hindrance: Refusal, now: datetime) -> NestedDockerStatus | None:
+def _hindered(observed: Observed, hindrance: ApiRejection, now: datetime) -> NestedDockerStatus | None:
     """The status that says why a NestedDocker that is deleted is still there."""
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
     conditions.set(Type.PROVISIONED, Status.FALSE, hindrance.reason, hindrance.message)

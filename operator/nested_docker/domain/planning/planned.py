@@ -12,7 +12,7 @@ from nested_docker.domain.planning.child_diff import Stage
 
 
 @dataclass(frozen=True)
-class Dial:
+class ProbeTarget:
     """A daemon to make first contact with."""
 
     pod_uid: str
@@ -38,7 +38,7 @@ class Plan:
     issue: pki.CertificateRequest | None = None
     stages: tuple[Stage, ...] = ()
     status: NestedDockerStatus | None = None
-    dial: Dial | None = None
+    probe: ProbeTarget | None = None
     diagnose: str = ""
     delete_self: bool = False
     requeue_at: datetime | None = None

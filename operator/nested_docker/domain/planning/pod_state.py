@@ -135,14 +135,14 @@ class PodState:
         endings = (status.get("state", {}).get("terminated"), status.get("lastState", {}).get("terminated"))
         return any(ending is not None and ending.get("exitCode") == 0 for ending in endings)
 
-    def trouble(self, mode: ModeBehaviour, diagnosis: str) -> tuple[Reason, str]:
+    def failure(self, mode: ModeBehaviour, diagnosis: str) -> tuple[Reason, str]:
         """Why no daemon answers in it yet, as exactly as the status says it.
 
         Args:
             mode: translates what only it understands.
             diagnosis: the kubelet's last warning about the pod, where one was looked up.
         """
-        return self._unschedulable() or self._container_trouble(mode) or self._diagnosed(mode, diagnosis) or STARTING
+        return self._unschedulable() or self._container_failure(mode) or self._diagnosed(mode, diagnosis) or STARTING
 
     def ending(self) -> str:
         """Why it ended, in Kubernetes' words."""
@@ -166,7 +166,7 @@ class PodState:
             )
         return Reason.UNSCHEDULABLE, f"no node takes the pod (the scheduler said: {message})"
 
-    def _container_trouble(self, mode: ModeBehaviour) -> tuple[Reason, str] | None:
+    def _container_failure(self, mode: ModeBehaviour) -> tuple[Reason, str] | None:
         for status in self._container_statuses():
             waiting = status.get("state", {}).get("waiting", {})
             reason, message = waiting.get("reason", ""), waiting.get("message", "")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nested_docker.domain import names
 from nested_docker.domain.modes.base import ModeBehaviour
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.planning.pod_state import STARTING, PodState
 from nested_docker.domain.status.reasons import Reason
@@ -28,12 +28,12 @@ class Reachability:
     reachable: bool
     reason: Reason
     message: str
-    contact: str = ""
+    probe_result: str = ""
     fresh: bool = False
-    wants_contact: bool = False
+    needs_probe: bool = False
 
 
-def judge(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Reachability:
+def assess(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Reachability:
     """Judge the present pod.
 
     The first answer over TLS opens the gate, about a second before the kubelet calls the pod ready;
@@ -46,33 +46,35 @@ def judge(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Reac
     if node is not None and not node.ready:
         message = f"node {pod.node} is not ready; the connection Secret is withdrawn until it is"
         return Reachability(reachable=False, reason=Reason.POD_LOST, message=message)
-    mark, fresh = _contact(observed, pod)
-    dialable = pod.daemon_running and bool(pod.ip)
+    mark, fresh = _probe_result(observed, pod)
+    probeable = pod.daemon_running and bool(pod.ip)
     if not mark:
-        reason, message = pod.trouble(mode, observed.diagnoses.get(pod.uid, ""))
-        return Reachability(reachable=False, reason=reason, message=message, wants_contact=dialable)
-    reachable, reason, message = _since_contact(observed, pod, mode, mark)
+        reason, message = pod.failure(mode, observed.diagnoses.get(pod.uid, ""))
+        return Reachability(reachable=False, reason=reason, message=message, needs_probe=probeable)
+    reachable, reason, message = _restarted_since_probe(observed, pod, mode, mark)
     return Reachability(
         reachable=reachable,
         reason=reason,
         message=message,
-        contact=mark,
+        probe_result=mark,
         fresh=fresh,
-        wants_contact=dialable and not fresh and observed.status.engine is None,
+        needs_probe=probeable and not fresh and observed.status.engine is None,
     )
 
 
-def _contact(observed: Observed, pod: PodState) -> tuple[str, bool]:
+def _probe_result(observed: Observed, pod: PodState) -> tuple[str, bool]:
     """The mark of the contact with this pod, from memory or as the files Secret keeps it."""
-    files = observed.children.get(Placement(observed.owner).files_secret)
+    files = observed.children.get(ObjectNames(observed.owner).files_secret)
     kept = files["metadata"].get("annotations", {}).get(names.ANNOTATION_CONTACT, "") if files else ""
     kept = kept if kept.partition("/")[0] == pod.uid else ""
-    if observed.contact is not None and observed.contact.pod_uid == pod.uid:
-        return kept or observed.contact.mark(), True
+    if observed.probe_result is not None and observed.probe_result.pod_uid == pod.uid:
+        return kept or observed.probe_result.mark(), True
     return kept, False
 
 
-def _since_contact(observed: Observed, pod: PodState, mode: ModeBehaviour, mark: str) -> tuple[bool, Reason, str]:
+def _restarted_since_probe(
+    observed: Observed, pod: PodState, mode: ModeBehaviour, mark: str
+) -> tuple[bool, Reason, str]:
     same_start = mark == f"{pod.uid}/{pod.restarts}"
     answered_since_start = same_start and pod.daemon_running and not pod.daemon_was_ready
     if pod.daemon_ready or answered_since_start:
@@ -84,7 +86,7 @@ def _since_contact(observed: Observed, pod: PodState, mode: ModeBehaviour, mark:
             Reason.DAEMON_UNREACHABLE,
             "the daemon's readiness probe fails; see kubectl describe pod",
         )
-    reason, message = pod.trouble(mode, observed.diagnoses.get(pod.uid, ""))
+    reason, message = pod.failure(mode, observed.diagnoses.get(pod.uid, ""))
     if reason == Reason.DAEMON_STARTING:
         return False, Reason.DAEMON_RESTARTING, "the daemon's container is being started again"
     return False, reason, message

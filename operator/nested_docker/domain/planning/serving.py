@@ -15,8 +15,8 @@ from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.observed import KeySet
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.child_diff import Stage, nonempty
-from nested_docker.domain.planning.planned import Dial, Plan, if_changed
-from nested_docker.domain.planning.reachability import Reachability, judge
+from nested_docker.domain.planning.planned import Plan, ProbeTarget, if_changed
+from nested_docker.domain.planning.reachability import Reachability, assess
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.planning.status import status_of, truth
 from nested_docker.domain.status.conditions import Conditions, timestamp
@@ -33,14 +33,14 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
         conditions.set(Type.PROVISIONED, Status.TRUE, Reason.PROVISIONED, "every object exists")
     else:
         conditions.set(Type.PROVISIONED, Status.FALSE, Reason.CLEANING_UP, cleanup.told(at.unclean, at.defaults))
-    reach = judge(at.observed, at.pod, at.mode)
+    reach = assess(at.observed, at.pod, at.mode)
     conditions.set(Type.DAEMON_REACHABLE, truth(holds=reach.reachable), reach.reason, reach.message)
     _tell_pending_update(at, conditions, key_set)
-    held, released = (at.children.hold(), ()) if at.outlives_owner else ((), at.children.release())
+    held, released = (at.children.add_finalizer(), ()) if at.outlives_owner else ((), at.children.remove_finalizer())
     return Plan(
         stages=nonempty(held, *_gated(at, reach, provisioned), released),
         status=if_changed(at.observed, status_of(at, conditions, serving=True, reach=reach)),
-        dial=_dial(at, reach),
+        probe=_probe(at, reach),
         diagnose=_diagnose(at),
         requeue_at=_next_look(at, key_set),
     )
@@ -48,31 +48,31 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
 
 def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
     """Everything but the connection Secrets, and the pod if it waits; the key set before what mounts it."""
-    placement, children, spec = at.placement, at.children, at.accepted.spec
-    claim = storage.data_claim(placement, at.effective.storage) if at.mode.keeps_data else None
-    peers = network_policy(placement, spec.connection.clients, at.defaults.operator_namespace)
+    object_names, children, spec = at.object_names, at.children, at.accepted.spec
+    claim = storage.data_claim(object_names, at.effective.storage) if at.mode.runs_own_daemon else None
+    peers = network_policy(object_names, spec.connection.clients, at.defaults.operator_namespace)
     waits = at.unclean is not None or at.waits_for_volume
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
-    context = PodContext(placement, at.effective, at.defaults)
+    context = PodContext(object_names, at.effective, at.defaults)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
     return nonempty(
-        children.ensure(claim, secrets.tls(placement, key_set.id, timestamp(key_set.not_after))),
-        children.remove_pods(but=placement.pod(key_set.id))
-        + children.leave_others(placement)
-        + children.ensure(wanted_pod, service(placement, key_set.id), peers if at.manages_network else None)
-        + (() if at.manages_network else children.remove(placement.network_policy)),
+        children.ensure(claim, secrets.tls(object_names, key_set.id, timestamp(key_set.not_after))),
+        children.remove_pods(but=object_names.pod(key_set.id))
+        + children.leave_others(object_names)
+        + children.ensure(wanted_pod, service(object_names, key_set.id), peers if at.manages_network else None)
+        + (() if at.manages_network else children.remove(object_names.network_policy)),
     )
 
 
 def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -> tuple[Stage, ...]:
     """The connection Secrets come last where the daemon has answered, and go first where it has not."""
-    if not reach.contact:
+    if not reach.probe_result:
         return (at.children.withdraw(), *provisioned)
     template = at.accepted.spec.connection.secret_template
     return (
         *provisioned,
-        at.children.ensure(secrets.env(at.placement, template, at.mode.client_env(at.effective))),
-        at.children.ensure(secrets.files(at.placement, template, reach.contact)),
+        at.children.ensure(secrets.env(at.object_names, template, at.mode.client_env(at.effective))),
+        at.children.ensure(secrets.files(at.object_names, template, reach.probe_result)),
     )
 
 
@@ -87,10 +87,10 @@ def _tell_pending_update(at: Situation, conditions: Conditions, key_set: KeySet)
         conditions.set(Type.UPDATE_PENDING, Status.TRUE, Reason.CERTIFICATE_EXPIRING, message)
 
 
-def _dial(at: Situation, reach: Reachability) -> Dial | None:
-    if at.pod is None or not reach.wants_contact:
+def _probe(at: Situation, reach: Reachability) -> ProbeTarget | None:
+    if at.pod is None or not reach.needs_probe:
         return None
-    return Dial(at.pod.uid, at.pod.restarts, at.pod.ip, at.placement.host)
+    return ProbeTarget(at.pod.uid, at.pod.restarts, at.pod.ip, at.object_names.host)
 
 
 def _diagnose(at: Situation) -> str:

@@ -14,11 +14,11 @@ from nested_docker.domain.admission.acceptance import Accepted
 from nested_docker.domain.effective import Change, EffectiveSpec, OperatorDefaults, Origin, first_change
 from nested_docker.domain.modes import MODES, ModeBehaviour
 from nested_docker.domain.modes.dockerd import CONTAINER
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import KeySet, Observed
 from nested_docker.domain.planning import lifetime as life
-from nested_docker.domain.planning.child_diff import Children
+from nested_docker.domain.planning.child_diff import ChildDiff
 from nested_docker.domain.planning.pod_state import PodState
 
 
@@ -44,22 +44,22 @@ class Situation:
     @property
     def manages_network(self) -> bool:
         """Whether the NetworkPolicy is the operator's."""
-        return self.accepted.offered.network_policy == NetworkPolicyManagement.MANAGED
+        return self.accepted.class_spec.network_policy == NetworkPolicyManagement.MANAGED
 
     @cached_property
-    def wanted(self) -> Placement:
+    def wanted(self) -> ObjectNames:
         """Where the class wants the daemon."""
-        return Placement(self.observed.owner, self.effective.pod_namespace or "")
+        return ObjectNames(self.observed.owner, self.effective.pod_namespace or "")
 
     @cached_property
-    def placement(self) -> Placement:
+    def object_names(self) -> ObjectNames:
         """Where the daemon is, or will be."""
-        return self.observed.place or self.wanted
+        return self.observed.location or self.wanted
 
     @cached_property
-    def children(self) -> Children:
+    def children(self) -> ChildDiff:
         """The writes that close the gap."""
-        return Children(self.observed)
+        return ChildDiff(self.observed)
 
     @cached_property
     def key_set(self) -> KeySet | None:
@@ -71,7 +71,7 @@ class Situation:
         """The pod that serves with that key set."""
         if self.key_set is None:
             return None
-        expected = self.placement.pod(self.key_set.id)
+        expected = self.object_names.pod(self.key_set.id)
         return next((PodState(pod) for identity, pod in self.observed.ours() if identity == expected), None)
 
     @cached_property
@@ -103,31 +103,31 @@ class Situation:
     @property
     def outlives_owner(self) -> bool:
         """Whether something of it is where no owner reference leads."""
-        return self.placement.away or self.mode.leaves_siblings(self.effective)
+        return self.object_names.remote or self.mode.needs_node_cleanup(self.effective)
 
     @property
     def waits_for_volume(self) -> bool:
         """Two daemons on one data-root corrupt it, so a claim's next pod waits until the last one is gone."""
-        kept = self.mode.keeps_data and self.effective.storage.type == StorageType.CLAIM
+        kept = self.mode.runs_own_daemon and self.effective.storage.type == StorageType.CLAIM
         here = {(identity.kind, identity.namespace) for identity, _ in self.observed.ours()}
-        return kept and self.pod is None and ("Pod", self.placement.namespace) in here
+        return kept and self.pod is None and ("Pod", self.object_names.namespace) in here
 
     @cached_property
     def unclean(self) -> Manifest | None:
         """An old pod whose node is cleaned before the next one starts; a silent node is not waited for."""
-        if self.pod is not None or not self.mode.leaves_siblings(self.effective):
+        if self.pod is not None or not self.mode.needs_node_cleanup(self.effective):
             return None
-        return next((pod for _, pod in self.children.owing if self._may_be_cleaned(PodState(pod))), None)
+        return next((pod for _, pod in self.children.pods_needing_cleanup if self._may_be_cleaned(PodState(pod))), None)
 
     @property
     def names_needed(self) -> list[Identity]:
         """Every name that must be ours before the daemon can serve, those included that are made last."""
-        place = self.placement
-        needed = [place.service, place.tls_secret, place.env_secret, place.files_secret]
+        location = self.object_names
+        needed = [location.service, location.tls_secret, location.env_secret, location.files_secret]
         if self.manages_network:
-            needed.append(place.network_policy)
+            needed.append(location.network_policy)
         if self.effective.storage.type == StorageType.CLAIM:
-            needed.append(place.data_claim)
+            needed.append(location.data_claim)
         return needed
 
     @property
@@ -152,7 +152,7 @@ class Situation:
             return False
         workload = self.effective.workload
         wanted = {container.name: container.image for container in workload.containers} if workload else {}
-        if self.mode.keeps_data:
+        if self.mode.runs_own_daemon:
             wanted[CONTAINER] = self.effective.engine.image or ""
         spec = self.pod.manifest.get("spec", {})
         present = {i["name"]: i["image"] for key in ("initContainers", "containers") for i in spec.get(key, [])}

@@ -24,13 +24,13 @@ def status_of(
     return NestedDockerStatus(
         observed_generation=at.observed.generation,
         conditions=conditions.summed_up(),
-        binding=BindingReference(name=at.placement.files_secret.name) if serving else None,
-        endpoint=at.placement.endpoint if serving else "",
+        binding=BindingReference(name=at.object_names.files_secret.name) if serving else None,
+        endpoint=at.object_names.endpoint if serving else "",
         class_name=at.accepted.class_name,
         mode=at.effective.mode,
         policy_name=at.accepted.policy,
-        pod_namespace=at.placement.pod_namespace if serving else "",
-        pod_name=at.placement.pod(key_set.id).name if key_set else "",
+        pod_namespace=at.object_names.pod_namespace if serving else "",
+        pod_name=at.object_names.pod(key_set.id).name if key_set else "",
         node_name=pod.node if pod and engine else "",
         engine=engine,
         isolation=at.mode.isolation,
@@ -46,6 +46,6 @@ def truth(*, holds: bool) -> Status:
 
 
 def _engine(at: Situation, reach: Reachability | None) -> EngineStatus | None:
-    if reach is None or not reach.contact:
+    if reach is None or not reach.probe_result:
         return None
-    return at.observed.contact.engine if reach.fresh and at.observed.contact else at.observed.status.engine
+    return at.observed.probe_result.engine if reach.fresh and at.observed.probe_result else at.observed.status.engine

@@ -9,7 +9,7 @@ from nested_docker.api.meta import Condition, Status
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.domain.status.reasons import Reason, Trait, Type, traits_of
 
-TOLD = (Type.ACCEPTED, Type.READY, Type.UPDATE_PENDING)
+REPORTED_CONDITIONS = (Type.ACCEPTED, Type.READY, Type.UPDATE_PENDING)
 """Conditions whose steps are told; `Ready` has the reason of whichever of the others stands in its way."""
 
 
@@ -28,7 +28,7 @@ def transitions(before: NestedDockerStatus, after: NestedDockerStatus) -> Iterat
     That a daemon which has just been granted is starting goes without saying.
     """
     told = set()
-    for type_ in TOLD:
+    for type_ in REPORTED_CONDITIONS:
         new, old = after.condition(type_), before.condition(type_)
         if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
             continue

@@ -69,19 +69,19 @@ class Reason(StrEnum):
     """The NestedDockerClass does not exist, or there is no default one."""
     MODE_NOT_OFFERED = "ModeNotOffered", Trait.DENIAL
     """The class does not offer the mode."""
-    NO_POLICY = "NoPolicy", Trait.DENIAL
+    NOT_GRANTED = "NotGranted", Trait.DENIAL
     """No NestedDockerPolicy grants the request; the message says what would be granted."""
     NOT_ENFORCED = "NotEnforced", Trait.GRANT | Trait.WARNS
     """No NestedDockerPolicy grants the request, and denials are not enforced here."""
-    GRANT_LOST = "GrantLost", Trait.GRANT | Trait.WARNS
+    GRANT_REVOKED = "GrantRevoked", Trait.GRANT | Trait.WARNS
     """No NestedDockerPolicy grants the request any longer; the present pod goes on, by its policy's `onViolation`."""
     NOT_PERMITTED = "NotPermitted"
     """Whoever asked lacks a right that the request makes use of; told at admission only."""
-    CLASS_FORBIDS = "ClassForbids", Trait.DENIAL
+    NOT_ALLOWED_BY_CLASS = "NotAllowedByClass", Trait.DENIAL
     """The class has its pods in a namespace of its own, and the request would bring something into it."""
     POD_NAMESPACE_MISSING = "PodNamespaceMissing", Trait.DENIAL | Trait.MAY_PASS
     """The class's podNamespace does not exist, or is being deleted."""
-    OVERSTEPS_CLASS = "OverstepsClass", Trait.DENIAL
+    CLASS_OVERRIDE_DENIED = "ClassOverrideDenied", Trait.DENIAL
     """The request would change a part of the pod that is its class's alone."""
     POD_SECURITY_DENIED = "PodSecurityDenied", Trait.DENIAL | Trait.MAY_PASS
     """The namespace's Pod Security level forbids the mode; the message says which modes would pass."""
@@ -94,7 +94,7 @@ class Reason(StrEnum):
     """An object of that name belongs to someone else."""
     WAITING_FOR_PREVIOUS = "WaitingForPrevious", Trait.EXPECTED
     """An object of a deleted NestedDocker of that name is still going."""
-    REFUSED_BY_API = "RefusedByAPI", Trait.STALLED
+    API_REJECTED = "APIRejected", Trait.STALLED
     """The API server refused an object; the message is its own."""
     CLEANING_UP = "CleaningUp", Trait.EXPECTED
     """What was made on a node through the guard is being removed there."""

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import h11
 
-from nested_docker.guard.errors import Refusal
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.wire.headers import HOST
 from nested_docker.guard.wire.http import Peer
 from nested_docker.relay.handler import OpenUpstream
@@ -19,7 +19,7 @@ MAX_ANSWER = 64 * 2**20
 """Bytes of an answer that is read as a whole: a list of ten thousand containers has about twenty MiB."""
 
 
-class TooLargeError(Refusal):
+class TooLargeError(GuardDenied):
     """An answer that nobody should collect."""
 
     def __init__(self) -> None:

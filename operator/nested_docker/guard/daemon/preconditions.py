@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.daemon.client import ask, escaped
-from nested_docker.guard.daemon.reservations import Making
-from nested_docker.guard.errors import CONFLICT, Refusal
-from nested_docker.guard.model import Room, Verdict, put
+from nested_docker.guard.daemon.reservations import Reservations
+from nested_docker.guard.errors import CONFLICT, GuardDenied
+from nested_docker.guard.model import ForwardPlan, Reservation, put
 from nested_docker.guard.ownership import (
     UID_LABEL,
     Kind,
@@ -49,7 +49,7 @@ class Resolved:
     objects: tuple[str, ...]
 
 
-class Conditions:
+class Preconditions:
     """Looks at the daemon afresh for each request: nothing is remembered, so nothing can be out of date.
 
     Args:
@@ -59,26 +59,30 @@ class Conditions:
         open_upstream: connects to the daemon.
     """
 
-    def __init__(self, rules: GuardRules, uid: str, making: Making, open_upstream: OpenUpstream) -> None:
-        self._rules, self._uid, self._making, self._open = rules, uid, making, open_upstream
+    def __init__(self, rules: GuardRules, uid: str, reservations: Reservations, open_upstream: OpenUpstream) -> None:
+        self._rules, self._uid, self._reservations, self._open = rules, uid, reservations, open_upstream
 
     @contextlib.asynccontextmanager
-    async def met(self, verdict: Verdict) -> AsyncIterator[Resolved]:
+    async def resolve(self, forward_plan: ForwardPlan) -> AsyncIterator[Resolved]:
         """See to it that the conditions of a verdict hold while it is passed on, and fill in the ids.
 
         Raises:
             Refusal: one of them does not.
             OSError: the daemon cannot be reached, or gave no answer.
         """
-        document: dict[str, Any] = {"path": "", "query": dict(verdict.query), "body": copy.deepcopy(verdict.body)}
+        document: dict[str, Any] = {
+            "path": "",
+            "query": dict(forward_plan.query),
+            "body": copy.deepcopy(forward_plan.body),
+        }
         ids: list[str] = []
-        for reference in verdict.references:
+        for reference in forward_plan.references:
             ids.append(await self._meet(reference))
             if reference.place:
                 whole: Any = reference.form.format(ids[-1])
                 in_query = reference.place[0] == "query"
                 put(document, reference.place, (whole,) if in_query else whole, renames=reference.renames)
-        async with self._room(verdict.room):
+        async with self._reservation(forward_plan.reservation):
             yield Resolved(document["path"], document["query"], document["body"], tuple(ids))
 
     async def _meet(self, reference: Reference) -> str:
@@ -110,31 +114,31 @@ class Conditions:
         path = f"/volumes/{escaped(reference.name)}"
         try:
             found = await self._get(path, reference)
-        except Refusal:
+        except GuardDenied:
             if reference.need is Need.OWN:
                 raise
             if reference.need is Need.FREE:
                 return reference.name
             made = {"Name": reference.name, "Labels": {UID_LABEL: self._uid}}
-            async with self._room(Room(Kind.VOLUME)):
+            async with self._reservation(Reservation(Kind.VOLUME)):
                 await ask(self._open, "POST", "/volumes/create", made)
             found = await self._get(path, reference)
         if reference.need is not Need.OWN and not is_own(found.get("Labels"), self._uid):
-            raise Refusal("owner", f"the name {reference.name} is taken: choose another", status=CONFLICT)
+            raise GuardDenied("owner", f"the name {reference.name} is taken: choose another", status=CONFLICT)
         return self._own(found, found.get("Labels"), "Name", reference)
 
     async def _image(self, reference: Reference) -> str:
         try:
             found = await self._get(f"/images/{escaped(reference.name)}/json", reference)
-        except Refusal:
+        except GuardDenied:
             if reference.need is Need.FREE:
                 return reference.name
             raise
         if reference.need is Need.FREE and not owns_image(found, self._uid):
-            raise Refusal("owner", f"the name {reference.name} is another's image: choose another", status=CONFLICT)
+            raise GuardDenied("owner", f"the name {reference.name} is another's image: choose another", status=CONFLICT)
         if reference.need is Need.OWN and not owns_image(found, self._uid):
             if sees_image(found, self._rules, self._uid):
-                raise Refusal("owner", f"the image {reference.name} is everyone's: it may be used, and not removed")
+                raise GuardDenied("owner", f"the image {reference.name} is everyone's: it may be used, and not removed")
             raise absent(reference.kind, reference.name)
         if not sees_image(found, self._rules, self._uid):
             raise absent(reference.kind, reference.name)
@@ -153,22 +157,24 @@ class Conditions:
             raise absent(reference.kind, reference.name)
         return answer
 
-    def _room(self, wanted: Room | None) -> AbstractAsyncContextManager[None]:
-        async def check(others: Sequence[Room]) -> None:
+    def _reservation(self, wanted: Reservation | None) -> AbstractAsyncContextManager[None]:
+        async def check(others: Sequence[Reservation]) -> None:
             if wanted is not None:
-                await self._make_sure_of(wanted, [each for each in others if each.kind is wanted.kind])
+                await self._check_quota(wanted, [each for each in others if each.kind is wanted.kind])
 
-        return self._making.room(wanted, check)
+        return self._reservations.reservation(wanted, check)
 
-    async def _make_sure_of(self, room: Room, others: list[Room]) -> None:
+    async def _check_quota(self, reservation: Reservation, others: list[Reservation]) -> None:
         limits = self._rules.limits
         most = {Kind.CONTAINER: limits.containers, Kind.NETWORK: limits.networks, Kind.VOLUME: limits.volumes}
-        there = await self._all_own(room.kind)
+        there = await self._all_own(reservation.kind)
         count = len(there) + len([each for each in others if not each.instead_of])
-        if not room.instead_of and count >= most[room.kind]:
-            raise Refusal(f"limits.{room.kind}s", f"there are {count} {room.kind}s, and no more may be made")
-        if room.kind is Kind.CONTAINER and resources.has_total(limits.total):
-            await self._check_total(room, [str(each["Id"]) for each in there], others)
+        if not reservation.instead_of and count >= most[reservation.kind]:
+            raise GuardDenied(
+                f"limits.{reservation.kind}s", f"there are {count} {reservation.kind}s, and no more may be made"
+            )
+        if reservation.kind is Kind.CONTAINER and resources.has_total(limits.total):
+            await self._check_total(reservation, [str(each["Id"]) for each in there], others)
 
     async def _all_own(self, kind: Kind) -> list[Mapping[str, Any]]:
         filters = quote(json.dumps({"label": [f"{UID_LABEL}={self._uid}"]}))
@@ -180,19 +186,19 @@ class Conditions:
         _, answer = await ask(self._open, "GET", paths[kind])
         return list(((answer or {}).get("Volumes") if kind is Kind.VOLUME else answer) or ())
 
-    async def _check_total(self, room: Room, ids: list[str], others: list[Room]) -> None:
+    async def _check_total(self, reservation: Reservation, ids: list[str], others: list[Reservation]) -> None:
         usages = [each.usage for each in others]
         changing = ""
-        if room.instead_of:
-            reference = Reference(Kind.CONTAINER, room.instead_of)
-            changing = str((await self._own_container(room.instead_of, reference))["Id"])
+        if reservation.instead_of:
+            reference = Reference(Kind.CONTAINER, reservation.instead_of)
+            changing = str((await self._own_container(reservation.instead_of, reference))["Id"])
         for each in ids:
             _, found = await ask(self._open, "GET", f"/containers/{each}/json")
             host = (found or {}).get("HostConfig")
             if host is None:  # gone meanwhile
                 continue
             now = resources.usage(host)
-            usages.append(resources.merged(now, room.usage) if each == changing else now)
-        if not room.instead_of:
-            usages.append(room.usage)
+            usages.append(resources.merged(now, reservation.usage) if each == changing else now)
+        if not reservation.instead_of:
+            usages.append(reservation.usage)
         resources.check_total(usages, self._rules.limits.total)

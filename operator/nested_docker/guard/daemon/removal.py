@@ -54,21 +54,21 @@ def remove_all(path: str, uid: str, *, sleep: Callable[[float], None] = time.sle
     """
     removed: Removed = Counter()
     quiet, silent = False, 0
-    trouble = ""
+    failure = ""
     for _ in range(PASSES):
         try:
-            found, trouble = _one_pass(path, uid, removed)
+            found, failure = _one_pass(path, uid, removed)
             silent = 0
         except (DockerException, RequestException, OSError) as error:
             found, silent = True, silent + 1
-            trouble = f"the node's Docker daemon does not answer: {error}"
+            failure = f"the node's Docker daemon does not answer: {error}"
             if silent == PASSES_WITHOUT_ANSWER:
                 break
         if not found and quiet:
             return removed
         quiet = not found
         sleep(SETTLE_SECONDS if quiet else PAUSE_SECONDS)
-    raise NotCleanError(trouble or "what is removed comes back: somebody still uses the socket for this owner")
+    raise NotCleanError(failure or "what is removed comes back: somebody still uses the socket for this owner")
 
 
 def _one_pass(path: str, uid: str, removed: Removed) -> tuple[bool, str]:
@@ -77,20 +77,20 @@ def _one_pass(path: str, uid: str, removed: Removed) -> tuple[bool, str]:
         probe.connect(path)
     client = docker.APIClient(base_url=f"unix://{path}", version="auto", timeout=REQUEST_SECONDS)
     try:
-        found, trouble = False, ""
+        found, failure = False, ""
         for kind, name, remove in _owned(client, uid):
             found = True
             try:
                 remove()
             except APIError as error:
                 if error.status_code != 404:
-                    trouble = trouble or f"{kind} {name}: {error.explanation}"
+                    failure = failure or f"{kind} {name}: {error.explanation}"
                     logger.warning("%s %s stays for now: %s", kind, name, error.explanation)
                 continue
             removed[kind] += 1
             logger.info("removed %s %s", kind, name)
         _remove_images(client, uid, removed)
-        return found, trouble
+        return found, failure
     finally:
         client.close()
 

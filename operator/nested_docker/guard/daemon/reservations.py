@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from nested_docker.guard.errors import Refusal
-from nested_docker.guard.model import Room
+from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.model import Reservation
 
-Check = Callable[[Sequence[Room]], Awaitable[None]]
+Check = Callable[[Sequence[Reservation]], Awaitable[None]]
 """Raises a Refusal unless there is room beside what the daemon has, and beside what is being made."""
 
 
-class Making:
+class Reservations:
     """What an owner's requests are making, which the daemon's list may have already, or not yet.
 
     So it counts beside the list. Where that leaves no room, what is under way is waited for and the
@@ -22,10 +22,10 @@ class Making:
 
     def __init__(self) -> None:
         self._counting = asyncio.Lock()
-        self._under_way: dict[asyncio.Future[None], Room] = {}
+        self._under_way: dict[asyncio.Future[None], Reservation] = {}
 
     @contextlib.asynccontextmanager
-    async def room(self, wanted: Room | None, check: Check) -> AsyncIterator[None]:
+    async def reservation(self, wanted: Reservation | None, check: Check) -> AsyncIterator[None]:
         """Hold room while something is made; None: nothing is.
 
         Raises:
@@ -48,7 +48,7 @@ class Making:
         others = dict(self._under_way)
         try:
             await check(tuple(others.values()))
-        except Refusal:
+        except GuardDenied:
             if not others:
                 raise
             await asyncio.wait(others)  # some may have failed, or been counted twice

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from nested_docker.api.v1alpha1.guard import ContainerRules, GuardRules, Publish
-from nested_docker.guard.errors import MALFORMED, Refusal
+from nested_docker.guard.errors import MALFORMED, GuardDenied
 from nested_docker.guard.hints import BUILDKIT, BUILDKITS_IMAGE
-from nested_docker.guard.model import Asked, Room, Verdict
+from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
 from nested_docker.guard.ownership import Kind, Need, Reference, extra_hosts, is_plain, labels, matches_any
 from nested_docker.guard.rules import endpoints, mounts, resources
 from nested_docker.guard.rules.schema import (
@@ -20,7 +20,6 @@ from nested_docker.guard.rules.schema import (
     ignored,
     integer,
     items,
-    judged,
     mapping,
     nested,
     nothing,
@@ -31,6 +30,7 @@ from nested_docker.guard.rules.schema import (
     text_map,
     text_or_texts,
     texts,
+    validated,
 )
 from nested_docker.guard.wire.query import one
 
@@ -39,103 +39,107 @@ PS_ARGUMENTS = re.compile(r"[A-Za-z0-9, -]*")
 ANY_ADDRESS = ("", "0.0.0.0", "::", "127.0.0.1", "::1")  # noqa: S104 - compared with, not listened on
 
 
-def create(asked: Asked) -> Verdict:
+def create(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/create`."""
-    name = one(asked.query, "name")
+    name = one(api_request.query, "name")
     if name and not NAME.fullmatch(name):
-        raise Refusal("fields", f"{name!r} is no name of a container", status=MALFORMED)
+        raise GuardDenied("fields", f"{name!r} is no name of a container", status=MALFORMED)
     found: list[Reference] = []
     try:
-        body = judged(asked.body, _top(asked.rules, asked.uid, found.append), "")
-    except Refusal as refusal:
-        raise _told_why(refusal, str(asked.body.get("Image"))) from refusal
+        body = validated(api_request.body, _top(api_request.rules, api_request.uid, found.append), "")
+    except GuardDenied as denied:
+        raise _told_why(denied, str(api_request.body.get("Image"))) from denied
     if not is_plain(body.get("Image", "")):
-        raise Refusal("fields", "Image is missing, or is no name of an image", status=MALFORMED)
+        raise GuardDenied("fields", "Image is missing, or is no name of an image", status=MALFORMED)
     found.insert(0, Reference(Kind.IMAGE, body["Image"], Need.VISIBLE))  # before volumes are made for nothing
     host = body.setdefault("HostConfig", {})
     if "NetworkMode" not in host:
-        endpoints.check_network("", asked.rules, "HostConfig.NetworkMode", found=found.append, place=())
-    body["HostConfig"] = resources.limited(host, asked.rules.limits)
-    body["Labels"] = labels(body.get("Labels", {}), asked.uid, where="Labels")
-    room = Room(Kind.CONTAINER, resources.usage(body["HostConfig"]))
-    return Verdict(asked.query, body, tuple(found), room)
+        endpoints.check_network("", api_request.rules, "HostConfig.NetworkMode", found=found.append, place=())
+    body["HostConfig"] = resources.limited(host, api_request.rules.limits)
+    body["Labels"] = labels(body.get("Labels", {}), api_request.uid, where="Labels")
+    reservation = Reservation(Kind.CONTAINER, resources.usage(body["HostConfig"]))
+    return ForwardPlan(api_request.query, body, tuple(found), reservation)
 
 
-def _told_why(refusal: Refusal, image: str) -> Refusal:
+def _told_why(denied: GuardDenied, image: str) -> GuardDenied:
     """With the remedy for those who do not know what they have asked for: buildx, where it may pull its own builder."""
-    if refusal.rule == "HostConfig.Privileged" and matches_any(image, [BUILDKITS_IMAGE]):
-        return Refusal(refusal.rule, f"{refusal.message}: {BUILDKIT}")
-    return refusal
+    if denied.rule == "HostConfig.Privileged" and matches_any(image, [BUILDKITS_IMAGE]):
+        return GuardDenied(denied.rule, f"{denied.message}: {BUILDKIT}")
+    return denied
 
 
-def update(asked: Asked) -> Verdict:
+def update(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/{id}/update`."""
-    body = judged(asked.body, {**resources.FIELDS, **UPDATE}, "")
-    resources.within(body, asked.rules.limits)
-    return Verdict(body=body, references=(_own(asked),), room=Room(Kind.CONTAINER, resources.usage(body), asked.name))
+    body = validated(api_request.body, {**resources.FIELDS, **UPDATE}, "")
+    resources.within(body, api_request.rules.limits)
+    return ForwardPlan(
+        body=body,
+        references=(_own(api_request),),
+        reservation=Reservation(Kind.CONTAINER, resources.usage(body), api_request.name),
+    )
 
 
-def exec_(asked: Asked) -> Verdict:
+def exec_(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/{id}/exec`."""
-    if not asked.rules.containers.exec:
-        raise Refusal("containers.exec", "programs may not be run in containers")
-    return Verdict(body=judged(asked.body, EXEC, ""), references=(_own(asked),))
+    if not api_request.rules.containers.exec:
+        raise GuardDenied("containers.exec", "programs may not be run in containers")
+    return ForwardPlan(body=validated(api_request.body, EXEC, ""), references=(_own(api_request),))
 
 
-def exec_start(asked: Asked) -> Verdict:
+def exec_start(api_request: ApiRequest) -> ForwardPlan:
     """`POST /exec/{id}/start`."""
-    body = judged(asked.body, {"Detach": boolean, "Tty": boolean, "ConsoleSize": _size}, "")
-    return Verdict(body=body, references=(Reference(Kind.EXEC, asked.name, place=("path",)),))
+    body = validated(api_request.body, {"Detach": boolean, "Tty": boolean, "ConsoleSize": _size}, "")
+    return ForwardPlan(body=body, references=(Reference(Kind.EXEC, api_request.name, place=("path",)),))
 
 
-def of_exec(asked: Asked) -> Verdict:
+def of_exec(api_request: ApiRequest) -> ForwardPlan:
     """What concerns a program that was run in a container, and has nothing to judge but whose it is."""
-    return Verdict(asked.query, references=(Reference(Kind.EXEC, asked.name, place=("path",)),))
+    return ForwardPlan(api_request.query, references=(Reference(Kind.EXEC, api_request.name, place=("path",)),))
 
 
-def own(asked: Asked) -> Verdict:
+def own(api_request: ApiRequest) -> ForwardPlan:
     """What concerns one container, and has nothing to judge but whose it is."""
-    return Verdict(asked.query, references=(_own(asked),))
+    return ForwardPlan(api_request.query, references=(_own(api_request),))
 
 
-def attach(asked: Asked) -> Verdict:
+def attach(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/{id}/attach`."""
-    if not asked.rules.containers.attach:
-        raise Refusal("containers.attach", "containers may not be attached to")
-    return own(asked)
+    if not api_request.rules.containers.attach:
+        raise GuardDenied("containers.attach", "containers may not be attached to")
+    return own(api_request)
 
 
-def files(asked: Asked) -> Verdict:
+def files(api_request: ApiRequest) -> ForwardPlan:
     """`/containers/{id}/archive`, and `/export`."""
-    if not asked.rules.containers.copy_files:
-        raise Refusal("containers.copyFiles", "files may not be copied from or to containers")
-    return own(asked)
+    if not api_request.rules.containers.copy_files:
+        raise GuardDenied("containers.copyFiles", "files may not be copied from or to containers")
+    return own(api_request)
 
 
-def top(asked: Asked) -> Verdict:
+def top(api_request: ApiRequest) -> ForwardPlan:
     """`GET /containers/{id}/top`: the daemon runs the node's own ps with these arguments."""
-    if not PS_ARGUMENTS.fullmatch(one(asked.query, "ps_args")):
-        raise Refusal("containers.top", "ps_args may have letters, digits, commas, spaces and dashes only")
-    return own(asked)
+    if not PS_ARGUMENTS.fullmatch(one(api_request.query, "ps_args")):
+        raise GuardDenied("containers.top", "ps_args may have letters, digits, commas, spaces and dashes only")
+    return own(api_request)
 
 
-def rename(asked: Asked) -> Verdict:
+def rename(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/{id}/rename`."""
-    if not NAME.fullmatch(one(asked.query, "name")):
-        raise Refusal("fields", "the new name is no name of a container", status=MALFORMED)
-    return own(asked)
+    if not NAME.fullmatch(one(api_request.query, "name")):
+        raise GuardDenied("fields", "the new name is no name of a container", status=MALFORMED)
+    return own(api_request)
 
 
-def delete(asked: Asked) -> Verdict:
+def delete(api_request: ApiRequest) -> ForwardPlan:
     """`DELETE /containers/{id}`: its volumes without a name go along, since nobody could reach them any more."""
-    if one(asked.query, "link") not in {"", "0", "false", "False"}:
-        raise Refusal("containers.links", "links are not known to the guard")
-    query = {key: values for key, values in asked.query.items() if key != "link"}
-    return Verdict({**query, "v": ("1",)}, references=(_own(asked),))
+    if one(api_request.query, "link") not in {"", "0", "false", "False"}:
+        raise GuardDenied("containers.links", "links are not known to the guard")
+    query = {key: values for key, values in api_request.query.items() if key != "link"}
+    return ForwardPlan({**query, "v": ("1",)}, references=(_own(api_request),))
 
 
-def _own(asked: Asked) -> Reference:
-    return Reference(Kind.CONTAINER, asked.name, place=("path",))
+def _own(api_request: ApiRequest) -> Reference:
+    return Reference(Kind.CONTAINER, api_request.name, place=("path",))
 
 
 def _top(rules: GuardRules, uid: str, found: mounts.Found) -> Table:
@@ -212,13 +216,13 @@ def _volumes(value: Any, where: str) -> dict[str, Any]:
     """Volumes without a name, at these paths; what looks like a bind is none of them."""
     for path in mapping(value, where):
         if not path.startswith("/") or ":" in path:
-            raise Refusal("containers.binds", f"{where} has {path!r}, which is not a path from /")
+            raise GuardDenied("containers.binds", f"{where} has {path!r}, which is not a path from /")
     return _set(value, where)
 
 
 def _size(value: Any, where: str) -> list[int]:
     if len(items(value, where)) != 2:
-        raise Refusal("fields", f"{where} is not a height and a width", status=MALFORMED)
+        raise GuardDenied("fields", f"{where} is not a height and a width", status=MALFORMED)
     return [integer(each, where) for each in value]
 
 
@@ -227,7 +231,7 @@ def _capabilities(value: Any, where: str, *, rules: ContainerRules) -> list[str]
     result = [result] if isinstance(result, str) else result
     for each in result:
         if each.upper().removeprefix("CAP_") not in rules.capabilities:
-            raise Refusal("containers.capabilities", f"the capability {each!r} may not be added")
+            raise GuardDenied("containers.capabilities", f"the capability {each!r} may not be added")
     return result
 
 
@@ -236,7 +240,7 @@ def _devices(value: Any, where: str, *, rules: ContainerRules) -> list[dict[str,
     result: list[dict[str, Any]] = objects(fields)(value, where)
     for each in result:
         if each.get("PathOnHost") not in rules.devices:
-            raise Refusal("containers.devices", f"the device {each.get('PathOnHost')!r} may not be used")
+            raise GuardDenied("containers.devices", f"the device {each.get('PathOnHost')!r} may not be used")
     return result
 
 
@@ -244,7 +248,7 @@ def _sysctls(value: Any, where: str, *, rules: ContainerRules) -> dict[str, str]
     result = text_map(value, where)
     for key in result:
         if key not in rules.sysctls:
-            raise Refusal("containers.sysctls", f"the kernel parameter {key!r} may not be set")
+            raise GuardDenied("containers.sysctls", f"the kernel parameter {key!r} may not be set")
     return result
 
 
@@ -252,7 +256,7 @@ def _runtime(value: Any, where: str, *, rules: ContainerRules) -> Any:
     if text(value, where) == "":
         return DROP
     if value not in rules.runtimes:
-        raise Refusal("containers.runtimes", f"the runtime {value!r} may not be asked for")
+        raise GuardDenied("containers.runtimes", f"the runtime {value!r} may not be asked for")
     return value
 
 
@@ -267,10 +271,10 @@ def _ports(value: Any, where: str, *, rules: ContainerRules) -> dict[str, Any]:
         path = f"{where}.{port}"
         result[port] = [] if bindings is None else objects(binding)(bindings, path)
         if rules.publish is Publish.NOTHING:
-            raise Refusal("containers.publish", f"{path}: ports may not be published on the node")
+            raise GuardDenied("containers.publish", f"{path}: ports may not be published on the node")
         for each in result[port]:
             if each.get("HostPort", "") not in {"", "0"}:
-                raise Refusal(
+                raise GuardDenied(
                     "containers.publish",
                     f"{path}: the node's port {each['HostPort']} may not be chosen; write -p {port.split('/')[0]} and "
                     "ask with docker port",
@@ -280,14 +284,14 @@ def _ports(value: Any, where: str, *, rules: ContainerRules) -> dict[str, Any]:
 
 def _publish_all(value: Any, where: str, *, rules: ContainerRules) -> bool:
     if boolean(value, where) and rules.publish is Publish.NOTHING:
-        raise Refusal("containers.publish", "ports may not be published on the node")
+        raise GuardDenied("containers.publish", "ports may not be published on the node")
     return bool(value)
 
 
 def _security_options(value: Any, where: str) -> list[str]:
     for each in texts(value, where):
         if each not in {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"}:
-            raise Refusal("containers.securityOpt", f"the security option {each!r} may not be set")
+            raise GuardDenied("containers.securityOpt", f"the security option {each!r} may not be set")
     return list(value)
 
 
@@ -295,7 +299,7 @@ def _log_options(value: Any, where: str) -> dict[str, str]:
     result = text_map(value, where)
     for key in result:
         if key not in {"max-size", "max-file", "compress"}:
-            raise Refusal(where, f"the log option {key!r} may not be set")
+            raise GuardDenied(where, f"the log option {key!r} may not be set")
     return result
 
 

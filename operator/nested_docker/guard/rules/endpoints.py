@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.errors import Refusal
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.ownership import Kind, Reference
 from nested_docker.guard.rules.mounts import Found
-from nested_docker.guard.rules.schema import Table, integer, judged, mapping, nested, nothing, text, texts
+from nested_docker.guard.rules.schema import Table, integer, mapping, nested, nothing, text, texts, validated
 
 DEFAULT_NETWORKS = frozenset({"", "default", "bridge"})
 """Names of the network that all containers of a node share unless they say otherwise."""
@@ -40,7 +40,7 @@ def network_mode(value: Any, where: str, *, rules: GuardRules, found: Found) -> 
         return mode
     if colon:
         if kind != "container":
-            raise Refusal("networks", f"{where} may not be {mode!r}")
+            raise GuardDenied("networks", f"{where} may not be {mode!r}")
         return container(mode, where, found=found)
     check_network(mode, rules, where, found=found, place=("body", "HostConfig", "NetworkMode"))
     return mode
@@ -53,7 +53,7 @@ def endpoints(value: Any, where: str, *, rules: GuardRules, found: Found) -> dic
         place = ("body", "NetworkingConfig", "EndpointsConfig", name)
         if name != "none":
             check_network(name, rules, where, found=found, place=place, renames=True)
-        result[name] = judged({} if settings is None else settings, ENDPOINT, f"{where}.{name}")
+        result[name] = validated({} if settings is None else settings, ENDPOINT, f"{where}.{name}")
     return result
 
 
@@ -66,11 +66,11 @@ def check_network(
         Refusal: it is the node's own, or the shared one, which the rules do not allow.
     """
     if name == "host":
-        raise Refusal("networks", f"{where} may not be the node's own network")
+        raise GuardDenied("networks", f"{where} may not be the node's own network")
     if name not in DEFAULT_NETWORKS:
         found(Reference(Kind.NETWORK, name, place=place, renames=renames))
     elif not rules.networks.bridge:
-        raise Refusal(
+        raise GuardDenied(
             "networks.bridge",
             "the default network is not allowed: make one with docker network create, or use --network none",
         )
@@ -80,6 +80,6 @@ def container(value: Any, where: str, *, found: Found) -> str:
     """A namespace of another container: `container:<name or id>`; `where` is the field's path."""
     kind, _, name = text(value, where).partition(":")
     if kind != "container" or not name:
-        raise Refusal(where, f"{where} may not be {value!r}")
+        raise GuardDenied(where, f"{where} may not be {value!r}")
     found(Reference(Kind.CONTAINER, name, place=("body", *where.split(".")), form="container:{}"))
     return str(value)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from nested_docker.guard.errors import MALFORMED, Refusal
-from nested_docker.guard.model import Answer, Asked, Judge, Verdict
+from nested_docker.guard.errors import MALFORMED, GuardDenied
+from nested_docker.guard.model import Answer, ApiRequest, ForwardPlan, Validator
 from nested_docker.guard.ownership import UID_LABEL
 from nested_docker.guard.wire import strict_json as bodies
 from nested_docker.guard.wire.query import one
@@ -14,7 +14,7 @@ from nested_docker.guard.wire.query import one
 Filters = dict[str, list[str]]
 
 
-def filtered(known: AbstractSet[str], *, label: str = UID_LABEL, answer: Answer | None = None) -> Judge:
+def filtered(known: AbstractSet[str], *, label: str = UID_LABEL, answer: Answer | None = None) -> Validator:
     """A judge of what the daemon narrows to one label; it takes all labels of a filter together.
 
     Args:
@@ -23,25 +23,25 @@ def filtered(known: AbstractSet[str], *, label: str = UID_LABEL, answer: Answer 
         answer: rewrites what the daemon answers.
     """
 
-    def judge(asked: Asked) -> Verdict:
-        filters = read(one(asked.query, "filters"), known)
-        filters.setdefault("label", []).append(f"{label}={asked.uid}")
-        return Verdict({**asked.query, "filters": (write(filters),)}, answer=answer)
+    def validate(api_request: ApiRequest) -> ForwardPlan:
+        filters = read(one(api_request.query, "filters"), known)
+        filters.setdefault("label", []).append(f"{label}={api_request.uid}")
+        return ForwardPlan({**api_request.query, "filters": (write(filters),)}, answer=answer)
 
-    return judge
+    return validate
 
 
-def images(answer: Answer) -> Judge:
+def images(answer: Answer) -> Validator:
     """A judge of the list of images, whose answer is filtered: which may be seen is no matter of one label."""
 
-    def judge(asked: Asked) -> Verdict:
-        filters = read(one(asked.query, "filters"), {"dangling", "label", "label!", "reference", "until"})
-        query = dict(asked.query)
+    def validate(api_request: ApiRequest) -> ForwardPlan:
+        filters = read(one(api_request.query, "filters"), {"dangling", "label", "label!", "reference", "until"})
+        query = dict(api_request.query)
         if filters:
             query["filters"] = (write(filters),)
-        return Verdict(query, answer=answer)
+        return ForwardPlan(query, answer=answer)
 
-    return judge
+    return validate
 
 
 def read(text: str, known: AbstractSet[str]) -> Filters:
@@ -55,7 +55,9 @@ def read(text: str, known: AbstractSet[str]) -> Filters:
         raise _malformed()
     for key in document:
         if key not in known:
-            raise Refusal("filters", f"the filter {key!r} may not be used here; known are {', '.join(sorted(known))}")
+            raise GuardDenied(
+                "filters", f"the filter {key!r} may not be used here; known are {', '.join(sorted(known))}"
+            )
     return {key: _values(values) for key, values in document.items()}
 
 
@@ -74,8 +76,8 @@ def _values(values: Any) -> list[str]:
     return values
 
 
-def _malformed() -> Refusal:
-    return Refusal("filters", "filters are not of the form {name: {value: true}}", status=MALFORMED)
+def _malformed() -> GuardDenied:
+    return GuardDenied("filters", "filters are not of the form {name: {value: true}}", status=MALFORMED)
 
 
 CONTAINERS = frozenset(

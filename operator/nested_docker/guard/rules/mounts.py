@@ -7,20 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.errors import Refusal
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.hints import RYUK, SOCKETS
 from nested_docker.guard.ownership import Kind, Need, Reference, labels
 from nested_docker.guard.rules.schema import (
     Table,
     boolean,
     integer,
-    judged,
     mapping,
     nested,
     nothing,
     one_of,
     text,
     texts,
+    validated,
 )
 
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")
@@ -46,7 +46,7 @@ def binds(value: Any, where: str, *, rules: GuardRules, found: Found) -> list[st
             _absolute(parts[0], path)
             continue
         if len(parts) > 3:
-            raise Refusal("containers.binds", f"{path} is not SOURCE:TARGET:OPTIONS")
+            raise GuardDenied("containers.binds", f"{path} is not SOURCE:TARGET:OPTIONS")
         options = set(parts[2].split(",")) if len(parts) == 3 else set()
         _absolute(parts[1], path)
         if parts[0].startswith("/"):
@@ -61,14 +61,14 @@ def binds(value: Any, where: str, *, rules: GuardRules, found: Found) -> list[st
 def mounts(value: Any, where: str, *, rules: GuardRules, uid: str, found: Found) -> list[dict[str, Any]]:
     """HostConfig.Mounts."""
     if not isinstance(value, list):
-        raise Refusal("fields", f"{where} is not a list")
+        raise GuardDenied("fields", f"{where} is not a list")
     result = []
     for number, each in enumerate(value):
         path = f"{where}[{number}]"
         kind = text(mapping(each, path).get("Type") or "", f"{path}.Type")
         if kind not in FIELDS:
-            raise Refusal("containers.mounts", f"{path}.Type may not be {kind!r}; it may be {', '.join(FIELDS)}")
-        mount = judged(each, FIELDS[kind], path)
+            raise GuardDenied("containers.mounts", f"{path}.Type may not be {kind!r}; it may be {', '.join(FIELDS)}")
+        mount = validated(each, FIELDS[kind], path)
         _CHECKS[kind](mount, path, rules, uid, found, number)
         result.append(mount)
     return result
@@ -80,7 +80,7 @@ def volumes_from(value: Any, where: str, *, found: Found) -> list[str]:
     for number, each in enumerate(result):
         name, colon, mode = each.partition(":")
         if mode not in {"", "ro", "rw"}:
-            raise Refusal("fields", f"{where}[{number}] may end in :ro or :rw only")
+            raise GuardDenied("fields", f"{where}[{number}] may end in :ro or :rw only")
         place = ("body", "HostConfig", "VolumesFrom", number)
         found(Reference(Kind.CONTAINER, name, place=place, form=f"{{}}{colon}{mode}"))
     return result
@@ -93,7 +93,7 @@ def tmpfs(value: Any, where: str) -> dict[str, str]:
         _absolute(target, where)
         for option in text(options, f"{where}.{target}").split(",") if options else ():
             if not TMPFS_OPTION.fullmatch(option):
-                raise Refusal(where, f"the tmpfs option {option!r} is not known to the guard")
+                raise GuardDenied(where, f"the tmpfs option {option!r} is not known to the guard")
         result[target] = options
     return result
 
@@ -102,12 +102,12 @@ def _bind(source: str, rules: GuardRules, where: str, *, read_only: bool) -> Non
     allowed = [rule for rule in rules.containers.binds if rule.path == source]
     if not allowed:
         may = ", ".join(rule.path for rule in rules.containers.binds) or "nothing"
-        raise Refusal(
+        raise GuardDenied(
             "containers.binds",
             f"{where} would bind the node's {source}; what may be bound is {may}. {_instead(source)}",
         )
     if not read_only and all(rule.read_only for rule in allowed):
-        raise Refusal("containers.binds", f"{where} may bind {source} read-only only: add :ro")
+        raise GuardDenied("containers.binds", f"{where} may bind {source} read-only only: add :ro")
 
 
 def _instead(source: str) -> str:
@@ -118,23 +118,25 @@ def _instead(source: str) -> str:
 
 def _volume(name: str, where: str) -> Reference:
     if not VOLUME_NAME.fullmatch(name):
-        raise Refusal("volumes", f"{where}: {name!r} is neither a path from / nor the name of a volume")
+        raise GuardDenied("volumes", f"{where}: {name!r} is neither a path from / nor the name of a volume")
     return Reference(Kind.VOLUME, name, Need.MADE)
 
 
 def _absolute(path: str, where: str) -> None:
     if not path.startswith("/") or "\x00" in path:
-        raise Refusal("fields", f"{where}: the target {path!r} is not a path from /")
+        raise GuardDenied("fields", f"{where}: the target {path!r} is not a path from /")
 
 
 def _known(options: set[str], known: frozenset[str], where: str) -> None:
     for option in sorted(options - known):
-        raise Refusal("containers.binds", f"{where} has the option {option!r}; it may have {', '.join(sorted(known))}")
+        raise GuardDenied(
+            "containers.binds", f"{where} has the option {option!r}; it may have {', '.join(sorted(known))}"
+        )
 
 
 def _subpath(value: Any, where: str) -> str:
     if not SUBPATH.fullmatch(text(value, where)):
-        raise Refusal("fields", f"{where} is not a plain path below the volume's root")
+        raise GuardDenied("fields", f"{where} is not a plain path below the volume's root")
     return str(value)
 
 

@@ -7,8 +7,8 @@ import ipaddress
 from typing import Any
 
 from nested_docker.api.v1alpha1.guard import NetworkRules
-from nested_docker.guard.errors import MALFORMED, Refusal
-from nested_docker.guard.model import Asked, Room, Verdict
+from nested_docker.guard.errors import MALFORMED, GuardDenied
+from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
 from nested_docker.guard.ownership import Kind, Reference, labels
 from nested_docker.guard.rules import endpoints
 from nested_docker.guard.rules.containers import NAME
@@ -17,51 +17,51 @@ from nested_docker.guard.rules.schema import (
     boolean,
     ignored,
     items,
-    judged,
     nested,
     nothing,
     one_of,
     text,
     text_map,
+    validated,
 )
 
 OPTIONS = frozenset({"com.docker.network.driver.mtu", "com.docker.network.bridge.enable_icc"})
 RESERVED = frozenset({"bridge", "default", "host", "none"})
 
 
-def create(asked: Asked) -> Verdict:
+def create(api_request: ApiRequest) -> ForwardPlan:
     """`POST /networks/create`."""
-    rules = asked.rules.networks
+    rules = api_request.rules.networks
     if not rules.create:
-        raise Refusal("networks.create", "networks may not be made")
-    body = judged(asked.body, fields(rules), "")
+        raise GuardDenied("networks.create", "networks may not be made")
+    body = validated(api_request.body, fields(rules), "")
     if not NAME.fullmatch(body.get("Name", "")) or body["Name"] in RESERVED:
-        raise Refusal("fields", "Name is no name of a network of one's own", status=MALFORMED)
-    body["Labels"] = labels(body.get("Labels", {}), asked.uid, where="Labels")
-    return Verdict(asked.query, body, room=Room(Kind.NETWORK))
+        raise GuardDenied("fields", "Name is no name of a network of one's own", status=MALFORMED)
+    body["Labels"] = labels(body.get("Labels", {}), api_request.uid, where="Labels")
+    return ForwardPlan(api_request.query, body, reservation=Reservation(Kind.NETWORK))
 
 
-def own(asked: Asked) -> Verdict:
+def own(api_request: ApiRequest) -> ForwardPlan:
     """What concerns one network, and has nothing to judge but whose it is."""
-    return Verdict(asked.query, references=(Reference(Kind.NETWORK, asked.name, place=("path",)),))
+    return ForwardPlan(api_request.query, references=(Reference(Kind.NETWORK, api_request.name, place=("path",)),))
 
 
-def connect(asked: Asked) -> Verdict:
+def connect(api_request: ApiRequest) -> ForwardPlan:
     """`POST /networks/{id}/connect`."""
-    return _endpoint(asked, {"Container": text, "EndpointConfig": nested(endpoints.ENDPOINT)})
+    return _endpoint(api_request, {"Container": text, "EndpointConfig": nested(endpoints.ENDPOINT)})
 
 
-def disconnect(asked: Asked) -> Verdict:
+def disconnect(api_request: ApiRequest) -> ForwardPlan:
     """`POST /networks/{id}/disconnect`."""
-    return _endpoint(asked, {"Container": text, "Force": boolean})
+    return _endpoint(api_request, {"Container": text, "Force": boolean})
 
 
-def _endpoint(asked: Asked, table: Table) -> Verdict:
-    body = judged(asked.body, table, "")
+def _endpoint(api_request: ApiRequest, table: Table) -> ForwardPlan:
+    body = validated(api_request.body, table, "")
     found: list[Reference] = []
-    endpoints.check_network(asked.name, asked.rules, "the network", found=found.append, place=("path",))
+    endpoints.check_network(api_request.name, api_request.rules, "the network", found=found.append, place=("path",))
     found.append(Reference(Kind.CONTAINER, body.get("Container", ""), place=("body", "Container")))
-    return Verdict(asked.query, body, tuple(found))
+    return ForwardPlan(api_request.query, body, tuple(found))
 
 
 def fields(rules: NetworkRules) -> Table:
@@ -94,16 +94,16 @@ def _options(value: Any, where: str) -> dict[str, str]:
     result = text_map(value, where)
     for key in result:
         if key not in OPTIONS:
-            raise Refusal("networks", f"the network option {key!r} may not be set")
+            raise GuardDenied("networks", f"the network option {key!r} may not be set")
     return result
 
 
 def _pools(value: Any, where: str, *, rules: NetworkRules) -> list[dict[str, Any]]:
     pool_fields: Table = {"Subnet": text, "IPRange": text, "Gateway": text, "AuxiliaryAddresses": text_map}
-    result = [judged(each, pool_fields, where) for each in items(value, where)]
+    result = [validated(each, pool_fields, where) for each in items(value, where)]
     for pool in result:
         if not any(_lies_in(pool.get("Subnet", ""), allowed) for allowed in rules.subnets):
-            raise Refusal(
+            raise GuardDenied(
                 "networks.subnets",
                 f"the subnet {pool.get('Subnet', '')!r} may not be chosen: it could take addresses away from the node",
             )

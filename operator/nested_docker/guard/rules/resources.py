@@ -7,7 +7,7 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.guard import LimitRules, Resources
 from nested_docker.domain import quantities
-from nested_docker.guard.errors import Refusal
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import Usage
 from nested_docker.guard.rules.schema import DROP, Table, between, integer, nothing, objects, one_of, text
 
@@ -86,11 +86,11 @@ def within(host: Mapping[str, Any], limits: LimitRules) -> None:
     """
     most = _limits(limits.per_container)
     if (most.cpu or limits.total.cpu) and (host.get("CpuQuota") or host.get("CpuPeriod")):
-        raise Refusal("limits.perContainer.cpu", "CpuQuota and CpuPeriod may not be changed: give a number of cpus")
+        raise GuardDenied("limits.perContainer.cpu", "CpuQuota and CpuPeriod may not be changed: give a number of cpus")
     if (most.pids or limits.total.pids) and "PidsLimit" in host and host["PidsLimit"] < 1:
-        raise Refusal("limits.perContainer.pids", "the limit of processes may not be taken away")
+        raise GuardDenied("limits.perContainer.pids", "the limit of processes may not be taken away")
     if limits.total.memory and host.get("MemorySwap") == -1:
-        raise Refusal("limits.total.memory", "the limit of swap may not be taken away")
+        raise GuardDenied("limits.total.memory", "the limit of swap may not be taken away")
     limited({key: value for key, value in host.items() if value != 0}, limits)
 
 
@@ -117,9 +117,9 @@ def check_total(usages: Iterable[Usage], total: Resources) -> None:
             continue
         values = [getattr(each, name) for each in all_]
         if None in values:
-            raise Refusal(f"limits.total.{name}", f"a container must have a limit of {name}")
+            raise GuardDenied(f"limits.total.{name}", f"a container must have a limit of {name}")
         if sum(values) > allowed:
-            raise Refusal(
+            raise GuardDenied(
                 f"limits.total.{name}",
                 f"all containers together would have {sum(values):g} of {name}, and {allowed:g} is allowed: remove "
                 "containers, or ask for less",
@@ -145,7 +145,7 @@ def _limit_memory(host: dict[str, Any], most: int) -> None:
     _check("memory", memory, most)
     swap = host.get("MemorySwap") or memory
     if swap == -1 or swap > most:
-        raise Refusal("limits.perContainer.memory", f"MemorySwap may not exceed {most}")
+        raise GuardDenied("limits.perContainer.memory", f"MemorySwap may not exceed {most}")
     host |= {"Memory": memory, "MemorySwap": max(swap, memory)}
 
 
@@ -160,7 +160,7 @@ def _limit_cpu(host: dict[str, Any], most: float) -> None:
 def _limit_pids(host: dict[str, Any], most: int) -> None:
     pids = host.get("PidsLimit") or most
     if pids == -1:
-        raise Refusal("limits.perContainer.pids", f"PidsLimit must be {most} at most")
+        raise GuardDenied("limits.perContainer.pids", f"PidsLimit must be {most} at most")
     _check("pids", pids, most)
     host["PidsLimit"] = pids
 
@@ -178,4 +178,6 @@ def _positive(value: int | None) -> int | None:
 
 def _check(name: str, value: float, most: float) -> None:
     if value > most:
-        raise Refusal(f"limits.perContainer.{name}", f"{value:g} of {name} is more than the {most:g} that are allowed")
+        raise GuardDenied(
+            f"limits.perContainer.{name}", f"{value:g} of {name} is more than the {most:g} that are allowed"
+        )

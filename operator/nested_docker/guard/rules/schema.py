@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nested_docker.guard.errors import MALFORMED, Refusal
+from nested_docker.guard.errors import MALFORMED, GuardDenied
 from nested_docker.guard.wire.strict_json import fold
 
 Check = Callable[[Any, str], Any]
@@ -17,7 +17,7 @@ DROP = object()
 """The daemon does not get the key."""
 
 
-def judged(value: Any, table: Table, where: str) -> dict[str, Any]:
+def validated(value: Any, table: Table, where: str) -> dict[str, Any]:
     """An object with what a table lets through.
 
     Args:
@@ -41,11 +41,11 @@ def judged(value: Any, table: Table, where: str) -> dict[str, Any]:
     return kept
 
 
-def _unknown(key: str, table: Table, path: str) -> Refusal:
+def _unknown(key: str, table: Table, path: str) -> GuardDenied:
     meant = [known for known in table if fold(known) == fold(key)]
     if meant:
-        return Refusal("fields", f"{path} must be written {meant[0]}", status=MALFORMED)
-    return Refusal("fields", f"the guard does not know the field {path}")
+        return GuardDenied("fields", f"{path} must be written {meant[0]}", status=MALFORMED)
+    return GuardDenied("fields", f"the guard does not know the field {path}")
 
 
 def mapping(value: Any, where: str) -> dict[str, Any]:
@@ -101,13 +101,13 @@ def text_map(value: Any, where: str) -> dict[str, str]:
 def objects(table: Table) -> Check:
     """A list of objects of one kind."""
     return lambda value, where: [
-        judged(each, table, f"{where}[{number}]") for number, each in enumerate(items(value, where))
+        validated(each, table, f"{where}[{number}]") for number, each in enumerate(items(value, where))
     ]
 
 
 def nested(table: Table) -> Check:
     """An object of one kind."""
-    return lambda value, where: judged(value, table, where)
+    return lambda value, where: validated(value, table, where)
 
 
 def one_of(*allowed: str) -> Check:
@@ -115,7 +115,7 @@ def one_of(*allowed: str) -> Check:
 
     def check(value: Any, where: str) -> str:
         if text(value, where) not in allowed:
-            raise Refusal(where, f"{where} may not be {value!r}; it may be {', '.join(map(repr, allowed))}")
+            raise GuardDenied(where, f"{where} may not be {value!r}; it may be {', '.join(map(repr, allowed))}")
         return str(value)
 
     return check
@@ -124,13 +124,13 @@ def one_of(*allowed: str) -> Check:
 def nothing(value: Any, where: str) -> Any:
     """Nothing: zero, false and what is empty, which clients send for what was not asked for."""
     if value not in (0, "", [], {}):  # False is 0
-        raise Refusal(where, f"{where} may not be set")
+        raise GuardDenied(where, f"{where} may not be set")
     return DROP
 
 
 def null(_value: Any, where: str) -> Any:
     """Null alone: where an empty list is a wish, too."""
-    raise Refusal(where, f"{where} may not be set, not even to an empty value")
+    raise GuardDenied(where, f"{where} may not be set, not even to an empty value")
 
 
 def ignored(_value: Any, _where: str) -> Any:
@@ -143,11 +143,11 @@ def between(least: int, most: int) -> Check:
 
     def check(value: Any, where: str) -> int:
         if not least <= integer(value, where) <= most:
-            raise Refusal(where, f"{where} may not be {value}; it may be {least} to {most}")
+            raise GuardDenied(where, f"{where} may not be {value}; it may be {least} to {most}")
         return int(value)
 
     return check
 
 
-def _wrong(where: str, words: str) -> Refusal:
-    return Refusal("fields", f"{where} is not {words}", status=MALFORMED)
+def _wrong(where: str, words: str) -> GuardDenied:
+    return GuardDenied("fields", f"{where} is not {words}", status=MALFORMED)

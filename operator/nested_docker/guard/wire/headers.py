@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import h11
 
-from nested_docker.guard.errors import MALFORMED, Refusal
+from nested_docker.guard.errors import MALFORMED, GuardDenied
 from nested_docker.guard.rules.responses import capped
 from nested_docker.guard.wire.http import Headers
 
@@ -52,13 +52,13 @@ def read_head(request: h11.Request) -> Head:
     """
     headers = _once(request)
     if b"content-length" in headers and b"transfer-encoding" in headers:
-        raise Refusal("http", "a request may have a length or be chunked, and not both", status=MALFORMED)
+        raise GuardDenied("http", "a request may have a length or be chunked, and not both", status=MALFORMED)
     if b"transfer-encoding" in headers and request.http_version != b"1.1":
-        raise Refusal("http", f"HTTP/{request.http_version.decode()} has no chunks", status=MALFORMED)
+        raise GuardDenied("http", f"HTTP/{request.http_version.decode()} has no chunks", status=MALFORMED)
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise Refusal("http", "a body may not be encoded", status=415)
+        raise GuardDenied("http", "a body may not be encoded", status=415)
     if headers.get(b"expect", b"100-continue").lower() != b"100-continue":
-        raise Refusal("http", "nothing but 100-continue may be expected", status=417)
+        raise GuardDenied("http", "nothing but 100-continue may be expected", status=417)
     length = None if b"transfer-encoding" in headers else int(headers.get(b"content-length", b"0"))
     return Head(
         request.method.decode("ascii"),
@@ -141,7 +141,7 @@ def _once(request: h11.Request) -> Mapping[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for name, value in request.headers:
         if name in ONCE and name in found:
-            raise Refusal("http", f"the header {name.decode('ascii')} comes twice", status=MALFORMED)
+            raise GuardDenied("http", f"the header {name.decode('ascii')} comes twice", status=MALFORMED)
         found[name] = value
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from urllib.parse import unquote_to_bytes, urlencode
 
-from nested_docker.guard.errors import MALFORMED, Refusal
+from nested_docker.guard.errors import MALFORMED, GuardDenied
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -39,7 +39,7 @@ def parse(text: str, *, known: AbstractSet[str]) -> Query:
         if key in IGNORED:
             continue
         if key not in known:
-            raise Refusal("query", f"the guard does not know the parameter {key} of this request")
+            raise GuardDenied("query", f"the guard does not know the parameter {key} of this request")
         if key in found and key not in REPEATABLE:
             raise _malformed(f"it has {key} more than once")
         found[key] = (*found.get(key, ()), _value(raw))
@@ -75,5 +75,5 @@ def truth(value: str) -> bool:
     return value.strip().lower() not in {"", "0", "no", "false", "none"}
 
 
-def _malformed(why: str) -> Refusal:
-    return Refusal("query", f"the request's query is refused: {why}", status=MALFORMED)
+def _malformed(why: str) -> GuardDenied:
+    return GuardDenied("query", f"the request's query is refused: {why}", status=MALFORMED)

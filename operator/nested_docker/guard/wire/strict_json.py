@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from nested_docker.guard.errors import MALFORMED, TOO_LARGE, Refusal
+from nested_docker.guard.errors import MALFORMED, TOO_LARGE, GuardDenied
 
 MAX_BODY = 2**20
 """Bytes of a document that is judged."""
@@ -69,9 +69,9 @@ def write(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def too_large() -> Refusal:
+def too_large() -> GuardDenied:
     """A body beyond what is judged."""
-    return Refusal("body", f"a JSON body may have {MAX_BODY} bytes at most", status=TOO_LARGE)
+    return GuardDenied("body", f"a JSON body may have {MAX_BODY} bytes at most", status=TOO_LARGE)
 
 
 def _check_depth(text: str) -> None:
@@ -123,5 +123,5 @@ def _integer(text: str) -> int:
     return number
 
 
-def _malformed(why: str) -> Refusal:
-    return Refusal("body", f"the request's body is refused: {why}", status=MALFORMED)
+def _malformed(why: str) -> GuardDenied:
+    return GuardDenied("body", f"the request's body is refused: {why}", status=MALFORMED)

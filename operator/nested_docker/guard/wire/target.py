@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from nested_docker.guard.errors import MALFORMED, Refusal
+from nested_docker.guard.errors import MALFORMED, GuardDenied
 
 MAX_TARGET = 16384
 """Bytes; build arguments travel in the query."""
@@ -58,7 +58,7 @@ def canonical(target: bytes) -> Target:
         Refusal: it is none, or could be read in two ways.
     """
     if len(target) > MAX_TARGET:
-        raise Refusal("target", f"the request's target is longer than {MAX_TARGET} bytes", status=414)
+        raise GuardDenied("target", f"the request's target is longer than {MAX_TARGET} bytes", status=414)
     if not _PRINTABLE.fullmatch(target):
         raise _malformed("it has bytes that are no printable ASCII")
     path, _, query = target.decode("ascii").partition("?")
@@ -95,7 +95,7 @@ def _versioned(segments: tuple[str, ...], query: str) -> Target:
         raise _malformed("its version is not of the form v1.45")
     version = (int(match[1]), int(match[2]))
     if not MIN_VERSION <= version <= MAX_VERSION:
-        raise Refusal(
+        raise GuardDenied(
             "version",
             f"API version {version[0]}.{version[1]} is not one of {_dotted(MIN_VERSION)} to {_dotted(MAX_VERSION)}: "
             "set DOCKER_API_VERSION, or let the client negotiate",
@@ -110,5 +110,5 @@ def _dotted(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def _malformed(why: str) -> Refusal:
-    return Refusal("target", f"the request's target is refused: {why}", status=MALFORMED)
+def _malformed(why: str) -> GuardDenied:
+    return GuardDenied("target", f"the request's target is refused: {why}", status=MALFORMED)

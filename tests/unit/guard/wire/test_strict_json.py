@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nested_docker.guard.errors import Refusal
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.wire.strict_json import MAX_BODY, fold, parse, write
 
 
@@ -26,14 +26,14 @@ from nested_docker.guard.wire.strict_json import MAX_BODY, fold, parse, write
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(data: bytes) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(GuardDenied) as denied:
         parse(data)
-    assert refusal.value.status in {400, 413}
+    assert denied.value.status in {400, 413}
 
 
 def test_keys_that_are_data_may_differ_in_case_only() -> None:
     assert parse(b'{"http_proxy":"a","HTTP_PROXY":"b"}', maps_only=True) == {"http_proxy": "a", "HTTP_PROXY": "b"}
-    with pytest.raises(Refusal):
+    with pytest.raises(GuardDenied):
         parse(b'{"a":"1","a":"2"}', maps_only=True)
 
 
@@ -89,7 +89,7 @@ def as_go_reads(data: str) -> Any:
 def test_another_reader_finds_the_same(data: str) -> None:
     try:
         understood = parse(data.encode())
-    except Refusal:
+    except GuardDenied:
         return
     last, first = as_go_reads(data)
     assert last == first
@@ -100,7 +100,7 @@ def test_another_reader_finds_the_same(data: str) -> None:
 def test_any_bytes_are_understood_or_refused(data: bytes) -> None:
     try:
         understood = parse(data)
-    except Refusal:
+    except GuardDenied:
         return
     assert parse(write(understood)) == understood == json.loads(data)
 

@@ -6,15 +6,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.unit.engine.fakes import FakeClock, FakeKube
+from tests.unit.controller.fakes import FakeClock, FakeKube
 from tests.unit.factory import DEFAULTS
 
 from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.cache import Cache
-from nested_docker.controller.daemon_prober import Contacts
-from nested_docker.controller.errors import Refused
+from nested_docker.controller.daemon_prober import DaemonProber
+from nested_docker.controller.errors import WriteRejected
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.domain.ports import KubeError
 
@@ -50,9 +50,9 @@ class FullKube(FakeKube):
         return await super().create(manifest, dry_run=dry_run)
 
     async def apply_status(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        place = ("NestedDocker", *KEY)
-        merged = self.objects[place] | {"status": manifest["status"]}
-        return self._store("status", place, merged)
+        location = ("NestedDocker", *KEY)
+        merged = self.objects[location] | {"status": manifest["status"]}
+        return self._store("status", location, merged)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def reconciler(kube: FullKube) -> Reconciler:
         cache=cache,
         kube=kube,
         certificates=CertificateMaker(),
-        contacts=Contacts(silent, lambda _key: None),
+        prober=DaemonProber(silent, lambda _key: None),
         recorder=silent,
         clock=FakeClock(),
         defaults=DEFAULTS,
@@ -92,13 +92,13 @@ def made(kube: FullKube) -> list[str]:
 
 
 async def test_what_is_refused_is_unmade_and_then_only_asked_for(reconciler: Reconciler, kube: FullKube) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(WriteRejected):
         await reconciler.reconcile(KEY)
     assert made(kube) == []
     conditions = {c["type"]: c for c in kube.objects["NestedDocker", *KEY]["status"]["conditions"]}
     assert "exceeded quota" in conditions["Ready"]["message"]
     before = list(kube.writes)
-    with pytest.raises(Refused):
+    with pytest.raises(WriteRejected):
         await reconciler.reconcile(KEY)
     assert kube.writes == before
 
@@ -122,7 +122,7 @@ async def test_an_edit_that_a_status_writes_answer_brings_is_not_overlooked(
 
 
 async def test_room_heals(reconciler: Reconciler, kube: FullKube) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(WriteRejected):
         await reconciler.reconcile(KEY)
     kube.full = False
     await reconciler.reconcile(KEY)

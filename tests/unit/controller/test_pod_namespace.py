@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.engine.fakes import FakeClock, FakeKube
-from tests.unit.engine.test_cache import taken
+from tests.unit.controller.fakes import FakeClock, FakeKube
+from tests.unit.controller.test_cache import taken
 from tests.unit.factory import DEFAULTS
 
 from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.cache import Cache
-from nested_docker.controller.daemon_prober import Contacts
-from nested_docker.controller.errors import Refused
+from nested_docker.controller.daemon_prober import DaemonProber
+from nested_docker.controller.errors import WriteRejected
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.controller.routing import Router
 from nested_docker.controller.workqueue import WorkQueue
@@ -22,7 +22,7 @@ from nested_docker.domain import names
 from nested_docker.domain.ports import KubeError
 
 KEY = ("team-a", "build")
-STEM = names.stem("uid-NestedDocker-build")
+STEM = names.name_prefix("uid-NestedDocker-build")
 
 
 class Silent:
@@ -52,8 +52,8 @@ class WatchedKube(FakeKube):
         return made
 
     async def apply_status(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        place = ("NestedDocker", *KEY)
-        return self._store("status", place, self.objects[place] | {"status": manifest["status"]})
+        location = ("NestedDocker", *KEY)
+        return self._store("status", location, self.objects[location] | {"status": manifest["status"]})
 
     async def set_finalizers(self, manifest: dict[str, Any]) -> dict[str, Any]:
         self._check("patch", "NestedDocker", read=False)
@@ -125,7 +125,7 @@ def reconciler(kube: WatchedKube) -> Reconciler:
         cache=kube.cache,
         kube=kube,
         certificates=CertificateMaker(),
-        contacts=Contacts(silent, lambda _key: None),
+        prober=DaemonProber(silent, lambda _key: None),
         recorder=silent,
         clock=FakeClock(),
         defaults=DEFAULTS,
@@ -159,12 +159,12 @@ async def test_without_the_right_to_hold_it_nothing_is_made_and_an_admin_is_told
 ) -> None:
     kube.forbidden |= {"patch NestedDocker", "get NestedDocker"}
     for _ in range(2):
-        with pytest.raises(Refused):
+        with pytest.raises(WriteRejected):
             await reconciler.reconcile(KEY)
     assert kube.there() == []
     assert kube.writes == ["status NestedDocker/build"]
     conditions = {each["type"]: each for each in kube.objects["NestedDocker", *KEY]["status"]["conditions"]}
-    assert conditions["Ready"]["reason"] == "RefusedByAPI"
+    assert conditions["Ready"]["reason"] == "APIRejected"
     assert "adds the class's podNamespace to podNamespaces of the operator's chart" in conditions["Ready"]["message"]
     kube.forbidden.clear()
     await reconciler.reconcile(KEY)
@@ -206,7 +206,7 @@ async def test_a_right_that_is_lost_is_told_and_its_return_ends_it(
             await reconciler.reconcile(KEY)
     assert finalizers(kube) == [names.FINALIZER]
     conditions = {each["type"]: each for each in kube.objects["NestedDocker", *KEY]["status"]["conditions"]}
-    assert conditions["Ready"]["reason"] == "RefusedByAPI"
+    assert conditions["Ready"]["reason"] == "APIRejected"
     assert f"cannot {right}" in conditions["Ready"]["message"]
     assert len([write for write in kube.writes if write.startswith("status")]) == 2
     kube.forbidden.clear()
@@ -263,7 +263,9 @@ async def test_a_predecessors_things_go_and_its_successors_stay(reconciler: Reco
     kube.put("NestedDocker", *KEY, metadata={"uid": "uid-new"}, spec={"className": "isolated"})
     await reconciler.reconcile(KEY)
     assert kube.there() == ["NetworkPolicy", "Pod", "Secret", "Service"]
-    assert {name[:13] for _, namespace, name in kube.objects if namespace == "daemons"} == {names.stem("uid-new")}
+    assert {name[:13] for _, namespace, name in kube.objects if namespace == "daemons"} == {
+        names.name_prefix("uid-new")
+    }
 
 
 async def test_nothing_is_collected_on_the_caches_word_alone(reconciler: Reconciler, kube: WatchedKube) -> None:

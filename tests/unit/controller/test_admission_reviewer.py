@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.engine.fakes import FakeKube
+from tests.unit.controller.fakes import FakeKube
 from tests.unit.factory import DEFAULTS
 
 from nested_docker.api.v1alpha1 import API_VERSION
-from nested_docker.controller.admission_reviewer import Gatekeeper, Review, Verdict
+from nested_docker.controller.admission_reviewer import AdmissionResponse, AdmissionReviewer, Review
 from nested_docker.controller.audit import Audit
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.routing import Router
@@ -56,14 +56,14 @@ class Records:
         self.counted.append(labels)
 
 
-class Door:
+class Reviewer:
     """A gatekeeper, and what is around it."""
 
     def __init__(self) -> None:
         self.kube, self.cache, self.records = RightsKube(), Cache(), Records()
         router = Router(self.cache, WorkQueue())
         self.audit = Audit(self.records, self.cache, self.records.count)
-        self.keeper = Gatekeeper(self.cache, router, self.kube, DEFAULTS, self.audit.admitted)
+        self.keeper = AdmissionReviewer(self.cache, router, self.kube, DEFAULTS, self.audit.admitted)
         self.put("Namespace", "team-a", {})
         self.put("NestedDockerClass", "standard", {"modes": ["Dind", "Sysbox"]})
         self.put("NestedDockerPolicy", "all", GENEROUS)
@@ -77,8 +77,8 @@ class Door:
         if seen:
             self.cache.put(obj, kind)
 
-    async def judge(self, old: dict[str, Any] | None = None, **spec: Any) -> Verdict:
-        return await self.keeper.judge(review(spec, old))
+    async def review(self, old: dict[str, Any] | None = None, **spec: Any) -> AdmissionResponse:
+        return await self.keeper.review(review(spec, old))
 
 
 def review(spec: dict[str, Any], old: dict[str, Any] | None = None) -> Review:
@@ -88,15 +88,15 @@ def review(spec: dict[str, Any], old: dict[str, Any] | None = None) -> Review:
 
 
 @pytest.fixture
-def door() -> Door:
-    return Door()
+def reviewer() -> Reviewer:
+    return Reviewer()
 
 
-async def test_who_may_use_the_class_and_has_a_policy_gets_in(door: Door) -> None:
-    verdict = await door.judge(mode="Dind")
-    assert (verdict.allowed, verdict.reason, verdict.warnings) == (True, Reason.GRANTED, ())
-    assert door.records.counted == [("admission", "granted", "Granted", "Dind")]
-    (asked,) = door.kube.asked
+async def test_who_may_use_the_class_and_has_a_policy_gets_in(reviewer: Reviewer) -> None:
+    response = await reviewer.review(mode="Dind")
+    assert (response.allowed, response.reason, response.warnings) == (True, Reason.GRANTED, ())
+    assert reviewer.records.counted == [("admission", "granted", "Granted", "Dind")]
+    (asked,) = reviewer.kube.asked
     assert asked == {
         "user": "alice",
         "groups": ["dev"],
@@ -112,15 +112,15 @@ async def test_who_may_use_the_class_and_has_a_policy_gets_in(door: Door) -> Non
     }
 
 
-async def test_who_may_not_use_the_class_stays_out(door: Door) -> None:
-    door.kube.rights.clear()
-    verdict = await door.judge()
-    assert (verdict.allowed, verdict.reason) == (False, Reason.NOT_PERMITTED)
-    assert verdict.message == (
+async def test_who_may_not_use_the_class_stays_out(reviewer: Reviewer) -> None:
+    reviewer.kube.rights.clear()
+    response = await reviewer.review()
+    assert (response.allowed, response.reason) == (False, Reason.NOT_PERMITTED)
+    assert response.message == (
         "spec.className: alice may not use nesteddockerclasses.nesteddocker.dev standard in namespace team-a. Choose "
         "another class, or have an admin grant the verb use on this one"
     )
-    assert door.records.counted == [("admission", "denied", "NotPermitted", "")]
+    assert reviewer.records.counted == [("admission", "denied", "NotPermitted", "")]
 
 
 BORROWED: list[tuple[dict[str, Any], tuple[str, str, str]]] = [
@@ -135,36 +135,36 @@ BORROWED: list[tuple[dict[str, Any], tuple[str, str, str]]] = [
 
 @pytest.mark.parametrize(("spec", "right"), BORROWED)
 async def test_nobody_borrows_a_right_that_he_lacks(
-    door: Door, spec: dict[str, Any], right: tuple[str, str, str]
+    reviewer: Reviewer, spec: dict[str, Any], right: tuple[str, str, str]
 ) -> None:
-    refused = await door.judge(**spec)
-    assert (refused.allowed, refused.reason) == (False, Reason.NOT_PERMITTED)
-    assert f"alice may not {right[0]} {right[1]}" in refused.message
-    door.kube.rights.add(right)
-    assert (await door.judge(**spec)).allowed
+    response = await reviewer.review(**spec)
+    assert (response.allowed, response.reason) == (False, Reason.NOT_PERMITTED)
+    assert f"alice may not {right[0]} {right[1]}" in response.message
+    reviewer.kube.rights.add(right)
+    assert (await reviewer.review(**spec)).allowed
 
 
 @pytest.mark.parametrize(("spec", "right"), BORROWED)
 async def test_what_was_there_before_is_not_asked_again(
-    door: Door, spec: dict[str, Any], right: tuple[str, str, str]
+    reviewer: Reviewer, spec: dict[str, Any], right: tuple[str, str, str]
 ) -> None:
     before = {"className": "standard"} | spec
-    assert (await door.judge(before, **spec, idleTimeoutSeconds=60)).allowed
+    assert (await reviewer.review(before, **spec, idleTimeoutSeconds=60)).allowed
     assert right not in {
-        (a["resourceAttributes"]["verb"], a["resourceAttributes"]["resource"], "") for a in door.kube.asked
+        (a["resourceAttributes"]["verb"], a["resourceAttributes"]["resource"], "") for a in reviewer.kube.asked
     }
 
 
-async def test_a_changed_workload_is_asked_for_again(door: Door) -> None:
+async def test_a_changed_workload_is_asked_for_again(reviewer: Reviewer) -> None:
     before = {"className": "standard", "workload": {"containers": [{"name": "a", "image": "a"}]}}
-    verdict = await door.judge(before, workload={"containers": [{"name": "a", "image": "b"}]})
-    assert verdict.reason == Reason.NOT_PERMITTED
+    response = await reviewer.review(before, workload={"containers": [{"name": "a", "image": "b"}]})
+    assert response.reason == Reason.NOT_PERMITTED
 
 
-async def test_an_update_that_leaves_the_spec_alone_is_nobodys_business(door: Door) -> None:
-    door.kube.rights.clear()
-    assert (await door.judge({"className": "standard"})).allowed
-    assert door.kube.asked == []
+async def test_an_update_that_leaves_the_spec_alone_is_nobodys_business(reviewer: Reviewer) -> None:
+    reviewer.kube.rights.clear()
+    assert (await reviewer.review({"className": "standard"})).allowed
+    assert reviewer.kube.asked == []
 
 
 @pytest.mark.parametrize(
@@ -173,70 +173,72 @@ async def test_an_update_that_leaves_the_spec_alone_is_nobodys_business(door: Do
         ({"className": "none"}, Reason.CLASS_NOT_FOUND, "NestedDockerClass none does not exist"),
         ({"mode": "HostSocket"}, Reason.MODE_NOT_OFFERED, "offers Dind, Sysbox"),
         ({"engine": {"config": {"hosts": []}}}, Reason.INVALID_SPEC, "spec.engine.config: hosts"),
-        ({"scheduling": {"tolerations": [{"key": "x"}]}}, Reason.NO_POLICY, "spec.scheduling.tolerations has x"),
+        ({"scheduling": {"tolerations": [{"key": "x"}]}}, Reason.NOT_GRANTED, "spec.scheduling.tolerations has x"),
     ],
 )
 async def test_what_the_reconciler_would_reject_is_refused_here(
-    door: Door, spec: dict[str, Any], reason: Reason, words: str
+    reviewer: Reviewer, spec: dict[str, Any], reason: Reason, words: str
 ) -> None:
-    verdict = await door.judge(**spec)
-    assert (verdict.allowed, verdict.reason) == (False, reason)
-    assert words in verdict.message
+    response = await reviewer.review(**spec)
+    assert (response.allowed, response.reason) == (False, reason)
+    assert words in response.message
 
 
-async def test_what_oversteps_the_class_is_refused(door: Door) -> None:
+async def test_what_oversteps_the_class_is_refused(reviewer: Reviewer) -> None:
     template = {"metadata": {"annotations": {"a": "class"}}}
-    door.put("NestedDockerClass", "standard", {"modes": ["Dind"], "podTemplate": template})
-    verdict = await door.judge(scheduling={"podAnnotations": {"a": "mine"}})
-    assert verdict.reason == Reason.OVERSTEPS_CLASS
+    reviewer.put("NestedDockerClass", "standard", {"modes": ["Dind"], "podTemplate": template})
+    response = await reviewer.review(scheduling={"podAnnotations": {"a": "mine"}})
+    assert response.reason == Reason.CLASS_OVERRIDE_DENIED
 
 
-async def test_what_the_watch_has_not_brought_yet_is_looked_up_before_a_denial(door: Door) -> None:
-    door.put("NestedDockerClass", "later", {"modes": ["Dind"]}, seen=False)
-    door.kube.rights.add(("use", "nesteddockerclasses", "later"))
-    assert (await door.judge(className="later")).allowed
+async def test_what_the_watch_has_not_brought_yet_is_looked_up_before_a_denial(reviewer: Reviewer) -> None:
+    reviewer.put("NestedDockerClass", "later", {"modes": ["Dind"]}, seen=False)
+    reviewer.kube.rights.add(("use", "nesteddockerclasses", "later"))
+    assert (await reviewer.review(className="later")).allowed
 
 
-async def test_what_the_cluster_cannot_do_yet_is_a_warning(door: Door) -> None:
-    verdict = await door.judge(mode="Sysbox")
-    assert (verdict.allowed, verdict.reason) == (True, Reason.RUNTIME_MISSING)
-    assert "RuntimeClass sysbox-runc" in verdict.warnings[0]
+async def test_what_the_cluster_cannot_do_yet_is_a_warning(reviewer: Reviewer) -> None:
+    response = await reviewer.review(mode="Sysbox")
+    assert (response.allowed, response.reason) == (True, Reason.RUNTIME_MISSING)
+    assert "RuntimeClass sysbox-runc" in response.warnings[0]
 
 
-async def test_but_not_for_those_who_may_not_use_the_class(door: Door) -> None:
-    door.kube.rights.clear()
-    assert not (await door.judge(mode="Sysbox")).allowed
+async def test_but_not_for_those_who_may_not_use_the_class(reviewer: Reviewer) -> None:
+    reviewer.kube.rights.clear()
+    assert not (await reviewer.review(mode="Sysbox")).allowed
 
 
 @pytest.mark.parametrize(("level", "warnings"), [("Warn", 2), ("Audit", 0)])
-async def test_without_enforcement_policy_and_class_are_only_told(door: Door, level: str, warnings: int) -> None:
-    door.put("Namespace", "team-a", {}, labels={"nesteddocker.dev/enforcement": level})
-    door.put("NestedDockerPolicy", "all", GRANT | {"allowedModes": ["Sysbox"]})
-    door.kube.rights.clear()
-    verdict = await door.judge(mode="Dind")
-    assert (verdict.allowed, verdict.reason, len(verdict.warnings)) == (True, Reason.NOT_ENFORCED, warnings)
+async def test_without_enforcement_policy_and_class_are_only_told(
+    reviewer: Reviewer, level: str, warnings: int
+) -> None:
+    reviewer.put("Namespace", "team-a", {}, labels={"nesteddocker.dev/enforcement": level})
+    reviewer.put("NestedDockerPolicy", "all", GRANT | {"allowedModes": ["Sysbox"]})
+    reviewer.kube.rights.clear()
+    response = await reviewer.review(mode="Dind")
+    assert (response.allowed, response.reason, len(response.warnings)) == (True, Reason.NOT_ENFORCED, warnings)
 
 
-async def test_borrowed_rights_are_enforced_all_the_same(door: Door) -> None:
-    door.put("Namespace", "team-a", {}, labels={"nesteddocker.dev/enforcement": "Audit"})
-    assert not (await door.judge(engine={"caBundleRef": {"name": "ca"}})).allowed
+async def test_borrowed_rights_are_enforced_all_the_same(reviewer: Reviewer) -> None:
+    reviewer.put("Namespace", "team-a", {}, labels={"nesteddocker.dev/enforcement": "Audit"})
+    assert not (await reviewer.review(engine={"caBundleRef": {"name": "ca"}})).allowed
 
 
-async def test_who_cannot_be_asked_about_does_not_get_in(door: Door) -> None:
-    door.kube.failure = KubeError(500, "InternalError", "no")
+async def test_who_cannot_be_asked_about_does_not_get_in(reviewer: Reviewer) -> None:
+    reviewer.kube.failure = KubeError(500, "InternalError", "no")
     with pytest.raises(KubeError):
-        await door.judge()
+        await reviewer.review()
 
 
 async def test_the_log_line_says_who_what_where_until_when_and_by_which_word(
-    door: Door, caplog: pytest.LogCaptureFixture
+    reviewer: Reviewer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="nested_docker.audit")
-    await door.judge(mode="Dind", activeDeadlineSeconds=60)
+    await reviewer.review(mode="Dind", activeDeadlineSeconds=60)
     (line,) = caplog.records
-    said = {key: line.__dict__[key] for key in ("door", "outcome", "user", "namespace", "nested_docker", "mode")}
+    said = {key: line.__dict__[key] for key in ("stage", "outcome", "user", "namespace", "nested_docker", "mode")}
     assert said == {
-        "door": "admission",
+        "stage": "admission",
         "outcome": "granted",
         "user": "alice",
         "namespace": "team-a",
@@ -248,17 +250,19 @@ async def test_the_log_line_says_who_what_where_until_when_and_by_which_word(
     assert line.__dict__["lifetime_seconds"] == 60
 
 
-async def test_the_reconcilers_decisions_are_noted_and_told_on(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_reconcilers_decisions_are_noted_and_told_on(
+    reviewer: Reviewer, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO", logger="nested_docker.audit")
     regarding = {"namespace": "team-a", "name": "build", "uid": "u"}
     status = {"mode": "Dind", "className": "standard", "policyName": "all", "expirationTime": "2026-03-01T00:00:00Z"}
     metadata = {"name": "build", "namespace": "team-a", "uid": "u", "resourceVersion": "9"}
-    door.cache.put({"metadata": metadata, "status": status}, "NestedDocker")
-    for reason in ("Granted", "DaemonStarting", "NoPolicy"):
-        door.audit.record(regarding, "Normal", reason, "words")
-    assert door.records.events == ["Granted", "DaemonStarting", "NoPolicy"]
-    assert door.records.counted == [
+    reviewer.cache.put({"metadata": metadata, "status": status}, "NestedDocker")
+    for reason in ("Granted", "DaemonStarting", "NotGranted"):
+        reviewer.audit.record(regarding, "Normal", reason, "words")
+    assert reviewer.records.events == ["Granted", "DaemonStarting", "NotGranted"]
+    assert reviewer.records.counted == [
         ("reconcile", "granted", "Granted", "Dind"),
-        ("reconcile", "denied", "NoPolicy", "Dind"),
+        ("reconcile", "denied", "NotGranted", "Dind"),
     ]
     assert caplog.records[0].__dict__["until"] == "2026-03-01T00:00:00Z"

@@ -16,7 +16,7 @@ from tests.unit.world import World
 from nested_docker.controller.trim import trim
 from nested_docker.domain import names
 from nested_docker.domain.planning import node_cleanup as cleanup
-from nested_docker.domain.planning.node_cleanup import RETRY, Free, Retry, Settled, Start, Step, Wait
+from nested_docker.domain.planning.node_cleanup import RETRY, CleanupOutcome, ReleasePod, Retry, Start, Step, Wait
 
 Manifest = dict[str, Any]
 KEY = (OWNER.namespace, OWNER.name)
@@ -61,13 +61,13 @@ class TestSteps:
     def test_one_that_never_got_a_node_is_let_go(self) -> None:
         made = pod("Pending", {}, **GOING)
         del made["spec"]["nodeName"], made["status"]["containerStatuses"]
-        assert step(made, node_exists=False) == Free(Settled.NOTHING_MADE)
+        assert step(made, node_exists=False) == ReleasePod(CleanupOutcome.NOTHING_MADE)
         del made["metadata"]["deletionTimestamp"]
         assert step(made, node_exists=False) == Wait()
 
     @pytest.mark.parametrize("node_exists", [True, False])
     def test_one_whose_relay_never_ran_is_let_go(self, *, node_exists: bool) -> None:
-        assert step(pod("Failed", WAITING), node_exists=node_exists) == Free(Settled.NOTHING_MADE)
+        assert step(pod("Failed", WAITING), node_exists=node_exists) == ReleasePod(CleanupOutcome.NOTHING_MADE)
 
     @pytest.mark.parametrize("daemon", [ENDED, DIED, LOST, RUNNING], ids=["ended", "died", "lost", "running"])
     @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
@@ -78,7 +78,7 @@ class TestSteps:
         """Such a pod has no container statuses any more, and still the time at which its node took it."""
         made = pod("Failed")
         del made["status"]["containerStatuses"]
-        assert step(made) == Free(Settled.NOTHING_MADE)
+        assert step(made) == ReleasePod(CleanupOutcome.NOTHING_MADE)
         made["status"]["startTime"] = STARTED
         assert isinstance(step(made), Start)
         assert trim(made, "Pod")["status"]["startTime"] == STARTED
@@ -87,25 +87,25 @@ class TestSteps:
         """A raw one, whose class asks for a guard by now, has the finalizer too, and has labelled nothing."""
         raw = pod()
         raw["spec"]["containers"][0]["args"] = []
-        assert step(raw) == Free(Settled.NOTHING_MADE)
+        assert step(raw) == ReleasePod(CleanupOutcome.NOTHING_MADE)
 
     @pytest.mark.parametrize("volume", [{"emptyDir": {}}, None])
     def test_one_without_the_nodes_socket_is_let_go(self, volume: Manifest | None) -> None:
         made = pod()
         made["spec"]["volumes"] = [] if volume is None else [{"name": "node-socket"} | volume]
-        assert step(made) == Free(Settled.NOTHING_MADE)
+        assert step(made) == ReleasePod(CleanupOutcome.NOTHING_MADE)
 
     def test_without_its_node_it_is_let_go_whatever_its_cleanup_pod_says(self) -> None:
         for found in (None, cleaner("Pending"), cleaner("Failed")):
-            assert step(pod(), found, node_exists=False) == Free(Settled.NODE_GONE)
+            assert step(pod(), found, node_exists=False) == ReleasePod(CleanupOutcome.NODE_GONE)
 
     @pytest.mark.parametrize("phase", ["Pending", "Running", "Unknown"])
     def test_a_cleanup_pod_is_waited_for(self, phase: str) -> None:
         assert step(pod(), cleaner(phase, age=timedelta(days=1))) == Wait()
 
     def test_the_success_of_a_cleanup_pod_lets_it_go(self) -> None:
-        assert step(pod(), cleaner("Succeeded")) == Free(Settled.CLEAN)
-        assert step(pod(), cleaner("Succeeded", **GOING)) == Free(Settled.CLEAN)
+        assert step(pod(), cleaner("Succeeded")) == ReleasePod(CleanupOutcome.CLEAN)
+        assert step(pod(), cleaner("Succeeded", **GOING)) == ReleasePod(CleanupOutcome.CLEAN)
 
     def test_a_failed_cleanup_pod_is_made_again_after_some_time(self) -> None:
         second = timedelta(seconds=1)
@@ -118,15 +118,15 @@ class TestInheritance:
     """Another pod of the owner's on the node goes on labelling what it makes, and must not lose it."""
 
     def test_one_that_runs_inherits(self) -> None:
-        heir = pod("Running", RUNNING, uid="uid-2")
-        assert step(pod(), None, heir) == Free(Settled.INHERITED)
-        assert step(pod(), cleaner("Running"), heir) == Free(Settled.INHERITED)
+        successor = pod("Running", RUNNING, uid="uid-2")
+        assert step(pod(), None, successor) == ReleasePod(CleanupOutcome.INHERITED)
+        assert step(pod(), cleaner("Running"), successor) == ReleasePod(CleanupOutcome.INHERITED)
 
     def test_one_that_may_never_run_does_not_yet(self) -> None:
         """Else what is there would be nobody's if it never did."""
-        heir = pod("Pending", WAITING, uid="uid-2")
-        assert step(pod(), None, heir) == Wait()
-        assert step(pod(), cleaner("Pending"), heir) == Retry()
+        successor = pod("Pending", WAITING, uid="uid-2")
+        assert step(pod(), None, successor) == Wait()
+        assert step(pod(), cleaner("Pending"), successor) == Retry()
         assert isinstance(step(pod(), None, pod("Failed", WAITING, uid="uid-2")), Start)
 
     @pytest.mark.parametrize("difference", ["ended", "elsewhere", "another owner's"])
@@ -178,10 +178,10 @@ class TestCleanupPod:
 
 def test_what_owes_is_what_has_the_finalizer() -> None:
     made = pod()
-    assert cleanup.owes(made)
-    assert not cleanup.owes(pod(finalizers=["example.com/other"]))
+    assert cleanup.needs_cleanup(made)
+    assert not cleanup.needs_cleanup(pod(finalizers=["example.com/other"]))
     del made["metadata"]["finalizers"]
-    assert not cleanup.owes(made)
+    assert not cleanup.needs_cleanup(made)
 
 
 def test_who_waits_is_told_where_to_look() -> None:

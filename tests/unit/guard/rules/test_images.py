@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID, passes, refused, rules
+from tests.unit.guard.asking import OPEN, UID, denied_by, passes, rules
 
 from nested_docker.api.meta import Enforcement
 from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL, Kind, Need, Reference, owns_image, sees_image
@@ -16,51 +16,51 @@ def test_pull_by_pattern() -> None:
     digest = f"sha256:{'a' * 64}"
     assert passes("POST", "/images/create", fromImage="docker.io/library/alpine", tag=digest)
     for name, tag in (("ghcr.io/x/alpine", "3"), ("alpine/x", "3"), ("docker.io.evil.example/library/alpine", "3")):
-        assert refused("POST", "/images/create", fromImage=name, tag=tag).rule == "images.pull"
-    assert "name one" in refused("POST", "/images/create", fromImage="alpine").message
+        assert denied_by("POST", "/images/create", fromImage=name, tag=tag).rule == "images.pull"
+    assert "name one" in denied_by("POST", "/images/create", fromImage="alpine").message
     for name in ("alpine:3/../x", "a b", "http://x/y", "-", ""):
-        assert refused("POST", "/images/create", fromImage=name, tag="3").status == 400
+        assert denied_by("POST", "/images/create", fromImage=name, tag="3").status == 400
 
 
 def test_names_that_may_be_given_must_be_free_or_ones_own() -> None:
-    verdict = passes("POST", "/images/busybox/tag", repo="localhost/app", tag="1")
-    assert verdict.references == (
+    forward_plan = passes("POST", "/images/busybox/tag", repo="localhost/app", tag="1")
+    assert forward_plan.references == (
         Reference(Kind.IMAGE, "busybox", Need.VISIBLE),
         Reference(Kind.IMAGE, "localhost/app:1", Need.FREE),
     )
     assert passes("POST", "/images/busybox/tag", repo="localhost/app").references[1].name == "localhost/app:latest"
-    assert refused("POST", "/images/busybox/tag", repo="alpine", tag="3").rule == "images.tags"
+    assert denied_by("POST", "/images/busybox/tag", repo="alpine", tag="3").rule == "images.tags"
 
 
 def test_push_by_pattern() -> None:
     allowed = rules(images={"push": ["registry.example.com/team/**"]})
-    verdict = passes("POST", "/images/registry.example.com/team/app/push", by=allowed, tag="1")
-    assert verdict.references == (Reference(Kind.IMAGE, "registry.example.com/team/app:1", Need.VISIBLE),)
-    assert refused("POST", "/images/registry.example.com/team/app/push", by=allowed).rule == "images.push"
-    assert refused("POST", "/images/docker.io/library/app/push", by=allowed, tag="1").rule == "images.push"
+    forward_plan = passes("POST", "/images/registry.example.com/team/app/push", by=allowed, tag="1")
+    assert forward_plan.references == (Reference(Kind.IMAGE, "registry.example.com/team/app:1", Need.VISIBLE),)
+    assert denied_by("POST", "/images/registry.example.com/team/app/push", by=allowed).rule == "images.push"
+    assert denied_by("POST", "/images/docker.io/library/app/push", by=allowed, tag="1").rule == "images.push"
     assert passes("GET", "/distribution/registry.example.com/team/app:1/json", by=allowed)
 
 
 def test_save_names_every_image_with_its_tag() -> None:
-    verdict = passes("GET", "/images/get", names=["a", "b:1"])
-    assert [each.name for each in verdict.references] == ["a:latest", "b:1"]
-    assert verdict.query["names"] == ("a:latest", "b:1")
-    assert "a:latest" in refused("GET", "/images/a/get").message
+    forward_plan = passes("GET", "/images/get", names=["a", "b:1"])
+    assert [each.name for each in forward_plan.references] == ["a:latest", "b:1"]
+    assert forward_plan.query["names"] == ("a:latest", "b:1")
+    assert "a:latest" in denied_by("GET", "/images/a/get").message
     assert passes("GET", "/images/a:1/get").references[0].need is Need.VISIBLE
-    assert refused("GET", "/images/get").status == 400
-    assert refused("GET", "/images/a:1/get", by=rules(images={"save": False})).rule == "images.save"
+    assert denied_by("GET", "/images/get").status == 400
+    assert denied_by("GET", "/images/a:1/get", by=rules(images={"save": False})).rule == "images.save"
 
 
 def test_load_is_a_rule() -> None:
-    assert refused("POST", "/images/load").rule == "images.load"
+    assert denied_by("POST", "/images/load").rule == "images.load"
     assert passes("POST", "/images/load", by=rules(images={"load": True}))
 
 
 def test_a_committed_image_has_the_guards_labels_last() -> None:
-    verdict = passes("POST", "/commit", container="x1", repo="localhost/app", tag="1", comment="c")
-    assert verdict.query["changes"] == (f'LABEL "{UID_LABEL}"="" "{IMAGE_LABEL}"="{UID}"',)
-    assert verdict.references[0] == Reference(Kind.CONTAINER, "x1", place=("query", "container"))
-    assert refused("POST", "/commit", {"Cmd": ["x"]}, container="x1").rule == "containers.commit"
+    forward_plan = passes("POST", "/commit", container="x1", repo="localhost/app", tag="1", comment="c")
+    assert forward_plan.query["changes"] == (f'LABEL "{UID_LABEL}"="" "{IMAGE_LABEL}"="{UID}"',)
+    assert forward_plan.references[0] == Reference(Kind.CONTAINER, "x1", place=("query", "container"))
+    assert denied_by("POST", "/commit", {"Cmd": ["x"]}, container="x1").rule == "containers.commit"
 
 
 def test_what_is_seen() -> None:
@@ -77,7 +77,7 @@ def test_what_is_seen() -> None:
 
 
 def test_what_the_clis_classic_build_sends_passes() -> None:
-    verdict = passes(
+    forward_plan = passes(
         "POST",
         "/v1.45/build",
         buildargs='{"http_proxy":"a","HTTP_PROXY":"b"}',
@@ -100,10 +100,10 @@ def test_what_the_clis_classic_build_sends_passes() -> None:
         ulimits="null",
         version="1",
     )
-    assert json.loads(verdict.query["labels"][0]) == {UID_LABEL: "", IMAGE_LABEL: UID}
-    assert verdict.query["forcerm"] == verdict.query["rm"] == verdict.query["version"] == ("1",)
-    assert "cgroupparent" not in verdict.query
-    assert verdict.references == (Reference(Kind.IMAGE, "localhost/app:latest", Need.FREE),)
+    assert json.loads(forward_plan.query["labels"][0]) == {UID_LABEL: "", IMAGE_LABEL: UID}
+    assert forward_plan.query["forcerm"] == forward_plan.query["rm"] == forward_plan.query["version"] == ("1",)
+    assert "cgroupparent" not in forward_plan.query
+    assert forward_plan.references == (Reference(Kind.IMAGE, "localhost/app:latest", Need.FREE),)
 
 
 def test_a_builds_steps_can_be_told_by_an_entry_that_no_client_can_make() -> None:
@@ -113,7 +113,7 @@ def test_a_builds_steps_can_be_told_by_an_entry_that_no_client_can_make() -> Non
     assert passes("POST", "/build", extrahosts=given).query["extrahosts"] == (*given, mark)
     for forged in (mark, mark.upper(), mark.replace(":", "="), "x.NestedDocker.dev.:10.0.0.1"):
         for by in (OPEN, rules(build={"allowed": False}), OPEN.model_copy(update={"enforcement": Enforcement.AUDIT})):
-            assert refused("POST", "/build", extrahosts=["one:10.0.0.1", forged], by=by).rule == "owner"
+            assert denied_by("POST", "/build", extrahosts=["one:10.0.0.1", forged], by=by).rule == "owner"
 
 
 def test_a_builds_steps_have_a_containers_limits() -> None:
@@ -123,8 +123,8 @@ def test_a_builds_steps_have_a_containers_limits() -> None:
     assert query["cpuperiod"] == ("100000",)
     assert query["memory"] == query["memswap"] == (str(2**30),)
     assert query["cgroupparent"] == ("/pods/x",)
-    assert refused("POST", "/build", by=limited, memory=str(2**31)).rule == "limits.perContainer.memory"
-    assert refused("POST", "/build", by=limited, memory="x").rule == "fields"
+    assert denied_by("POST", "/build", by=limited, memory=str(2**31)).rule == "limits.perContainer.memory"
+    assert denied_by("POST", "/build", by=limited, memory="x").rule == "fields"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_builds_steps_have_a_containers_limits() -> None:
     ],
 )
 def test_what_a_build_may_not_have(query: dict[str, str | list[str]], rule: str) -> None:
-    assert refused("POST", "/build", **query).rule == rule
+    assert denied_by("POST", "/build", **query).rule == rule
 
 
 def test_a_build_may_be_in_ones_own_networks_and_use_what_one_sees() -> None:

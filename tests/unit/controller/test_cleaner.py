@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.unit.engine.fakes import FakeClock
-from tests.unit.engine.test_pod_namespace import Silent, WatchedKube
+from tests.unit.controller.fakes import FakeClock
+from tests.unit.controller.test_pod_namespace import Silent, WatchedKube
 from tests.unit.factory import DEFAULTS
 
 from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.controller.cleaner import Cleaner
-from nested_docker.controller.daemon_prober import Contacts
+from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.domain import names
 from nested_docker.domain.planning.node_cleanup import RETRY
@@ -367,7 +367,7 @@ def reconciler(kube: Cluster, diary: Diary, clock: FakeClock) -> Reconciler:
         cache=kube.cache,
         kube=kube,
         certificates=CertificateMaker(),
-        contacts=Contacts(Silent(), lambda _key: None),
+        prober=DaemonProber(Silent(), lambda _key: None),
         recorder=diary,
         clock=clock,
         defaults=DEFAULTS,

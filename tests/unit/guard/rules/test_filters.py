@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID, passes, refused
+from tests.unit.guard.asking import OPEN, UID, denied_by, passes
 
 from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL
 from nested_docker.guard.rules import responses as answers
@@ -46,7 +46,7 @@ def test_the_owners_label_is_added_to_what_is_asked_for(method: str, path: str, 
     ],
 )
 def test_other_filters_are_refused(filters: str) -> None:
-    assert refused("GET", "/containers/json", filters=filters).status in {400, 403}
+    assert denied_by("GET", "/containers/json", filters=filters).status in {400, 403}
 
 
 def test_disk_usage_is_of_what_is_ones_own() -> None:

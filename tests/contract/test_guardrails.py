@@ -1,7 +1,7 @@
 """The chart's ValidatingAdmissionPolicies before the real API server: whom they let do what, and how they refuse.
 
-Everybody here may do everything by RBAC, so that what is refused is refused by a fence. Each copy of the chart's
-fences is bound to namespaces of its own, where it disturbs no other test.
+Everybody here may do everything by RBAC, so that what is refused is refused by a guardrail. Each copy of the chart's
+guardrails is bound to namespaces of its own, where it disturbs no other test.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
-from nested_docker.domain.object_names import Placement
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.ports import KubeError
@@ -57,8 +57,8 @@ GUARDED = "build-guard"
 CLEANUP = "nesteddocker.dev/cleanup"
 """The finalizer."""
 
-RUNTIME = f"fences-{SUFFIX}"
-NOWHERE = {"nodeSelector": {"fences": SUFFIX}}
+RUNTIME = f"guardrails-{SUFFIX}"
+NOWHERE = {"nodeSelector": {"guardrails": SUFFIX}}
 """Keeps a pod from ever running."""
 
 KEPT = "example.com/kept"
@@ -72,7 +72,7 @@ CONTACT = "nesteddocker.dev/contact"
 
 @dataclass(frozen=True)
 class Site:
-    """A copy of the fences, and namespaces that it stands in.
+    """A copy of the guardrails, and namespaces that it stands in.
 
     Attributes:
         name: of the release and of the namespace that is served.
@@ -82,9 +82,9 @@ class Site:
     name: str
     uid: str = ""
 
-    def placement(self, *, away: bool = False) -> Placement:
+    def object_names(self, *, away: bool = False) -> ObjectNames:
         """Where the children of the NestedDocker are: beside it, or in the namespace for pods."""
-        return Placement(Owner("build", self.name, self.uid), self.pods if away else "")
+        return ObjectNames(Owner("build", self.name, self.uid), self.pods if away else "")
 
     @property
     def system(self) -> str:
@@ -121,12 +121,12 @@ class Request:
     path: str
     body: Manifest | None = None
     type_: str = ""
-    query: dict[str, str] = field(default_factory=lambda: {"dryRun": "All", "fieldManager": "fences"})
+    query: dict[str, str] = field(default_factory=lambda: {"dryRun": "All", "fieldManager": "guardrails"})
 
 
 Make = Callable[[Site], Manifest]
 STRATEGIC = "application/strategic-merge-patch+json"
-FORCED = {"dryRun": "All", "fieldManager": "fences", "force": "true"}
+FORCED = {"dryRun": "All", "fieldManager": "guardrails", "force": "true"}
 
 
 @dataclass(frozen=True)
@@ -195,15 +195,15 @@ def plain(kind: str, *over: Manifest, name: str = "another") -> Make:
     return make
 
 
-def daemon(spec: Manifest | None = None, offered: Manifest | None = None, *, away: bool = False) -> Make:
+def daemon(spec: Manifest | None = None, class_spec: Manifest | None = None, *, away: bool = False) -> Make:
     """The pod that the operator makes of a NestedDocker and a class."""
 
     def make(site: Site) -> Manifest:
         asked = NestedDockerSpec.model_validate({"mode": "Dind"} | (spec or {}))
-        grown = laid({"modes": list(Mode), "podTemplate": {"spec": NOWHERE}}, offered or {})
+        grown = laid({"modes": list(Mode), "podTemplate": {"spec": NOWHERE}}, class_spec or {})
         mode = asked.mode or Mode.DIND
         effective = resolve(asked, NestedDockerClassSpec.model_validate(grown), mode, DEFAULTS).guarded(GuardRules())
-        return pod(PodContext(site.placement(away=away), effective, DEFAULTS), MODES[mode], "12345fffff")
+        return pod(PodContext(site.object_names(away=away), effective, DEFAULTS), MODES[mode], "12345fffff")
 
     return make
 
@@ -239,7 +239,7 @@ def container(**fields: Any) -> Manifest:
 
 def by_template(**spec: Any) -> Make:
     """What a class's podTemplate comes to."""
-    return daemon(offered={"podTemplate": {"spec": spec}})
+    return daemon(class_spec={"podTemplate": {"spec": spec}})
 
 
 def changed(*over: Manifest) -> Make:
@@ -250,7 +250,7 @@ def changed(*over: Manifest) -> Make:
 def owned_by(**fields: Any) -> Make:
     """A daemon's pod with another owner."""
     return lambda site: laid(
-        daemon()(site), {"metadata": {"ownerReferences": [site.placement().owner.reference() | fields]}}
+        daemon()(site), {"metadata": {"ownerReferences": [site.object_names().owner.reference() | fields]}}
     )
 
 
@@ -258,7 +258,7 @@ def child(kind: str, *over: Manifest) -> Make:
     """A child as the operator makes it beside a NestedDocker, under a name that is free."""
 
     def make(site: Site) -> Manifest:
-        place, claim = site.placement(), StorageSpec.model_validate({"type": "Claim", "claim": {"size": "1Gi"}})
+        place, claim = site.object_names(), StorageSpec.model_validate({"type": "Claim", "claim": {"size": "1Gi"}})
         made: dict[str, Manifest | None] = {
             "Pod": daemon()(site),
             "Service": service(place, "12345fffff"),
@@ -313,7 +313,7 @@ def beside(**fields: Any) -> Manifest:
     return {"spec": {"containers": [..., {"name": "beside", "image": "docker:28-dind"} | fields]}}
 
 
-def owing(*names: str, subresource: str = "") -> Callable[[Site], Request]:
+def pods_needing_cleanup(*names: str, subresource: str = "") -> Callable[[Site], Request]:
     """Leaves a guarded pod these finalizers."""
     return patches("Pod", GUARDED, {"metadata": {"finalizers": [*names]}}, subresource)
 
@@ -369,10 +369,10 @@ MARKS: dict[str, Attempt] = {
     "managed by helm": Attempt("user", patches("Secret", OURS, labels({MANAGED_BY: "Helm"})), (f"{MANAGED_BY}=Helm",)),
     "an annotation changed": Attempt("user", patches("Secret", OURS, annotations({CONTACT: "y"})), (f"{CONTACT}=y: ",)),
     "an annotation removed": Attempt("user", patches("Secret", OURS, annotations({CONTACT: None})), (f"{CONTACT}-: ",)),
-    "a guarded pod let go": Attempt("user", owing(), OWES),
-    "a guarded pod let go with its status": Attempt("user", owing(subresource="status"), OWES),
-    "a guarded pod let go by a cluster admin": Attempt("admin", owing()),
-    "a guarded pod kept for himself": Attempt("user", owing("example.com/kept", CLEANUP)),
+    "a guarded pod let go": Attempt("user", pods_needing_cleanup(), OWES),
+    "a guarded pod let go with its status": Attempt("user", pods_needing_cleanup(subresource="status"), OWES),
+    "a guarded pod let go by a cluster admin": Attempt("admin", pods_needing_cleanup()),
+    "a guarded pod kept for himself": Attempt("user", pods_needing_cleanup("example.com/kept", CLEANUP)),
     "a guarded pod deleted": Attempt("user", deletes("Pod", GUARDED)),
     "his own pod kept as ours": Attempt("user", creates(plain("Pod", {"metadata": {"finalizers": [CLEANUP]}})), OWES),
     "his own pod kept as ours later": Attempt(
@@ -395,7 +395,7 @@ CHILDREN: dict[str, Attempt] = {
     "its own put right": Attempt("operator", patches("Secret", OURS, annotations({CONTACT: "y"}))),
     "a lost label given back": Attempt("operator", patches("Secret", LOST, labels({MANAGED_BY: US}))),
     "its own deleted": Attempt("operator", deletes("Pod", DAEMON)),
-    "its own let go": Attempt("operator", owing()),
+    "its own let go": Attempt("operator", pods_needing_cleanup()),
     **{
         f"a {kind} without the label": Attempt(
             "operator",
@@ -556,13 +556,17 @@ PODS: dict[str, Attempt] = {
         (
             "with another account",
             by_template(serviceAccountName="builder"),
-            ("spec.serviceAccountName: builder is neither default nor", "fences.serviceAccountNames", CLASS),
+            ("spec.serviceAccountName: builder is neither default nor", "guardrails.serviceAccountNames", CLASS),
         ),
         *(
             (
                 f"with {path} of the node as {type_ or 'anything'}",
                 changed(volume(hostPath={"path": path, "type": type_})),
-                (f"hostPath.path: {path}: ", "/var/run/docker.sock, /run/docker.sock only", "fences.hostSocketPaths"),
+                (
+                    f"hostPath.path: {path}: ",
+                    "/var/run/docker.sock, /run/docker.sock only",
+                    "guardrails.hostSocketPaths",
+                ),
             )
             for path, type_ in (
                 ("/", ""),
@@ -600,7 +604,7 @@ PODS: dict[str, Attempt] = {
         (
             "on a network filesystem",
             changed(volume(nfs={"server": "192.0.2.1", "path": "/"})),
-            ("spec.volumes: extra: of another type than configMap, ", "fences.volumeTypes", CLASS),
+            ("spec.volumes: extra: of another type than configMap, ", "guardrails.volumeTypes", CLASS),
         ),
     )
 }
@@ -609,7 +613,7 @@ PODS: dict[str, Attempt] = {
 
 EVERYTHING: dict[str, Any] = {
     "podNamespaces": [f"all-{SUFFIX}-pods"],
-    "fences": {
+    "guardrails": {
         "hostSocketPaths": ["/run/other.sock"],
         "serviceAccountNames": ["builder"],
         "images": ["docker:28-(dind|cli)", r"images\.example/ci/[a-z-]+@sha256:[0-9a-f]{64}"],
@@ -620,8 +624,8 @@ EVERYTHING: dict[str, Any] = {
 }
 DIGEST = "sha256:" + "0" * 64
 EPHEMERAL = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox:1"}]}}
-KEPT_OUT = ("pod build-abcde is a Docker daemon", "fences.denyExec keeps everybody out of it but debuggers")
-NOT_THE_FENCE = ("does not have a host assigned",)
+KEPT_OUT = ("pod build-abcde is a Docker daemon", "guardrails.denyExec keeps everybody out of it but debuggers")
+NOT_THE_GUARDRAIL = ("does not have a host assigned",)
 """What the API server says to whoever is let into a pod that runs nowhere."""
 
 
@@ -630,7 +634,7 @@ def image(reference: str) -> Make:
 
 
 def none_matches(reference: str) -> tuple[str, ...]:
-    return (f"image: {reference}: none of the chart's fences.images matches it whole",)
+    return (f"image: {reference}: none of the chart's guardrails.images matches it whole",)
 
 
 def enters(name: str, how: str) -> Callable[[Site], Request]:
@@ -675,7 +679,7 @@ WITH_EVERYTHING: dict[str, Attempt] = {
         ("hostPath.path: /var/run/docker.sock: ", "/run/other.sock"),
     ),
     "the socket that is listed, cleaned up after": Attempt("operator", creates(cleans(path="/run/other.sock"))),
-    "a pod from before let go": Attempt("operator", owing()),
+    "a pod from before let go": Attempt("operator", pods_needing_cleanup()),
     "a pod from before changed on its way": Attempt(
         "operator",
         patches(
@@ -697,7 +701,7 @@ WITH_EVERYTHING: dict[str, Attempt] = {
     ),
     "a pod in the namespace for pods": Attempt("operator", creates(daemon(away=True))),
     "a Service in the namespace for pods": Attempt(
-        "operator", creates(lambda site: service(site.placement(away=True), "12345fffff"))
+        "operator", creates(lambda site: service(site.object_names(away=True), "12345fffff"))
     ),
     "another's keys in the namespace for pods": Attempt(
         "operator",
@@ -722,20 +726,23 @@ WITH_EVERYTHING: dict[str, Attempt] = {
     "exec into a daemon": Attempt("user", enters(DAEMON, "exec"), KEPT_OUT),
     "exec by an admin": Attempt("admin", enters(DAEMON, "exec"), KEPT_OUT),
     "attach to a daemon": Attempt("user", enters(DAEMON, "attach"), KEPT_OUT),
-    "exec into another pod": Attempt("user", enters(MINE, "exec"), NOT_THE_FENCE),
-    "exec of one who is exempt": Attempt("debugger", enters(DAEMON, "exec"), NOT_THE_FENCE),
+    "exec into another pod": Attempt("user", enters(MINE, "exec"), NOT_THE_GUARDRAIL),
+    "exec of one who is exempt": Attempt("debugger", enters(DAEMON, "exec"), NOT_THE_GUARDRAIL),
 }
 
 # --- with no way to the node --------------------------------------------------------------------------
 
-SEPARATED: dict[str, Any] = {"fences": {"privileged": False, "hostSocketPaths": []}}
+SEPARATED: dict[str, Any] = {"guardrails": {"privileged": False, "hostSocketPaths": []}}
 
 WITHOUT_NODE: dict[str, Attempt] = {
     "Sysbox": Attempt("operator", creates(daemon({"mode": "Sysbox"}, {"runtimeClassName": RUNTIME}))),
     "Dind": Attempt(
         "operator",
         creates(daemon()),
-        ("securityContext.privileged: true on container daemon: the chart's fences.privileged", "choose mode Sysbox"),
+        (
+            "securityContext.privileged: true on container daemon: the chart's guardrails.privileged",
+            "choose mode Sysbox",
+        ),
     ),
     "HostSocket": Attempt(
         "operator",
@@ -743,10 +750,10 @@ WITHOUT_NODE: dict[str, Attempt] = {
         ("hostPath.path: /var/run/docker.sock: ", "at no path only"),
     ),
     "a node cleaned up": Attempt("operator", creates(cleans()), ("hostPath.path: /var/run/docker.sock: ",)),
-    "a pod from before let go": Attempt("operator", owing()),
+    "a pod from before let go": Attempt("operator", pods_needing_cleanup()),
 }
 
-# --- the fences ---------------------------------------------------------------------------------------
+# --- the guardrails ---------------------------------------------------------------------------------------
 
 
 def namespaces_of(site: Site) -> tuple[str, ...]:
@@ -754,15 +761,15 @@ def namespaces_of(site: Site) -> tuple[str, ...]:
 
 
 def rendered(site: Site, values: Manifest) -> list[Manifest]:
-    """The chart's fences, bound to the site's namespaces."""
+    """The chart's guardrails, bound to the site's namespaces."""
     flags = [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
     text = Helm()("template", site.name, str(CHART), "--namespace", site.system, "--kube-version=1.34.0", *flags)
-    fences = [each for each in yaml.safe_load_all(text) if each and each["kind"].startswith("ValidatingAdmission")]
+    guardrails = [each for each in yaml.safe_load_all(text) if each and each["kind"].startswith("ValidatingAdmission")]
     here = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [*namespaces_of(site)]}
-    for fence in fences:
-        if fence["kind"] == "ValidatingAdmissionPolicyBinding":
-            fence["spec"]["matchResources"] = {"namespaceSelector": {"matchExpressions": [here]}}
-    return fences
+    for guardrail in guardrails:
+        if guardrail["kind"] == "ValidatingAdmissionPolicyBinding":
+            guardrail["spec"]["matchResources"] = {"namespaceSelector": {"matchExpressions": [here]}}
+    return guardrails
 
 
 def furnish(cluster: Cluster, name: str) -> Site:
@@ -776,7 +783,11 @@ def furnish(cluster: Cluster, name: str) -> Site:
     for namespace in namespaces_of(bare):
         metadata = {"name": "everything", "namespace": namespace}
         cluster.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"fences": SUFFIX}}},
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": namespace, "labels": {"guardrails": SUFFIX}},
+            },
             {
                 "apiVersion": "rbac.authorization.k8s.io/v1",
                 "kind": "RoleBinding",
@@ -811,8 +822,8 @@ async def refusal(api: Api, site: Site, attempt: Attempt) -> str:
     return ""
 
 
-async def wait_until_in_force(cluster: Cluster, site: Site, fences: Sequence[Manifest]) -> None:
-    """Return when every fence refuses what it must: they are in force some time after they are made."""
+async def wait_until_in_force(cluster: Cluster, site: Site, guardrails: Sequence[Manifest]) -> None:
+    """Return when every guardrail refuses what it must: they are in force some time after they are made."""
     probes = {
         "marks": MARKS["a Pod that looks like ours"],
         "children": CHILDREN["a Secret without the label"],
@@ -822,7 +833,7 @@ async def wait_until_in_force(cluster: Cluster, site: Site, fences: Sequence[Man
         "exec": WITH_EVERYTHING["exec into a daemon"],
     }
     async with Api.connect(cluster.kubeconfig) as api:
-        for name in sorted({fence["metadata"]["name"] for fence in fences}):
+        for name in sorted({guardrail["metadata"]["name"] for guardrail in guardrails}):
             probe = probes[name.removeprefix(f"{site.name}-operator-")]
 
             async def in_force(name: str = name, probe: Attempt = probe) -> bool:
@@ -830,12 +841,12 @@ async def wait_until_in_force(cluster: Cluster, site: Site, fences: Sequence[Man
                 assert name in told, told or "it was let through"
                 return True
 
-            await wait_for(in_force, 30, f"the fence {name} is in force")
+            await wait_for(in_force, 30, f"the guardrail {name} is in force")
 
 
 @pytest.fixture(scope="module")
 def sites(cluster: Cluster, crds: list[str]) -> Iterator[dict[str, Site]]:
-    """Fences as they are by default, and with everything set that can be set."""
+    """Guardrails as they are by default, and with everything set that can be set."""
     runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": RUNTIME}, "handler": "none"}
     made: list[Manifest] = [runtime]
     cluster.apply(runtime)
@@ -843,10 +854,10 @@ def sites(cluster: Cluster, crds: list[str]) -> Iterator[dict[str, Site]]:
     try:
         for key, values in (("default", {}), ("all", EVERYTHING), ("no-node", SEPARATED)):
             sites[key] = site = furnish(cluster, f"{key}-{SUFFIX}")
-            fences = rendered(site, values)
-            made += fences
-            cluster.apply(*fences)
-            asyncio.run(wait_until_in_force(cluster, site, fences))
+            guardrails = rendered(site, values)
+            made += guardrails
+            cluster.apply(*guardrails)
+            asyncio.run(wait_until_in_force(cluster, site, guardrails))
         yield sites
     finally:
         text = yaml.safe_dump_all(made)
@@ -855,7 +866,7 @@ def sites(cluster: Cluster, crds: list[str]) -> Iterator[dict[str, Site]]:
             release = '--patch={"metadata":{"finalizers":null}}'
             for held in ("nesteddocker/build", f"pod/{GUARDED}"):
                 cluster.kubectl("-n", site.name, "patch", held, "--type=merge", release)
-        cluster.kubectl("delete", "namespace", f"--selector=fences={SUFFIX}", "--wait=false")
+        cluster.kubectl("delete", "namespace", f"--selector=guardrails={SUFFIX}", "--wait=false")
 
 
 async def look(api: Api, site: Site, attempt: Attempt) -> None:
@@ -908,7 +919,7 @@ async def test_whoever_is_no_operator_makes_what_pods_he_may(api: Api, sites: di
 
 
 async def test_exec_is_open_by_default(api: Api, sites: dict[str, Site]) -> None:
-    await look(api, sites["default"], Attempt("user", enters(DAEMON, "exec"), NOT_THE_FENCE))
+    await look(api, sites["default"], Attempt("user", enters(DAEMON, "exec"), NOT_THE_GUARDRAIL))
     await look(api, sites["default"], Attempt("user", patches("Pod", DAEMON, EPHEMERAL, "ephemeralcontainers")))
 
 

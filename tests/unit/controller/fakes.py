@@ -38,38 +38,38 @@ class FakeKube:
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         await self._turn()
-        place = self._place(manifest)
-        if place in self.objects:
-            raise KubeError(409, "AlreadyExists", f"{place} already exists")
-        return manifest if dry_run else self._store("create", place, manifest)
+        location = self._place(manifest)
+        if location in self.objects:
+            raise KubeError(409, "AlreadyExists", f"{location} already exists")
+        return manifest if dry_run else self._store("create", location, manifest)
 
     async def apply(self, manifest: Manifest) -> Manifest:
         await self._turn()
-        place = self._place(manifest)
-        return self._store("apply", place, self.objects.get(place, {}) | manifest)
+        location = self._place(manifest)
+        return self._store("apply", location, self.objects.get(location, {}) | manifest)
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
         return await self.apply(manifest)
 
     async def replace(self, manifest: Manifest) -> Manifest:
         await self._turn()
-        place = self._place(manifest)
-        existing = self.objects.get(place)
+        location = self._place(manifest)
+        existing = self.objects.get(location)
         wanted = manifest["metadata"].get("resourceVersion")
         if existing is None or existing["metadata"]["resourceVersion"] != wanted:
             raise KubeError(409, "Conflict", "the object has been modified")
-        return self._store("replace", place, manifest)
+        return self._store("replace", location, manifest)
 
     async def set_finalizers(self, manifest: Manifest) -> Manifest:
         await self._turn()
-        place, metadata = self._place(manifest), manifest["metadata"]
-        existing = self.objects.get(place)
+        location, metadata = self._place(manifest), manifest["metadata"]
+        existing = self.objects.get(location)
         if existing is None:
-            raise KubeError(404, "NotFound", f"{place} not found")
+            raise KubeError(404, "NotFound", f"{location} not found")
         if existing["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
             raise KubeError(409, "Conflict", "the object has been modified")
         changed = existing | {"metadata": existing["metadata"] | {"finalizers": metadata["finalizers"]}}
-        return self._store("finalize", place, changed)
+        return self._store("finalize", location, changed)
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         await self._turn()
@@ -81,8 +81,8 @@ class FakeKube:
         await self._turn()
         return [
             copy.deepcopy(obj)
-            for (each, place, _), obj in self.objects.items()
-            if each == kind and namespace in {None, place} and _has(obj, labels) and _is(obj, fields)
+            for (each, location, _), obj in self.objects.items()
+            if each == kind and namespace in {None, location} and _has(obj, labels) and _is(obj, fields)
         ]
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
@@ -97,12 +97,12 @@ class FakeKube:
         if self.failure is not None:
             raise self.failure
 
-    def _store(self, verb: str, place: tuple[str, str, str], manifest: Manifest) -> Manifest:
+    def _store(self, verb: str, location: tuple[str, str, str], manifest: Manifest) -> Manifest:
         stored = copy.deepcopy(manifest)
-        stored["metadata"] = {"uid": f"uid-{place[0]}-{place[2]}"} | stored["metadata"]
+        stored["metadata"] = {"uid": f"uid-{location[0]}-{location[2]}"} | stored["metadata"]
         stored["metadata"]["resourceVersion"] = str(next(self._versions))
-        self.objects[place] = stored
-        self.writes.append(f"{verb} {place[0]}/{place[2]}")
+        self.objects[location] = stored
+        self.writes.append(f"{verb} {location[0]}/{location[2]}")
         return copy.deepcopy(stored)
 
     @staticmethod

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from nested_docker.guard.daemon.reservations import Making
-from nested_docker.guard.errors import Refusal
-from nested_docker.guard.model import Room
+from nested_docker.guard.daemon.reservations import Reservations
+from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.model import Reservation
 from nested_docker.guard.ownership import Kind
 
-CONTAINER = Room(Kind.CONTAINER)
+CONTAINER = Reservation(Kind.CONTAINER)
 
 
 class Daemon:
@@ -20,24 +20,24 @@ class Daemon:
 
     def __init__(self, most: int) -> None:
         self.most, self.there, self.together, self.at_once = most, 0, 0, 0
-        self.making = Making()
+        self.reservations = Reservations()
 
-    async def check(self, others: Sequence[Room]) -> None:
+    async def check(self, others: Sequence[Reservation]) -> None:
         await asyncio.sleep(0)
         if self.there + len(others) >= self.most:
-            raise Refusal("limits.containers", "full")
+            raise GuardDenied("limits.containers", "full")
 
     async def make(self, *, fails: bool = False, seconds: float = 0.01) -> bool:
         """Whether there was room; what is made is in the list before the request is over."""
         try:
-            async with self.making.room(CONTAINER, self.check):
+            async with self.reservations.reservation(CONTAINER, self.check):
                 self.together += 1
                 self.at_once = max(self.at_once, self.together)
                 await asyncio.sleep(seconds)
                 self.there += not fails
                 await asyncio.sleep(0.01)
                 self.together -= 1
-        except Refusal:
+        except GuardDenied:
             return False
         return True
 
@@ -75,5 +75,5 @@ async def test_what_is_given_up_leaves_its_room() -> None:
 
 async def test_who_makes_nothing_is_not_counted() -> None:
     daemon = Daemon(0)
-    async with daemon.making.room(None, daemon.check):
+    async with daemon.reservations.reservation(None, daemon.check):
         assert not await daemon.make()

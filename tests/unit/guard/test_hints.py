@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.guard.asking import not_created, passes, refused, rules
+from tests.unit.guard.asking import denied_by, not_created, passes, rules
 
 from nested_docker.guard.hints import BUILDKIT, RYUK
 
 
 def test_buildx_is_told_wherever_its_builder_ends() -> None:
     pull = {"fromImage": "moby/buildkit", "tag": "buildx-stable-1"}
-    assert (refusal := refused("POST", "/images/create", **pull)).rule == "buildkit"
-    assert refusal.message == BUILDKIT
+    assert (denied := denied_by("POST", "/images/create", **pull)).rule == "buildkit"
+    assert denied.message == BUILDKIT
     assert passes("POST", "/images/create", by=rules(images={"pull": ["docker.io/**"]}), **pull)
-    refusal = not_created({"Privileged": True}, Image="moby/buildkit:buildx-stable-1")
-    assert refusal.rule == "HostConfig.Privileged"
-    assert BUILDKIT in refusal.message
+    denied = not_created({"Privileged": True}, Image="moby/buildkit:buildx-stable-1")
+    assert denied.rule == "HostConfig.Privileged"
+    assert BUILDKIT in denied.message
     assert BUILDKIT not in not_created({"Privileged": True}).message
     assert BUILDKIT not in not_created({"PidMode": "host"}, Image="moby/buildkit:buildx-stable-1").message
 
@@ -27,9 +27,9 @@ def test_an_image_that_is_none_lends_privileges_no_remedy(image: object) -> None
 
 def test_ryuk_is_told_wherever_it_ends() -> None:
     pull = {"fromImage": "testcontainers/ryuk", "tag": "0.8.1"}
-    refusal = refused("POST", "/images/create", **pull)
-    assert refusal.rule == "images.pull"
-    assert refusal.message.endswith(RYUK)
+    denied = denied_by("POST", "/images/create", **pull)
+    assert denied.rule == "images.pull"
+    assert denied.message.endswith(RYUK)
     assert passes("POST", "/images/create", by=rules(images={"pull": ["docker.io/**"]}), **pull)
 
 
@@ -42,12 +42,12 @@ def test_ryuk_is_told_wherever_it_ends() -> None:
     ],
 )
 def test_who_binds_the_daemons_socket_is_told_of_ryuk(host: dict[str, object]) -> None:
-    refusal = not_created(host)
-    assert refusal.rule == "containers.binds"
-    assert refusal.message.endswith(RYUK)
+    denied = not_created(host)
+    assert denied.rule == "containers.binds"
+    assert denied.message.endswith(RYUK)
 
 
 def test_who_binds_something_else_is_told_of_copies_and_volumes() -> None:
-    refusal = not_created({"Binds": ["/src:/src"]})
-    assert refusal.message.endswith("Copy files with docker cp, or use a named volume")
-    assert RYUK not in refusal.message
+    denied = not_created({"Binds": ["/src:/src"]})
+    assert denied.message.endswith("Copy files with docker cp, or use a named volume")
+    assert RYUK not in denied.message

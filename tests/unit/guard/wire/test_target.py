@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nested_docker.guard.errors import Refusal
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.wire.target import MAX_TARGET, canonical
 
 
@@ -50,14 +50,14 @@ def test_what_is_plain_passes(target: str, version: tuple[int, int] | None, path
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(target: str) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(GuardDenied) as denied:
         canonical(target.encode("latin-1"))
-    assert refusal.value.status in {400, 414}
+    assert denied.value.status in {400, 414}
 
 
 @pytest.mark.parametrize("target", ["/containers/\u00e9/json", "/containers/\uff0e\uff0e/json", "/\u212a/json"])
 def test_beyond_ascii_there_are_no_names(target: str) -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(GuardDenied):
         canonical(target.encode())
 
 
@@ -74,7 +74,7 @@ PIECES = st.sampled_from(
 def test_another_reader_finds_the_same_path(target: str) -> None:
     try:
         read = canonical(target.encode())
-    except Refusal:
+    except GuardDenied:
         return
     path = urlsplit(target).path
     assert posixpath.normpath(unquote(path)) == unquote(path) == unquote(unquote(path))

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID, created, not_created, passes, refused, rules
+from tests.unit.guard.asking import OPEN, UID, created, denied_by, not_created, passes, rules
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.model import Room, Usage
+from nested_docker.guard.model import Reservation, Usage
 from nested_docker.guard.ownership import UID_LABEL, Kind, Need, Reference
 
 WHAT_THE_CLI_SENDS: dict[str, Any] = {
@@ -96,13 +96,13 @@ WHAT_THE_CLI_SENDS: dict[str, Any] = {
 
 
 def test_what_the_cli_sends_passes_with_the_owners_label() -> None:
-    verdict = passes("POST", "/containers/create", WHAT_THE_CLI_SENDS)
-    assert verdict.body is not None
-    assert verdict.body["Labels"] == {UID_LABEL: UID}
-    assert "ContainerIDFile" not in verdict.body["HostConfig"]
-    assert "Privileged" not in verdict.body["HostConfig"]
-    assert verdict.references == (Reference(Kind.IMAGE, "busybox", Need.VISIBLE),)
-    assert verdict.room == Room(Kind.CONTAINER)
+    forward_plan = passes("POST", "/containers/create", WHAT_THE_CLI_SENDS)
+    assert forward_plan.body is not None
+    assert forward_plan.body["Labels"] == {UID_LABEL: UID}
+    assert "ContainerIDFile" not in forward_plan.body["HostConfig"]
+    assert "Privileged" not in forward_plan.body["HostConfig"]
+    assert forward_plan.references == (Reference(Kind.IMAGE, "busybox", Need.VISIBLE),)
+    assert forward_plan.reservation == Reservation(Kind.CONTAINER)
 
 
 def test_without_rules_there_is_next_to_nothing() -> None:
@@ -110,9 +110,9 @@ def test_without_rules_there_is_next_to_nothing() -> None:
     assert not_created(by=nothing).rule == "networks.bridge"
     assert created({"NetworkMode": "none"}, by=nothing).body
     for method, path in (("POST", "/build"), ("POST", "/networks/create"), ("POST", "/images/load")):
-        assert refused(method, path, by=nothing).status == 403
-    assert refused("POST", "/images/create", by=nothing, fromImage="busybox", tag="latest").rule == "images.pull"
-    assert refused("POST", "/images/x/tag", by=nothing, repo="localhost/x", tag="y").rule == "images.tags"
+        assert denied_by(method, path, by=nothing).status == 403
+    assert denied_by("POST", "/images/create", by=nothing, fromImage="busybox", tag="latest").rule == "images.pull"
+    assert denied_by("POST", "/images/x/tag", by=nothing, repo="localhost/x", tag="y").rule == "images.tags"
     assert not_created({"NetworkMode": "none", "PublishAllPorts": True}, by=nothing).rule == "containers.publish"
 
 
@@ -142,7 +142,7 @@ def test_no_container_can_be_taken_for_a_builds_step() -> None:
 
 
 def test_what_it_speaks_of_must_be_ones_own() -> None:
-    verdict = created(
+    forward_plan = created(
         {
             "Binds": ["cache:/cache:ro"],
             "Mounts": [
@@ -156,7 +156,7 @@ def test_what_it_speaks_of_must_be_ones_own() -> None:
         NetworkingConfig={"EndpointsConfig": {"mine": {"Aliases": ["web"]}}},
     )
     host = ("body", "HostConfig")
-    assert set(verdict.references) == {
+    assert set(forward_plan.references) == {
         Reference(Kind.IMAGE, "busybox", Need.VISIBLE),
         Reference(Kind.IMAGE, "tools", Need.VISIBLE),
         Reference(Kind.VOLUME, "cache", Need.MADE),
@@ -166,9 +166,9 @@ def test_what_it_speaks_of_must_be_ones_own() -> None:
         Reference(Kind.NETWORK, "mine", place=(*host, "NetworkMode")),
         Reference(Kind.NETWORK, "mine", place=("body", "NetworkingConfig", "EndpointsConfig", "mine"), renames=True),
     }
-    assert verdict.references[0].kind is Kind.IMAGE
-    assert verdict.body is not None
-    assert verdict.body["HostConfig"]["Mounts"][0]["VolumeOptions"]["Labels"] == {UID_LABEL: UID}
+    assert forward_plan.references[0].kind is Kind.IMAGE
+    assert forward_plan.body is not None
+    assert forward_plan.body["HostConfig"]["Mounts"][0]["VolumeOptions"]["Labels"] == {UID_LABEL: UID}
 
 
 ALLOWING = rules(
@@ -233,7 +233,7 @@ def test_what_names_no_limit_gets_the_maximum() -> None:
         "PidsLimit": 100,
         "CgroupParent": "/pods/x",
     }
-    assert created({}, by=LIMITED).room == Room(Kind.CONTAINER, Usage(2.0, 2**30, 100))
+    assert created({}, by=LIMITED).reservation == Reservation(Kind.CONTAINER, Usage(2.0, 2**30, 100))
 
 
 @pytest.mark.parametrize(
@@ -251,23 +251,25 @@ def test_what_names_no_limit_gets_the_maximum() -> None:
 )
 def test_what_asks_for_more_is_refused(host: dict[str, Any], rule: str) -> None:
     assert not_created(host, by=LIMITED).rule == f"limits.perContainer.{rule}"
-    assert refused("POST", "/containers/x1/update", host, by=LIMITED).status == 403
+    assert denied_by("POST", "/containers/x1/update", host, by=LIMITED).status == 403
 
 
 @pytest.mark.parametrize("body", [{"PidsLimit": 0}, {"CpuPeriod": 1000}, {"CpuQuota": 1}])
 def test_an_update_takes_no_limit_away(body: dict[str, Any]) -> None:
-    assert refused("POST", "/containers/x1/update", body, by=LIMITED).status == 403
+    assert denied_by("POST", "/containers/x1/update", body, by=LIMITED).status == 403
     assert passes("POST", "/containers/x1/update", body).body == body
 
 
 def test_an_update_within_the_limits_passes() -> None:
-    verdict = passes("POST", "/containers/x1/update", {"Memory": 2**20, "RestartPolicy": {"Name": "no"}}, by=LIMITED)
-    assert verdict.room == Room(Kind.CONTAINER, Usage(None, 2**20, None), "x1")
+    forward_plan = passes(
+        "POST", "/containers/x1/update", {"Memory": 2**20, "RestartPolicy": {"Name": "no"}}, by=LIMITED
+    )
+    assert forward_plan.reservation == Reservation(Kind.CONTAINER, Usage(None, 2**20, None), "x1")
 
 
 def test_a_container_is_deleted_with_its_nameless_volumes() -> None:
     assert passes("DELETE", "/containers/x1", v="0").query == {"v": ("1",)}
-    assert refused("DELETE", "/containers/x1", link="1").status == 403
+    assert denied_by("DELETE", "/containers/x1", link="1").status == 403
 
 
 @pytest.mark.parametrize(
@@ -281,7 +283,7 @@ def test_a_container_is_deleted_with_its_nameless_volumes() -> None:
     ],
 )
 def test_what_is_switched_off_is_refused_by_its_name(part: str, method: str, path: str) -> None:
-    assert refused(method, path, by=rules(containers={part: False})).rule == f"containers.{part}"
+    assert denied_by(method, path, by=rules(containers={part: False})).rule == f"containers.{part}"
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b" {} "])
@@ -292,9 +294,9 @@ def test_an_empty_body_where_none_belongs_is_none(body: bytes) -> None:
 def test_the_name_of_the_owner_is_kept_out_of_every_label() -> None:
     for labels in ({"nesteddocker.dev/uid": UID}, {"nesteddocker.dev/x": ""}, {"NESTEDDOCKER.DEV/uid": "x"}):
         assert not_created(Labels=labels).rule == "owner"
-        assert refused("POST", "/volumes/create", {"Labels": labels}).rule == "owner"
-        assert refused("POST", "/networks/create", {"Name": "net1", "Labels": labels}).rule == "owner"
-        assert refused("POST", "/build", labels=json.dumps(labels)).rule == "owner"
+        assert denied_by("POST", "/volumes/create", {"Labels": labels}).rule == "owner"
+        assert denied_by("POST", "/networks/create", {"Name": "net1", "Labels": labels}).rule == "owner"
+        assert denied_by("POST", "/build", labels=json.dumps(labels)).rule == "owner"
 
 
 def test_the_default_network_is_a_rules_matter() -> None:
@@ -303,5 +305,5 @@ def test_the_default_network_is_a_rules_matter() -> None:
         assert not_created(host, by=without).rule == "networks.bridge"
         assert created(host, by=OPEN).body
     assert created({"NetworkMode": "none"}, by=without).body
-    assert refused("POST", "/build", by=without).rule == "networks.bridge"
-    assert refused("POST", "/networks/bridge/connect", {"Container": "x1"}, by=without).rule == "networks.bridge"
+    assert denied_by("POST", "/build", by=without).rule == "networks.bridge"
+    assert denied_by("POST", "/networks/bridge/connect", {"Container": "x1"}, by=without).rule == "networks.bridge"

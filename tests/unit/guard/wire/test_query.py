@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nested_docker.guard.errors import Refusal
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.wire.query import encode, one, parse, truth
 
 KNOWN = frozenset({"a", "b", "t", "all"})
@@ -34,7 +34,7 @@ KNOWN = frozenset({"a", "b", "t", "all"})
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(text: str) -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(GuardDenied):
         parse(text, known=KNOWN)
 
 
@@ -65,7 +65,7 @@ def test_all_others_are_true(value: str) -> None:
 def test_another_reader_finds_the_same(text: str) -> None:
     try:
         read = parse(text, known=KNOWN)
-    except Refusal:
+    except GuardDenied:
         return
     pairs = [(key, value) for key, values in read.items() for value in values]
     assert sorted(pairs) == sorted(parse_qsl(text, keep_blank_values=True, strict_parsing=False))

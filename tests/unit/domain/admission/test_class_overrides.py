@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.domain.test_manifests import FULL_ENGINE, WORKLOAD
+from tests.unit.domain.manifests.test_pod import FULL_ENGINE, WORKLOAD
 from tests.unit.factory import DEFAULTS, HOME, OWNER, class_spec, observed
 
 from nested_docker.api.meta import Mode
@@ -26,9 +26,9 @@ def accepted(spec: dict[str, Any], class_fields: dict[str, Any]) -> Accepted:
     return verdict
 
 
-def oversteps(spec: dict[str, Any], **class_fields: Any) -> list[str]:
+def disallowed_overrides(spec: dict[str, Any], **class_fields: Any) -> list[str]:
     verdict = accepted(spec, class_fields)
-    return allowance.oversteps(verdict.effective, verdict.offered, owner=OWNER, defaults=DEFAULTS)
+    return allowance.disallowed_overrides(verdict.effective, verdict.class_spec, owner=OWNER, defaults=DEFAULTS)
 
 
 EVERYTHING = {
@@ -57,7 +57,7 @@ def test_every_field_of_the_api_stays_within(mode: Mode) -> None:
             "containers": [{"name": "logs", "env": [{"name": "A", "valueFrom": {"fieldRef": {}}}]}],
         },
     }
-    assert oversteps(EVERYTHING | {"mode": mode}, podTemplate=template, idleTimeoutSeconds=60) == []
+    assert disallowed_overrides(EVERYTHING | {"mode": mode}, podTemplate=template, idleTimeoutSeconds=60) == []
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_every_field_of_the_api_stays_within(mode: Mode) -> None:
     ],
 )
 def test_what_the_class_decides_stays_its_own(spec: dict[str, Any], template: dict[str, Any], field: str) -> None:
-    assert field in oversteps({"mode": "Dind"} | spec, podTemplate={"spec": template})
+    assert field in disallowed_overrides({"mode": "Dind"} | spec, podTemplate={"spec": template})
 
 
 def test_labels_and_annotations_of_the_class_stay() -> None:
     template = {"metadata": {"labels": {"team": "class"}, "annotations": {"note": "class"}}}
     spec = {"mode": "Dind", "scheduling": {"podLabels": {"team": "x"}, "podAnnotations": {"note": "x"}}}
-    assert oversteps(spec, podTemplate=template) == ["metadata.annotations.note", "metadata.labels.team"]
+    assert disallowed_overrides(spec, podTemplate=template) == ["metadata.annotations.note", "metadata.labels.team"]
 
 
 TAMPERED: list[tuple[str, Any]] = [
@@ -108,7 +108,7 @@ def test_a_field_that_nobody_has_thought_of_is_refused(field: str, value: Any, m
         return made
 
     monkeypatch.setattr(allowance, "pod", defective)
-    assert oversteps({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.{field}"]
+    assert disallowed_overrides({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.{field}"]
 
 
 CONTAINER_TAMPERED: list[tuple[str, Any, str]] = [
@@ -132,7 +132,7 @@ def test_nor_in_a_container(field: str, value: Any, told: str, monkeypatch: pyte
         return made
 
     monkeypatch.setattr(allowance, "pod", defective)
-    assert oversteps({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.containers[builder].{told}"]
+    assert disallowed_overrides({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.containers[builder].{told}"]
 
 
 KEYS = st.sampled_from(["pool", "zone", "team"])
@@ -205,7 +205,7 @@ TEMPLATES = st.fixed_dictionaries(
 @given(SPECS, TEMPLATES)
 def test_what_is_not_refused_keeps_every_word_of_the_class(spec: dict[str, Any], template: dict[str, Any]) -> None:
     verdict = accepted(copy.deepcopy(spec), {"podTemplate": copy.deepcopy(template)})
-    if allowance.oversteps(verdict.effective, verdict.offered, owner=OWNER, defaults=DEFAULTS):
+    if allowance.disallowed_overrides(verdict.effective, verdict.class_spec, owner=OWNER, defaults=DEFAULTS):
         return
     made = pod(PodContext(HOME, verdict.effective, DEFAULTS), MODES[verdict.effective.mode], "0123456789")
     said = template.get("spec", {})

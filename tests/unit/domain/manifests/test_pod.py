@@ -16,7 +16,7 @@ from nested_docker.domain import names, pki
 from nested_docker.domain.admission.acceptance import Accepted, accept
 from nested_docker.domain.manifests import secrets, storage
 from nested_docker.domain.manifests.network_policy import network_policy
-from nested_docker.domain.manifests.pod import laid_over, pod
+from nested_docker.domain.manifests.pod import overlay, pod
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
@@ -128,7 +128,7 @@ def test_only_the_relay_has_the_nodes_socket() -> None:
 def test_the_template_lies_beneath() -> None:
     own = {"a": {"x": 1}, "list": [{"name": "m", "v": 1}], "scalar": 1}
     template = {"a": {"x": 2, "y": 3}, "list": [{"name": "m", "v": 2}, {"name": "n"}], "scalar": 2, "more": 3}
-    assert laid_over(template, own) == {
+    assert overlay(template, own) == {
         "a": {"x": 1, "y": 3},
         "list": [{"name": "m", "v": 1}, {"name": "n"}],
         "scalar": 1,

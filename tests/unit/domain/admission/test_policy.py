@@ -12,24 +12,24 @@ from tests.unit.factory import policy_spec
 
 from nested_docker.api.meta import LabelSelector, Mode
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
-from nested_docker.domain.admission.grant_request import Request
-from nested_docker.domain.admission.policy import judge
+from nested_docker.domain.admission.grant_request import GrantRequest
+from nested_docker.domain.admission.policy import evaluate
 
 
-def request(**fields: object) -> Request:
+def request(**fields: object) -> GrantRequest:
     given_ = {"namespace": "team-a", "namespace_labels": {"ci": "true"}, "class_name": "standard", "mode": Mode.DIND}
-    return Request(**(given_ | fields))
+    return GrantRequest(**(given_ | fields))
 
 
 def test_without_policies_nobody_gets_anything() -> None:
-    decision = judge(request(), {})
+    decision = evaluate(request(), {})
     assert not decision.granted
     assert decision.message == (
         "no NestedDockerPolicy exists, so nobody may have a daemon here: a cluster admin creates a NestedDockerPolicy "
         "that grants mode Dind of class standard to namespace team-a"
     )
     elsewhere = {"p": policy_spec(namespaceSelector={"matchLabels": {"ci": "false"}})}
-    assert judge(request(), elsewhere).message.startswith("none of 1 NestedDockerPolicies selects namespace team-a")
+    assert evaluate(request(), elsewhere).message.startswith("none of 1 NestedDockerPolicies selects namespace team-a")
 
 
 def test_a_denial_names_field_policies_what_is_granted_here_and_the_remedy() -> None:
@@ -38,7 +38,7 @@ def test_a_denial_names_field_policies_what_is_granted_here_and_the_remedy() -> 
         "elsewhere": policy_spec(namespaceSelector={"matchLabels": {"ci": "false"}}),
         "others": policy_spec(allowedClasses=["gold"], workload={"allowed": False}),
     }
-    assert judge(request(), policies).message == (
+    assert evaluate(request(), policies).message == (
         "no NestedDockerPolicy grants mode Dind of class standard as asked for in namespace team-a. Policies looked "
         "at: others: spec.className is standard, and allowedClasses has only gold; sysbox: spec.mode is Dind, and "
         "allowedModes has only Sysbox and limits.cpu, summed up over the containers, must be set, since max.cpu is 2; "
@@ -50,7 +50,7 @@ def test_a_denial_names_field_policies_what_is_granted_here_and_the_remedy() -> 
 
 def test_a_denial_stays_short_however_many_policies_there_are() -> None:
     policies = {f"policy-{number}": policy_spec(allowedClasses=["gold"]) for number in range(500)}
-    message = judge(request(), policies).message
+    message = evaluate(request(), policies).message
     assert "495 more grant it neither" in message
     assert len(message) < 4096
 
@@ -83,7 +83,7 @@ FIELDS: list[tuple[dict[str, object], dict[str, object], str]] = [
 def test_every_field_of_a_policy_denies_by_name(
     wanted: dict[str, object], granted: dict[str, object], told: str
 ) -> None:
-    decision = judge(request(**wanted), {"p": policy_spec(**granted)})
+    decision = evaluate(request(**wanted), {"p": policy_spec(**granted)})
     assert not decision.granted
     assert told in decision.message
 
@@ -111,7 +111,7 @@ def test_what_is_within_every_term_is_granted() -> None:
         },
         max={"cpu": "2", "memory": "1Gi", "storage": "10", "lifetimeSeconds": 60},
     )
-    assert judge(wanted, {"p": terms}).granted
+    assert evaluate(wanted, {"p": terms}).granted
 
 
 def test_two_half_grants_are_no_grant() -> None:
@@ -119,7 +119,7 @@ def test_two_half_grants_are_no_grant() -> None:
         "mode": policy_spec(allowedClasses=["gold"]),
         "class": policy_spec(allowedModes=["Sysbox"]),
     }
-    assert not judge(request(), policies).granted
+    assert not evaluate(request(), policies).granted
 
 
 SELECTORS = st.sampled_from([{}, {"matchLabels": {"ci": "true"}}, {"matchLabels": {"ci": "no"}}])
@@ -152,18 +152,18 @@ REQUESTS = st.builds(
 
 @given(REQUESTS, st.dictionaries(st.sampled_from("abcd"), POLICIES), POLICIES)
 def test_another_policy_never_takes_a_grant_away(
-    wanted: Request, policies: dict[str, NestedDockerPolicySpec], more: NestedDockerPolicySpec
+    wanted: GrantRequest, policies: dict[str, NestedDockerPolicySpec], more: NestedDockerPolicySpec
 ) -> None:
-    assert judge(wanted, policies | {"z": more}).granted >= judge(wanted, policies).granted
+    assert evaluate(wanted, policies | {"z": more}).granted >= evaluate(wanted, policies).granted
 
 
 @given(REQUESTS, st.dictionaries(st.sampled_from("abcd"), POLICIES))
 def test_a_grant_is_one_policys_alone_and_order_does_not_matter(
-    wanted: Request, policies: dict[str, NestedDockerPolicySpec]
+    wanted: GrantRequest, policies: dict[str, NestedDockerPolicySpec]
 ) -> None:
-    together = judge(wanted, policies)
-    assert together.granted == any(judge(wanted, {name: policy}).granted for name, policy in policies.items())
-    assert judge(wanted, dict(reversed(policies.items()))) == together
+    together = evaluate(wanted, policies)
+    assert together.granted == any(evaluate(wanted, {name: policy}).granted for name, policy in policies.items())
+    assert evaluate(wanted, dict(reversed(policies.items()))) == together
 
 
 NARROWER: list[Callable[[NestedDockerPolicySpec], dict[str, object]]] = [
@@ -180,10 +180,10 @@ NARROWER: list[Callable[[NestedDockerPolicySpec], dict[str, object]]] = [
 
 @given(REQUESTS, POLICIES, st.sampled_from(NARROWER))
 def test_narrowing_never_adds(
-    wanted: Request, policy: NestedDockerPolicySpec, narrow: Callable[[NestedDockerPolicySpec], dict[str, object]]
+    wanted: GrantRequest, policy: NestedDockerPolicySpec, narrow: Callable[[NestedDockerPolicySpec], dict[str, object]]
 ) -> None:
     narrower = policy.model_copy(update=narrow(policy))
-    assert judge(wanted, {"p": policy}).granted >= judge(wanted, {"p": narrower}).granted
+    assert evaluate(wanted, {"p": policy}).granted >= evaluate(wanted, {"p": narrower}).granted
 
 
 def test_selectors_match_as_kubernetes_does() -> None:

@@ -16,7 +16,7 @@ from nested_docker.api.meta import Status
 from nested_docker.domain import names
 from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
 from nested_docker.domain.objects import Identity
-from nested_docker.domain.observed import Refusal
+from nested_docker.domain.observed import ApiRejection
 from nested_docker.domain.planning.child_diff import Create
 from nested_docker.domain.planning.plan import plan
 from nested_docker.domain.status.reasons import Reason, Type
@@ -59,13 +59,13 @@ class TestCreation:
     def test_a_settled_one_is_left_alone(self) -> None:
         world = settled()
         planned = world.plan()
-        assert (planned.stages, planned.status, planned.dial) == ((), None, None)
+        assert (planned.stages, planned.status, planned.probe) == ((), None, None)
 
     def test_a_restarted_operator_writes_nothing(self) -> None:
         world = settled()
-        world.contact = None
+        world.probe_result = None
         planned = world.plan()
-        assert (planned.stages, planned.status, planned.dial) == ((), None, None)
+        assert (planned.stages, planned.status, planned.probe) == ((), None, None)
 
     @pytest.mark.parametrize("mode", ["Dind", "HostSocket", "Sysbox"])
     @pytest.mark.parametrize("writes", range(8))
@@ -74,7 +74,7 @@ class TestCreation:
         world.writes_left = writes
         with pytest.raises(Crashed):
             world.settle()
-        world.writes_left, world.contact = None, None
+        world.writes_left, world.probe_result = None, None
         world.settle()
         whole = settled({"mode": mode})
         assert len(world.kinds()) == len(whole.kinds()) == 6
@@ -95,7 +95,7 @@ class TestAcceptance:
         world = settled(policies={})
         assert world.children == {}
         status, reason, message = ready(world)
-        assert (status, reason) == ("False", "NoPolicy")
+        assert (status, reason) == ("False", "NotGranted")
         assert "a cluster admin creates a NestedDockerPolicy" in message
         assert world.status.condition(Type.STALLED).status == Status.TRUE
 
@@ -223,7 +223,7 @@ class TestLoss:
     def test_a_lost_node_withdraws_the_secret_until_it_is_back(self) -> None:
         world = settled()
         world.base = observed(cluster=ClusterFacts(nodes={"node-1": NodeFacts(ready=False)}))
-        world.contact = None
+        world.probe_result = None
         world.step()
         assert ready(world)[1] == "PodLost"
         assert world.secret("build-docker") is None
@@ -329,10 +329,12 @@ class TestOwnership:
 
     def test_a_refusal_is_told_and_nothing_half_made_stays(self) -> None:
         world = settled()
-        refused = observed(
-            children=world.children, status=world.status, refusal=Refusal(Reason.REFUSED_BY_API, "exceeded quota")
+        rejected_write = observed(
+            children=world.children,
+            status=world.status,
+            api_rejection=ApiRejection(Reason.API_REJECTED, "exceeded quota"),
         )
-        planned = plan(refused, NOW, DEFAULTS)
+        planned = plan(rejected_write, NOW, DEFAULTS)
         assert planned.status.condition(Type.READY).message == "exceeded quota"
         assert {_kind(action).split()[0] for stage in planned.stages for action in stage} == {
             "Pod",
@@ -444,7 +446,7 @@ def _disturb(world: World, step: str, writes: int) -> None:
     elif step == "edit keys" and keys:
         keys["dataDigests"]["ca.pem"] = "x"
     elif step == "restart":
-        world.contact = None
+        world.probe_result = None
     elif step == "crash":
         _crash(world, writes)
 
@@ -453,7 +455,7 @@ def _crash(world: World, writes: int) -> None:
     world.writes_left = writes
     with contextlib.suppress(Crashed):
         world.settle()
-    world.writes_left = world.contact = None
+    world.writes_left = world.probe_result = None
 
 
 def _kind(action: Any) -> str:

@@ -7,14 +7,14 @@ import logging
 from pathlib import Path
 
 import pytest
-from tests.unit.guard.asking import OPEN, decide, refused, rules
+from tests.unit.guard.asking import OPEN, decide, denied_by, rules
 from typer.testing import CliRunner
 
 from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.cli.app import app
 from nested_docker.guard import audit
-from nested_docker.guard.errors import Absent, Refusal
+from nested_docker.guard.errors import Absent, GuardDenied
 from nested_docker.guard.ownership import UID_LABEL, Kind
 from nested_docker.guard.proxy import Guard
 from nested_docker.guard.rules_flag import in_pod, load
@@ -39,10 +39,13 @@ def test_other_modes_pass_on_what_rules_forbid_and_label_it(enforcement: Enforce
     decision = decide("POST", "/containers/create", PRIVILEGED, by=lenient)
     assert decision.waived is not None
     assert decision.waived.rule == "HostConfig.Privileged"
-    assert decision.verdict.body == {**PRIVILEGED, "Labels": {UID_LABEL: decision.verdict.body["Labels"][UID_LABEL]}}  # type: ignore[index]
+    assert decision.forward_plan.body == {
+        **PRIVILEGED,
+        "Labels": {UID_LABEL: decision.forward_plan.body["Labels"][UID_LABEL]},
+    }  # type: ignore[index]
     (reference,) = decide(
         "POST", "/containers/x1/exec", {"Cmd": ["id"], "Privileged": True}, by=lenient
-    ).verdict.references
+    ).forward_plan.references
     assert (reference.kind, reference.name) == (Kind.CONTAINER, "x1")
     assert decide("POST", "/containers/create", {"Image": "busybox"}, by=lenient).waived is None
 
@@ -62,7 +65,7 @@ def test_other_modes_pass_on_what_rules_forbid_and_label_it(enforcement: Enforce
     ],
 )
 def test_some_things_pass_in_no_mode(method: str, path: str, body: object) -> None:
-    assert refused(method, path, body, by=OPEN.model_copy(update={"enforcement": Enforcement.AUDIT}))
+    assert denied_by(method, path, body, by=OPEN.model_copy(update={"enforcement": Enforcement.AUDIT}))
 
 
 @pytest.mark.parametrize("uid", ["", "a b", "a=b", "x\n", "é", '"', "-"])
@@ -72,15 +75,15 @@ def test_an_owner_without_a_uid_is_none(uid: str) -> None:
 
 
 def test_errors_have_dockers_shape() -> None:
-    body = json.loads(Refusal("build.allowed", 'images "may" not be built').body())
+    body = json.loads(GuardDenied("build.allowed", 'images "may" not be built').body())
     assert body == {"message": 'refused by the guard: images "may" not be built (rule: build.allowed)'}
     assert json.loads(Absent("No such container: x").body()) == {"message": "No such container: x"}
 
 
 def test_an_audit_line_is_one_line_of_printable_ascii(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    audit.refused("GET", "/a\r\nforged\x1b[0m\u2028", Refusal("x", "y\nz"))
-    audit.allowed("POST", "/b" * 1000, ("id\n",), None)
+    audit.log_denied("GET", "/a\r\nforged\x1b[0m\u2028", GuardDenied("x", "y\nz"))
+    audit.log_waived("POST", "/b" * 1000, ("id\n",), None)
     first, second = caplog.records
     assert first.path == "/a\\r\\nforged\\x1b[0m\\u2028"  # type: ignore[attr-defined]
     assert first.reason == "y\\nz"  # type: ignore[attr-defined]
@@ -123,8 +126,8 @@ def test_a_check_of_nothing_judges_nothing(arguments: list[str]) -> None:
     ],
 )
 def test_half_a_guard_is_none(options: list[str], tmp_path: Path) -> None:
-    places = [f"--upstream={tmp_path}/up", f"--listen-unix={tmp_path}/down", f"--certificates={tmp_path}"]
-    ran = CliRunner().invoke(app, ["relay", *places, *options])
+    locations = [f"--upstream={tmp_path}/up", f"--listen-unix={tmp_path}/down", f"--certificates={tmp_path}"]
+    ran = CliRunner().invoke(app, ["relay", *locations, *options])
     assert ran.exit_code == 1
     assert ran.output.startswith("nested-docker relay: ")
     assert not (tmp_path / "down").exists()

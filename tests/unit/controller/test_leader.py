@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.unit.engine.fakes import FakeClock, FakeKube
+from tests.unit.controller.fakes import FakeClock, FakeKube
 
 from nested_docker.controller.leader import Leader, NotLeader
 from nested_docker.controller.lease_fence import Fenced
@@ -67,12 +67,12 @@ async def test_release_lets_the_next_one_lead_at_once(kube: FakeKube, clock: Fak
 async def test_a_silent_leader_is_replaced_after_the_whole_lease(kube: FakeKube, clock: FakeClock) -> None:
     dead = leader(kube, clock, "dead")
     assert await dead._try()
-    heir = leader(kube, clock, "heir")
-    assert not await heir._try()
+    successor = leader(kube, clock, "heir")
+    assert not await successor._try()
     clock.seconds = 0.9
-    assert not await heir._try()
+    assert not await successor._try()
     clock.seconds = 1.0
-    assert await heir._try()
+    assert await successor._try()
 
 
 async def test_validity_ends_before_anyone_else_may_start(kube: FakeKube, clock: FakeClock) -> None:
