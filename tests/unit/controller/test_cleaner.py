@@ -14,6 +14,7 @@ from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.controller.cleaner import Cleaner
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.reconciler import Reconciler
+from nested_docker.controller.session import Sessions
 from nested_docker.domain import names
 from nested_docker.domain.planning.node_cleanup import RETRY
 from nested_docker.domain.ports import KubeError
@@ -371,6 +372,7 @@ def reconciler(kube: Cluster, diary: Diary, clock: FakeClock) -> Reconciler:
         recorder=diary,
         clock=clock,
         defaults=DEFAULTS,
+        sessions=Sessions(),
     )
 
 
