@@ -161,7 +161,7 @@ async def test_a_build_fails(world: World) -> None:
     await world.ready()
     pod = await world.pod()
     await pod.finish(3)
-    assert "container main ended with exit code 3; see kubectl logs build-" in await world.settles("WorkloadFailed")
+    assert "container main exited with code 3; see kubectl logs build-" in await world.settles("WorkloadFailed")
     await world.until_condition({"status": "True", "reason": "WorkloadFailed"}, "Failed")
     assert (await types(world))["Stalled"] == "True"
     assert (await world.status())["results"] == [{"name": "main", "exitCode": 3}]
