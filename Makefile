@@ -51,7 +51,7 @@ lint: $(VENV)/installed ## Lint sources, spelling and YAML.
 .PHONY: types
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
-	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py
+	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py
 
 .PHONY: imports
 imports: $(VENV)/installed ## Check the layers.
