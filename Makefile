@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CLUSTER := hack/cluster/cluster
+CLUSTER_TOOL := hack/cluster/cluster
 SOURCES := operator tests hack bench
 
 .PHONY: help
@@ -26,7 +26,7 @@ test: verify cluster image ## Pass every test: unit, contract, integration, char
 
 .PHONY: down
 down: ## Remove what `make demo` and the tests have started.
-	$(CLUSTER) down --all
+	$(CLUSTER_TOOL) down --all
 
 # --- quick checks -----------------------------------------------------------------------------------
 
@@ -73,7 +73,7 @@ generate: $(VENV)/installed ## Write the generated files: CRDs, API reference, c
 
 .PHONY: cluster
 cluster: ## Build what the embedded cluster needs (minutes the first time, a second afterwards).
-	$(CLUSTER) build
+	$(CLUSTER_TOOL) build
 
 .PHONY: image
 image: $(VENV)/installed ## Build the operator's image, in the embedded cluster or with BUILDER=docker.
