@@ -43,15 +43,17 @@ format-check: $(VENV)/installed
 	$(BIN)/ruff format --check --quiet $(SOURCES)
 
 .PHONY: lint
-lint: $(VENV)/installed ## Lint sources, spelling and YAML.
+lint: $(VENV)/installed ## Lint sources, spelling, YAML and workflows.
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/codespell
 	$(BIN)/yamllint --strict .
+	$(BIN)/python hack/lint_workflows.py
 
 .PHONY: types
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
-	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py
+	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
+		hack/lint_workflows.py
 
 .PHONY: imports
 imports: $(VENV)/installed ## Check the layers.
