@@ -53,7 +53,7 @@ lint: $(VENV)/installed ## Lint sources, spelling, YAML and workflows.
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
 	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
-		hack/lint_workflows.py
+		hack/lint_workflows.py hack/release_notes.py
 
 .PHONY: imports
 imports: $(VENV)/installed ## Check the layers.
