@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CLUSTER := hack/cluster/cluster
+CLUSTER_TOOL := hack/cluster/cluster
 SOURCES := operator tests hack bench
 
 .PHONY: help
@@ -26,7 +26,7 @@ test: verify cluster image ## Pass every test: unit, contract, integration, char
 
 .PHONY: down
 down: ## Remove what `make demo` and the tests have started.
-	$(CLUSTER) down --all
+	$(CLUSTER_TOOL) down --all
 
 # --- quick checks -----------------------------------------------------------------------------------
 
@@ -43,15 +43,17 @@ format-check: $(VENV)/installed
 	$(BIN)/ruff format --check --quiet $(SOURCES)
 
 .PHONY: lint
-lint: $(VENV)/installed ## Lint sources, spelling and YAML.
+lint: $(VENV)/installed ## Lint sources, spelling, YAML and workflows.
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/codespell
 	$(BIN)/yamllint --strict .
+	$(BIN)/python hack/lint_workflows.py
 
 .PHONY: types
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
-	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py
+	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
+		hack/lint_workflows.py hack/release_notes.py
 
 .PHONY: imports
 imports: $(VENV)/installed ## Check the layers.
@@ -73,7 +75,7 @@ generate: $(VENV)/installed ## Write the generated files: CRDs, API reference, c
 
 .PHONY: cluster
 cluster: ## Build what the embedded cluster needs (minutes the first time, a second afterwards).
-	$(CLUSTER) build
+	$(CLUSTER_TOOL) build
 
 .PHONY: image
 image: $(VENV)/installed ## Build the operator's image, in the embedded cluster or with BUILDER=docker.
