@@ -31,7 +31,7 @@ down: ## Remove what `make demo` and the tests have started.
 # --- quick checks -----------------------------------------------------------------------------------
 
 .PHONY: verify
-verify: format-check lint types imports generated unit ## All quick checks; run it before each commit.
+verify: format-check lint types imports names generated unit ## All quick checks; run it before each commit.
 
 .PHONY: format
 format: $(VENV)/installed ## Format the sources.
@@ -43,9 +43,10 @@ format-check: $(VENV)/installed
 	$(BIN)/ruff format --check --quiet $(SOURCES)
 
 .PHONY: lint
-lint: $(VENV)/installed ## Lint sources, spelling, YAML and workflows.
+lint: $(VENV)/installed ## Lint sources, spelling, words, YAML and workflows.
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/codespell
+	$(BIN)/python hack/check_words.py
 	$(BIN)/yamllint --strict .
 	$(BIN)/python hack/lint_workflows.py
 
@@ -53,11 +54,15 @@ lint: $(VENV)/installed ## Lint sources, spelling, YAML and workflows.
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
 	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
-		hack/lint_workflows.py hack/release_notes.py
+		hack/lint_workflows.py hack/release_notes.py hack/check_names.py hack/check_words.py
 
 .PHONY: imports
 imports: $(VENV)/installed ## Check the layers.
 	$(BIN)/lint-imports --no-cache
+
+.PHONY: names
+names: $(VENV)/installed ## Check that a public name means one thing.
+	$(BIN)/python hack/check_names.py
 
 .PHONY: unit
 unit: $(VENV)/installed ## Run the unit tests.

@@ -157,7 +157,7 @@ class Demo:
         return set(self._kubectl(*through, "ps", "-q", "--no-trunc").split())
 
     def _client(self, name: str) -> dict[str, Any]:
-        """The example's client, for this NestedDocker, and waiting to be told what to do."""
+        """The example's client, for this NestedDocker; it waits for commands."""
         text = (ROOT / "examples/client-pod.yaml").read_text()
         pod: dict[str, Any] = next(doc for doc in yaml.safe_load_all(text) if doc["kind"] == "Pod")
         container, spec = pod["spec"]["containers"][0], pod["spec"]
