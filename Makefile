@@ -25,8 +25,8 @@ test: verify cluster image ## Pass every test: unit, contract, integration, char
 	$(BIN)/pytest tests/contract tests/integration tests/chart tests/guard tests/e2e
 
 .PHONY: down
-down: ## Remove what `make demo` and the tests have started.
-	$(CLUSTER_TOOL) down --all
+down: ## End the clusters that `make demo` and the tests started; other clusters stay.
+	$(PYTHON) hack/demo/down.py
 
 # --- quick checks -----------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ case $builder in
         ;;
     cluster)
         trap 'hack/cluster/cluster down --name $cluster' EXIT
-        hack/cluster/cluster up --name $cluster >/dev/null
+        hack/cluster/cluster up --name $cluster --owner make >/dev/null
         hack/cluster/cluster image build --name $cluster --tag "$tag" --build-arg "VERSION=$version" . >&2
         echo "$wanted" >"$stamp"
         echo "$archive"

@@ -13,6 +13,11 @@ ROOT = Path(__file__).parents[2]
 TOOL = str(ROOT / "hack/cluster/cluster")
 HOME = Path(os.environ.get("NESTED_DOCKER_CLUSTER_HOME", Path.home() / ".cache/nested-docker/cluster"))
 NAME = "demo"
+OWNER = "make"
+"""Owner of the embedded clusters that the demo and the tests start: `make down` ends those of this owner."""
+
+KIND_NAME = f"nested-docker-{NAME}"
+KIND_KUBECONFIG = ROOT / "build/kind.kubeconfig"
 IMAGE = "nested-docker-operator:dev"
 
 
@@ -55,6 +60,18 @@ def provide() -> Cluster:
     return providers[wanted]()
 
 
+def end() -> None:
+    """End the clusters that the demo and the tests have started, embedded and kind; others stay.
+
+    Raises:
+        SystemExit: a cluster could not be ended.
+    """
+    if (HOME / "clusters").is_dir():
+        _run(TOOL, "down", "--owner", OWNER)
+    if shutil.which("kind") and _kind_is_up():
+        _run("kind", "delete", "cluster", "--name", KIND_NAME, "--kubeconfig", str(KIND_KUBECONFIG))
+
+
 def _kind_can_be_had() -> bool:
     tools = all(shutil.which(tool) for tool in ("docker", "kind", "kubectl", "helm"))
     return tools and _quietly("docker", "info") and _quietly("docker", "pull", "--quiet", "busybox:1.37")
@@ -68,20 +85,24 @@ def _quietly(*command: str) -> bool:
 
 
 def _kind() -> Cluster:
-    name = f"nested-docker-{NAME}"
-    kubeconfig = ROOT / "build" / "kind.kubeconfig"
-    kubeconfig.parent.mkdir(exist_ok=True)
-    if name not in _run("kind", "get", "clusters").split():
-        _run("kind", "create", "cluster", "--name", name, "--config", str(ROOT / "kind-config.yaml"))
-    _run("kind", "export", "kubeconfig", "--name", name, "--kubeconfig", str(kubeconfig))
+    KIND_KUBECONFIG.parent.mkdir(exist_ok=True)
+    if not _kind_is_up():
+        _run("kind", "create", "cluster", "--name", KIND_NAME, "--config", str(ROOT / "kind-config.yaml"))
+    _run("kind", "export", "kubeconfig", "--name", KIND_NAME, "--kubeconfig", str(KIND_KUBECONFIG))
     _run(str(ROOT / "hack/image.sh"), IMAGE, env={**os.environ, "BUILDER": "docker"})
-    _run("kind", "load", "docker-image", IMAGE, "--name", name)
+    _run("kind", "load", "docker-image", IMAGE, "--name", KIND_NAME)
     gid = Path("/var/run/docker.sock").stat().st_gid
-    return Cluster("kind", "kubectl", "helm", str(kubeconfig), ("docker",), gid)
+    return Cluster("kind", "kubectl", "helm", str(KIND_KUBECONFIG), ("docker",), gid)
+
+
+def _kind_is_up() -> bool:
+    """Whether the demo's kind cluster exists; without Docker it cannot."""
+    listed = subprocess.run(["kind", "get", "clusters"], capture_output=True, text=True, check=False)
+    return listed.returncode == 0 and KIND_NAME in listed.stdout.split()
 
 
 def _embedded() -> Cluster:
-    kubeconfig = _run(TOOL, "up", "--name", NAME, "--docker").strip()
+    kubeconfig = _run(TOOL, "up", "--name", NAME, "--docker", "--owner", OWNER).strip()
     archive = _run(str(ROOT / "hack/image.sh"), IMAGE).split()[-1]
     _run(TOOL, "load", "--name", NAME, archive)
     inside = (TOOL, "exec", "--name", NAME, "--")
