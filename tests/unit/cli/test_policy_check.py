@@ -22,7 +22,7 @@ from tests.unit.cli.objects import (
 )
 
 from nested_docker.api.meta import Enforcement
-from nested_docker.cli.policy_check import check
+from nested_docker.cli.policy_check import check_manifests
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.observer import Observer
 from nested_docker.domain.admission.acceptance import NotAccepted, accept
@@ -182,7 +182,7 @@ def test_a_namespace_that_nobody_knows_is_told_of_once(run: Run, write: Write) -
     result = run("check", write("all.yaml", class_(), policy(), nested_docker("a"), nested_docker("b")))
     assert result.exit_code == 1
     assert result.stderr == (
-        "note: no file defines namespace team-a, so it counts as one without labels; --namespace-labels gives it some\n"
+        "note: no file defines namespace team-a, so it is evaluated without labels; set them with --namespace-labels\n"
     )
 
 
@@ -266,16 +266,17 @@ def test_a_level_that_there_is_not_is_2(run: Run, write: Write) -> None:
     result = run("check", file)
     assert result.exit_code == 2
     assert result.stderr == (
-        'all.yaml: document 1: metadata.labels.nesteddocker.dev/enforcement: there is no such level (value: "warn"); '
-        "did you mean Warn?\n1 problem: nothing was judged\n"
+        "all.yaml: document 1: metadata.labels.nesteddocker.dev/enforcement: unknown enforcement level "
+        '(value: "warn"); did you mean Warn?\n'
+        "1 problem: nothing was evaluated\n"
     )
     given = run("check", file, "--namespace-labels", "nesteddocker.dev/enforcement=off")
-    assert "--namespace-labels: nesteddocker.dev/enforcement: there is no such level" in given.stderr
+    assert "--namespace-labels: nesteddocker.dev/enforcement: unknown enforcement level" in given.stderr
 
 
 def test_the_option_has_the_operator_s_levels() -> None:
-    assert set(get_args(get_type_hints(check)["enforcement"])) == set(Enforcement)
-    assert signature(check).parameters["enforcement"].default == OperatorDefaults().enforcement
+    assert set(get_args(get_type_hints(check_manifests)["enforcement"])) == set(Enforcement)
+    assert signature(check_manifests).parameters["enforcement"].default == OperatorDefaults().enforcement
 
 
 # --- what is there already ------------------------------------------------------------------------------
@@ -327,8 +328,8 @@ def test_what_has_ended_is_passed_over(run: Run, write: Write) -> None:
     result = run("check", write("all.yaml", *GOVERNING, finished, leaving, nested_docker("third")))
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "1 granted, 0 denied")
     assert result.stderr.splitlines() == [
-        "note: all.yaml: document 4: passed over: NestedDocker build has finished",
-        "note: all.yaml: document 5: passed over: NestedDocker leaving is being deleted",
+        "note: all.yaml: document 4: skipped: NestedDocker build has finished",
+        "note: all.yaml: document 5: skipped: NestedDocker leaving is being deleted",
     ]
 
 
@@ -358,8 +359,8 @@ def test_directories_with_all_below_and_lists(run: Run, write: Write) -> None:
         "b": "all/typed.yaml",
     }
     assert result.stderr.splitlines() == [
-        "note: all/chart/values.yaml: document 1: passed over: it is not a Kubernetes object",
-        "note: all/others.yaml: document 3: passed over: it is not a Kubernetes object",
+        "note: all/chart/values.yaml: document 1: skipped: not a Kubernetes object",
+        "note: all/others.yaml: document 3: skipped: not a Kubernetes object",
     ]
 
 
@@ -398,16 +399,16 @@ def test_wrong_input_judges_nothing_and_tells_everything_at_once(run: Run, write
     )
     assert (result.exit_code, result.stdout) == (2, "")
     missing, broken, *others = result.stderr.splitlines()
-    assert missing == "missing.yaml: there is no such file or directory"
+    assert missing == "missing.yaml: no such file or directory"
     assert broken.startswith("broken.yaml: document 2: line 9, column 1: ")
     assert others == [
         "class.yaml: document 1: spec.modes[0]: Input should be 'Dind', 'HostSocket' or 'Sysbox' (value: \"dind\"); "
         "did you mean Dind?",
         'policy.yaml: document 2: spec.allowedClass: unknown field (value: ["standard"]); did you mean allowedClasses?',
         "policy.yaml: document 2: spec.hostSocket.allowraw: unknown field (value: true); did you mean allowRaw?",
-        "request.yaml: document 2: metadata.name: NestedDocker again is there twice, first in request.yaml: document "
-        "1: leave one out",
-        "6 problems: nothing was judged",
+        "request.yaml: document 2: metadata.name: duplicate NestedDocker again, first defined in request.yaml: "
+        "document 1: remove one",
+        "6 problems: nothing was evaluated",
     ]
 
 
@@ -427,21 +428,21 @@ WRONG: dict[str, tuple[Object, str]] = {
     ),
     "version": (
         nested_docker() | {"apiVersion": "nesteddocker.dev/v1"},
-        'apiVersion: NestedDocker is of another version (value: "nesteddocker.dev/v1"): write nesteddocker.dev/v1a',
+        'apiVersion: unsupported version of NestedDocker (value: "nesteddocker.dev/v1"): use nesteddocker.dev/v1a',
     ),
     "group": (
         policy() | {"apiVersion": "nested-docker.dev/v1alpha1"},
-        "apiVersion: NestedDockerPolicy is of another version",
+        "apiVersion: unsupported version of NestedDockerPolicy",
     ),
     "no apiVersion": (
         without(policy(), "apiVersion"),
-        "it is not a Kubernetes object: apiVersion must be there, as text",
+        "not a Kubernetes object: apiVersion is a required string",
     ),
-    "neither": ({"a": 1}, "it is not a Kubernetes object: apiVersion and kind must be there, as text"),
-    "no name": (without(nested_docker(), "metadata", "name"), "metadata.name: it must be there, and is not"),
-    "no metadata": (without(policy(), "metadata"), "metadata.name: it must be there, and is not"),
-    "no spec": (without(nested_docker(), "spec"), "spec: it must be there, and is not"),
-    "null spec": (nested_docker() | {"spec": None}, "spec: it is null: give a value, or leave it out"),
+    "neither": ({"a": 1}, "not a Kubernetes object: apiVersion and kind are required strings"),
+    "no name": (without(nested_docker(), "metadata", "name"), "metadata.name: required field is missing"),
+    "no metadata": (without(policy(), "metadata"), "metadata.name: required field is missing"),
+    "no spec": (without(nested_docker(), "spec"), "spec: required field is missing"),
+    "null spec": (nested_docker() | {"spec": None}, "spec: null is not allowed: set a value, or remove the field"),
     "field beside spec": (nested_docker() | {"mode": "Dind"}, 'mode: unknown field (value: "Dind"); '),
     "status of a policy": (policy() | {"status": {}}, "status: unknown field"),
     "metadata": (
@@ -454,7 +455,7 @@ WRONG: dict[str, tuple[Object, str]] = {
     ),
     "item": (
         {"apiVersion": "v1", "kind": "List", "items": ["a", nested_docker(mod="Dind")]},
-        'items[0]: it is not a Kubernetes object (value: "a")',
+        'items[0]: not a Kubernetes object (value: "a")',
     ),
     "field of an item": (
         {"apiVersion": "v1", "kind": "List", "items": [nested_docker(), nested_docker("b", mod="Dind")]},
@@ -485,12 +486,12 @@ def test_metadata_and_spec_are_told_of_together(run: Run, write: Write) -> None:
 def test_nothing_to_judge_is_2(run: Run, write: Write) -> None:
     result = run("check", write("a.yaml", class_()), write("b.yaml", policy()))
     assert result.exit_code == 2
-    assert result.stderr == "a.yaml b.yaml: there is no NestedDocker to judge\n1 problem: nothing was judged\n"
+    assert result.stderr == "a.yaml b.yaml: no NestedDocker to evaluate\n1 problem: nothing was evaluated\n"
 
 
 def test_a_directory_without_manifests_is_2(run: Run, write: Write) -> None:
     write("empty/notes.txt", "")
-    assert "empty: the directory holds no .json, .yaml, .yml file" in run("check", "empty").stderr
+    assert "empty: the directory contains no .json, .yaml, .yml file" in run("check", "empty").stderr
 
 
 def test_wrong_usage_is_2(run: Run) -> None:

@@ -11,8 +11,8 @@ from tests.contract import test_governing_kinds, test_nested_docker
 from nested_docker.api import crd
 from nested_docker.api.meta import KubeModel
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
-from nested_docker.cli.findings import Findings, Place
-from nested_docker.cli.strict import parse
+from nested_docker.cli.findings import Findings, Position
+from nested_docker.cli.strict import parse_model
 
 ACCEPTED = {
     NestedDockerSpec: test_nested_docker.ACCEPTED,
@@ -30,7 +30,7 @@ def problems(model: type[KubeModel], spec: dict[str, Any]) -> list[str]:
     findings = Findings()
     if model is NestedDockerPolicySpec:
         spec = test_governing_kinds.GRANT | spec
-    parse(model, spec, Place("file"), findings, path="spec")
+    parse_model(model, spec, Position("file"), findings, path="spec")
     return findings.problems
 
 
