@@ -155,7 +155,7 @@ def test_nobody_marks_a_pod_as_a_daemon(cluster: Cluster) -> None:
     run = (*JANE, "-n", CI, "run", "other", "--image=busybox", "--dry-run=server")
     assert refusal(cluster.kubectl, *run) == ""
     told = refusal(cluster.kubectl, *run, "--labels=nesteddocker.dev/role=daemon")
-    assert f"marks that only system:serviceaccount:{USER} sets, changes and removes" in told
+    assert f"reserved: only system:serviceaccount:{USER} may set, change or remove them" in told
 
 
 def test_the_operator_makes_nothing_but_daemons_and_leaves_its_webhook_alone(cluster: Cluster) -> None:
@@ -163,7 +163,7 @@ def test_the_operator_makes_nothing_but_daemons_and_leaves_its_webhook_alone(clu
     told = acting("-n", CI, "create", "secret", "generic", "other", "--dry-run=server")
     assert "app.kubernetes.io/managed-by of Secret other must be nested-docker-operator" in told
     told = acting("-n", SYSTEM, "delete", "secret", WEBHOOK, "--dry-run=server")
-    assert f"Secret {WEBHOOK} is not the operator's" in told
+    assert f"Secret {WEBHOOK} is not managed by the operator" in told
     told = acting("delete", "validatingwebhookconfiguration", OPERATOR, "--dry-run=server")
     assert 'cannot delete resource "validatingwebhookconfigurations"' in told
 
