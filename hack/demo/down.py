@@ -1,4 +1,4 @@
-"""Ends the clusters that `make demo` and the tests have started."""
+"""Ends the clusters that `make demo` and the tests started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the demo's cluster comes from: kind where it can be had, else the embedded one."""
+"""Provides the demo's cluster: kind if it is available, else the embedded cluster."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Cluster:
     """A running cluster with the operator's image in it.
 
     Attributes:
-        title: what it is, for people.
+        title: `kind` or `embedded`.
         kubectl: the kubectl to use.
         helm: the helm to use.
         kubeconfig: path of its kubeconfig.
-        node_docker: command that runs the docker client against the node's own daemon.
+        node_docker: command that runs the docker client against the node's daemon.
         socket_gid: group of the node's Docker socket.
     """
 
@@ -45,23 +45,23 @@ class Cluster:
 def provide() -> Cluster:
     """Start a cluster with the operator's image in it.
 
-    `CLUSTER` chooses `kind` or `embedded`; `auto`, the default, takes kind if docker, kind and a
-    registry answer.
+    The variable `CLUSTER` selects `kind` or `embedded`; `auto`, the default, selects kind if Docker, kind and a
+    registry are available.
 
     Raises:
-        SystemExit: the cluster cannot be had; the message says why.
+        SystemExit: the cluster cannot be started; the message says why.
     """
-    wanted = os.environ.get("CLUSTER", "auto")
+    provider = os.environ.get("CLUSTER", "auto")
     providers: dict[str, Callable[[], Cluster]] = {"kind": _kind, "embedded": _embedded}
-    if wanted == "auto":
-        wanted = "kind" if _kind_can_be_had() else "embedded"
-    if wanted not in providers:
-        raise SystemExit(f"CLUSTER={wanted}: choose auto, kind or embedded")
-    return providers[wanted]()
+    if provider == "auto":
+        provider = "kind" if _kind_is_available() else "embedded"
+    if provider not in providers:
+        raise SystemExit(f"CLUSTER={provider}: choose auto, kind or embedded")
+    return providers[provider]()
 
 
 def end() -> None:
-    """End the clusters that the demo and the tests have started, embedded and kind; others stay.
+    """End the clusters that the demo and the tests started, embedded and kind; others stay.
 
     Raises:
         SystemExit: a cluster could not be ended.
@@ -72,12 +72,12 @@ def end() -> None:
         _run("kind", "delete", "cluster", "--name", KIND_NAME, "--kubeconfig", str(KIND_KUBECONFIG))
 
 
-def _kind_can_be_had() -> bool:
+def _kind_is_available() -> bool:
     tools = all(shutil.which(tool) for tool in ("docker", "kind", "kubectl", "helm"))
-    return tools and _quietly("docker", "info") and _quietly("docker", "pull", "--quiet", "busybox:1.37")
+    return tools and _succeeds("docker", "info") and _succeeds("docker", "pull", "--quiet", "busybox:1.37")
 
 
-def _quietly(*command: str) -> bool:
+def _succeeds(*command: str) -> bool:
     try:
         return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
     except subprocess.TimeoutExpired:
@@ -113,7 +113,7 @@ def _embedded() -> Cluster:
 
 
 def _run(*command: str, env: Mapping[str, str] | None = None) -> str:
-    """Run a command, its progress on our stderr; its standard output is returned."""
+    """Run a command, with its stderr on ours; its standard output."""
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}; its output is above")
