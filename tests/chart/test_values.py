@@ -91,9 +91,9 @@ def test_every_value_is_in_the_schema_and_in_the_readme() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert set(values) == set(schema["properties"]) - {"global"}
-    told = set(re.findall(r"`([\w.]+)`", (CHART / "README.md").read_text()))
-    assert {path for path in paths(values) if not path.startswith("resources.")} <= told
-    assert "resources" in told
+    message = set(re.findall(r"`([\w.]+)`", (CHART / "README.md").read_text()))
+    assert {path for path in paths(values) if not path.startswith("resources.")} <= message
+    assert "resources" in message
 
 
 def test_the_environment_is_what_the_settings_read(offline: Helm, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,7 +190,7 @@ def plain(kind: str, *over: Manifest, name: str = "another") -> Make:
 
     def make(site: Site) -> Manifest:
         head = {"apiVersion": RESOURCES[kind].api_version, "kind": kind}
-        return laid(head | own[kind], {"metadata": {"name": name, "namespace": site.name}}, *over)
+        return merged_with(head | own[kind], {"metadata": {"name": name, "namespace": site.name}}, *over)
 
     return make
 
@@ -200,7 +200,7 @@ def daemon(spec: Manifest | None = None, class_spec: Manifest | None = None, *, 
 
     def make(site: Site) -> Manifest:
         asked = NestedDockerSpec.model_validate({"mode": "Dind"} | (spec or {}))
-        grown = laid({"modes": list(Mode), "podTemplate": {"spec": NOWHERE}}, class_spec or {})
+        grown = merged_with({"modes": list(Mode), "podTemplate": {"spec": NOWHERE}}, class_spec or {})
         mode = asked.mode or Mode.DIND
         effective = resolve(asked, NestedDockerClassSpec.model_validate(grown), mode, DEFAULTS).guarded(GuardRules())
         return pod(PodContext(site.object_names(away=away), effective, DEFAULTS), MODES[mode], "12345fffff")
@@ -214,7 +214,7 @@ def cleans(*over: Manifest, path: str = "/var/run/docker.sock") -> Make:
     def make(site: Site) -> Manifest:
         guarded = daemon({"mode": "HostSocket"}, {"hostSocket": {"path": path}})(site)
         status = {"phase": "Failed", "containerStatuses": [{"name": "daemon", "restartCount": 1}]}
-        ended = laid(guarded, {"metadata": {"uid": "1"}, "spec": {"nodeName": "nowhere"}, "status": status})
+        ended = merged_with(guarded, {"metadata": {"uid": "1"}, "spec": {"nodeName": "nowhere"}, "status": status})
         defaults = replace(DEFAULTS, cleanup_namespace=site.cleanup)
         step = cleanup.step(
             ended,
@@ -226,7 +226,7 @@ def cleans(*over: Manifest, path: str = "/var/run/docker.sock") -> Make:
             defaults=defaults,
         )
         assert isinstance(step, cleanup.Start)
-        return laid(step.manifest, *over)
+        return merged_with(step.manifest, *over)
 
     return make
 
@@ -244,12 +244,12 @@ def by_template(**spec: Any) -> Make:
 
 def changed(*over: Manifest) -> Make:
     """A daemon's pod as no NestedDocker and no class makes it."""
-    return lambda site: laid(daemon()(site), *over)
+    return lambda site: merged_with(daemon()(site), *over)
 
 
 def owned_by(**fields: Any) -> Make:
     """A daemon's pod with another owner."""
-    return lambda site: laid(
+    return lambda site: merged_with(
         daemon()(site), {"metadata": {"ownerReferences": [site.object_names().owner.reference() | fields]}}
     )
 
@@ -267,7 +267,7 @@ def child(kind: str, *over: Manifest) -> Make:
             "PersistentVolumeClaim": storage.data_claim(place, claim),
         }
         name = "build-other" if kind == "Pod" else "another"
-        return laid(made[kind] or {}, {"metadata": {"name": name}}, *over)
+        return merged_with(made[kind] or {}, {"metadata": {"name": name}}, *over)
 
     return make
 
@@ -276,22 +276,22 @@ def elsewhere(make: Make, namespace: str) -> Make:
     """The same in another namespace of the site, where an owner reference would lead nowhere."""
 
     def moved(site: Site) -> Manifest:
-        return laid(make(site), {"metadata": {"namespace": getattr(site, namespace), "ownerReferences": None}})
+        return merged_with(make(site), {"metadata": {"namespace": getattr(site, namespace), "ownerReferences": None}})
 
     return moved
 
 
-def laid(under: Manifest, *layers: Manifest) -> Manifest:
-    """Merge patches laid over a manifest; a list that begins with `...` is added to the one beneath."""
+def merged_with(under: Manifest, *layers: Manifest) -> Manifest:
+    """Merge patches laid over a manifest; a list that begins with `...` is appended to the one below."""
     merged = dict(under)
     for key, value in (item for layer in layers for item in layer.items()):
-        beneath = merged.get(key)
+        below = merged.get(key)
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, dict):
-            merged[key] = laid(beneath if isinstance(beneath, dict) else {}, value)
+            merged[key] = merged_with(below if isinstance(below, dict) else {}, value)
         elif isinstance(value, list) and value[:1] == [...]:
-            merged[key] = [*(beneath or []), *value[1:]]
+            merged[key] = [*(below or []), *value[1:]]
         else:
             merged[key] = value
     return merged
@@ -717,7 +717,7 @@ WITH_EVERYTHING: dict[str, Attempt] = {
     ),
     "another's keys in the namespace for pods": Attempt(
         "operator",
-        creates(lambda site: laid(daemon(away=True)(site), volume(secret={"secretName": "nd-0123456789-tls"}))),
+        creates(lambda site: merged_with(daemon(away=True)(site), volume(secret={"secretName": "nd-0123456789-tls"}))),
         ("secret.secretName: nd-0123456789-tls",),
     ),
     "a pod there, of nobody": Attempt(
@@ -810,11 +810,11 @@ def furnish(cluster: Cluster, name: str) -> Site:
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata | {"name": "builder"}},
         )
         cluster.kubectl("-n", namespace, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")
-    cluster.apply(laid(nested_docker(name), {"metadata": {"finalizers": [KEPT]}}))
+    cluster.apply(merged_with(nested_docker(name), {"metadata": {"finalizers": [KEPT]}}))
     site = Site(name, cluster.kubectl("-n", name, "get", "nesteddocker", "build", "-o=jsonpath={.metadata.uid}"))
     cluster.apply(
         child("Pod", {"metadata": {"name": DAEMON}})(site),
-        laid(daemon({"mode": "HostSocket"})(site), {"metadata": {"name": GUARDED}}),
+        merged_with(daemon({"mode": "HostSocket"})(site), {"metadata": {"name": GUARDED}}),
         child("Secret", {"metadata": {"name": OURS}})(site),
         child("Secret", {"metadata": {"name": LOST}}, labels({MANAGED_BY: None}))(site),
         plain("Pod", name=MINE)(site),

@@ -93,7 +93,7 @@ def test_runtimes_image_and_enforcement_are_as_the_file_says(run: Run, write: Wr
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "3 passed, 0 failed")
 
 
-def test_namespaces_of_the_files_count_and_those_of_the_case_file_go_before(run: Run, write: Write) -> None:
+def test_namespaces_of_the_case_file_override_those_of_the_files(run: Run, write: Write) -> None:
     write("cases/world/all.yaml", *GOVERNING, namespace("team-c"), nested_docker("is not judged"))
     write(
         "cases/a.case.yml",
@@ -185,16 +185,16 @@ WRONG: dict[str, tuple[Object, str]] = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_input_is_2(run: Run, write: Write, wrong: str) -> None:
-    document, told = WRONG[wrong]
+    document, printed = WRONG[wrong]
     write("cases/good.case.yaml", policy_test(case(expect="Denied")))
     write("cases/wrong.case.yaml", document)
     result = run("test", "cases")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("cases/wrong.case.yaml: document 1: ")
-    assert told in result.stderr
+    assert printed in result.stderr
 
 
-def test_files_that_are_wrong_or_not_there_are_2_and_told_once(run: Run, write: Write) -> None:
+def test_files_that_are_wrong_or_missing_are_2_and_reported_once(run: Run, write: Write) -> None:
     write("policy.yaml", policy(allowedMode=["Dind"]))
     for name in "ab":
         write(f"cases/{name}.case.yaml", policy_test(case(), files=["../policy.yaml", "../nowhere"]))
@@ -217,7 +217,7 @@ def test_no_directory_and_no_case_files_are_2(run: Run, write: Write) -> None:
     assert run("test").exit_code == 2
 
 
-def test_a_pod_template_that_is_none_is_2(run: Run, write: Write) -> None:
+def test_an_invalid_pod_template_is_2(run: Run, write: Write) -> None:
     write("governing.yaml", class_(podTemplate={"metadata": []}), policy())
     write("cases/a.case.yaml", policy_test(case("one"), files=["../governing.yaml"]))
     result = run("test", "cases")

@@ -51,13 +51,13 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused(name: str) -> None:
-    text, told = REFUSED[name]
+    text, printed = REFUSED[name]
     with pytest.raises(UnreadableError) as caught:
         list(parse_documents(text))
-    assert told in str(caught.value)
+    assert printed in str(caught.value)
 
 
-def test_what_stands_before_is_read() -> None:
+def test_documents_before_a_wrong_one_are_read() -> None:
     stream = parse_documents("a: 1\n---\nb: [\n")
     assert next(stream) == {"a": 1}
     with pytest.raises(UnreadableError):

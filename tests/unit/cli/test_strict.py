@@ -147,14 +147,14 @@ REFUSED: dict[str, tuple[type[KubeModel], Any, list[str]]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused(name: str) -> None:
-    model, raw, told = REFUSED[name]
-    assert problems(model, raw) == told
+    model, raw, printed = REFUSED[name]
+    assert problems(model, raw) == printed
 
 
 def test_a_long_value_is_cut() -> None:
-    [told] = problems(NestedDockerSpec, {"engin": "x" * 5000})
-    assert len(told) < 400
-    assert "…" in told
+    [printed] = problems(NestedDockerSpec, {"engin": "x" * 5000})
+    assert len(printed) < 400
+    assert "…" in printed
 
 
 @pytest.mark.parametrize("kind", [kind.name for kind in crd.KINDS])

@@ -45,8 +45,8 @@ def test_what_it_takes_is_taken(model: type[KubeModel], name: str) -> None:
     ("model", "name"), [(model, name) for model, specs in REFUSED.items() for name in specs], ids=str
 )
 def test_what_it_refuses_is_refused_but_for_rules_in_cel(model: type[KubeModel], name: str) -> None:
-    spec, told = REFUSED[model][name]
-    by_a_rule = any(told in message or message in told for message in _messages(crd.structural(model)))
+    spec, printed = REFUSED[model][name]
+    by_a_rule = any(printed in message or message in printed for message in _messages(crd.structural(model)))
     assert bool(problems(model, spec)) != by_a_rule
 
 
