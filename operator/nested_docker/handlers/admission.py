@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 WEBHOOK = "validate-nested-dockers"
 """kopf's id of the handler, which is also the path of the webhook."""
 
-FORBIDDEN, UNAVAILABLE = 403, 503
+DENIED_STATUS, UNAVAILABLE_STATUS = 403, 503
 """HTTP status codes of denials: by policy, and because the request could not be reviewed."""
 
 
@@ -83,9 +83,10 @@ def _handler(admission_reviewer: AdmissionReviewer) -> Callable[..., Awaitable[N
             response = await admission_reviewer.review(review)
         except KubeError as error:
             logger.warning("a request was denied because it could not be reviewed: %s", error)
-            raise kopf.AdmissionError(f"the request could not be reviewed, try again: {error}", UNAVAILABLE) from error
+            message = f"the request could not be reviewed, try again: {error}"
+            raise kopf.AdmissionError(message, UNAVAILABLE_STATUS) from error
         if not response.allowed:
-            raise kopf.AdmissionError(f"{response.reason}: {response.message}", FORBIDDEN)
+            raise kopf.AdmissionError(f"{response.reason}: {response.message}", DENIED_STATUS)
         warnings.extend(response.warnings)
 
     return validate
