@@ -16,9 +16,9 @@ from pathlib import Path
 import aiohttp
 from tests.unit.relay.peers import MIB, Neighbourhood, read_all
 
+from nested_docker.net.streams import CHUNK, PlainStream
 from nested_docker.relay import upstream
 from nested_docker.relay.listeners import listen_unix
-from nested_docker.relay.streams import CHUNK, PlainStream
 
 WITHOUT_ROOTS_PRIVILEGE = ["setpriv", "--bounding-set=-dac_override"]
 
