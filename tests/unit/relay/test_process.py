@@ -86,7 +86,7 @@ async def relay(hood: Neighbourhood, *, prefix: tuple[str, ...] = ()) -> AsyncIt
 
 
 HEAVY = ("aiohttp", "docker", "kopf", "kubernetes", "prometheus_client", "pydantic_settings", "rich", "typer")
-"""What the operator needs, and no relay."""
+"""What the operator needs, and a relay does not."""
 
 
 def test_a_guard_does_not_carry_the_operator_about() -> None:
