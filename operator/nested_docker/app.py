@@ -115,7 +115,7 @@ class Operator:
         """
         stop, watching_started = asyncio.Event(), asyncio.Event()
         synced = asyncio.create_task(self._initial_sync(), name="initial sync")
-        probes = await server.serve(
+        probes = await server.start_server(
             self._settings.health_port,
             healthy=self._healthy,
             ready=functools.partial(self._ready, watching_started, synced),

@@ -15,7 +15,7 @@ from nested_docker.domain import names, pki
 from nested_docker.net.streams import Stream, connect_tcp
 from nested_docker.net.tls import TlsStream
 
-TIMEOUT_SECONDS = 5.0
+CONTACT_SECONDS = 5.0
 """For the connection and both requests."""
 
 MAX_OPTIONS = 16
@@ -54,7 +54,7 @@ class DaemonClient:
                 raise
             return stream
 
-        async with session(connect, daemon=daemon, seconds=TIMEOUT_SECONDS) as docker:
+        async with session(connect, daemon=daemon, seconds=CONTACT_SECONDS) as docker:
             version = await docker.request("GET", "/version")
             info = await docker.request("GET", "/info", last=True)
         return engine_status(version.as_object(), info.as_object())

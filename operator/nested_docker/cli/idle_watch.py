@@ -19,11 +19,11 @@ def idle_watch(
 ) -> None:
     """Exit with code 0 once the daemon has been idle for the timeout, and for no other reason."""
     from nested_docker.idle.termination_log import idle_since, leave
-    from nested_docker.idle.watch import Options, watch
+    from nested_docker.idle.watch import WatchOptions, watch
 
     # Process 1 of a container ignores signals without a handler, and a stopped daemon is not an idle one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    idle = asyncio.run(watch(Options(timeout, socket, port, containers)))
+    idle = asyncio.run(watch(WatchOptions(timeout, socket, port, containers)))
     message = idle_since(datetime.now(UTC), idle)
     leave(message)
     typer.echo(message)

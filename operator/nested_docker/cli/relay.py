@@ -65,10 +65,10 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(parsed: argparse.Namespace) -> None:
     from nested_docker.relay import logs
     from nested_docker.relay.listeners import Address
-    from nested_docker.relay.main import Options, run
+    from nested_docker.relay.main import RelayOptions, serve_until_stopped
 
-    logs.configure(parsed.log_level)
-    options = Options(
+    logs.configure_relay_logs(parsed.log_level)
+    options = RelayOptions(
         upstream=parsed.upstream,
         listen_tls=Address.parse(parsed.listen_tls),
         listen_unix=parsed.listen_unix,
@@ -78,7 +78,7 @@ def _serve(parsed: argparse.Namespace) -> None:
         handler=_handler(parsed.guard_rules, parsed.owner_uid, parsed.pod_uid),
     )
     gc.freeze()  # imported modules are never freed, so the collector need not scan them
-    asyncio.run(run(options))
+    asyncio.run(serve_until_stopped(options))
 
 
 def _handler(rules: str, uid: str, pod_uid: str) -> Handler:

@@ -11,7 +11,7 @@ from nested_docker.docker_api.errors import DockerApiError
 
 
 @dataclass(frozen=True)
-class Answer:
+class DockerAnswer:
     """A whole answer.
 
     Attributes:

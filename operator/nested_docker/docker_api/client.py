@@ -14,18 +14,21 @@ from typing import Any
 
 import h11
 
-from nested_docker.docker_api.answer import Answer, printable
+from nested_docker.docker_api.answer import DockerAnswer, printable
 from nested_docker.docker_api.errors import AnswerTooLargeError, DockerApiError
 from nested_docker.net.streams import Stream
 
 MAX_ANSWER = 2**20
 """Bytes of an answer's body, where the caller sets no other limit."""
 
-MAX_HEAD = 65536
+MAX_ANSWER_HEAD = 65536
 """Bytes of an answer's head. The framing of chunks and trailers may take as much again."""
 
 MAX_REASON = 256
 """Characters of an error's text that a message repeats; some of it may be the daemon's."""
+
+_HEADERS = ((b"Host", b"docker"), (b"Accept-Encoding", b"identity"))
+_CLOSE = (b"Connection", b"close")
 
 Connect = Callable[[], Awaitable[Stream]]
 """Opens a stream to the daemon, or raises an OSError. The client closes the stream."""
@@ -48,7 +51,7 @@ class DockerApi:
         self.path = ""
         """Path of the last request, for messages."""
 
-    async def request(self, method: str, target: str, body: Any = None, *, last: bool = False) -> Answer:
+    async def request(self, method: str, target: str, body: Any = None, *, last: bool = False) -> DockerAnswer:
         """Send a request, and read the whole answer.
 
         Args:
@@ -66,7 +69,7 @@ class DockerApi:
         stream = await self._open()
         await stream.write(b"".join(filter(None, map(self._http.send, events))))
         head = await self._head(stream)
-        return Answer(f"{self._daemon}: {method} {self.path}", head.status_code, await self._body(stream))
+        return DockerAnswer(f"{self._daemon}: {method} {self.path}", head.status_code, await self._body(stream))
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -81,33 +84,37 @@ class DockerApi:
             return self._stream
         self.close()
         self._stream = await self._connect()
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_ANSWER_HEAD)
         return self._stream
 
     def _events(self, method: str, target: str, body: Any, *, last: bool) -> list[h11.Event]:
-        data = b"" if body is None else json.dumps(body).encode()
-        headers = [("Host", "docker"), ("Accept-Encoding", "identity"), ("Content-Length", str(len(data)))]
-        if data:
-            headers.append(("Content-Type", "application/json"))
-        if last:
-            headers.append(("Connection", "close"))
+        headers = [*_HEADERS, _CLOSE] if last else [*_HEADERS]
+        events: list[h11.Event] = [h11.EndOfMessage()]
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers += [(b"Content-Type", b"application/json"), (b"Content-Length", str(len(data)).encode())]
+            events.insert(0, h11.Data(data=data))
         try:
             head = h11.Request(method=method, target=target, headers=headers)
         except (h11.LocalProtocolError, ValueError) as error:  # such as an id with a space, taken from an answer
             raise DockerApiError(f"{self._daemon}: {printable(self.path, MAX_REASON)} is not a valid path") from error
-        return [head, h11.Data(data=data), h11.EndOfMessage()]
+        return [head, *events]
 
     async def _head(self, stream: Stream) -> h11.Response:
         while isinstance(event := await self._event(stream), h11.InformationalResponse):
             pass
         if not isinstance(event, h11.Response):
             raise DockerApiError(f"{self._daemon} closed the connection without an answer to {self.path}")
-        if sum(len(name) + len(value) for name, value in event.headers) > MAX_HEAD:
-            raise AnswerTooLargeError(f"{self._daemon} answers {self.path} with more than {MAX_HEAD} bytes of headers")
-        encodings = [value for name, value in event.headers if name == b"content-encoding"]
-        if any(value.lower() != b"identity" for value in encodings):
-            encoding = printable(encodings[0].decode("latin-1"), MAX_REASON)
-            raise DockerApiError(f"{self._daemon} answers {self.path} in the content encoding {encoding!r}")
+        size = 0
+        for name, value in event.headers:
+            size += len(name) + len(value)
+            if name == b"content-encoding" and value.lower() != b"identity":
+                encoding = printable(value.decode("latin-1"), MAX_REASON)
+                raise DockerApiError(f"{self._daemon} answers {self.path} in the content encoding {encoding!r}")
+        if size > MAX_ANSWER_HEAD:
+            raise AnswerTooLargeError(
+                f"{self._daemon} answers {self.path} with more than {MAX_ANSWER_HEAD} bytes of headers"
+            )
         return event
 
     async def _body(self, stream: Stream) -> bytes:
@@ -120,7 +127,9 @@ class DockerApi:
 
     async def _event(self, stream: Stream) -> h11.Event | type[h11.PAUSED]:
         while (event := self._http.next_event()) is h11.NEED_DATA:
-            if self._received > self._max + 2 * MAX_HEAD:  # chunks of one byte, or answers that only announce others
+            if (
+                self._received > self._max + 2 * MAX_ANSWER_HEAD
+            ):  # chunks of one byte, or answers that only announce others
                 raise self._too_large()
             if self._received:  # data that is there already is read without a pause, and nothing else would run
                 await asyncio.sleep(0)
@@ -168,7 +177,7 @@ async def session(
         api.close()
 
 
-async def ask(
+async def send_request(
     connect: Connect,
     method: str,
     target: str,
@@ -177,7 +186,7 @@ async def ask(
     daemon: str,
     seconds: float,
     max_answer: int = MAX_ANSWER,
-) -> Answer:
-    """One request in a session of its own; arguments and errors as for `session` and `DockerApi.request`."""
+) -> DockerAnswer:
+    """One request on its own connection; arguments and errors as for `session` and `DockerApi.request`."""
     async with session(connect, daemon=daemon, seconds=seconds, max_answer=max_answer) as api:
         return await api.request(method, target, body, last=True)

@@ -1,1 +1,1 @@
-"""The idle watch: a container whose end says that nothing uses the daemon any more."""
+"""The idle watch: a container that exits when nothing uses the daemon any more."""

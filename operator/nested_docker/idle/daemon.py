@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nested_docker.docker_api.client import ask
+from nested_docker.docker_api.client import send_request
 from nested_docker.docker_api.errors import AnswerTooLargeError, DockerApiError
 from nested_docker.net.streams import PlainStream, Stream, connect_unix
 
@@ -20,7 +20,7 @@ async def containers_run(socket: str) -> bool | None:
         return PlainStream(connect_unix(socket))
 
     try:
-        answer = await ask(connect, "GET", "/containers/json", daemon=socket, seconds=ASK_SECONDS)
+        answer = await send_request(connect, "GET", "/containers/json", daemon=socket, seconds=ASK_SECONDS)
         return bool(answer.as_list())
     except AnswerTooLargeError:  # a list of that length is not empty
         return True

@@ -1,6 +1,6 @@
 """The kernel's tables of connections, read from /proc/net; pure.
 
-/proc/net is of the reader's network namespace, which all containers of a pod share.
+/proc/net shows the reader's network namespace, which all containers of a pod share.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 ESTABLISHED = "01"
-"""TCP's state; a direction that TLS has ended does not change it."""
+"""TCP state; it does not change when TLS ends one direction."""
 
 CONNECTED = "03"
-"""A unix socket's state, with either direction ended or not."""
+"""State of a unix socket, whether or not a direction has ended."""
 
 
 def established_tcp(table: Iterable[str], port: int) -> int:
-    """Connections to a local port in `/proc/net/tcp` or `/proc/net/tcp6`.
+    """Number of connections to a local port in `/proc/net/tcp` or `/proc/net/tcp6`.
 
     Args:
-        table: its lines, the heading included.
+        table: lines of the file, with its heading.
         port: the local port.
     """
     rows = (line.split(maxsplit=4) for line in table)
@@ -28,11 +28,11 @@ def established_tcp(table: Iterable[str], port: int) -> int:
 
 
 def connected_unix(table: Iterable[str], path: str) -> int:
-    """Connections to a unix socket in `/proc/net/unix`: the accepted ends, which carry its path.
+    """Number of connections to a unix socket in `/proc/net/unix`: those are the accepted ends, which have its path.
 
     Args:
-        table: its lines, the heading included.
-        path: the socket's path, as it was bound.
+        table: lines of the file, with its heading.
+        path: the path that the socket was bound to.
     """
     rows = (line.rstrip("\n").split(maxsplit=7) for line in table)
     return sum(1 for row in rows if len(row) == 8 and row[7] == path and row[5] == CONNECTED)

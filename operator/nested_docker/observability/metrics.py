@@ -1,4 +1,4 @@
-"""Metrics for Prometheus; none has an object's name in its labels."""
+"""Metrics for Prometheus; no label holds the name of an object."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-Count = Callable[[], float]
-
 
 class Metrics:
-    """Everything that is counted.
+    """The operator's metrics.
 
     Args:
-        nested_dockers: every NestedDocker known, for the counts by mode and state.
-        requests: requests sent to the API server, by verb and kind.
-        queue_depth: keys that wait.
-        leading: whether this replica leads.
+        nested_dockers: returns every NestedDocker in the cache, for the counts by mode and state.
+        requests: returns the number of requests to the API server, by verb and kind.
+        queue_depth: returns the number of keys in the queue.
+        leading: whether this replica is the leader.
     """
 
     def __init__(
@@ -27,7 +25,7 @@ class Metrics:
         *,
         nested_dockers: Callable[[], Iterable[Mapping[str, Any]]],
         requests: Callable[[], Mapping[tuple[str, str], int]],
-        queue_depth: Count,
+        queue_depth: Callable[[], float],
         leading: Callable[[], bool],
     ) -> None:
         self.registry = CollectorRegistry()
@@ -51,16 +49,16 @@ class Metrics:
         self.registry.register(self)
 
     def observe(self, outcome: str, seconds: float) -> None:
-        """Count a pass."""
+        """Callable[[], float] a pass and its duration."""
         self._passes.labels(outcome).inc()
         self._seconds.observe(seconds)
 
     def decided(self, stage: str, outcome: str, reason: str, mode: str) -> None:
-        """Count a grant or a denial."""
+        """Callable[[], float] a grant or a denial."""
         self._decisions.labels(stage, outcome, reason, mode).inc()
 
     def collect(self) -> Iterator[Metric]:
-        """What is read off rather than counted along; called at each scrape."""
+        """Metrics that are read at each scrape instead of counted as events happen."""
         yield GaugeMetricFamily(
             "nested_docker_queue_depth", "NestedDockers that wait to be worked on.", value=self._queue_depth()
         )

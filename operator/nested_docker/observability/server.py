@@ -1,4 +1,4 @@
-"""The probes' and Prometheus' server: /healthz, /readyz, /metrics."""
+"""The server for probes and Prometheus: /healthz, /readyz, /metrics."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-Check = Callable[[], Awaitable[str]]
-"""Says what is wrong; empty: nothing."""
+from nested_docker.observability.health import HealthCheck
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+WebHandler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-async def serve(port: int, *, healthy: Check, ready: Check, registry: CollectorRegistry) -> web.AppRunner:
-    """Start the server on every address; the caller cleans the runner up."""
+async def start_server(
+    port: int, *, healthy: HealthCheck, ready: HealthCheck, registry: CollectorRegistry
+) -> web.AppRunner:
+    """Start the server on every address; the caller calls `cleanup` of the runner."""
     app = web.Application()
     app.router.add_get("/healthz", _probe(healthy))
     app.router.add_get("/readyz", _probe(ready))
@@ -25,7 +26,7 @@ async def serve(port: int, *, healthy: Check, ready: Check, registry: CollectorR
     return runner
 
 
-def _probe(check: Check) -> Handler:
+def _probe(check: HealthCheck) -> WebHandler:
     async def handle(_request: web.Request) -> web.Response:
         failure = await check()
         return web.Response(text=failure or "ok", status=503 if failure else 200)
@@ -33,7 +34,7 @@ def _probe(check: Check) -> Handler:
     return handle
 
 
-def _metrics(registry: CollectorRegistry) -> Handler:
+def _metrics(registry: CollectorRegistry) -> WebHandler:
     async def handle(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -1,1 +1,1 @@
-"""The relay: what stands before the node's Docker socket in mode HostSocket."""
+"""The relay: the proxy in front of the node's Docker socket in mode HostSocket."""

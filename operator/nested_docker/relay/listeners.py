@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOCKET_MODE = 0o660
-"""Workloads get the socket's group as a supplemental one (fsGroup makes the directory's files inherit
-it), so nobody else needs to be let in, however the pod is changed one day."""
+"""Workloads have the socket's group as a supplemental group (fsGroup makes the directory's files inherit
+it), so nobody else needs access, however the pod changes later."""
 
 BACKLOG = 1024
-"""Connections that may wait to be accepted; one more to a unix socket is refused at once. The kernel has the last word
-(net.core.somaxconn)."""
+"""Connections that may wait to be accepted; a unix socket refuses further ones at once. The kernel may set a lower
+limit (net.core.somaxconn)."""
 
 KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
-"""A client's node that is lost is noticed after two minutes; a stream on which nothing happens stays."""
+"""A client whose node is lost is noticed after two minutes; a silent stream stays open."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """From `HOST:PORT`; an IPv6 host may stand in brackets.
+        """Read `HOST:PORT`; an IPv6 host may be in brackets.
 
         Raises:
-            ValueError: it is not of that form.
+            ValueError: the text has another form.
         """
         host, colon, port = text.rpartition(":")
         if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
@@ -41,10 +41,10 @@ class Address:
 
 
 def listen_tcp(address: Address) -> socket.socket:
-    """A listener whose connections are kept alive, and which `::` makes one for IPv4 too.
+    """A listener with TCP keepalive; on `::` it accepts IPv4 too.
 
     Raises:
-        OSError: the address is taken, or none of ours.
+        OSError: the address is in use, or does not belong to this host.
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     dual = address.host == "::" and socket.has_dualstack_ipv6()
@@ -58,10 +58,10 @@ def listen_tcp(address: Address) -> socket.socket:
 
 
 def listen_unix(path: str) -> socket.socket:
-    """A listener in the place of one that a former start has left there.
+    """A listener on a unix socket; it replaces the socket of an earlier start.
 
     Raises:
-        OSError: something else is there, or the directory is not writable.
+        OSError: the path is another kind of file, or the directory is not writable.
     """
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISSOCK(Path(path).lstat().st_mode):

@@ -8,7 +8,7 @@ import sys
 from nested_docker.observability.json_lines import JsonLines
 
 
-def configure(level: str) -> None:
+def configure_relay_logs(level: str) -> None:
     """Send every logger's lines to stderr.
 
     Args:

@@ -20,24 +20,24 @@ from nested_docker.relay.tls import server_context
 logger = logging.getLogger(__package__)
 
 DRAIN_SECONDS = 20.0
-"""How long open streams may go on after SIGTERM; less than the pod's grace period."""
+"""How long open streams may continue after SIGTERM; less than the pod's grace period."""
 
 OTHER_FILES = 64
-"""Open files besides the two of each connection."""
+"""Open files in addition to the two of each connection."""
 
 
 @dataclass(frozen=True)
-class Options:
-    """Where to listen and what to relay to.
+class RelayOptions:
+    """Where the relay listens and connects.
 
     Attributes:
         upstream: path of the node's socket.
         listen_tls: address for other pods.
-        listen_unix: path of the socket for the own pod.
+        listen_unix: path of the socket for containers of the same pod.
         certificates: directory with ca.pem, cert.pem and key.pem.
         health_port: port of /healthz.
         max_connections: connections served at the same time.
-        handler: serves a connection; without a guard, by the plain splice.
+        handler: serves a connection; without a guard, it is the plain splice.
     """
 
     upstream: str
@@ -49,12 +49,12 @@ class Options:
     handler: Handler = splice
 
 
-async def run(options: Options) -> None:
+async def serve_until_stopped(options: RelayOptions) -> None:
     """Relay until SIGTERM or SIGINT, then let open streams end.
 
     Raises:
-        SocketForbiddenError: the node's socket may not be used; the message says how to mend that.
-        OSError: an address cannot be listened on, or a certificate cannot be read.
+        SocketForbiddenError: this process may not use the node's socket; the message says how to fix that.
+        OSError: an address is not available, or a certificate cannot be read.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -62,7 +62,7 @@ async def run(options: Options) -> None:
     await _try_upstream(options.upstream)
     _allow_open_files(2 * options.max_connections + OTHER_FILES)
     relay = Relay(
-        functools.partial(upstream.connect, options.upstream),
+        functools.partial(upstream.connect_upstream, options.upstream),
         options.handler,
         max_connections=options.max_connections,
     )
@@ -76,9 +76,9 @@ async def run(options: Options) -> None:
 
 
 async def _try_upstream(path: str) -> None:
-    """Fail at once where waiting cannot help; a daemon that is not there yet may come, and /healthz tells."""
+    """Fail at once if a retry cannot help; a daemon may start later, and /healthz reports it until then."""
     try:
-        (await upstream.connect(path)).close()
+        (await upstream.connect_upstream(path)).close()
     except upstream.SocketForbiddenError:
         raise
     except UpstreamError as error:
@@ -86,7 +86,7 @@ async def _try_upstream(path: str) -> None:
 
 
 def _allow_open_files(number: int) -> None:
-    """Raise the soft limit, which many container runtimes set to 1024, as far as is needed and allowed."""
+    """Raise the soft limit, which many container runtimes set to 1024, as far as needed and allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

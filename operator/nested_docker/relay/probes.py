@@ -1,16 +1,14 @@
-"""The relay's /healthz, /readyz and /metrics: three answers that need no web framework in every pod."""
+"""The relay's /healthz, /readyz and /metrics, without a web framework in every pod."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
+from nested_docker.observability.health import HealthCheck
 from nested_docker.relay.listeners import Address, listen_tcp
-
-Check = Callable[[], Awaitable[str]]
-"""Says what is wrong; empty: nothing."""
 
 HEAD_SECONDS = 5.0
 """How long a request's head may take to arrive."""
@@ -26,15 +24,15 @@ class Probes:
     """Answers the kubelet and Prometheus, one request per connection.
 
     Args:
-        healthy: whether the daemon answers.
-        connections: how many are open.
+        healthy: checks the daemon.
+        connections: returns the number of open connections.
     """
 
-    def __init__(self, healthy: Check, connections: Callable[[], int]) -> None:
+    def __init__(self, healthy: HealthCheck, connections: Callable[[], int]) -> None:
         self._healthy, self._connections = healthy, connections
 
     async def serve(self, port: int) -> asyncio.Server:
-        """Listen on every address; the caller closes what it returns."""
+        """Listen on every address; the caller closes the server."""
         host = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - the kubelet comes from outside
         return await asyncio.start_server(self._answer, sock=listen_tcp(Address(host, port)))
 
@@ -42,7 +40,7 @@ class Probes:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             async with asyncio.timeout(HEAD_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-            status, text = await self._said(head.split(b" ", 2)[:2])
+            status, text = await self._respond(head.split(b" ", 2)[:2])
             data = text.encode()
             kind = "text/plain; charset=utf-8"
             writer.write(
@@ -53,10 +51,10 @@ class Probes:
             await writer.drain()
         writer.close()
 
-    async def _said(self, asked: list[bytes]) -> tuple[str, str]:
-        if asked in ([b"GET", b"/healthz"], [b"GET", b"/readyz"]):
+    async def _respond(self, request: list[bytes]) -> tuple[str, str]:
+        if request in ([b"GET", b"/healthz"], [b"GET", b"/readyz"]):
             failure = await self._healthy()
             return ("503 Service Unavailable", failure) if failure else ("200 OK", "ok")
-        if asked == [b"GET", b"/metrics"]:
+        if request == [b"GET", b"/metrics"]:
             return "200 OK", METRICS.format(self._connections())
-        return "404 Not Found", "nothing but GET /healthz, /readyz and /metrics is here\n"
+        return "404 Not Found", "this server has only GET /healthz, /readyz and /metrics\n"

@@ -1,4 +1,4 @@
-"""Accepting connections, and counting, limiting and ending them."""
+"""Accepts connections; counts, limits and ends them."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ logger = logging.getLogger(__package__)
 HANDSHAKE_SECONDS = 10.0
 ACCEPT_PAUSE_SECONDS = 1.0
 ALERT_SECONDS = 1.0
-"""How long a refused client may take to read why."""
+"""How long a refused client may take to read the reason."""
 MAX_CONNECTIONS = 512
 
 Admit = Callable[[PlainStream], Awaitable[Stream]]
-"""Makes an accepted connection one that can be served."""
+"""Turns an accepted connection into a stream that a handler can serve."""
 
 _LINE_ENDS = {ord("\r"): "\\r", ord("\n"): "\\n"}
 
 
 class TlsRejected(ConnectionError):
-    """A client did not prove that it may come in."""
+    """A client did not authenticate."""
 
 
 class Relay:
-    """Accepts connections and has each of them handled.
+    """Accepts connections and passes each to the handler.
 
     Args:
         open_upstream: connects to the node's daemon.
         handler: serves one connection.
-        max_connections: connections served at the same time; further ones are turned away.
+        max_connections: connections served at the same time; it closes further ones at once.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Relay:
 
     @property
     def open_connections(self) -> int:
-        """Connections that are being served."""
+        """Number of connections that are being served."""
         return len(self._connections)
 
     def serve_tls(self, listener: socket.socket, context: ssl.SSLContext) -> None:
@@ -59,11 +59,11 @@ class Relay:
         self._serve(listener, functools.partial(_admit_tls, context=context))
 
     def serve_plain(self, listener: socket.socket) -> None:
-        """Serve whoever can connect, until `drain`, which closes the listener."""
+        """Serve every client that can connect, until `drain`, which closes the listener."""
         self._serve(listener, _admit_plain)
 
     async def drain(self, seconds: float) -> None:
-        """Accept nothing new, give what is open that long to end, and cut off the rest."""
+        """Accept no new connections, give open ones that long to end, and close the rest."""
         await _cancelled(self._listening)
         if not self._connections:
             return
@@ -82,7 +82,7 @@ class Relay:
             while True:
                 try:
                     connected, peer = await asyncio.get_running_loop().sock_accept(listener)
-                except OSError as error:  # such as too many open files: what is open may end meanwhile
+                except OSError as error:  # such as too many open files: open ones may end meanwhile
                     logger.warning("no connection could be accepted: %s", error)
                     await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
                     continue
@@ -108,7 +108,7 @@ class Relay:
         except (TlsRejected, UpstreamError) as error:
             outcome = _line(error)
             logger.warning("%s", outcome, extra=about)
-        except OSError as error:  # a client that just leaves: every day's business
+        except OSError as error:  # such as a client that disconnects: this is normal
             outcome = f"broke: {_line(error)}"
         finally:
             plain.close()
@@ -144,5 +144,5 @@ def _name(peer: object) -> str:
 
 
 def _line(text: object) -> str:
-    """As part of one line, whatever is in it."""
+    """The text without line breaks, so that it stays within one log line."""
     return str(text).translate(_LINE_ENDS)

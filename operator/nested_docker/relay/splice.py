@@ -1,4 +1,4 @@
-"""The plain handler: what one side sends, the other gets."""
+"""The plain handler: it forwards bytes in both directions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LINGER_SECONDS = 10.0
 async def splice(client: Stream, open_upstream: OpenUpstream) -> None:
     """Move bytes both ways until both directions have ended; a `Handler`.
 
-    Each direction holds one chunk and reads on when that has been sent: a slow reader slows its
-    writer down, and memory stays the same whatever passes.
+    Each direction holds one chunk and reads the next one when that has been sent: a slow reader slows
+    its writer down, and memory use does not depend on the traffic.
     """
     upstream = await open_upstream()
     try:
@@ -28,7 +28,7 @@ async def splice(client: Stream, open_upstream: OpenUpstream) -> None:
 async def _request(client: Stream, upstream: Stream, answer: asyncio.Task[None]) -> None:
     try:
         await _forward(client, upstream)
-    except BrokenPipeError:  # the daemon reads no more of a request it refuses, but has yet to say why
+    except BrokenPipeError:  # the daemon reads no more of a request that it refuses, but its answer may follow
         ignoring = asyncio.create_task(discard(client))
         try:
             await asyncio.wait({answer})
@@ -45,7 +45,7 @@ async def _forward(source: Stream, target: Stream) -> None:
 
 
 async def _all(*tasks: asyncio.Task[None]) -> None:
-    """Wait for all, or for the first failure, which ends the others too."""
+    """Wait for all tasks; the first failure cancels the others."""
     try:
         await asyncio.gather(*tasks)
     finally:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from nested_docker.docker_api.client import ask
+from nested_docker.docker_api.client import send_request
 from nested_docker.docker_api.errors import DockerApiError
 from nested_docker.net.streams import PlainStream, connect_unix
 from nested_docker.relay.handler import UpstreamError
 
-DAEMON = "the node's Docker daemon"
+NODE_DAEMON = "the node's Docker daemon"
 PING_SECONDS = 2.0
 
 
@@ -29,7 +29,7 @@ class UpstreamStream(PlainStream):
             return b""
 
 
-async def connect(path: str) -> UpstreamStream:
+async def connect_upstream(path: str) -> UpstreamStream:
     """Connect to the node's daemon.
 
     Raises:
@@ -45,10 +45,12 @@ async def connect(path: str) -> UpstreamStream:
 async def failure(path: str) -> str:
     """Why the node's daemon does not answer a ping; empty: it answers."""
     try:
-        answer = await ask(functools.partial(connect, path), "GET", "/_ping", daemon=DAEMON, seconds=PING_SECONDS)
+        answer = await send_request(
+            functools.partial(connect_upstream, path), "GET", "/_ping", daemon=NODE_DAEMON, seconds=PING_SECONDS
+        )
     except DockerApiError as error:
         return str(error)
-    return "" if answer.status == 200 else f"{DAEMON} answers /_ping with status {answer.status}"
+    return "" if answer.status == 200 else f"{NODE_DAEMON} answers /_ping with status {answer.status}"
 
 
 def _explained(error: OSError, path: str) -> UpstreamError:

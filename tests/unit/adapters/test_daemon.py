@@ -187,7 +187,7 @@ async def test_a_daemon_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.sleep(0.5)
         writer.close()
 
-    monkeypatch.setattr(dockerd, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(dockerd, "CONTACT_SECONDS", 0.2)
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
         monkeypatch.setattr(names, "DOCKER_PORT", server.sockets[0].getsockname()[1])
         with pytest.raises(DockerApiError, match=r"has not answered /version within 0.2 s$"):
@@ -282,6 +282,7 @@ FIELDS = strategies.sampled_from(
 )
 
 
+@hypothesis.settings(max_examples=50, deadline=None)
 @hypothesis.given(strategies.dictionaries(FIELDS, JSON), strategies.dictionaries(FIELDS, JSON))
 def test_any_json_is_a_status_or_the_one_error(version: dict[str, Any], info: dict[str, Any]) -> None:
     try:

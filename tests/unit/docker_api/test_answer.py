@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from nested_docker.docker_api.answer import Answer, array, printable, string
+from nested_docker.docker_api.answer import DockerAnswer, array, printable, string
 from nested_docker.docker_api.errors import DockerApiError
 
 SOURCE = "the daemon: GET /info"
 
 
-def answer(body: bytes, status: int = 200) -> Answer:
-    return Answer(SOURCE, status, body)
+def answer(body: bytes, status: int = 200) -> DockerAnswer:
+    return DockerAnswer(SOURCE, status, body)
 
 
 @pytest.mark.parametrize(

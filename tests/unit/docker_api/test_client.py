@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from nested_docker.docker_api.answer import Answer
-from nested_docker.docker_api.client import MAX_ANSWER, MAX_HEAD, DockerApi, ask, session
+from nested_docker.docker_api.answer import DockerAnswer
+from nested_docker.docker_api.client import MAX_ANSWER, MAX_ANSWER_HEAD, DockerApi, send_request, session
 from nested_docker.docker_api.errors import AnswerTooLargeError, DockerApiError
 from nested_docker.net.streams import PlainStream, Stream, connect_unix
 
@@ -56,9 +56,9 @@ class Daemon:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
 
-    async def ask(self, target: str = "/info", **options: Any) -> Answer:
+    async def ask(self, target: str = "/info", **options: Any) -> DockerAnswer:
         options = {"seconds": 10.0, **options}
-        return await ask(self.connect, "GET", target, daemon="the daemon", **options)
+        return await send_request(self.connect, "GET", target, daemon="the daemon", **options)
 
 
 @asynccontextmanager
@@ -79,12 +79,12 @@ async def test_an_answer_is_read_whole_and_the_request_refuses_encodings(tmp_pat
     assert (answer.status, answer.as_object()) == (200, {"a": 1})
     first, *headers = serving.heads[0].decode().strip().split("\r\n")
     assert first == "GET /info?x=1 HTTP/1.1"
-    assert set(headers) == {"Host: docker", "Accept-Encoding: identity", "Content-Length: 0", "Connection: close"}
+    assert set(headers) == {"Host: docker", "Accept-Encoding: identity", "Connection: close"}
 
 
 async def test_a_body_is_sent_as_json(tmp_path: Path) -> None:
     async with daemon(tmp_path, OK) as serving:
-        await ask(serving.connect, "POST", "/volumes/create", {"Name": "x"}, daemon="the daemon", seconds=5)
+        await send_request(serving.connect, "POST", "/volumes/create", {"Name": "x"}, daemon="the daemon", seconds=5)
     assert b"Content-Type: application/json" in serving.heads[0]
     assert b"Content-Length: 13" in serving.heads[0]
 
@@ -131,8 +131,8 @@ async def test_a_body_has_at_most_the_limit(tmp_path: Path, framing: str) -> Non
 
 
 async def test_a_head_is_bounded_however_it_arrives(tmp_path: Path) -> None:
-    many = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 100) for number in range(MAX_HEAD // 100))
-    endless = b"HTTP/1.1 200 OK\r\nX: " + b"a" * (4 * MAX_HEAD)
+    many = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 100) for number in range(MAX_ANSWER_HEAD // 100))
+    endless = b"HTTP/1.1 200 OK\r\nX: " + b"a" * (4 * MAX_ANSWER_HEAD)
     async with daemon(tmp_path, b"HTTP/1.1 200 OK\r\n" + many + b"\r\n", endless) as serving:
         for _ in range(2):
             with pytest.raises(DockerApiError, match=r"^the daemon "):
@@ -142,9 +142,9 @@ async def test_a_head_is_bounded_however_it_arrives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "flood",
     [
-        CHUNKED + b"1\r\na\r\n" * 2_000_000,
+        CHUNKED + b"1\r\na\r\n" * 200_000,
         CHUNKED + (b"1;" + b"x" * 10_000 + b"\r\na\r\n") * 1_000,
-        b"HTTP/1.1 100 Continue\r\n\r\n" * 500_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 50_000,
     ],
     ids=["chunks of one byte", "extensions of chunks", "informational answers"],
 )
@@ -232,7 +232,7 @@ async def test_the_deadline_includes_the_connection() -> None:
         raise AssertionError
 
     with pytest.raises(DockerApiError, match=r"^the daemon has not answered /info within 0.1 s$"):
-        await ask(connect, "GET", "/info?all=1", daemon="the daemon", seconds=0.1)
+        await send_request(connect, "GET", "/info?all=1", daemon="the daemon", seconds=0.1)
 
 
 async def test_a_failed_connection_says_why(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ async def test_an_error_without_words_has_a_name() -> None:
         raise ConnectionResetError
 
     with pytest.raises(DockerApiError, match=r"^the daemon: ConnectionResetError$"):
-        await ask(connect, "GET", "/info", daemon="the daemon", seconds=1)
+        await send_request(connect, "GET", "/info", daemon="the daemon", seconds=1)
 
 
 @pytest.mark.parametrize("name", ["a b", "ü", "a\r\nX: y", "\ud800"])
@@ -290,9 +290,9 @@ async def test_the_connection_is_closed_in_the_end(tmp_path: Path) -> None:
 
     async with daemon(tmp_path, OK, b"nonsense\r\n\r\n") as serving:
         opened = functools.partial(connect, serving.path)
-        await ask(opened, "GET", "/info", daemon="the daemon", seconds=5)
+        await send_request(opened, "GET", "/info", daemon="the daemon", seconds=5)
         with pytest.raises(DockerApiError):
-            await ask(opened, "GET", "/info", daemon="the daemon", seconds=5)
+            await send_request(opened, "GET", "/info", daemon="the daemon", seconds=5)
     assert closed == 2
 
 

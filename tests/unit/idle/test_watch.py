@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from nested_docker.idle.termination_log import idle_since, leave
-from nested_docker.idle.watch import Options, connections, in_use, watch
+from nested_docker.idle.watch import WatchOptions, connections, in_use, watch
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def listener() -> Iterator[socket.socket]:
 
 @pytest.mark.parametrize(("timeout", "interval"), [(1, 0.5), (5, 0.5), (20, 2), (50, 5), (3600, 5)])
 def test_looks_are_often_enough_and_not_more_often(timeout: float, interval: float) -> None:
-    assert Options(timeout, "", 1, containers=True).interval == interval
+    assert WatchOptions(timeout, "", 1, containers=True).interval == interval
 
 
 def test_real_connections_are_found(listener: socket.socket, tmp_path: Path) -> None:
     path = str(tmp_path / "docker.sock")
-    options = Options(60, path, listener.getsockname()[1], containers=False)
+    options = WatchOptions(60, path, listener.getsockname()[1], containers=False)
     assert connections(options) == 0
     with contextlib.ExitStack() as stack:
         stack.enter_context(socket.create_connection(listener.getsockname()))
@@ -60,19 +60,19 @@ async def test_running_containers_count_and_the_question_itself_does_not(tmp_pat
         writer.close()
         await writer.wait_closed()
 
-    options = Options(60, path, 1, containers=True)
+    options = WatchOptions(60, path, 1, containers=True)
     assert await in_use(options) is None
     async with await asyncio.start_unix_server(containers, path):
         assert await in_use(options) is True
         running[0] = b"[]"
         await asyncio.sleep(0.05)
         assert await in_use(options) is False
-        assert await in_use(Options(60, path, 1, containers=False)) is False
+        assert await in_use(WatchOptions(60, path, 1, containers=False)) is False
 
 
 async def test_a_connection_postpones_the_end(listener: socket.socket, tmp_path: Path) -> None:
     watching = asyncio.create_task(
-        watch(Options(0.6, str(tmp_path / "none"), listener.getsockname()[1], containers=False))
+        watch(WatchOptions(0.6, str(tmp_path / "none"), listener.getsockname()[1], containers=False))
     )
     with socket.create_connection(listener.getsockname()), listener.accept()[0]:
         await asyncio.sleep(1.5)
@@ -85,7 +85,7 @@ async def test_a_connection_postpones_the_end(listener: socket.socket, tmp_path:
 
 async def test_a_daemon_that_does_not_answer_is_not_idle(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(watch(Options(0.2, str(tmp_path / "none"), 1, containers=True)), 1.2)
+        await asyncio.wait_for(watch(WatchOptions(0.2, str(tmp_path / "none"), 1, containers=True)), 1.2)
 
 
 def command(tmp_path: Path, *options: str) -> list[str]:

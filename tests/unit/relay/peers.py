@@ -116,7 +116,7 @@ class Neighbourhood:
         self._opened: list[Stream | TlsClient] = []
 
     def _relay(self, handler: Handler, max_connections: int) -> Relay:
-        connect = functools.partial(upstream.connect, self.upstream_path)
+        connect = functools.partial(upstream.connect_upstream, self.upstream_path)
         return Relay(connect, handler, max_connections=max_connections)
 
     def start(self, daemon: Daemon | None, handler: Handler = splice, *, max_connections: int = 4) -> None:
@@ -148,7 +148,7 @@ class Neighbourhood:
         return await self.unix() if kind == "unix" else await self.tls()
 
     async def unix(self) -> PlainStream:
-        return await self._keep(upstream.connect(self.unix_path))
+        return await self._keep(upstream.connect_upstream(self.unix_path))
 
     async def tcp(self) -> PlainStream:
         stream = PlainStream(socket.create_connection(("127.0.0.1", self.port)))

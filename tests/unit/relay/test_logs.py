@@ -39,7 +39,7 @@ def lines() -> list[dict[str, Any]]:
 
 
 def test_lines() -> None:
-    logs.configure("info")
+    logs.configure_relay_logs("info")
     logged = lines()
     assert [line["message"] for line in logged] == ["1 is a number", "it broke"]
     assert logged[0] | {"time": ""} == {
@@ -57,4 +57,4 @@ def test_lines() -> None:
 
 def test_an_unknown_level_is_an_error() -> None:
     with pytest.raises(ValueError, match="NONSENSE"):
-        logs.configure("nonsense")
+        logs.configure_relay_logs("nonsense")

@@ -78,7 +78,7 @@ async def test_a_daemon_that_does_not_accept_is_no_connection(path: str) -> None
         listener.listen(0)
         first.connect(path)
         with pytest.raises(UpstreamError, match="no connection to the node's Docker socket"):
-            await upstream.connect(path)
+            await upstream.connect_upstream(path)
 
 
 async def test_a_forbidden_socket_names_its_group(path: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,10 @@ from nested_docker.docker_api.errors import AnswerTooLargeError
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.wire.http import Peer
 from nested_docker.relay.handler import OpenUpstream
-
-DAEMON = "the node's Docker daemon"
+from nested_docker.relay.upstream import NODE_DAEMON
 
 ANSWER_SECONDS = 60.0
-MAX_ANSWER = 64 * 2**20
+MAX_FILTERED = 64 * 2**20
 """Bytes of an answer that is read as a whole: a list of ten thousand containers has about twenty MiB."""
 
 
@@ -38,8 +37,8 @@ async def ask(open_upstream: OpenUpstream, method: str, path: str, body: Any = N
         TooLargeError: the answer is too large.
     """
     try:
-        answer = await client.ask(
-            open_upstream, method, path, body, daemon=DAEMON, seconds=ANSWER_SECONDS, max_answer=MAX_ANSWER
+        answer = await client.send_request(
+            open_upstream, method, path, body, daemon=NODE_DAEMON, seconds=ANSWER_SECONDS, max_answer=MAX_FILTERED
         )
     except AnswerTooLargeError as error:
         raise TooLargeError from error
@@ -60,7 +59,7 @@ async def collect(peer: Peer) -> bytes:
     collected = bytearray()
     while data := await peer.body():
         collected += data
-        if len(collected) > MAX_ANSWER:
+        if len(collected) > MAX_FILTERED:
             raise TooLargeError
     return bytes(collected)
 
