@@ -130,7 +130,7 @@ def test_the_guards_hosts_are_nobody_elses(alice: Owner, bob: Owner, tmp_path: P
     for command in (("build", "--add-host", forged, str(tmp_path)), ("create", "--add-host", forged, "busybox")):
         ran = alice.run(*command)
         assert ran.returncode != 0
-        assert b"names that end in .nesteddocker.dev are the guard's (rule: owner)" in ran.stderr
+        assert b"host names that end in .nesteddocker.dev are reserved (rule: owner)" in ran.stderr
 
 
 def test_a_dockerfile_may_show_a_step_to_the_owner_whose_uid_it_names(

@@ -181,7 +181,7 @@ def test_ones_own_images_go_and_those_of_everyone_stay(project: Project, dockerd
     project.write(pair(project))
     project.compose("up", "-d", "--build")
     ran = project.run("down", "--volumes", "--rmi", "all")
-    assert b"the image busybox:latest is everyone's" in ran.stderr
+    assert b"image busybox:latest is shared" in ran.stderr
     assert left(dockerd, project.name) == []
     assert not dockerd.docker("images", "-q", f"localhost/{project.name}")
     assert dockerd.docker("images", "-q", "busybox")
@@ -192,7 +192,7 @@ def test_a_built_service_without_a_name_that_may_be_given_is_told_so(project: Pr
     project.write({"services": {"one": {"build": "."}}})
     ran = project.run("build")
     assert ran.returncode != 0
-    assert f"no pattern of images.tags stands for the image {project.name}-one:latest".encode() in ran.stderr
+    assert f"image {project.name}-one:latest matches no pattern in images.tags".encode() in ran.stderr
 
 
 def test_services_find_each_other_by_name(project: Project) -> None:
@@ -230,7 +230,7 @@ def test_what_a_service_may_not_have_is_refused_by_its_rule(
     project: Project, dockerd: Dockerd, service: dict[str, Any], rule: str
 ) -> None:
     said = project.refused(service)
-    assert "refused by the guard: " in said, said
+    assert "denied by the guard: " in said, said
     assert f"(rule: {rule})" in said, said
     assert dockerd.docker("ps", "-aq", f"--filter=label=com.docker.compose.project={project.name}") == ""
 

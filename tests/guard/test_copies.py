@@ -99,4 +99,4 @@ def test_what_is_not_there_is_said_as_the_daemon_says_it(alice: Owner, name: str
     (tmp_path / "file").write_text("")
     ran = alice.run("cp", str(tmp_path / "file"), f"{name}:/nowhere/at/all/")
     assert ran.returncode != 0
-    assert b"refused by the guard" not in ran.stderr
+    assert b"denied by the guard" not in ran.stderr

@@ -10,7 +10,7 @@ import pytest
 from tests.guard.dockerd import Dockerd
 from tests.guard.owner import Answer, Owner
 
-from nested_docker.guard.routes import ROUTES, Body, Route
+from nested_docker.guard.routes import ROUTES, BodyKind, Route
 
 NAMED = [route for route in ROUTES if "{" in route.template]
 CLOSED = {"plugins", "nodes", "services", "tasks", "secrets", "configs", "debug", "distribution"}
@@ -137,7 +137,7 @@ def _anonymous(answer: Answer, name: str) -> bytes:
 def _ask(owner: Owner, route: Route, name: str) -> Answer:
     last = route.template.rsplit("/", 1)[1]
     query = QUERIES.get(last, "").replace("{unique}", uuid.uuid4().hex[:8])
-    body = BODIES.get(last) if route.body is Body.JSON else b"\0" * 1024 if route.body is Body.STREAM else None
+    body = BODIES.get(last) if route.body is BodyKind.JSON else b"\0" * 1024 if route.body is BodyKind.STREAM else None
     if last == "push":
         name = name.split(":", maxsplit=1)[0]
     if last in {"connect", "disconnect"}:

@@ -10,11 +10,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID, denied_by
+from tests.unit.guard.decisions import OPEN, UID, denied_by
 
 from nested_docker.api.meta import Enforcement
-from nested_docker.guard import decision as validate
-from nested_docker.guard import routes
+from nested_docker.guard import decision, routes
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ApiRequest
 from nested_docker.guard.rules import containers, endpoints, mounts, networks, resources, volumes
@@ -35,7 +34,7 @@ UNKNOWN_PARAMETERS = {("GET /system/df", "verbose"), ("POST /build", "x")}
 def test_every_route_is_classified(route: str) -> None:
     method, template = route.split(" ")
     path = template.replace("{id}", "x1").replace("{name}", "x1").replace("{checkpoint}", "c")
-    routed = routes.find(method, path)
+    routed = routes.match_route(method, path)
     assert routed.route.method == method
     known = routed.route.template
     assert known.replace("{name}", "{id}") == template.replace("{name}", "{id}").replace("{checkpoint}", "{id}") or (
@@ -55,7 +54,9 @@ def _is_closed(route: routes.Route) -> bool:
 
 
 @pytest.mark.parametrize("mode", Enforcement)
-@pytest.mark.parametrize("route", [each for each in routes.ROUTES if each.closed], ids=lambda each: each.template)
+@pytest.mark.parametrize(
+    "route", [each for each in routes.ROUTES if each.always_denied], ids=lambda each: each.template
+)
 def test_what_nothing_opens_is_refused_by_its_rule_whatever_it_is_asked_with(
     route: routes.Route, mode: Enforcement
 ) -> None:
@@ -84,16 +85,16 @@ def test_other_methods_are_refused(method: str) -> None:
 
 
 TABLES = {
-    "HostConfig": containers.host_config(OPEN, UID, lambda _: None),
-    "ContainerConfig": containers.CONFIG,
-    "EndpointSettings": endpoints.ENDPOINT,
-    "Resources": {**containers.host_config(OPEN, UID, lambda _: None)},
-    "VolumeCreateRequest": volumes.FIELDS,
-    "body of POST /volumes/create": volumes.FIELDS,
-    "body of POST /networks/create": networks.fields(OPEN.networks),
-    "body of POST /containers/{id}/update": {**resources.FIELDS, **containers.UPDATE},
-    "body of POST /containers/{id}/exec": containers.EXEC,
-    "body of POST /containers/create": {**containers.CONFIG, "HostConfig": None, "NetworkingConfig": None},
+    "HostConfig": containers.host_config_fields(OPEN, UID, lambda _: None),
+    "ContainerConfig": containers.CONFIG_FIELDS,
+    "EndpointSettings": endpoints.ENDPOINT_FIELDS,
+    "Resources": {**containers.host_config_fields(OPEN, UID, lambda _: None)},
+    "VolumeCreateRequest": volumes.VOLUME_FIELDS,
+    "body of POST /volumes/create": volumes.VOLUME_FIELDS,
+    "body of POST /networks/create": networks.network_fields(OPEN.networks),
+    "body of POST /containers/{id}/update": {**resources.RESOURCE_FIELDS, **containers.UPDATE_FIELDS},
+    "body of POST /containers/{id}/exec": containers.EXEC_FIELDS,
+    "body of POST /containers/create": {**containers.CONFIG_FIELDS, "HostConfig": None, "NetworkingConfig": None},
 }
 
 
@@ -103,7 +104,7 @@ def test_every_key_is_classified(name: str) -> None:
 
 
 def test_every_key_of_mounts_is_classified() -> None:
-    for kind, table in mounts.FIELDS.items():
+    for kind, table in mounts.MOUNT_FIELDS.items():
         assert set(API["objects"]["Mount"]) - set(table) == set(), kind
 
 
@@ -115,4 +116,4 @@ def test_a_key_that_nobody_knows_is_refused_wherever_it_stands() -> None:
 
 
 def test_methods_of_the_judge_are_those_of_the_routes() -> None:
-    assert {route.method for route in routes.ROUTES} == validate.METHODS
+    assert {route.method for route in routes.ROUTES} == decision.METHODS

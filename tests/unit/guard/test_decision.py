@@ -7,30 +7,30 @@ import logging
 from pathlib import Path
 
 import pytest
-from tests.unit.guard.asking import OPEN, decide, denied_by, rules
+from tests.unit.guard.decisions import OPEN, decide, denied_by, rules
 from typer.testing import CliRunner
 
 from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.cli.app import app
 from nested_docker.guard import audit
-from nested_docker.guard.errors import Absent, GuardDenied
-from nested_docker.guard.ownership import UID_LABEL, Kind
+from nested_docker.guard.errors import GuardDenied, ObjectNotFound
+from nested_docker.guard.ownership import UID_LABEL, ObjectKind
 from nested_docker.guard.proxy import Guard
-from nested_docker.guard.rules_flag import in_pod, load
+from nested_docker.guard.rules_flag import in_pod, parse_rules
 
 PRIVILEGED = {"Image": "busybox", "HostConfig": {"Privileged": True}}
 
 
 def test_rules_survive_their_wire_form() -> None:
     assert GuardRules.model_validate(OPEN.dump()) == OPEN
-    assert load(json.dumps(OPEN.dump())) == OPEN
+    assert parse_rules(json.dumps(OPEN.dump())) == OPEN
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"container":{}}', '{"images":{"use":"x"}}', '{"build":{"allow":true}}'])
 def test_what_is_misspelt_is_no_rule(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        load(text)
+        parse_rules(text)
 
 
 @pytest.mark.parametrize("enforcement", [Enforcement.WARN, Enforcement.AUDIT])
@@ -46,7 +46,7 @@ def test_other_modes_pass_on_what_rules_forbid_and_label_it(enforcement: Enforce
     (reference,) = decide(
         "POST", "/containers/x1/exec", {"Cmd": ["id"], "Privileged": True}, by=lenient
     ).forward_plan.references
-    assert (reference.kind, reference.name) == (Kind.CONTAINER, "x1")
+    assert (reference.kind, reference.name) == (ObjectKind.CONTAINER, "x1")
     assert decide("POST", "/containers/create", {"Image": "busybox"}, by=lenient).waived is None
 
 
@@ -76,14 +76,14 @@ def test_an_owner_without_a_uid_is_none(uid: str) -> None:
 
 def test_errors_have_dockers_shape() -> None:
     body = json.loads(GuardDenied("build.allowed", 'images "may" not be built').body())
-    assert body == {"message": 'refused by the guard: images "may" not be built (rule: build.allowed)'}
-    assert json.loads(Absent("No such container: x").body()) == {"message": "No such container: x"}
+    assert body == {"message": 'denied by the guard: images "may" not be built (rule: build.allowed)'}
+    assert json.loads(ObjectNotFound("No such container: x").body()) == {"message": "No such container: x"}
 
 
 def test_an_audit_line_is_one_line_of_printable_ascii(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     audit.log_denied("GET", "/a\r\nforged\x1b[0m\u2028", GuardDenied("x", "y\nz"))
-    audit.log_waived("POST", "/b" * 1000, ("id\n",), None)
+    audit.log_allowed("POST", "/b" * 1000, ("id\n",), None)
     first, second = caplog.records
     assert first.path == "/a\\r\\nforged\\x1b[0m\\u2028"  # type: ignore[attr-defined]
     assert first.reason == "y\\nz"  # type: ignore[attr-defined]
@@ -106,7 +106,7 @@ def test_requests_are_checked_offline(tmp_path: Path) -> None:
     lenient = json.dumps(rules().model_copy(update={"enforcement": Enforcement.WARN}).dump())
     waived = run(app, ["guard", "check", lenient, f"POST /containers/create {tmp_path / 'create.json'}"])
     assert waived.exit_code == 0
-    assert "though HostConfig.Privileged may not be set" in waived.output
+    assert "although HostConfig.Privileged may not be set" in waived.output
 
 
 @pytest.mark.parametrize(
@@ -149,5 +149,7 @@ def test_containers_can_be_put_under_the_pod(parent: str, expected: str) -> None
 
 
 def test_a_pod_that_is_not_known_is_told() -> None:
-    with pytest.raises(ValueError, match=r"--pod-uid does not say what \{podUID\} is"):
+    with pytest.raises(
+        ValueError, match=r"limits\.cgroupParent is /pod\{podUID\}, which needs the pod\'s UID: set --pod-uid"
+    ):
         in_pod(GuardRules.model_validate({"limits": {"cgroupParent": "/pod{podUID}"}}), "")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID
+from tests.unit.guard.decisions import OPEN, UID
 from tests.unit.relay.peers import MIB, Neighbourhood, read_all, send_all
 
 from nested_docker.api.meta import Enforcement
@@ -362,7 +362,7 @@ async def test_each_decision_is_one_line_without_secrets(hood: Neighbourhood, ca
     )
     await answers(client, 3)
     records = [record for record in caplog.records if record.name == "nested_docker.guard.audit"]
-    assert [record.decision for record in records] == ["allowed", "refused", "allowed"]  # type: ignore[attr-defined]
+    assert [record.decision for record in records] == ["allowed", "denied", "allowed"]  # type: ignore[attr-defined]
     assert records[1].rule == "HostConfig.Privileged"  # type: ignore[attr-defined]
     assert not any("canary" in str(vars(record)) for record in caplog.records)
 

@@ -10,9 +10,9 @@ import pytest
 from nested_docker.guard.daemon.reservations import Reservations
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import Reservation
-from nested_docker.guard.ownership import Kind
+from nested_docker.guard.ownership import ObjectKind
 
-CONTAINER = Reservation(Kind.CONTAINER)
+CONTAINER = Reservation(ObjectKind.CONTAINER)
 
 
 class Daemon:
@@ -30,7 +30,7 @@ class Daemon:
     async def make(self, *, fails: bool = False, seconds: float = 0.01) -> bool:
         """Whether there was room; what is made is in the list before the request is over."""
         try:
-            async with self.reservations.reservation(CONTAINER, self.check):
+            async with self.reservations.reserve(CONTAINER, self.check):
                 self.together += 1
                 self.at_once = max(self.at_once, self.together)
                 await asyncio.sleep(seconds)
@@ -75,5 +75,5 @@ async def test_what_is_given_up_leaves_its_room() -> None:
 
 async def test_who_makes_nothing_is_not_counted() -> None:
     daemon = Daemon(0)
-    async with daemon.reservations.reservation(None, daemon.check):
+    async with daemon.reservations.reserve(None, daemon.check):
         assert not await daemon.make()

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID, created, denied_by, not_created, passes, rules
+from tests.unit.guard.decisions import OPEN, UID, created, denied_by, not_created, passes, rules
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.model import Reservation, Usage
-from nested_docker.guard.ownership import UID_LABEL, Kind, Need, Reference
+from nested_docker.guard.model import ContainerLimits, Reservation
+from nested_docker.guard.ownership import UID_LABEL, ObjectKind, Reference, Requirement
 
 WHAT_THE_CLI_SENDS: dict[str, Any] = {
     "Hostname": "",
@@ -101,8 +101,8 @@ def test_what_the_cli_sends_passes_with_the_owners_label() -> None:
     assert forward_plan.body["Labels"] == {UID_LABEL: UID}
     assert "ContainerIDFile" not in forward_plan.body["HostConfig"]
     assert "Privileged" not in forward_plan.body["HostConfig"]
-    assert forward_plan.references == (Reference(Kind.IMAGE, "busybox", Need.VISIBLE),)
-    assert forward_plan.reservation == Reservation(Kind.CONTAINER)
+    assert forward_plan.references == (Reference(ObjectKind.IMAGE, "busybox", Requirement.VISIBLE),)
+    assert forward_plan.reservation == Reservation(ObjectKind.CONTAINER)
 
 
 def test_without_rules_there_is_next_to_nothing() -> None:
@@ -157,16 +157,18 @@ def test_what_it_speaks_of_must_be_ones_own() -> None:
     )
     host = ("body", "HostConfig")
     assert set(forward_plan.references) == {
-        Reference(Kind.IMAGE, "busybox", Need.VISIBLE),
-        Reference(Kind.IMAGE, "tools", Need.VISIBLE),
-        Reference(Kind.VOLUME, "cache", Need.MADE),
-        Reference(Kind.VOLUME, "data", Need.MADE),
-        Reference(Kind.CONTAINER, "other", place=(*host, "VolumesFrom", 0), form="{}:ro"),
-        Reference(Kind.CONTAINER, "other", place=(*host, "PidMode"), form="container:{}"),
-        Reference(Kind.NETWORK, "mine", place=(*host, "NetworkMode")),
-        Reference(Kind.NETWORK, "mine", place=("body", "NetworkingConfig", "EndpointsConfig", "mine"), renames=True),
+        Reference(ObjectKind.IMAGE, "busybox", Requirement.VISIBLE),
+        Reference(ObjectKind.IMAGE, "tools", Requirement.VISIBLE),
+        Reference(ObjectKind.VOLUME, "cache", Requirement.CREATED_IF_ABSENT),
+        Reference(ObjectKind.VOLUME, "data", Requirement.CREATED_IF_ABSENT),
+        Reference(ObjectKind.CONTAINER, "other", location=(*host, "VolumesFrom", 0), id_format="{}:ro"),
+        Reference(ObjectKind.CONTAINER, "other", location=(*host, "PidMode"), id_format="container:{}"),
+        Reference(ObjectKind.NETWORK, "mine", location=(*host, "NetworkMode")),
+        Reference(
+            ObjectKind.NETWORK, "mine", location=("body", "NetworkingConfig", "EndpointsConfig", "mine"), is_key=True
+        ),
     }
-    assert forward_plan.references[0].kind is Kind.IMAGE
+    assert forward_plan.references[0].kind is ObjectKind.IMAGE
     assert forward_plan.body is not None
     assert forward_plan.body["HostConfig"]["Mounts"][0]["VolumeOptions"]["Labels"] == {UID_LABEL: UID}
 
@@ -233,7 +235,7 @@ def test_what_names_no_limit_gets_the_maximum() -> None:
         "PidsLimit": 100,
         "CgroupParent": "/pods/x",
     }
-    assert created({}, by=LIMITED).reservation == Reservation(Kind.CONTAINER, Usage(2.0, 2**30, 100))
+    assert created({}, by=LIMITED).reservation == Reservation(ObjectKind.CONTAINER, ContainerLimits(2.0, 2**30, 100))
 
 
 @pytest.mark.parametrize(
@@ -264,7 +266,7 @@ def test_an_update_within_the_limits_passes() -> None:
     forward_plan = passes(
         "POST", "/containers/x1/update", {"Memory": 2**20, "RestartPolicy": {"Name": "no"}}, by=LIMITED
     )
-    assert forward_plan.reservation == Reservation(Kind.CONTAINER, Usage(None, 2**20, None), "x1")
+    assert forward_plan.reservation == Reservation(ObjectKind.CONTAINER, ContainerLimits(None, 2**20, None), "x1")
 
 
 def test_a_container_is_deleted_with_its_nameless_volumes() -> None:

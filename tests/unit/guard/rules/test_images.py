@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID, denied_by, passes, rules
+from tests.unit.guard.decisions import OPEN, UID, denied_by, passes, rules
 
 from nested_docker.api.meta import Enforcement
-from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL, Kind, Need, Reference, owns_image, sees_image
+from nested_docker.guard.ownership import (
+    IMAGE_LABEL,
+    UID_LABEL,
+    ObjectKind,
+    Reference,
+    Requirement,
+    is_owned_image,
+    is_visible_image,
+)
 
 
 def test_pull_by_pattern() -> None:
@@ -25,8 +33,8 @@ def test_pull_by_pattern() -> None:
 def test_names_that_may_be_given_must_be_free_or_ones_own() -> None:
     forward_plan = passes("POST", "/images/busybox/tag", repo="localhost/app", tag="1")
     assert forward_plan.references == (
-        Reference(Kind.IMAGE, "busybox", Need.VISIBLE),
-        Reference(Kind.IMAGE, "localhost/app:1", Need.FREE),
+        Reference(ObjectKind.IMAGE, "busybox", Requirement.VISIBLE),
+        Reference(ObjectKind.IMAGE, "localhost/app:1", Requirement.OWNED_OR_ABSENT),
     )
     assert passes("POST", "/images/busybox/tag", repo="localhost/app").references[1].name == "localhost/app:latest"
     assert denied_by("POST", "/images/busybox/tag", repo="alpine", tag="3").rule == "images.tags"
@@ -35,7 +43,9 @@ def test_names_that_may_be_given_must_be_free_or_ones_own() -> None:
 def test_push_by_pattern() -> None:
     allowed = rules(images={"push": ["registry.example.com/team/**"]})
     forward_plan = passes("POST", "/images/registry.example.com/team/app/push", by=allowed, tag="1")
-    assert forward_plan.references == (Reference(Kind.IMAGE, "registry.example.com/team/app:1", Need.VISIBLE),)
+    assert forward_plan.references == (
+        Reference(ObjectKind.IMAGE, "registry.example.com/team/app:1", Requirement.VISIBLE),
+    )
     assert denied_by("POST", "/images/registry.example.com/team/app/push", by=allowed).rule == "images.push"
     assert denied_by("POST", "/images/docker.io/library/app/push", by=allowed, tag="1").rule == "images.push"
     assert passes("GET", "/distribution/registry.example.com/team/app:1/json", by=allowed)
@@ -46,7 +56,7 @@ def test_save_names_every_image_with_its_tag() -> None:
     assert [each.name for each in forward_plan.references] == ["a:latest", "b:1"]
     assert forward_plan.query["names"] == ("a:latest", "b:1")
     assert "a:latest" in denied_by("GET", "/images/a/get").message
-    assert passes("GET", "/images/a:1/get").references[0].need is Need.VISIBLE
+    assert passes("GET", "/images/a:1/get").references[0].requirement is Requirement.VISIBLE
     assert denied_by("GET", "/images/get").status == 400
     assert denied_by("GET", "/images/a:1/get", by=rules(images={"save": False})).rule == "images.save"
 
@@ -59,7 +69,7 @@ def test_load_is_a_rule() -> None:
 def test_a_committed_image_has_the_guards_labels_last() -> None:
     forward_plan = passes("POST", "/commit", container="x1", repo="localhost/app", tag="1", comment="c")
     assert forward_plan.query["changes"] == (f'LABEL "{UID_LABEL}"="" "{IMAGE_LABEL}"="{UID}"',)
-    assert forward_plan.references[0] == Reference(Kind.CONTAINER, "x1", place=("query", "container"))
+    assert forward_plan.references[0] == Reference(ObjectKind.CONTAINER, "x1", location=("query", "container"))
     assert denied_by("POST", "/commit", {"Cmd": ["x"]}, container="x1").rule == "containers.commit"
 
 
@@ -69,11 +79,11 @@ def test_what_is_seen() -> None:
     pulled = {"RepoDigests": [f"alpine@sha256:{'a' * 64}"]}
     foreign = {"RepoTags": ["localhost/theirs:1"], "Config": {"Labels": {IMAGE_LABEL: "other", UID_LABEL: UID}}}
     for image, seen in ((own, True), (base, True), (pulled, True), (foreign, False), ({}, False)):
-        assert sees_image(image, OPEN, UID) is seen
-        assert sees_image(image, rules(images={"sharing": "Shared"}), UID)
-    assert owns_image(own, UID)
-    assert not owns_image(foreign, UID)
-    assert not owns_image({"Config": {"Labels": {IMAGE_LABEL: ""}}}, "")
+        assert is_visible_image(image, OPEN, UID) is seen
+        assert is_visible_image(image, rules(images={"sharing": "Shared"}), UID)
+    assert is_owned_image(own, UID)
+    assert not is_owned_image(foreign, UID)
+    assert not is_owned_image({"Config": {"Labels": {IMAGE_LABEL: ""}}}, "")
 
 
 def test_what_the_clis_classic_build_sends_passes() -> None:
@@ -103,7 +113,9 @@ def test_what_the_clis_classic_build_sends_passes() -> None:
     assert json.loads(forward_plan.query["labels"][0]) == {UID_LABEL: "", IMAGE_LABEL: UID}
     assert forward_plan.query["forcerm"] == forward_plan.query["rm"] == forward_plan.query["version"] == ("1",)
     assert "cgroupparent" not in forward_plan.query
-    assert forward_plan.references == (Reference(Kind.IMAGE, "localhost/app:latest", Need.FREE),)
+    assert forward_plan.references == (
+        Reference(ObjectKind.IMAGE, "localhost/app:latest", Requirement.OWNED_OR_ABSENT),
+    )
 
 
 def test_a_builds_steps_can_be_told_by_an_entry_that_no_client_can_make() -> None:
@@ -149,7 +161,10 @@ def test_what_a_build_may_not_have(query: dict[str, str | list[str]], rule: str)
 
 def test_a_build_may_be_in_ones_own_networks_and_use_what_one_sees() -> None:
     assert passes("POST", "/build", networkmode="mine").references == (
-        Reference(Kind.NETWORK, "mine", place=("query", "networkmode")),
+        Reference(ObjectKind.NETWORK, "mine", location=("query", "networkmode")),
     )
-    assert passes("POST", "/build", networkmode="container:x1").references[0].form == "container:{}"
-    assert passes("POST", "/build", networkmode="none", cachefrom='["busybox"]').references[0].need is Need.VISIBLE
+    assert passes("POST", "/build", networkmode="container:x1").references[0].id_format == "container:{}"
+    assert (
+        passes("POST", "/build", networkmode="none", cachefrom='["busybox"]').references[0].requirement
+        is Requirement.VISIBLE
+    )

@@ -32,12 +32,12 @@ class Scripted(PlainStream):
 
 async def test_who_leaves_is_given_a_moment() -> None:
     client = Client(Scripted(b""))
-    async with client.attended(0.1):
+    async with client.cancel_on_disconnect(0.1):
         await asyncio.sleep(0.01)
-    with pytest.raises(ConnectionAbortedError, match="has left"):
-        async with client.attended(0.01):
+    with pytest.raises(ConnectionAbortedError, match="has disconnected"):
+        async with client.cancel_on_disconnect(0.01):
             await asyncio.sleep(5)
-    await client.stop()
+    await client.stop_reading()
 
 
 @pytest.mark.parametrize("steps", range(6))
@@ -45,32 +45,32 @@ async def test_who_leaves_with_the_answer_disturbs_nobody(steps: int) -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     client = Client(Scripted(b""))
-    async with client.attended(5):
+    async with client.cancel_on_disconnect(5):
         for _ in range(steps):
             await asyncio.sleep(0)
     for _ in range(6):
         await asyncio.sleep(0)
-    await client.stop()
+    await client.stop_reading()
     assert complaints == []
 
 
 async def test_a_timeout_within_is_no_leaving() -> None:
     client = Client(Scripted())
     with pytest.raises(TimeoutError):
-        async with client.attended(1):
+        async with client.cancel_on_disconnect(1):
             raise TimeoutError
-    await client.stop()
+    await client.stop_reading()
 
 
 async def test_what_a_client_sends_meanwhile_is_its_next_request() -> None:
     client = Client(Scripted(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n"))
-    async with client.attended(0):
+    async with client.cancel_on_disconnect(0):
         await asyncio.sleep(0.01)
     event = await client.event()
     assert isinstance(event, h11.Request)
     assert event.target == b"/_ping"
     assert await client.body() == b""
-    assert client.whole
+    assert client.complete
 
 
 async def test_a_wait_that_is_given_up_loses_nothing() -> None:
@@ -78,7 +78,7 @@ async def test_a_wait_that_is_given_up_loses_nothing() -> None:
     client = Client(Scripted(head + b"one", b"two", b"six"))
     await client.event()
     collected = b""
-    while not client.whole:
+    while not client.complete:
         waiting = asyncio.create_task(client.body())
         for _ in range(len(collected) % 4):  # given up at several moments
             await asyncio.sleep(0)
@@ -86,10 +86,10 @@ async def test_a_wait_that_is_given_up_loses_nothing() -> None:
         await asyncio.wait({waiting})
         if not waiting.cancelled():
             collected += waiting.result()
-        collected += client.arrived()
+        collected += client.available()
         await asyncio.sleep(0)
     assert collected == b"onetwosix"
-    await client.stop()
+    await client.stop_reading()
 
 
 async def test_events_are_sent_by_one_write() -> None:

@@ -1,4 +1,4 @@
-"""Judging requests in tests."""
+"""Decisions on requests in tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard import decision as validate
+from nested_docker.guard.decision import Decision, parse_request
+from nested_docker.guard.decision import decide as decide_request
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ForwardPlan
 
@@ -21,23 +22,21 @@ OPEN = GuardRules.model_validate(
         "build": {"allowed": True},
     }
 )
-"""What a policy for CI jobs would say."""
+"""Rules such as those of a policy for CI jobs."""
 
 
 def rules(**changes: dict[str, Any]) -> GuardRules:
-    """OPEN with parts of it changed."""
+    """OPEN with changes."""
     document = OPEN.dump()
     for part, values in changes.items():
         document[part] = {**document[part], **values}
     return GuardRules.model_validate(document)
 
 
-def decide(
-    method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]
-) -> validate.Decision:
+def decide(method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]) -> Decision:
     data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     target = f"{path}?{urlencode(query, doseq=True)}" if query else path
-    return validate.decide(validate.read(method, target.encode()), data, by, UID)
+    return decide_request(parse_request(method, target.encode()), data, by, UID)
 
 
 def passes(method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]) -> ForwardPlan:
