@@ -30,9 +30,9 @@ from nested_docker.guard.wire.headers import (
 )
 from nested_docker.guard.wire.http import Client, Peer, PrefixedStream
 from nested_docker.guard.wire.query import encode_query
+from nested_docker.net.streams import Stream, discard
 from nested_docker.relay.handler import OpenUpstream, UpstreamError
 from nested_docker.relay.splice import splice
-from nested_docker.relay.streams import Stream, discard
 
 MAX_DRAINED = 65536
 """Bytes of a denied request's body that are read, so that the client can reuse the connection."""
