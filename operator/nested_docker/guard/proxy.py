@@ -12,7 +12,7 @@ from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.domain import quantities
 from nested_docker.guard import audit
-from nested_docker.guard.daemon.client import collect, document, escaped
+from nested_docker.guard.daemon.client import escape_name, json_or_none, read_rest
 from nested_docker.guard.daemon.preconditions import Preconditions, ResolvedRequest
 from nested_docker.guard.daemon.reservations import Reservations
 from nested_docker.guard.decision import Decision, ParsedRequest, decide, parse_request
@@ -265,9 +265,11 @@ class _Exchange:
         response = await _read_head(daemon)
         response_filter = decision.forward_plan.response_filter
         if response.status_code == HTTPStatus.CONFLICT:
-            data = hide_container_id(await collect(daemon))
+            data = hide_container_id(await read_rest(daemon))
         elif response_filter is not None and response.status_code == HTTPStatus.OK:
-            data = strict_json.encode_json(response_filter(document(await collect(daemon)), self._rules, self._uid))
+            data = strict_json.encode_json(
+                response_filter(json_or_none(await read_rest(daemon)), self._rules, self._uid)
+            )
         else:
             await self._forward_response(daemon, response)
             return
@@ -350,7 +352,7 @@ async def _try_send(daemon: Peer, event: h11.Event) -> bool:
 
 
 def _daemon_target(request: ParsedRequest, resolved: ResolvedRequest) -> str:
-    name = escaped(resolved.path or request.match.name)
+    name = escape_name(resolved.path or request.match.name)
     path = request.match.route.template.replace("{id}", name).replace("{name}", name)
     return f"{request.target.prefix}{path}{encode_query(resolved.query)}"
 

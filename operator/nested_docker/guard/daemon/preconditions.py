@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.daemon.client import ask, escaped
+from nested_docker.guard.daemon.client import escape_name, query_daemon
 from nested_docker.guard.daemon.reservations import Reservations
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ForwardPlan, Reservation, set_at
@@ -94,7 +94,7 @@ class Preconditions:
             case ObjectKind.EXEC:
                 return await self._owned_exec(reference)
             case ObjectKind.NETWORK:
-                inspected = await self._inspect(f"/networks/{escaped(reference.name)}", reference)
+                inspected = await self._inspect(f"/networks/{escape_name(reference.name)}", reference)
                 return self._owned_id(inspected, "Id", reference)
             case ObjectKind.VOLUME:
                 return await self._volume(reference)
@@ -102,18 +102,18 @@ class Preconditions:
                 return await self._image(reference)
 
     async def _owned_container(self, name: str, reference: Reference) -> Mapping[str, Any]:
-        inspected = await self._inspect(f"/containers/{escaped(name)}/json", reference)
+        inspected = await self._inspect(f"/containers/{escape_name(name)}/json", reference)
         if not is_owned((inspected.get("Config") or {}).get("Labels"), self._uid):
             raise not_found(reference.kind, reference.name)
         return inspected
 
     async def _owned_exec(self, reference: Reference) -> str:
-        inspected = await self._inspect(f"/exec/{escaped(reference.name)}/json", reference)
+        inspected = await self._inspect(f"/exec/{escape_name(reference.name)}/json", reference)
         await self._owned_container(str(inspected.get("ContainerID")), reference)
         return str(inspected["ID"])
 
     async def _volume(self, reference: Reference) -> str:
-        path = f"/volumes/{escaped(reference.name)}"
+        path = f"/volumes/{escape_name(reference.name)}"
         try:
             inspected = await self._inspect(path, reference)
         except GuardDenied:
@@ -123,7 +123,7 @@ class Preconditions:
                 return reference.name
             volume = {"Name": reference.name, "Labels": {UID_LABEL: self._uid}}
             async with self._reserve(Reservation(ObjectKind.VOLUME)):
-                await ask(self._open, "POST", "/volumes/create", volume)
+                await query_daemon(self._open, "POST", "/volumes/create", volume)
             inspected = await self._inspect(path, reference)
         if reference.requirement is not Requirement.OWNED and not is_owned(inspected.get("Labels"), self._uid):
             raise GuardDenied(
@@ -133,7 +133,7 @@ class Preconditions:
 
     async def _image(self, reference: Reference) -> str:
         try:
-            inspected = await self._inspect(f"/images/{escaped(reference.name)}/json", reference)
+            inspected = await self._inspect(f"/images/{escape_name(reference.name)}/json", reference)
         except GuardDenied:
             if reference.requirement is Requirement.OWNED_OR_ABSENT:
                 return reference.name
@@ -159,7 +159,7 @@ class Preconditions:
     async def _inspect(self, path: str, reference: Reference) -> Mapping[str, Any]:
         if not is_valid_name(reference.name):
             raise not_found(reference.kind, reference.name)
-        status, response = await ask(self._open, "GET", path)
+        status, response = await query_daemon(self._open, "GET", path)
         if status != HTTPStatus.OK or not isinstance(response, dict):
             raise not_found(reference.kind, reference.name)
         return response
@@ -196,7 +196,7 @@ class Preconditions:
             ObjectKind.NETWORK: f"/networks?filters={filters}",
             ObjectKind.VOLUME: f"/volumes?filters={filters}",
         }
-        _, response = await ask(self._open, "GET", paths[kind])
+        _, response = await query_daemon(self._open, "GET", paths[kind])
         return list(((response or {}).get("Volumes") if kind is ObjectKind.VOLUME else response) or ())
 
     async def _check_total(self, reservation: Reservation, ids: list[str], others: list[Reservation]) -> None:
@@ -206,7 +206,7 @@ class Preconditions:
             reference = Reference(ObjectKind.CONTAINER, reservation.updated_container)
             updated_id = str((await self._owned_container(reservation.updated_container, reference))["Id"])
         for each in ids:
-            _, inspected = await ask(self._open, "GET", f"/containers/{each}/json")
+            _, inspected = await query_daemon(self._open, "GET", f"/containers/{each}/json")
             host_config = (inspected or {}).get("HostConfig")
             if host_config is None:  # removed in the meantime
                 continue

@@ -24,20 +24,20 @@ from nested_docker.guard.rules import endpoints, mounts, resources
 from nested_docker.guard.rules.schema import (
     OMIT,
     FieldTable,
-    array,
+    any_array,
+    any_boolean,
+    any_integer,
+    any_object,
+    any_string,
     array_of,
     between,
-    boolean,
     ignored,
-    integer,
-    json_object,
     null_only,
     object_of,
     one_of,
-    string,
+    string_array,
     string_map,
-    string_or_strings,
-    strings,
+    string_or_array,
     unset,
     validate_object,
 )
@@ -104,7 +104,9 @@ def validate_exec_create(api_request: ApiRequest) -> ForwardPlan:
 
 def validate_exec_start(api_request: ApiRequest) -> ForwardPlan:
     """`POST /exec/{id}/start`."""
-    body = validate_object(api_request.body, {"Detach": boolean, "Tty": boolean, "ConsoleSize": _console_size}, "")
+    body = validate_object(
+        api_request.body, {"Detach": any_boolean, "Tty": any_boolean, "ConsoleSize": _console_size}, ""
+    )
     return ForwardPlan(body=body, references=(Reference(ObjectKind.EXEC, api_request.name, location=("path",)),))
 
 
@@ -177,10 +179,10 @@ def host_config_fields(rules: GuardRules, uid: str, add_reference: mounts.AddRef
     return {
         **resources.RESOURCE_FIELDS,
         "Annotations": unset,
-        "AutoRemove": boolean,
+        "AutoRemove": any_boolean,
         "Binds": functools.partial(mounts.check_binds, rules=rules, add_reference=add_reference),
         "CapAdd": functools.partial(_capabilities, rules=containers),
-        "CapDrop": strings,
+        "CapDrop": string_array,
         "Capabilities": unset,
         "Cgroup": unset,
         "CgroupParent": unset,
@@ -190,12 +192,12 @@ def host_config_fields(rules: GuardRules, uid: str, add_reference: mounts.AddRef
         "DeviceCgroupRules": unset,
         "DeviceRequests": unset,
         "Devices": functools.partial(_devices, rules=containers),
-        "Dns": strings,
-        "DnsOptions": strings,
-        "DnsSearch": strings,
+        "Dns": string_array,
+        "DnsOptions": string_array,
+        "DnsSearch": string_array,
         "ExtraHosts": _extra_hosts,
         "GroupAdd": unset,
-        "Init": boolean,
+        "Init": any_boolean,
         "IpcMode": functools.partial(
             _namespace_mode, allowed=("", "none", "private", "shareable"), add_reference=add_reference
         ),
@@ -211,7 +213,7 @@ def host_config_fields(rules: GuardRules, uid: str, add_reference: mounts.AddRef
         "Privileged": unset,
         "PublishAllPorts": functools.partial(_publish_all, rules=containers),
         "ReadonlyPaths": null_only,
-        "ReadonlyRootfs": boolean,
+        "ReadonlyRootfs": any_boolean,
         "RestartPolicy": _RESTART_POLICY,
         "Runtime": functools.partial(_runtime, rules=containers),
         "SecurityOpt": _security_options,
@@ -228,30 +230,30 @@ def host_config_fields(rules: GuardRules, uid: str, add_reference: mounts.AddRef
 
 
 def _extra_hosts(value: Any, where: str) -> list[str]:
-    return check_extra_hosts(strings(value, where), where)
+    return check_extra_hosts(string_array(value, where), where)
 
 
 def _string_set(value: Any, where: str) -> dict[str, Any]:
     """A set in Go's form: an object whose values are empty objects."""
-    return {key: unset(each, f"{where}.{key}") and {} for key, each in json_object(value, where).items()}
+    return {key: unset(each, f"{where}.{key}") and {} for key, each in any_object(value, where).items()}
 
 
 def _volumes(value: Any, where: str) -> dict[str, Any]:
     """Targets of anonymous volumes; the form of a bind is not allowed here."""
-    for path in json_object(value, where):
+    for path in any_object(value, where):
         if not path.startswith("/") or ":" in path:
             raise GuardDenied("containers.binds", f"{where} has {path!r}, which is not an absolute path without colons")
     return _string_set(value, where)
 
 
 def _console_size(value: Any, where: str) -> list[int]:
-    if len(array(value, where)) != 2:
+    if len(any_array(value, where)) != 2:
         raise GuardDenied("fields", f"{where} is not an array of height and width", status=HTTPStatus.BAD_REQUEST)
-    return [integer(each, where) for each in value]
+    return [any_integer(each, where) for each in value]
 
 
 def _capabilities(value: Any, where: str, *, rules: ContainerRules) -> list[str]:
-    result = string_or_strings(value, where)
+    result = string_or_array(value, where)
     result = [result] if isinstance(result, str) else result
     for each in result:
         if each.upper().removeprefix("CAP_") not in rules.capabilities:
@@ -260,7 +262,7 @@ def _capabilities(value: Any, where: str, *, rules: ContainerRules) -> list[str]
 
 
 def _devices(value: Any, where: str, *, rules: ContainerRules) -> list[dict[str, Any]]:
-    fields: FieldTable = {"PathOnHost": string, "PathInContainer": string, "CgroupPermissions": string}
+    fields: FieldTable = {"PathOnHost": any_string, "PathInContainer": any_string, "CgroupPermissions": any_string}
     result: list[dict[str, Any]] = array_of(fields)(value, where)
     for each in result:
         if each.get("PathOnHost") not in rules.devices:
@@ -277,7 +279,7 @@ def _sysctls(value: Any, where: str, *, rules: ContainerRules) -> dict[str, str]
 
 
 def _runtime(value: Any, where: str, *, rules: ContainerRules) -> Any:
-    if string(value, where) == "":
+    if any_string(value, where) == "":
         return OMIT
     if value not in rules.runtimes:
         raise GuardDenied("containers.runtimes", f"runtime {value!r} may not be used")
@@ -287,15 +289,15 @@ def _runtime(value: Any, where: str, *, rules: ContainerRules) -> Any:
 def _namespace_mode(value: Any, where: str, *, allowed: tuple[str, ...], add_reference: mounts.AddReference) -> str:
     return (
         str(value)
-        if string(value, where) in allowed
+        if any_string(value, where) in allowed
         else endpoints.check_container_namespace(value, where, add_reference=add_reference)
     )
 
 
 def _ports(value: Any, where: str, *, rules: ContainerRules) -> dict[str, Any]:
-    binding: FieldTable = {"HostIp": one_of(*ANY_ADDRESS), "HostPort": string}
+    binding: FieldTable = {"HostIp": one_of(*ANY_ADDRESS), "HostPort": any_string}
     result = {}
-    for port, bindings in json_object(value, where).items():
+    for port, bindings in any_object(value, where).items():
         path = f"{where}.{port}"
         result[port] = [] if bindings is None else array_of(binding)(bindings, path)
         if rules.publish is Publish.NOTHING:
@@ -311,13 +313,13 @@ def _ports(value: Any, where: str, *, rules: ContainerRules) -> dict[str, Any]:
 
 
 def _publish_all(value: Any, where: str, *, rules: ContainerRules) -> bool:
-    if boolean(value, where) and rules.publish is Publish.NOTHING:
+    if any_boolean(value, where) and rules.publish is Publish.NOTHING:
         raise GuardDenied("containers.publish", "ports may not be published on the node")
     return bool(value)
 
 
 def _security_options(value: Any, where: str) -> list[str]:
-    for each in strings(value, where):
+    for each in string_array(value, where):
         if each not in {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"}:
             raise GuardDenied("containers.securityOpt", f"security option {each!r} may not be set")
     return list(value)
@@ -332,7 +334,7 @@ def _log_options(value: Any, where: str) -> dict[str, str]:
 
 
 _RESTART_POLICY = object_of(
-    {"Name": one_of("", "no", "on-failure", "always", "unless-stopped"), "MaximumRetryCount": integer}
+    {"Name": one_of("", "no", "on-failure", "always", "unless-stopped"), "MaximumRetryCount": any_integer}
 )
 
 UPDATE_FIELDS: FieldTable = {
@@ -346,55 +348,55 @@ UPDATE_FIELDS: FieldTable = {
 """The fields of an update in addition to the resources."""
 
 CONFIG_FIELDS: FieldTable = {
-    "ArgsEscaped": boolean,
-    "AttachStderr": boolean,
-    "AttachStdin": boolean,
-    "AttachStdout": boolean,
-    "Cmd": string_or_strings,
-    "Domainname": string,
-    "Entrypoint": string_or_strings,
-    "Env": strings,
-    "ExposedPorts": json_object,
+    "ArgsEscaped": any_boolean,
+    "AttachStderr": any_boolean,
+    "AttachStdin": any_boolean,
+    "AttachStdout": any_boolean,
+    "Cmd": string_or_array,
+    "Domainname": any_string,
+    "Entrypoint": string_or_array,
+    "Env": string_array,
+    "ExposedPorts": any_object,
     "Healthcheck": object_of(
         {
-            "Test": strings,
-            "Interval": integer,
-            "Timeout": integer,
-            "Retries": integer,
-            "StartPeriod": integer,
-            "StartInterval": integer,
+            "Test": string_array,
+            "Interval": any_integer,
+            "Timeout": any_integer,
+            "Retries": any_integer,
+            "StartPeriod": any_integer,
+            "StartInterval": any_integer,
         }
     ),
-    "Hostname": string,
-    "Image": string,
+    "Hostname": any_string,
+    "Image": any_string,
     "Labels": string_map,
-    "MacAddress": string,
-    "NetworkDisabled": boolean,
+    "MacAddress": any_string,
+    "NetworkDisabled": any_boolean,
     "OnBuild": unset,
-    "OpenStdin": boolean,
-    "Shell": strings,
-    "StdinOnce": boolean,
-    "StopSignal": string,
-    "StopTimeout": integer,
-    "Tty": boolean,
-    "User": string,
+    "OpenStdin": any_boolean,
+    "Shell": string_array,
+    "StdinOnce": any_boolean,
+    "StopSignal": any_string,
+    "StopTimeout": any_integer,
+    "Tty": any_boolean,
+    "User": any_string,
     "Volumes": _volumes,
-    "WorkingDir": string,
+    "WorkingDir": any_string,
 }
 """The fields of a creation outside HostConfig and NetworkingConfig: they affect only the container."""
 
 EXEC_FIELDS: FieldTable = {
-    "AttachStderr": boolean,
-    "AttachStdin": boolean,
-    "AttachStdout": boolean,
-    "Cmd": string_or_strings,
+    "AttachStderr": any_boolean,
+    "AttachStdin": any_boolean,
+    "AttachStdout": any_boolean,
+    "Cmd": string_or_array,
     "ConsoleSize": _console_size,
     "Container": ignored,
-    "DetachKeys": string,
-    "Detach": boolean,
-    "Env": strings,
+    "DetachKeys": any_string,
+    "Detach": any_boolean,
+    "Env": string_array,
     "Privileged": unset,
-    "Tty": boolean,
-    "User": string,
-    "WorkingDir": string,
+    "Tty": any_boolean,
+    "User": any_string,
+    "WorkingDir": any_string,
 }

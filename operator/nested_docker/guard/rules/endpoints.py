@@ -10,11 +10,11 @@ from nested_docker.guard.ownership import ObjectKind, Reference
 from nested_docker.guard.rules.mounts import AddReference
 from nested_docker.guard.rules.schema import (
     FieldTable,
-    integer,
-    json_object,
+    any_integer,
+    any_object,
+    any_string,
     object_of,
-    string,
-    strings,
+    string_array,
     unset,
     validate_object,
 )
@@ -23,12 +23,12 @@ DEFAULT_NETWORKS = frozenset({"", "default", "bridge"})
 """Names of the default network, which all containers of a node share."""
 
 ENDPOINT_FIELDS: FieldTable = {
-    "IPAMConfig": object_of({"IPv4Address": string, "IPv6Address": string, "LinkLocalIPs": unset}),
+    "IPAMConfig": object_of({"IPv4Address": any_string, "IPv6Address": any_string, "LinkLocalIPs": unset}),
     "Links": unset,
-    "MacAddress": string,
-    "Aliases": strings,
+    "MacAddress": any_string,
+    "Aliases": string_array,
     "DriverOpts": unset,
-    "GwPriority": integer,
+    "GwPriority": any_integer,
     "NetworkID": unset,
     "EndpointID": unset,
     "Gateway": unset,
@@ -43,7 +43,7 @@ ENDPOINT_FIELDS: FieldTable = {
 
 def check_network_mode(value: Any, where: str, *, rules: GuardRules, add_reference: AddReference) -> str:
     """HostConfig.NetworkMode: a network, the network of another container, or none."""
-    mode = string(value, where)
+    mode = any_string(value, where)
     kind, colon, _ = mode.partition(":")
     if mode == "none":
         return mode
@@ -58,7 +58,7 @@ def check_network_mode(value: Any, where: str, *, rules: GuardRules, add_referen
 def check_endpoints(value: Any, where: str, *, rules: GuardRules, add_reference: AddReference) -> dict[str, Any]:
     """NetworkingConfig.EndpointsConfig: the settings of a container by network."""
     result = {}
-    for name, settings in json_object(value, where).items():
+    for name, settings in any_object(value, where).items():
         location = ("body", "NetworkingConfig", "EndpointsConfig", name)
         if name != "none":
             check_network(name, rules, where, add_reference=add_reference, location=location, is_key=True)
@@ -101,7 +101,7 @@ def check_network(
 
 def check_container_namespace(value: Any, where: str, *, add_reference: AddReference) -> str:
     """The namespace of another container, such as `container:<name or ID>`; `where` is the path of the field."""
-    kind, _, name = string(value, where).partition(":")
+    kind, _, name = any_string(value, where).partition(":")
     if kind != "container" or not name:
         raise GuardDenied(where, f"{where} may not be {value!r}")
     add_reference(Reference(ObjectKind.CONTAINER, name, location=("body", *where.split(".")), id_format="container:{}"))

@@ -12,7 +12,7 @@ from nested_docker.guard.model import ApiRequest, ForwardPlan
 from nested_docker.guard.ownership import ObjectKind, Reference, Requirement, image_labels, matches_any
 from nested_docker.guard.rules import responses
 from nested_docker.guard.rules.containers import CONFIG_FIELDS
-from nested_docker.guard.rules.schema import string, validate_object
+from nested_docker.guard.rules.schema import any_string, validate_object
 from nested_docker.guard.wire.query import Query, first_value
 
 IMAGE_REFERENCE = re.compile(
@@ -81,7 +81,7 @@ def validate_commit(api_request: ApiRequest) -> ForwardPlan:
         raise GuardDenied("containers.commit", "containers may not be committed")
     if first_value(api_request.query, "changes"):
         raise GuardDenied("containers.commit", "changes may not be set: build an image from the committed one")
-    if any(validate_object(api_request.body, {**CONFIG_FIELDS, "OnBuild": string}, "").values()):
+    if any(validate_object(api_request.body, {**CONFIG_FIELDS, "OnBuild": any_string}, "").values()):
         raise GuardDenied("containers.commit", "a configuration may not be set: build an image from the committed one")
     references = [
         Reference(ObjectKind.CONTAINER, first_value(api_request.query, "container"), location=("query", "container"))

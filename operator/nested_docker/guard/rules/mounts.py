@@ -12,14 +12,14 @@ from nested_docker.guard.hints import DAEMON_SOCKET_NAMES, RYUK_HINT
 from nested_docker.guard.ownership import ObjectKind, Reference, Requirement, with_owner_label
 from nested_docker.guard.rules.schema import (
     FieldTable,
-    boolean,
-    integer,
-    json_object,
+    any_boolean,
+    any_integer,
+    any_object,
+    any_string,
     object_of,
     one_of,
-    string,
+    string_array,
     string_map,
-    strings,
     unset,
     validate_object,
 )
@@ -39,7 +39,7 @@ AddReference = Callable[[Reference], None]
 
 def check_binds(value: Any, where: str, *, rules: GuardRules, add_reference: AddReference) -> list[str]:
     """HostConfig.Binds: `source:target[:options]`, or only a target, for which the daemon creates a volume."""
-    result = strings(value, where)
+    result = string_array(value, where)
     for number, bind in enumerate(result):
         parts = bind.split(":")
         path = f"{where}[{number}]"
@@ -68,7 +68,7 @@ def check_mounts(
     result = []
     for number, each in enumerate(value):
         path = f"{where}[{number}]"
-        kind = string(json_object(each, path).get("Type") or "", f"{path}.Type")
+        kind = any_string(any_object(each, path).get("Type") or "", f"{path}.Type")
         if kind not in MOUNT_FIELDS:
             raise GuardDenied(
                 "containers.mounts", f"{path}.Type may not be {kind!r}; allowed: {', '.join(MOUNT_FIELDS)}"
@@ -92,7 +92,7 @@ def check_mounts(
 
 def check_volumes_from(value: Any, where: str, *, add_reference: AddReference) -> list[str]:
     """HostConfig.VolumesFrom: `container[:ro|rw]`."""
-    result = strings(value, where)
+    result = string_array(value, where)
     for number, each in enumerate(result):
         name, colon, mode = each.partition(":")
         if mode not in {"", "ro", "rw"}:
@@ -105,9 +105,9 @@ def check_volumes_from(value: Any, where: str, *, add_reference: AddReference) -
 def check_tmpfs(value: Any, where: str) -> dict[str, str]:
     """HostConfig.Tmpfs: mount options by target."""
     result = {}
-    for target, options in json_object(value, where).items():
+    for target, options in any_object(value, where).items():
         _check_target(target, where)
-        for option in string(options, f"{where}.{target}").split(",") if options else ():
+        for option in any_string(options, f"{where}.{target}").split(",") if options else ():
             if not TMPFS_OPTION.fullmatch(option):
                 raise GuardDenied(where, f"the guard does not support the tmpfs option {option!r}")
         result[target] = options
@@ -149,28 +149,28 @@ def _check_options(options: set[str], known: frozenset[str], where: str) -> None
 
 
 def _subpath(value: Any, where: str) -> str:
-    if not SUBPATH.fullmatch(string(value, where)):
+    if not SUBPATH.fullmatch(any_string(value, where)):
         raise GuardDenied("fields", f"{where} is not a relative path without . and ..")
     return str(value)
 
 
 _COMMON: FieldTable = {
-    "Target": string,
-    "Type": string,
-    "ReadOnly": boolean,
+    "Target": any_string,
+    "Type": any_string,
+    "ReadOnly": any_boolean,
     "Consistency": one_of("", "default", "consistent", "cached", "delegated"),
 }
 MOUNT_FIELDS: dict[str, FieldTable] = {
     "bind": {
         **_COMMON,
-        "Source": string,
+        "Source": any_string,
         "BindOptions": object_of(
             {
                 "Propagation": one_of("", "private", "rprivate"),
-                "NonRecursive": boolean,
+                "NonRecursive": any_boolean,
                 "CreateMountpoint": unset,
                 "ReadOnlyNonRecursive": unset,
-                "ReadOnlyForceRecursive": boolean,
+                "ReadOnlyForceRecursive": any_boolean,
             }
         ),
         "VolumeOptions": unset,
@@ -180,10 +180,10 @@ MOUNT_FIELDS: dict[str, FieldTable] = {
     },
     "volume": {
         **_COMMON,
-        "Source": string,
+        "Source": any_string,
         "VolumeOptions": object_of(
             {
-                "NoCopy": boolean,
+                "NoCopy": any_boolean,
                 "Labels": string_map,
                 "DriverConfig": object_of({"Name": one_of("", "local"), "Options": unset}),
                 "Subpath": _subpath,
@@ -197,7 +197,7 @@ MOUNT_FIELDS: dict[str, FieldTable] = {
     "tmpfs": {
         **_COMMON,
         "Source": unset,
-        "TmpfsOptions": object_of({"SizeBytes": integer, "Mode": integer, "Options": unset}),
+        "TmpfsOptions": object_of({"SizeBytes": any_integer, "Mode": any_integer, "Options": unset}),
         "BindOptions": unset,
         "VolumeOptions": unset,
         "ImageOptions": unset,
@@ -205,7 +205,7 @@ MOUNT_FIELDS: dict[str, FieldTable] = {
     },
     "image": {
         **_COMMON,
-        "Source": string,
+        "Source": any_string,
         "ImageOptions": object_of({"Subpath": _subpath}),
         "BindOptions": unset,
         "VolumeOptions": unset,

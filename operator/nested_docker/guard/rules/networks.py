@@ -15,12 +15,12 @@ from nested_docker.guard.rules import endpoints
 from nested_docker.guard.rules.containers import DOCKER_NAME
 from nested_docker.guard.rules.schema import (
     FieldTable,
-    array,
-    boolean,
+    any_array,
+    any_boolean,
+    any_string,
     ignored,
     object_of,
     one_of,
-    string,
     string_map,
     unset,
     validate_object,
@@ -52,13 +52,13 @@ def validate_owned_network(api_request: ApiRequest) -> ForwardPlan:
 def validate_network_connect(api_request: ApiRequest) -> ForwardPlan:
     """`POST /networks/{id}/connect`."""
     return _validate_endpoint(
-        api_request, {"Container": string, "EndpointConfig": object_of(endpoints.ENDPOINT_FIELDS)}
+        api_request, {"Container": any_string, "EndpointConfig": object_of(endpoints.ENDPOINT_FIELDS)}
     )
 
 
 def validate_network_disconnect(api_request: ApiRequest) -> ForwardPlan:
     """`POST /networks/{id}/disconnect`."""
-    return _validate_endpoint(api_request, {"Container": string, "Force": boolean})
+    return _validate_endpoint(api_request, {"Container": any_string, "Force": any_boolean})
 
 
 def _validate_endpoint(api_request: ApiRequest, table: FieldTable) -> ForwardPlan:
@@ -74,14 +74,14 @@ def _validate_endpoint(api_request: ApiRequest, table: FieldTable) -> ForwardPla
 def network_fields(rules: NetworkRules) -> FieldTable:
     """The fields of `POST /networks/create`."""
     return {
-        "Name": string,
+        "Name": any_string,
         "CheckDuplicate": ignored,
         "Driver": one_of("", "bridge"),
         "Scope": one_of("", "local"),
-        "EnableIPv4": boolean,
-        "EnableIPv6": boolean,
-        "Internal": boolean,
-        "Attachable": boolean,
+        "EnableIPv4": any_boolean,
+        "EnableIPv6": any_boolean,
+        "Internal": any_boolean,
+        "Attachable": any_boolean,
         "Ingress": unset,
         "ConfigOnly": unset,
         "ConfigFrom": object_of({"Network": unset}),
@@ -106,8 +106,13 @@ def _options(value: Any, where: str) -> dict[str, str]:
 
 
 def _pools(value: Any, where: str, *, rules: NetworkRules) -> list[dict[str, Any]]:
-    pool_fields: FieldTable = {"Subnet": string, "IPRange": string, "Gateway": string, "AuxiliaryAddresses": string_map}
-    result = [validate_object(each, pool_fields, where) for each in array(value, where)]
+    pool_fields: FieldTable = {
+        "Subnet": any_string,
+        "IPRange": any_string,
+        "Gateway": any_string,
+        "AuxiliaryAddresses": string_map,
+    }
+    result = [validate_object(each, pool_fields, where) for each in any_array(value, where)]
     for pool in result:
         if not any(_is_subnet_of(pool.get("Subnet", ""), allowed) for allowed in rules.subnets):
             raise GuardDenied(

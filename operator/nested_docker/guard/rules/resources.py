@@ -9,7 +9,7 @@ from nested_docker.api.v1alpha1.guard import LimitRules, Resources
 from nested_docker.domain import quantities
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ContainerLimits
-from nested_docker.guard.rules.schema import OMIT, FieldTable, array_of, between, integer, one_of, string, unset
+from nested_docker.guard.rules.schema import OMIT, FieldTable, any_integer, any_string, array_of, between, one_of, unset
 
 NANO = 10**9
 DEFAULT_PERIOD = 100_000
@@ -19,7 +19,7 @@ ULIMITS = ("core", "cpu", "data", "fsize", "nofile", "nproc", "stack")
 
 
 def _swappiness(value: Any, where: str) -> Any:
-    return OMIT if integer(value, where) == -1 else between(0, 100)(value, where)
+    return OMIT if any_integer(value, where) == -1 else between(0, 100)(value, where)
 
 
 RESOURCE_FIELDS: FieldTable = {
@@ -36,8 +36,8 @@ RESOURCE_FIELDS: FieldTable = {
     "CpuRealtimePeriod": unset,
     "CpuRealtimeRuntime": unset,
     "CpuShares": between(0, 262_144),
-    "CpusetCpus": string,
-    "CpusetMems": string,
+    "CpusetCpus": any_string,
+    "CpusetMems": any_string,
     "IOMaximumBandwidth": unset,
     "IOMaximumIOps": unset,
     "KernelMemory": unset,
@@ -49,7 +49,7 @@ RESOURCE_FIELDS: FieldTable = {
     "NanoCpus": between(0, 10**6 * NANO),
     "OomKillDisable": unset,
     "PidsLimit": between(-1, 2**31),
-    "Ulimits": array_of({"Name": one_of(*ULIMITS), "Soft": integer, "Hard": integer}),
+    "Ulimits": array_of({"Name": one_of(*ULIMITS), "Soft": any_integer, "Hard": any_integer}),
 }
 """The fields of HostConfig for resources; an update has them too."""
 

@@ -33,7 +33,7 @@ def validate_object(value: Any, table: FieldTable, where: str) -> dict[str, Any]
         GuardDenied: a field is unknown, or its value is not allowed.
     """
     kept = {}
-    for key, each in json_object(value, where or "the body").items():
+    for key, each in any_object(value, where or "the body").items():
         path = f"{where}.{key}" if where else key
         if key not in table:
             raise _unknown_field(key, table, path)
@@ -52,60 +52,60 @@ def _unknown_field(key: str, table: FieldTable, path: str) -> GuardDenied:
     return GuardDenied("fields", f"the guard does not support the field {path}")
 
 
-def json_object(value: Any, where: str) -> dict[str, Any]:
-    """An object."""
+def any_object(value: Any, where: str) -> dict[str, Any]:
+    """Any object."""
     if not isinstance(value, dict):
         raise _wrong_type(where, "an object")
     return value
 
 
-def string(value: Any, where: str) -> str:
-    """A string."""
+def any_string(value: Any, where: str) -> str:
+    """Any string."""
     if not isinstance(value, str):
         raise _wrong_type(where, "a string")
     return value
 
 
-def boolean(value: Any, where: str) -> bool:
-    """A boolean."""
+def any_boolean(value: Any, where: str) -> bool:
+    """Any boolean."""
     if not isinstance(value, bool):
         raise _wrong_type(where, "a boolean")
     return value
 
 
-def integer(value: Any, where: str) -> int:
-    """An integer."""
+def any_integer(value: Any, where: str) -> int:
+    """Any integer."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise _wrong_type(where, "an integer")
     return value
 
 
-def array(value: Any, where: str) -> list[Any]:
-    """An array."""
+def any_array(value: Any, where: str) -> list[Any]:
+    """Any array."""
     if not isinstance(value, list):
         raise _wrong_type(where, "an array")
     return value
 
 
-def strings(value: Any, where: str) -> list[str]:
+def string_array(value: Any, where: str) -> list[str]:
     """An array of strings."""
-    return [string(each, f"{where}[{number}]") for number, each in enumerate(array(value, where))]
+    return [any_string(each, f"{where}[{number}]") for number, each in enumerate(any_array(value, where))]
 
 
-def string_or_strings(value: Any, where: str) -> str | list[str]:
+def string_or_array(value: Any, where: str) -> str | list[str]:
     """A string, or an array of them."""
-    return value if isinstance(value, str) else strings(value, where)
+    return value if isinstance(value, str) else string_array(value, where)
 
 
 def string_map(value: Any, where: str) -> dict[str, str]:
     """An object whose values are strings."""
-    return {key: string(each, f"{where}.{key}") for key, each in json_object(value, where).items()}
+    return {key: any_string(each, f"{where}.{key}") for key, each in any_object(value, where).items()}
 
 
 def array_of(table: FieldTable) -> FieldCheck:
     """An array of objects with these fields."""
     return lambda value, where: [
-        validate_object(each, table, f"{where}[{number}]") for number, each in enumerate(array(value, where))
+        validate_object(each, table, f"{where}[{number}]") for number, each in enumerate(any_array(value, where))
     ]
 
 
@@ -118,7 +118,7 @@ def one_of(*allowed: str) -> FieldCheck:
     """One of these strings."""
 
     def check(value: Any, where: str) -> str:
-        if string(value, where) not in allowed:
+        if any_string(value, where) not in allowed:
             raise GuardDenied(where, f"{where} may not be {value!r}; allowed: {', '.join(map(repr, allowed))}")
         return str(value)
 
@@ -146,7 +146,7 @@ def between(minimum: int, maximum: int) -> FieldCheck:
     """An integer within bounds."""
 
     def check(value: Any, where: str) -> int:
-        if not minimum <= integer(value, where) <= maximum:
+        if not minimum <= any_integer(value, where) <= maximum:
             raise GuardDenied(where, f"{where} may not be {value}; allowed: {minimum} to {maximum}")
         return int(value)
 

@@ -8,10 +8,10 @@ from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
 from nested_docker.guard.ownership import ObjectKind, Reference, Requirement, with_owner_label
 from nested_docker.guard.rules.mounts import VOLUME_NAME
-from nested_docker.guard.rules.schema import FieldTable, one_of, string, string_map, unset, validate_object
+from nested_docker.guard.rules.schema import FieldTable, any_string, one_of, string_map, unset, validate_object
 
 VOLUME_FIELDS: FieldTable = {
-    "Name": string,
+    "Name": any_string,
     "Driver": one_of("", "local"),
     "DriverOpts": unset,
     "Labels": string_map,

@@ -10,7 +10,7 @@ import h11
 
 from nested_docker.net.streams import Stream
 
-MAX_HEAD = 65536
+MAX_HEAD_BYTES = 65536
 """Bytes of the head of a request or response, which may have credentials and build arguments."""
 
 Headers = list[tuple[bytes, bytes]]
@@ -26,7 +26,7 @@ class Peer:
 
     def __init__(self, stream: Stream, role: type[h11.CLIENT | h11.SERVER] = h11.CLIENT) -> None:
         self.stream = stream
-        self.h11 = h11.Connection(role, max_incomplete_event_size=MAX_HEAD)
+        self.h11 = h11.Connection(role, max_incomplete_event_size=MAX_HEAD_BYTES)
 
     async def event(self) -> h11.Event | type[h11.PAUSED]:
         """The next event from the other end.
