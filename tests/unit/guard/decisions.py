@@ -39,15 +39,15 @@ def decide(method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, *
     return decide_request(parse_request(method, target.encode()), data, by, UID)
 
 
-def passes(method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]) -> ForwardPlan:
+def forwarded(
+    method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]
+) -> ForwardPlan:
     return decide(method, path, body, by=by, **query).forward_plan
 
 
-def denied_by(
-    method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]
-) -> GuardDenied:
+def denial(method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]) -> GuardDenied:
     try:
-        forward_plan = passes(method, path, body, by=by, **query)
+        forward_plan = forwarded(method, path, body, by=by, **query)
     except GuardDenied as denied:
         return denied
     raise AssertionError(f"{method} {path} {body} passed: {forward_plan}")
@@ -55,9 +55,9 @@ def denied_by(
 
 def created(host: dict[str, Any] | None = None, *, by: GuardRules = OPEN, **config: Any) -> ForwardPlan:
     body = {"Image": "busybox", **config, **({} if host is None else {"HostConfig": host})}
-    return passes("POST", "/v1.45/containers/create", body, by=by)
+    return forwarded("POST", "/v1.45/containers/create", body, by=by)
 
 
 def not_created(host: dict[str, Any] | None = None, *, by: GuardRules = OPEN, **config: Any) -> GuardDenied:
     body = {"Image": "busybox", **config, **({} if host is None else {"HostConfig": host})}
-    return denied_by("POST", "/v1.45/containers/create", body, by=by)
+    return denial("POST", "/v1.45/containers/create", body, by=by)

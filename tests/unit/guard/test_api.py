@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.guard.decisions import OPEN, UID, denied_by
+from tests.unit.guard.decisions import OPEN, UID, denial
 
 from nested_docker.api.meta import Enforcement
 from nested_docker.guard import decision, routes
@@ -24,10 +24,10 @@ CLOSED = {"auth", "build.prune", "buildkit", "checkpoints", "containers.attachWs
     "plugins",
     "swarm",
 }
-"""Rules that no setting opens."""
+"""Rules whose denials no setting changes."""
 
 UNKNOWN_PARAMETERS = {("GET /system/df", "verbose"), ("POST /build", "x")}
-"""Parameters that are refused because of what they would do."""
+"""Parameters that are denied because of their effect."""
 
 
 @pytest.mark.parametrize("route", API["routes"])
@@ -57,31 +57,29 @@ def _is_closed(route: routes.Route) -> bool:
 @pytest.mark.parametrize(
     "route", [each for each in routes.ROUTES if each.always_denied], ids=lambda each: each.template
 )
-def test_what_nothing_opens_is_refused_by_its_rule_whatever_it_is_asked_with(
-    route: routes.Route, mode: Enforcement
-) -> None:
+def test_always_denied_routes_are_denied_whatever_the_request_has(route: routes.Route, mode: Enforcement) -> None:
     path = route.template.replace("{id}", "x1").replace("{name}", "x1")
     by = OPEN.model_copy(update={"enforcement": mode})
     for body in (None, b"", b"{}", b"nothing like JSON", {"ForceNewCluster": True}):
         for query in ({}, {"filters": "{}"}, {"nothing": "like that"}):
-            assert denied_by(route.method, path, body, by=by, **query).rule in CLOSED
+            assert denial(route.method, path, body, by=by, **query).rule in CLOSED
 
 
-def test_no_route_is_known_that_the_api_does_not_have() -> None:
+def test_all_routes_are_in_the_api() -> None:
     known = {f"{route.method} {route.template.replace('{name}', '{id}')}" for route in routes.ROUTES}
     real = {route.replace("{name}", "{id}").replace("{checkpoint}", "{id}") for route in API["routes"]}
     assert known - real == {"GET /debug/{id}"}
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/containers", "/containers/x/copy", "/containers/x/json/y", "/v2"])
-def test_what_is_not_known_is_refused(path: str) -> None:
-    assert denied_by("GET", path).status in {400, 403}
-    assert denied_by("POST", path).status in {400, 403}
+def test_unknown_routes_are_denied(path: str) -> None:
+    assert denial("GET", path).status in {400, 403}
+    assert denial("POST", path).status in {400, 403}
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "CONNECT", "TRACE", "PATCH", "get", "PRI"])
-def test_other_methods_are_refused(method: str) -> None:
-    assert denied_by(method, "/containers/json").rule == "method"
+def test_other_methods_are_denied(method: str) -> None:
+    assert denial(method, "/containers/json").rule == "method"
 
 
 TABLES = {
@@ -108,12 +106,12 @@ def test_every_key_of_mounts_is_classified() -> None:
         assert set(API["objects"]["Mount"]) - set(table) == set(), kind
 
 
-def test_a_key_that_nobody_knows_is_refused_wherever_it_stands() -> None:
+def test_an_unknown_field_is_denied_at_any_depth() -> None:
     for body in ({"New": 1}, {"HostConfig": {"New": 1}}, {"NetworkingConfig": {"New": {}}}):
-        denied = denied_by("POST", "/containers/create", {"Image": "busybox", **body})
+        denied = denial("POST", "/containers/create", {"Image": "busybox", **body})
         assert denied.rule == "fields"
         assert "New" in denied.message
 
 
-def test_methods_of_the_judge_are_those_of_the_routes() -> None:
+def test_the_methods_are_those_of_the_routes() -> None:
     assert {route.method for route in routes.ROUTES} == decision.METHODS

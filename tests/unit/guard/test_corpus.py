@@ -1,4 +1,4 @@
-"""What of the attack corpus can be told without a daemon is refused offline, too."""
+"""The attacks of the corpus that the guard recognizes without a daemon are denied offline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ALONE = [attack for attack in ATTACKS if not attack.needs_daemon and "{victim}" 
 
 
 @pytest.mark.parametrize("attack", ALONE, ids=lambda attack: attack.name)
-def test_it_is_refused(attack: Attack) -> None:
+def test_an_attack_is_denied(attack: Attack) -> None:
     body = attack.body if isinstance(attack.body, bytes) else b"" if attack.body is None else encode_json(attack.body)
     target = attack.target.replace("{mine}", "mine").replace("{raw}", "raw")
     with pytest.raises(GuardDenied) as denied:

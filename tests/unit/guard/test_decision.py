@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from tests.unit.guard.decisions import OPEN, decide, denied_by, rules
+from tests.unit.guard.decisions import OPEN, decide, denial, rules
 from typer.testing import CliRunner
 
 from nested_docker.api.meta import Enforcement
@@ -28,13 +28,13 @@ def test_rules_survive_their_wire_form() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"container":{}}', '{"images":{"use":"x"}}', '{"build":{"allow":true}}'])
-def test_what_is_misspelt_is_no_rule(text: str) -> None:
+def test_a_misspelled_rule_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_rules(text)
 
 
 @pytest.mark.parametrize("enforcement", [Enforcement.WARN, Enforcement.AUDIT])
-def test_other_modes_pass_on_what_rules_forbid_and_label_it(enforcement: Enforcement) -> None:
+def test_warn_and_audit_waive_rules_but_add_the_owner_label(enforcement: Enforcement) -> None:
     lenient = OPEN.model_copy(update={"enforcement": enforcement})
     decision = decide("POST", "/containers/create", PRIVILEGED, by=lenient)
     assert decision.waived is not None
@@ -64,12 +64,12 @@ def test_other_modes_pass_on_what_rules_forbid_and_label_it(enforcement: Enforce
         ("GET", "/containers/../json", None),
     ],
 )
-def test_some_things_pass_in_no_mode(method: str, path: str, body: object) -> None:
-    assert denied_by(method, path, body, by=OPEN.model_copy(update={"enforcement": Enforcement.AUDIT}))
+def test_some_rules_are_never_waived(method: str, path: str, body: object) -> None:
+    assert denial(method, path, body, by=OPEN.model_copy(update={"enforcement": Enforcement.AUDIT}))
 
 
 @pytest.mark.parametrize("uid", ["", "a b", "a=b", "x\n", "é", '"', "-"])
-def test_an_owner_without_a_uid_is_none(uid: str) -> None:
+def test_an_owner_needs_a_valid_uid(uid: str) -> None:
     with pytest.raises(ValueError, match="UID"):
         Guard(OPEN, uid)
 
@@ -112,7 +112,7 @@ def test_requests_are_checked_offline(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["{", "GET /"], ["/nowhere", "GET /"], ["{}", "GET"], ["{}", "POST /x /nowhere"]]
 )
-def test_a_check_of_nothing_judges_nothing(arguments: list[str]) -> None:
+def test_invalid_arguments_exit_with_code_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, ["guard", "check", *arguments]).exit_code == 2
 
 
@@ -125,7 +125,7 @@ def test_a_check_of_nothing_judges_nothing(arguments: list[str]) -> None:
         ["--guard-rules={}", "--owner-uid=a b"],
     ],
 )
-def test_half_a_guard_is_none(options: list[str], tmp_path: Path) -> None:
+def test_half_of_the_guards_options_is_an_error(options: list[str], tmp_path: Path) -> None:
     locations = [f"--upstream={tmp_path}/up", f"--listen-unix={tmp_path}/down", f"--certificates={tmp_path}"]
     ran = CliRunner().invoke(app, ["relay", *locations, *options])
     assert ran.exit_code == 1
@@ -142,13 +142,13 @@ def test_half_a_guard_is_none(options: list[str], tmp_path: Path) -> None:
         ("kubepods-burstable-pod{podUID}.slice", "kubepods-burstable-pod1_2.slice"),
     ],
 )
-def test_containers_can_be_put_under_the_pod(parent: str, expected: str) -> None:
+def test_containers_can_be_in_the_pods_cgroup(parent: str, expected: str) -> None:
     assert (
         in_pod(GuardRules.model_validate({"limits": {"cgroupParent": parent}}), "1-2").limits.cgroup_parent == expected
     )
 
 
-def test_a_pod_that_is_not_known_is_told() -> None:
+def test_an_unknown_pod_uid_is_an_error() -> None:
     with pytest.raises(
         ValueError, match=r"limits\.cgroupParent is /pod\{podUID\}, which needs the pod\'s UID: set --pod-uid"
     ):

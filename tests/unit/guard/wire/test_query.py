@@ -1,4 +1,4 @@
-"""Query strings as the daemon reads them, or not at all."""
+"""Query strings: the daemon reads the same, or they are denied."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ KNOWN = frozenset({"a", "b", "t", "all"})
         "%61=1",
     ],
 )
-def test_what_could_be_read_in_two_ways_is_refused(text: str) -> None:
+def test_ambiguous_input_is_denied(text: str) -> None:
     with pytest.raises(GuardDenied):
         parse_query(text, known=KNOWN)
 
 
-def test_some_may_be_repeated() -> None:
+def test_some_parameters_may_be_repeated() -> None:
     assert parse_query("t=x&t=y", known=KNOWN) == {"t": ("x", "y")}
 
 
-def test_what_nobody_reads_is_left_out() -> None:
+def test_ignored_parameters_are_dropped() -> None:
     assert parse_query("trunc_cmd=0&all=1", known=KNOWN) == {"all": ("1",)}
 
 
@@ -52,17 +52,17 @@ def test_a_missing_parameter_is_empty() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "0", "no", "false", "none", "No", " FALSE ", "None"])
-def test_few_words_are_false(value: str) -> None:
+def test_a_few_words_are_false(value: str) -> None:
     assert not is_true(value)
 
 
 @pytest.mark.parametrize("value", ["1", "yes", "true", "y", "on", "2", "nope", "off"])
-def test_all_others_are_true(value: str) -> None:
+def test_all_other_values_are_true(value: str) -> None:
     assert is_true(value)
 
 
 @given(st.text(alphabet="ab=&%20;+tT7f€", max_size=24))
-def test_another_reader_finds_the_same(text: str) -> None:
+def test_another_parser_reads_the_same(text: str) -> None:
     try:
         read = parse_query(text, known=KNOWN)
     except GuardDenied:

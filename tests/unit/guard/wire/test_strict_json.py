@@ -1,4 +1,4 @@
-"""What the guard finds in a document is what Go's decoder finds in what the guard writes."""
+"""What the guard parses is what Go's decoder parses from the guard's encoding."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from nested_docker.guard.wire.strict_json import MAX_BODY_BYTES, encode_json, fo
         b'"' + b"a" * MAX_BODY_BYTES + b'"',
     ],
 )
-def test_what_could_be_read_in_two_ways_is_refused(data: bytes) -> None:
+def test_ambiguous_input_is_denied(data: bytes) -> None:
     with pytest.raises(GuardDenied) as denied:
         parse_json(data)
     assert denied.value.status in {400, 413}
 
 
-def test_keys_that_are_data_may_differ_in_case_only() -> None:
+def test_free_keys_may_differ_in_case_only() -> None:
     assert parse_json(b'{"http_proxy":"a","HTTP_PROXY":"b"}', free_keys=True) == {"http_proxy": "a", "HTTP_PROXY": "b"}
     with pytest.raises(GuardDenied):
         parse_json(b'{"a":"1","a":"2"}', free_keys=True)
 
 
-def test_brackets_in_texts_do_not_nest() -> None:
+def test_brackets_in_strings_do_not_nest() -> None:
     assert parse_json(b'{"a":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\"{{"}') is not None
 
 
-def test_whole_numbers_stay_what_they_are() -> None:
+def test_whole_numbers_keep_their_value() -> None:
     assert parse_json(b'{"a":1.0,"b":1e3,"c":18446744073709551615}') == {"a": 1, "b": 1000, "c": 2**64 - 1}
 
 
@@ -70,7 +70,7 @@ def text(value: Any) -> str:
 
 
 def as_go_reads(data: str) -> Any:
-    """Keys whatever their case, and the last of several."""
+    """Like Go's decoder: keys in any case, and the last of several."""
 
     def last(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -86,7 +86,7 @@ def as_go_reads(data: str) -> Any:
 
 @given(VALUES.map(text))
 @example('{"Binds":["/:/h"],"binds":[]}')
-def test_another_reader_finds_the_same(data: str) -> None:
+def test_another_parser_reads_the_same(data: str) -> None:
     try:
         understood = parse_json(data.encode())
     except GuardDenied:
@@ -97,7 +97,7 @@ def test_another_reader_finds_the_same(data: str) -> None:
 
 
 @given(st.binary(max_size=64))
-def test_any_bytes_are_understood_or_refused(data: bytes) -> None:
+def test_any_bytes_are_parsed_or_denied(data: bytes) -> None:
     try:
         understood = parse_json(data)
     except GuardDenied:

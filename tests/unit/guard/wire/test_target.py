@@ -1,4 +1,4 @@
-"""One spelling each, or none."""
+"""Request targets have one canonical form, or are denied."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ from nested_docker.guard.wire.target import MAX_TARGET, parse_target
         ("/containers/version/json", None, "/containers/version/json", ""),
     ],
 )
-def test_what_is_plain_passes(target: str, version: tuple[int, int] | None, path: str | None, query: str) -> None:
+def test_canonical_targets_are_parsed(
+    target: str, version: tuple[int, int] | None, path: str | None, query: str
+) -> None:
     read = parse_target(target.encode())
     assert (read.version, read.path, read.query) == (version, path or target, query)
 
@@ -49,14 +51,14 @@ def test_what_is_plain_passes(target: str, version: tuple[int, int] | None, path
         *("/" + "a" * MAX_TARGET, "/containers/x'y/json", '/containers/x"y/json', "/containers/~x/json"),
     ],
 )
-def test_what_could_be_read_in_two_ways_is_refused(target: str) -> None:
+def test_ambiguous_input_is_denied(target: str) -> None:
     with pytest.raises(GuardDenied) as denied:
         parse_target(target.encode("latin-1"))
     assert denied.value.status in {400, 414}
 
 
 @pytest.mark.parametrize("target", ["/containers/\u00e9/json", "/containers/\uff0e\uff0e/json", "/\u212a/json"])
-def test_beyond_ascii_there_are_no_names(target: str) -> None:
+def test_names_beyond_ascii_are_denied(target: str) -> None:
     with pytest.raises(GuardDenied):
         parse_target(target.encode())
 
@@ -71,7 +73,7 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=12).map("".join).map(lambda text: "/" + text))
 @example("/containers/x%40y/json?z=%2e%2e")
-def test_another_reader_finds_the_same_path(target: str) -> None:
+def test_another_parser_reads_the_same_path(target: str) -> None:
     try:
         read = parse_target(target.encode())
     except GuardDenied:
