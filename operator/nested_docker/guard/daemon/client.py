@@ -24,7 +24,7 @@ class TooLargeError(GuardDenied):
     """The daemon's response is too large to hold it in memory."""
 
     def __init__(self) -> None:
-        super().__init__("answer", "the daemon's response is too large to filter", status=HTTPStatus.BAD_GATEWAY)
+        super().__init__("response", "the daemon's response is too large to filter", status=HTTPStatus.BAD_GATEWAY)
 
 
 async def query_daemon(open_upstream: OpenUpstream, method: str, path: str, body: Any = None) -> tuple[int, Any]:
