@@ -61,8 +61,8 @@ class Report:
         _print("p99 in ms, at a moderate rate", self.moderate, "{:.2f}")
         _print("MiB per second, and the guard's to the others'", self.streams, "{:.0f}", ratios=True)
         _print("peak of resident MiB", self.peaks, "{:.1f}")
-        for who, told in self.errors.items():
-            print(f"\nerrors of {who}: {'; '.join(told)}")
+        for who, messages in self.errors.items():
+            print(f"\nerrors of {who}: {'; '.join(messages)}")
         self._goals()
 
     def _goals(self) -> None:
@@ -87,11 +87,11 @@ def _goal(name: str, figures: dict[str, float], goal: float, *, most: bool = Fal
     pick: Callable[..., str] = max if most else min
     worst = pick(figures, key=lambda what: figures[what])
     met = figures[worst] <= goal if most else figures[worst] >= goal
-    told = [f"{figures[worst]:.2f} ({worst}), goal {goal:g} at {'most' if most else 'least'}"]
+    parts = [f"{figures[worst]:.2f} ({worst}), goal {goal:g} at {'most' if most else 'least'}"]
     if not met and len(figures) > 1:
         reached = sum(each <= goal if most else each >= goal for each in figures.values())
-        told.append(f"met by {reached} of {len(figures)}")
-    print(f"  {'met   ' if met else 'missed'} {name}: {'; '.join(told)}")
+        parts.append(f"met by {reached} of {len(figures)}")
+    print(f"  {'met   ' if met else 'missed'} {name}: {'; '.join(parts)}")
 
 
 def _ratios(rows: Table, names: Iterable[str]) -> dict[str, float]:
@@ -103,10 +103,10 @@ def _print(title: str, rows: Table, form: str, *, ratios: bool = False) -> None:
     print(f"\n{title}\n{'':26}", *(f"{each:>12}" for each in who), *([": haproxy   : bare"] if ratios else []))
     for what, row in rows.items():
         figures = {each: _median(row[each]) for each in who}
-        told = [f"{form.format(figure):>12}" for figure in figures.values()]
+        cells = [f"{form.format(figure):>12}" for figure in figures.values()]
         if ratios:
-            told += [f"{figures[OURS] / figures[PEER]:>9.2f} {figures[OURS] / figures[BARE]:>8.2f}"]
-        print(f"{what:26}", *told)
+            cells += [f"{figures[OURS] / figures[PEER]:>9.2f} {figures[OURS] / figures[BARE]:>8.2f}"]
+        print(f"{what:26}", *cells)
 
 
 def _median(values: list[float]) -> float:

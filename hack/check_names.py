@@ -13,9 +13,6 @@ PACKAGE = ROOT / "operator/nested_docker"
 
 EXCEPTIONS = {
     "logger": "each module has its own logger, as the logging library recommends",
-    "create": "one function per kind of object in guard/rules, always used with its module: containers.create",
-    "delete": "like create",
-    "own": "like create",
 }
 """Names that several modules may define, and why."""
 

@@ -108,7 +108,7 @@ def test_one_sees_and_has_ones_own_siblings_only(env: Environment, bystander: st
 def test_the_node_is_out_of_reach_and_the_answer_names_the_rule(
     guarded: Environment, flags: list[str], rule: str
 ) -> None:
-    with pytest.raises(CommandFailed, match=rf"refused by the guard: .*\(rule: {rule}"):
+    with pytest.raises(CommandFailed, match=rf"denied by the guard: .*\(rule: {rule}"):
         docker(guarded, "run", "--rm", *flags, "busybox", "true")
 
 

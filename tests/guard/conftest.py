@@ -1,4 +1,4 @@
-"""A real daemon and two owners of guarded sockets before it."""
+"""A real daemon and two owners with guarded sockets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RULES: dict[str, Any] = {
     "build": {"allowed": True},
     "limits": {"containers": 50, "networks": 20, "volumes": 50},
 }
-"""What a policy for CI jobs would say."""
+"""Rules such as those of a policy for CI jobs."""
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
 
 @pytest.fixture(scope="session")
 def owners(dockerd: Dockerd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[dict[str, Any]], Owner]]:
-    """Makes owners with rules of their own."""
+    """A function that creates owners with the given rules."""
     made: list[Owner] = []
 
     def make(rules: dict[str, Any]) -> Owner:

@@ -1,8 +1,8 @@
-"""Attacks on the node and on other owners, as requests; none of them may have any effect.
+"""Attacks on the node and on other owners, as requests; none of them may have an effect.
 
-Names in braces stand for what the tests have made: `{victim}`, `{exec}`, `{volume}`, `{network}` and `{image}` are
-Bob's, `{raw}` is a container, and `{rawvolume}` a volume, that somebody made at the node's own socket, `{mine}` is the
-attacker's container.
+The tests replace names in braces: `{victim}`, `{exec}`, `{volume}`, `{network}` and `{image}` are Bob's objects,
+`{raw}` and `{rawvolume}` are a container and a volume that somebody created through the node's own socket, and `{mine}`
+is the attacker's container.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ class Attack:
     """One request.
 
     Attributes:
-        name: what is tried.
-        method: of HTTP.
+        name: what it tries.
+        method: HTTP method.
         target: path and query.
-        body: JSON, or bytes as they are.
-        headers: beside the usual ones.
-        raw: the whole request as bytes; the rest is then not used.
-        harmless: it may be answered, as long as it neither changes anything nor tells anything.
-        needs_daemon: only the daemon's state tells that it is one.
+        body: JSON, or bytes.
+        headers: in addition to the usual ones.
+        raw: the whole request as bytes, instead of the other attributes.
+        harmless: it may succeed, as long as it changes nothing and reveals nothing.
+        needs_daemon: the guard recognizes it only by the daemon's state.
     """
 
     name: str
@@ -242,7 +242,7 @@ OTHERS: list[tuple[str, str, str, Any]] = [
     ("node's volume: delete", "DELETE", "/volumes/{rawvolume}", None),
     ("network: look", "GET", "/networks/{network}", None),
     ("network: delete", "DELETE", "/networks/{network}", None),
-    ("network: connect one's own", "POST", "/networks/{network}/connect", {"Container": "{mine}"}),
+    ("network: connect the attacker's container", "POST", "/networks/{network}/connect", {"Container": "{mine}"}),
     ("network: connect a foreign container", "POST", "/networks/bridge/connect", {"Container": "{victim}"}),
     ("network: disconnect", "POST", "/networks/bridge/disconnect", {"Container": "{victim}", "Force": True}),
     ("network: delete the node's", "DELETE", "/networks/bridge", None),
@@ -533,7 +533,7 @@ RAW: list[tuple[str, bytes]] = [
         + b"\r\n0\r\n\r\n",
     ),
 ]
-"""All but the first request of these must fall, and the first may at most be answered."""
+"""All but the first request of each must be denied; the first may at most get a response."""
 
 ATTACKS: tuple[Attack, ...] = (
     *(_create(name, host) for name, host in HOST_CONFIG),

@@ -1,4 +1,4 @@
-"""A real Docker daemon of the tests' own: Debian's, from the embedded cluster's images, in namespaces of its own."""
+"""A real Docker daemon for the tests: Debian's, from the embedded cluster's images, in separate namespaces."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ exec chroot . sh -c 'umount -l /machine && exec /usr/sbin/dockerd --host unix://
 
 
 class Dockerd:
-    """The daemon, and files that are the node's: what an attack must not reach.
+    """The daemon, and files of the node that an attack must not reach.
 
     Args:
         folder: empty, on a filesystem that overlay2 can lie on.
@@ -56,7 +56,7 @@ class Dockerd:
         self.docker("load", "--quiet", "--input", str(BUSYBOX))
 
     def crash(self) -> None:
-        """End the daemon by SIGKILL, with all that it has started, and start it on what that leaves."""
+        """Kill the daemon and all its processes by SIGKILL, and start it with the state that is left."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
@@ -84,7 +84,7 @@ class Dockerd:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _remove_cgroups(self) -> None:
-        """A daemon that is killed leaves those of its containers behind."""
+        """The cgroups of containers that a killed daemon leaves behind."""
         top = Path("/sys/fs/cgroup")
         for parent in [*top.glob(self._cgroup), *top.glob(f"*/{self._cgroup}")]:
             for group in sorted((each for each in parent.rglob("*") if each.is_dir()), reverse=True):
@@ -102,7 +102,7 @@ class Dockerd:
 
 
 def _remove(group: Path) -> None:
-    """Remove a cgroup, once the kernel has seen its last process off."""
+    """Remove a cgroup as soon as its last process has exited."""
     deadline = time.monotonic() + 5
     while group.exists():
         try:

@@ -1,4 +1,4 @@
-"""An owner: a guarded relay as a process, and what its clients do."""
+"""An owner: the process of a guarded relay, and its clients."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ START_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client was sent."""
+    """A response to a client."""
 
     status: int
     headers: dict[str, str]
@@ -109,14 +109,14 @@ class Owner:
         return client
 
     def raw(self, data: bytes) -> bytes:
-        """All that comes back for some bytes, after which the client ends its direction."""
+        """Send bytes, close the client's direction, and return all that comes back."""
         with self.connect() as client:
             client.sendall(data)
             client.shutdown(socket.SHUT_WR)
             return read_all(client)
 
     def request(self, method: str, target: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
-        """One request, written as it is given; a body that is not bytes goes as JSON."""
+        """Send one request without changes; a body that is not bytes is encoded as JSON."""
         data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         head = {"Host": "docker", "Connection": "close"} | (headers or {})
         if data:
@@ -160,7 +160,7 @@ def read_all(client: socket.socket) -> bytes:
 
 
 def parse(data: bytes) -> Answer:
-    """The last answer in what was received; a connection that was closed without one has status 0."""
+    """The last response in the received bytes; status 0 if the connection was closed without one."""
     head, _, body = data.partition(b"\r\n\r\n")
     while head.startswith(b"HTTP/1.1 100"):
         head, _, body = body.partition(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""A terminal, as people sit at it, with a program in it."""
+"""A terminal with a program in it, as people use it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS = 60.0
 
 
 class Terminal:
-    """A program whose standard streams are a pseudo-terminal that it has for itself.
+    """A program whose standard streams are a separate pseudo-terminal.
 
     Args:
         command: the program with its arguments.
@@ -31,7 +31,7 @@ class Terminal:
         self.received = b""
         try:
             self.resize(rows, columns)
-            # only the terminal that a program is in control of tells it of keys and sizes
+            # a program gets signals for keys and sizes only from its controlling terminal
             self._process = subprocess.Popen(
                 ["setsid", "--ctty", *command], stdin=inner, stdout=inner, stderr=inner, env=env
             )
@@ -51,7 +51,7 @@ class Terminal:
         fcntl.ioctl(self._keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def follows(self, rows: int, columns: int, pattern: bytes) -> None:
-        """Resize the window until that shows.
+        """Resize the window until the program shows it.
 
         The docker CLI begins to watch for signals of a new size some time after it has begun to show what runs.
         """
@@ -66,7 +66,7 @@ class Terminal:
         os.write(self._keyboard, keys)
 
     def shows(self, pattern: bytes) -> bytes:
-        """Wait for something to appear, and take it with all before it from what was received.
+        """Wait for a pattern, and consume the output up to its end.
 
         The terminal echoes what is typed, so the pattern should not stand there.
         """
@@ -79,14 +79,14 @@ class Terminal:
         return found[0]
 
     def ends(self) -> int:
-        """Wait for the program's end, and return its exit code."""
+        """Wait until the program exits, and return its exit code."""
         deadline = time.monotonic() + SECONDS
         while self._read(deadline - time.monotonic()):
             assert time.monotonic() < deadline, f"it goes on: {self.received!r}"
         return self._process.wait(timeout=SECONDS)
 
     def _read(self, seconds: float) -> bool:
-        """Receive some more; whether the program still has the terminal."""
+        """Receive more output; return whether the program still has the terminal."""
         ready, _, _ = select.select([self._keyboard], [], [], max(seconds, 0))
         if not ready:
             return True

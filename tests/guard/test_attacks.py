@@ -1,4 +1,4 @@
-"""Every attack of the corpus against the real daemon: it changes nothing, and tells nothing."""
+"""All attacks of the corpus against a real daemon: they change nothing and reveal nothing."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CANARY = f"canary-{uuid.uuid4().hex}"
 
 @dataclass(frozen=True)
 class Node:
-    """What is on the node, and how to look at it past the guard."""
+    """The objects on the node, and a client that bypasses the guard."""
 
     names: dict[str, str]
     client: docker.APIClient
 
     def state(self) -> dict[str, Any]:
-        """All that an attack could change."""
+        """The state that an attack could change."""
         containers = {}
         for each in self.client.containers(all=True):
             found = self.client.inspect_container(each["Id"])
@@ -55,7 +55,7 @@ class Node:
 
 @pytest.fixture(scope="module")
 def node(dockerd: Dockerd, alice: Owner, bob: Owner) -> Iterator[Node]:
-    """Bob's things, the node's own, and one container of Alice's."""
+    """Objects of Bob and of the node, and one container of Alice."""
     tag = uuid.uuid4().hex[:8]
     bob.docker("volume", "create", f"{CANARY}-volume")
     bob.docker("network", "create", f"{CANARY}-network")
@@ -91,20 +91,20 @@ def node(dockerd: Dockerd, alice: Owner, bob: Owner) -> Iterator[Node]:
     dockerd.docker("rm", "-f", victim, raw, mine)
 
 
-def test_there_are_enough_of_them() -> None:
+def test_the_corpus_is_large_and_has_unique_names() -> None:
     assert len(ATTACKS) >= 150
     assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_it_changes_nothing_and_tells_nothing(attack: Attack, node: Node, alice: Owner) -> None:
+def test_an_attack_changes_nothing_and_reveals_nothing(attack: Attack, node: Node, alice: Owner) -> None:
     before = node.state()
     received, status = _send(attack, node, alice)
     after = node.state()
     assert before == after
     if not attack.harmless:
         assert 400 <= status < 500, received
-    # What the client itself has sent is no secret to it.
+    # Names that the client has sent are no secret.
     for sent in (node.names["victimname"], node.names["volume"], node.names["network"], node.names["image"]):
         received = received.replace(sent, "")
     for sent in (node.names["rawvolume"], node.names["imagerepo"]):

@@ -1,4 +1,4 @@
-"""Containers of a build's steps: whose they are can be told, though they carry no label of the guard's."""
+"""Containers of build steps: they have no label of the guard, but their owner is known."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SLOW = "FROM busybox\nLABEL nesteddocker.dev/uid=forged\nRUN sleep 300\n"
 
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[Dockerd]:
-    """A daemon that may be killed, since no other test has it."""
+    """A daemon that the test may kill, since no other test uses it."""
     folder = tmp_path / "mortal"
     folder.mkdir()
     daemon = Dockerd(folder)
@@ -37,7 +37,7 @@ def mortal(tmp_path: Path) -> Iterator[Dockerd]:
 
 @pytest.fixture
 def couple(mortal: Dockerd, tmp_path: Path) -> Iterator[Callable[[], Owner]]:
-    """Makes owners of sockets of that daemon."""
+    """A function that creates owners at this daemon."""
     made: list[Owner] = []
 
     def make() -> Owner:
@@ -54,7 +54,7 @@ def couple(mortal: Dockerd, tmp_path: Path) -> Iterator[Callable[[], Owner]]:
 
 @contextmanager
 def building(owner: Owner, daemon: Dockerd, folder: Path, dockerfile: str = SLOW) -> Iterator[str]:
-    """The id of the container in which a build's last step runs, while it does."""
+    """Yields the ID of the container of a build's last step while it runs."""
     folder.mkdir()
     (folder / "Dockerfile").write_text(dockerfile)
     command = ["docker", "--host", f"unix://{owner.socket}", "build", "--no-cache", str(folder)]
@@ -82,7 +82,7 @@ def all_containers(daemon: Dockerd) -> set[str]:
     return set(daemon.docker("ps", "-aq").split())
 
 
-def test_a_step_whose_daemon_has_died_goes_with_its_owner_and_others_stay(
+def test_a_step_of_a_crashed_daemon_is_removed_with_its_owner_only(
     mortal: Dockerd, couple: Callable[[], Owner], tmp_path: Path
 ) -> None:
     one, other = couple(), couple()
@@ -96,14 +96,14 @@ def test_a_step_whose_daemon_has_died_goes_with_its_owner_and_others_stay(
     assert all_containers(mortal) == {nodes}
 
 
-def test_a_build_that_is_under_way_ends_with_its_owner(dockerd: Dockerd, alice: Owner, tmp_path: Path) -> None:
+def test_a_running_build_is_removed_with_its_owner(dockerd: Dockerd, alice: Owner, tmp_path: Path) -> None:
     with building(alice, dockerd, tmp_path / "build") as step:
         remove_all(str(dockerd.socket), alice.uid)
         assert step not in all_containers(dockerd)
 
 
 @pytest.mark.parametrize("network", ["none", "default", "own", "container"])
-def test_steps_can_be_told_in_every_network(dockerd: Dockerd, alice: Owner, tmp_path: Path, network: str) -> None:
+def test_steps_are_marked_in_every_network(dockerd: Dockerd, alice: Owner, tmp_path: Path, network: str) -> None:
     made = f"net-{uuid.uuid4().hex[:8]}"
     alice.docker("network", "create", made)
     server = alice.docker("run", "-d", "--network", made, "busybox", "sleep", "300")
@@ -115,7 +115,7 @@ def test_steps_can_be_told_in_every_network(dockerd: Dockerd, alice: Owner, tmp_
     alice.docker("network", "rm", made)
 
 
-def test_a_builds_own_hosts_are_there_beside_the_guards(alice: Owner, tmp_path: Path) -> None:
+def test_a_build_has_its_extra_hosts_and_the_guards(alice: Owner, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN cat /etc/hosts\n")
     hosts = ("--add-host", "one:192.0.2.1", "--add-host", "two:192.0.2.2")
     built = alice.docker("build", "--no-cache", *hosts, str(tmp_path))
@@ -124,13 +124,13 @@ def test_a_builds_own_hosts_are_there_beside_the_guards(alice: Owner, tmp_path: 
     assert f"127.0.0.1\t{alice.uid}.build.nesteddocker.dev" in built
 
 
-def test_the_guards_hosts_are_nobody_elses(alice: Owner, bob: Owner, tmp_path: Path) -> None:
+def test_clients_cannot_use_the_guards_host_names(alice: Owner, bob: Owner, tmp_path: Path) -> None:
     forged = f"{bob.uid}.build.nesteddocker.dev:127.0.0.1"
     (tmp_path / "Dockerfile").write_text("FROM busybox\n")
     for command in (("build", "--add-host", forged, str(tmp_path)), ("create", "--add-host", forged, "busybox")):
         ran = alice.run(*command)
         assert ran.returncode != 0
-        assert b"names that end in .nesteddocker.dev are the guard's (rule: owner)" in ran.stderr
+        assert b"host names that end in .nesteddocker.dev are reserved (rule: owner)" in ran.stderr
 
 
 def test_a_dockerfile_may_show_a_step_to_the_owner_whose_uid_it_names(

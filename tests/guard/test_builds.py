@@ -1,4 +1,4 @@
-"""The classic builder through the guard: what its users are used to, and how it fails."""
+"""The classic builder through the guard: its features and its errors."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MIB = 2**20
 
 @pytest.fixture
 def tag(alice: Owner) -> Iterator[str]:
-    """A name for what the test builds."""
+    """A name for the image that the test builds."""
     chosen = f"localhost/builds-{uuid.uuid4().hex[:8]}:1"
     yield chosen
     alice.run("rmi", "--force", chosen)
 
 
 def write(folder: Path, **files: str) -> None:
-    """Files of a context, the underscores in their names being dots."""
+    """Write files of a context; underscores in the names become dots."""
     for name, text in files.items():
         (folder / name.replace("_", ".")).write_text(text)
 
@@ -57,13 +57,13 @@ def test_stages_and_arguments(alice: Owner, tag: str, tmp_path: Path) -> None:
     assert alice.docker("run", "--rm", tag).split() == ["given", "last", "1000", "/work"]
 
 
-def test_a_stage_that_is_the_target(alice: Owner, tag: str, tmp_path: Path) -> None:
+def test_a_target_stage(alice: Owner, tag: str, tmp_path: Path) -> None:
     write(tmp_path, Dockerfile="FROM busybox AS first\nRUN touch /first\nFROM first\nRUN false\n")
     alice.docker("build", "--tag", tag, "--target", "first", str(tmp_path))
     assert alice.docker("run", "--rm", tag, "ls", "/first") == "/first"
 
 
-def test_what_dockerignore_names_stays_behind(alice: Owner, tag: str, tmp_path: Path) -> None:
+def test_dockerignore_excludes_files(alice: Owner, tag: str, tmp_path: Path) -> None:
     write(
         tmp_path, Dockerfile="FROM busybox\nCOPY . /context\n", kept_txt="", gone_log="", _dockerignore="*.log\nsub\n"
     )
@@ -73,7 +73,7 @@ def test_what_dockerignore_names_stays_behind(alice: Owner, tag: str, tmp_path: 
     assert alice.docker("run", "--rm", tag, "ls", "/context").split() == ["Dockerfile", "kept.txt"]
 
 
-def test_another_dockerfile_outside_of_the_context(alice: Owner, tag: str, tmp_path: Path) -> None:
+def test_a_dockerfile_outside_of_the_context(alice: Owner, tag: str, tmp_path: Path) -> None:
     (tmp_path / "context").mkdir()
     write(tmp_path, other="FROM busybox\nCOPY file /file\n")
     write(tmp_path / "context", file="content")
@@ -81,7 +81,7 @@ def test_another_dockerfile_outside_of_the_context(alice: Owner, tag: str, tmp_p
     assert alice.docker("run", "--rm", tag, "cat", "/file") == "content"
 
 
-def test_a_step_that_fails_ends_the_build_with_its_code_and_its_words(
+def test_a_failing_step_ends_the_build_with_its_exit_code_and_output(
     alice: Owner, dockerd: Dockerd, tag: str, tmp_path: Path
 ) -> None:
     before = dockerd.docker("ps", "-aq")
@@ -96,14 +96,14 @@ def test_a_step_that_fails_ends_the_build_with_its_code_and_its_words(
     assert not dockerd.docker("images", "-q", tag)
 
 
-def test_a_dockerfile_that_is_none_is_told_as_the_daemon_tells_it(alice: Owner, tmp_path: Path) -> None:
+def test_an_invalid_dockerfile_gives_the_daemons_error(alice: Owner, tmp_path: Path) -> None:
     write(tmp_path, Dockerfile="FORM busybox\n")
     ran = alice.run("build", str(tmp_path))
     assert ran.returncode != 0
     assert b"unknown instruction: FORM" in ran.stderr
 
 
-def test_what_has_been_built_is_not_built_again(alice: Owner, tag: str, tmp_path: Path) -> None:
+def test_a_second_build_uses_the_cache(alice: Owner, tag: str, tmp_path: Path) -> None:
     write(tmp_path, Dockerfile=f"FROM busybox\nRUN echo {tag}\nCOPY file /file\n", file="one")
     first = alice.docker("build", "--tag", tag, str(tmp_path))
     assert "Using cache" not in first
@@ -114,7 +114,7 @@ def test_what_has_been_built_is_not_built_again(alice: Owner, tag: str, tmp_path
     assert "Using cache" not in alice.docker("build", "--no-cache", "--tag", tag, str(tmp_path))
 
 
-def test_a_large_context_arrives_whole(alice: Owner, tag: str, tmp_path: Path) -> None:
+def test_a_large_context_arrives_complete(alice: Owner, tag: str, tmp_path: Path) -> None:
     chance = random.Random(50)
     sums = {}
     (tmp_path / "data").mkdir()
@@ -128,9 +128,7 @@ def test_a_large_context_arrives_whole(alice: Owner, tag: str, tmp_path: Path) -
     assert {name: sum_ for sum_, name in lines} == sums
 
 
-def test_a_build_that_is_interrupted_leaves_no_container(
-    alice: Owner, dockerd: Dockerd, tag: str, tmp_path: Path
-) -> None:
+def test_an_interrupted_build_leaves_no_container(alice: Owner, dockerd: Dockerd, tag: str, tmp_path: Path) -> None:
     before = dockerd.docker("ps", "-aq")
     write(tmp_path, Dockerfile="FROM busybox\nRUN echo begun; sleep 300\n")
     command = ["docker", "--host", f"unix://{alice.socket}", "build", "--no-cache", "--tag", tag, str(tmp_path)]

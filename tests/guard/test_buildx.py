@@ -1,4 +1,4 @@
-"""The real buildx before the guard: it ends with what to do, whichever way it tries, and leaves nothing."""
+"""The real buildx through the guard: all its ways to build end with the remedy and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BAKEFILE = 'target "default" { dockerfile-inline = "FROM busybox" }\n'
 
 @pytest.fixture(params=["the modules'", "Debian's"])
 def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """Variables of a client with a newer or an older buildx, and a project in the folder."""
+    """Environment of a client with a newer or an older buildx, and a project in the folder."""
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN true\n")
     (tmp_path / "docker-bake.hcl").write_text(BAKEFILE)
     variables = installed(tmp_path / "config", "buildx")
@@ -45,7 +45,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize("args", WAYS, ids=lambda args: " ".join(args[:2]))
-def test_every_way_to_a_build_ends_with_what_to_do(
+def test_every_way_to_build_ends_with_the_remedy(
     alice: Owner, dockerd: Dockerd, tmp_path: Path, env: dict[str, str], args: tuple[str, ...]
 ) -> None:
     before = inventory(dockerd)
@@ -55,7 +55,7 @@ def test_every_way_to_a_build_ends_with_what_to_do(
     assert inventory(dockerd) == before
 
 
-def test_a_builder_of_its_own_is_refused_where_its_image_may_be_used(
+def test_a_buildx_builder_is_denied_even_if_its_image_is_allowed(
     owners: Callable[[dict[str, Any]], Owner], dockerd: Dockerd, tmp_path: Path, env: dict[str, str]
 ) -> None:
     owner = owners({**RULES, "images": {**RULES["images"], "pull": ["moby/buildkit"]}})
@@ -69,6 +69,6 @@ def test_a_builder_of_its_own_is_refused_where_its_image_may_be_used(
     dockerd.docker("rmi", BUILDKIT)
 
 
-def test_what_does_not_build_answers(alice: Owner, tmp_path: Path, env: dict[str, str]) -> None:
+def test_buildx_commands_that_do_not_build_work(alice: Owner, tmp_path: Path, env: dict[str, str]) -> None:
     listed = buildx(alice, tmp_path, env, "buildx", "ls")
     assert (listed.returncode, b"default" in listed.stdout) == (0, True), listed

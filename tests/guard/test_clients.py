@@ -1,4 +1,4 @@
-"""Real clients through the guard: what is allowed just works."""
+"""Real clients through the guard: what the rules allow works."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_files_are_copied_both_ways(alice: Owner, sleeper: str, tmp_path: Path) 
     assert (tmp_path / "back").read_bytes() == (tmp_path / "big").read_bytes()
 
 
-def test_a_build_and_what_it_made(alice: Owner, dockerd: Dockerd, tmp_path: Path) -> None:
+def test_a_build_and_its_image(alice: Owner, dockerd: Dockerd, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(
         "FROM busybox\nCOPY file /file\nRUN cat /file > /copy\nLABEL nesteddocker.dev/image-uid=forged\nCMD cat /copy\n"
     )
@@ -87,7 +87,7 @@ def test_a_build_and_what_it_made(alice: Owner, dockerd: Dockerd, tmp_path: Path
     assert "Untagged" in alice.docker("rmi", tag)
 
 
-def test_buildkit_is_told_what_to_do(alice: Owner) -> None:
+def test_buildkit_gets_the_remedy(alice: Owner) -> None:
     for path in ("/session", "/grpc"):
         answer = alice.request("POST", path, headers={"Connection": "Upgrade, close", "Upgrade": "h2c"})
         assert answer.status == 403
@@ -124,13 +124,13 @@ def test_networks_and_volumes(alice: Owner) -> None:
     alice.docker("network", "rm", network)
 
 
-def test_ports_are_published_at_numbers_of_the_daemons_choice(alice: Owner) -> None:
+def test_the_daemon_chooses_the_numbers_of_published_ports(alice: Owner) -> None:
     name = alice.docker("run", "-d", "-p", "80", "busybox", "sleep", "60")
     assert alice.docker("port", name, "80").startswith("0.0.0.0:")
     alice.docker("rm", "-f", name)
 
 
-def test_information_is_there_and_says_nothing_of_others(alice: Owner, dockerd: Dockerd) -> None:
+def test_info_version_and_disk_usage_work(alice: Owner, dockerd: Dockerd) -> None:
     assert "Storage Driver: overlay2" in alice.docker("info")
     assert "26." in alice.docker("version", "--format", "{{.Server.Version}}")
     assert alice.docker("system", "df")
@@ -153,9 +153,7 @@ def test_life_of_a_container(alice: Owner, sleeper: str) -> None:
     alice.docker("start", sleeper)
 
 
-def test_prune_takes_ones_own_and_the_rule_says_why_not_the_build_cache(
-    alice: Owner, bob: Owner, dockerd: Dockerd
-) -> None:
+def test_prune_removes_owned_objects_and_denies_the_build_cache(alice: Owner, bob: Owner, dockerd: Dockerd) -> None:
     ended = {owner.uid: owner.docker("create", "busybox", "true") for owner in (alice, bob)}
     ran = alice.run("system", "prune", "--force")
     assert b"(rule: build.prune)" in ran.stderr
@@ -165,7 +163,7 @@ def test_prune_takes_ones_own_and_the_rule_says_why_not_the_build_cache(
     bob.docker("rm", ended[bob.uid])
 
 
-def test_events_are_ones_own(alice: Owner, bob: Owner) -> None:
+def test_events_are_of_owned_containers_only(alice: Owner, bob: Owner) -> None:
     since = str(int(time.time()) - 1)
     bob.docker("run", "--rm", "busybox", "true")
     alice.docker("run", "--rm", "busybox", "true")
@@ -203,12 +201,12 @@ def test_the_sdk_for_python(alice: Owner) -> None:
     client.close()
 
 
-def test_a_missing_image_is_missing_as_the_daemon_says_it(alice: Owner) -> None:
+def test_a_missing_image_gives_the_daemons_error(alice: Owner) -> None:
     answer = alice.request("POST", "/v1.41/containers/create", {"Image": "nothing:here"})
     assert (answer.status, answer.message) == (404, "No such image: nothing:here")
 
 
-def test_old_clients_take_over_without_an_upgrade(alice: Owner, sleeper: str) -> None:
+def test_old_clients_hijack_without_an_upgrade(alice: Owner, sleeper: str) -> None:
     made = alice.request("POST", f"/v1.24/containers/{sleeper}/exec", {"Cmd": ["cat"], "AttachStdin": True,
                                                                        "AttachStdout": True})  # fmt: skip
     body = b'{"Detach":false,"Tty":false}'

@@ -1,4 +1,4 @@
-"""docker compose through the guard: what a service may have, and projects of one name whose owners are two."""
+"""docker compose through the guard: allowed services, and projects with the same name but different owners."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVICE = {"image": "busybox", "command": SLEEP, "stop_grace_period": "0s"}
 
 @pytest.fixture
 def project_of(tmp_path: Path) -> Iterator[Callable[[Owner], Project]]:
-    """Makes one project, the same for whomever it is, and takes it down in the end."""
+    """A function that creates the same project for any owner; all are removed in the end."""
     name = f"same-{uuid.uuid4().hex[:8]}"
     env = installed(tmp_path / "config", "compose")
     (tmp_path / name).mkdir()
@@ -55,7 +55,7 @@ MAY_HAVE: dict[str, dict[str, Any]] = {
     "mounting": {"volumes": [{"type": "volume", "source": "kept", "target": "/kept", "volume": {"nocopy": True}}]},
     "forgetting": {"volumes": [{"type": "tmpfs", "target": "/t", "tmpfs": {"size": 1048576}}], "tmpfs": ["/u:size=1m"]},
     "borrowing": {"volumes_from": ["keeping:ro"], "ipc": "service:keeping"},
-    "told": {"configs": [{"source": "text", "target": "/etc/text"}], "secrets": ["path"]},
+    "provided": {"configs": [{"source": "text", "target": "/etc/text"}], "secrets": ["path"]},
     "checked": {
         "healthcheck": {"test": ["CMD", "true"], "interval": "1s", "start_period": "1s", "start_interval": "1s"}
     },
@@ -66,7 +66,7 @@ MAY_HAVE: dict[str, dict[str, Any]] = {
 }
 
 
-def test_what_services_may_have(alice: Owner, project_of: Callable[[Owner], Project]) -> None:
+def test_allowed_services(alice: Owner, project_of: Callable[[Owner], Project]) -> None:
     project = project_of(alice)
     project.write(
         {
@@ -82,12 +82,10 @@ def test_what_services_may_have(alice: Owner, project_of: Callable[[Owner], Proj
     )
     project.compose("up", "-d", "--wait")
     assert set(project.compose("ps", "--services", "--status", "running").split()) == MAY_HAVE.keys()
-    assert project.compose("exec", "-T", "told", "cat", "/etc/text") == "text"
+    assert project.compose("exec", "-T", "provided", "cat", "/etc/text") == "text"
 
 
-def test_what_compose_would_bind_from_the_clients_files_is_refused(
-    alice: Owner, project_of: Callable[[Owner], Project]
-) -> None:
+def test_binds_of_client_files_are_denied(alice: Owner, project_of: Callable[[Owner], Project]) -> None:
     project = project_of(alice)
     (project.folder / "file").write_text("secret")
     for kind in ("secrets", "configs"):
@@ -111,7 +109,7 @@ ALONE = {**SERVICE, "network_mode": "none"}
     ],
     ids=["a container's", "a network's", "a volume's"],
 )
-def test_a_name_that_another_owners_project_has_is_a_conflict_and_both_stay_apart(
+def test_a_name_of_another_owners_project_is_a_conflict_and_both_stay_separate(
     alice: Owner, bob: Owner, project_of: Callable[[Owner], Project], document: dict[str, Any], conflict: str
 ) -> None:
     first, second = project_of(alice), project_of(bob)

@@ -1,4 +1,4 @@
-"""docker compose through the guard: a project lives and goes, and what the rules forbid is named."""
+"""docker compose through the guard: the life of a project, and denials with their rules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SLEEP = ["sleep", "300"]
 
 @dataclass(frozen=True)
 class Project:
-    """A project in a folder of its own, with whose socket it is for.
+    """A project in a separate folder, and the owner whose socket it uses.
 
     Attributes:
         owner: of the socket.
@@ -49,7 +49,7 @@ class Project:
         return ran.stdout.decode().strip()
 
     def refused(self, service: dict[str, Any], **top: Any) -> str:
-        """What compose says of a service that may not be."""
+        """The error of compose for a service that the rules do not allow."""
         self.write({"services": {"one": {"image": "busybox", "command": SLEEP, **service}}, **top})
         ran = self.run("up", "-d")
         assert ran.returncode != 0, ran
@@ -58,7 +58,7 @@ class Project:
 
 @pytest.fixture
 def projects(tmp_path: Path, alice: Owner, bob: Owner) -> Iterator[Callable[[Owner], Project]]:
-    """Makes projects, which are taken down in the end."""
+    """A function that creates projects; all are removed in the end."""
     made: list[Project] = []
     env = installed(tmp_path / "config", "compose", "buildx")
 
@@ -79,7 +79,7 @@ def project(projects: Callable[[Owner], Project], alice: Owner) -> Project:
 
 
 def pair(project: Project) -> dict[str, Any]:
-    """Two services, of which one is built, waits for the other's health, and has its volume and its network."""
+    """Two services: one is built, waits for the other's health, and uses its volume and network."""
     (project.folder / "web").mkdir()
     (project.folder / "web" / "Dockerfile").write_text("FROM busybox\nARG WORD\nRUN echo $WORD > /word\n")
     return {
@@ -110,13 +110,13 @@ def pair(project: Project) -> dict[str, Any]:
 
 
 def left(dockerd: Dockerd, name: str) -> list[str]:
-    """Whatever the node has of a project."""
+    """All objects of a project on the node."""
     label = f"--filter=label=com.docker.compose.project={name}"
     kinds = (("ps", "-aq"), ("network", "ls", "-q"), ("volume", "ls", "-q"))
     return [line for kind in kinds for line in dockerd.docker(*kind, label).split()]
 
 
-def test_a_project_comes_up_is_worked_with_and_leaves_nothing(project: Project, dockerd: Dockerd) -> None:
+def test_a_project_starts_works_and_leaves_nothing(project: Project, dockerd: Dockerd) -> None:
     project.write(pair(project))
     project.compose("up", "-d", "--build")
     listed = [json.loads(line) for line in project.compose("ps", "--format", "json").splitlines()]
@@ -140,7 +140,7 @@ def test_a_project_is_changed_scaled_restarted_and_stopped(project: Project) -> 
     project.compose("up", "-d", "--build")
     before = project.compose("ps", "-q").split()
     project.compose("up", "-d")
-    assert project.compose("ps", "-q").split() == before, "nothing has changed, so nothing is made anew"
+    assert project.compose("ps", "-q").split() == before, "nothing has changed, so nothing is recreated"
     document["services"]["web"]["environment"] = {"KEY": "other"}
     project.write(document)
     project.compose("up", "-d", "--scale", "web=2", "--wait")
@@ -177,22 +177,22 @@ def test_another_owners_project_sees_nothing_of_it(
     assert first.compose("exec", "-T", "web", "cat", "/shared/file") == "from-data"
 
 
-def test_ones_own_images_go_and_those_of_everyone_stay(project: Project, dockerd: Dockerd) -> None:
+def test_owned_images_are_removed_and_shared_ones_stay(project: Project, dockerd: Dockerd) -> None:
     project.write(pair(project))
     project.compose("up", "-d", "--build")
     ran = project.run("down", "--volumes", "--rmi", "all")
-    assert b"the image busybox:latest is everyone's" in ran.stderr
+    assert b"image busybox:latest is shared" in ran.stderr
     assert left(dockerd, project.name) == []
     assert not dockerd.docker("images", "-q", f"localhost/{project.name}")
     assert dockerd.docker("images", "-q", "busybox")
 
 
-def test_a_built_service_without_a_name_that_may_be_given_is_told_so(project: Project) -> None:
+def test_a_built_service_without_an_allowed_image_name_is_denied(project: Project) -> None:
     (project.folder / "Dockerfile").write_text("FROM busybox\n")
     project.write({"services": {"one": {"build": "."}}})
     ran = project.run("build")
     assert ran.returncode != 0
-    assert f"no pattern of images.tags stands for the image {project.name}-one:latest".encode() in ran.stderr
+    assert f"image {project.name}-one:latest matches no pattern in images.tags".encode() in ran.stderr
 
 
 def test_services_find_each_other_by_name(project: Project) -> None:
@@ -226,11 +226,11 @@ def test_services_find_each_other_by_name(project: Project) -> None:
     ],
     ids=str,
 )
-def test_what_a_service_may_not_have_is_refused_by_its_rule(
+def test_a_forbidden_service_is_denied_with_its_rule(
     project: Project, dockerd: Dockerd, service: dict[str, Any], rule: str
 ) -> None:
     said = project.refused(service)
-    assert "refused by the guard: " in said, said
+    assert "denied by the guard: " in said, said
     assert f"(rule: {rule})" in said, said
     assert dockerd.docker("ps", "-aq", f"--filter=label=com.docker.compose.project={project.name}") == ""
 
@@ -244,16 +244,16 @@ def test_what_a_service_may_not_have_is_refused_by_its_rule(
     ],
     ids=str,
 )
-def test_what_a_network_may_not_be_is_refused_by_its_rule(project: Project, top: dict[str, Any], rule: str) -> None:
+def test_a_forbidden_network_is_denied_with_its_rule(project: Project, top: dict[str, Any], rule: str) -> None:
     assert f"(rule: {rule})" in project.refused({}, **top)
 
 
-def test_what_a_volume_may_not_be_is_refused_by_its_rule(project: Project) -> None:
+def test_a_forbidden_volume_is_denied_with_its_rule(project: Project) -> None:
     options = {"driver_opts": {"type": "none", "o": "bind", "device": "/etc"}}
     assert "(rule: DriverOpts)" in project.refused({"volumes": ["it:/it"]}, volumes={"it": options})
 
 
-def test_without_a_rule_for_networks_compose_is_told_so(
+def test_compose_without_a_rule_for_networks_is_denied(
     owners: Callable[[dict[str, Any]], Owner], projects: Callable[[Owner], Project]
 ) -> None:
     project = projects(owners({**RULES, "networks": {}}))
@@ -262,7 +262,7 @@ def test_without_a_rule_for_networks_compose_is_told_so(
     assert "alone" in project.compose("up", "--no-log-prefix")
 
 
-def test_a_build_by_buildkit_says_what_to_do(project: Project) -> None:
+def test_a_build_with_buildkit_ends_with_the_remedy(project: Project) -> None:
     project.write(pair(project))
     bake = Project(project.owner, project.name, project.folder, {**project.env, "DOCKER_BUILDKIT": "1"})
     for env in ({"COMPOSE_BAKE": "true"}, {"COMPOSE_BAKE": "false"}):

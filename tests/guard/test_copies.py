@@ -1,4 +1,4 @@
-"""docker cp through the guard: whole trees, both ways, as they are."""
+"""docker cp through the guard: whole trees in both directions, without changes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def plant(root: Path) -> None:
 
 
 def leaves(root: Path) -> dict[str, tuple[int, str | bytes]]:
-    """All that is in a tree: modes, and contents or where links lead to."""
+    """Modes, and contents or link targets, of all files in a tree."""
     found: dict[str, tuple[int, str | bytes]] = {}
     for path in root.rglob("*"):
         content = str(path.readlink()) if path.is_symlink() else b"" if path.is_dir() else path.read_bytes()
@@ -51,7 +51,7 @@ def leaves(root: Path) -> dict[str, tuple[int, str | bytes]]:
     return found
 
 
-def test_a_tree_goes_in_and_comes_back_as_it_was(alice: Owner, name: str, tmp_path: Path) -> None:
+def test_a_tree_is_unchanged_after_a_copy_in_and_out(alice: Owner, name: str, tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     plant(tmp_path / "tree")
     alice.docker("cp", str(tmp_path / "tree"), f"{name}:/")
@@ -75,7 +75,7 @@ def test_archives_go_through_the_clients_streams(alice: Owner, name: str) -> Non
         assert set(archive.getnames()) == {"sub", "sub/file"}
 
 
-def test_links_are_followed_where_that_is_asked_for(alice: Owner, name: str, tmp_path: Path) -> None:
+def test_links_are_followed_on_request(alice: Owner, name: str, tmp_path: Path) -> None:
     alice.docker("exec", name, "sh", "-c", "echo content > /file; ln -s /file /link")
     alice.docker("cp", f"{name}:/link", str(tmp_path / "link"))
     assert str((tmp_path / "link").readlink()) == "/file"
@@ -83,7 +83,7 @@ def test_links_are_followed_where_that_is_asked_for(alice: Owner, name: str, tmp
     assert (tmp_path / "followed").read_text() == "content\n"
 
 
-def test_a_stopped_containers_files_are_there(alice: Owner, name: str, tmp_path: Path) -> None:
+def test_files_of_a_stopped_container_can_be_copied(alice: Owner, name: str, tmp_path: Path) -> None:
     alice.docker("exec", name, "sh", "-c", "echo left > /left")
     alice.docker("kill", name)
     alice.docker("cp", f"{name}:/left", str(tmp_path / "left"))
@@ -93,10 +93,10 @@ def test_a_stopped_containers_files_are_there(alice: Owner, name: str, tmp_path:
         assert "left" in archive.getnames()
 
 
-def test_what_is_not_there_is_said_as_the_daemon_says_it(alice: Owner, name: str, tmp_path: Path) -> None:
+def test_a_missing_file_gives_the_daemons_error(alice: Owner, name: str, tmp_path: Path) -> None:
     ran = alice.run("cp", f"{name}:/nothing", str(tmp_path))
     assert b"Could not find the file /nothing in container" in ran.stderr
     (tmp_path / "file").write_text("")
     ran = alice.run("cp", str(tmp_path / "file"), f"{name}:/nowhere/at/all/")
     assert ran.returncode != 0
-    assert b"refused by the guard" not in ran.stderr
+    assert b"denied by the guard" not in ran.stderr

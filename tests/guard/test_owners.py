@@ -1,4 +1,4 @@
-"""Two owners and every route with a name in it: what one has, the other does not."""
+"""Two owners and every route with a name: neither can use the other's objects."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from tests.guard.dockerd import Dockerd
 from tests.guard.owner import Answer, Owner
 
-from nested_docker.guard.routes import ROUTES, Body, Route
+from nested_docker.guard.routes import ROUTES, BodyKind, Route
 
 NAMED = [route for route in ROUTES if "{" in route.template]
 CLOSED = {"plugins", "nodes", "services", "tasks", "secrets", "configs", "debug", "distribution"}
-"""Kinds of which there are none for anybody behind the guard."""
+"""Kinds of objects that no client of the guard can use."""
 
 QUERIES = {
     "archive": "?path=/tmp",
@@ -31,7 +31,7 @@ BODIES = {"exec": {"Cmd": ["true"]}, "start": {"Detach": True}, "update": {"Rest
 
 @pytest.fixture(scope="module")
 def things(bob: Owner, dockerd: Dockerd) -> Iterator[dict[str, list[str]]]:
-    """Bob's: every name by which each can be called, by kind."""
+    """Bob's objects: all names of each, by kind."""
     unique = uuid.uuid4().hex[:8]
     name = f"things-{unique}"
     network, volume, image = f"net-{unique}", f"vol-{unique}", f"localhost/things:{unique}"
@@ -54,7 +54,7 @@ def things(bob: Owner, dockerd: Dockerd) -> Iterator[dict[str, list[str]]]:
 
 
 @pytest.mark.parametrize("route", NAMED, ids=lambda route: f"{route.method} {route.template}")
-def test_what_is_anothers_is_not_there(route: Route, alice: Owner, things: dict[str, list[str]]) -> None:
+def test_another_owners_object_does_not_exist(route: Route, alice: Owner, things: dict[str, list[str]]) -> None:
     kind = route.template.split("/")[1]
     if kind in CLOSED:
         assert _ask(alice, route, "x1").status in {403, 404}
@@ -62,7 +62,7 @@ def test_what_is_anothers_is_not_there(route: Route, alice: Owner, things: dict[
     for name in things[kind]:
         answer = _ask(alice, route, name)
         assert answer.status in {403, 404}, answer
-        # Word for word what is said of a name that nobody has.
+        # The same response as for a name that does not exist.
         assert _anonymous(answer, name) == _anonymous(_ask(alice, route, "nobodys1"), "nobodys1")
 
 
@@ -73,12 +73,12 @@ STAYS = {
     *("GET /exec/{id}/json", "GET /networks/{id}", "GET /volumes/{id}", "GET /images/{name}/json"),
     *("GET /images/{name}/history", "POST /images/{name}/tag", "POST /exec/{id}/start"),
 }  # fmt: skip
-"""Routes that can be asked of what is one's own, again and again."""
+"""Routes that an owner can request repeatedly."""
 
 
 @pytest.mark.parametrize("route", [route for route in NAMED if f"{route.method} {route.template}" in STAYS],
                          ids=lambda route: f"{route.method} {route.template}")  # fmt: skip
-def test_what_is_ones_own_is_there_by_every_name(route: Route, bob: Owner, things: dict[str, list[str]]) -> None:
+def test_an_owned_object_is_found_by_every_name(route: Route, bob: Owner, things: dict[str, list[str]]) -> None:
     for name in things[route.template.split("/")[1]]:
         assert 200 <= _ask(bob, route, name).status < 300, name
 
@@ -109,14 +109,14 @@ def test_lists_never_overlap(alice: Owner, bob: Owner, dockerd: Dockerd, things:
     alice.docker("network", "rm", "lists1")
 
 
-def test_a_name_that_is_taken_tells_nothing_of_who_has_it(alice: Owner, things: dict[str, list[str]]) -> None:
+def test_a_taken_name_does_not_reveal_its_owner(alice: Owner, things: dict[str, list[str]]) -> None:
     container, _, name = things["containers"]
     answer = alice.request("POST", f"/containers/create?name={name}", {"Image": "busybox"})
     assert answer.status == 409
     assert container not in answer.message
 
 
-def test_labels_of_images_lend_containers_no_owner(alice: Owner, dockerd: Dockerd) -> None:
+def test_labels_of_images_give_containers_no_owner(alice: Owner, dockerd: Dockerd) -> None:
     tag = f"localhost/lender:{uuid.uuid4().hex[:8]}"
     alice.docker("build", "-t", tag, "-", stdin=f"FROM busybox\nLABEL nesteddocker.dev/uid={alice.uid}\n")
     raw = dockerd.docker("run", "-d", "--privileged", tag, "sleep", "60")
@@ -137,7 +137,7 @@ def _anonymous(answer: Answer, name: str) -> bytes:
 def _ask(owner: Owner, route: Route, name: str) -> Answer:
     last = route.template.rsplit("/", 1)[1]
     query = QUERIES.get(last, "").replace("{unique}", uuid.uuid4().hex[:8])
-    body = BODIES.get(last) if route.body is Body.JSON else b"\0" * 1024 if route.body is Body.STREAM else None
+    body = BODIES.get(last) if route.body is BodyKind.JSON else b"\0" * 1024 if route.body is BodyKind.STREAM else None
     if last == "push":
         name = name.split(":", maxsplit=1)[0]
     if last in {"connect", "disconnect"}:

@@ -1,4 +1,4 @@
-"""What an owner has made goes, and nothing else does."""
+"""Removal of an owner's objects, and of no others."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ SLEEP = ("busybox", "sleep", "600")
 
 @pytest.fixture(autouse=True)
 def nothing_yet(dockerd: Dockerd, alice: Owner) -> None:
-    """Other tests leave images that have lost their names."""
+    """Other tests leave untagged images."""
     remove_all(str(dockerd.socket), alice.uid)
 
 
 @pytest.fixture
 def foreign(dockerd: Dockerd) -> Iterator[str]:
-    """A container of the node's own, with a nameless volume."""
+    """A container of the node, with an anonymous volume."""
     yield dockerd.docker("run", "-d", "-v", "/data", *SLEEP)
     dockerd.docker("rm", "-f", "-v", *dockerd.docker("ps", "-aq").split())
 
 
 def inventory(dockerd: Dockerd) -> dict[str, set[str]]:
-    """Ids and names of all that the daemon has."""
+    """IDs and names of all objects of the daemon."""
     return {
         kind: set(dockerd.docker(*command).split())
         for kind, command in {
@@ -44,7 +44,7 @@ def inventory(dockerd: Dockerd) -> dict[str, set[str]]:
 
 
 def make_everything(owner: Owner, prefix: str, folder: Path) -> None:
-    """Of each kind something: running, stopped, paused, restarting, in use by each other, built and committed."""
+    """Create objects of each kind: running, stopped, paused, restarting, used by others, built and committed."""
     owner.docker("network", "create", f"{prefix}-net")
     owner.docker("run", "-d", "--name", f"{prefix}-web", "--network", f"{prefix}-net", "-v", f"{prefix}-vol:/a", *SLEEP)
     owner.docker("run", "-d", "-v", "/nameless", "--restart", "always", "busybox", "false")
@@ -56,7 +56,7 @@ def make_everything(owner: Owner, prefix: str, folder: Path) -> None:
     owner.docker("commit", f"{prefix}-web", f"localhost/{prefix}:3")
 
 
-def test_everything_of_one_owner_goes_and_nothing_else(
+def test_all_objects_of_one_owner_are_removed_and_no_others(
     dockerd: Dockerd, alice: Owner, bob: Owner, foreign: str, tmp_path: Path
 ) -> None:
     make_everything(bob, "bob", tmp_path)
@@ -71,7 +71,7 @@ def test_everything_of_one_owner_goes_and_nothing_else(
     remove_all(str(dockerd.socket), bob.uid)
 
 
-def test_an_image_that_somebody_else_has_come_to_use_stays(dockerd: Dockerd, alice: Owner, foreign: str) -> None:
+def test_an_image_that_another_owner_uses_stays(dockerd: Dockerd, alice: Owner, foreign: str) -> None:
     alice.docker("run", "-d", "--name", "alice-base", *SLEEP)
     alice.docker("commit", "alice-base", "localhost/lent:1")
     user = dockerd.docker("run", "-d", "localhost/lent:1", "sleep", "600")
@@ -81,7 +81,9 @@ def test_an_image_that_somebody_else_has_come_to_use_stays(dockerd: Dockerd, ali
     assert remove_all(str(dockerd.socket), alice.uid) == {"image": 1}
 
 
-def test_what_cannot_go_is_told_and_everything_else_goes(dockerd: Dockerd, alice: Owner, foreign: str) -> None:
+def test_an_object_that_cannot_be_removed_is_named_and_others_are_removed(
+    dockerd: Dockerd, alice: Owner, foreign: str
+) -> None:
     alice.docker("network", "create", "shared-net")
     alice.docker("run", "-d", *SLEEP)
     dockerd.docker("network", "connect", "shared-net", foreign)
@@ -98,7 +100,7 @@ def test_the_command_says_what_was_removed(dockerd: Dockerd, alice: Owner, forei
     assert _cleanup(dockerd.socket, alice.uid) == (0, "nothing was left\n")
 
 
-def test_a_daemon_that_is_away_is_waited_for_and_then_told(tmp_path: Path) -> None:
+def test_a_daemon_that_stays_unreachable_is_an_error_after_some_time(tmp_path: Path) -> None:
     waited: list[float] = []
     with pytest.raises(NotCleanError, match="the node's Docker daemon does not answer"):
         remove_all(str(tmp_path / "docker.sock"), "some-uid", sleep=waited.append)

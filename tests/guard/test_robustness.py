@@ -1,4 +1,4 @@
-"""Bodies of any size, clients that vanish, limits that hold, and paths that both read alike, before a real daemon."""
+"""Large bodies, clients that disconnect, limits, and paths that guard and daemon parse alike, at a real daemon."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.guard.dockerd import Dockerd
 from tests.guard.owner import Owner, parse, read_all
 
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.wire.target import canonical
+from nested_docker.guard.wire.target import parse_target
 
 MIB = 2**20
 
 
 class Zeros(io.RawIOBase):
-    """So many bytes that are made as they are read."""
+    """That many zero bytes, created on demand."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ def _build(owner: Owner, tag: str, size: int, folder: Path) -> None:
         owner.docker("build", "-t", tag, "-", stdin=context.read())
 
 
-def test_clients_that_vanish_leave_nothing_behind(alice: Owner) -> None:
+def test_disconnected_clients_leave_no_open_files(alice: Owner) -> None:
     container = alice.docker("run", "-d", "busybox", "sh", "-c", "while :; do echo x; sleep 0.01; done")
     time.sleep(0.5)
     before = alice.open_files()
@@ -92,7 +92,7 @@ def test_clients_that_vanish_leave_nothing_behind(alice: Owner) -> None:
 
 @pytest.fixture(scope="module")
 def carol(owners: Callable[[dict[str, Any]], Owner]) -> Owner:
-    """An owner with little room."""
+    """An owner with a small quota."""
     limits = {"containers": 2, "networks": 1, "volumes": 1, "perContainer": {"pids": 64}, "total": {"pids": 100}}
     return owners({**RULES, "limits": limits})
 
@@ -117,7 +117,7 @@ def test_limits_hold(carol: Owner, dockerd: Dockerd) -> None:
     carol.docker("network", "rm", one)
 
 
-def test_a_volume_that_a_container_names_is_made_with_its_owner(alice: Owner, dockerd: Dockerd) -> None:
+def test_a_volume_that_a_container_names_is_created_with_the_owner_label(alice: Owner, dockerd: Dockerd) -> None:
     name = f"vol-{uuid.uuid4().hex[:8]}"
     alice.docker("run", "--rm", "-v", f"{name}:/x", "busybox", "true")
     label = dockerd.docker("volume", "inspect", "--format", '{{index .Labels "nesteddocker.dev/uid"}}', name)
@@ -125,7 +125,7 @@ def test_a_volume_that_a_container_names_is_made_with_its_owner(alice: Owner, do
     alice.docker("volume", "rm", name)
 
 
-def test_nameless_volumes_go_with_their_container(alice: Owner, dockerd: Dockerd) -> None:
+def test_anonymous_volumes_are_removed_with_their_container(alice: Owner, dockerd: Dockerd) -> None:
     before = set(dockerd.docker("volume", "ls", "-q").split())
     container = alice.docker("run", "-d", "-v", "/data", "busybox", "true")
     assert set(dockerd.docker("volume", "ls", "-q").split()) - before
@@ -152,14 +152,14 @@ PIECES = [
 ]
 
 
-def test_the_daemon_routes_what_the_guard_understood(dockerd: Dockerd) -> None:
-    """Whatever the guard takes for the path of a known answer, the daemon answers alike, and by no redirect."""
+def test_the_daemon_routes_what_the_guard_parsed(dockerd: Dockerd) -> None:
+    """The daemon responds to a target and to its canonical form in the same way, and without a redirect."""
     chance = random.Random(7)
     understood = 0
     for _ in range(4000):
         target = "/" + "".join(chance.choice(PIECES) + chance.choice(["", "/"]) for _ in range(chance.randint(1, 5)))
         try:
-            read = canonical(target.encode())
+            read = parse_target(target.encode())
         except GuardDenied:
             continue
         understood += 1

@@ -1,4 +1,4 @@
-"""What people do at a terminal, through the guard: keys, window sizes, and streams that end when they should."""
+"""Terminals through the guard: keys, window sizes, and streams that end when they should."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CTRL_C, CTRL_P, CTRL_Q, CTRL_X = b"\x03", b"\x10", b"\x11", b"\x18"
 
 @pytest.fixture
 def name(alice: Owner) -> Iterator[str]:
-    """The name of a container that the test makes."""
+    """The name of a container that the test creates."""
     chosen = f"terminal-{uuid.uuid4().hex[:8]}"
     yield chosen
     alice.run("rm", "-f", chosen)
@@ -29,12 +29,12 @@ def at_terminal(owner: Owner, *args: str, rows: int = 24, columns: int = 80) -> 
 
 
 def until_size(rows: int, columns: int) -> bytes:
-    """A line for a shell that ends when its terminal has that size, whose echo does not look like its answer."""
+    """A shell command that exits when its terminal has that size; its echo differs from its output."""
     return f'until [ "$(stty size)" = "{rows} {columns}" ]; do sleep 0.05; done; echo "size""-{rows}"\n'.encode()
 
 
 def follows_its_window(terminal: Terminal) -> None:
-    """See that a shell's terminal has its window's 31 rows and 97 columns, and changes with it."""
+    """Check that a shell's terminal has the window's 31 rows and 97 columns, and follows changes."""
     terminal.type(until_size(31, 97))
     terminal.shows(rb"size-31")
     terminal.type(until_size(40, 132))
@@ -56,7 +56,7 @@ def test_a_terminal_of_exec_has_the_windows_size_and_follows_it(alice: Owner, na
         assert terminal.ends() == 3
 
 
-def test_a_terminal_that_is_attached_to_later_has_that_windows_size(alice: Owner, name: str) -> None:
+def test_a_later_attached_terminal_has_the_size_of_its_window(alice: Owner, name: str) -> None:
     alice.docker("run", "-dit", "--name", name, "busybox", "sh")
     with at_terminal(alice, "attach", name, rows=33, columns=101) as terminal:
         terminal.type(until_size(33, 101))
@@ -65,7 +65,7 @@ def test_a_terminal_that_is_attached_to_later_has_that_windows_size(alice: Owner
         assert terminal.ends() == 5
 
 
-def test_detach_keys_leave_a_container_running_that_is_attached_to_again(alice: Owner, name: str) -> None:
+def test_detach_keys_leave_the_container_running(alice: Owner, name: str) -> None:
     with at_terminal(alice, "run", "--name", name, "-it", "busybox", "sh") as terminal:
         terminal.type(b'here=kept; echo "rea""dy"\n')
         terminal.shows(rb"ready")
@@ -80,7 +80,7 @@ def test_detach_keys_leave_a_container_running_that_is_attached_to_again(alice: 
     assert alice.docker("inspect", "--format", "{{.State.Running}}", name) == "true"
 
 
-def test_detach_keys_of_ones_own_choice(alice: Owner, name: str) -> None:
+def test_custom_detach_keys(alice: Owner, name: str) -> None:
     alice.docker("run", "-dit", "--name", name, "busybox", "sh")
     for command in (("attach", "--detach-keys=ctrl-x", name), ("exec", "--detach-keys=ctrl-x", "-it", name, "sh")):
         with at_terminal(alice, *command) as terminal:

@@ -1,4 +1,4 @@
-"""testcontainers through the guard, which its Ryuk would have to pass by."""
+"""testcontainers through the guard, without Ryuk, which needs the daemon's socket."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SERVER = ["sh", "-c", "echo content > /tmp/file; echo 'I am ready'; exec httpd -
 
 @pytest.fixture
 def job(alice: Owner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Owner:
-    """Whose socket the environment names, with what docs/guard.md says to set."""
+    """The owner whose socket is in the environment, with the settings of docs/guard.md."""
     variables = {"DOCKER_HOST": f"unix://{alice.socket}", "TESTCONTAINERS_RYUK_DISABLED": "true"}
     for name, value in {**variables, **installed(tmp_path / "config", "compose")}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(testcontainers_config, "_ryuk_disabled", None)  # read anew
+    monkeypatch.setattr(testcontainers_config, "_ryuk_disabled", None)  # read again
     return alice
 
 
@@ -34,7 +34,7 @@ def server() -> DockerContainer:
     return container.waiting_for(LogMessageWaitStrategy("I am ready"))
 
 
-def test_a_container_is_waited_for_used_and_stopped(job: Owner, dockerd: Dockerd) -> None:
+def test_a_container_is_awaited_used_and_stopped(job: Owner, dockerd: Dockerd) -> None:
     with server() as container:
         made = container.get_container_id()
         port = container.get_exposed_port(8080)
@@ -68,7 +68,7 @@ def test_containers_of_a_network_reach_each_other_by_name(job: Owner) -> None:
         assert client.get_logs()[0] == b"content\n"
 
 
-def test_health_checks_are_waited_for(job: Owner) -> None:
+def test_health_checks_are_awaited(job: Owner) -> None:
     check = {"test": ["CMD", "test", "-f", "/tmp/file"], "interval": 200_000_000}
     container = DockerContainer("busybox").with_command(SERVER).with_kwargs(healthcheck=check)
     with container.waiting_for(HealthcheckWaitStrategy()) as healthy:
@@ -92,13 +92,13 @@ def test_compose_projects(job: Owner, tmp_path: Path) -> None:
         assert project.exec_in_container(["echo", "inside"], "one")[0].strip() == "inside"
 
 
-def test_ryuk_is_refused_with_what_to_set(job: Owner, dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ryuk_is_denied_with_the_remedy(job: Owner, dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch) -> None:
     before = dockerd.docker("ps", "-aq")
     monkeypatch.setenv("TESTCONTAINERS_RYUK_DISABLED", "false")
     remedy = "set TESTCONTAINERS_RYUK_DISABLED=true"
     with pytest.raises(APIError, match=rf"{remedy}.* \(rule: images\.pull\)"), server():
         pass
-    monkeypatch.setattr(testcontainers_config, "ryuk_image", "busybox:latest")  # one that may be used
+    monkeypatch.setattr(testcontainers_config, "ryuk_image", "busybox:latest")  # an image that the rules allow
     with pytest.raises(APIError, match=rf"the daemon's socket; .*{remedy}.* \(rule: containers\.binds\)"), server():
         pass
     assert dockerd.docker("ps", "-aq") == before

@@ -1,4 +1,4 @@
-"""`nested-docker guard`: what the guard of the host's socket would say."""
+"""`nested-docker guard`: the guard's decisions without a daemon."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import typer
 if TYPE_CHECKING:
     from nested_docker.api.v1alpha1.guard import GuardRules
 
-guard = typer.Typer(name="guard", help="The guard of the host's Docker socket, without a daemon.", no_args_is_help=True)
+guard = typer.Typer(name="guard", help="Check Docker API requests against a guard's rules.", no_args_is_help=True)
 
-UID = "00000000-0000-0000-0000-000000000000"
-"""Stands for the owner's, which decides on nothing here: whose an object is, only a daemon can tell."""
+PLACEHOLDER_UID = "00000000-0000-0000-0000-000000000000"
+"""Owner's UID in the checks. It does not matter, since only the daemon knows who owns an object."""
 
 
 @guard.callback()
 def _together() -> None:
-    """Keep `check` a command of its own while it is the only one."""
+    """Make `check` a subcommand although it is the only one."""
 
 
 @guard.command("check")
-def check(
-    rules: Annotated[str, typer.Argument(metavar="RULES", help="File with the rules as JSON, or the JSON itself.")],
+def check_requests(
+    rules: Annotated[str, typer.Argument(metavar="RULES", help="File with the rules in JSON, or the JSON itself.")],
     requests: Annotated[
         list[str],
         typer.Argument(
@@ -32,23 +32,22 @@ def check(
         ),
     ],
 ) -> None:
-    """Judge REQUESTs by RULES, as far as that can be told without a daemon.
+    """Check REQUESTs against RULES, except for conditions that need a daemon, which are listed.
 
-    Exit code 0: all would pass, on the conditions that are listed; 1: at least one would be refused; 2: the input is
-    wrong, and nothing was judged.
+    Exit code 0: the rules allow all requests; 1: they deny at least one; 2: the input is invalid.
     """
     from nested_docker.guard.rules_flag import read_rules
 
     try:
-        judged_by = read_rules(rules)
-        api_request = [_request(each) for each in requests]
+        parsed_rules = read_rules(rules)
+        lines = [_request(each) for each in requests]
     except (OSError, ValueError) as error:
         typer.echo(f"nested-docker guard check: {error}", err=True)
         raise typer.Exit(2) from error
-    verdicts = [_forward_plan(judged_by, *each) for each in api_request]
-    for passes, line in verdicts:
-        typer.echo(f"{'passes ' if passes else 'refused'}  {line}")
-    if not all(passes for passes, _ in verdicts):
+    results = [_check(parsed_rules, *each) for each in lines]
+    for allowed, line in results:
+        typer.echo(f"{'allowed' if allowed else 'denied '}  {line}")
+    if not all(allowed for allowed, _ in results):
         raise typer.Exit(1)
 
 
@@ -60,16 +59,16 @@ def _request(line: str) -> tuple[str, str, bytes]:
     return method, target, Path(file).read_bytes() if file else b""
 
 
-def _forward_plan(rules: GuardRules, method: str, target: str, body: bytes) -> tuple[bool, str]:
-    from nested_docker.guard import decision as validate
+def _check(rules: GuardRules, method: str, target: str, body: bytes) -> tuple[bool, str]:
+    from nested_docker.guard.decision import decide, parse_request
     from nested_docker.guard.errors import GuardDenied
 
-    api_request = f"{method} {target}"
+    request = f"{method} {target}"
     try:
-        decision = validate.decide(validate.read(method, target.encode()), body, rules, UID)
+        decision = decide(parse_request(method, target.encode()), body, rules, PLACEHOLDER_UID)
     except GuardDenied as denied:
-        return False, f"{api_request}: {denied.message} (rule: {denied.rule}, status {denied.status})"
-    conditions = [f"{each.kind} {each.name} must be {each.need}" for each in decision.forward_plan.references]
+        return False, f"{request}: {denied.message} (rule: {denied.rule}, status {denied.status})"
+    conditions = [f"{each.kind} {each.name} must be {each.requirement}" for each in decision.forward_plan.references]
     if decision.waived is not None:
-        conditions.append(f"though {decision.waived.message} (rule: {decision.waived.rule})")
-    return True, f"{api_request}{': ' if conditions else ''}{'; '.join(conditions)}"
+        conditions.append(f"although {decision.waived.message} (rule: {decision.waived.rule})")
+    return True, f"{request}{': ' if conditions else ''}{'; '.join(conditions)}"

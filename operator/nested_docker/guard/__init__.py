@@ -1,1 +1,1 @@
-"""The guard: what narrows the node's Docker socket down to what rules allow and to what is one's own."""
+"""The guard: a proxy for the node's Docker API that enforces a policy's rules and hides other owners' objects."""

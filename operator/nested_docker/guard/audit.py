@@ -1,4 +1,4 @@
-"""One line for each decision, with nothing in it that a client could break a line with, or that is secret."""
+"""The audit log: one line for each decision, without secrets, and without characters that could forge a line."""
 
 from __future__ import annotations
 
@@ -9,29 +9,36 @@ from nested_docker.guard.errors import GuardDenied
 logger = logging.getLogger(f"{__package__}.audit")
 
 MAX_TEXT = 512
-"""Characters of what a client chose that a line may have."""
+"""Characters of a client's text in one line."""
 
 
-def log_waived(method: str, path: str, objects: tuple[str, ...], waived: GuardDenied | None) -> None:
-    """Tell of a request that is passed on; parameters and bodies may have secrets, and are left out."""
-    about = {"method": _plain(method), "path": _plain(path), "objects": [_plain(each) for each in objects]}
+def log_allowed(method: str, path: str, objects: tuple[str, ...], waived: GuardDenied | None) -> None:
+    """Log a request that is forwarded; its parameters and body are left out, since they may contain secrets.
+
+    Args:
+        method: HTTP method.
+        path: path after the API version.
+        objects: full IDs of the objects that the request names.
+        waived: the violation that enforcement Warn or Audit lets pass; None: there is none.
+    """
+    fields = {"method": _printable(method), "path": _printable(path), "objects": [_printable(each) for each in objects]}
     if waived is None:
-        logger.info("allowed", extra={"decision": "allowed", **about})
+        logger.info("allowed", extra={"decision": "allowed", **fields})
     else:
-        logger.warning("allowed, though a rule forbids it", extra={"decision": "waived", **about, **_why(waived)})
+        logger.warning("allowed although a rule denies it", extra={"decision": "waived", **fields, **_reason(waived)})
 
 
 def log_denied(method: str, path: str, denied: GuardDenied) -> None:
-    """Tell of a request that is not passed on."""
-    about = {"method": _plain(method), "path": _plain(path), "status": denied.status}
-    logger.warning("refused", extra={"decision": "refused", **about, **_why(denied)})
+    """Log a request that is not forwarded."""
+    fields = {"method": _printable(method), "path": _printable(path), "status": denied.status}
+    logger.warning("denied", extra={"decision": "denied", **fields, **_reason(denied)})
 
 
-def _why(denied: GuardDenied) -> dict[str, str]:
-    return {"rule": _plain(denied.rule), "reason": _plain(denied.message)}
+def _reason(denied: GuardDenied) -> dict[str, str]:
+    return {"rule": _printable(denied.rule), "reason": _printable(denied.message)}
 
 
-def _plain(text: str) -> str:
-    """Printable ASCII; the rest as escapes."""
+def _printable(text: str) -> str:
+    """Printable ASCII; other characters are escaped."""
     escaped = text[:MAX_TEXT].encode("unicode_escape").decode("ascii")
     return escaped if len(text) <= MAX_TEXT else f"{escaped}…"

@@ -3,134 +3,146 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard import routes
-from nested_docker.guard.errors import FORBIDDEN, MALFORMED, GuardDenied
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ApiRequest, ForwardPlan
-from nested_docker.guard.ownership import Kind, Need, Reference, labels
-from nested_docker.guard.routes import Body, Routed
-from nested_docker.guard.rules.schema import text_map
-from nested_docker.guard.wire import query
-from nested_docker.guard.wire import strict_json as bodies
-from nested_docker.guard.wire.target import Target, canonical
+from nested_docker.guard.ownership import ObjectKind, Reference, Requirement, with_owner_label
+from nested_docker.guard.routes import BodyKind, RouteMatch
+from nested_docker.guard.rules.schema import string_map
+from nested_docker.guard.wire import query, strict_json
+from nested_docker.guard.wire.target import Target, parse_target
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "POST", "PUT"})
-EMPTY = frozenset({b"", b"{}", b"null"})
-"""Bodies that some clients send where there is nothing to say."""
+EMPTY_BODIES = frozenset({b"", b"{}", b"null"})
+"""Bodies that some clients send for requests without a body."""
 
-NEVER_WAIVED = frozenset({"buildkit", "fields", "owner", "query", "routes", "swarm", "plugins", "debug"})
-"""What is refused in modes Warn and Audit too: nobody could tell what it would do, or it is not about containers."""
+ALWAYS_ENFORCED = frozenset({"buildkit", "fields", "owner", "query", "routes", "swarm", "plugins", "debug"})
+"""Rules that enforcement Warn and Audit do not waive: the guard cannot tell what the request would do, or it is not
+about containers."""
 
 
 @dataclass(frozen=True)
-class Request:
-    """A request whose head was read, in its only spelling."""
+class ParsedRequest:
+    """The parsed head of a request.
+
+    Attributes:
+        method: HTTP method.
+        target: the canonical target.
+        match: its route.
+        query: its query parameters.
+    """
 
     method: str
     target: Target
-    routed: Routed
+    match: RouteMatch
     query: query.Query
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is passed on.
+    """A request may be forwarded.
 
     Attributes:
-        verdict: the request for the daemon, and its conditions.
-        waived: what the rules forbid of it; None: nothing.
+        forward_plan: what the daemon gets, and on which conditions.
+        waived: the violation that enforcement Warn or Audit lets pass; None: there is none.
     """
 
     forward_plan: ForwardPlan
     waived: GuardDenied | None = None
 
 
-def read(method: str, target: bytes) -> Request:
-    """Read a request's first line.
+def parse_request(method: str, target: bytes) -> ParsedRequest:
+    """Parse a request line.
 
     Raises:
-        Refusal: it is malformed, or has no route.
+        GuardDenied: it is malformed, or no route matches it.
     """
     if method not in METHODS:
-        raise GuardDenied("method", f"the guard does not know the method {method}", status=MALFORMED)
-    where = canonical(target)
-    routed = routes.find(method, where.path)
-    api_request = {} if routed.route.closed else query.parse(where.query, known=_known(routed))
-    return Request(method, where, routed, api_request)
+        raise GuardDenied("method", f"method {method} is not supported", status=HTTPStatus.BAD_REQUEST)
+    parsed = parse_target(target)
+    match = routes.match_route(method, parsed.path)
+    parameters = (
+        {} if match.route.always_denied else query.parse_query(parsed.query, known=frozenset(match.route.query))
+    )
+    return ParsedRequest(method, parsed, match, parameters)
 
 
-def decide(request: Request, body: bytes, rules: GuardRules, uid: str) -> Decision:
-    """Judge a request.
+def decide(request: ParsedRequest, body: bytes, rules: GuardRules, uid: str) -> Decision:
+    """Apply the rules to a request.
 
     Args:
         request: its head.
-        body: all of it, but for streams, of which nothing is seen.
-        rules: what it is judged by.
-        uid: the owner's.
+        body: its whole body; empty for streams, which the guard does not inspect.
+        rules: the rules.
+        uid: UID of the NestedDocker that sends it.
 
     Raises:
-        Refusal: it is not passed on.
+        GuardDenied: it may not be forwarded.
     """
-    api_request = ApiRequest(rules, uid, request.routed.name, request.query, _document(request, body))
+    api_request = ApiRequest(rules, uid, request.match.name, request.query, _json_body(request, body))
     try:
-        return Decision(request.routed.route.validate(api_request))
+        return Decision(request.match.route.validate(api_request))
     except GuardDenied as denied:
-        if request.routed.route.closed or not _waivable(denied, rules):
+        if request.match.route.always_denied or not _is_waivable(denied, rules):
             raise
-        return Decision(_unjudged(request, api_request), denied)
+        return Decision(_forward_unvalidated(request, api_request), denied)
 
 
-def _known(routed: Routed) -> frozenset[str]:
-    return frozenset(routed.route.query)
-
-
-def _document(request: Request, body: bytes) -> dict[str, Any]:
-    if request.routed.route.body is Body.STREAM or request.routed.route.closed:
+def _json_body(request: ParsedRequest, body: bytes) -> dict[str, Any]:
+    route = request.match.route
+    if route.body is BodyKind.STREAM or route.always_denied:
         return {}
-    if body.strip() in EMPTY:
+    if body.strip() in EMPTY_BODIES:
         return {}
-    if request.routed.route.body is Body.NOTHING:
-        raise GuardDenied("body", f"{request.method} {request.target.path} has no body", status=MALFORMED)
-    document = bodies.parse(body)
+    if route.body is BodyKind.NONE:
+        raise GuardDenied(
+            "body", f"{request.method} {request.target.path} takes no body", status=HTTPStatus.BAD_REQUEST
+        )
+    document = strict_json.parse_json(body)
     if not isinstance(document, dict):
-        raise GuardDenied("body", "the request's body is not an object", status=MALFORMED)
+        raise GuardDenied("body", "the request body is not a JSON object", status=HTTPStatus.BAD_REQUEST)
     return document
 
 
-def _waivable(denied: GuardDenied, rules: GuardRules) -> bool:
+def _is_waivable(denied: GuardDenied, rules: GuardRules) -> bool:
     return (
-        rules.enforcement is not Enforcement.ENFORCE and denied.status == FORBIDDEN and denied.rule not in NEVER_WAIVED
+        rules.enforcement is not Enforcement.ENFORCE
+        and denied.status == HTTPStatus.FORBIDDEN
+        and denied.rule not in ALWAYS_ENFORCED
     )
 
 
-def _unjudged(request: Request, api_request: ApiRequest) -> ForwardPlan:
-    """The request as it came, but for whose the objects are: that of its path must be one's own, and what it makes is.
+def _forward_unvalidated(request: ParsedRequest, api_request: ApiRequest) -> ForwardPlan:
+    """The request unchanged, except for ownership: the object in its path must be owned, and what it creates is.
 
-    An object that only its body speaks of may be somebody else's: the rules that forbid that are not in force.
+    Other objects that its body names may be another owner's: the rules that deny that are not enforced.
     """
-    references = _of_path(request)
-    body = dict(api_request.body) if request.routed.route.body is Body.JSON else None
+    references = _path_reference(request)
+    body = dict(api_request.body) if request.match.route.body is BodyKind.JSON else None
     if body is not None and request.target.segments[-1] == "create":
-        body["Labels"] = labels(text_map(body.get("Labels") or {}, "Labels"), api_request.uid, where="Labels")
+        labels = string_map(body.get("Labels") or {}, "Labels")
+        body["Labels"] = with_owner_label(labels, api_request.uid, where="Labels")
     return ForwardPlan(request.query, body, references)
 
 
-def _of_path(request: Request) -> tuple[Reference, ...]:
+def _path_reference(request: ParsedRequest) -> tuple[Reference, ...]:
     kind = _KINDS.get(request.target.segments[0])
-    if not request.routed.name or kind is None:
+    if not request.match.name or kind is None:
         return ()
-    if kind is Kind.IMAGE:
-        return (Reference(kind, request.routed.name, Need.VISIBLE),)
-    return (Reference(kind, request.routed.name, place=() if kind is Kind.VOLUME else ("path",)),)
+    if kind is ObjectKind.IMAGE:
+        return (Reference(kind, request.match.name, Requirement.VISIBLE),)
+    return (Reference(kind, request.match.name, location=() if kind is ObjectKind.VOLUME else ("path",)),)
 
 
 _KINDS = {
-    "containers": Kind.CONTAINER,
-    "exec": Kind.EXEC,
-    "networks": Kind.NETWORK,
-    "volumes": Kind.VOLUME,
-    "images": Kind.IMAGE,
+    "containers": ObjectKind.CONTAINER,
+    "exec": ObjectKind.EXEC,
+    "networks": ObjectKind.NETWORK,
+    "volumes": ObjectKind.VOLUME,
+    "images": ObjectKind.IMAGE,
 }

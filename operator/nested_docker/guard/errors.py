@@ -1,36 +1,36 @@
-"""What a client gets instead of an answer of the daemon's."""
+"""Why a request is denied, and the response that the client gets."""
 
 from __future__ import annotations
 
 import json
-
-FORBIDDEN, MALFORMED, TOO_LARGE, NOT_FOUND, CONFLICT = 403, 400, 413, 404, 409
+from http import HTTPStatus
 
 
 class GuardDenied(Exception):
-    """A request that is not passed on.
+    """The guard does not forward a request.
 
     Args:
-        rule: what it offends: a path into the rules, or a word for what no rule can allow.
-        message: what was asked for and, where there is one, the remedy.
-        status: the answer's; rules refuse by 403, and only that can be waived by modes Warn and Audit.
+        rule: the rule that it violates: a path into GuardRules, or a word for what no rule can allow.
+        message: what is wrong and, where there is one, the remedy.
+        status: HTTP status of the response. Rules deny with 403, and only those denials can be waived by
+            enforcement Warn and Audit.
     """
 
-    def __init__(self, rule: str, message: str, *, status: int = FORBIDDEN) -> None:
+    def __init__(self, rule: str, message: str, *, status: int = HTTPStatus.FORBIDDEN) -> None:
         super().__init__(message)
         self.rule, self.message, self.status = rule, message, status
 
     def body(self) -> bytes:
-        """The answer in the form of Docker's errors."""
-        return json.dumps({"message": f"refused by the guard: {self.message} (rule: {self.rule})"}).encode()
+        """The response body, in the form of Docker's errors."""
+        return json.dumps({"message": f"denied by the guard: {self.message} (rule: {self.rule})"}).encode()
 
 
-class Absent(GuardDenied):
-    """An object that is not there, or is somebody else's: the answer is the daemon's own either way."""
+class ObjectNotFound(GuardDenied):
+    """An object does not exist or belongs to another owner; clients cannot tell which."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("owner", message, status=NOT_FOUND)
+        super().__init__("owner", message, status=HTTPStatus.NOT_FOUND)
 
     def body(self) -> bytes:
-        """As the daemon says it."""
+        """The response body, in the daemon's own words."""
         return json.dumps({"message": self.message}).encode()

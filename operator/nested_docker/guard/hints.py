@@ -1,22 +1,22 @@
-"""What users of well-known clients are told, whichever way these come."""
+"""Remedies in the messages that users of well-known clients get."""
 
 from __future__ import annotations
 
-BUILDKIT = (
-    "BuildKit's tunnels cannot be looked into: set DOCKER_BUILDKIT=0 for the classic builder, or use mode Dind or "
+BUILDKIT_HINT = (
+    "the guard cannot inspect BuildKit's tunnels: set DOCKER_BUILDKIT=0 for the classic builder, or use mode Dind or "
     "Sysbox for buildx"
 )
 
-BUILDKITS_IMAGE = "moby/buildkit:*"
-"""What buildx starts as a privileged builder of its own, where the daemon's is not to be had."""
+BUILDKIT_IMAGE = "moby/buildkit:*"
+"""Image of the privileged builder that buildx starts if the daemon's builder is not available."""
 
-RYUK = (
-    "for testcontainers set TESTCONTAINERS_RYUK_DISABLED=true: Ryuk wants the daemon's own socket, and what is left "
-    "over goes with the NestedDocker"
+RYUK_HINT = (
+    "for testcontainers set TESTCONTAINERS_RYUK_DISABLED=true: Ryuk needs the daemon's own socket, and what tests "
+    "leave behind is removed with the NestedDocker"
 )
 
-RYUKS_IMAGE = "testcontainers/ryuk:*"
-"""What testcontainers start to tidy up behind them."""
+RYUK_IMAGE = "testcontainers/ryuk:*"
+"""Image that testcontainers starts to clean up after tests."""
 
-SOCKETS = frozenset({"docker.sock", "podman.sock"})
-"""Names of the files that clients bind to have a daemon in a container."""
+DAEMON_SOCKET_NAMES = frozenset({"docker.sock", "podman.sock"})
+"""Names of the files that clients bind-mount to reach the daemon from a container."""

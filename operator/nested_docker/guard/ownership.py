@@ -1,4 +1,4 @@
-"""Whose an object is: labels that only the guard writes, and what a request says of objects."""
+"""Who owns an object: the labels that only the guard writes, and the objects that a request names."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.guard import GuardRules, Sharing
 from nested_docker.domain import images
-from nested_docker.guard.errors import Absent, GuardDenied
+from nested_docker.guard.errors import GuardDenied, ObjectNotFound
 
 LABEL_PREFIX = "nesteddocker.dev/"
 UID_LABEL = f"{LABEL_PREFIX}uid"
-"""Carried by containers, networks and volumes; its value is the NestedDocker's UID."""
+"""Label of containers, networks and volumes; its value is the UID of the NestedDocker that owns them."""
 
 IMAGE_LABEL = f"{LABEL_PREFIX}image-uid"
-"""Carried by images. A name of its own, since containers take over the labels of their images: those that somebody
-else starts from an image must not become its builder's."""
+"""Label of images. It is not UID_LABEL, since containers inherit the labels of their image: a container that somebody
+else starts from an image must not belong to the owner of the image."""
 
 
 HOSTS_DOMAIN = ".nesteddocker.dev"
-"""End of the host names that only the guard gives to containers."""
+"""Domain of the host names that only the guard adds to containers."""
 
 
-class Kind(StrEnum):
-    """What can be owned."""
+class ObjectKind(StrEnum):
+    """Kinds of objects that have an owner."""
 
     CONTAINER = "container"
     EXEC = "exec"
@@ -35,112 +35,120 @@ class Kind(StrEnum):
     IMAGE = "image"
 
 
-class Need(StrEnum):
-    """What must be true of an object for the request to pass."""
+class Requirement(StrEnum):
+    """What a request requires of an object that it names."""
 
-    OWN = "own"
+    OWNED = "owned"
     VISIBLE = "visible"
-    FREE = "own, or not there"
-    MADE = "own; it is made where it is not there"
+    OWNED_OR_ABSENT = "owned or absent"
+    CREATED_IF_ABSENT = "owned; it is created if it is absent"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """An object that a request speaks of.
+    """An object that a request names.
 
     Attributes:
-        kind: the object's.
-        name: as the client gave it: an id, a part of one, or a name.
-        need: what must be true of it.
-        place: where the object's full id is put, as keys into `path`, `query` or `body`; empty: nowhere.
-        form: what is put there, with `{}` for the id.
-        renames: the last of `place` is a key, which becomes the id.
+        kind: the kind of object.
+        name: as the client wrote it: an ID, the beginning of one, or a name.
+        requirement: what the request requires of it.
+        location: where the full ID replaces the name, as keys into `path`, `query` or `body`; empty: nowhere.
+        id_format: what replaces the name, with `{}` for the ID.
+        is_key: the name is the last key of `location` itself and not the value there.
     """
 
-    kind: Kind
+    kind: ObjectKind
     name: str
-    need: Need = Need.OWN
-    place: tuple[str | int, ...] = ()
-    form: str = "{}"
-    renames: bool = False
+    requirement: Requirement = Requirement.OWNED
+    location: tuple[str | int, ...] = ()
+    id_format: str = "{}"
+    is_key: bool = False
 
 
-def labels(given: Mapping[str, str], uid: str, *, where: str) -> dict[str, str]:
-    """A new object's labels, the guard's last.
+def with_owner_label(labels: Mapping[str, str], uid: str, *, where: str) -> dict[str, str]:
+    """The labels of a new object: the client's, and the owner label.
+
+    Args:
+        labels: the client's.
+        uid: the owner's UID.
+        where: path of the labels, for messages.
 
     Raises:
-        Refusal: the client uses the guard's prefix.
+        GuardDenied: the client uses the reserved prefix.
     """
-    for key in given:
+    for key in labels:
         if key.lower().startswith(LABEL_PREFIX):
-            raise GuardDenied("owner", f"{where} has {key}: labels that begin with {LABEL_PREFIX} are the guard's")
-    return {**given, UID_LABEL: uid}
+            raise GuardDenied("owner", f"{where} has {key}: labels with the prefix {LABEL_PREFIX} are reserved")
+    return {**labels, UID_LABEL: uid}
 
 
 def image_labels(uid: str) -> dict[str, str]:
-    """An image's labels: its own, and an empty one, so that no image can lend its containers an owner."""
+    """The labels of a new image: its owner, and an empty UID_LABEL, so that its containers inherit no owner."""
     return {UID_LABEL: "", IMAGE_LABEL: uid}
 
 
-def build_mark(uid: str) -> str:
-    """What tells whose build a container is a step of, which no label can: an entry of its HostConfig.ExtraHosts."""
+def build_step_host(uid: str) -> str:
+    """The HostConfig.ExtraHosts entry that marks the containers of an owner's build steps.
+
+    A label cannot mark them: the builder gives them the labels of their image.
+    """
     return f"{uid}.build{HOSTS_DOMAIN}:127.0.0.1"
 
 
-def extra_hosts(given: Iterable[str], where: str) -> list[str]:
-    """Entries of a client's own.
+def check_extra_hosts(entries: Iterable[str], where: str) -> list[str]:
+    """The client's entries for /etc/hosts.
 
     Raises:
-        Refusal: one of them could be taken for the guard's.
+        GuardDenied: one of them is in the domain that is reserved for the guard.
     """
-    result = list(given)
+    result = list(entries)
     for each in result:
         if HOSTS_DOMAIN in each.lower():
-            raise GuardDenied("owner", f"{where} has {each!r}: names that end in {HOSTS_DOMAIN} are the guard's")
+            raise GuardDenied("owner", f"{where} has {each!r}: host names that end in {HOSTS_DOMAIN} are reserved")
     return result
 
 
-def is_own(labelled: Mapping[str, str] | None, uid: str) -> bool:
-    """Whether a container, network or volume with these labels is one's own."""
-    return bool(uid) and (labelled or {}).get(UID_LABEL) == uid
+def is_owned(labels: Mapping[str, str] | None, uid: str) -> bool:
+    """Whether a container, network or volume with these labels belongs to this owner."""
+    return bool(uid) and (labels or {}).get(UID_LABEL) == uid
 
 
-def owns_image(inspected: Mapping[str, Any], uid: str) -> bool:
-    """Whether an image, as inspected or listed, is one's own."""
-    config = inspected.get("Config") or {}
-    labelled = config.get("Labels") or inspected.get("Labels") or {}
-    return bool(uid) and labelled.get(IMAGE_LABEL) == uid
+def is_owned_image(image: Mapping[str, Any], uid: str) -> bool:
+    """Whether an image, as inspected or listed, belongs to this owner."""
+    config = image.get("Config") or {}
+    labels = config.get("Labels") or image.get("Labels") or {}
+    return bool(uid) and labels.get(IMAGE_LABEL) == uid
 
 
-def sees_image(inspected: Mapping[str, Any], rules: GuardRules, uid: str) -> bool:
-    """Whether an image, as inspected or listed, may be seen and used."""
-    if rules.images.sharing is Sharing.SHARED or owns_image(inspected, uid):
+def is_visible_image(image: Mapping[str, Any], rules: GuardRules, uid: str) -> bool:
+    """Whether this owner may see and use an image, as inspected or listed."""
+    if rules.images.sharing is Sharing.SHARED or is_owned_image(image, uid):
         return True
-    names = [*(inspected.get("RepoTags") or ()), *(inspected.get("RepoDigests") or ())]
+    names = [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
     return any(matches_any(name, [*rules.images.use, *rules.images.pull]) for name in names)
 
 
 def matches_any(reference: str, patterns: list[str]) -> bool:
-    """Whether an image's name is among those that patterns stand for."""
+    """Whether an image's name matches one of the patterns."""
     return any(images.matches(reference, pattern) for pattern in patterns)
 
 
-def is_plain(name: str) -> bool:
-    """Whether a name can stand in a path; the daemon has no object whose name cannot."""
-    return _PLAIN.fullmatch(name) is not None and not {"", ".", ".."} & set(name.split("/"))
+def is_valid_name(name: str) -> bool:
+    """Whether a name may be part of a path; no object of the daemon has another one."""
+    return _NAME.fullmatch(name) is not None and not {"", ".", ".."} & set(name.split("/"))
 
 
-def absent(kind: Kind, name: str) -> Absent:
-    """What the daemon says of an object that is not there."""
-    return Absent(_WORDS[kind].format(name))
+def not_found(kind: ObjectKind, name: str) -> ObjectNotFound:
+    """The daemon's response for an object that does not exist."""
+    return ObjectNotFound(_NOT_FOUND_MESSAGES[kind].format(name))
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.:@/+-]+")
+_NAME = re.compile(r"[A-Za-z0-9_.:@/+-]+")
 
-_WORDS = {
-    Kind.CONTAINER: "No such container: {}",
-    Kind.EXEC: "No such exec instance: {}",
-    Kind.NETWORK: "network {} not found",
-    Kind.VOLUME: "get {}: no such volume",
-    Kind.IMAGE: "No such image: {}",
+_NOT_FOUND_MESSAGES = {
+    ObjectKind.CONTAINER: "No such container: {}",
+    ObjectKind.EXEC: "No such exec instance: {}",
+    ObjectKind.NETWORK: "network {} not found",
+    ObjectKind.VOLUME: "get {}: no such volume",
+    ObjectKind.IMAGE: "No such image: {}",
 }

@@ -1,9 +1,10 @@
-"""The guard as the relay's handler: reads requests, judges them, and passes on what is left of them."""
+"""The guard as a handler of the relay: parses requests, applies the rules, and forwards what they allow."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import h11
 
@@ -11,37 +12,44 @@ from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.domain import quantities
 from nested_docker.guard import audit
-from nested_docker.guard import decision as validate
-from nested_docker.guard.daemon.client import collect, document, escaped
-from nested_docker.guard.daemon.preconditions import Preconditions, Resolved
+from nested_docker.guard.daemon.client import escape_name, json_or_none, read_rest
+from nested_docker.guard.daemon.preconditions import Preconditions, ResolvedRequest
 from nested_docker.guard.daemon.reservations import Reservations
-from nested_docker.guard.errors import CONFLICT, TOO_LARGE, GuardDenied
-from nested_docker.guard.routes import Body
-from nested_docker.guard.rules import responses as answers
-from nested_docker.guard.wire import headers as heads
-from nested_docker.guard.wire import strict_json as bodies
-from nested_docker.guard.wire.headers import Head
-from nested_docker.guard.wire.http import Client, Peer, Prefixed
-from nested_docker.guard.wire.query import encode
+from nested_docker.guard.decision import Decision, ParsedRequest, decide, parse_request
+from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.routes import BodyKind
+from nested_docker.guard.rules.responses import hide_container_id
+from nested_docker.guard.wire import strict_json
+from nested_docker.guard.wire.headers import (
+    RequestHead,
+    client_head,
+    daemon_head,
+    is_hijacked,
+    parse_head,
+    raw_stream_head,
+)
+from nested_docker.guard.wire.http import Client, Peer, PrefixedStream
+from nested_docker.guard.wire.query import encode_query
 from nested_docker.net.streams import Stream, discard
 from nested_docker.relay.handler import OpenUpstream, UpstreamError
 from nested_docker.relay.splice import splice
 
-DRAINED = 65536
-"""Bytes of a refused request's body that are read, so that the connection can go on."""
+MAX_DRAINED = 65536
+"""Bytes of a denied request's body that are read, so that the client can reuse the connection."""
 
-Answer = h11.Response | h11.InformationalResponse
+_ResponseHead = h11.Response | h11.InformationalResponse
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds that clients may take.
+    """Time limits for clients, in seconds.
 
     Attributes:
-        idle: between requests, and for a request's head.
-        document: to send a JSON body.
-        chunk: between two chunks of an archive.
-        linger: to read why they are refused.
+        idle: until the next request's head is complete.
+        document: until a JSON body is complete.
+        chunk: between two chunks of an upload.
+        linger: for a client to read the last response before the connection closes, or to get one after it has closed
+            its own direction.
     """
 
     idle: float = 300.0
@@ -51,37 +59,37 @@ class Timeouts:
 
 
 class Guard:
-    """A relay's handler that lets through what rules allow, on one owner's objects.
+    """A handler of the relay that forwards what the rules allow, on one owner's objects.
 
     Args:
-        rules: what requests are judged by.
-        uid: the owner's, which labels what is made.
-        patience: seconds that clients may take.
+        rules: the rules for all requests.
+        uid: the owner's UID, for the owner label.
+        timeouts: time limits for clients.
 
     Raises:
-        ValueError: the owner's UID is empty or not a plain word.
+        ValueError: the owner's UID is empty, or has other characters than ASCII letters, digits and dashes.
     """
 
     def __init__(self, rules: GuardRules, uid: str, *, timeouts: Timeouts | None = None) -> None:
         if not uid.isascii() or not uid.replace("-", "").isalnum():
-            raise ValueError(f"{uid!r} is no UID")
+            raise ValueError(f"{uid!r} is not a valid UID")
         self.rules, self.uid, self.timeouts = rules, uid, timeouts or Timeouts()
         self.reservations = Reservations()
 
     async def __call__(self, client: Stream, open_upstream: OpenUpstream) -> None:
-        """As `Handler`."""
+        """See `Handler`."""
         peer = Client(client)
         try:
             while await _Exchange(self, peer, open_upstream).serve():
                 peer.h11.start_next_cycle()
-        except h11.ProtocolError as error:  # what is not HTTP on either side, in the midst of an answer
+        except h11.ProtocolError as error:  # either end violates HTTP during a response
             raise ConnectionAbortedError(str(error)) from error
         finally:
-            await peer.stop()
+            await peer.stop_reading()
 
 
 class _Exchange:
-    """One request and its answer."""
+    """A request and its response."""
 
     def __init__(self, guard: Guard, peer: Client, open_upstream: OpenUpstream) -> None:
         self._peer, self._open, self._rules, self._uid = peer, open_upstream, guard.rules, guard.uid
@@ -89,194 +97,210 @@ class _Exchange:
         self._method, self._path, self._warning = "", "", ""
 
     async def serve(self) -> bool:
-        """Read, judge and pass on a request; whether another one may follow."""
+        """Serve one request; return whether another one may follow on the connection."""
         try:
             async with asyncio.timeout(self._timeouts.idle):
                 event = await self._peer.event()
         except TimeoutError:
-            return await self._end()
+            return await self._close()
         except h11.RemoteProtocolError as error:
-            return await self._refuse(_malformed(error))
+            return await self._deny(_malformed_request(error))
         if not isinstance(event, h11.Request):
-            return await self._end()
+            return await self._close()
         self._method, self._path = event.method.decode("ascii"), event.target.decode("latin-1").partition("?")[0]
         try:
-            await self._validated(heads.read_head(event))
+            await self._forward_allowed(parse_head(event))
         except GuardDenied as denied:
-            return await self._refuse(denied)
+            return await self._deny(denied)
         except h11.RemoteProtocolError as error:
-            return await self._refuse(_malformed(error))
+            return await self._deny(_malformed_request(error))
         except UpstreamError as error:
-            await self._refuse(GuardDenied("daemon", str(error), status=502))
+            await self._deny(GuardDenied("daemon", str(error), status=HTTPStatus.BAD_GATEWAY))
             raise
-        return self._peer.ready or await self._end()
+        return self._peer.reusable or await self._close()
 
-    async def _validated(self, head: Head) -> None:
-        request = validate.read(head.method, head.target)
+    async def _forward_allowed(self, head: RequestHead) -> None:
+        request = parse_request(head.method, head.target)
         self._path = request.target.path
-        route = request.routed.route
-        data = b"" if route.body is Body.STREAM else await self._document()
-        decision = validate.decide(request, data, self._rules, self._uid)
-        if head.upgrade and not route.tunnel:
-            raise GuardDenied("http", "this request cannot take the connection over", status=400)
+        route = request.match.route
+        data = b"" if route.body is BodyKind.STREAM else await self._read_body()
+        decision = decide(request, data, self._rules, self._uid)
+        if head.upgrade and not route.hijack:
+            raise GuardDenied("http", "this request may not upgrade the connection", status=HTTPStatus.BAD_REQUEST)
         if decision.waived is not None and self._rules.enforcement is Enforcement.WARN:
             self._warning = decision.waived.message
         preconditions = Preconditions(self._rules, self._uid, self._reservations, self._open)
         async with preconditions.resolve(decision.forward_plan) as resolved:
-            audit.log_waived(self._method, self._path, resolved.objects, decision.waived)
-            await self._pass_on(head, request, decision, resolved)
+            audit.log_allowed(self._method, self._path, resolved.objects, decision.waived)
+            await self._forward(head, request, decision, resolved)
 
-    async def _document(self) -> bytes:
-        """A body that is judged, as a whole."""
-        collected = bytearray(self._peer.arrived())
-        if self._peer.whole:  # as nearly always
+    async def _read_body(self) -> bytes:
+        """The whole of a body that the rules apply to."""
+        collected = bytearray(self._peer.available())
+        if self._peer.complete:  # nearly always
             return bytes(collected)
         try:
             async with asyncio.timeout(self._timeouts.document):
-                await self._continue()
+                await self._send_continue()
                 while data := await self._peer.body():
                     collected += data
-                    if len(collected) > bodies.MAX_BODY:
-                        raise bodies.too_large()
+                    if len(collected) > strict_json.MAX_BODY_BYTES:
+                        raise strict_json.body_too_large()
         except TimeoutError as error:
             seconds = self._timeouts.document
-            raise GuardDenied("http", f"the request's body did not arrive within {seconds:g} s", status=408) from error
+            raise GuardDenied(
+                "http", f"the request body did not arrive within {seconds:g} s", status=HTTPStatus.REQUEST_TIMEOUT
+            ) from error
         return bytes(collected)
 
-    async def _continue(self) -> None:
-        """Bid a client go on that waits to be told; the daemon is not asked before the request has been judged."""
+    async def _send_continue(self) -> None:
+        """Send 100 Continue if the client waits for it; the daemon gets the request only when its body is complete."""
         if self._peer.h11.they_are_waiting_for_100_continue:
-            await self._peer.send(h11.InformationalResponse(status_code=100, headers=[]))
+            await self._peer.send(h11.InformationalResponse(status_code=HTTPStatus.CONTINUE, headers=[]))
 
-    async def _pass_on(
-        self, head: Head, request: validate.Request, decision: validate.Decision, resolved: Resolved
+    async def _forward(
+        self, head: RequestHead, request: ParsedRequest, decision: Decision, resolved: ResolvedRequest
     ) -> None:
-        route = request.routed.route
-        body = None if route.body is Body.STREAM else b"" if resolved.body is None else bodies.write(resolved.body)
-        target = _target(request, resolved)
+        route = request.match.route
+        body = (
+            None
+            if route.body is BodyKind.STREAM
+            else b""
+            if resolved.body is None
+            else strict_json.encode_json(resolved.body)
+        )
+        target = _daemon_target(request, resolved)
         upstream = await self._open()
         daemon = Peer(upstream)
         try:
-            written = heads.for_daemon(head, target, body=body, tunnel=route.tunnel)
+            head_for_daemon = daemon_head(head, target, body=body, hijack=route.hijack)
             if body is None:
-                await daemon.send(written)
-                await self._both_ways(daemon, decision)
+                await daemon.send(head_for_daemon)
+                await self._forward_stream(daemon, decision)
                 return
-            await daemon.send(written, h11.Data(data=body), h11.EndOfMessage())
-            if route.tunnel:
-                await self._tunnel_or_answer(daemon)
+            await daemon.send(head_for_daemon, h11.Data(data=body), h11.EndOfMessage())
+            if route.hijack:
+                await self._forward_hijack(daemon)
             else:
-                await self._answer_unless_gone(daemon, decision)
+                await self._respond_while_connected(daemon, decision)
         finally:
             upstream.close()
 
-    async def _tunnel_or_answer(self, daemon: Peer) -> None:
-        answer = await _answer(daemon)
-        if not heads.takes_over(answer):
-            await self._send(daemon, answer)
+    async def _forward_hijack(self, daemon: Peer) -> None:
+        response = await _read_head(daemon)
+        if not is_hijacked(response):
+            await self._forward_response(daemon, response)
             return
-        await self._peer.stop()
-        await self._peer.stream.write(heads.raw(answer))
-        ours = Prefixed(daemon.stream, daemon.leftover())
+        await self._peer.stop_reading()
+        await self._peer.stream.write(raw_stream_head(response))
+        upstream_stream = PrefixedStream(daemon.stream, daemon.trailing_data())
 
-        async def opened() -> Stream:
-            return ours
+        async def open_stream() -> Stream:
+            return upstream_stream
 
-        await splice(Prefixed(self._peer.stream, self._peer.leftover()), opened)
+        await splice(PrefixedStream(self._peer.stream, self._peer.trailing_data()), open_stream)
 
-    async def _answer_unless_gone(self, daemon: Peer, decision: validate.Decision) -> None:
-        """Send the daemon's answer on; a client that leaves ends the request, as it would at the daemon's own socket.
+    async def _respond_while_connected(self, daemon: Peer, decision: Decision) -> None:
+        """Forward the daemon's response. A client that disconnects cancels the request, as at the daemon's own socket.
 
-        One that has only ended its direction still gets what does not take long.
-
-        Raises:
-            OSError: the client has left, or the daemon broke off.
-        """
-        async with self._peer.attended(self._timeouts.linger):
-            await self._answer(daemon, decision)
-
-    async def _both_ways(self, daemon: Peer, decision: validate.Decision) -> None:
-        """Send an archive on, and the daemon's answer, which may come before the archive's end.
+        A client that has closed only its direction still gets a response that arrives within `Timeouts.linger`.
 
         Raises:
-            OSError: the client has left, or the daemon broke off.
-            Refusal: the client sends too much, or too slowly.
+            OSError: the client has disconnected, or the connection to the daemon broke.
         """
-        answering = asyncio.create_task(self._answer(daemon, decision))
-        streaming = asyncio.create_task(self._stream(daemon))
+        async with self._peer.cancel_on_disconnect(self._timeouts.linger):
+            await self._respond(daemon, decision)
+
+    async def _forward_stream(self, daemon: Peer, decision: Decision) -> None:
+        """Forward an upload, and the daemon's response, which may come before the upload is complete.
+
+        Raises:
+            OSError: the client has disconnected, or the connection to the daemon broke.
+            GuardDenied: the upload is too large or too slow.
+        """
+        responding = asyncio.create_task(self._respond(daemon, decision))
+        uploading = asyncio.create_task(self._upload(daemon))
         try:
-            await asyncio.wait({answering, streaming}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                streaming.result()
-                async with self._peer.attended(self._timeouts.linger):
-                    await answering
-            answering.result()
+            await asyncio.wait({responding, uploading}, return_when=asyncio.FIRST_COMPLETED)
+            if not responding.done():
+                uploading.result()
+                async with self._peer.cancel_on_disconnect(self._timeouts.linger):
+                    await responding
+            responding.result()
         finally:
-            for task in (answering, streaming):
+            for task in (responding, uploading):
                 task.cancel()
-            await asyncio.gather(answering, streaming, return_exceptions=True)
+            await asyncio.gather(responding, uploading, return_exceptions=True)
 
-    async def _stream(self, daemon: Peer) -> None:
-        """Pass a body on, as it arrives."""
-        most = self._rules.limits.upload
-        left = None if most is None else int(quantities.parse(most))
-        listens = True
-        await self._continue()
-        while data := await self._next_of_archive():
-            if left is not None:
-                left -= len(data)
-                if left < 0:
-                    raise GuardDenied("limits.upload", f"an archive may have {most} bytes at most", status=TOO_LARGE)
-            if listens:
-                listens = await _sent(daemon, h11.Data(data=data))
-        if listens:
-            await _sent(daemon, h11.EndOfMessage())
+    async def _upload(self, daemon: Peer) -> None:
+        """Forward a body as it arrives."""
+        maximum = self._rules.limits.upload
+        remaining = None if maximum is None else int(quantities.parse(maximum))
+        daemon_reads = True
+        await self._send_continue()
+        while data := await self._next_chunk():
+            if remaining is not None:
+                remaining -= len(data)
+                if remaining < 0:
+                    raise GuardDenied(
+                        "limits.upload",
+                        f"the upload exceeds the limit of {maximum} bytes",
+                        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    )
+            if daemon_reads:
+                daemon_reads = await _try_send(daemon, h11.Data(data=data))
+        if daemon_reads:
+            await _try_send(daemon, h11.EndOfMessage())
 
-    async def _next_of_archive(self) -> bytes:
+    async def _next_chunk(self) -> bytes:
         try:
             async with asyncio.timeout(self._timeouts.chunk):
                 return await self._peer.body()
         except TimeoutError as error:
-            raise GuardDenied("http", "the archive does not go on", status=408) from error
+            raise GuardDenied(
+                "http", f"the upload paused for more than {self._timeouts.chunk:g} s", status=HTTPStatus.REQUEST_TIMEOUT
+            ) from error
 
-    async def _answer(self, daemon: Peer, decision: validate.Decision) -> None:
-        answer = await _answer(daemon)
-        rewrite = decision.forward_plan.answer
-        if answer.status_code == CONFLICT:
-            data = answers.conflict(await collect(daemon))
-        elif rewrite is not None and answer.status_code == 200:
-            data = bodies.write(rewrite(document(await collect(daemon)), self._rules, self._uid))
+    async def _respond(self, daemon: Peer, decision: Decision) -> None:
+        response = await _read_head(daemon)
+        response_filter = decision.forward_plan.response_filter
+        if response.status_code == HTTPStatus.CONFLICT:
+            data = hide_container_id(await read_rest(daemon))
+        elif response_filter is not None and response.status_code == HTTPStatus.OK:
+            data = strict_json.encode_json(
+                response_filter(json_or_none(await read_rest(daemon)), self._rules, self._uid)
+            )
         else:
-            await self._send(daemon, answer)
+            await self._forward_response(daemon, response)
             return
-        head = heads.for_client(_response(answer), length=len(data), warning=self._warning)
+        head = client_head(_final_response(response), length=len(data), warning=self._warning)
         await self._peer.send(head, h11.Data(data=data), h11.EndOfMessage())
 
-    async def _send(self, daemon: Peer, answer: Answer) -> None:
-        head = heads.for_client(_response(answer), warning=self._warning)
+    async def _forward_response(self, daemon: Peer, response: _ResponseHead) -> None:
+        head = client_head(_final_response(response), warning=self._warning)
         try:
-            await self._peer.send(head, h11.Data(data=daemon.arrived()))
+            await self._peer.send(head, h11.Data(data=daemon.available()))
             while data := await daemon.body():
                 await self._peer.send(h11.Data(data=data))
         except h11.RemoteProtocolError as error:
-            raise ConnectionAbortedError(f"the daemon's answer broke off: {error}") from error
+            raise ConnectionAbortedError(f"the daemon's response is incomplete: {error}") from error
         await self._peer.send(h11.EndOfMessage())
 
-    async def _refuse(self, denied: GuardDenied) -> bool:
+    async def _deny(self, denied: GuardDenied) -> bool:
         audit.log_denied(self._method, self._path, denied)
         if self._peer.h11.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return False
-        stays = await self._drained()
+        reusable = await self._drain()
         data = denied.body()
         headers = [(b"Content-Type", b"application/json"), (b"Content-Length", str(len(data)).encode())]
-        if not stays:
+        if not reusable:
             headers.append((b"Connection", b"close"))
         head = h11.Response(status_code=denied.status, headers=headers)
         await self._peer.send(head, h11.Data(data=b"" if self._method == "HEAD" else data), h11.EndOfMessage())
-        return self._peer.ready or await self._end()
+        return self._peer.reusable or await self._close()
 
-    async def _drained(self) -> bool:
-        """Read what is left of a small body; whether the connection can go on."""
+    async def _drain(self) -> bool:
+        """Read the rest of a small body; return whether the client can reuse the connection."""
         if self._peer.h11.their_state is not h11.SEND_BODY:
             return self._peer.h11.their_state is not h11.ERROR
         if self._peer.h11.they_are_waiting_for_100_continue:
@@ -286,39 +310,40 @@ class _Exchange:
             async with asyncio.timeout(self._timeouts.linger):
                 while data := await self._peer.body():
                     size += len(data)
-                    if size > DRAINED:
+                    if size > MAX_DRAINED:
                         return False
         except (TimeoutError, h11.RemoteProtocolError):
             return False
         return True
 
-    async def _end(self) -> bool:
-        """End the connection so that the client can read all that it was sent."""
-        await self._peer.stop()
+    async def _close(self) -> bool:
+        """Close the connection after the client has read the response; return False."""
+        await self._peer.stop_reading()
         await self._peer.stream.end()
         await discard(self._peer.stream, seconds=self._timeouts.linger)
         return False
 
 
-async def _answer(daemon: Peer) -> Answer:
-    """The head of the daemon's answer; 101 counts as one.
+async def _read_head(daemon: Peer) -> _ResponseHead:
+    """The head of the daemon's response: a final one, or 101.
 
     Raises:
-        OSError: there is none.
+        UpstreamError: the daemon did not respond.
+        OSError: the connection broke.
     """
     try:
         while isinstance(event := await daemon.event(), h11.InformationalResponse):
-            if event.status_code == 101:
+            if event.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
                 return event
     except h11.RemoteProtocolError as error:
-        raise UpstreamError(f"the node's Docker daemon gave no answer: {error}") from error
+        raise UpstreamError(f"the node's Docker daemon did not respond: {error}") from error
     if not isinstance(event, h11.Response):
-        raise UpstreamError("the node's Docker daemon gave no answer")
+        raise UpstreamError("the node's Docker daemon did not respond")
     return event
 
 
-async def _sent(daemon: Peer, event: h11.Event) -> bool:
-    """Send a part of an archive; False: the daemon reads no more of it, and has yet to say why."""
+async def _try_send(daemon: Peer, event: h11.Event) -> bool:
+    """Send a part of an upload; False: the daemon has stopped reading it, and its response says why."""
     try:
         await daemon.send(event)
     except (BrokenPipeError, ConnectionResetError):
@@ -326,17 +351,17 @@ async def _sent(daemon: Peer, event: h11.Event) -> bool:
     return True
 
 
-def _target(request: validate.Request, resolved: Resolved) -> str:
-    name = escaped(resolved.path or request.routed.name)
-    path = request.routed.route.template.replace("{id}", name).replace("{name}", name)
-    return f"{request.target.prefix}{path}{encode(resolved.query)}"
+def _daemon_target(request: ParsedRequest, resolved: ResolvedRequest) -> str:
+    name = escape_name(resolved.path or request.match.name)
+    path = request.match.route.template.replace("{id}", name).replace("{name}", name)
+    return f"{request.target.prefix}{path}{encode_query(resolved.query)}"
 
 
-def _response(answer: Answer) -> h11.Response:
-    if isinstance(answer, h11.Response):
-        return answer
-    raise UpstreamError("the node's Docker daemon took over a connection that it was not given")
+def _final_response(response: _ResponseHead) -> h11.Response:
+    if isinstance(response, h11.Response):
+        return response
+    raise UpstreamError("the node's Docker daemon upgraded a connection without being asked to")
 
 
-def _malformed(error: h11.RemoteProtocolError) -> GuardDenied:
-    return GuardDenied("http", f"the request is malformed: {error}", status=error.error_status_hint or 400)
+def _malformed_request(error: h11.RemoteProtocolError) -> GuardDenied:
+    return GuardDenied("http", f"malformed request: {error}", status=error.error_status_hint or HTTPStatus.BAD_REQUEST)

@@ -1,4 +1,4 @@
-"""Every route of the Docker API, and what becomes of it. What is not here is refused."""
+"""All routes of the Docker API, each with the validator of its requests. Other routes are denied."""
 
 from __future__ import annotations
 
@@ -7,198 +7,197 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nested_docker.guard.errors import Absent, GuardDenied
-from nested_docker.guard.hints import BUILDKIT
-from nested_docker.guard.model import Answer, ApiRequest, ForwardPlan, Validator
+from nested_docker.guard.errors import GuardDenied, ObjectNotFound
+from nested_docker.guard.hints import BUILDKIT_HINT
+from nested_docker.guard.model import ApiRequest, ForwardPlan, ResponseFilter, Validator
 from nested_docker.guard.ownership import IMAGE_LABEL
-from nested_docker.guard.rules import builds, containers, images, networks, volumes
-from nested_docker.guard.rules import filters as lists
-from nested_docker.guard.rules import responses as answers
+from nested_docker.guard.rules import builds, containers, filters, images, networks, responses, volumes
 
 
-class Body(StrEnum):
-    """What a request carries."""
+class BodyKind(StrEnum):
+    """The body of a request."""
 
-    NOTHING = "nothing"
-    JSON = "JSON, which is judged"
-    STREAM = "an archive, which passes"
+    NONE = "none"
+    JSON = "JSON"
+    STREAM = "stream"
 
 
 @dataclass(frozen=True)
-class Closed:
-    """A judge of routes that nothing opens, in no mode: neither their parameters nor their bodies are looked at.
+class Deny:
+    """A validator that denies all requests.
 
     Attributes:
         rule: a word for what no rule can allow.
-        why: what is told.
+        message: the message for the client.
+        waivable: enforcement Warn and Audit forward the request; if false, they deny it too, and the guard parses
+            neither its parameters nor its body.
     """
 
     rule: str
-    why: str
+    message: str
+    waivable: bool = False
 
     def __call__(self, _: ApiRequest) -> ForwardPlan:
-        """As `Judge`."""
-        raise GuardDenied(self.rule, self.why)
+        """See `Validator`."""
+        raise GuardDenied(self.rule, self.message)
 
 
 @dataclass(frozen=True)
 class Route:
-    """One route.
+    """A route.
 
     Attributes:
-        method: of HTTP.
-        template: of the path behind the version; `{id}` is one part of it, `{name}` one or more.
-        judge: what decides on a request.
-        query: parameters that it may have.
-        body: what it carries.
-        tunnel: the daemon may take the connection over.
+        method: HTTP method.
+        template: the path after the API version; `{id}` is one segment of it, `{name}` one or more.
+        validate: applies the rules to a request.
+        query: the known query parameters.
+        body: the kind of body.
+        hijack: the client may hijack the connection, as `docker attach` does.
     """
 
     method: str
     template: str
     validate: Validator
     query: AbstractSet[str] = frozenset()
-    body: Body = Body.NOTHING
-    tunnel: bool = False
+    body: BodyKind = BodyKind.NONE
+    hijack: bool = False
 
     @property
-    def closed(self) -> bool:
-        """Whether nothing opens it."""
-        return isinstance(self.validate, Closed)
+    def always_denied(self) -> bool:
+        """Whether all its requests are denied, whatever the rules and the enforcement."""
+        return isinstance(self.validate, Deny) and not self.validate.waivable
 
     @property
-    def path(self) -> re.Pattern[str]:
-        """Matches paths; its only group is the name."""
+    def pattern(self) -> re.Pattern[str]:
+        """Matches the paths of the route; its only group is the variable part."""
         expression = re.escape(self.template).replace(r"\{id\}", "([^/]+)").replace(r"\{name\}", "(.+)")
         return re.compile(expression)
 
 
-def passes(api_request: ApiRequest) -> ForwardPlan:
-    """Nothing to judge."""
+def allow(api_request: ApiRequest) -> ForwardPlan:
+    """A request that every client may send."""
     return ForwardPlan(api_request.query)
 
 
-def narrowed(answer: Answer) -> Validator:
-    """Nothing to judge but the answer."""
-    return lambda api_request: ForwardPlan(api_request.query, answer=answer)
+def allow_filtered(response_filter: ResponseFilter) -> Validator:
+    """A request that every client may send, with a filtered response."""
+    return lambda api_request: ForwardPlan(api_request.query, response_filter=response_filter)
 
 
-def _network(api_request: ApiRequest) -> ForwardPlan:
+def _validate_network_inspect(api_request: ApiRequest) -> ForwardPlan:
     if api_request.name in {"bridge", "default"} and api_request.rules.networks.bridge:
-        return ForwardPlan(api_request.query, answer=answers.network)
-    return networks.own(api_request)
-
-
-def refused(rule: str, why: str) -> Validator:
-    """A route that no rule opens."""
-
-    def validate(_: ApiRequest) -> ForwardPlan:
-        raise GuardDenied(rule, why)
-
-    return validate
-
-
-_SWARM = Closed("swarm", "the node's swarm is not for guarded clients")
-_PLUGINS = Closed("plugins", "the daemon's plugins are not for guarded clients")
+        return ForwardPlan(api_request.query, response_filter=responses.filter_network)
+    return networks.validate_owned_network(api_request)
 
 
 def _no_plugin(api_request: ApiRequest) -> ForwardPlan:
-    """`docker inspect NAME` asks for a plugin last of all, and would tell of a refusal instead of what is missing."""
-    raise Absent(f'plugin "{api_request.name}" not found')
+    """`docker inspect NAME` looks for a plugin last; a denial would hide that NAME does not exist."""
+    raise ObjectNotFound(f'plugin "{api_request.name}" not found')
 
 
-_BUILDKIT = Closed("buildkit", BUILDKIT)
-_CHECKPOINT = refused("checkpoints", "checkpoints are not for guarded clients")
-_DEBUG = Closed("debug", "the daemon's inside is not for guarded clients")
+_AUTH = Deny(
+    "auth",
+    "docker login through the daemon is not available: write the credentials into config.json",
+    waivable=True,
+)
+_ATTACH_WS = Deny("containers.attachWs", "attaching by WebSocket is not available: use docker attach", waivable=True)
+_CHECKPOINT = Deny("checkpoints", "checkpoints are not available through the guard", waivable=True)
+_SEARCH = Deny("images.search", "docker search is not available through the guard: search at the registry")
+_BUILD_PRUNE = Deny("build.prune", "the build cache is shared by all owners and may not be pruned")
+_BUILDKIT = Deny("buildkit", BUILDKIT_HINT)
+_SWARM = Deny("swarm", "swarm is not available through the guard")
+_PLUGINS = Deny("plugins", "plugins are not available through the guard")
+_DEBUG = Deny("debug", "the daemon's debug endpoints are not available through the guard")
 
 _LOGS = frozenset({"details", "follow", "since", "stderr", "stdout", "tail", "timestamps", "until"})
 _ATTACH = frozenset({"detachKeys", "logs", "stderr", "stdin", "stdout", "stream"})
 _FILTERS = frozenset({"filters"})
-_JSON, _STREAM = Body.JSON, Body.STREAM
+_JSON, _STREAM = BodyKind.JSON, BodyKind.STREAM
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/_ping", passes),
-    Route("HEAD", "/_ping", passes),
-    Route("GET", "/version", narrowed(answers.version)),
-    Route("GET", "/info", narrowed(answers.info)),
-    Route("GET", "/events", lists.filtered(lists.EVENTS), frozenset({"since", "until", "filters"})),
-    Route("GET", "/system/df", narrowed(answers.disk_usage), frozenset({"type"})),
-    Route("POST", "/auth", refused("auth", "the daemon logs in nowhere: write the credentials into config.json"),
-          body=_JSON),
+    Route("GET", "/_ping", allow),
+    Route("HEAD", "/_ping", allow),
+    Route("GET", "/version", allow_filtered(responses.filter_version)),
+    Route("GET", "/info", allow_filtered(responses.filter_info)),
+    Route("GET", "/events", filters.filter_by_owner(filters.EVENT_FILTERS), frozenset({"since", "until", "filters"})),
+    Route("GET", "/system/df", allow_filtered(responses.filter_disk_usage), frozenset({"type"})),
+    Route("POST", "/auth", _AUTH, body=_JSON),
     # containers
-    Route("GET", "/containers/json", lists.filtered(lists.CONTAINERS), frozenset({"all", "filters", "limit", "size"})),
-    Route("POST", "/containers/create", containers.create, frozenset({"name", "platform"}), _JSON),
-    Route("POST", "/containers/prune", lists.filtered(lists.PRUNE), _FILTERS),
-    Route("GET", "/containers/{id}/json", containers.own, frozenset({"size"})),
-    Route("GET", "/containers/{id}/top", containers.top, frozenset({"ps_args"})),
-    Route("GET", "/containers/{id}/logs", containers.own, _LOGS),
-    Route("GET", "/containers/{id}/changes", containers.own),
-    Route("GET", "/containers/{id}/export", containers.files),
-    Route("GET", "/containers/{id}/stats", containers.own, frozenset({"one-shot", "stream"})),
-    Route("POST", "/containers/{id}/resize", containers.own, frozenset({"h", "w"})),
-    Route("POST", "/containers/{id}/start", containers.own, frozenset({"detachKeys"})),
-    Route("POST", "/containers/{id}/stop", containers.own, frozenset({"signal", "t"})),
-    Route("POST", "/containers/{id}/restart", containers.own, frozenset({"signal", "t"})),
-    Route("POST", "/containers/{id}/kill", containers.own, frozenset({"signal"})),
-    Route("POST", "/containers/{id}/update", containers.update, body=_JSON),
-    Route("POST", "/containers/{id}/rename", containers.rename, frozenset({"name"})),
-    Route("POST", "/containers/{id}/pause", containers.own),
-    Route("POST", "/containers/{id}/unpause", containers.own),
-    Route("POST", "/containers/{id}/attach", containers.attach, _ATTACH, tunnel=True),
-    Route("GET", "/containers/{id}/attach/ws", refused("containers.attachWs", "attach without a web socket")),
-    Route("POST", "/containers/{id}/wait", containers.own, frozenset({"condition"})),
-    Route("DELETE", "/containers/{id}", containers.delete, frozenset({"force", "link", "v"})),
-    Route("HEAD", "/containers/{id}/archive", containers.files, frozenset({"path"})),
-    Route("GET", "/containers/{id}/archive", containers.files, frozenset({"path"})),
-    Route("PUT", "/containers/{id}/archive", containers.files,
+    Route("GET", "/containers/json", filters.filter_by_owner(filters.CONTAINER_FILTERS),
+          frozenset({"all", "filters", "limit", "size"})),
+    Route("POST", "/containers/create", containers.validate_container_create, frozenset({"name", "platform"}), _JSON),
+    Route("POST", "/containers/prune", filters.filter_by_owner(filters.PRUNE_FILTERS), _FILTERS),
+    Route("GET", "/containers/{id}/json", containers.validate_owned_container, frozenset({"size"})),
+    Route("GET", "/containers/{id}/top", containers.validate_top, frozenset({"ps_args"})),
+    Route("GET", "/containers/{id}/logs", containers.validate_owned_container, _LOGS),
+    Route("GET", "/containers/{id}/changes", containers.validate_owned_container),
+    Route("GET", "/containers/{id}/export", containers.validate_file_copy),
+    Route("GET", "/containers/{id}/stats", containers.validate_owned_container, frozenset({"one-shot", "stream"})),
+    Route("POST", "/containers/{id}/resize", containers.validate_owned_container, frozenset({"h", "w"})),
+    Route("POST", "/containers/{id}/start", containers.validate_owned_container, frozenset({"detachKeys"})),
+    Route("POST", "/containers/{id}/stop", containers.validate_owned_container, frozenset({"signal", "t"})),
+    Route("POST", "/containers/{id}/restart", containers.validate_owned_container, frozenset({"signal", "t"})),
+    Route("POST", "/containers/{id}/kill", containers.validate_owned_container, frozenset({"signal"})),
+    Route("POST", "/containers/{id}/update", containers.validate_container_update, body=_JSON),
+    Route("POST", "/containers/{id}/rename", containers.validate_rename, frozenset({"name"})),
+    Route("POST", "/containers/{id}/pause", containers.validate_owned_container),
+    Route("POST", "/containers/{id}/unpause", containers.validate_owned_container),
+    Route("POST", "/containers/{id}/attach", containers.validate_attach, _ATTACH, hijack=True),
+    Route("GET", "/containers/{id}/attach/ws", _ATTACH_WS),
+    Route("POST", "/containers/{id}/wait", containers.validate_owned_container, frozenset({"condition"})),
+    Route("DELETE", "/containers/{id}", containers.validate_container_delete, frozenset({"force", "link", "v"})),
+    Route("HEAD", "/containers/{id}/archive", containers.validate_file_copy, frozenset({"path"})),
+    Route("GET", "/containers/{id}/archive", containers.validate_file_copy, frozenset({"path"})),
+    Route("PUT", "/containers/{id}/archive", containers.validate_file_copy,
           frozenset({"copyUIDGID", "noOverwriteDirNonDir", "path"}), _STREAM),
-    Route("POST", "/containers/{id}/exec", containers.exec_, body=_JSON),
-    Route("POST", "/exec/{id}/start", containers.exec_start, body=_JSON, tunnel=True),
-    Route("POST", "/exec/{id}/resize", containers.of_exec, frozenset({"h", "w"})),
-    Route("GET", "/exec/{id}/json", containers.of_exec),
-    Route("POST", "/commit", images.commit,
+    Route("POST", "/containers/{id}/exec", containers.validate_exec_create, body=_JSON),
+    Route("POST", "/exec/{id}/start", containers.validate_exec_start, body=_JSON, hijack=True),
+    Route("POST", "/exec/{id}/resize", containers.validate_owned_exec, frozenset({"h", "w"})),
+    Route("GET", "/exec/{id}/json", containers.validate_owned_exec),
+    Route("POST", "/commit", images.validate_commit,
           frozenset({"author", "changes", "comment", "container", "pause", "repo", "tag"}), _JSON),
     Route("GET", "/containers/{id}/checkpoints", _CHECKPOINT),
     Route("POST", "/containers/{id}/checkpoints", _CHECKPOINT, body=_JSON),
     Route("DELETE", "/containers/{id}/checkpoints/{id}", _CHECKPOINT),
     # images
-    Route("GET", "/images/json", lists.images(answers.images),
+    Route("GET", "/images/json", filters.filter_images(responses.filter_image_list),
           frozenset({"all", "digests", "filters", "identity", "manifests", "shared-size"})),
-    Route("POST", "/images/create", images.pull,
+    Route("POST", "/images/create", images.validate_pull,
           frozenset({"changes", "fromImage", "fromSrc", "message", "platform", "repo", "tag"})),
-    Route("POST", "/images/load", images.load, frozenset({"platform", "quiet"}), _STREAM),
-    Route("POST", "/images/prune", lists.filtered(lists.PRUNE_IMAGES, label=IMAGE_LABEL), _FILTERS),
-    Route("GET", "/images/search", Closed("images.search", "registries are searched by their own pages")),
-    Route("GET", "/images/get", images.save, frozenset({"names", "platform"})),
-    Route("GET", "/images/{name}/get", images.save, frozenset({"platform"})),
-    Route("GET", "/images/{name}/json", images.inspect, frozenset({"manifests", "platform"})),
-    Route("GET", "/images/{name}/history", images.visible, frozenset({"platform"})),
-    Route("GET", "/images/{name}/attestations", images.visible, frozenset({"platform", "statement", "type"})),
-    Route("POST", "/images/{name}/push", images.push, frozenset({"platform", "tag"})),
-    Route("POST", "/images/{name}/tag", images.tag, frozenset({"repo", "tag"})),
-    Route("DELETE", "/images/{name}", images.delete, frozenset({"force", "noprune", "platforms"})),
-    Route("GET", "/distribution/{name}/json", images.distribution),
-    Route("POST", "/build", builds.build, builds.KNOWN, _STREAM),
-    Route("POST", "/build/prune", Closed("build.prune", "the build cache is everyone's")),
+    Route("POST", "/images/load", images.validate_load, frozenset({"platform", "quiet"}), _STREAM),
+    Route("POST", "/images/prune", filters.filter_by_owner(filters.PRUNE_IMAGE_FILTERS, label=IMAGE_LABEL), _FILTERS),
+    Route("GET", "/images/search", _SEARCH),
+    Route("GET", "/images/get", images.validate_save, frozenset({"names", "platform"})),
+    Route("GET", "/images/{name}/get", images.validate_save, frozenset({"platform"})),
+    Route("GET", "/images/{name}/json", images.validate_image_inspect, frozenset({"manifests", "platform"})),
+    Route("GET", "/images/{name}/history", images.validate_visible_image, frozenset({"platform"})),
+    Route("GET", "/images/{name}/attestations", images.validate_visible_image,
+          frozenset({"platform", "statement", "type"})),
+    Route("POST", "/images/{name}/push", images.validate_push, frozenset({"platform", "tag"})),
+    Route("POST", "/images/{name}/tag", images.validate_tag, frozenset({"repo", "tag"})),
+    Route("DELETE", "/images/{name}", images.validate_image_delete, frozenset({"force", "noprune", "platforms"})),
+    Route("GET", "/distribution/{name}/json", images.validate_distribution),
+    Route("POST", "/build", builds.validate_build, builds.BUILD_PARAMETERS, _STREAM),
+    Route("POST", "/build/prune", _BUILD_PRUNE),
     Route("POST", "/build/cancel", _BUILDKIT),
     Route("POST", "/session", _BUILDKIT),
     Route("POST", "/grpc", _BUILDKIT),
     # networks
-    Route("GET", "/networks", lists.filtered(lists.NETWORKS), _FILTERS),
-    Route("POST", "/networks/create", networks.create, body=_JSON),
-    Route("POST", "/networks/prune", lists.filtered(lists.PRUNE), _FILTERS),
-    Route("GET", "/networks/{id}", _network, frozenset({"scope", "verbose"})),
-    Route("DELETE", "/networks/{id}", networks.own),
-    Route("POST", "/networks/{id}/connect", networks.connect, body=_JSON),
-    Route("POST", "/networks/{id}/disconnect", networks.disconnect, body=_JSON),
+    Route("GET", "/networks", filters.filter_by_owner(filters.NETWORK_FILTERS), _FILTERS),
+    Route("POST", "/networks/create", networks.validate_network_create, body=_JSON),
+    Route("POST", "/networks/prune", filters.filter_by_owner(filters.PRUNE_FILTERS), _FILTERS),
+    Route("GET", "/networks/{id}", _validate_network_inspect, frozenset({"scope", "verbose"})),
+    Route("DELETE", "/networks/{id}", networks.validate_owned_network),
+    Route("POST", "/networks/{id}/connect", networks.validate_network_connect, body=_JSON),
+    Route("POST", "/networks/{id}/disconnect", networks.validate_network_disconnect, body=_JSON),
     # volumes
-    Route("GET", "/volumes", lists.filtered(lists.VOLUMES), _FILTERS),
-    Route("POST", "/volumes/create", volumes.create, body=_JSON),
-    Route("POST", "/volumes/prune", lists.filtered(lists.PRUNE_VOLUMES), _FILTERS),
-    Route("GET", "/volumes/{id}", volumes.own),
+    Route("GET", "/volumes", filters.filter_by_owner(filters.VOLUME_FILTERS), _FILTERS),
+    Route("POST", "/volumes/create", volumes.validate_volume_create, body=_JSON),
+    Route("POST", "/volumes/prune", filters.filter_by_owner(filters.PRUNE_VOLUME_FILTERS), _FILTERS),
+    Route("GET", "/volumes/{id}", volumes.validate_owned_volume),
     Route("PUT", "/volumes/{id}", _SWARM, body=_JSON),
-    Route("DELETE", "/volumes/{id}", volumes.own, frozenset({"force"})),
-    # what is the node's alone
+    Route("DELETE", "/volumes/{id}", volumes.validate_owned_volume, frozenset({"force"})),
+    # never available: plugins, swarm and debugging
     *(Route("GET", path, _PLUGINS) for path in ("/plugins", "/plugins/privileges")),
     Route("GET", "/plugins/{name}/json", _no_plugin),
     *(Route("POST", f"/plugins/{verb}", _PLUGINS) for verb in ("pull", "create")),
@@ -220,25 +219,34 @@ ROUTES: tuple[Route, ...] = (
 
 
 @dataclass(frozen=True)
-class Routed:
-    """A route, and the variable part of the path that it was found by; empty: it has none."""
+class RouteMatch:
+    """A route that matches a request.
+
+    Attributes:
+        route: the route.
+        name: the variable part of the path; empty if the route has none.
+    """
 
     route: Route
     name: str
 
 
-def find(method: str, path: str) -> Routed:
-    """The route of a request.
+def match_route(method: str, path: str) -> RouteMatch:
+    """Find the route of a request.
+
+    Args:
+        method: HTTP method.
+        path: path after the API version.
 
     Raises:
-        Refusal: there is none.
+        GuardDenied: no route matches.
     """
-    for candidate, pattern in _COMPILED.get(method, ()):
+    for candidate, pattern in _PATTERNS.get(method, ()):
         if match := pattern.fullmatch(path):
-            return Routed(candidate, match[1] if pattern.groups else "")
-    raise GuardDenied("routes", f"the guard does not know {method} {path}")
+            return RouteMatch(candidate, match[1] if pattern.groups else "")
+    raise GuardDenied("routes", f"the guard does not support {method} {path}")
 
 
-_COMPILED: dict[str, list[tuple[Route, re.Pattern[str]]]] = {}
-for _route in ROUTES:
-    _COMPILED.setdefault(_route.method, []).append((_route, _route.path))
+_PATTERNS: dict[str, list[tuple[Route, re.Pattern[str]]]] = {}
+for _each in ROUTES:
+    _PATTERNS.setdefault(_each.method, []).append((_each, _each.pattern))

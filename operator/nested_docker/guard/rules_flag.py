@@ -1,4 +1,4 @@
-"""Rules as people write them."""
+"""The value of the flag `--guard-rules`."""
 
 from __future__ import annotations
 
@@ -7,44 +7,47 @@ from pathlib import Path
 from nested_docker.api.v1alpha1.guard import POD_UID, GuardRules
 
 
-def load(text: str | bytes) -> GuardRules:
-    """Read rules that people wrote.
+def parse_rules(text: str | bytes) -> GuardRules:
+    """Parse rules.
 
     Raises:
-        ValueError: they are not JSON, or name what the guard does not know; the message says where.
+        ValueError: they are not JSON, or have a field that the guard does not know; the message says where.
     """
     return GuardRules.model_validate_json(text, extra="forbid")
 
 
-def read_rules(given: str) -> GuardRules:
-    """Rules from a file, or from the JSON itself.
+def read_rules(value: str) -> GuardRules:
+    """Read the rules of a flag.
+
+    Args:
+        value: path of a file, or JSON.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: they are wrong; the message says where.
+        ValueError: the rules are invalid; the message says where.
     """
-    text = given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8")
+    text = value if value.lstrip().startswith("{") else Path(value).read_text(encoding="utf-8")
     try:
-        return load(text)
+        return parse_rules(text)
     except ValueError as error:
-        raise ValueError(f"the guard's rules are wrong: {' '.join(str(error).split())}") from error
+        raise ValueError(f"the guard's rules are invalid: {' '.join(str(error).split())}") from error
 
 
 def in_pod(rules: GuardRules, pod_uid: str) -> GuardRules:
-    """The rules of a guard in that pod.
+    """The rules of a guard in a certain pod.
 
     Args:
-        rules: as a policy has them.
-        pod_uid: the pod's; empty: it is not known.
+        rules: as the policy has them.
+        pod_uid: UID of the pod; empty: unknown.
 
     Raises:
-        ValueError: the rules speak of the pod, and it is not known.
+        ValueError: the rules need the pod's UID, and it is unknown.
     """
     parent = rules.limits.cgroup_parent
     if POD_UID not in parent:
         return rules
     if not pod_uid:
-        raise ValueError(f"limits.cgroupParent is {parent}, and --pod-uid does not say what {POD_UID} is")
-    # In a slice's name a dash would be a level of its own.
-    named = parent.replace(POD_UID, pod_uid.replace("-", "_") if parent.endswith(".slice") else pod_uid)
-    return rules.model_copy(update={"limits": rules.limits.model_copy(update={"cgroup_parent": named})})
+        raise ValueError(f"limits.cgroupParent is {parent}, which needs the pod's UID: set --pod-uid")
+    # A dash in a slice's name starts another level.
+    resolved = parent.replace(POD_UID, pod_uid.replace("-", "_") if parent.endswith(".slice") else pod_uid)
+    return rules.model_copy(update={"limits": rules.limits.model_copy(update={"cgroup_parent": resolved})})

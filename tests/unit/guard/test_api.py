@@ -10,11 +10,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID, denied_by
+from tests.unit.guard.decisions import OPEN, UID, denial
 
 from nested_docker.api.meta import Enforcement
-from nested_docker.guard import decision as validate
-from nested_docker.guard import routes
+from nested_docker.guard import decision, routes
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ApiRequest
 from nested_docker.guard.rules import containers, endpoints, mounts, networks, resources, volumes
@@ -25,17 +24,17 @@ CLOSED = {"auth", "build.prune", "buildkit", "checkpoints", "containers.attachWs
     "plugins",
     "swarm",
 }
-"""Rules that no setting opens."""
+"""Rules whose denials no setting changes."""
 
 UNKNOWN_PARAMETERS = {("GET /system/df", "verbose"), ("POST /build", "x")}
-"""Parameters that are refused because of what they would do."""
+"""Parameters that are denied because of their effect."""
 
 
 @pytest.mark.parametrize("route", API["routes"])
 def test_every_route_is_classified(route: str) -> None:
     method, template = route.split(" ")
     path = template.replace("{id}", "x1").replace("{name}", "x1").replace("{checkpoint}", "c")
-    routed = routes.find(method, path)
+    routed = routes.match_route(method, path)
     assert routed.route.method == method
     known = routed.route.template
     assert known.replace("{name}", "{id}") == template.replace("{name}", "{id}").replace("{checkpoint}", "{id}") or (
@@ -55,45 +54,45 @@ def _is_closed(route: routes.Route) -> bool:
 
 
 @pytest.mark.parametrize("mode", Enforcement)
-@pytest.mark.parametrize("route", [each for each in routes.ROUTES if each.closed], ids=lambda each: each.template)
-def test_what_nothing_opens_is_refused_by_its_rule_whatever_it_is_asked_with(
-    route: routes.Route, mode: Enforcement
-) -> None:
+@pytest.mark.parametrize(
+    "route", [each for each in routes.ROUTES if each.always_denied], ids=lambda each: each.template
+)
+def test_always_denied_routes_are_denied_whatever_the_request_has(route: routes.Route, mode: Enforcement) -> None:
     path = route.template.replace("{id}", "x1").replace("{name}", "x1")
     by = OPEN.model_copy(update={"enforcement": mode})
     for body in (None, b"", b"{}", b"nothing like JSON", {"ForceNewCluster": True}):
         for query in ({}, {"filters": "{}"}, {"nothing": "like that"}):
-            assert denied_by(route.method, path, body, by=by, **query).rule in CLOSED
+            assert denial(route.method, path, body, by=by, **query).rule in CLOSED
 
 
-def test_no_route_is_known_that_the_api_does_not_have() -> None:
+def test_all_routes_are_in_the_api() -> None:
     known = {f"{route.method} {route.template.replace('{name}', '{id}')}" for route in routes.ROUTES}
     real = {route.replace("{name}", "{id}").replace("{checkpoint}", "{id}") for route in API["routes"]}
     assert known - real == {"GET /debug/{id}"}
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/containers", "/containers/x/copy", "/containers/x/json/y", "/v2"])
-def test_what_is_not_known_is_refused(path: str) -> None:
-    assert denied_by("GET", path).status in {400, 403}
-    assert denied_by("POST", path).status in {400, 403}
+def test_unknown_routes_are_denied(path: str) -> None:
+    assert denial("GET", path).status in {400, 403}
+    assert denial("POST", path).status in {400, 403}
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "CONNECT", "TRACE", "PATCH", "get", "PRI"])
-def test_other_methods_are_refused(method: str) -> None:
-    assert denied_by(method, "/containers/json").rule == "method"
+def test_other_methods_are_denied(method: str) -> None:
+    assert denial(method, "/containers/json").rule == "method"
 
 
 TABLES = {
-    "HostConfig": containers.host_config(OPEN, UID, lambda _: None),
-    "ContainerConfig": containers.CONFIG,
-    "EndpointSettings": endpoints.ENDPOINT,
-    "Resources": {**containers.host_config(OPEN, UID, lambda _: None)},
-    "VolumeCreateRequest": volumes.FIELDS,
-    "body of POST /volumes/create": volumes.FIELDS,
-    "body of POST /networks/create": networks.fields(OPEN.networks),
-    "body of POST /containers/{id}/update": {**resources.FIELDS, **containers.UPDATE},
-    "body of POST /containers/{id}/exec": containers.EXEC,
-    "body of POST /containers/create": {**containers.CONFIG, "HostConfig": None, "NetworkingConfig": None},
+    "HostConfig": containers.host_config_fields(OPEN, UID, lambda _: None),
+    "ContainerConfig": containers.CONFIG_FIELDS,
+    "EndpointSettings": endpoints.ENDPOINT_FIELDS,
+    "Resources": {**containers.host_config_fields(OPEN, UID, lambda _: None)},
+    "VolumeCreateRequest": volumes.VOLUME_FIELDS,
+    "body of POST /volumes/create": volumes.VOLUME_FIELDS,
+    "body of POST /networks/create": networks.network_fields(OPEN.networks),
+    "body of POST /containers/{id}/update": {**resources.RESOURCE_FIELDS, **containers.UPDATE_FIELDS},
+    "body of POST /containers/{id}/exec": containers.EXEC_FIELDS,
+    "body of POST /containers/create": {**containers.CONFIG_FIELDS, "HostConfig": None, "NetworkingConfig": None},
 }
 
 
@@ -103,16 +102,16 @@ def test_every_key_is_classified(name: str) -> None:
 
 
 def test_every_key_of_mounts_is_classified() -> None:
-    for kind, table in mounts.FIELDS.items():
+    for kind, table in mounts.MOUNT_FIELDS.items():
         assert set(API["objects"]["Mount"]) - set(table) == set(), kind
 
 
-def test_a_key_that_nobody_knows_is_refused_wherever_it_stands() -> None:
+def test_an_unknown_field_is_denied_at_any_depth() -> None:
     for body in ({"New": 1}, {"HostConfig": {"New": 1}}, {"NetworkingConfig": {"New": {}}}):
-        denied = denied_by("POST", "/containers/create", {"Image": "busybox", **body})
+        denied = denial("POST", "/containers/create", {"Image": "busybox", **body})
         assert denied.rule == "fields"
         assert "New" in denied.message
 
 
-def test_methods_of_the_judge_are_those_of_the_routes() -> None:
-    assert {route.method for route in routes.ROUTES} == validate.METHODS
+def test_the_methods_are_those_of_the_routes() -> None:
+    assert {route.method for route in routes.ROUTES} == decision.METHODS

@@ -7,34 +7,34 @@ import logging
 from pathlib import Path
 
 import pytest
-from tests.unit.guard.asking import OPEN, decide, denied_by, rules
+from tests.unit.guard.decisions import OPEN, decide, denial, rules
 from typer.testing import CliRunner
 
 from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.cli.app import app
 from nested_docker.guard import audit
-from nested_docker.guard.errors import Absent, GuardDenied
-from nested_docker.guard.ownership import UID_LABEL, Kind
+from nested_docker.guard.errors import GuardDenied, ObjectNotFound
+from nested_docker.guard.ownership import UID_LABEL, ObjectKind
 from nested_docker.guard.proxy import Guard
-from nested_docker.guard.rules_flag import in_pod, load
+from nested_docker.guard.rules_flag import in_pod, parse_rules
 
 PRIVILEGED = {"Image": "busybox", "HostConfig": {"Privileged": True}}
 
 
 def test_rules_survive_their_wire_form() -> None:
     assert GuardRules.model_validate(OPEN.dump()) == OPEN
-    assert load(json.dumps(OPEN.dump())) == OPEN
+    assert parse_rules(json.dumps(OPEN.dump())) == OPEN
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"container":{}}', '{"images":{"use":"x"}}', '{"build":{"allow":true}}'])
-def test_what_is_misspelt_is_no_rule(text: str) -> None:
+def test_a_misspelled_rule_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        load(text)
+        parse_rules(text)
 
 
 @pytest.mark.parametrize("enforcement", [Enforcement.WARN, Enforcement.AUDIT])
-def test_other_modes_pass_on_what_rules_forbid_and_label_it(enforcement: Enforcement) -> None:
+def test_warn_and_audit_waive_rules_but_add_the_owner_label(enforcement: Enforcement) -> None:
     lenient = OPEN.model_copy(update={"enforcement": enforcement})
     decision = decide("POST", "/containers/create", PRIVILEGED, by=lenient)
     assert decision.waived is not None
@@ -46,7 +46,7 @@ def test_other_modes_pass_on_what_rules_forbid_and_label_it(enforcement: Enforce
     (reference,) = decide(
         "POST", "/containers/x1/exec", {"Cmd": ["id"], "Privileged": True}, by=lenient
     ).forward_plan.references
-    assert (reference.kind, reference.name) == (Kind.CONTAINER, "x1")
+    assert (reference.kind, reference.name) == (ObjectKind.CONTAINER, "x1")
     assert decide("POST", "/containers/create", {"Image": "busybox"}, by=lenient).waived is None
 
 
@@ -64,26 +64,26 @@ def test_other_modes_pass_on_what_rules_forbid_and_label_it(enforcement: Enforce
         ("GET", "/containers/../json", None),
     ],
 )
-def test_some_things_pass_in_no_mode(method: str, path: str, body: object) -> None:
-    assert denied_by(method, path, body, by=OPEN.model_copy(update={"enforcement": Enforcement.AUDIT}))
+def test_some_rules_are_never_waived(method: str, path: str, body: object) -> None:
+    assert denial(method, path, body, by=OPEN.model_copy(update={"enforcement": Enforcement.AUDIT}))
 
 
 @pytest.mark.parametrize("uid", ["", "a b", "a=b", "x\n", "é", '"', "-"])
-def test_an_owner_without_a_uid_is_none(uid: str) -> None:
+def test_an_owner_needs_a_valid_uid(uid: str) -> None:
     with pytest.raises(ValueError, match="UID"):
         Guard(OPEN, uid)
 
 
 def test_errors_have_dockers_shape() -> None:
     body = json.loads(GuardDenied("build.allowed", 'images "may" not be built').body())
-    assert body == {"message": 'refused by the guard: images "may" not be built (rule: build.allowed)'}
-    assert json.loads(Absent("No such container: x").body()) == {"message": "No such container: x"}
+    assert body == {"message": 'denied by the guard: images "may" not be built (rule: build.allowed)'}
+    assert json.loads(ObjectNotFound("No such container: x").body()) == {"message": "No such container: x"}
 
 
 def test_an_audit_line_is_one_line_of_printable_ascii(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     audit.log_denied("GET", "/a\r\nforged\x1b[0m\u2028", GuardDenied("x", "y\nz"))
-    audit.log_waived("POST", "/b" * 1000, ("id\n",), None)
+    audit.log_allowed("POST", "/b" * 1000, ("id\n",), None)
     first, second = caplog.records
     assert first.path == "/a\\r\\nforged\\x1b[0m\\u2028"  # type: ignore[attr-defined]
     assert first.reason == "y\\nz"  # type: ignore[attr-defined]
@@ -106,13 +106,13 @@ def test_requests_are_checked_offline(tmp_path: Path) -> None:
     lenient = json.dumps(rules().model_copy(update={"enforcement": Enforcement.WARN}).dump())
     waived = run(app, ["guard", "check", lenient, f"POST /containers/create {tmp_path / 'create.json'}"])
     assert waived.exit_code == 0
-    assert "though HostConfig.Privileged may not be set" in waived.output
+    assert "although HostConfig.Privileged may not be set" in waived.output
 
 
 @pytest.mark.parametrize(
     "arguments", [["{", "GET /"], ["/nowhere", "GET /"], ["{}", "GET"], ["{}", "POST /x /nowhere"]]
 )
-def test_a_check_of_nothing_judges_nothing(arguments: list[str]) -> None:
+def test_invalid_arguments_exit_with_code_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, ["guard", "check", *arguments]).exit_code == 2
 
 
@@ -125,7 +125,7 @@ def test_a_check_of_nothing_judges_nothing(arguments: list[str]) -> None:
         ["--guard-rules={}", "--owner-uid=a b"],
     ],
 )
-def test_half_a_guard_is_none(options: list[str], tmp_path: Path) -> None:
+def test_half_of_the_guards_options_is_an_error(options: list[str], tmp_path: Path) -> None:
     locations = [f"--upstream={tmp_path}/up", f"--listen-unix={tmp_path}/down", f"--certificates={tmp_path}"]
     ran = CliRunner().invoke(app, ["relay", *locations, *options])
     assert ran.exit_code == 1
@@ -142,12 +142,14 @@ def test_half_a_guard_is_none(options: list[str], tmp_path: Path) -> None:
         ("kubepods-burstable-pod{podUID}.slice", "kubepods-burstable-pod1_2.slice"),
     ],
 )
-def test_containers_can_be_put_under_the_pod(parent: str, expected: str) -> None:
+def test_containers_can_be_in_the_pods_cgroup(parent: str, expected: str) -> None:
     assert (
         in_pod(GuardRules.model_validate({"limits": {"cgroupParent": parent}}), "1-2").limits.cgroup_parent == expected
     )
 
 
-def test_a_pod_that_is_not_known_is_told() -> None:
-    with pytest.raises(ValueError, match=r"--pod-uid does not say what \{podUID\} is"):
+def test_an_unknown_pod_uid_is_an_error() -> None:
+    with pytest.raises(
+        ValueError, match=r"limits\.cgroupParent is /pod\{podUID\}, which needs the pod\'s UID: set --pod-uid"
+    ):
         in_pod(GuardRules.model_validate({"limits": {"cgroupParent": "/pod{podUID}"}}), "")

@@ -1,4 +1,4 @@
-"""Requests that are broken in every way: whatever gets through is one that was judged, and nothing else."""
+"""Mutated requests: the daemon gets only requests that satisfy the rules."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 import json
 import random
 
-from tests.unit.guard.asking import OPEN, UID
-from tests.unit.guard.test_proxy import FULL, Played, guarded, request
+from tests.unit.guard.decisions import OPEN, UID
+from tests.unit.guard.test_proxy import FULL, FakeDaemon, guarded, request
 from tests.unit.relay.peers import Neighbourhood, read_all
 
-from nested_docker.guard import decision as validate
+from nested_docker.guard.decision import ParsedRequest, decide, parse_request
 from nested_docker.guard.errors import GuardDenied
 
 ROUNDS = 1000
@@ -49,11 +49,11 @@ def broken(chance: random.Random) -> bytes:
 
 
 GUARDS_OWN = "Accept-Encoding: identity"
-"""In the guard's requests, beside those that it passes on."""
+"""Headers of the guard's own requests, in addition to those that it forwards."""
 
 
-async def test_what_gets_through_was_judged(hood: Neighbourhood) -> None:
-    daemon = Played(**{"/_ping": {}, "/containers/create": {}, "/containers/json": [], "/build": {},
+async def test_forwarded_requests_satisfy_the_rules(hood: Neighbourhood) -> None:
+    daemon = FakeDaemon(**{"/_ping": {}, "/containers/create": {}, "/containers/json": [], "/build": {},
                        f"/containers/{FULL}/start": {}})  # fmt: skip
     guarded(hood, daemon)
     chance = random.Random(11)
@@ -76,7 +76,7 @@ async def test_what_gets_through_was_judged(hood: Neighbourhood) -> None:
             *("host", "connection", "content-length", "content-type", "transfer-encoding", "upgrade"),
             *("x-registry-auth", "x-registry-config"),
         }
-        routed = validate.read(method, target.encode())
+        routed = parse_request(method, target.encode())
         if routed.target.path == "/containers/create":
             assert json.loads(body)["Labels"]["nesteddocker.dev/uid"] == UID
             assert "Privileged" not in json.loads(body)["HostConfig"]
@@ -84,10 +84,10 @@ async def test_what_gets_through_was_judged(hood: Neighbourhood) -> None:
         assert _validated(routed, b"" if routed.target.path == "/build" else body) in {"", "owner"}, (head, body)
 
 
-def _validated(routed: validate.Request, body: bytes) -> str:
-    """The rule that a request offends; `owner` is what the guard's own label does, which clients may not use."""
+def _validated(routed: ParsedRequest, body: bytes) -> str:
+    """The rule that a request violates; `owner` for the guard's own label, which clients may not use."""
     try:
-        validate.decide(routed, body, OPEN, UID)
+        decide(routed, body, OPEN, UID)
     except GuardDenied as denied:
         return denied.rule
     return ""

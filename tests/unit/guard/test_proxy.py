@@ -1,4 +1,4 @@
-"""The guard between clients of every temper and a daemon that the test plays."""
+"""The guard between clients of all kinds and a fake daemon."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID
+from tests.unit.guard.decisions import OPEN, UID
 from tests.unit.relay.peers import MIB, Neighbourhood, read_all, send_all
 
 from nested_docker.api.meta import Enforcement
@@ -23,8 +23,8 @@ MINE = {"Id": FULL, "Config": {"Labels": {UID_LABEL: UID}}, "HostConfig": {"Memo
 SHORT = Timeouts(idle=5, document=0.3, chunk=0.3, linger=0.3)
 
 
-class Played:
-    """A daemon that answers by path, and keeps what it was sent."""
+class FakeDaemon:
+    """A daemon that responds by path, and records requests."""
 
     def __init__(self, **answers: Any) -> None:
         self.heads: list[str] = []
@@ -47,7 +47,7 @@ class Played:
         first, *lines = head.decode().split("\r\n")
         headers = {key.lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
         path = first.split(" ")[1].partition("?")[0]
-        if path == "/build" and callable(self.answers.get(path)):  # has its say before the archive has come
+        if path == "/build" and callable(self.answers.get(path)):  # responds before the upload is complete
             await self.answers[path](client, headers, body)
             return
         while len(body) < int(headers.get("content-length", 0)):
@@ -66,7 +66,7 @@ class Played:
         await client.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
 
     def forwarded(self) -> list[str]:
-        """First lines of what was passed on: the guard's own questions are GETs of its own."""
+        """Request lines; the guard's own requests are among them."""
         return [head.split("\r\n")[0] for head in self.heads]
 
 
@@ -76,7 +76,7 @@ def guarded(hood: Neighbourhood, daemon: Callable[..., Any], *, rules: GuardRule
 
 
 async def answers(client: PlainStream, count: int) -> list[tuple[int, bytes]]:
-    """That many answers with a length."""
+    """Read that many responses with a Content-Length."""
     received, found = b"", []
     async with asyncio.timeout(10):
         while len(found) < count:
@@ -100,8 +100,8 @@ def request(method: str, target: str, body: bytes = b"", *headers: str) -> bytes
     return "\r\n".join(lines).encode() + body
 
 
-async def test_the_daemon_gets_a_head_of_the_guards(hood: Neighbourhood) -> None:
-    daemon = Played(**{f"/v1.45/containers/{FULL}/json": MINE})
+async def test_the_daemon_gets_a_head_from_the_guard(hood: Neighbourhood) -> None:
+    daemon = FakeDaemon(**{f"/v1.45/containers/{FULL}/json": MINE})
     guarded(hood, daemon)
     client = await hood.unix()
     await client.write(
@@ -116,9 +116,9 @@ async def test_the_daemon_gets_a_head_of_the_guards(hood: Neighbourhood) -> None
     ]
 
 
-async def test_a_body_is_written_anew(hood: Neighbourhood) -> None:
+async def test_the_daemon_gets_a_reencoded_body(hood: Neighbourhood) -> None:
     created = {"Id": FULL}
-    daemon = Played(**{"/containers/create": created, "/containers/json": []})
+    daemon = FakeDaemon(**{"/containers/create": created, "/containers/json": []})
     guarded(hood, daemon)
     client = await hood.unix()
     body = b'{ "Image" : "busybox", "Env": null, "HostConfig": {"Privileged": false, "CapAdd": []} }'
@@ -131,8 +131,8 @@ async def test_a_body_is_written_anew(hood: Neighbourhood) -> None:
     }
 
 
-async def test_requests_in_a_row_are_served_one_after_the_other(hood: Neighbourhood) -> None:
-    daemon = Played(**{"/_ping": {"ok": 1}})
+async def test_pipelined_requests_are_served_in_order(hood: Neighbourhood) -> None:
+    daemon = FakeDaemon(**{"/_ping": {"ok": 1}})
     guarded(hood, daemon)
     client = await hood.unix()
     await client.write(request("GET", "/_ping") + request("POST", "/swarm/init", b"{}") + request("GET", "/_ping"))
@@ -140,8 +140,8 @@ async def test_requests_in_a_row_are_served_one_after_the_other(hood: Neighbourh
     assert daemon.forwarded() == ["GET /_ping HTTP/1.1"] * 2
 
 
-async def test_a_refused_archive_ends_the_connection_after_the_answer(hood: Neighbourhood) -> None:
-    daemon = Played()
+async def test_a_denied_upload_closes_the_connection_after_the_response(hood: Neighbourhood) -> None:
+    daemon = FakeDaemon()
     guarded(hood, daemon)
     client = await hood.unix()
     sending = asyncio.create_task(client.write(request("POST", "/images/load", bytes(8 * MIB))))
@@ -153,8 +153,8 @@ async def test_a_refused_archive_ends_the_connection_after_the_answer(hood: Neig
     assert daemon.heads == []
 
 
-async def test_who_waits_to_be_told_is_told_by_the_guard(hood: Neighbourhood) -> None:
-    guarded(hood, Played())
+async def test_the_guard_sends_100_continue(hood: Neighbourhood) -> None:
+    guarded(hood, FakeDaemon())
     client = await hood.unix()
     head = request("POST", "/containers/create", b"", "Expect: 100-continue").replace(b"h: 0", b"h: 19")
     await client.write(head)
@@ -163,23 +163,23 @@ async def test_who_waits_to_be_told_is_told_by_the_guard(hood: Neighbourhood) ->
     assert (await answers(client, 1))[0] == (404, b'{"message": "No such image: nothing"}')
 
 
-async def test_a_refused_archive_is_not_bidden_on(hood: Neighbourhood) -> None:
-    guarded(hood, Played())
+async def test_a_denied_upload_gets_no_100_continue(hood: Neighbourhood) -> None:
+    guarded(hood, FakeDaemon())
     client = await hood.unix()
     await client.write(request("POST", "/images/load", b"", "Expect: 100-continue").replace(b"h: 0", b"h: 9"))
     assert (await read_all(client)).startswith(b"HTTP/1.1 403")
 
 
-async def test_a_body_that_does_not_arrive_is_given_up(hood: Neighbourhood) -> None:
-    guarded(hood, Played())
+async def test_an_incomplete_body_times_out(hood: Neighbourhood) -> None:
+    guarded(hood, FakeDaemon())
     client = await hood.unix()
     await client.write(request("POST", "/containers/create").replace(b"h: 0", b"h: 9") + b"{")
     assert (await read_all(client)).startswith(b"HTTP/1.1 408")
     await hood.settled()
 
 
-async def test_a_body_beyond_the_limit_is_refused_chunked_or_not(hood: Neighbourhood) -> None:
-    daemon = Played()
+async def test_a_body_above_the_limit_is_denied_chunked_or_not(hood: Neighbourhood) -> None:
+    daemon = FakeDaemon()
     guarded(hood, daemon)
     for head in (b"Content-Length: 3000000", b"Transfer-Encoding: chunked"):
         client = await hood.unix()
@@ -193,36 +193,36 @@ async def test_a_body_beyond_the_limit_is_refused_chunked_or_not(hood: Neighbour
     assert daemon.heads == []
 
 
-async def test_an_archive_has_a_limit_of_its_own(hood: Neighbourhood) -> None:
+async def test_an_upload_has_a_separate_limit(hood: Neighbourhood) -> None:
     async def swallow(client: Stream, _headers: Any, _body: bytes) -> None:
         while await client.read():
             pass
 
     rules = OPEN.model_copy(update={"limits": OPEN.limits.model_copy(update={"upload": "1Mi"})})
-    guarded(hood, Played(**{"/build": swallow}), rules=rules)
+    guarded(hood, FakeDaemon(**{"/build": swallow}), rules=rules)
     client = await hood.unix()
     chunks = b"".join(b"10000\r\n" + bytes(65536) + b"\r\n" for _ in range(40))
     await client.write(b"POST /build HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
     assert (await read_all(client)).startswith(b"HTTP/1.1 413")
 
 
-async def test_an_archive_that_stops_is_given_up(hood: Neighbourhood) -> None:
+async def test_a_stalled_upload_times_out(hood: Neighbourhood) -> None:
     async def wait(client: Stream, _headers: Any, _body: bytes) -> None:
         while await client.read():
             pass
 
-    guarded(hood, Played(**{"/build": wait}))
+    guarded(hood, FakeDaemon(**{"/build": wait}))
     client = await hood.unix()
     await client.write(b"POST /build HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
     assert (await read_all(client)).startswith(b"HTTP/1.1 408")
     await hood.settled()
 
 
-async def test_a_daemon_that_refuses_an_archive_midway_is_heard(hood: Neighbourhood) -> None:
+async def test_a_response_during_an_upload_reaches_the_client(hood: Neighbourhood) -> None:
     async def refuse(client: Stream, _headers: Any, _body: bytes) -> None:
         await client.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno")
 
-    guarded(hood, Played(**{"/build": refuse}), timeouts=Timeouts(idle=5, linger=0.3))
+    guarded(hood, FakeDaemon(**{"/build": refuse}), timeouts=Timeouts(idle=5, linger=0.3))
     client = await hood.unix()
     sending = asyncio.create_task(
         client.write(b"POST /build HTTP/1.1\r\nHost: x\r\nContent-Length: 33554432\r\n\r\n" + bytes(32 * MIB))
@@ -232,7 +232,7 @@ async def test_a_daemon_that_refuses_an_archive_midway_is_heard(hood: Neighbourh
     await asyncio.gather(sending, return_exceptions=True)
 
 
-async def test_a_client_that_leaves_ends_the_request(hood: Neighbourhood) -> None:
+async def test_a_client_that_disconnects_cancels_the_request(hood: Neighbourhood) -> None:
     ended = asyncio.Event()
 
     async def never(client: Stream, _headers: Any, _body: bytes) -> None:
@@ -240,7 +240,7 @@ async def test_a_client_that_leaves_ends_the_request(hood: Neighbourhood) -> Non
             pass
         ended.set()
 
-    guarded(hood, Played(**{f"/containers/{FULL}/wait": never}))
+    guarded(hood, FakeDaemon(**{f"/containers/{FULL}/wait": never}))
     client = await hood.unix()
     await client.write(request("POST", "/containers/mine/wait"))
     await asyncio.sleep(0.1)
@@ -250,13 +250,13 @@ async def test_a_client_that_leaves_ends_the_request(hood: Neighbourhood) -> Non
     await hood.settled()
 
 
-async def test_a_tunnel_has_two_directions_that_end_one_by_one(hood: Neighbourhood) -> None:
+async def test_a_hijacked_connection_has_half_closed_directions(hood: Neighbourhood) -> None:
     async def count(client: Stream, headers: dict[str, str], _body: bytes) -> None:
         assert headers["upgrade"] == "tcp"
         await client.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly ")
         await client.write(f"received {len(await read_all(client))}".encode())
 
-    guarded(hood, Played(**{f"/containers/{FULL}/attach": count}))
+    guarded(hood, FakeDaemon(**{f"/containers/{FULL}/attach": count}))
     for kind in ("unix", "tls"):
         client = await hood.client(kind)
         head = request("POST", "/containers/mine/attach?stdin=1", b"", "Connection: Upgrade", "Upgrade: tcp")
@@ -268,11 +268,11 @@ async def test_a_tunnel_has_two_directions_that_end_one_by_one(hood: Neighbourho
     await hood.settled()
 
 
-async def test_elsewhere_nobody_takes_a_connection_over(hood: Neighbourhood) -> None:
+async def test_other_routes_may_not_upgrade_the_connection(hood: Neighbourhood) -> None:
     async def switch(client: Stream, _headers: Any, _body: bytes) -> None:
         await client.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
 
-    daemon = Played(**{"/_ping": switch})
+    daemon = FakeDaemon(**{"/_ping": switch})
     guarded(hood, daemon)
     client = await hood.unix()
     await client.write(request("GET", "/_ping", b"", "Connection: Upgrade", "Upgrade: tcp"))
@@ -280,7 +280,7 @@ async def test_elsewhere_nobody_takes_a_connection_over(hood: Neighbourhood) -> 
     assert daemon.heads == []
 
 
-async def test_a_daemon_that_is_not_there_is_told(hood: Neighbourhood) -> None:
+async def test_an_unreachable_daemon_is_a_502(hood: Neighbourhood) -> None:
     hood.start(None, Guard(OPEN, UID, timeouts=SHORT))
     client = await hood.unix()
     await client.write(request("GET", "/_ping"))
@@ -289,11 +289,11 @@ async def test_a_daemon_that_is_not_there_is_told(hood: Neighbourhood) -> None:
     assert b"does not exist" in received
 
 
-async def test_a_daemon_that_breaks_off_breaks_the_answer_off(hood: Neighbourhood) -> None:
+async def test_an_incomplete_response_of_the_daemon_breaks_the_connection(hood: Neighbourhood) -> None:
     async def half(client: Stream, _headers: Any, _body: bytes) -> None:
         await client.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
 
-    guarded(hood, Played(**{"/_ping": half}))
+    guarded(hood, FakeDaemon(**{"/_ping": half}))
     client = await hood.unix()
     await client.write(request("GET", "/_ping"))
     received = await read_all(client)
@@ -301,8 +301,8 @@ async def test_a_daemon_that_breaks_off_breaks_the_answer_off(hood: Neighbourhoo
     await hood.settled()
 
 
-async def test_a_head_is_answered_without_a_body(hood: Neighbourhood) -> None:
-    guarded(hood, Played())
+async def test_a_head_request_gets_no_body(hood: Neighbourhood) -> None:
+    guarded(hood, FakeDaemon())
     client = await hood.unix()
     await client.write(request("HEAD", "/containers/theirs/archive?path=/") + request("HEAD", "/nothing"))
     await client.end()
@@ -314,7 +314,7 @@ async def test_a_head_is_answered_without_a_body(hood: Neighbourhood) -> None:
     assert b"{" not in received
 
 
-async def test_what_is_counted_is_counted_one_by_one(hood: Neighbourhood) -> None:
+async def test_quota_checks_run_one_at_a_time(hood: Neighbourhood) -> None:
     made: list[int] = []
 
     async def create(client: Stream, _headers: Any, _body: bytes) -> None:
@@ -327,7 +327,7 @@ async def test_what_is_counted_is_counted_one_by_one(hood: Neighbourhood) -> Non
         await client.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
 
     rules = OPEN.model_copy(update={"limits": OPEN.limits.model_copy(update={"containers": 2})})
-    guarded(hood, Played(**{"/containers/create": create, "/containers/json": listed}), rules=rules)
+    guarded(hood, FakeDaemon(**{"/containers/create": create, "/containers/json": listed}), rules=rules)
     clients = [await hood.unix() for _ in range(4)]
     for client in clients:
         await client.write(request("POST", "/containers/create", b'{"Image":"busybox"}'))
@@ -335,8 +335,8 @@ async def test_what_is_counted_is_counted_one_by_one(hood: Neighbourhood) -> Non
     assert sorted(statuses) == [201, 201, 403, 403]
 
 
-async def test_sums_are_of_all_ones_containers(hood: Neighbourhood) -> None:
-    daemon = Played(**{"/containers/create": {}, "/containers/json": [{"Id": FULL}]})
+async def test_totals_cover_all_owned_containers(hood: Neighbourhood) -> None:
+    daemon = FakeDaemon(**{"/containers/create": {}, "/containers/json": [{"Id": FULL}]})
     limits = {"perContainer": {"memory": "4Mi"}, "total": {"memory": "4Mi"}}
     rules = GuardRules.model_validate({**OPEN.dump(), "limits": limits})
     guarded(hood, daemon, rules=rules)
@@ -352,7 +352,7 @@ async def test_sums_are_of_all_ones_containers(hood: Neighbourhood) -> None:
 
 async def test_each_decision_is_one_line_without_secrets(hood: Neighbourhood, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "nested_docker.guard")
-    guarded(hood, Played(**{"/containers/create": {}, "/containers/json": [], "/build": {}}))
+    guarded(hood, FakeDaemon(**{"/containers/create": {}, "/containers/json": [], "/build": {}}))
     client = await hood.unix()
     body = b'{"Image":"busybox","Env":["PASSWORD=canary"],"HostConfig":{"Privileged":true}}'
     await client.write(
@@ -362,23 +362,23 @@ async def test_each_decision_is_one_line_without_secrets(hood: Neighbourhood, ca
     )
     await answers(client, 3)
     records = [record for record in caplog.records if record.name == "nested_docker.guard.audit"]
-    assert [record.decision for record in records] == ["allowed", "refused", "allowed"]  # type: ignore[attr-defined]
+    assert [record.decision for record in records] == ["allowed", "denied", "allowed"]  # type: ignore[attr-defined]
     assert records[1].rule == "HostConfig.Privileged"  # type: ignore[attr-defined]
     assert not any("canary" in str(vars(record)) for record in caplog.records)
 
 
 async def test_a_warning_reaches_the_client(hood: Neighbourhood) -> None:
     rules = OPEN.model_copy(update={"enforcement": Enforcement.WARN})
-    guarded(hood, Played(**{"/images/load": {}}), rules=rules)
+    guarded(hood, FakeDaemon(**{"/images/load": {}}), rules=rules)
     client = await hood.unix()
     await client.write(request("POST", "/images/load", b"x"))
     assert b"Warning: 299 nested-docker-guard" in await client.read()
 
 
-async def test_an_image_is_found_by_its_label(hood: Neighbourhood) -> None:
+async def test_the_label_of_an_image_decides_who_owns_it(hood: Neighbourhood) -> None:
     own = {"RepoTags": ["localhost/mine:1"], "Config": {"Labels": {IMAGE_LABEL: UID}}}
     theirs = {"RepoTags": ["localhost/theirs:1"], "Config": {"Labels": {IMAGE_LABEL: "other"}}}
-    daemon = Played(**{"/images/localhost/mine:1/json": own, "/images/localhost/theirs:1/json": theirs})
+    daemon = FakeDaemon(**{"/images/localhost/mine:1/json": own, "/images/localhost/theirs:1/json": theirs})
     guarded(hood, daemon)
     client = await hood.unix()
     await client.write(

@@ -1,1 +1,1 @@
-"""What the guard asks of the daemon and keeps count of there."""
+"""What the guard looks up at the Docker daemon: owners, quotas, and the objects to remove."""

@@ -1,8 +1,9 @@
-"""The guard's requests to the daemon, and its reads of answers that it filters."""
+"""The guard's own requests to the daemon, and the responses that it filters."""
 
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -13,59 +14,59 @@ from nested_docker.guard.wire.http import Peer
 from nested_docker.relay.handler import OpenUpstream
 from nested_docker.relay.upstream import NODE_DAEMON
 
-ANSWER_SECONDS = 60.0
-MAX_FILTERED = 64 * 2**20
-"""Bytes of an answer that is read as a whole: a list of ten thousand containers has about twenty MiB."""
+RESPONSE_SECONDS = 60.0
+MAX_RESPONSE = 64 * 2**20
+"""Bytes of a response that is read as a whole: a list of ten thousand containers has about 20 MiB."""
 
 
 class TooLargeError(GuardDenied):
-    """The daemon's answer is too large to be held in memory."""
+    """The daemon's response is too large to hold it in memory."""
 
     def __init__(self) -> None:
-        super().__init__("answer", "the daemon's answer is too large to be filtered", status=502)
+        super().__init__("response", "the daemon's response is too large to filter", status=HTTPStatus.BAD_GATEWAY)
 
 
-async def ask(open_upstream: OpenUpstream, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    """Send a request to the daemon, and read the JSON of its answer.
+async def query_daemon(open_upstream: OpenUpstream, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    """Send a request to the daemon, and read the JSON of its response.
 
     Returns:
-        The answer's status, and its JSON; None: the body is not JSON.
+        The status, and the JSON; None: the body is not JSON.
 
     Raises:
         UpstreamError: the daemon cannot be reached.
-        DockerApiError: the connection broke, or there is no answer.
-        TooLargeError: the answer is too large.
+        DockerApiError: the connection broke, or there is no response.
+        TooLargeError: the response is too large.
     """
     try:
-        answer = await client.send_request(
-            open_upstream, method, path, body, daemon=NODE_DAEMON, seconds=ANSWER_SECONDS, max_answer=MAX_FILTERED
+        response = await client.send_request(
+            open_upstream, method, path, body, daemon=NODE_DAEMON, seconds=RESPONSE_SECONDS, max_answer=MAX_RESPONSE
         )
     except AnswerTooLargeError as error:
         raise TooLargeError from error
-    return answer.status, document(answer.body)
+    return response.status, json_or_none(response.body)
 
 
-def escaped(name: str) -> str:
-    """A name as part of a path."""
+def escape_name(name: str) -> str:
+    """The name of an object, escaped for a path."""
     return quote(name, safe="/:@+")
 
 
-async def collect(peer: Peer) -> bytes:
-    """The rest of the daemon's answer.
+async def read_rest(peer: Peer) -> bytes:
+    """The rest of the body of the daemon's response.
 
     Raises:
-        TooLargeError: the answer is too large.
+        TooLargeError: the response is too large.
     """
     collected = bytearray()
     while data := await peer.body():
         collected += data
-        if len(collected) > MAX_FILTERED:
+        if len(collected) > MAX_RESPONSE:
             raise TooLargeError
     return bytes(collected)
 
 
-def document(data: bytes) -> Any:
-    """The JSON of an answer; None: it is not JSON."""
+def json_or_none(data: bytes) -> Any:
+    """The JSON of a response; None: it is not JSON."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

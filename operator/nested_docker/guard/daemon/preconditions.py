@@ -1,4 +1,4 @@
-"""What only the daemon's state can tell: whose the objects are that a request speaks of, and whether there is room."""
+"""The conditions that depend on the daemon's state: who owns the objects that a request names, and the quotas."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.daemon.client import ask, escaped
+from nested_docker.guard.daemon.client import escape_name, query_daemon
 from nested_docker.guard.daemon.reservations import Reservations
-from nested_docker.guard.errors import CONFLICT, GuardDenied
-from nested_docker.guard.model import ForwardPlan, Reservation, put
+from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.model import ForwardPlan, Reservation, set_at
 from nested_docker.guard.ownership import (
     UID_LABEL,
-    Kind,
-    Need,
+    ObjectKind,
     Reference,
-    absent,
-    is_own,
-    is_plain,
-    owns_image,
-    sees_image,
+    Requirement,
+    is_owned,
+    is_owned_image,
+    is_valid_name,
+    is_visible_image,
+    not_found,
 )
 from nested_docker.guard.rules import resources
 from nested_docker.guard.wire.query import Query
@@ -33,14 +34,14 @@ from nested_docker.relay.handler import OpenUpstream
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """A request with the full ids of what it speaks of.
+class ResolvedRequest:
+    """A request in which full IDs have replaced the names of objects.
 
     Attributes:
-        path: the id that stands in its path; empty: what the client wrote.
-        query: its parameters.
-        body: its JSON; None: it has none.
-        objects: the ids, for the audit.
+        path: the ID in its path; empty: the path keeps what the client wrote.
+        query: its query parameters.
+        body: its JSON body; None: it has none.
+        objects: the IDs, for the audit log.
     """
 
     path: str
@@ -50,12 +51,12 @@ class Resolved:
 
 
 class Preconditions:
-    """Looks at the daemon afresh for each request: nothing is remembered, so nothing can be out of date.
+    """Checks the conditions of a request. It queries the daemon each time and caches nothing.
 
     Args:
-        rules: what requests are judged by.
-        uid: the owner's.
-        making: what the owner's requests are making.
+        rules: the rules that apply.
+        uid: the owner's UID.
+        reservations: the quota that the owner's other requests need.
         open_upstream: connects to the daemon.
     """
 
@@ -63,12 +64,12 @@ class Preconditions:
         self._rules, self._uid, self._reservations, self._open = rules, uid, reservations, open_upstream
 
     @contextlib.asynccontextmanager
-    async def resolve(self, forward_plan: ForwardPlan) -> AsyncIterator[Resolved]:
-        """See to it that the conditions of a verdict hold while it is passed on, and fill in the ids.
+    async def resolve(self, forward_plan: ForwardPlan) -> AsyncIterator[ResolvedRequest]:
+        """Check the conditions, replace names by full IDs, and hold the quota during the `async with`.
 
         Raises:
-            Refusal: one of them does not.
-            OSError: the daemon cannot be reached, or gave no answer.
+            GuardDenied: a condition is not met.
+            OSError: the daemon cannot be reached, or did not respond.
         """
         document: dict[str, Any] = {
             "path": "",
@@ -77,128 +78,140 @@ class Preconditions:
         }
         ids: list[str] = []
         for reference in forward_plan.references:
-            ids.append(await self._meet(reference))
-            if reference.place:
-                whole: Any = reference.form.format(ids[-1])
-                in_query = reference.place[0] == "query"
-                put(document, reference.place, (whole,) if in_query else whole, renames=reference.renames)
-        async with self._reservation(forward_plan.reservation):
-            yield Resolved(document["path"], document["query"], document["body"], tuple(ids))
+            ids.append(await self._resolve_reference(reference))
+            if reference.location:
+                replacement: Any = reference.id_format.format(ids[-1])
+                in_query = reference.location[0] == "query"
+                value = (replacement,) if in_query else replacement
+                set_at(document, reference.location, value, is_key=reference.is_key)
+        async with self._reserve(forward_plan.reservation):
+            yield ResolvedRequest(document["path"], document["query"], document["body"], tuple(ids))
 
-    async def _meet(self, reference: Reference) -> str:
+    async def _resolve_reference(self, reference: Reference) -> str:
         match reference.kind:
-            case Kind.CONTAINER:
-                return str((await self._own_container(reference.name, reference))["Id"])
-            case Kind.EXEC:
-                return await self._own_exec(reference)
-            case Kind.NETWORK:
-                found = await self._get(f"/networks/{escaped(reference.name)}", reference)
-                return self._own(found, found.get("Labels"), "Id", reference)
-            case Kind.VOLUME:
+            case ObjectKind.CONTAINER:
+                return str((await self._owned_container(reference.name, reference))["Id"])
+            case ObjectKind.EXEC:
+                return await self._owned_exec(reference)
+            case ObjectKind.NETWORK:
+                inspected = await self._inspect(f"/networks/{escape_name(reference.name)}", reference)
+                return self._owned_id(inspected, "Id", reference)
+            case ObjectKind.VOLUME:
                 return await self._volume(reference)
-            case Kind.IMAGE:
+            case ObjectKind.IMAGE:
                 return await self._image(reference)
 
-    async def _own_container(self, name: str, reference: Reference) -> Mapping[str, Any]:
-        found = await self._get(f"/containers/{escaped(name)}/json", reference)
-        if not is_own((found.get("Config") or {}).get("Labels"), self._uid):
-            raise absent(reference.kind, reference.name)
-        return found
+    async def _owned_container(self, name: str, reference: Reference) -> Mapping[str, Any]:
+        inspected = await self._inspect(f"/containers/{escape_name(name)}/json", reference)
+        if not is_owned((inspected.get("Config") or {}).get("Labels"), self._uid):
+            raise not_found(reference.kind, reference.name)
+        return inspected
 
-    async def _own_exec(self, reference: Reference) -> str:
-        found = await self._get(f"/exec/{escaped(reference.name)}/json", reference)
-        await self._own_container(str(found.get("ContainerID")), reference)
-        return str(found["ID"])
+    async def _owned_exec(self, reference: Reference) -> str:
+        inspected = await self._inspect(f"/exec/{escape_name(reference.name)}/json", reference)
+        await self._owned_container(str(inspected.get("ContainerID")), reference)
+        return str(inspected["ID"])
 
     async def _volume(self, reference: Reference) -> str:
-        path = f"/volumes/{escaped(reference.name)}"
+        path = f"/volumes/{escape_name(reference.name)}"
         try:
-            found = await self._get(path, reference)
+            inspected = await self._inspect(path, reference)
         except GuardDenied:
-            if reference.need is Need.OWN:
+            if reference.requirement is Requirement.OWNED:
                 raise
-            if reference.need is Need.FREE:
+            if reference.requirement is Requirement.OWNED_OR_ABSENT:
                 return reference.name
-            made = {"Name": reference.name, "Labels": {UID_LABEL: self._uid}}
-            async with self._reservation(Reservation(Kind.VOLUME)):
-                await ask(self._open, "POST", "/volumes/create", made)
-            found = await self._get(path, reference)
-        if reference.need is not Need.OWN and not is_own(found.get("Labels"), self._uid):
-            raise GuardDenied("owner", f"the name {reference.name} is taken: choose another", status=CONFLICT)
-        return self._own(found, found.get("Labels"), "Name", reference)
+            volume = {"Name": reference.name, "Labels": {UID_LABEL: self._uid}}
+            async with self._reserve(Reservation(ObjectKind.VOLUME)):
+                await query_daemon(self._open, "POST", "/volumes/create", volume)
+            inspected = await self._inspect(path, reference)
+        if reference.requirement is not Requirement.OWNED and not is_owned(inspected.get("Labels"), self._uid):
+            raise GuardDenied(
+                "owner", f"the name {reference.name} is taken: choose another", status=HTTPStatus.CONFLICT
+            )
+        return self._owned_id(inspected, "Name", reference)
 
     async def _image(self, reference: Reference) -> str:
         try:
-            found = await self._get(f"/images/{escaped(reference.name)}/json", reference)
+            inspected = await self._inspect(f"/images/{escape_name(reference.name)}/json", reference)
         except GuardDenied:
-            if reference.need is Need.FREE:
+            if reference.requirement is Requirement.OWNED_OR_ABSENT:
                 return reference.name
             raise
-        if reference.need is Need.FREE and not owns_image(found, self._uid):
-            raise GuardDenied("owner", f"the name {reference.name} is another's image: choose another", status=CONFLICT)
-        if reference.need is Need.OWN and not owns_image(found, self._uid):
-            if sees_image(found, self._rules, self._uid):
-                raise GuardDenied("owner", f"the image {reference.name} is everyone's: it may be used, and not removed")
-            raise absent(reference.kind, reference.name)
-        if not sees_image(found, self._rules, self._uid):
-            raise absent(reference.kind, reference.name)
+        if reference.requirement is Requirement.OWNED_OR_ABSENT and not is_owned_image(inspected, self._uid):
+            raise GuardDenied(
+                "owner", f"another owner's image has the name {reference.name}: choose another",
+                status=HTTPStatus.CONFLICT,
+            )  # fmt: skip
+        if reference.requirement is Requirement.OWNED and not is_owned_image(inspected, self._uid):
+            if is_visible_image(inspected, self._rules, self._uid):
+                raise GuardDenied("owner", f"image {reference.name} is shared: you may use it, but not remove it")
+            raise not_found(reference.kind, reference.name)
+        if not is_visible_image(inspected, self._rules, self._uid):
+            raise not_found(reference.kind, reference.name)
         return reference.name
 
-    def _own(self, found: Mapping[str, Any], labels: Mapping[str, str] | None, key: str, reference: Reference) -> str:
-        if not is_own(labels, self._uid):
-            raise absent(reference.kind, reference.name)
-        return str(found[key])
+    def _owned_id(self, inspected: Mapping[str, Any], key: str, reference: Reference) -> str:
+        if not is_owned(inspected.get("Labels"), self._uid):
+            raise not_found(reference.kind, reference.name)
+        return str(inspected[key])
 
-    async def _get(self, path: str, reference: Reference) -> Mapping[str, Any]:
-        if not is_plain(reference.name):
-            raise absent(reference.kind, reference.name)
-        status, answer = await ask(self._open, "GET", path)
-        if status != 200 or not isinstance(answer, dict):
-            raise absent(reference.kind, reference.name)
-        return answer
+    async def _inspect(self, path: str, reference: Reference) -> Mapping[str, Any]:
+        if not is_valid_name(reference.name):
+            raise not_found(reference.kind, reference.name)
+        status, response = await query_daemon(self._open, "GET", path)
+        if status != HTTPStatus.OK or not isinstance(response, dict):
+            raise not_found(reference.kind, reference.name)
+        return response
 
-    def _reservation(self, wanted: Reservation | None) -> AbstractAsyncContextManager[None]:
+    def _reserve(self, reservation: Reservation | None) -> AbstractAsyncContextManager[None]:
         async def check(others: Sequence[Reservation]) -> None:
-            if wanted is not None:
-                await self._check_quota(wanted, [each for each in others if each.kind is wanted.kind])
+            if reservation is not None:
+                await self._check_quota(reservation, [each for each in others if each.kind is reservation.kind])
 
-        return self._reservations.reservation(wanted, check)
+        return self._reservations.reserve(reservation, check)
 
     async def _check_quota(self, reservation: Reservation, others: list[Reservation]) -> None:
         limits = self._rules.limits
-        most = {Kind.CONTAINER: limits.containers, Kind.NETWORK: limits.networks, Kind.VOLUME: limits.volumes}
-        there = await self._all_own(reservation.kind)
-        count = len(there) + len([each for each in others if not each.instead_of])
-        if not reservation.instead_of and count >= most[reservation.kind]:
+        quotas = {
+            ObjectKind.CONTAINER: limits.containers,
+            ObjectKind.NETWORK: limits.networks,
+            ObjectKind.VOLUME: limits.volumes,
+        }
+        owned = await self._list_owned(reservation.kind)
+        count = len(owned) + len([each for each in others if not each.updated_container])
+        quota = quotas[reservation.kind]
+        if not reservation.updated_container and count >= quota:
             raise GuardDenied(
-                f"limits.{reservation.kind}s", f"there are {count} {reservation.kind}s, and no more may be made"
+                f"limits.{reservation.kind}s",
+                f"{count} of {quota} allowed {reservation.kind}s exist: remove one that you no longer need",
             )
-        if reservation.kind is Kind.CONTAINER and resources.has_total(limits.total):
-            await self._check_total(reservation, [str(each["Id"]) for each in there], others)
+        if reservation.kind is ObjectKind.CONTAINER and resources.has_total_limits(limits.total):
+            await self._check_total(reservation, [str(each["Id"]) for each in owned], others)
 
-    async def _all_own(self, kind: Kind) -> list[Mapping[str, Any]]:
+    async def _list_owned(self, kind: ObjectKind) -> list[Mapping[str, Any]]:
         filters = quote(json.dumps({"label": [f"{UID_LABEL}={self._uid}"]}))
         paths = {
-            Kind.CONTAINER: f"/containers/json?all=1&filters={filters}",
-            Kind.NETWORK: f"/networks?filters={filters}",
-            Kind.VOLUME: f"/volumes?filters={filters}",
+            ObjectKind.CONTAINER: f"/containers/json?all=1&filters={filters}",
+            ObjectKind.NETWORK: f"/networks?filters={filters}",
+            ObjectKind.VOLUME: f"/volumes?filters={filters}",
         }
-        _, answer = await ask(self._open, "GET", paths[kind])
-        return list(((answer or {}).get("Volumes") if kind is Kind.VOLUME else answer) or ())
+        _, response = await query_daemon(self._open, "GET", paths[kind])
+        return list(((response or {}).get("Volumes") if kind is ObjectKind.VOLUME else response) or ())
 
     async def _check_total(self, reservation: Reservation, ids: list[str], others: list[Reservation]) -> None:
-        usages = [each.usage for each in others]
-        changing = ""
-        if reservation.instead_of:
-            reference = Reference(Kind.CONTAINER, reservation.instead_of)
-            changing = str((await self._own_container(reservation.instead_of, reference))["Id"])
+        limits = [each.limits for each in others]
+        updated_id = ""
+        if reservation.updated_container:
+            reference = Reference(ObjectKind.CONTAINER, reservation.updated_container)
+            updated_id = str((await self._owned_container(reservation.updated_container, reference))["Id"])
         for each in ids:
-            _, found = await ask(self._open, "GET", f"/containers/{each}/json")
-            host = (found or {}).get("HostConfig")
-            if host is None:  # gone meanwhile
+            _, inspected = await query_daemon(self._open, "GET", f"/containers/{each}/json")
+            host_config = (inspected or {}).get("HostConfig")
+            if host_config is None:  # removed in the meantime
                 continue
-            now = resources.usage(host)
-            usages.append(resources.merged(now, reservation.usage) if each == changing else now)
-        if not reservation.instead_of:
-            usages.append(reservation.usage)
-        resources.check_total(usages, self._rules.limits.total)
+            present = resources.limits_of(host_config)
+            limits.append(resources.after_update(present, reservation.limits) if each == updated_id else present)
+        if not reservation.updated_container:
+            limits.append(reservation.limits)
+        resources.check_total(limits, self._rules.limits.total)

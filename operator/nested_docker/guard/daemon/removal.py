@@ -1,4 +1,4 @@
-"""Removal of everything that the guard has labelled as one owner's, by the node's own socket."""
+"""Removal of every object of one owner, through the node's own socket."""
 
 from __future__ import annotations
 
@@ -14,66 +14,67 @@ import docker
 from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
-from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL, build_mark, is_own
+from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL, build_step_host, is_owned
 
 logger = logging.getLogger(__package__)
 
-PASSES = 60
+MAX_PASSES = 60
 PAUSE_SECONDS = 1.0
 SETTLE_SECONDS = 2.0
-"""Time after which nothing is on its way any more that a guard had asked the daemon for before it ended."""
+"""Time after which the daemon has completed the requests of a guard that has stopped."""
 
-PASSES_WITHOUT_ANSWER = 10
-"""After which to give up, and be started again by the kubelet: a daemon that was restarted has another socket file."""
+MAX_FAILED_PASSES = 10
+"""After that many the process exits, so that the kubelet restarts it: a restarted daemon has another socket file."""
 
 REQUEST_SECONDS = 60
 
 NO_TAG = "<none>:<none>"
-"""What daemons up to 24 call an image without a tag."""
+"""The tag of an untagged image in daemons up to version 24."""
 
 Removed = Counter[str]
-"""How many of each kind of object are gone."""
+"""Number of removed objects by kind."""
 
 
 class NotCleanError(Exception):
-    """Something is still there; the message says what, and what the daemon says of it."""
+    """An object could not be removed; the message has its name and the daemon's error."""
 
 
 def remove_all(path: str, uid: str, *, sleep: Callable[[float], None] = time.sleep) -> Removed:
-    """Remove an owner's containers with their nameless volumes, then networks, volumes and images.
+    """Remove an owner's containers with their anonymous volumes, then networks, volumes and images.
 
-    Done means that nothing is found twice, some time apart. Images that somebody else's container uses are left.
+    It returns when two passes, SETTLE_SECONDS apart, find nothing. Images that another owner's container uses stay.
 
     Args:
-        path: of the daemon's socket.
-        uid: the owner's.
-        sleep: waits that many seconds.
+        path: path of the daemon's socket.
+        uid: the owner's UID.
+        sleep: waits for that many seconds.
 
     Raises:
-        NotCleanError: something could not be removed in a minute, or the daemon does not answer for a while.
+        NotCleanError: an object could not be removed within MAX_PASSES, or the daemon did not respond in
+            MAX_FAILED_PASSES passes.
     """
     removed: Removed = Counter()
-    quiet, silent = False, 0
+    quiet, failed_passes = False, 0
     failure = ""
-    for _ in range(PASSES):
+    for _ in range(MAX_PASSES):
         try:
             found, failure = _one_pass(path, uid, removed)
-            silent = 0
+            failed_passes = 0
         except (DockerException, RequestException, OSError) as error:
-            found, silent = True, silent + 1
+            found, failed_passes = True, failed_passes + 1
             failure = f"the node's Docker daemon does not answer: {error}"
-            if silent == PASSES_WITHOUT_ANSWER:
+            if failed_passes == MAX_FAILED_PASSES:
                 break
         if not found and quiet:
             return removed
         quiet = not found
         sleep(SETTLE_SECONDS if quiet else PAUSE_SECONDS)
-    raise NotCleanError(failure or "what is removed comes back: somebody still uses the socket for this owner")
+    raise NotCleanError(failure or "new objects appear during removal: a client still uses the socket for this owner")
 
 
 def _one_pass(path: str, uid: str, removed: Removed) -> tuple[bool, str]:
-    """Whether anything was there, and what stood in the way of the first thing that stays."""
-    with socket.socket(socket.AF_UNIX) as probe:  # the SDK leaks a socket where nobody listens
+    """Whether the pass found any object, and the first error of a removal; empty: none."""
+    with socket.socket(socket.AF_UNIX) as probe:  # the SDK leaks a socket if nothing listens
         probe.connect(path)
     client = docker.APIClient(base_url=f"unix://{path}", version="auto", timeout=REQUEST_SECONDS)
     try:
@@ -85,7 +86,7 @@ def _one_pass(path: str, uid: str, removed: Removed) -> tuple[bool, str]:
             except APIError as error:
                 if error.status_code != 404:
                     failure = failure or f"{kind} {name}: {error.explanation}"
-                    logger.warning("%s %s stays for now: %s", kind, name, error.explanation)
+                    logger.warning("cannot remove %s %s yet: %s", kind, name, error.explanation)
                 continue
             removed[kind] += 1
             logger.info("removed %s %s", kind, name)
@@ -96,10 +97,10 @@ def _one_pass(path: str, uid: str, removed: Removed) -> tuple[bool, str]:
 
 
 def _owned(client: Any, uid: str) -> Iterator[tuple[str, str, Callable[[], None]]]:
-    """What must go, in an order in which it can, each with its removal."""
+    """Kind, name and removal of each object, in an order in which the daemon removes them."""
     label = {"label": f"{UID_LABEL}={uid}"}
     for each in client.containers(all=True):
-        if is_own(each.get("Labels"), uid) or _is_step_of_build(client, each["Id"], uid):
+        if is_owned(each.get("Labels"), uid) or _is_build_step(client, each["Id"], uid):
             yield "container", each["Id"], partial(client.remove_container, each["Id"], v=True, force=True)
     for each in client.networks(filters=label):
         yield "network", each["Name"], partial(client.remove_network, each["Id"])
@@ -107,22 +108,22 @@ def _owned(client: Any, uid: str) -> Iterator[tuple[str, str, Callable[[], None]
         yield "volume", each["Name"], partial(client.remove_volume, each["Name"], force=True)
 
 
-def _is_step_of_build(client: Any, container: str, uid: str) -> bool:
-    """Whether a container is a build's that is under way, or ended with the daemon; its labels are the Dockerfile's."""
+def _is_build_step(client: Any, container: str, uid: str) -> bool:
+    """Whether a container is a step of the owner's build; such a container has no owner label."""
     try:
-        host = client.inspect_container(container)["HostConfig"]
-    except NotFound:  # builds come and go
+        host_config = client.inspect_container(container)["HostConfig"]
+    except NotFound:  # the build has ended
         return False
-    return build_mark(uid) in (host.get("ExtraHosts") or ())
+    return build_step_host(uid) in (host_config.get("ExtraHosts") or ())
 
 
 def _remove_images(client: Any, uid: str, removed: Removed) -> None:
-    """Names first, then what has none; what is in use stays, since it is in somebody else's use."""
+    """Untag images, and remove untagged ones; those in use stay, since another owner's container uses them."""
     for image in client.images(filters={"label": f"{IMAGE_LABEL}={uid}"}, all=True):
         for name in [tag for tag in image["RepoTags"] or () if tag != NO_TAG] or [image["Id"]]:
             try:
                 client.remove_image(name)
             except APIError as error:
-                logger.info("image %s stays: %s", name, error.explanation)
+                logger.info("cannot remove image %s: %s", name, error.explanation)
             else:
                 removed["image"] += 1

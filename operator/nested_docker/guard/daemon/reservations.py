@@ -1,4 +1,4 @@
-"""Counting objects and making more of them, by several requests at the same time."""
+"""Quota checks of concurrent requests that create objects."""
 
 from __future__ import annotations
 
@@ -9,47 +9,48 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import Reservation
 
-Check = Callable[[Sequence[Reservation]], Awaitable[None]]
-"""Raises a Refusal unless there is room beside what the daemon has, and beside what is being made."""
+QuotaCheck = Callable[[Sequence[Reservation]], Awaitable[None]]
+"""Raises GuardDenied if the quota is used up by the daemon's objects and these reservations."""
 
 
 class Reservations:
-    """What an owner's requests are making, which the daemon's list may have already, or not yet.
+    """The quota that an owner's requests in progress need.
 
-    So it counts beside the list. Where that leaves no room, what is under way is waited for and the
-    list alone decides; only counting is done one by one.
+    The daemon's list may have the object of a request in progress, or not yet, so the request counts in addition to
+    the list. If that exceeds the quota, the requests in progress are awaited and the list alone decides. Only the
+    checks run one at a time.
     """
 
     def __init__(self) -> None:
-        self._counting = asyncio.Lock()
-        self._under_way: dict[asyncio.Future[None], Reservation] = {}
+        self._checking = asyncio.Lock()
+        self._in_progress: dict[asyncio.Future[None], Reservation] = {}
 
     @contextlib.asynccontextmanager
-    async def reservation(self, wanted: Reservation | None, check: Check) -> AsyncIterator[None]:
-        """Hold room while something is made; None: nothing is.
+    async def reserve(self, reservation: Reservation | None, check: QuotaCheck) -> AsyncIterator[None]:
+        """Hold quota during a request; None: it needs none.
 
         Raises:
-            Refusal: there is no room.
+            GuardDenied: the quota is used up.
         """
-        if wanted is None:
+        if reservation is None:
             yield
             return
-        async with self._counting:
-            await self._counted(check)
-            made = asyncio.get_running_loop().create_future()
-            self._under_way[made] = wanted
+        async with self._checking:
+            await self._check(check)
+            done = asyncio.get_running_loop().create_future()
+            self._in_progress[done] = reservation
         try:
             yield
         finally:
-            del self._under_way[made]
-            made.set_result(None)
+            del self._in_progress[done]
+            done.set_result(None)
 
-    async def _counted(self, check: Check) -> None:
-        others = dict(self._under_way)
+    async def _check(self, check: QuotaCheck) -> None:
+        others = dict(self._in_progress)
         try:
             await check(tuple(others.values()))
         except GuardDenied:
             if not others:
                 raise
-            await asyncio.wait(others)  # some may have failed, or been counted twice
+            await asyncio.wait(others)  # some may have failed, or have been counted twice
             await check(())

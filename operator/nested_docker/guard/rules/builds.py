@@ -1,105 +1,119 @@
-"""Builds by the classic builder; BuildKit's go through tunnels that nobody can look into."""
+"""Builds with the classic builder; BuildKit uses tunnels, which the guard cannot inspect."""
 
 from __future__ import annotations
 
 from nested_docker.api.v1alpha1.guard import LimitRules
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.hints import BUILDKIT
+from nested_docker.guard.hints import BUILDKIT_HINT
 from nested_docker.guard.model import ApiRequest, ForwardPlan
-from nested_docker.guard.ownership import Kind, Need, Reference, build_mark, extra_hosts, image_labels, labels
-from nested_docker.guard.rules.images import named
-from nested_docker.guard.rules.resources import limited
-from nested_docker.guard.rules.schema import text_map
-from nested_docker.guard.wire import strict_json as bodies
-from nested_docker.guard.wire.query import Query, one, truth
+from nested_docker.guard.ownership import (
+    ObjectKind,
+    Reference,
+    Requirement,
+    build_step_host,
+    check_extra_hosts,
+    image_labels,
+    with_owner_label,
+)
+from nested_docker.guard.rules.images import tag_reference
+from nested_docker.guard.rules.resources import apply_limits
+from nested_docker.guard.rules.schema import string_map
+from nested_docker.guard.wire import strict_json
+from nested_docker.guard.wire.query import Query, first_value, is_true
 
-PASSED = frozenset({"dockerfile", "q", "nocache", "pull", "buildargs", "shmsize", "target", "platform", "cpushares"})
-"""Parameters that reach no further than the build."""
+FORWARDED_PARAMETERS = frozenset(
+    {"dockerfile", "q", "nocache", "pull", "buildargs", "shmsize", "target", "platform", "cpushares"}
+)
+"""Parameters that affect only the build."""
 
-VALIDATED = frozenset(
+VALIDATED_PARAMETERS = frozenset(
     {"t", "labels", "networkmode", "cachefrom", "version", "rm", "forcerm", "memory", "memswap", "cpuperiod"}
     | {"cpuquota", "cpusetcpus", "cpusetmems", "extrahosts"}
 )
-EMPTY_ONLY = frozenset({"remote", "squash", "outputs", "cgroupparent", "ulimits", "isolation", "securityopt"})
-"""Parameters that clients send for nothing, and that may be nothing only."""
-BUILDKITS_OWN = frozenset({"session", "buildid"})
-KNOWN = PASSED | VALIDATED | EMPTY_ONLY | BUILDKITS_OWN
+EMPTY_PARAMETERS = frozenset({"remote", "squash", "outputs", "cgroupparent", "ulimits", "isolation", "securityopt"})
+"""Parameters that clients send, and that must be empty or false."""
+BUILDKIT_PARAMETERS = frozenset({"session", "buildid"})
+BUILD_PARAMETERS = FORWARDED_PARAMETERS | VALIDATED_PARAMETERS | EMPTY_PARAMETERS | BUILDKIT_PARAMETERS
 
 
-def build(api_request: ApiRequest) -> ForwardPlan:
+def validate_build(api_request: ApiRequest) -> ForwardPlan:
     """`POST /build`."""
-    hosts = extra_hosts(api_request.query.get("extrahosts", ()), "extrahosts")  # first: it is never waived
+    hosts = check_extra_hosts(api_request.query.get("extrahosts", ()), "extrahosts")  # first, since it is never waived
     if not api_request.rules.build.allowed:
-        raise GuardDenied("build.allowed", "images may not be built")
-    _refuse(api_request.query)
-    found: list[Reference] = []
-    query = {key: api_request.query[key] for key in PASSED & api_request.query.keys()}
-    query |= _network(api_request, found)
+        raise GuardDenied("build.allowed", "images may not be built: the policy does not allow builds")
+    _check_parameters(api_request.query)
+    references: list[Reference] = []
+    query = {key: api_request.query[key] for key in FORWARDED_PARAMETERS & api_request.query.keys()}
+    query |= _network(api_request, references)
     query |= {"rm": ("1",), "forcerm": ("1",), "version": ("1",), "labels": (_labels(api_request),)}
     query |= _resources(api_request.query, api_request.rules.limits)
     if tags := tuple(tag for tag in api_request.query.get("t", ()) if tag):
-        found.extend(named(_tagged(tag), api_request) for tag in tags)
+        references.extend(tag_reference(_with_default_tag(tag), api_request) for tag in tags)
         query["t"] = tags
-    if cached := _cache(one(api_request.query, "cachefrom")):
-        found.extend(Reference(Kind.IMAGE, image, Need.VISIBLE) for image in cached)
-        query["cachefrom"] = (bodies.write(cached).decode(),)
-    query["extrahosts"] = (*(each for each in hosts if each), build_mark(api_request.uid))
-    return ForwardPlan(query, references=tuple(found))
+    if cached := _cache_images(first_value(api_request.query, "cachefrom")):
+        references.extend(Reference(ObjectKind.IMAGE, image, Requirement.VISIBLE) for image in cached)
+        query["cachefrom"] = (strict_json.encode_json(cached).decode(),)
+    query["extrahosts"] = (*(each for each in hosts if each), build_step_host(api_request.uid))
+    return ForwardPlan(query, references=tuple(references))
 
 
-def _refuse(query: Query) -> None:
-    if one(query, "version") not in {"", "1"} or any(one(query, key) for key in BUILDKITS_OWN):
-        raise GuardDenied("buildkit", BUILDKIT)
-    for key in EMPTY_ONLY:
-        value = one(query, key)
-        if value not in {"", "null", "[]", "{}"} and truth(value):
-            raise GuardDenied(f"build.{key}", f"the build parameter {key} may not be set")
+def _check_parameters(query: Query) -> None:
+    if first_value(query, "version") not in {"", "1"} or any(first_value(query, key) for key in BUILDKIT_PARAMETERS):
+        raise GuardDenied("buildkit", BUILDKIT_HINT)
+    for key in EMPTY_PARAMETERS:
+        value = first_value(query, key)
+        if value not in {"", "null", "[]", "{}"} and is_true(value):
+            raise GuardDenied(f"build.{key}", f"build parameter {key} may not be set")
 
 
-def _network(api_request: ApiRequest, found: list[Reference]) -> dict[str, tuple[str, ...]]:
-    mode = one(api_request.query, "networkmode")
+def _network(api_request: ApiRequest, references: list[Reference]) -> dict[str, tuple[str, ...]]:
+    mode = first_value(api_request.query, "networkmode")
     if mode in {"", "default", "bridge"}:
         if not api_request.rules.networks.bridge:
             raise GuardDenied("networks.bridge", "the default network is not allowed: use docker build --network none")
     elif mode.startswith("container:"):
         name = mode.removeprefix("container:")
-        found.append(Reference(Kind.CONTAINER, name, place=("query", "networkmode"), form="container:{}"))
+        references.append(
+            Reference(ObjectKind.CONTAINER, name, location=("query", "networkmode"), id_format="container:{}")
+        )
     elif mode == "host":
-        raise GuardDenied("networks", "a build may not be in the node's own network")
+        raise GuardDenied("networks", "a build may not use the node's own network")
     elif mode != "none":
-        found.append(Reference(Kind.NETWORK, mode, place=("query", "networkmode")))
+        references.append(Reference(ObjectKind.NETWORK, mode, location=("query", "networkmode")))
     return {"networkmode": (mode,)}
 
 
 def _labels(api_request: ApiRequest) -> str:
-    given = bodies.parse((one(api_request.query, "labels") or "{}").encode(), maps_only=True)
-    labels_ = text_map({} if given is None else given, "labels")
-    labels(labels_, api_request.uid, where="labels")
-    return bodies.write({**labels_, **image_labels(api_request.uid)}).decode()
+    parsed = strict_json.parse_json((first_value(api_request.query, "labels") or "{}").encode(), free_keys=True)
+    labels = string_map({} if parsed is None else parsed, "labels")
+    with_owner_label(labels, api_request.uid, where="labels")  # denies reserved labels
+    return strict_json.encode_json({**labels, **image_labels(api_request.uid)}).decode()
 
 
-def _cache(value: str) -> list[str]:
-    given = bodies.parse((value or "[]").encode(), maps_only=True)
-    if given is None:
+def _cache_images(value: str) -> list[str]:
+    parsed = strict_json.parse_json((value or "[]").encode(), free_keys=True)
+    if parsed is None:
         return []
-    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
-        raise GuardDenied("fields", "cachefrom is not a list of images")
-    return given
+    if not isinstance(parsed, list) or not all(isinstance(each, str) for each in parsed):
+        raise GuardDenied("fields", "cachefrom is not an array of image names")
+    return parsed
 
 
 def _resources(query: Query, limits: LimitRules) -> dict[str, tuple[str, ...]]:
-    """A step's container has a container's maxima; the builder has no parameter for processes."""
+    """The limits of each container also apply to each build step; the builder has no parameter for pids."""
     names = {"memory": "Memory", "memswap": "MemorySwap", "cpuperiod": "CpuPeriod", "cpuquota": "CpuQuota"}
-    host = {field: _number(one(query, key), key) for key, field in names.items() if one(query, key)}
-    api_request = limited(host, limits)
-    if "NanoCpus" in api_request:
-        api_request |= {"CpuPeriod": 100_000, "CpuQuota": api_request.pop("NanoCpus") // 10_000}
+    host_config = {
+        field: _number(first_value(query, key), key) for key, field in names.items() if first_value(query, key)
+    }
+    limited = apply_limits(host_config, limits)
+    if "NanoCpus" in limited:
+        limited |= {"CpuPeriod": 100_000, "CpuQuota": limited.pop("NanoCpus") // 10_000}
     result: dict[str, tuple[str, ...]] = {
-        key: (str(api_request[field]),) for key, field in names.items() if api_request.get(field)
+        key: (str(limited[field]),) for key, field in names.items() if limited.get(field)
     }
     for key in ("cpusetcpus", "cpusetmems"):
-        if one(query, key):
-            result[key] = (one(query, key),)
+        if first_value(query, key):
+            result[key] = (first_value(query, key),)
     if limits.cgroup_parent:
         result["cgroupparent"] = (limits.cgroup_parent,)
     return result
@@ -107,9 +121,9 @@ def _resources(query: Query, limits: LimitRules) -> dict[str, tuple[str, ...]]:
 
 def _number(value: str, key: str) -> int:
     if not value.removeprefix("-").isdecimal() or not value.isascii():
-        raise GuardDenied("fields", f"{key} is not a number")
+        raise GuardDenied("fields", f"{key} is not an integer")
     return int(value)
 
 
-def _tagged(name: str) -> str:
+def _with_default_tag(name: str) -> str:
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"

@@ -1,376 +1,402 @@
-"""Containers: their creation, by allow-list of every field, and what is done with them later."""
+"""Containers: their creation, by an allow-list of all fields, and later requests."""
 
 from __future__ import annotations
 
 import functools
 import re
+from http import HTTPStatus
 from typing import Any
 
 from nested_docker.api.v1alpha1.guard import ContainerRules, GuardRules, Publish
-from nested_docker.guard.errors import MALFORMED, GuardDenied
-from nested_docker.guard.hints import BUILDKIT, BUILDKITS_IMAGE
+from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.hints import BUILDKIT_HINT, BUILDKIT_IMAGE
 from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
-from nested_docker.guard.ownership import Kind, Need, Reference, extra_hosts, is_plain, labels, matches_any
+from nested_docker.guard.ownership import (
+    ObjectKind,
+    Reference,
+    Requirement,
+    check_extra_hosts,
+    is_valid_name,
+    matches_any,
+    with_owner_label,
+)
 from nested_docker.guard.rules import endpoints, mounts, resources
 from nested_docker.guard.rules.schema import (
-    DROP,
-    Table,
+    OMIT,
+    FieldTable,
+    any_array,
+    any_boolean,
+    any_integer,
+    any_object,
+    any_string,
+    array_of,
     between,
-    boolean,
     ignored,
-    integer,
-    items,
-    mapping,
-    nested,
-    nothing,
-    null,
-    objects,
+    null_only,
+    object_of,
     one_of,
-    text,
-    text_map,
-    text_or_texts,
-    texts,
-    validated,
+    string_array,
+    string_map,
+    string_or_array,
+    unset,
+    validate_object,
 )
-from nested_docker.guard.wire.query import one
+from nested_docker.guard.wire.query import first_value
 
-NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+DOCKER_NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 PS_ARGUMENTS = re.compile(r"[A-Za-z0-9, -]*")
 ANY_ADDRESS = ("", "0.0.0.0", "::", "127.0.0.1", "::1")  # noqa: S104 - compared with, not listened on
 
 
-def create(api_request: ApiRequest) -> ForwardPlan:
+def validate_container_create(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/create`."""
-    name = one(api_request.query, "name")
-    if name and not NAME.fullmatch(name):
-        raise GuardDenied("fields", f"{name!r} is no name of a container", status=MALFORMED)
-    found: list[Reference] = []
+    name = first_value(api_request.query, "name")
+    if name and not DOCKER_NAME.fullmatch(name):
+        raise GuardDenied("fields", f"{name!r} is not a valid container name", status=HTTPStatus.BAD_REQUEST)
+    references: list[Reference] = []
     try:
-        body = validated(api_request.body, _top(api_request.rules, api_request.uid, found.append), "")
+        body = validate_object(
+            api_request.body, _create_fields(api_request.rules, api_request.uid, references.append), ""
+        )
     except GuardDenied as denied:
-        raise _told_why(denied, str(api_request.body.get("Image"))) from denied
-    if not is_plain(body.get("Image", "")):
-        raise GuardDenied("fields", "Image is missing, or is no name of an image", status=MALFORMED)
-    found.insert(0, Reference(Kind.IMAGE, body["Image"], Need.VISIBLE))  # before volumes are made for nothing
+        raise _with_hint(denied, str(api_request.body.get("Image"))) from denied
+    if not is_valid_name(body.get("Image", "")):
+        raise GuardDenied("fields", "Image is missing or not a valid image name", status=HTTPStatus.BAD_REQUEST)
+    # The image comes first: no volume is created for a request with a denied image.
+    references.insert(0, Reference(ObjectKind.IMAGE, body["Image"], Requirement.VISIBLE))
     host = body.setdefault("HostConfig", {})
     if "NetworkMode" not in host:
-        endpoints.check_network("", api_request.rules, "HostConfig.NetworkMode", found=found.append, place=())
-    body["HostConfig"] = resources.limited(host, api_request.rules.limits)
-    body["Labels"] = labels(body.get("Labels", {}), api_request.uid, where="Labels")
-    reservation = Reservation(Kind.CONTAINER, resources.usage(body["HostConfig"]))
-    return ForwardPlan(api_request.query, body, tuple(found), reservation)
+        endpoints.check_network(
+            "", api_request.rules, "HostConfig.NetworkMode", add_reference=references.append, location=()
+        )
+    body["HostConfig"] = resources.apply_limits(host, api_request.rules.limits)
+    body["Labels"] = with_owner_label(body.get("Labels", {}), api_request.uid, where="Labels")
+    reservation = Reservation(ObjectKind.CONTAINER, resources.limits_of(body["HostConfig"]))
+    return ForwardPlan(api_request.query, body, tuple(references), reservation)
 
 
-def _told_why(denied: GuardDenied, image: str) -> GuardDenied:
-    """With the remedy for those who do not know what they have asked for: buildx, where it may pull its own builder."""
-    if denied.rule == "HostConfig.Privileged" and matches_any(image, [BUILDKITS_IMAGE]):
-        return GuardDenied(denied.rule, f"{denied.message}: {BUILDKIT}")
+def _with_hint(denied: GuardDenied, image: str) -> GuardDenied:
+    """Add the remedy for users of buildx, which creates a privileged builder if it may pull the image."""
+    if denied.rule == "HostConfig.Privileged" and matches_any(image, [BUILDKIT_IMAGE]):
+        return GuardDenied(denied.rule, f"{denied.message}: {BUILDKIT_HINT}")
     return denied
 
 
-def update(api_request: ApiRequest) -> ForwardPlan:
+def validate_container_update(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/{id}/update`."""
-    body = validated(api_request.body, {**resources.FIELDS, **UPDATE}, "")
-    resources.within(body, api_request.rules.limits)
+    body = validate_object(api_request.body, {**resources.RESOURCE_FIELDS, **UPDATE_FIELDS}, "")
+    resources.check_update(body, api_request.rules.limits)
     return ForwardPlan(
         body=body,
-        references=(_own(api_request),),
-        reservation=Reservation(Kind.CONTAINER, resources.usage(body), api_request.name),
+        references=(_owned_container(api_request),),
+        reservation=Reservation(ObjectKind.CONTAINER, resources.limits_of(body), api_request.name),
     )
 
 
-def exec_(api_request: ApiRequest) -> ForwardPlan:
+def validate_exec_create(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/{id}/exec`."""
     if not api_request.rules.containers.exec:
-        raise GuardDenied("containers.exec", "programs may not be run in containers")
-    return ForwardPlan(body=validated(api_request.body, EXEC, ""), references=(_own(api_request),))
+        raise GuardDenied("containers.exec", "exec in containers is not allowed")
+    return ForwardPlan(
+        body=validate_object(api_request.body, EXEC_FIELDS, ""), references=(_owned_container(api_request),)
+    )
 
 
-def exec_start(api_request: ApiRequest) -> ForwardPlan:
+def validate_exec_start(api_request: ApiRequest) -> ForwardPlan:
     """`POST /exec/{id}/start`."""
-    body = validated(api_request.body, {"Detach": boolean, "Tty": boolean, "ConsoleSize": _size}, "")
-    return ForwardPlan(body=body, references=(Reference(Kind.EXEC, api_request.name, place=("path",)),))
+    body = validate_object(
+        api_request.body, {"Detach": any_boolean, "Tty": any_boolean, "ConsoleSize": _console_size}, ""
+    )
+    return ForwardPlan(body=body, references=(Reference(ObjectKind.EXEC, api_request.name, location=("path",)),))
 
 
-def of_exec(api_request: ApiRequest) -> ForwardPlan:
-    """What concerns a program that was run in a container, and has nothing to judge but whose it is."""
-    return ForwardPlan(api_request.query, references=(Reference(Kind.EXEC, api_request.name, place=("path",)),))
+def validate_owned_exec(api_request: ApiRequest) -> ForwardPlan:
+    """A request for one exec instance, whose container must be owned."""
+    return ForwardPlan(
+        api_request.query, references=(Reference(ObjectKind.EXEC, api_request.name, location=("path",)),)
+    )
 
 
-def own(api_request: ApiRequest) -> ForwardPlan:
-    """What concerns one container, and has nothing to judge but whose it is."""
-    return ForwardPlan(api_request.query, references=(_own(api_request),))
+def validate_owned_container(api_request: ApiRequest) -> ForwardPlan:
+    """A request for one container, which must be owned."""
+    return ForwardPlan(api_request.query, references=(_owned_container(api_request),))
 
 
-def attach(api_request: ApiRequest) -> ForwardPlan:
+def validate_attach(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/{id}/attach`."""
     if not api_request.rules.containers.attach:
-        raise GuardDenied("containers.attach", "containers may not be attached to")
-    return own(api_request)
+        raise GuardDenied("containers.attach", "attaching to containers is not allowed")
+    return validate_owned_container(api_request)
 
 
-def files(api_request: ApiRequest) -> ForwardPlan:
-    """`/containers/{id}/archive`, and `/export`."""
+def validate_file_copy(api_request: ApiRequest) -> ForwardPlan:
+    """`/containers/{id}/archive` and `/containers/{id}/export`."""
     if not api_request.rules.containers.copy_files:
-        raise GuardDenied("containers.copyFiles", "files may not be copied from or to containers")
-    return own(api_request)
+        raise GuardDenied("containers.copyFiles", "copying files from or to containers is not allowed")
+    return validate_owned_container(api_request)
 
 
-def top(api_request: ApiRequest) -> ForwardPlan:
-    """`GET /containers/{id}/top`: the daemon runs the node's own ps with these arguments."""
-    if not PS_ARGUMENTS.fullmatch(one(api_request.query, "ps_args")):
-        raise GuardDenied("containers.top", "ps_args may have letters, digits, commas, spaces and dashes only")
-    return own(api_request)
+def validate_top(api_request: ApiRequest) -> ForwardPlan:
+    """`GET /containers/{id}/top`: the daemon runs the node's ps with these arguments."""
+    if not PS_ARGUMENTS.fullmatch(first_value(api_request.query, "ps_args")):
+        raise GuardDenied("containers.top", "ps_args may have only letters, digits, commas, spaces and dashes")
+    return validate_owned_container(api_request)
 
 
-def rename(api_request: ApiRequest) -> ForwardPlan:
+def validate_rename(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/{id}/rename`."""
-    if not NAME.fullmatch(one(api_request.query, "name")):
-        raise GuardDenied("fields", "the new name is no name of a container", status=MALFORMED)
-    return own(api_request)
+    if not DOCKER_NAME.fullmatch(first_value(api_request.query, "name")):
+        raise GuardDenied("fields", "the new name is not a valid container name", status=HTTPStatus.BAD_REQUEST)
+    return validate_owned_container(api_request)
 
 
-def delete(api_request: ApiRequest) -> ForwardPlan:
-    """`DELETE /containers/{id}`: its volumes without a name go along, since nobody could reach them any more."""
-    if one(api_request.query, "link") not in {"", "0", "false", "False"}:
-        raise GuardDenied("containers.links", "links are not known to the guard")
+def validate_container_delete(api_request: ApiRequest) -> ForwardPlan:
+    """`DELETE /containers/{id}`: its anonymous volumes are removed too, since nobody could use them."""
+    if first_value(api_request.query, "link") not in {"", "0", "false", "False"}:
+        raise GuardDenied("containers.links", "links are not supported")
     query = {key: values for key, values in api_request.query.items() if key != "link"}
-    return ForwardPlan({**query, "v": ("1",)}, references=(_own(api_request),))
+    return ForwardPlan({**query, "v": ("1",)}, references=(_owned_container(api_request),))
 
 
-def _own(api_request: ApiRequest) -> Reference:
-    return Reference(Kind.CONTAINER, api_request.name, place=("path",))
+def _owned_container(api_request: ApiRequest) -> Reference:
+    return Reference(ObjectKind.CONTAINER, api_request.name, location=("path",))
 
 
-def _top(rules: GuardRules, uid: str, found: mounts.Found) -> Table:
+def _create_fields(rules: GuardRules, uid: str, add_reference: mounts.AddReference) -> FieldTable:
     networking = {
-        "EndpointsConfig": functools.partial(endpoints.endpoints, rules=rules, found=found),
+        "EndpointsConfig": functools.partial(endpoints.check_endpoints, rules=rules, add_reference=add_reference),
     }
-    return {**CONFIG, "HostConfig": nested(host_config(rules, uid, found)), "NetworkingConfig": nested(networking)}
+    return {
+        **CONFIG_FIELDS,
+        "HostConfig": object_of(host_config_fields(rules, uid, add_reference)),
+        "NetworkingConfig": object_of(networking),
+    }
 
 
-def host_config(rules: GuardRules, uid: str, found: mounts.Found) -> Table:
-    """The fields of HostConfig, every one that the API has; `found` is told of the objects they speak of."""
+def host_config_fields(rules: GuardRules, uid: str, add_reference: mounts.AddReference) -> FieldTable:
+    """All fields of HostConfig; `add_reference` gets the objects that they name."""
     containers = rules.containers
     return {
-        **resources.FIELDS,
-        "Annotations": nothing,
-        "AutoRemove": boolean,
-        "Binds": functools.partial(mounts.binds, rules=rules, found=found),
+        **resources.RESOURCE_FIELDS,
+        "Annotations": unset,
+        "AutoRemove": any_boolean,
+        "Binds": functools.partial(mounts.check_binds, rules=rules, add_reference=add_reference),
         "CapAdd": functools.partial(_capabilities, rules=containers),
-        "CapDrop": texts,
-        "Capabilities": nothing,
-        "Cgroup": nothing,
-        "CgroupParent": nothing,
+        "CapDrop": string_array,
+        "Capabilities": unset,
+        "Cgroup": unset,
+        "CgroupParent": unset,
         "CgroupnsMode": one_of("", "private"),
-        "ConsoleSize": _size,
+        "ConsoleSize": _console_size,
         "ContainerIDFile": ignored,
-        "DeviceCgroupRules": nothing,
-        "DeviceRequests": nothing,
+        "DeviceCgroupRules": unset,
+        "DeviceRequests": unset,
         "Devices": functools.partial(_devices, rules=containers),
-        "Dns": texts,
-        "DnsOptions": texts,
-        "DnsSearch": texts,
+        "Dns": string_array,
+        "DnsOptions": string_array,
+        "DnsSearch": string_array,
         "ExtraHosts": _extra_hosts,
-        "GroupAdd": nothing,
-        "Init": boolean,
-        "IpcMode": functools.partial(_namespace, plain=("", "none", "private", "shareable"), found=found),
+        "GroupAdd": unset,
+        "Init": any_boolean,
+        "IpcMode": functools.partial(
+            _namespace_mode, allowed=("", "none", "private", "shareable"), add_reference=add_reference
+        ),
         "Isolation": one_of("", "default"),
-        "Links": nothing,
-        "LogConfig": nested({"Type": one_of("", "json-file", "local", "none"), "Config": _log_options}),
-        "MaskedPaths": null,
-        "Mounts": functools.partial(mounts.mounts, rules=rules, uid=uid, found=found),
-        "NetworkMode": functools.partial(endpoints.network_mode, rules=rules, found=found),
+        "Links": unset,
+        "LogConfig": object_of({"Type": one_of("", "json-file", "local", "none"), "Config": _log_options}),
+        "MaskedPaths": null_only,
+        "Mounts": functools.partial(mounts.check_mounts, rules=rules, uid=uid, add_reference=add_reference),
+        "NetworkMode": functools.partial(endpoints.check_network_mode, rules=rules, add_reference=add_reference),
         "OomScoreAdj": between(0, 1000),
-        "PidMode": functools.partial(_namespace, plain=("",), found=found),
+        "PidMode": functools.partial(_namespace_mode, allowed=("",), add_reference=add_reference),
         "PortBindings": functools.partial(_ports, rules=containers),
-        "Privileged": nothing,
+        "Privileged": unset,
         "PublishAllPorts": functools.partial(_publish_all, rules=containers),
-        "ReadonlyPaths": null,
-        "ReadonlyRootfs": boolean,
+        "ReadonlyPaths": null_only,
+        "ReadonlyRootfs": any_boolean,
         "RestartPolicy": _RESTART_POLICY,
         "Runtime": functools.partial(_runtime, rules=containers),
         "SecurityOpt": _security_options,
         "ShmSize": between(0, 2**40),
-        "StorageOpt": nothing,
+        "StorageOpt": unset,
         "Sysctls": functools.partial(_sysctls, rules=containers),
-        "Tmpfs": mounts.tmpfs,
-        "UTSMode": nothing,
-        "Umask": nothing,
-        "UsernsMode": nothing,
+        "Tmpfs": mounts.check_tmpfs,
+        "UTSMode": unset,
+        "Umask": unset,
+        "UsernsMode": unset,
         "VolumeDriver": one_of("", "local"),
-        "VolumesFrom": functools.partial(mounts.volumes_from, found=found),
+        "VolumesFrom": functools.partial(mounts.check_volumes_from, add_reference=add_reference),
     }
 
 
 def _extra_hosts(value: Any, where: str) -> list[str]:
-    return extra_hosts(texts(value, where), where)
+    return check_extra_hosts(string_array(value, where), where)
 
 
-def _set(value: Any, where: str) -> dict[str, Any]:
-    """Go's form of a set: an object of empty objects."""
-    return {key: nothing(each, f"{where}.{key}") and {} for key, each in mapping(value, where).items()}
+def _string_set(value: Any, where: str) -> dict[str, Any]:
+    """A set in Go's form: an object whose values are empty objects."""
+    return {key: unset(each, f"{where}.{key}") and {} for key, each in any_object(value, where).items()}
 
 
 def _volumes(value: Any, where: str) -> dict[str, Any]:
-    """Volumes without a name, at these paths; what looks like a bind is none of them."""
-    for path in mapping(value, where):
+    """Targets of anonymous volumes; the form of a bind is not allowed here."""
+    for path in any_object(value, where):
         if not path.startswith("/") or ":" in path:
-            raise GuardDenied("containers.binds", f"{where} has {path!r}, which is not a path from /")
-    return _set(value, where)
+            raise GuardDenied("containers.binds", f"{where} has {path!r}, which is not an absolute path without colons")
+    return _string_set(value, where)
 
 
-def _size(value: Any, where: str) -> list[int]:
-    if len(items(value, where)) != 2:
-        raise GuardDenied("fields", f"{where} is not a height and a width", status=MALFORMED)
-    return [integer(each, where) for each in value]
+def _console_size(value: Any, where: str) -> list[int]:
+    if len(any_array(value, where)) != 2:
+        raise GuardDenied("fields", f"{where} is not an array of height and width", status=HTTPStatus.BAD_REQUEST)
+    return [any_integer(each, where) for each in value]
 
 
 def _capabilities(value: Any, where: str, *, rules: ContainerRules) -> list[str]:
-    result = text_or_texts(value, where)
+    result = string_or_array(value, where)
     result = [result] if isinstance(result, str) else result
     for each in result:
         if each.upper().removeprefix("CAP_") not in rules.capabilities:
-            raise GuardDenied("containers.capabilities", f"the capability {each!r} may not be added")
+            raise GuardDenied("containers.capabilities", f"capability {each!r} may not be added")
     return result
 
 
 def _devices(value: Any, where: str, *, rules: ContainerRules) -> list[dict[str, Any]]:
-    fields: Table = {"PathOnHost": text, "PathInContainer": text, "CgroupPermissions": text}
-    result: list[dict[str, Any]] = objects(fields)(value, where)
+    fields: FieldTable = {"PathOnHost": any_string, "PathInContainer": any_string, "CgroupPermissions": any_string}
+    result: list[dict[str, Any]] = array_of(fields)(value, where)
     for each in result:
         if each.get("PathOnHost") not in rules.devices:
-            raise GuardDenied("containers.devices", f"the device {each.get('PathOnHost')!r} may not be used")
+            raise GuardDenied("containers.devices", f"device {each.get('PathOnHost')!r} may not be used")
     return result
 
 
 def _sysctls(value: Any, where: str, *, rules: ContainerRules) -> dict[str, str]:
-    result = text_map(value, where)
+    result = string_map(value, where)
     for key in result:
         if key not in rules.sysctls:
-            raise GuardDenied("containers.sysctls", f"the kernel parameter {key!r} may not be set")
+            raise GuardDenied("containers.sysctls", f"kernel parameter {key!r} may not be set")
     return result
 
 
 def _runtime(value: Any, where: str, *, rules: ContainerRules) -> Any:
-    if text(value, where) == "":
-        return DROP
+    if any_string(value, where) == "":
+        return OMIT
     if value not in rules.runtimes:
-        raise GuardDenied("containers.runtimes", f"the runtime {value!r} may not be asked for")
+        raise GuardDenied("containers.runtimes", f"runtime {value!r} may not be used")
     return value
 
 
-def _namespace(value: Any, where: str, *, plain: tuple[str, ...], found: mounts.Found) -> str:
-    return str(value) if text(value, where) in plain else endpoints.container(value, where, found=found)
+def _namespace_mode(value: Any, where: str, *, allowed: tuple[str, ...], add_reference: mounts.AddReference) -> str:
+    return (
+        str(value)
+        if any_string(value, where) in allowed
+        else endpoints.check_container_namespace(value, where, add_reference=add_reference)
+    )
 
 
 def _ports(value: Any, where: str, *, rules: ContainerRules) -> dict[str, Any]:
-    binding: Table = {"HostIp": one_of(*ANY_ADDRESS), "HostPort": text}
+    binding: FieldTable = {"HostIp": one_of(*ANY_ADDRESS), "HostPort": any_string}
     result = {}
-    for port, bindings in mapping(value, where).items():
+    for port, bindings in any_object(value, where).items():
         path = f"{where}.{port}"
-        result[port] = [] if bindings is None else objects(binding)(bindings, path)
+        result[port] = [] if bindings is None else array_of(binding)(bindings, path)
         if rules.publish is Publish.NOTHING:
             raise GuardDenied("containers.publish", f"{path}: ports may not be published on the node")
         for each in result[port]:
             if each.get("HostPort", "") not in {"", "0"}:
                 raise GuardDenied(
                     "containers.publish",
-                    f"{path}: the node's port {each['HostPort']} may not be chosen; write -p {port.split('/')[0]} and "
-                    "ask with docker port",
+                    f"{path}: port {each['HostPort']} of the node may not be chosen: use -p {port.split('/')[0]}, and "
+                    "look up the port with docker port",
                 )
     return result
 
 
 def _publish_all(value: Any, where: str, *, rules: ContainerRules) -> bool:
-    if boolean(value, where) and rules.publish is Publish.NOTHING:
+    if any_boolean(value, where) and rules.publish is Publish.NOTHING:
         raise GuardDenied("containers.publish", "ports may not be published on the node")
     return bool(value)
 
 
 def _security_options(value: Any, where: str) -> list[str]:
-    for each in texts(value, where):
+    for each in string_array(value, where):
         if each not in {"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"}:
-            raise GuardDenied("containers.securityOpt", f"the security option {each!r} may not be set")
+            raise GuardDenied("containers.securityOpt", f"security option {each!r} may not be set")
     return list(value)
 
 
 def _log_options(value: Any, where: str) -> dict[str, str]:
-    result = text_map(value, where)
+    result = string_map(value, where)
     for key in result:
         if key not in {"max-size", "max-file", "compress"}:
-            raise GuardDenied(where, f"the log option {key!r} may not be set")
+            raise GuardDenied(where, f"log option {key!r} may not be set")
     return result
 
 
-def _labels(value: Any, where: str) -> dict[str, str]:
-    return text_map(value, where)
-
-
-_RESTART_POLICY = nested(
-    {"Name": one_of("", "no", "on-failure", "always", "unless-stopped"), "MaximumRetryCount": integer}
+_RESTART_POLICY = object_of(
+    {"Name": one_of("", "no", "on-failure", "always", "unless-stopped"), "MaximumRetryCount": any_integer}
 )
 
-UPDATE: Table = {
+UPDATE_FIELDS: FieldTable = {
     "RestartPolicy": _RESTART_POLICY,
-    "CgroupParent": nothing,
-    "DeviceCgroupRules": nothing,
-    "DeviceRequests": nothing,
-    "Devices": nothing,
-    "Init": nothing,
+    "CgroupParent": unset,
+    "DeviceCgroupRules": unset,
+    "DeviceRequests": unset,
+    "Devices": unset,
+    "Init": unset,
 }
-"""What an update has beside resources."""
+"""The fields of an update in addition to the resources."""
 
-CONFIG: Table = {
-    "ArgsEscaped": boolean,
-    "AttachStderr": boolean,
-    "AttachStdin": boolean,
-    "AttachStdout": boolean,
-    "Cmd": text_or_texts,
-    "Domainname": text,
-    "Entrypoint": text_or_texts,
-    "Env": texts,
-    "ExposedPorts": mapping,
-    "Healthcheck": nested(
+CONFIG_FIELDS: FieldTable = {
+    "ArgsEscaped": any_boolean,
+    "AttachStderr": any_boolean,
+    "AttachStdin": any_boolean,
+    "AttachStdout": any_boolean,
+    "Cmd": string_or_array,
+    "Domainname": any_string,
+    "Entrypoint": string_or_array,
+    "Env": string_array,
+    "ExposedPorts": any_object,
+    "Healthcheck": object_of(
         {
-            "Test": texts,
-            "Interval": integer,
-            "Timeout": integer,
-            "Retries": integer,
-            "StartPeriod": integer,
-            "StartInterval": integer,
+            "Test": string_array,
+            "Interval": any_integer,
+            "Timeout": any_integer,
+            "Retries": any_integer,
+            "StartPeriod": any_integer,
+            "StartInterval": any_integer,
         }
     ),
-    "Hostname": text,
-    "Image": text,
-    "Labels": _labels,
-    "MacAddress": text,
-    "NetworkDisabled": boolean,
-    "OnBuild": nothing,
-    "OpenStdin": boolean,
-    "Shell": texts,
-    "StdinOnce": boolean,
-    "StopSignal": text,
-    "StopTimeout": integer,
-    "Tty": boolean,
-    "User": text,
+    "Hostname": any_string,
+    "Image": any_string,
+    "Labels": string_map,
+    "MacAddress": any_string,
+    "NetworkDisabled": any_boolean,
+    "OnBuild": unset,
+    "OpenStdin": any_boolean,
+    "Shell": string_array,
+    "StdinOnce": any_boolean,
+    "StopSignal": any_string,
+    "StopTimeout": any_integer,
+    "Tty": any_boolean,
+    "User": any_string,
     "Volumes": _volumes,
-    "WorkingDir": text,
+    "WorkingDir": any_string,
 }
-"""A container's own part of its creation: nothing in it reaches beyond the container."""
+"""The fields of a creation outside HostConfig and NetworkingConfig: they affect only the container."""
 
-EXEC: Table = {
-    "AttachStderr": boolean,
-    "AttachStdin": boolean,
-    "AttachStdout": boolean,
-    "Cmd": text_or_texts,
-    "ConsoleSize": _size,
+EXEC_FIELDS: FieldTable = {
+    "AttachStderr": any_boolean,
+    "AttachStdin": any_boolean,
+    "AttachStdout": any_boolean,
+    "Cmd": string_or_array,
+    "ConsoleSize": _console_size,
     "Container": ignored,
-    "DetachKeys": text,
-    "Detach": boolean,
-    "Env": texts,
-    "Privileged": nothing,
-    "Tty": boolean,
-    "User": text,
-    "WorkingDir": text,
+    "DetachKeys": any_string,
+    "Detach": any_boolean,
+    "Env": string_array,
+    "Privileged": unset,
+    "Tty": any_boolean,
+    "User": any_string,
+    "WorkingDir": any_string,
 }

@@ -1,4 +1,4 @@
-"""Networks that containers are put into, at their creation and afterwards."""
+"""The networks that containers join, at their creation or later."""
 
 from __future__ import annotations
 
@@ -6,80 +6,103 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.ownership import Kind, Reference
-from nested_docker.guard.rules.mounts import Found
-from nested_docker.guard.rules.schema import Table, integer, mapping, nested, nothing, text, texts, validated
+from nested_docker.guard.ownership import ObjectKind, Reference
+from nested_docker.guard.rules.mounts import AddReference
+from nested_docker.guard.rules.schema import (
+    FieldTable,
+    any_integer,
+    any_object,
+    any_string,
+    object_of,
+    string_array,
+    unset,
+    validate_object,
+)
 
 DEFAULT_NETWORKS = frozenset({"", "default", "bridge"})
-"""Names of the network that all containers of a node share unless they say otherwise."""
+"""Names of the default network, which all containers of a node share."""
 
-ENDPOINT: Table = {
-    "IPAMConfig": nested({"IPv4Address": text, "IPv6Address": text, "LinkLocalIPs": nothing}),
-    "Links": nothing,
-    "MacAddress": text,
-    "Aliases": texts,
-    "DriverOpts": nothing,
-    "GwPriority": integer,
-    "NetworkID": nothing,
-    "EndpointID": nothing,
-    "Gateway": nothing,
-    "IPAddress": nothing,
-    "IPPrefixLen": nothing,
-    "IPv6Gateway": nothing,
-    "GlobalIPv6Address": nothing,
-    "GlobalIPv6PrefixLen": nothing,
-    "DNSNames": nothing,
+ENDPOINT_FIELDS: FieldTable = {
+    "IPAMConfig": object_of({"IPv4Address": any_string, "IPv6Address": any_string, "LinkLocalIPs": unset}),
+    "Links": unset,
+    "MacAddress": any_string,
+    "Aliases": string_array,
+    "DriverOpts": unset,
+    "GwPriority": any_integer,
+    "NetworkID": unset,
+    "EndpointID": unset,
+    "Gateway": unset,
+    "IPAddress": unset,
+    "IPPrefixLen": unset,
+    "IPv6Gateway": unset,
+    "GlobalIPv6Address": unset,
+    "GlobalIPv6PrefixLen": unset,
+    "DNSNames": unset,
 }
 
 
-def network_mode(value: Any, where: str, *, rules: GuardRules, found: Found) -> str:
-    """HostConfig.NetworkMode: a network, another container's, or none."""
-    mode = text(value, where)
+def check_network_mode(value: Any, where: str, *, rules: GuardRules, add_reference: AddReference) -> str:
+    """HostConfig.NetworkMode: a network, the network of another container, or none."""
+    mode = any_string(value, where)
     kind, colon, _ = mode.partition(":")
     if mode == "none":
         return mode
     if colon:
         if kind != "container":
             raise GuardDenied("networks", f"{where} may not be {mode!r}")
-        return container(mode, where, found=found)
-    check_network(mode, rules, where, found=found, place=("body", "HostConfig", "NetworkMode"))
+        return check_container_namespace(mode, where, add_reference=add_reference)
+    check_network(mode, rules, where, add_reference=add_reference, location=("body", "HostConfig", "NetworkMode"))
     return mode
 
 
-def endpoints(value: Any, where: str, *, rules: GuardRules, found: Found) -> dict[str, Any]:
-    """NetworkingConfig.EndpointsConfig: networks with a container's settings in them."""
+def check_endpoints(value: Any, where: str, *, rules: GuardRules, add_reference: AddReference) -> dict[str, Any]:
+    """NetworkingConfig.EndpointsConfig: the settings of a container by network."""
     result = {}
-    for name, settings in mapping(value, where).items():
-        place = ("body", "NetworkingConfig", "EndpointsConfig", name)
+    for name, settings in any_object(value, where).items():
+        location = ("body", "NetworkingConfig", "EndpointsConfig", name)
         if name != "none":
-            check_network(name, rules, where, found=found, place=place, renames=True)
-        result[name] = validated({} if settings is None else settings, ENDPOINT, f"{where}.{name}")
+            check_network(name, rules, where, add_reference=add_reference, location=location, is_key=True)
+        result[name] = validate_object({} if settings is None else settings, ENDPOINT_FIELDS, f"{where}.{name}")
     return result
 
 
 def check_network(
-    name: str, rules: GuardRules, where: str, *, found: Found, place: tuple[str | int, ...], renames: bool = False
+    name: str,
+    rules: GuardRules,
+    where: str,
+    *,
+    add_reference: AddReference,
+    location: tuple[str | int, ...],
+    is_key: bool = False,
 ) -> None:
-    """Look at a network that a container is to be in.
+    """Check a network that a container joins.
+
+    Args:
+        name: the network.
+        rules: the rules.
+        where: path of the name, for messages.
+        add_reference: gets a reference to the network, unless it is the default one.
+        location: where the network's ID replaces the name.
+        is_key: see `Reference`.
 
     Raises:
-        Refusal: it is the node's own, or the shared one, which the rules do not allow.
+        GuardDenied: it is the node's own network, or the default network, which the rules do not allow.
     """
     if name == "host":
-        raise GuardDenied("networks", f"{where} may not be the node's own network")
+        raise GuardDenied("networks", f"{where} may not be host: the node's own network is not allowed")
     if name not in DEFAULT_NETWORKS:
-        found(Reference(Kind.NETWORK, name, place=place, renames=renames))
+        add_reference(Reference(ObjectKind.NETWORK, name, location=location, is_key=is_key))
     elif not rules.networks.bridge:
         raise GuardDenied(
             "networks.bridge",
-            "the default network is not allowed: make one with docker network create, or use --network none",
+            "the default network is not allowed: create a network with docker network create, or use --network none",
         )
 
 
-def container(value: Any, where: str, *, found: Found) -> str:
-    """A namespace of another container: `container:<name or id>`; `where` is the field's path."""
-    kind, _, name = text(value, where).partition(":")
+def check_container_namespace(value: Any, where: str, *, add_reference: AddReference) -> str:
+    """The namespace of another container, such as `container:<name or ID>`; `where` is the path of the field."""
+    kind, _, name = any_string(value, where).partition(":")
     if kind != "container" or not name:
         raise GuardDenied(where, f"{where} may not be {value!r}")
-    found(Reference(Kind.CONTAINER, name, place=("body", *where.split(".")), form="container:{}"))
+    add_reference(Reference(ObjectKind.CONTAINER, name, location=("body", *where.split(".")), id_format="container:{}"))
     return str(value)

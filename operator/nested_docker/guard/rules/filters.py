@@ -1,69 +1,78 @@
-"""Lists, events and prune: the daemon's own filter by label, and the filters that may stand beside it."""
+"""Filters of lists, events and prune: the client's, and one by owner label that the daemon applies."""
 
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from http import HTTPStatus
 from typing import Any
 
-from nested_docker.guard.errors import MALFORMED, GuardDenied
-from nested_docker.guard.model import Answer, ApiRequest, ForwardPlan, Validator
+from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.model import ApiRequest, ForwardPlan, ResponseFilter, Validator
 from nested_docker.guard.ownership import UID_LABEL
-from nested_docker.guard.wire import strict_json as bodies
-from nested_docker.guard.wire.query import one
+from nested_docker.guard.wire import strict_json
+from nested_docker.guard.wire.query import first_value
 
 Filters = dict[str, list[str]]
 
 
-def filtered(known: AbstractSet[str], *, label: str = UID_LABEL, answer: Answer | None = None) -> Validator:
-    """A judge of what the daemon narrows to one label; it takes all labels of a filter together.
+def filter_by_owner(
+    known: AbstractSet[str], *, label: str = UID_LABEL, response_filter: ResponseFilter | None = None
+) -> Validator:
+    """A validator that adds a filter by owner; the daemon requires an object to match all labels of a filter.
 
     Args:
-        known: filters that may be used; others would tell of what is not one's own.
-        label: whose value is the owner's UID.
-        answer: rewrites what the daemon answers.
+        known: filters that the client may use; others would reveal other owners' objects.
+        label: the label with the owner's UID.
+        response_filter: filters the daemon's response; None: it passes unchanged.
     """
 
     def validate(api_request: ApiRequest) -> ForwardPlan:
-        filters = read(one(api_request.query, "filters"), known)
+        filters = parse_filters(first_value(api_request.query, "filters"), known)
         filters.setdefault("label", []).append(f"{label}={api_request.uid}")
-        return ForwardPlan({**api_request.query, "filters": (write(filters),)}, answer=answer)
+        return ForwardPlan(
+            {**api_request.query, "filters": (encode_filters(filters),)}, response_filter=response_filter
+        )
 
     return validate
 
 
-def images(answer: Answer) -> Validator:
-    """A judge of the list of images, whose answer is filtered: which may be seen is no matter of one label."""
+def filter_images(response_filter: ResponseFilter) -> Validator:
+    """A validator of the list of images. No label says which are visible, so the response is filtered."""
 
     def validate(api_request: ApiRequest) -> ForwardPlan:
-        filters = read(one(api_request.query, "filters"), {"dangling", "label", "label!", "reference", "until"})
+        filters = parse_filters(
+            first_value(api_request.query, "filters"), {"dangling", "label", "label!", "reference", "until"}
+        )
         query = dict(api_request.query)
         if filters:
-            query["filters"] = (write(filters),)
-        return ForwardPlan(query, answer=answer)
+            query["filters"] = (encode_filters(filters),)
+        return ForwardPlan(query, response_filter=response_filter)
 
     return validate
 
 
-def read(text: str, known: AbstractSet[str]) -> Filters:
-    """Filters in either of the two forms that the daemon takes.
+def parse_filters(text: str, known: AbstractSet[str]) -> Filters:
+    """Parse filters, in either of the two forms that the daemon accepts.
+
+    Args:
+        text: the query parameter.
+        known: the filters that the client may use.
 
     Raises:
-        Refusal: they are in none, or one of them may not be used.
+        GuardDenied: they are malformed, or one of them is not known.
     """
-    document = bodies.parse(text.encode(), maps_only=True) if text else {}
+    document = strict_json.parse_json(text.encode(), free_keys=True) if text else {}
     if not isinstance(document, dict):
         raise _malformed()
     for key in document:
         if key not in known:
-            raise GuardDenied(
-                "filters", f"the filter {key!r} may not be used here; known are {', '.join(sorted(known))}"
-            )
+            raise GuardDenied("filters", f"filter {key!r} is not supported here; supported: {', '.join(sorted(known))}")
     return {key: _values(values) for key, values in document.items()}
 
 
-def write(filters: Filters) -> str:
-    """Filters in the form of today's clients."""
-    return bodies.write({key: dict.fromkeys(values, True) for key, values in filters.items()}).decode()
+def encode_filters(filters: Filters) -> str:
+    """Filters in the form that current clients use."""
+    return strict_json.encode_json({key: dict.fromkeys(values, True) for key, values in filters.items()}).decode()
 
 
 def _values(values: Any) -> list[str]:
@@ -77,16 +86,16 @@ def _values(values: Any) -> list[str]:
 
 
 def _malformed() -> GuardDenied:
-    return GuardDenied("filters", "filters are not of the form {name: {value: true}}", status=MALFORMED)
+    return GuardDenied("filters", "filters must have the form {name: {value: true}}", status=HTTPStatus.BAD_REQUEST)
 
 
-CONTAINERS = frozenset(
+CONTAINER_FILTERS = frozenset(
     {"ancestor", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish", "status"}
     | {"volume"}
 )
-EVENTS = frozenset({"container", "event", "image", "label", "type"})
-NETWORKS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
-VOLUMES = frozenset({"dangling", "driver", "label", "name"})
-PRUNE = frozenset({"label", "label!", "until"})
-PRUNE_VOLUMES = frozenset({"all", "label", "label!"})
-PRUNE_IMAGES = frozenset({"dangling", "label", "label!", "until"})
+EVENT_FILTERS = frozenset({"container", "event", "image", "label", "type"})
+NETWORK_FILTERS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
+VOLUME_FILTERS = frozenset({"dangling", "driver", "label", "name"})
+PRUNE_FILTERS = frozenset({"label", "label!", "until"})
+PRUNE_VOLUME_FILTERS = frozenset({"all", "label", "label!"})
+PRUNE_IMAGE_FILTERS = frozenset({"dangling", "label", "label!", "until"})

@@ -1,4 +1,4 @@
-"""What containers may have of files that are not their own."""
+"""What containers may mount: volumes, and what the rules allow of the node's files and of images."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.hints import RYUK, SOCKETS
-from nested_docker.guard.ownership import Kind, Need, Reference, labels
+from nested_docker.guard.hints import DAEMON_SOCKET_NAMES, RYUK_HINT
+from nested_docker.guard.ownership import ObjectKind, Reference, Requirement, with_owner_label
 from nested_docker.guard.rules.schema import (
-    Table,
-    boolean,
-    integer,
-    mapping,
-    nested,
-    nothing,
+    FieldTable,
+    any_boolean,
+    any_integer,
+    any_object,
+    any_string,
+    object_of,
     one_of,
-    text,
-    texts,
-    validated,
+    string_array,
+    string_map,
+    unset,
+    validate_object,
 )
 
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")
@@ -32,199 +33,183 @@ TMPFS_OPTION = re.compile(
     r"(uid|gid)=[0-9]+)"
 )
 
-Found = Callable[[Reference], None]
-"""Is told of the objects that mounts speak of."""
+AddReference = Callable[[Reference], None]
+"""Gets the objects that a request's fields name."""
 
 
-def binds(value: Any, where: str, *, rules: GuardRules, found: Found) -> list[str]:
-    """HostConfig.Binds: `source:target[:options]`, or a target alone, which makes a volume without a name."""
-    result = texts(value, where)
+def check_binds(value: Any, where: str, *, rules: GuardRules, add_reference: AddReference) -> list[str]:
+    """HostConfig.Binds: `source:target[:options]`, or only a target, for which the daemon creates a volume."""
+    result = string_array(value, where)
     for number, bind in enumerate(result):
         parts = bind.split(":")
         path = f"{where}[{number}]"
         if len(parts) == 1:
-            _absolute(parts[0], path)
+            _check_target(parts[0], path)
             continue
         if len(parts) > 3:
-            raise GuardDenied("containers.binds", f"{path} is not SOURCE:TARGET:OPTIONS")
+            raise GuardDenied("containers.binds", f"{path} does not have the form SOURCE:TARGET:OPTIONS")
         options = set(parts[2].split(",")) if len(parts) == 3 else set()
-        _absolute(parts[1], path)
+        _check_target(parts[1], path)
         if parts[0].startswith("/"):
-            _known(options, BIND_OPTIONS, path)
-            _bind(parts[0], rules, path, read_only="ro" in options and "rw" not in options)
+            _check_options(options, BIND_OPTIONS, path)
+            _check_bind(parts[0], rules, path, read_only="ro" in options and "rw" not in options)
         else:
-            _known(options, VOLUME_OPTIONS, path)
-            found(_volume(parts[0], path))
+            _check_options(options, VOLUME_OPTIONS, path)
+            add_reference(_volume_reference(parts[0], path))
     return result
 
 
-def mounts(value: Any, where: str, *, rules: GuardRules, uid: str, found: Found) -> list[dict[str, Any]]:
+def check_mounts(
+    value: Any, where: str, *, rules: GuardRules, uid: str, add_reference: AddReference
+) -> list[dict[str, Any]]:
     """HostConfig.Mounts."""
     if not isinstance(value, list):
-        raise GuardDenied("fields", f"{where} is not a list")
+        raise GuardDenied("fields", f"{where} is not an array")
     result = []
     for number, each in enumerate(value):
         path = f"{where}[{number}]"
-        kind = text(mapping(each, path).get("Type") or "", f"{path}.Type")
-        if kind not in FIELDS:
-            raise GuardDenied("containers.mounts", f"{path}.Type may not be {kind!r}; it may be {', '.join(FIELDS)}")
-        mount = validated(each, FIELDS[kind], path)
-        _CHECKS[kind](mount, path, rules, uid, found, number)
+        kind = any_string(any_object(each, path).get("Type") or "", f"{path}.Type")
+        if kind not in MOUNT_FIELDS:
+            raise GuardDenied(
+                "containers.mounts", f"{path}.Type may not be {kind!r}; allowed: {', '.join(MOUNT_FIELDS)}"
+            )
+        mount = validate_object(each, MOUNT_FIELDS[kind], path)
+        source = mount.get("Source", "")
+        match kind:
+            case "bind":
+                _check_bind(source, rules, path, read_only=mount.get("ReadOnly", False))
+            case "volume":
+                if source:
+                    add_reference(_volume_reference(source, path))
+                options = mount.setdefault("VolumeOptions", {})
+                labels = options.get("Labels", {})
+                options["Labels"] = with_owner_label(labels, uid, where=f"{path}.VolumeOptions.Labels")
+            case "image":
+                add_reference(Reference(ObjectKind.IMAGE, source, Requirement.VISIBLE))
         result.append(mount)
     return result
 
 
-def volumes_from(value: Any, where: str, *, found: Found) -> list[str]:
+def check_volumes_from(value: Any, where: str, *, add_reference: AddReference) -> list[str]:
     """HostConfig.VolumesFrom: `container[:ro|rw]`."""
-    result = texts(value, where)
+    result = string_array(value, where)
     for number, each in enumerate(result):
         name, colon, mode = each.partition(":")
         if mode not in {"", "ro", "rw"}:
-            raise GuardDenied("fields", f"{where}[{number}] may end in :ro or :rw only")
-        place = ("body", "HostConfig", "VolumesFrom", number)
-        found(Reference(Kind.CONTAINER, name, place=place, form=f"{{}}{colon}{mode}"))
+            raise GuardDenied("fields", f"{where}[{number}] has the mode {mode!r}; allowed: ro, rw")
+        location = ("body", "HostConfig", "VolumesFrom", number)
+        add_reference(Reference(ObjectKind.CONTAINER, name, location=location, id_format=f"{{}}{colon}{mode}"))
     return result
 
 
-def tmpfs(value: Any, where: str) -> dict[str, str]:
-    """HostConfig.Tmpfs: targets with mount options."""
+def check_tmpfs(value: Any, where: str) -> dict[str, str]:
+    """HostConfig.Tmpfs: mount options by target."""
     result = {}
-    for target, options in mapping(value, where).items():
-        _absolute(target, where)
-        for option in text(options, f"{where}.{target}").split(",") if options else ():
+    for target, options in any_object(value, where).items():
+        _check_target(target, where)
+        for option in any_string(options, f"{where}.{target}").split(",") if options else ():
             if not TMPFS_OPTION.fullmatch(option):
-                raise GuardDenied(where, f"the tmpfs option {option!r} is not known to the guard")
+                raise GuardDenied(where, f"the guard does not support the tmpfs option {option!r}")
         result[target] = options
     return result
 
 
-def _bind(source: str, rules: GuardRules, where: str, *, read_only: bool) -> None:
+def _check_bind(source: str, rules: GuardRules, where: str, *, read_only: bool) -> None:
     allowed = [rule for rule in rules.containers.binds if rule.path == source]
     if not allowed:
-        may = ", ".join(rule.path for rule in rules.containers.binds) or "nothing"
+        paths = ", ".join(rule.path for rule in rules.containers.binds) or "none"
         raise GuardDenied(
             "containers.binds",
-            f"{where} would bind the node's {source}; what may be bound is {may}. {_instead(source)}",
+            f"{where} would bind the node's {source}; allowed paths: {paths}. {_bind_remedy(source)}",
         )
     if not read_only and all(rule.read_only for rule in allowed):
-        raise GuardDenied("containers.binds", f"{where} may bind {source} read-only only: add :ro")
+        raise GuardDenied("containers.binds", f"{where} may bind {source} only read-only: add :ro")
 
 
-def _instead(source: str) -> str:
-    if source.rpartition("/")[2] in SOCKETS:
-        return f"A container may not have the daemon's socket; {RYUK}"
+def _bind_remedy(source: str) -> str:
+    if source.rpartition("/")[2] in DAEMON_SOCKET_NAMES:
+        return f"A container may not have the daemon's socket; {RYUK_HINT}"
     return "Copy files with docker cp, or use a named volume"
 
 
-def _volume(name: str, where: str) -> Reference:
+def _volume_reference(name: str, where: str) -> Reference:
     if not VOLUME_NAME.fullmatch(name):
-        raise GuardDenied("volumes", f"{where}: {name!r} is neither a path from / nor the name of a volume")
-    return Reference(Kind.VOLUME, name, Need.MADE)
+        raise GuardDenied("volumes", f"{where}: {name!r} is neither an absolute path nor a valid volume name")
+    return Reference(ObjectKind.VOLUME, name, Requirement.CREATED_IF_ABSENT)
 
 
-def _absolute(path: str, where: str) -> None:
+def _check_target(path: str, where: str) -> None:
     if not path.startswith("/") or "\x00" in path:
-        raise GuardDenied("fields", f"{where}: the target {path!r} is not a path from /")
+        raise GuardDenied("fields", f"{where}: the target {path!r} is not an absolute path")
 
 
-def _known(options: set[str], known: frozenset[str], where: str) -> None:
+def _check_options(options: set[str], known: frozenset[str], where: str) -> None:
     for option in sorted(options - known):
-        raise GuardDenied(
-            "containers.binds", f"{where} has the option {option!r}; it may have {', '.join(sorted(known))}"
-        )
+        raise GuardDenied("containers.binds", f"{where} has the option {option!r}; allowed: {', '.join(sorted(known))}")
 
 
 def _subpath(value: Any, where: str) -> str:
-    if not SUBPATH.fullmatch(text(value, where)):
-        raise GuardDenied("fields", f"{where} is not a plain path below the volume's root")
+    if not SUBPATH.fullmatch(any_string(value, where)):
+        raise GuardDenied("fields", f"{where} is not a relative path without . and ..")
     return str(value)
 
 
-def _check_bind(mount: dict[str, Any], where: str, rules: GuardRules, _uid: str, _found: Found, _number: int) -> None:
-    _bind(mount.get("Source", ""), rules, where, read_only=mount.get("ReadOnly", False))
-
-
-def _check_volume(mount: dict[str, Any], where: str, _rules: GuardRules, uid: str, found: Found, _number: int) -> None:
-    if mount.get("Source"):
-        found(_volume(mount["Source"], where))
-    options = mount.setdefault("VolumeOptions", {})
-    options["Labels"] = labels(options.get("Labels", {}), uid, where=f"{where}.VolumeOptions.Labels")
-
-
-def _check_image(mount: dict[str, Any], _where: str, _rules: GuardRules, _uid: str, found: Found, _number: int) -> None:
-    found(Reference(Kind.IMAGE, mount.get("Source", ""), Need.VISIBLE))
-
-
-def _check_tmpfs(*_: Any) -> None:
-    """Its fields are all there is to it."""
-
-
-def _labels(value: Any, where: str) -> dict[str, str]:
-    return {key: text(each, f"{where}.{key}") for key, each in mapping(value, where).items()}
-
-
-_COMMON: Table = {
-    "Target": text,
-    "Type": text,
-    "ReadOnly": boolean,
+_COMMON: FieldTable = {
+    "Target": any_string,
+    "Type": any_string,
+    "ReadOnly": any_boolean,
     "Consistency": one_of("", "default", "consistent", "cached", "delegated"),
 }
-FIELDS: dict[str, Table] = {
+MOUNT_FIELDS: dict[str, FieldTable] = {
     "bind": {
         **_COMMON,
-        "Source": text,
-        "BindOptions": nested(
+        "Source": any_string,
+        "BindOptions": object_of(
             {
                 "Propagation": one_of("", "private", "rprivate"),
-                "NonRecursive": boolean,
-                "CreateMountpoint": nothing,
-                "ReadOnlyNonRecursive": nothing,
-                "ReadOnlyForceRecursive": boolean,
+                "NonRecursive": any_boolean,
+                "CreateMountpoint": unset,
+                "ReadOnlyNonRecursive": unset,
+                "ReadOnlyForceRecursive": any_boolean,
             }
         ),
-        "VolumeOptions": nothing,
-        "TmpfsOptions": nothing,
-        "ImageOptions": nothing,
-        "ClusterOptions": nothing,
+        "VolumeOptions": unset,
+        "TmpfsOptions": unset,
+        "ImageOptions": unset,
+        "ClusterOptions": unset,
     },
     "volume": {
         **_COMMON,
-        "Source": text,
-        "VolumeOptions": nested(
+        "Source": any_string,
+        "VolumeOptions": object_of(
             {
-                "NoCopy": boolean,
-                "Labels": _labels,
-                "DriverConfig": nested({"Name": one_of("", "local"), "Options": nothing}),
+                "NoCopy": any_boolean,
+                "Labels": string_map,
+                "DriverConfig": object_of({"Name": one_of("", "local"), "Options": unset}),
                 "Subpath": _subpath,
             }
         ),
-        "BindOptions": nothing,
-        "TmpfsOptions": nothing,
-        "ImageOptions": nothing,
-        "ClusterOptions": nothing,
+        "BindOptions": unset,
+        "TmpfsOptions": unset,
+        "ImageOptions": unset,
+        "ClusterOptions": unset,
     },
     "tmpfs": {
         **_COMMON,
-        "Source": nothing,
-        "TmpfsOptions": nested({"SizeBytes": integer, "Mode": integer, "Options": nothing}),
-        "BindOptions": nothing,
-        "VolumeOptions": nothing,
-        "ImageOptions": nothing,
-        "ClusterOptions": nothing,
+        "Source": unset,
+        "TmpfsOptions": object_of({"SizeBytes": any_integer, "Mode": any_integer, "Options": unset}),
+        "BindOptions": unset,
+        "VolumeOptions": unset,
+        "ImageOptions": unset,
+        "ClusterOptions": unset,
     },
     "image": {
         **_COMMON,
-        "Source": text,
-        "ImageOptions": nested({"Subpath": _subpath}),
-        "BindOptions": nothing,
-        "VolumeOptions": nothing,
-        "TmpfsOptions": nothing,
-        "ClusterOptions": nothing,
+        "Source": any_string,
+        "ImageOptions": object_of({"Subpath": _subpath}),
+        "BindOptions": unset,
+        "VolumeOptions": unset,
+        "TmpfsOptions": unset,
+        "ClusterOptions": unset,
     },
-}
-_CHECKS: dict[str, Callable[[dict[str, Any], str, GuardRules, str, Found, int], None]] = {
-    "bind": _check_bind,
-    "volume": _check_volume,
-    "tmpfs": _check_tmpfs,
-    "image": _check_image,
 }

@@ -1,116 +1,129 @@
-"""Networks of one's own: bridges, without options that reach the node."""
+"""Networks: bridges only, without options that affect the node."""
 
 from __future__ import annotations
 
 import functools
 import ipaddress
+from http import HTTPStatus
 from typing import Any
 
 from nested_docker.api.v1alpha1.guard import NetworkRules
-from nested_docker.guard.errors import MALFORMED, GuardDenied
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
-from nested_docker.guard.ownership import Kind, Reference, labels
+from nested_docker.guard.ownership import ObjectKind, Reference, with_owner_label
 from nested_docker.guard.rules import endpoints
-from nested_docker.guard.rules.containers import NAME
+from nested_docker.guard.rules.containers import DOCKER_NAME
 from nested_docker.guard.rules.schema import (
-    Table,
-    boolean,
+    FieldTable,
+    any_array,
+    any_boolean,
+    any_string,
     ignored,
-    items,
-    nested,
-    nothing,
+    object_of,
     one_of,
-    text,
-    text_map,
-    validated,
+    string_map,
+    unset,
+    validate_object,
 )
 
-OPTIONS = frozenset({"com.docker.network.driver.mtu", "com.docker.network.bridge.enable_icc"})
-RESERVED = frozenset({"bridge", "default", "host", "none"})
+NETWORK_OPTIONS = frozenset({"com.docker.network.driver.mtu", "com.docker.network.bridge.enable_icc"})
+RESERVED_NETWORK_NAMES = frozenset({"bridge", "default", "host", "none"})
 
 
-def create(api_request: ApiRequest) -> ForwardPlan:
+def validate_network_create(api_request: ApiRequest) -> ForwardPlan:
     """`POST /networks/create`."""
     rules = api_request.rules.networks
     if not rules.create:
-        raise GuardDenied("networks.create", "networks may not be made")
-    body = validated(api_request.body, fields(rules), "")
-    if not NAME.fullmatch(body.get("Name", "")) or body["Name"] in RESERVED:
-        raise GuardDenied("fields", "Name is no name of a network of one's own", status=MALFORMED)
-    body["Labels"] = labels(body.get("Labels", {}), api_request.uid, where="Labels")
-    return ForwardPlan(api_request.query, body, reservation=Reservation(Kind.NETWORK))
+        raise GuardDenied("networks.create", "networks may not be created")
+    body = validate_object(api_request.body, network_fields(rules), "")
+    if not DOCKER_NAME.fullmatch(body.get("Name", "")) or body["Name"] in RESERVED_NETWORK_NAMES:
+        raise GuardDenied("fields", "Name is not a valid network name", status=HTTPStatus.BAD_REQUEST)
+    body["Labels"] = with_owner_label(body.get("Labels", {}), api_request.uid, where="Labels")
+    return ForwardPlan(api_request.query, body, reservation=Reservation(ObjectKind.NETWORK))
 
 
-def own(api_request: ApiRequest) -> ForwardPlan:
-    """What concerns one network, and has nothing to judge but whose it is."""
-    return ForwardPlan(api_request.query, references=(Reference(Kind.NETWORK, api_request.name, place=("path",)),))
+def validate_owned_network(api_request: ApiRequest) -> ForwardPlan:
+    """A request for one network, which must be owned."""
+    return ForwardPlan(
+        api_request.query, references=(Reference(ObjectKind.NETWORK, api_request.name, location=("path",)),)
+    )
 
 
-def connect(api_request: ApiRequest) -> ForwardPlan:
+def validate_network_connect(api_request: ApiRequest) -> ForwardPlan:
     """`POST /networks/{id}/connect`."""
-    return _endpoint(api_request, {"Container": text, "EndpointConfig": nested(endpoints.ENDPOINT)})
+    return _validate_endpoint(
+        api_request, {"Container": any_string, "EndpointConfig": object_of(endpoints.ENDPOINT_FIELDS)}
+    )
 
 
-def disconnect(api_request: ApiRequest) -> ForwardPlan:
+def validate_network_disconnect(api_request: ApiRequest) -> ForwardPlan:
     """`POST /networks/{id}/disconnect`."""
-    return _endpoint(api_request, {"Container": text, "Force": boolean})
+    return _validate_endpoint(api_request, {"Container": any_string, "Force": any_boolean})
 
 
-def _endpoint(api_request: ApiRequest, table: Table) -> ForwardPlan:
-    body = validated(api_request.body, table, "")
-    found: list[Reference] = []
-    endpoints.check_network(api_request.name, api_request.rules, "the network", found=found.append, place=("path",))
-    found.append(Reference(Kind.CONTAINER, body.get("Container", ""), place=("body", "Container")))
-    return ForwardPlan(api_request.query, body, tuple(found))
+def _validate_endpoint(api_request: ApiRequest, table: FieldTable) -> ForwardPlan:
+    body = validate_object(api_request.body, table, "")
+    references: list[Reference] = []
+    endpoints.check_network(
+        api_request.name, api_request.rules, "the network", add_reference=references.append, location=("path",)
+    )
+    references.append(Reference(ObjectKind.CONTAINER, body.get("Container", ""), location=("body", "Container")))
+    return ForwardPlan(api_request.query, body, tuple(references))
 
 
-def fields(rules: NetworkRules) -> Table:
-    """The fields of a network's creation."""
+def network_fields(rules: NetworkRules) -> FieldTable:
+    """The fields of `POST /networks/create`."""
     return {
-        "Name": text,
+        "Name": any_string,
         "CheckDuplicate": ignored,
         "Driver": one_of("", "bridge"),
         "Scope": one_of("", "local"),
-        "EnableIPv4": boolean,
-        "EnableIPv6": boolean,
-        "Internal": boolean,
-        "Attachable": boolean,
-        "Ingress": nothing,
-        "ConfigOnly": nothing,
-        "ConfigFrom": nested({"Network": nothing}),
-        "IPAM": nested(
+        "EnableIPv4": any_boolean,
+        "EnableIPv6": any_boolean,
+        "Internal": any_boolean,
+        "Attachable": any_boolean,
+        "Ingress": unset,
+        "ConfigOnly": unset,
+        "ConfigFrom": object_of({"Network": unset}),
+        "IPAM": object_of(
             {
                 "Driver": one_of("", "default"),
-                "Options": nothing,
+                "Options": unset,
                 "Config": functools.partial(_pools, rules=rules),
             }
         ),
         "Options": _options,
-        "Labels": text_map,
+        "Labels": string_map,
     }
 
 
 def _options(value: Any, where: str) -> dict[str, str]:
-    result = text_map(value, where)
+    result = string_map(value, where)
     for key in result:
-        if key not in OPTIONS:
-            raise GuardDenied("networks", f"the network option {key!r} may not be set")
+        if key not in NETWORK_OPTIONS:
+            raise GuardDenied("networks", f"network option {key!r} may not be set")
     return result
 
 
 def _pools(value: Any, where: str, *, rules: NetworkRules) -> list[dict[str, Any]]:
-    pool_fields: Table = {"Subnet": text, "IPRange": text, "Gateway": text, "AuxiliaryAddresses": text_map}
-    result = [validated(each, pool_fields, where) for each in items(value, where)]
+    pool_fields: FieldTable = {
+        "Subnet": any_string,
+        "IPRange": any_string,
+        "Gateway": any_string,
+        "AuxiliaryAddresses": string_map,
+    }
+    result = [validate_object(each, pool_fields, where) for each in any_array(value, where)]
     for pool in result:
-        if not any(_lies_in(pool.get("Subnet", ""), allowed) for allowed in rules.subnets):
+        if not any(_is_subnet_of(pool.get("Subnet", ""), allowed) for allowed in rules.subnets):
             raise GuardDenied(
                 "networks.subnets",
-                f"the subnet {pool.get('Subnet', '')!r} may not be chosen: it could take addresses away from the node",
+                f"subnet {pool.get('Subnet', '')!r} is not within networks.subnets: it could take "
+                "addresses that the node uses",
             )
     return result
 
 
-def _lies_in(subnet: str, allowed: str) -> bool:
+def _is_subnet_of(subnet: str, allowed: str) -> bool:
     try:
         inner, outer = ipaddress.ip_network(subnet), ipaddress.ip_network(allowed)
     except ValueError:

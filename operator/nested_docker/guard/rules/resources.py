@@ -1,4 +1,4 @@
-"""What containers may use: maxima put where there is none, and sums of them."""
+"""Resource limits of containers: defaults, maximums and totals."""
 
 from __future__ import annotations
 
@@ -8,160 +8,155 @@ from typing import Any
 from nested_docker.api.v1alpha1.guard import LimitRules, Resources
 from nested_docker.domain import quantities
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.model import Usage
-from nested_docker.guard.rules.schema import DROP, Table, between, integer, nothing, objects, one_of, text
+from nested_docker.guard.model import ContainerLimits
+from nested_docker.guard.rules.schema import OMIT, FieldTable, any_integer, any_string, array_of, between, one_of, unset
 
 NANO = 10**9
 DEFAULT_PERIOD = 100_000
-"""Microseconds; what a quota refers to where no period is given."""
+"""Microseconds; the daemon's default of CpuPeriod."""
 
 ULIMITS = ("core", "cpu", "data", "fsize", "nofile", "nproc", "stack")
 
 
-def _not_killed(value: Any, where: str) -> Any:
-    """Only that the kernel may kill, which is the default."""
-    return nothing(value, where)
-
-
 def _swappiness(value: Any, where: str) -> Any:
-    return DROP if integer(value, where) == -1 else between(0, 100)(value, where)
+    return OMIT if any_integer(value, where) == -1 else between(0, 100)(value, where)
 
 
-FIELDS: Table = {
-    "BlkioDeviceReadBps": nothing,
-    "BlkioDeviceReadIOps": nothing,
-    "BlkioDeviceWriteBps": nothing,
-    "BlkioDeviceWriteIOps": nothing,
+RESOURCE_FIELDS: FieldTable = {
+    "BlkioDeviceReadBps": unset,
+    "BlkioDeviceReadIOps": unset,
+    "BlkioDeviceWriteBps": unset,
+    "BlkioDeviceWriteIOps": unset,
     "BlkioWeight": between(0, 1000),
-    "BlkioWeightDevice": nothing,
-    "CpuCount": nothing,
-    "CpuPercent": nothing,
+    "BlkioWeightDevice": unset,
+    "CpuCount": unset,
+    "CpuPercent": unset,
     "CpuPeriod": between(0, 1_000_000),
     "CpuQuota": between(0, 2**40),
-    "CpuRealtimePeriod": nothing,
-    "CpuRealtimeRuntime": nothing,
+    "CpuRealtimePeriod": unset,
+    "CpuRealtimeRuntime": unset,
     "CpuShares": between(0, 262_144),
-    "CpusetCpus": text,
-    "CpusetMems": text,
-    "IOMaximumBandwidth": nothing,
-    "IOMaximumIOps": nothing,
-    "KernelMemory": nothing,
-    "KernelMemoryTCP": nothing,
+    "CpusetCpus": any_string,
+    "CpusetMems": any_string,
+    "IOMaximumBandwidth": unset,
+    "IOMaximumIOps": unset,
+    "KernelMemory": unset,
+    "KernelMemoryTCP": unset,
     "Memory": between(0, 2**60),
     "MemoryReservation": between(0, 2**60),
     "MemorySwap": between(-1, 2**60),
     "MemorySwappiness": _swappiness,
     "NanoCpus": between(0, 10**6 * NANO),
-    "OomKillDisable": _not_killed,
+    "OomKillDisable": unset,
     "PidsLimit": between(-1, 2**31),
-    "Ulimits": objects({"Name": one_of(*ULIMITS), "Soft": integer, "Hard": integer}),
+    "Ulimits": array_of({"Name": one_of(*ULIMITS), "Soft": any_integer, "Hard": any_integer}),
 }
-"""The part of HostConfig that is about resources; what an update may change, too."""
+"""The fields of HostConfig for resources; an update has them too."""
 
 
-def limited(host: Mapping[str, Any], limits: LimitRules) -> dict[str, Any]:
-    """HostConfig with a maximum wherever the rules have one.
+def apply_limits(host: Mapping[str, Any], limits: LimitRules) -> dict[str, Any]:
+    """HostConfig with the rules' limits, which are the default and the maximum of each container.
 
     Raises:
-        Refusal: it asks for more than the rules allow each container, or for no limit where there must be one.
+        GuardDenied: a limit exceeds the rules, or is removed.
     """
-    most = _limits(limits.per_container)
+    maximum = _limits(limits.per_container)
     result = dict(host)
-    if most.memory is not None:
-        _limit_memory(result, most.memory)
-    if most.cpu is not None:
-        _limit_cpu(result, most.cpu)
-    if most.pids is not None:
-        _limit_pids(result, most.pids)
+    if maximum.memory is not None:
+        _limit_memory(result, maximum.memory)
+    if maximum.cpu is not None:
+        _limit_cpu(result, maximum.cpu)
+    if maximum.pids is not None:
+        _limit_pids(result, maximum.pids)
     if limits.cgroup_parent:
         result["CgroupParent"] = limits.cgroup_parent
     return result
 
 
-def within(host: Mapping[str, Any], limits: LimitRules) -> None:
-    """Look at an update, in which zeros mean that nothing changes, but for processes.
+def check_update(host: Mapping[str, Any], limits: LimitRules) -> None:
+    """Check an update of a container. Zero leaves a limit unchanged, except for PidsLimit.
 
     Raises:
-        Refusal: it asks for more than the rules allow each container.
+        GuardDenied: a limit exceeds the rules, or is removed.
     """
-    most = _limits(limits.per_container)
-    if (most.cpu or limits.total.cpu) and (host.get("CpuQuota") or host.get("CpuPeriod")):
-        raise GuardDenied("limits.perContainer.cpu", "CpuQuota and CpuPeriod may not be changed: give a number of cpus")
-    if (most.pids or limits.total.pids) and "PidsLimit" in host and host["PidsLimit"] < 1:
-        raise GuardDenied("limits.perContainer.pids", "the limit of processes may not be taken away")
+    maximum = _limits(limits.per_container)
+    if (maximum.cpu or limits.total.cpu) and (host.get("CpuQuota") or host.get("CpuPeriod")):
+        raise GuardDenied("limits.perContainer.cpu", "CpuQuota and CpuPeriod may not be updated: set NanoCpus (--cpus)")
+    if (maximum.pids or limits.total.pids) and "PidsLimit" in host and host["PidsLimit"] < 1:
+        raise GuardDenied("limits.perContainer.pids", "PidsLimit may not be removed")
     if limits.total.memory and host.get("MemorySwap") == -1:
-        raise GuardDenied("limits.total.memory", "the limit of swap may not be taken away")
-    limited({key: value for key, value in host.items() if value != 0}, limits)
+        raise GuardDenied("limits.total.memory", "the limit of swap may not be removed")
+    apply_limits({key: value for key, value in host.items() if value != 0}, limits)
 
 
-def usage(host: Mapping[str, Any]) -> Usage:
-    """What a container with this HostConfig may use."""
-    return Usage(_cpus(host), host.get("Memory") or None, _positive(host.get("PidsLimit")))
+def limits_of(host: Mapping[str, Any]) -> ContainerLimits:
+    """The limits of a container with this HostConfig."""
+    return ContainerLimits(_cpus(host), host.get("Memory") or None, _positive(host.get("PidsLimit")))
 
 
-def merged(now: Usage, update: Usage) -> Usage:
-    """What a container may use after an update, which leaves alone what it does not name."""
-    return Usage(update.cpu or now.cpu, update.memory or now.memory, update.pids or now.pids)
+def after_update(present: ContainerLimits, update: ContainerLimits) -> ContainerLimits:
+    """The limits of a container after an update, which keeps the limits that it does not set."""
+    return ContainerLimits(update.cpu or present.cpu, update.memory or present.memory, update.pids or present.pids)
 
 
-def check_total(usages: Iterable[Usage], total: Resources) -> None:
-    """Look at all containers together.
+def check_total(containers: Iterable[ContainerLimits], total: Resources) -> None:
+    """Check the limits of all containers against the total.
 
     Raises:
-        Refusal: together they may use more than the rules allow, or one of them has no limit.
+        GuardDenied: their sum exceeds the total, or one of them has no limit.
     """
-    most, all_ = _limits(total), list(usages)
+    maximum, limits = _limits(total), list(containers)
     for name in ("cpu", "memory", "pids"):
-        allowed = getattr(most, name)
+        allowed = getattr(maximum, name)
         if allowed is None:
             continue
-        values = [getattr(each, name) for each in all_]
+        values = [getattr(each, name) for each in limits]
         if None in values:
-            raise GuardDenied(f"limits.total.{name}", f"a container must have a limit of {name}")
+            raise GuardDenied(f"limits.total.{name}", f"each container must have a {name} limit: set one")
         if sum(values) > allowed:
             raise GuardDenied(
                 f"limits.total.{name}",
-                f"all containers together would have {sum(values):g} of {name}, and {allowed:g} is allowed: remove "
-                "containers, or ask for less",
+                f"the {name} limits of all containers would be {sum(values):g}, which exceeds the total of "
+                f"{allowed:g}: remove containers, or lower their limits",
             )
 
 
-def has_total(total: Resources) -> bool:
-    """Whether anything is to be summed up."""
-    return _limits(total) != Usage()
+def has_total_limits(total: Resources) -> bool:
+    """Whether the rules have a total."""
+    return _limits(total) != ContainerLimits()
 
 
-def _limits(resources: Resources) -> Usage:
+def _limits(resources: Resources) -> ContainerLimits:
     cpu, memory = resources.cpu, resources.memory
-    return Usage(
+    return ContainerLimits(
         None if cpu is None else float(quantities.parse(cpu)),
         None if memory is None else int(quantities.parse(memory)),
         resources.pids,
     )
 
 
-def _limit_memory(host: dict[str, Any], most: int) -> None:
-    memory = host.get("Memory") or most
-    _check("memory", memory, most)
+def _limit_memory(host: dict[str, Any], maximum: int) -> None:
+    memory = host.get("Memory") or maximum
+    _check("memory", memory, maximum)
     swap = host.get("MemorySwap") or memory
-    if swap == -1 or swap > most:
-        raise GuardDenied("limits.perContainer.memory", f"MemorySwap may not exceed {most}")
+    if swap == -1 or swap > maximum:
+        raise GuardDenied("limits.perContainer.memory", f"MemorySwap may not exceed {maximum}")
     host |= {"Memory": memory, "MemorySwap": max(swap, memory)}
 
 
-def _limit_cpu(host: dict[str, Any], most: float) -> None:
+def _limit_cpu(host: dict[str, Any], maximum: float) -> None:
     cpus = _cpus(host)
     if cpus is None:
-        host["NanoCpus"] = int(most * NANO)
+        host["NanoCpus"] = int(maximum * NANO)
     else:
-        _check("cpu", cpus, most)
+        _check("cpu", cpus, maximum)
 
 
-def _limit_pids(host: dict[str, Any], most: int) -> None:
-    pids = host.get("PidsLimit") or most
+def _limit_pids(host: dict[str, Any], maximum: int) -> None:
+    pids = host.get("PidsLimit") or maximum
     if pids == -1:
-        raise GuardDenied("limits.perContainer.pids", f"PidsLimit must be {most} at most")
-    _check("pids", pids, most)
+        raise GuardDenied("limits.perContainer.pids", f"PidsLimit may not exceed {maximum}")
+    _check("pids", pids, maximum)
     host["PidsLimit"] = pids
 
 
@@ -176,8 +171,8 @@ def _positive(value: int | None) -> int | None:
     return value if value and value > 0 else None
 
 
-def _check(name: str, value: float, most: float) -> None:
-    if value > most:
+def _check(name: str, value: float, maximum: float) -> None:
+    if value > maximum:
         raise GuardDenied(
-            f"limits.perContainer.{name}", f"{value:g} of {name} is more than the {most:g} that are allowed"
+            f"limits.perContainer.{name}", f"the {name} limit {value:g} exceeds the maximum of {maximum:g}"
         )

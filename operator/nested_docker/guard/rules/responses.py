@@ -1,4 +1,4 @@
-"""The daemon's answers about all of the node, narrowed to what is one's own."""
+"""Responses about the whole node, filtered to what the owner may see."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.ownership import is_own, sees_image
-from nested_docker.guard.wire.target import MAX_VERSION
+from nested_docker.guard.ownership import is_owned, is_visible_image
+from nested_docker.guard.wire.target import cap_version
 
-INFO = frozenset(
+INFO_FIELDS = frozenset(
     {
         "Architecture",
         "CgroupDriver",
@@ -40,83 +40,75 @@ INFO = frozenset(
         "SystemTime",
     }
 )
-"""What of the daemon's information says nothing of others, nor of where the node is and what it trusts."""
+"""Fields of `GET /info` that reveal nothing of other owners, of the node's location, or of what it trusts."""
 
 _ID = re.compile(rb"[0-9a-f]{64}")
 
-NOTHING: dict[str, Any] = {
+EMPTY_DISK_USAGE: dict[str, Any] = {
     "BuildCache": [],
     "BuilderSize": 0,
     "LayersSize": 0,
 }
 
 
-def conflict(data: bytes) -> bytes:
-    """An answer that says that a name is taken, without the id of the container that has it."""
+def hide_container_id(data: bytes) -> bytes:
+    """A conflict response without the ID of the container that has the name."""
     return _ID.sub(b"another", data)
 
 
-def info(answer: Any, rules: GuardRules, uid: str) -> Any:
+def filter_info(response: Any, rules: GuardRules, uid: str) -> Any:
     """`GET /info`."""
     del rules, uid
     counts = dict.fromkeys(("Containers", "ContainersRunning", "ContainersPaused", "ContainersStopped", "Images"), 0)
-    kept = {key: value for key, value in _object(answer).items() if key in INFO}
+    kept = {key: value for key, value in _object(response).items() if key in INFO_FIELDS}
     return {**kept, **counts, "Name": "guarded", "Swarm": {"LocalNodeState": "inactive"}, "Warnings": []}
 
 
-def version(answer: Any, rules: GuardRules, uid: str) -> Any:
-    """`GET /version`: clients negotiate by it."""
+def filter_version(response: Any, rules: GuardRules, uid: str) -> Any:
+    """`GET /version`, from which clients negotiate the API version."""
     del rules, uid
-    result = dict(_object(answer))
+    result = dict(_object(response))
     if "ApiVersion" in result:
-        result["ApiVersion"] = capped(str(result["ApiVersion"]))
+        result["ApiVersion"] = cap_version(str(result["ApiVersion"]))
     for component in result.get("Components") or ():
         details = component.get("Details") or {}
         if "ApiVersion" in details:
-            details["ApiVersion"] = capped(str(details["ApiVersion"]))
+            details["ApiVersion"] = cap_version(str(details["ApiVersion"]))
     return result
 
 
-def capped(api_version: str) -> str:
-    """An API version, or the newest that the guard knows."""
-    major, _, minor = api_version.partition(".")
-    if not (major.isdigit() and minor.isdigit()) or (int(major), int(minor)) <= MAX_VERSION:
-        return api_version
-    return f"{MAX_VERSION[0]}.{MAX_VERSION[1]}"
-
-
-def images(answer: Any, rules: GuardRules, uid: str) -> Any:
+def filter_image_list(response: Any, rules: GuardRules, uid: str) -> Any:
     """`GET /images/json`."""
-    return [_uncounted(each) for each in answer or () if sees_image(each, rules, uid)]
+    return [_without_containers(each) for each in response or () if is_visible_image(each, rules, uid)]
 
 
-def image(answer: Any, rules: GuardRules, uid: str) -> Any:
+def filter_image(response: Any, rules: GuardRules, uid: str) -> Any:
     """`GET /images/{name}/json`."""
     del rules, uid
-    return _uncounted(_object(answer))
+    return _without_containers(_object(response))
 
 
-def network(answer: Any, rules: GuardRules, uid: str) -> Any:
+def filter_network(response: Any, rules: GuardRules, uid: str) -> Any:
     """`GET /networks/{id}`."""
     del rules
-    return answer if is_own(_object(answer).get("Labels"), uid) else {**_object(answer), "Containers": {}}
+    return response if is_owned(_object(response).get("Labels"), uid) else {**_object(response), "Containers": {}}
 
 
-def disk_usage(answer: Any, rules: GuardRules, uid: str) -> Any:
-    """`GET /system/df`, of which the daemon filters nothing: in the form that it has had up to API 1.51."""
-    given, result = _object(answer), dict(NOTHING)
-    sieves: dict[str, Callable[[Any], bool]] = {
-        "Containers": lambda each: is_own(each.get("Labels"), uid),
-        "Volumes": lambda each: is_own(each.get("Labels"), uid),
-        "Images": lambda each: sees_image(each, rules, uid),
+def filter_disk_usage(response: Any, rules: GuardRules, uid: str) -> Any:
+    """`GET /system/df`, which the daemon cannot filter; in the form that it has up to API 1.51."""
+    usage, result = _object(response), dict(EMPTY_DISK_USAGE)
+    predicates: dict[str, Callable[[Any], bool]] = {
+        "Containers": lambda each: is_owned(each.get("Labels"), uid),
+        "Volumes": lambda each: is_owned(each.get("Labels"), uid),
+        "Images": lambda each: is_visible_image(each, rules, uid),
     }
-    for key, keeps in sieves.items():
-        result[key] = [each for each in given.get(key) or () if keeps(each)]
+    for key, predicate in predicates.items():
+        result[key] = [each for each in usage.get(key) or () if predicate(each)]
     return result
 
 
-def _uncounted(each: Mapping[str, Any]) -> dict[str, Any]:
-    """An image without the number of containers that use it, since these may be others'."""
+def _without_containers(each: Mapping[str, Any]) -> dict[str, Any]:
+    """An image without the containers that use it, which may be other owners'."""
     result = {**each, "Containers": -1} if "Containers" in each else dict(each)
     for manifest in result.get("Manifests") or ():
         if isinstance(manifest.get("ImageData"), dict):
@@ -124,5 +116,5 @@ def _uncounted(each: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _object(answer: Any) -> Mapping[str, Any]:
-    return answer if isinstance(answer, dict) else {}
+def _object(response: Any) -> Mapping[str, Any]:
+    return response if isinstance(response, dict) else {}

@@ -1,33 +1,35 @@
-"""Volumes of one's own: of the local driver, without the options by which it mounts anything."""
+"""Volumes: of the local driver only, without the driver options that mount something."""
 
 from __future__ import annotations
 
-from nested_docker.guard.errors import MALFORMED, GuardDenied
-from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
-from nested_docker.guard.ownership import Kind, Need, Reference, labels
-from nested_docker.guard.rules.mounts import VOLUME_NAME
-from nested_docker.guard.rules.schema import Table, nothing, one_of, text, text_map, validated
+from http import HTTPStatus
 
-FIELDS: Table = {
-    "Name": text,
+from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
+from nested_docker.guard.ownership import ObjectKind, Reference, Requirement, with_owner_label
+from nested_docker.guard.rules.mounts import VOLUME_NAME
+from nested_docker.guard.rules.schema import FieldTable, any_string, one_of, string_map, unset, validate_object
+
+VOLUME_FIELDS: FieldTable = {
+    "Name": any_string,
     "Driver": one_of("", "local"),
-    "DriverOpts": nothing,
-    "Labels": text_map,
-    "ClusterVolumeSpec": nothing,
+    "DriverOpts": unset,
+    "Labels": string_map,
+    "ClusterVolumeSpec": unset,
 }
 
 
-def create(api_request: ApiRequest) -> ForwardPlan:
-    """`POST /volumes/create`; the daemon answers with what is there already, so a name must be free or one's own."""
-    body = validated(api_request.body, FIELDS, "")
+def validate_volume_create(api_request: ApiRequest) -> ForwardPlan:
+    """`POST /volumes/create`. The daemon returns an existing volume, so the name must be absent or owned."""
+    body = validate_object(api_request.body, VOLUME_FIELDS, "")
     name = body.get("Name", "")
     if name and not VOLUME_NAME.fullmatch(name):
-        raise GuardDenied("fields", "Name is no name of a volume", status=MALFORMED)
-    body["Labels"] = labels(body.get("Labels", {}), api_request.uid, where="Labels")
-    references = (Reference(Kind.VOLUME, name, Need.FREE),) if name else ()
-    return ForwardPlan(api_request.query, body, references, Reservation(Kind.VOLUME))
+        raise GuardDenied("fields", "Name is not a valid volume name", status=HTTPStatus.BAD_REQUEST)
+    body["Labels"] = with_owner_label(body.get("Labels", {}), api_request.uid, where="Labels")
+    references = (Reference(ObjectKind.VOLUME, name, Requirement.OWNED_OR_ABSENT),) if name else ()
+    return ForwardPlan(api_request.query, body, references, Reservation(ObjectKind.VOLUME))
 
 
-def own(api_request: ApiRequest) -> ForwardPlan:
-    """What concerns one volume, and has nothing to judge but whose it is."""
-    return ForwardPlan(api_request.query, references=(Reference(Kind.VOLUME, api_request.name),))
+def validate_owned_volume(api_request: ApiRequest) -> ForwardPlan:
+    """A request for one volume, which must be owned."""
+    return ForwardPlan(api_request.query, references=(Reference(ObjectKind.VOLUME, api_request.name),))

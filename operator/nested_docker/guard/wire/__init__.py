@@ -1,1 +1,1 @@
-"""HTTP as the guard reads and writes it: one spelling for each request."""
+"""HTTP and JSON: strict parsing, and one canonical form for each request."""

@@ -1,85 +1,90 @@
-"""Heads of requests and answers: read strictly, and written anew; nothing passes but what is named here."""
+"""Heads of requests and responses: parsed strictly, and encoded from an allow-list of headers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import h11
 
-from nested_docker.guard.errors import MALFORMED, GuardDenied
-from nested_docker.guard.rules.responses import capped
+from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.wire.http import Headers
+from nested_docker.guard.wire.target import cap_version
 
-PASSED = frozenset({b"x-registry-auth", b"x-registry-config"})
-"""Credentials for registries; the daemon needs no other header of a client's."""
+CREDENTIAL_HEADERS = frozenset({b"x-registry-auth", b"x-registry-config"})
+"""Registry credentials: the only headers of a client that the daemon needs."""
 
-ONCE = PASSED | {b"content-type", b"content-encoding", b"expect", b"upgrade"}
+SINGLE_HEADERS = CREDENTIAL_HEADERS | {b"content-type", b"content-encoding", b"expect", b"upgrade"}
+"""Headers that a request may have only once."""
 
-DROPPED = frozenset(
+DROPPED_HEADERS = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"swarm", b"trailer", b"transfer-encoding", b"upgrade"}
 )
-"""Of an answer: what concerns one connection only, and what concerns others."""
+"""Headers of responses that concern a single connection, or the node's swarm."""
 
 HOST = (b"Host", b"docker")
 RAW_STREAMS = (b"application/vnd.docker.raw-stream", b"application/vnd.docker.multiplexed-stream")
 
 
 @dataclass(frozen=True)
-class Head:
-    """What of a request's head matters.
+class RequestHead:
+    """The parts of a request's head that the guard uses.
 
     Attributes:
-        method: of HTTP.
-        target: as it came.
-        length: bytes of the body; None: it is sent in chunks.
-        upgrade: the client wants to take the connection over.
-        passed: headers for the daemon.
+        method: HTTP method.
+        target: the target as the client sent it.
+        length: bytes of the body; None: it is chunked.
+        upgrade: the client asks to upgrade the connection.
+        forwarded: headers that the daemon gets.
     """
 
     method: str
     target: bytes
     length: int | None
     upgrade: bool
-    passed: tuple[tuple[bytes, bytes], ...]
+    forwarded: tuple[tuple[bytes, bytes], ...]
 
 
-def read_head(request: h11.Request) -> Head:
-    """Read a request's head, of which h11 has seen to the form.
+def parse_head(request: h11.Request) -> RequestHead:
+    """Parse a request's head, whose syntax h11 has checked.
 
     Raises:
-        Refusal: it could be read in two ways.
+        GuardDenied: it is ambiguous, or uses a feature that the guard does not support.
     """
-    headers = _once(request)
+    headers = _unique_headers(request)
     if b"content-length" in headers and b"transfer-encoding" in headers:
-        raise GuardDenied("http", "a request may have a length or be chunked, and not both", status=MALFORMED)
+        raise GuardDenied(
+            "http", "Content-Length and Transfer-Encoding exclude each other", status=HTTPStatus.BAD_REQUEST
+        )
     if b"transfer-encoding" in headers and request.http_version != b"1.1":
-        raise GuardDenied("http", f"HTTP/{request.http_version.decode()} has no chunks", status=MALFORMED)
+        version = request.http_version.decode()
+        raise GuardDenied("http", f"HTTP/{version} has no chunked encoding", status=HTTPStatus.BAD_REQUEST)
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise GuardDenied("http", "a body may not be encoded", status=415)
+        raise GuardDenied("http", "Content-Encoding is not supported", status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     if headers.get(b"expect", b"100-continue").lower() != b"100-continue":
-        raise GuardDenied("http", "nothing but 100-continue may be expected", status=417)
+        raise GuardDenied("http", "Expect may only be 100-continue", status=HTTPStatus.EXPECTATION_FAILED)
     length = None if b"transfer-encoding" in headers else int(headers.get(b"content-length", b"0"))
-    return Head(
+    return RequestHead(
         request.method.decode("ascii"),
         request.target,
         length,
         b"upgrade" in headers,
-        tuple((name, value) for name, value in headers.items() if name in PASSED),
+        tuple((name, value) for name, value in headers.items() if name in CREDENTIAL_HEADERS),
     )
 
 
-def for_daemon(head: Head, target: str, *, body: bytes | None, tunnel: bool) -> h11.Request:
-    """The head that the daemon gets.
+def daemon_head(head: RequestHead, target: str, *, body: bytes | None, hijack: bool) -> h11.Request:
+    """The head of the request to the daemon.
 
     Args:
         head: the client's.
         target: path and query.
-        body: what follows; None: a stream, whose type is the guard's word, since the daemon would take a form's
-            fields for parameters.
-        tunnel: the connection may be taken over.
+        body: the body; None: a stream. The guard sets a stream's type, since the daemon would read a form's fields as
+            parameters.
+        hijack: the client may hijack the connection.
     """
-    headers: Headers = [HOST, *head.passed]
+    headers: Headers = [HOST, *head.forwarded]
     if body is None:
         headers.append((b"Content-Type", b"application/x-tar"))
     elif body:
@@ -90,22 +95,22 @@ def for_daemon(head: Head, target: str, *, body: bytes | None, tunnel: bool) -> 
     elif head.method not in {"GET", "HEAD", "DELETE"} or length:
         headers.append((b"Content-Length", str(length).encode()))
     headers += (
-        [(b"Connection", b"Upgrade"), (b"Upgrade", b"tcp")] if tunnel and head.upgrade else [(b"Connection", b"close")]
+        [(b"Connection", b"Upgrade"), (b"Upgrade", b"tcp")] if hijack and head.upgrade else [(b"Connection", b"close")]
     )
     return h11.Request(method=head.method, target=target, headers=headers)
 
 
-def for_client(answer: h11.Response, *, length: int | None = None, warning: str = "") -> h11.Response:
-    """The head that the client gets.
+def client_head(response: h11.Response, *, length: int | None = None, warning: str = "") -> h11.Response:
+    """The head of the response to the client.
 
     Args:
-        answer: the daemon's.
-        length: of the body, where it was rewritten.
-        warning: what a rule forbids and yet passed.
+        response: the daemon's.
+        length: bytes of the body if the guard replaces it.
+        warning: text of a Warning header; empty: none.
     """
     headers: Headers = []
-    for name, value in answer.headers:
-        if name in DROPPED or (name == b"content-length" and length is not None):
+    for name, value in response.headers:
+        if name in DROPPED_HEADERS or (name == b"content-length" and length is not None):
             continue
         headers.append((name, _VALUES[name](value) if name in _VALUES else value))
     if length is not None:
@@ -113,46 +118,47 @@ def for_client(answer: h11.Response, *, length: int | None = None, warning: str 
     if warning:
         text = warning.encode("ascii", "replace").replace(b'"', b"'").replace(b"\\", b"/")
         headers.append((b"Warning", b'299 nested-docker-guard "' + text + b'"'))
-    return h11.Response(status_code=answer.status_code, reason=answer.reason, headers=headers)
+    return h11.Response(status_code=response.status_code, reason=response.reason, headers=headers)
 
 
-def takes_over(answer: h11.Response | h11.InformationalResponse) -> bool:
-    """Whether the connection is a raw stream from here on: by 101, or as old clients have it."""
-    if answer.status_code == 101:
+def is_hijacked(response: h11.Response | h11.InformationalResponse) -> bool:
+    """Whether a raw stream follows the head: after status 101, or after a 200 without framing for old clients."""
+    if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
         return True
-    headers = dict(answer.headers)
+    headers = dict(response.headers)
     framed = b"content-length" in headers or b"transfer-encoding" in headers
-    return answer.status_code == 200 and not framed and headers.get(b"content-type") in RAW_STREAMS
+    return response.status_code == HTTPStatus.OK and not framed and headers.get(b"content-type") in RAW_STREAMS
 
 
-def raw(answer: h11.Response | h11.InformationalResponse) -> bytes:
+def raw_stream_head(response: h11.Response | h11.InformationalResponse) -> bytes:
     """The head before a raw stream."""
-    kind = dict(answer.headers).get(b"content-type", RAW_STREAMS[0])
+    kind = dict(response.headers).get(b"content-type", RAW_STREAMS[0])
     kind = kind if kind in RAW_STREAMS else RAW_STREAMS[0]
     first = (
         b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
-        if answer.status_code == 101
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
         else b"HTTP/1.1 200 OK\r\n"
     )
     return first + b"Content-Type: " + kind + b"\r\n\r\n"
 
 
-def _once(request: h11.Request) -> Mapping[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
+def _unique_headers(request: h11.Request) -> Mapping[bytes, bytes]:
+    headers: dict[bytes, bytes] = {}
     for name, value in request.headers:
-        if name in ONCE and name in found:
-            raise GuardDenied("http", f"the header {name.decode('ascii')} comes twice", status=MALFORMED)
-        found[name] = value
-    return found
+        if name in SINGLE_HEADERS and name in headers:
+            raise GuardDenied("http", f"header {name.decode('ascii')} is repeated", status=HTTPStatus.BAD_REQUEST)
+        headers[name] = value
+    return headers
 
 
-def _capped(value: bytes) -> bytes:
-    return capped(value.decode("latin-1")).encode("latin-1")
+def _cap_version(value: bytes) -> bytes:
+    return cap_version(value.decode("latin-1")).encode("latin-1")
 
 
-def _classic(_: bytes) -> bytes:
-    """Clients that ask are told of the classic builder, which is the one that works through the guard."""
+def _classic_builder(_: bytes) -> bytes:
+    """Clients that ask the daemon use the classic builder, the one that works through the guard."""
     return b"1"
 
 
-_VALUES = {b"api-version": _capped, b"builder-version": _classic}
+_VALUES = {b"api-version": _cap_version, b"builder-version": _classic_builder}
+"""Headers of responses whose values the guard changes."""

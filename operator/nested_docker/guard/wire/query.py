@@ -1,79 +1,80 @@
-"""Query strings, read strictly, and the values in them as the daemon reads them."""
+"""Query strings: strict parsing, and values as the daemon reads them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from http import HTTPStatus
 from urllib.parse import unquote_to_bytes, urlencode
 
-from nested_docker.guard.errors import MALFORMED, GuardDenied
+from nested_docker.guard.errors import GuardDenied
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 Query = Mapping[str, tuple[str, ...]]
-"""Each parameter with its values; all but a few may have one only."""
+"""The values of each parameter; only REPEATABLE_PARAMETERS have more than one."""
 
-IGNORED = frozenset({"only_ids", "trunc_cmd"})
-"""What the SDK for Python sends out of habit, and no daemon has read for long."""
+IGNORED_PARAMETERS = frozenset({"only_ids", "trunc_cmd"})
+"""The SDK for Python sends them, and no current daemon reads them."""
 
-REPEATABLE = frozenset({"t", "names", "extrahosts"})
+REPEATABLE_PARAMETERS = frozenset({"t", "names", "extrahosts"})
 
 
-def parse(text: str, *, known: AbstractSet[str]) -> Query:
-    """Read a query string.
+def parse_query(text: str, *, known: AbstractSet[str]) -> Query:
+    """Parse a query string.
 
     Args:
-        text: what stands behind the question mark.
-        known: parameters that the route has.
+        text: what follows the question mark.
+        known: the parameters of the route.
 
     Raises:
-        Refusal: it can be read in two ways, or has a parameter that is not known.
+        GuardDenied: it is ambiguous, or has an unknown parameter.
     """
-    found: dict[str, tuple[str, ...]] = {}
+    parameters: dict[str, tuple[str, ...]] = {}
     for pair in text.split("&") if text else ():
         key, _, raw = pair.partition("=")
         if not _KEY.fullmatch(key):
-            raise _malformed("it has a parameter without a plain name")
-        if key in IGNORED:
+            raise _malformed("a parameter name is empty or has characters other than letters, digits, _ and -")
+        if key in IGNORED_PARAMETERS:
             continue
         if key not in known:
-            raise GuardDenied("query", f"the guard does not know the parameter {key} of this request")
-        if key in found and key not in REPEATABLE:
-            raise _malformed(f"it has {key} more than once")
-        found[key] = (*found.get(key, ()), _value(raw))
-    return found
+            raise GuardDenied("query", f"the guard does not support the parameter {key} for this request")
+        if key in parameters and key not in REPEATABLE_PARAMETERS:
+            raise _malformed(f"parameter {key} is repeated")
+        parameters[key] = (*parameters.get(key, ()), _unescape(raw))
+    return parameters
 
 
-def _value(raw: str) -> str:
+def _unescape(raw: str) -> str:
     if ";" in raw or "#" in raw or _BROKEN_ESCAPE.search(raw):
-        raise _malformed("it has a character that must be escaped")
+        raise _malformed("a value has a character that must be escaped")
     try:
         value = unquote_to_bytes(raw.replace("+", " ")).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _malformed("it is not UTF-8") from error
+        raise _malformed("a value is not UTF-8") from error
     if "\x00" in value:
-        raise _malformed("it has a NUL")
+        raise _malformed("a value has a NUL character")
     return value
 
 
-def encode(query: Query) -> str:
+def encode_query(query: Query) -> str:
     """The query string for the daemon, with its question mark; empty for an empty query."""
     pairs = [(key, value) for key, values in query.items() for value in values]
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
-def one(query: Query, key: str) -> str:
-    """A parameter's value; empty where it is not given."""
+def first_value(query: Query, key: str) -> str:
+    """A parameter's value; empty if the query does not have it."""
     values = query.get(key, ())
     return values[0] if values else ""
 
 
-def truth(value: str) -> bool:
-    """Whether the daemon takes a value for true: everything is, but for a few words."""
+def is_true(value: str) -> bool:
+    """Whether the daemon reads a parameter's value as true, which it does for all but a few words."""
     return value.strip().lower() not in {"", "0", "no", "false", "none"}
 
 
 def _malformed(why: str) -> GuardDenied:
-    return GuardDenied("query", f"the request's query is refused: {why}", status=MALFORMED)
+    return GuardDenied("query", f"invalid query: {why}", status=HTTPStatus.BAD_REQUEST)

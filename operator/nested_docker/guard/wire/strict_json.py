@@ -1,8 +1,8 @@
-"""JSON, read so strictly that no other reader can find anything else in it.
+"""JSON that every parser reads in the same way.
 
-Go's decoder, which the daemon has, matches keys whatever their case and takes the last of several;
-others take the first, or heed the case. So a document with keys that are the same to anyone is
-refused, and the daemon gets a document that was written anew from what was understood.
+Go's decoder, which the daemon uses, ignores the case of keys and takes the last of several values; other parsers take
+the first one, or respect case. So a document with keys that any parser could confuse is denied, and the daemon gets
+JSON that the guard has encoded from what it parsed.
 """
 
 from __future__ import annotations
@@ -11,51 +11,52 @@ import json
 import math
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
-from nested_docker.guard.errors import MALFORMED, TOO_LARGE, GuardDenied
+from nested_docker.guard.errors import GuardDenied
 
-MAX_BODY = 2**20
-"""Bytes of a document that is judged."""
+MAX_BODY_BYTES = 2**20
+"""Size limit of a JSON body."""
 MAX_DEPTH = 32
 
 _FOLDS = {0x212A: "k", 0x17F: "s"}
-"""The two characters beyond ASCII that Go's decoder takes for letters of ASCII."""
+"""The two characters beyond ASCII that Go's decoder folds to ASCII letters."""
 
 
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
 
 
-def fold(key: str) -> str:
-    """A key as Go's decoder compares it, and a little coarser."""
+def fold_key(key: str) -> str:
+    """A key as Go's decoder compares it, or coarser."""
     return key.translate(_FOLDS).casefold()
 
 
-def parse(data: bytes, *, maps_only: bool = False) -> Any:
-    """Read a document.
+def parse_json(data: bytes, *, free_keys: bool = False) -> Any:
+    """Parse a document.
 
     Args:
         data: the document.
-        maps_only: its keys are data and not the names of fields, as of build arguments: http_proxy and
-            HTTP_PROXY are two.
+        free_keys: its keys are the client's data and not field names, so that two may differ in case only; such as
+            the build arguments http_proxy and HTTP_PROXY.
 
     Raises:
-        Refusal: it is not JSON, or can be read in two ways, or is larger or deeper than anything sensible.
+        GuardDenied: it is not JSON, is ambiguous, or is larger or deeper than allowed.
     """
-    if len(data) > MAX_BODY:
-        raise too_large()
+    if len(data) > MAX_BODY_BYTES:
+        raise body_too_large()
     try:
         text = data.decode("utf-8")
         _check_depth(text)
         value = json.loads(
             text,
-            object_pairs_hook=_exact if maps_only else _folding,
+            object_pairs_hook=_exact_object if free_keys else _folded_object,
             parse_constant=_constant,
             parse_float=_number,
             parse_int=_integer,
         )
         if "\\u" in text:
-            # Half of a surrogate pair is no character; the daemon would put another in its place.
+            # Half of a surrogate pair is not a character; the daemon would replace it.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeError as error:
         raise _malformed("it is not UTF-8") from error
@@ -64,14 +65,16 @@ def parse(data: bytes, *, maps_only: bool = False) -> Any:
     return value
 
 
-def write(value: Any) -> bytes:
+def encode_json(value: Any) -> bytes:
     """The document for the daemon."""
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def too_large() -> GuardDenied:
-    """A body beyond what is judged."""
-    return GuardDenied("body", f"a JSON body may have {MAX_BODY} bytes at most", status=TOO_LARGE)
+def body_too_large() -> GuardDenied:
+    """A JSON body exceeds the size limit."""
+    return GuardDenied(
+        "body", f"the JSON body exceeds {MAX_BODY_BYTES} bytes", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    )
 
 
 def _check_depth(text: str) -> None:
@@ -80,48 +83,48 @@ def _check_depth(text: str) -> None:
         if token[0] in "[{":
             depth += 1
             if depth > MAX_DEPTH:
-                raise _malformed(f"it is nested more than {MAX_DEPTH} deep")
+                raise _malformed(f"it is nested more than {MAX_DEPTH} levels deep")
         elif token[0] in "]}":
             depth -= 1
 
 
-def _folding(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return _object(pairs, same=fold)
+def _folded_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return _object(pairs, fold=fold_key)
 
 
-def _exact(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return _object(pairs, same=str)
+def _exact_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return _object(pairs, fold=str)
 
 
-def _object(pairs: list[tuple[str, Any]], *, same: Callable[[str], str]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]], *, fold: Callable[[str], str]) -> dict[str, Any]:
     seen: dict[str, str] = {}
     for key, _ in pairs:
-        folded = same(key)
+        folded = fold(key)
         if folded in seen:
-            raise _malformed(f"its keys {seen[folded]!r} and {key!r} are the same to the daemon")
+            raise _malformed(f"the daemon cannot tell its keys {seen[folded]!r} and {key!r} apart")
         seen[folded] = key
     return dict(pairs)
 
 
 def _constant(name: str) -> Any:
-    raise _malformed(f"{name} is no number of JSON's")
+    raise _malformed(f"{name} is not a JSON number")
 
 
 def _number(text: str) -> Any:
     number = float(text)
     if not math.isfinite(number) or not number.is_integer() or abs(number) >= 2**53:
-        raise _malformed("it has a number that the daemon's API has no use for")
+        raise _malformed("it has a number that is not an integer of at most 53 bits")
     return int(number)
 
 
 def _integer(text: str) -> int:
     if len(text) > 20:
-        raise _malformed("it has a number that fits into no 64 bits")
+        raise _malformed("it has a number of more than 64 bits")
     number = int(text)
     if not -(2**63) <= number < 2**64:
-        raise _malformed("it has a number that fits into no 64 bits")
+        raise _malformed("it has a number of more than 64 bits")
     return number
 
 
 def _malformed(why: str) -> GuardDenied:
-    return GuardDenied("body", f"the request's body is refused: {why}", status=MALFORMED)
+    return GuardDenied("body", f"invalid request body: {why}", status=HTTPStatus.BAD_REQUEST)

@@ -1,18 +1,19 @@
-"""Request targets: one spelling each, or none.
+"""Request targets: one canonical form each.
 
-Whatever a proxy and a daemon might read differently is refused here, so that what is judged, being
-written anew from its parts, is what the daemon routes.
+A target that the guard and the daemon could read differently is denied. So the target that the guard encodes from the
+parsed parts is the one that the daemon routes.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from nested_docker.guard.errors import MALFORMED, GuardDenied
+from nested_docker.guard.errors import GuardDenied
 
 MAX_TARGET = 16384
-"""Bytes; build arguments travel in the query."""
+"""Bytes; build arguments are part of the query."""
 
 MIN_VERSION, MAX_VERSION = (1, 24), (1, 56)
 """API versions whose routes and fields the guard knows."""
@@ -22,18 +23,18 @@ _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _SEGMENT = re.compile(r"[A-Za-z0-9_.:@+-]+")
 _VERSION = re.compile(r"v([1-9])\.([1-9][0-9])")
 _LIKE_A_VERSION = re.compile(r"[vV][0-9]")
-_NEEDLESSLY_ESCAPED = frozenset("@:+")
-"""What clients escape though a path may have it as it is, and what means the same either way."""
+_ALLOWED_ESCAPES = frozenset("@:+")
+"""Characters that clients escape although a path may contain them; they mean the same either way."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A request's target in its only spelling.
+    """The canonical form of a request's target.
 
     Attributes:
-        version: of the API, such as (1, 45); None: the daemon's own.
-        segments: of the path behind the version, unescaped.
-        query: what stands behind the question mark, as it came; `query.parse` reads it.
+        version: API version, such as (1, 45); None: the daemon's own.
+        segments: unescaped segments of the path after the version.
+        query: what follows the question mark, unparsed; see `query.parse_query`.
     """
 
     version: tuple[int, int] | None
@@ -42,67 +43,77 @@ class Target:
 
     @property
     def path(self) -> str:
-        """The path behind the version."""
+        """The path after the version."""
         return "/" + "/".join(self.segments)
 
     @property
     def prefix(self) -> str:
-        """The version as a path has it; empty: none is given."""
+        """The version as part of a path; empty if the request has none."""
         return "" if self.version is None else f"/v{self.version[0]}.{self.version[1]}"
 
 
-def canonical(target: bytes) -> Target:
-    """Read a request's target.
+def parse_target(target: bytes) -> Target:
+    """Parse a request's target.
 
     Raises:
-        Refusal: it is none, or could be read in two ways.
+        GuardDenied: it is malformed or ambiguous.
     """
     if len(target) > MAX_TARGET:
-        raise GuardDenied("target", f"the request's target is longer than {MAX_TARGET} bytes", status=414)
+        raise GuardDenied(
+            "target", f"the request target is longer than {MAX_TARGET} bytes", status=HTTPStatus.REQUEST_URI_TOO_LONG
+        )
     if not _PRINTABLE.fullmatch(target):
-        raise _malformed("it has bytes that are no printable ASCII")
+        raise _malformed("it has bytes that are not printable ASCII")
     path, _, query = target.decode("ascii").partition("?")
     if not path.startswith("/"):
-        raise _malformed("it is not a path from /")
-    segments = tuple(_segment(each) for each in path[1:].split("/"))
-    return _versioned(segments, query)
+        raise _malformed("it does not start with /")
+    segments = tuple(_parse_segment(each) for each in path[1:].split("/"))
+    return _parse_version(segments, query)
 
 
-def _segment(text: str) -> str:
-    segment = _ESCAPE.sub(_unescaped, text)
+def cap_version(api_version: str) -> str:
+    """An API version, but at most the newest one that the guard knows; other text is returned as it is."""
+    major, _, minor = api_version.partition(".")
+    if not (major.isdigit() and minor.isdigit()) or (int(major), int(minor)) <= MAX_VERSION:
+        return api_version
+    return _dotted(MAX_VERSION)
+
+
+def _parse_segment(text: str) -> str:
+    segment = _ESCAPE.sub(_unescape, text)
     if segment in {"", ".", ".."}:
-        raise _malformed("its path has an empty part, or one of dots only")
+        raise _malformed("its path has a segment that is empty, . or ..")
     if not _SEGMENT.fullmatch(segment):
-        raise _malformed("its path has a character that no name of Docker's has")
+        raise _malformed("its path has a character that no Docker name has")
     return segment
 
 
-def _unescaped(escape: re.Match[str]) -> str:
+def _unescape(escape: re.Match[str]) -> str:
     digits = escape.group(1)
     if digits is None:
-        raise _malformed("a percent sign escapes nothing")
+        raise _malformed("a percent sign is not followed by two hexadecimal digits")
     character = chr(int(digits, 16))
-    if character not in _NEEDLESSLY_ESCAPED:
-        raise _malformed(f"%{digits} is an escape that it may not have")
+    if character not in _ALLOWED_ESCAPES:
+        raise _malformed(f"its path has the escape %{digits}, which is not allowed")
     return character
 
 
-def _versioned(segments: tuple[str, ...], query: str) -> Target:
+def _parse_version(segments: tuple[str, ...], query: str) -> Target:
     if not _LIKE_A_VERSION.match(segments[0]):
         return Target(None, segments, query)
     match = _VERSION.fullmatch(segments[0])
     if match is None:
-        raise _malformed("its version is not of the form v1.45")
+        raise _malformed("its version does not have the form v1.45")
     version = (int(match[1]), int(match[2]))
     if not MIN_VERSION <= version <= MAX_VERSION:
         raise GuardDenied(
             "version",
-            f"API version {version[0]}.{version[1]} is not one of {_dotted(MIN_VERSION)} to {_dotted(MAX_VERSION)}: "
+            f"API version {_dotted(version)} is not between {_dotted(MIN_VERSION)} and {_dotted(MAX_VERSION)}: "
             "set DOCKER_API_VERSION, or let the client negotiate",
-            status=MALFORMED,
+            status=HTTPStatus.BAD_REQUEST,
         )
     if len(segments) == 1:
-        raise _malformed("it ends behind the version")
+        raise _malformed("it ends after the version")
     return Target(version, segments[1:], query)
 
 
@@ -111,4 +122,4 @@ def _dotted(version: tuple[int, int]) -> str:
 
 
 def _malformed(why: str) -> GuardDenied:
-    return GuardDenied("target", f"the request's target is refused: {why}", status=MALFORMED)
+    return GuardDenied("target", f"invalid request target: {why}", status=HTTPStatus.BAD_REQUEST)

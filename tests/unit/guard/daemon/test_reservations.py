@@ -1,4 +1,4 @@
-"""Counting what there is while more is being made."""
+"""Quota checks while requests are in progress."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from nested_docker.guard.daemon.reservations import Reservations
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import Reservation
-from nested_docker.guard.ownership import Kind
+from nested_docker.guard.ownership import ObjectKind
 
-CONTAINER = Reservation(Kind.CONTAINER)
+CONTAINER = Reservation(ObjectKind.CONTAINER)
 
 
 class Daemon:
-    """One that lists what is made, and has room for so many."""
+    """A daemon with a list of objects and a quota."""
 
     def __init__(self, most: int) -> None:
         self.most, self.there, self.together, self.at_once = most, 0, 0, 0
@@ -28,9 +28,9 @@ class Daemon:
             raise GuardDenied("limits.containers", "full")
 
     async def make(self, *, fails: bool = False, seconds: float = 0.01) -> bool:
-        """Whether there was room; what is made is in the list before the request is over."""
+        """Whether the quota allowed it; the object is in the list before the request is complete."""
         try:
-            async with self.reservations.reservation(CONTAINER, self.check):
+            async with self.reservations.reserve(CONTAINER, self.check):
                 self.together += 1
                 self.at_once = max(self.at_once, self.together)
                 await asyncio.sleep(seconds)
@@ -42,25 +42,25 @@ class Daemon:
         return True
 
 
-async def test_there_are_never_too_many() -> None:
+async def test_the_quota_is_never_exceeded() -> None:
     daemon = Daemon(10)
     assert sum(await asyncio.gather(*(daemon.make() for _ in range(30)))) == daemon.there == 10
 
 
-async def test_where_there_is_room_nobody_waits_for_another() -> None:
+async def test_requests_within_the_quota_run_concurrently() -> None:
     daemon = Daemon(100)
     assert all(await asyncio.gather(*(daemon.make() for _ in range(30))))
     assert daemon.at_once == 30
 
 
-async def test_what_failed_leaves_its_room() -> None:
+async def test_a_failed_request_releases_its_reservation() -> None:
     daemon = Daemon(3)
     failing = [daemon.make(fails=True) for _ in range(3)]
     assert all(await asyncio.gather(*failing, *(daemon.make() for _ in range(3))))
     assert daemon.there == 3
 
 
-async def test_what_is_given_up_leaves_its_room() -> None:
+async def test_a_cancelled_request_releases_its_reservation() -> None:
     daemon = Daemon(1)
     given_up = asyncio.create_task(daemon.make(seconds=60))
     while not daemon.together:
@@ -73,7 +73,7 @@ async def test_what_is_given_up_leaves_its_room() -> None:
         await given_up
 
 
-async def test_who_makes_nothing_is_not_counted() -> None:
+async def test_a_request_that_creates_nothing_needs_no_quota() -> None:
     daemon = Daemon(0)
-    async with daemon.reservations.reservation(None, daemon.check):
+    async with daemon.reservations.reserve(None, daemon.check):
         assert not await daemon.make()

@@ -1,4 +1,4 @@
-"""Containers: what passes, and in which form."""
+"""Containers: what the rules allow, and what the daemon gets."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID, created, denied_by, not_created, passes, rules
+from tests.unit.guard.decisions import OPEN, UID, created, denial, forwarded, not_created, rules
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.model import Reservation, Usage
-from nested_docker.guard.ownership import UID_LABEL, Kind, Need, Reference
+from nested_docker.guard.model import ContainerLimits, Reservation
+from nested_docker.guard.ownership import UID_LABEL, ObjectKind, Reference, Requirement
 
-WHAT_THE_CLI_SENDS: dict[str, Any] = {
+CREATE_OF_THE_CLI: dict[str, Any] = {
     "Hostname": "",
     "Domainname": "",
     "User": "",
@@ -95,24 +95,24 @@ WHAT_THE_CLI_SENDS: dict[str, Any] = {
 }
 
 
-def test_what_the_cli_sends_passes_with_the_owners_label() -> None:
-    forward_plan = passes("POST", "/containers/create", WHAT_THE_CLI_SENDS)
+def test_a_request_of_the_cli_is_allowed_and_gets_the_owner_label() -> None:
+    forward_plan = forwarded("POST", "/containers/create", CREATE_OF_THE_CLI)
     assert forward_plan.body is not None
     assert forward_plan.body["Labels"] == {UID_LABEL: UID}
     assert "ContainerIDFile" not in forward_plan.body["HostConfig"]
     assert "Privileged" not in forward_plan.body["HostConfig"]
-    assert forward_plan.references == (Reference(Kind.IMAGE, "busybox", Need.VISIBLE),)
-    assert forward_plan.reservation == Reservation(Kind.CONTAINER)
+    assert forward_plan.references == (Reference(ObjectKind.IMAGE, "busybox", Requirement.VISIBLE),)
+    assert forward_plan.reservation == Reservation(ObjectKind.CONTAINER)
 
 
-def test_without_rules_there_is_next_to_nothing() -> None:
+def test_empty_rules_allow_next_to_nothing() -> None:
     nothing = GuardRules()
     assert not_created(by=nothing).rule == "networks.bridge"
     assert created({"NetworkMode": "none"}, by=nothing).body
     for method, path in (("POST", "/build"), ("POST", "/networks/create"), ("POST", "/images/load")):
-        assert denied_by(method, path, by=nothing).status == 403
-    assert denied_by("POST", "/images/create", by=nothing, fromImage="busybox", tag="latest").rule == "images.pull"
-    assert denied_by("POST", "/images/x/tag", by=nothing, repo="localhost/x", tag="y").rule == "images.tags"
+        assert denial(method, path, by=nothing).status == 403
+    assert denial("POST", "/images/create", by=nothing, fromImage="busybox", tag="latest").rule == "images.pull"
+    assert denial("POST", "/images/x/tag", by=nothing, repo="localhost/x", tag="y").rule == "images.tags"
     assert not_created({"NetworkMode": "none", "PublishAllPorts": True}, by=nothing).rule == "containers.publish"
 
 
@@ -129,7 +129,7 @@ def test_without_rules_there_is_next_to_nothing() -> None:
         {"ExtraHosts": ["a:1.2.3.4"], "Dns": ["1.1.1.1"]},
     ],
 )
-def test_what_stays_within_the_container_passes(host: dict[str, Any]) -> None:
+def test_fields_that_affect_only_the_container_are_allowed(host: dict[str, Any]) -> None:
     body = created(host).body
     assert body is not None
     assert body["HostConfig"] == {key: value for key, value in host.items() if key != "PortBindings"} | (
@@ -137,11 +137,11 @@ def test_what_stays_within_the_container_passes(host: dict[str, Any]) -> None:
     )
 
 
-def test_no_container_can_be_taken_for_a_builds_step() -> None:
+def test_no_container_can_pose_as_a_build_step() -> None:
     assert not_created({"ExtraHosts": [f"{UID}.build.nesteddocker.dev:127.0.0.1"]}).rule == "owner"
 
 
-def test_what_it_speaks_of_must_be_ones_own() -> None:
+def test_named_objects_must_be_owned() -> None:
     forward_plan = created(
         {
             "Binds": ["cache:/cache:ro"],
@@ -157,16 +157,18 @@ def test_what_it_speaks_of_must_be_ones_own() -> None:
     )
     host = ("body", "HostConfig")
     assert set(forward_plan.references) == {
-        Reference(Kind.IMAGE, "busybox", Need.VISIBLE),
-        Reference(Kind.IMAGE, "tools", Need.VISIBLE),
-        Reference(Kind.VOLUME, "cache", Need.MADE),
-        Reference(Kind.VOLUME, "data", Need.MADE),
-        Reference(Kind.CONTAINER, "other", place=(*host, "VolumesFrom", 0), form="{}:ro"),
-        Reference(Kind.CONTAINER, "other", place=(*host, "PidMode"), form="container:{}"),
-        Reference(Kind.NETWORK, "mine", place=(*host, "NetworkMode")),
-        Reference(Kind.NETWORK, "mine", place=("body", "NetworkingConfig", "EndpointsConfig", "mine"), renames=True),
+        Reference(ObjectKind.IMAGE, "busybox", Requirement.VISIBLE),
+        Reference(ObjectKind.IMAGE, "tools", Requirement.VISIBLE),
+        Reference(ObjectKind.VOLUME, "cache", Requirement.CREATED_IF_ABSENT),
+        Reference(ObjectKind.VOLUME, "data", Requirement.CREATED_IF_ABSENT),
+        Reference(ObjectKind.CONTAINER, "other", location=(*host, "VolumesFrom", 0), id_format="{}:ro"),
+        Reference(ObjectKind.CONTAINER, "other", location=(*host, "PidMode"), id_format="container:{}"),
+        Reference(ObjectKind.NETWORK, "mine", location=(*host, "NetworkMode")),
+        Reference(
+            ObjectKind.NETWORK, "mine", location=("body", "NetworkingConfig", "EndpointsConfig", "mine"), is_key=True
+        ),
     }
-    assert forward_plan.references[0].kind is Kind.IMAGE
+    assert forward_plan.references[0].kind is ObjectKind.IMAGE
     assert forward_plan.body is not None
     assert forward_plan.body["HostConfig"]["Mounts"][0]["VolumeOptions"]["Labels"] == {UID_LABEL: UID}
 
@@ -195,7 +197,7 @@ ALLOWING = rules(
         {"Runtime": "runsc"},
     ],
 )
-def test_what_a_rule_names_passes(host: dict[str, Any]) -> None:
+def test_values_that_a_rule_names_are_allowed(host: dict[str, Any]) -> None:
     assert created(host, by=ALLOWING).body
     assert not_created(host).status == 403
 
@@ -214,7 +216,7 @@ def test_what_a_rule_names_passes(host: dict[str, Any]) -> None:
         {"Devices": [{"PathOnHost": "/dev/kvm/..", "PathInContainer": "/dev/sda"}]},
     ],
 )
-def test_what_a_rule_does_not_quite_name_is_refused(host: dict[str, Any]) -> None:
+def test_near_misses_of_a_rule_are_denied(host: dict[str, Any]) -> None:
     assert not_created(host, by=ALLOWING).status == 403
 
 
@@ -223,7 +225,7 @@ LIMITED = rules(
 )
 
 
-def test_what_names_no_limit_gets_the_maximum() -> None:
+def test_a_container_without_a_limit_gets_the_maximum() -> None:
     body = created({}, by=LIMITED).body
     assert body is not None
     assert body["HostConfig"] == {
@@ -233,7 +235,7 @@ def test_what_names_no_limit_gets_the_maximum() -> None:
         "PidsLimit": 100,
         "CgroupParent": "/pods/x",
     }
-    assert created({}, by=LIMITED).reservation == Reservation(Kind.CONTAINER, Usage(2.0, 2**30, 100))
+    assert created({}, by=LIMITED).reservation == Reservation(ObjectKind.CONTAINER, ContainerLimits(2.0, 2**30, 100))
 
 
 @pytest.mark.parametrize(
@@ -249,27 +251,27 @@ def test_what_names_no_limit_gets_the_maximum() -> None:
         ({"PidsLimit": 101}, "pids"),
     ],
 )
-def test_what_asks_for_more_is_refused(host: dict[str, Any], rule: str) -> None:
+def test_limits_above_the_maximum_are_denied(host: dict[str, Any], rule: str) -> None:
     assert not_created(host, by=LIMITED).rule == f"limits.perContainer.{rule}"
-    assert denied_by("POST", "/containers/x1/update", host, by=LIMITED).status == 403
+    assert denial("POST", "/containers/x1/update", host, by=LIMITED).status == 403
 
 
 @pytest.mark.parametrize("body", [{"PidsLimit": 0}, {"CpuPeriod": 1000}, {"CpuQuota": 1}])
-def test_an_update_takes_no_limit_away(body: dict[str, Any]) -> None:
-    assert denied_by("POST", "/containers/x1/update", body, by=LIMITED).status == 403
-    assert passes("POST", "/containers/x1/update", body).body == body
+def test_an_update_may_not_remove_a_limit(body: dict[str, Any]) -> None:
+    assert denial("POST", "/containers/x1/update", body, by=LIMITED).status == 403
+    assert forwarded("POST", "/containers/x1/update", body).body == body
 
 
 def test_an_update_within_the_limits_passes() -> None:
-    forward_plan = passes(
+    forward_plan = forwarded(
         "POST", "/containers/x1/update", {"Memory": 2**20, "RestartPolicy": {"Name": "no"}}, by=LIMITED
     )
-    assert forward_plan.reservation == Reservation(Kind.CONTAINER, Usage(None, 2**20, None), "x1")
+    assert forward_plan.reservation == Reservation(ObjectKind.CONTAINER, ContainerLimits(None, 2**20, None), "x1")
 
 
-def test_a_container_is_deleted_with_its_nameless_volumes() -> None:
-    assert passes("DELETE", "/containers/x1", v="0").query == {"v": ("1",)}
-    assert denied_by("DELETE", "/containers/x1", link="1").status == 403
+def test_a_container_is_removed_with_its_anonymous_volumes() -> None:
+    assert forwarded("DELETE", "/containers/x1", v="0").query == {"v": ("1",)}
+    assert denial("DELETE", "/containers/x1", link="1").status == 403
 
 
 @pytest.mark.parametrize(
@@ -282,28 +284,28 @@ def test_a_container_is_deleted_with_its_nameless_volumes() -> None:
         ("commit", "POST", "/commit"),
     ],
 )
-def test_what_is_switched_off_is_refused_by_its_name(part: str, method: str, path: str) -> None:
-    assert denied_by(method, path, by=rules(containers={part: False})).rule == f"containers.{part}"
+def test_a_disabled_feature_is_denied_with_its_rule(part: str, method: str, path: str) -> None:
+    assert denial(method, path, by=rules(containers={part: False})).rule == f"containers.{part}"
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b" {} "])
-def test_an_empty_body_where_none_belongs_is_none(body: bytes) -> None:
-    assert passes("POST", "/containers/x1/start", body).body is None
+def test_an_empty_body_on_a_route_without_a_body_is_ignored(body: bytes) -> None:
+    assert forwarded("POST", "/containers/x1/start", body).body is None
 
 
-def test_the_name_of_the_owner_is_kept_out_of_every_label() -> None:
+def test_clients_cannot_use_reserved_labels() -> None:
     for labels in ({"nesteddocker.dev/uid": UID}, {"nesteddocker.dev/x": ""}, {"NESTEDDOCKER.DEV/uid": "x"}):
         assert not_created(Labels=labels).rule == "owner"
-        assert denied_by("POST", "/volumes/create", {"Labels": labels}).rule == "owner"
-        assert denied_by("POST", "/networks/create", {"Name": "net1", "Labels": labels}).rule == "owner"
-        assert denied_by("POST", "/build", labels=json.dumps(labels)).rule == "owner"
+        assert denial("POST", "/volumes/create", {"Labels": labels}).rule == "owner"
+        assert denial("POST", "/networks/create", {"Name": "net1", "Labels": labels}).rule == "owner"
+        assert denial("POST", "/build", labels=json.dumps(labels)).rule == "owner"
 
 
-def test_the_default_network_is_a_rules_matter() -> None:
+def test_the_default_network_needs_a_rule() -> None:
     without = rules(networks={"bridge": False})
     for host in ({}, {"NetworkMode": ""}, {"NetworkMode": "default"}, {"NetworkMode": "bridge"}):
         assert not_created(host, by=without).rule == "networks.bridge"
         assert created(host, by=OPEN).body
     assert created({"NetworkMode": "none"}, by=without).body
-    assert denied_by("POST", "/build", by=without).rule == "networks.bridge"
-    assert denied_by("POST", "/networks/bridge/connect", {"Container": "x1"}, by=without).rule == "networks.bridge"
+    assert denial("POST", "/build", by=without).rule == "networks.bridge"
+    assert denial("POST", "/networks/bridge/connect", {"Container": "x1"}, by=without).rule == "networks.bridge"

@@ -1,4 +1,4 @@
-"""Filters, and answers that are narrowed."""
+"""Filters of requests and of responses."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.guard.asking import OPEN, UID, denied_by, passes
+from tests.unit.guard.decisions import OPEN, UID, denial, forwarded
 
 from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL
-from nested_docker.guard.rules import responses as answers
+from nested_docker.guard.rules import responses
 
 OWN = f"{UID_LABEL}={UID}"
 MINE, THEIRS = {"Labels": {UID_LABEL: UID}}, {"Labels": {UID_LABEL: "other"}}
 
 
 def _filters(method: str, path: str, **query: str) -> Any:
-    return json.loads(passes(method, path, **query).query["filters"][0])
+    return json.loads(forwarded(method, path, **query).query["filters"][0])
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def _filters(method: str, path: str, **query: str) -> Any:
         ("POST", "/images/prune", f"{IMAGE_LABEL}={UID}"),
     ],
 )
-def test_the_owners_label_is_added_to_what_is_asked_for(method: str, path: str, label: str) -> None:
+def test_the_owner_label_is_added_to_filters(method: str, path: str, label: str) -> None:
     assert _filters(method, path) == {"label": {label: True}}
     for given in ('{"label":["a=b"]}', '{"label":{"a=b":true}}'):
         assert _filters(method, path, filters=given) == {"label": {"a=b": True, label: True}}
@@ -45,11 +45,11 @@ def test_the_owners_label_is_added_to_what_is_asked_for(method: str, path: str, 
         '{"label":["a"],"label":["b"]}',
     ],
 )
-def test_other_filters_are_refused(filters: str) -> None:
-    assert denied_by("GET", "/containers/json", filters=filters).status in {400, 403}
+def test_other_filters_are_denied(filters: str) -> None:
+    assert denial("GET", "/containers/json", filters=filters).status in {400, 403}
 
 
-def test_disk_usage_is_of_what_is_ones_own() -> None:
+def test_disk_usage_has_only_owned_objects() -> None:
     given = {
         "LayersSize": 10**9,
         "Containers": [MINE, THEIRS],
@@ -58,47 +58,49 @@ def test_disk_usage_is_of_what_is_ones_own() -> None:
         "BuildCache": [{"ID": "x"}],
         "Future": {"all": "of it"},
     }
-    narrowed = answers.disk_usage(given, OPEN, UID)
-    assert narrowed["Containers"] == narrowed["Volumes"] == [MINE]
-    assert [each["RepoTags"] for each in narrowed["Images"]] == [["busybox:1"]]
-    assert narrowed["BuildCache"] == []
-    assert "Future" not in narrowed
+    filtered = responses.filter_disk_usage(given, OPEN, UID)
+    assert filtered["Containers"] == filtered["Volumes"] == [MINE]
+    assert [each["RepoTags"] for each in filtered["Images"]] == [["busybox:1"]]
+    assert filtered["BuildCache"] == []
+    assert "Future" not in filtered
 
 
-def test_information_of_others_is_left_out() -> None:
+def test_info_omits_what_concerns_other_owners() -> None:
     given = {"NCPU": 2, "Containers": 40, "Swarm": {"NodeID": "x"}, "HttpProxy": "http://user:pw@x", "Labels": ["a"]}
-    narrowed = answers.info(given, OPEN, UID)
-    assert narrowed["NCPU"] == 2
-    assert narrowed["Containers"] == 0
-    assert not {"HttpProxy", "Labels"} & narrowed.keys()
-    assert "NodeID" not in narrowed["Swarm"]
+    filtered = responses.filter_info(given, OPEN, UID)
+    assert filtered["NCPU"] == 2
+    assert filtered["Containers"] == 0
+    assert not {"HttpProxy", "Labels"} & filtered.keys()
+    assert "NodeID" not in filtered["Swarm"]
 
 
-@pytest.mark.parametrize(("given", "told"), [("1.45", "1.45"), ("1.56", "1.56"), ("1.99", "1.56"), ("2.0", "1.56")])
-def test_clients_negotiate_no_version_that_is_not_known(given: str, told: str) -> None:
-    answer = {"ApiVersion": given, "Components": [{"Details": {"ApiVersion": given}}, {}]}
-    narrowed = answers.version(answer, OPEN, UID)
-    assert narrowed["ApiVersion"] == narrowed["Components"][0]["Details"]["ApiVersion"] == told
+@pytest.mark.parametrize(("given", "expected"), [("1.45", "1.45"), ("1.56", "1.56"), ("1.99", "1.56"), ("2.0", "1.56")])
+def test_clients_negotiate_only_known_versions(given: str, expected: str) -> None:
+    response = {"ApiVersion": given, "Components": [{"Details": {"ApiVersion": given}}, {}]}
+    filtered = responses.filter_version(response, OPEN, UID)
+    assert filtered["ApiVersion"] == filtered["Components"][0]["Details"]["ApiVersion"] == expected
 
 
-def test_images_do_not_tell_who_uses_them() -> None:
+def test_images_do_not_reveal_their_users() -> None:
     listed = [{"RepoTags": ["busybox:1"], "Containers": 3, "Manifests": [{"ImageData": {"Containers": ["id"]}}, {}]}]
-    (narrowed,) = answers.images(listed, OPEN, UID)
-    assert narrowed["Containers"] == -1
-    assert narrowed["Manifests"][0]["ImageData"]["Containers"] == []
+    (filtered,) = responses.filter_image_list(listed, OPEN, UID)
+    assert filtered["Containers"] == -1
+    assert filtered["Manifests"][0]["ImageData"]["Containers"] == []
 
 
-def test_the_shared_network_does_not_tell_who_is_in_it() -> None:
-    assert answers.network({"Name": "bridge", "Containers": {"x": {}}}, OPEN, UID)["Containers"] == {}
+def test_the_default_network_does_not_reveal_its_containers() -> None:
+    assert responses.filter_network({"Name": "bridge", "Containers": {"x": {}}}, OPEN, UID)["Containers"] == {}
     own = {**MINE, "Containers": {"x": {}}}
-    assert answers.network(own, OPEN, UID) == own
+    assert responses.filter_network(own, OPEN, UID) == own
 
 
-def test_a_conflict_does_not_tell_with_whom() -> None:
-    assert answers.conflict(b'{"message":"taken by ' + b"a" * 64 + b'"}') == b'{"message":"taken by another"}'
+def test_a_conflict_does_not_reveal_the_container_id() -> None:
+    assert (
+        responses.hide_container_id(b'{"message":"taken by ' + b"a" * 64 + b'"}') == b'{"message":"taken by another"}'
+    )
 
 
-@pytest.mark.parametrize("answer", [None, [], "text", 1])
-def test_an_answer_of_another_shape_tells_nothing(answer: Any) -> None:
-    assert answers.disk_usage(answer, OPEN, UID)["Containers"] == []
-    assert answers.info(answer, OPEN, UID)["Containers"] == 0
+@pytest.mark.parametrize("response", [None, [], "text", 1])
+def test_an_unexpected_response_reveals_nothing(response: Any) -> None:
+    assert responses.filter_disk_usage(response, OPEN, UID)["Containers"] == []
+    assert responses.filter_info(response, OPEN, UID)["Containers"] == 0

@@ -1,4 +1,4 @@
-"""Listening to a client while it is answered."""
+"""Reading from a client during a response."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nested_docker.net.streams import PlainStream
 
 
 class Scripted(PlainStream):
-    """A client that sends what it is told to, and then nothing."""
+    """A client that sends these pieces, and then nothing."""
 
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = list(pieces)
@@ -30,69 +30,69 @@ class Scripted(PlainStream):
         self.sent.append(data)
 
 
-async def test_who_leaves_is_given_a_moment() -> None:
+async def test_a_disconnect_cancels_after_a_grace_period() -> None:
     client = Client(Scripted(b""))
-    async with client.attended(0.1):
+    async with client.cancel_on_disconnect(0.1):
         await asyncio.sleep(0.01)
-    with pytest.raises(ConnectionAbortedError, match="has left"):
-        async with client.attended(0.01):
+    with pytest.raises(ConnectionAbortedError, match="has disconnected"):
+        async with client.cancel_on_disconnect(0.01):
             await asyncio.sleep(5)
-    await client.stop()
+    await client.stop_reading()
 
 
 @pytest.mark.parametrize("steps", range(6))
-async def test_who_leaves_with_the_answer_disturbs_nobody(steps: int) -> None:
+async def test_a_disconnect_at_the_end_of_the_response_logs_no_error(steps: int) -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     client = Client(Scripted(b""))
-    async with client.attended(5):
+    async with client.cancel_on_disconnect(5):
         for _ in range(steps):
             await asyncio.sleep(0)
     for _ in range(6):
         await asyncio.sleep(0)
-    await client.stop()
+    await client.stop_reading()
     assert complaints == []
 
 
-async def test_a_timeout_within_is_no_leaving() -> None:
+async def test_a_timeout_inside_is_not_a_disconnect() -> None:
     client = Client(Scripted())
     with pytest.raises(TimeoutError):
-        async with client.attended(1):
+        async with client.cancel_on_disconnect(1):
             raise TimeoutError
-    await client.stop()
+    await client.stop_reading()
 
 
-async def test_what_a_client_sends_meanwhile_is_its_next_request() -> None:
+async def test_data_that_arrives_during_a_response_is_the_next_request() -> None:
     client = Client(Scripted(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n"))
-    async with client.attended(0):
+    async with client.cancel_on_disconnect(0):
         await asyncio.sleep(0.01)
     event = await client.event()
     assert isinstance(event, h11.Request)
     assert event.target == b"/_ping"
     assert await client.body() == b""
-    assert client.whole
+    assert client.complete
 
 
-async def test_a_wait_that_is_given_up_loses_nothing() -> None:
+async def test_a_cancelled_read_loses_no_data() -> None:
     head = b"POST /build HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
     client = Client(Scripted(head + b"one", b"two", b"six"))
     await client.event()
     collected = b""
-    while not client.whole:
+    while not client.complete:
         waiting = asyncio.create_task(client.body())
-        for _ in range(len(collected) % 4):  # given up at several moments
+        for _ in range(len(collected) % 4):  # cancelled at several moments
             await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait({waiting})
         if not waiting.cancelled():
             collected += waiting.result()
-        collected += client.arrived()
+        collected += client.available()
         await asyncio.sleep(0)
     assert collected == b"onetwosix"
-    await client.stop()
+    await client.stop_reading()
 
 
-async def test_events_are_sent_by_one_write() -> None:
+async def test_events_are_sent_in_one_write() -> None:
     stream = Scripted(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     client = Client(stream)
     await client.event()

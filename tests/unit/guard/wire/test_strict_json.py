@@ -1,4 +1,4 @@
-"""What the guard finds in a document is what Go's decoder finds in what the guard writes."""
+"""What the guard parses is what Go's decoder parses from the guard's encoding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.wire.strict_json import MAX_BODY, fold, parse, write
+from nested_docker.guard.wire.strict_json import MAX_BODY_BYTES, encode_json, fold_key, parse_json
 
 
 @pytest.mark.parametrize(
@@ -22,27 +22,27 @@ from nested_docker.guard.wire.strict_json import MAX_BODY, fold, parse, write
         *(b'{"a":1e400}', b'{"a":0.5}', b'{"a":1e-3}', b'{"a":99999999999999999999}', b'{"a":-9223372036854775809}'),
         *(b'{"a":"\\ud800"}', b'{"\\udfff":1}', b'["\\ud800"]', b'{"a":["\\udead"]}', b'{"a":01}', b'{"a":+1}'),
         *(b"[" * 100 + b"]" * 100, b'{"a":' * 40 + b"1" + b"}" * 40, b'{"a":"\t"}', b'{"a":1,}', b'// x\n{"a":1}'),
-        b'"' + b"a" * MAX_BODY + b'"',
+        b'"' + b"a" * MAX_BODY_BYTES + b'"',
     ],
 )
-def test_what_could_be_read_in_two_ways_is_refused(data: bytes) -> None:
+def test_ambiguous_input_is_denied(data: bytes) -> None:
     with pytest.raises(GuardDenied) as denied:
-        parse(data)
+        parse_json(data)
     assert denied.value.status in {400, 413}
 
 
-def test_keys_that_are_data_may_differ_in_case_only() -> None:
-    assert parse(b'{"http_proxy":"a","HTTP_PROXY":"b"}', maps_only=True) == {"http_proxy": "a", "HTTP_PROXY": "b"}
+def test_free_keys_may_differ_in_case_only() -> None:
+    assert parse_json(b'{"http_proxy":"a","HTTP_PROXY":"b"}', free_keys=True) == {"http_proxy": "a", "HTTP_PROXY": "b"}
     with pytest.raises(GuardDenied):
-        parse(b'{"a":"1","a":"2"}', maps_only=True)
+        parse_json(b'{"a":"1","a":"2"}', free_keys=True)
 
 
-def test_brackets_in_texts_do_not_nest() -> None:
-    assert parse(b'{"a":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\"{{"}') is not None
+def test_brackets_in_strings_do_not_nest() -> None:
+    assert parse_json(b'{"a":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\"{{"}') is not None
 
 
-def test_whole_numbers_stay_what_they_are() -> None:
-    assert parse(b'{"a":1.0,"b":1e3,"c":18446744073709551615}') == {"a": 1, "b": 1000, "c": 2**64 - 1}
+def test_whole_numbers_keep_their_value() -> None:
+    assert parse_json(b'{"a":1.0,"b":1e3,"c":18446744073709551615}') == {"a": 1, "b": 1000, "c": 2**64 - 1}
 
 
 KEYS = st.sampled_from(
@@ -70,7 +70,7 @@ def text(value: Any) -> str:
 
 
 def as_go_reads(data: str) -> Any:
-    """Keys whatever their case, and the last of several."""
+    """Like Go's decoder: keys in any case, and the last of several."""
 
     def last(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -86,25 +86,25 @@ def as_go_reads(data: str) -> Any:
 
 @given(VALUES.map(text))
 @example('{"Binds":["/:/h"],"binds":[]}')
-def test_another_reader_finds_the_same(data: str) -> None:
+def test_another_parser_reads_the_same(data: str) -> None:
     try:
-        understood = parse(data.encode())
+        understood = parse_json(data.encode())
     except GuardDenied:
         return
     last, first = as_go_reads(data)
     assert last == first
-    assert as_go_reads(write(understood).decode()) == (last, first)
+    assert as_go_reads(encode_json(understood).decode()) == (last, first)
 
 
 @given(st.binary(max_size=64))
-def test_any_bytes_are_understood_or_refused(data: bytes) -> None:
+def test_any_bytes_are_parsed_or_denied(data: bytes) -> None:
     try:
-        understood = parse(data)
+        understood = parse_json(data)
     except GuardDenied:
         return
-    assert parse(write(understood)) == understood == json.loads(data)
+    assert parse_json(encode_json(understood)) == understood == json.loads(data)
 
 
 def test_folding_is_coarser_than_gos() -> None:
-    assert fold("\u212aey") == fold("Key") == fold("KEY")
-    assert fold("\u017fysctls") == fold("Sysctls")
+    assert fold_key("\u212aey") == fold_key("Key") == fold_key("KEY")
+    assert fold_key("\u017fysctls") == fold_key("Sysctls")

@@ -1,4 +1,4 @@
-"""One spelling each, or none."""
+"""Request targets have one canonical form, or are denied."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.wire.target import MAX_TARGET, canonical
+from nested_docker.guard.wire.target import MAX_TARGET, parse_target
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,10 @@ from nested_docker.guard.wire.target import MAX_TARGET, canonical
         ("/containers/version/json", None, "/containers/version/json", ""),
     ],
 )
-def test_what_is_plain_passes(target: str, version: tuple[int, int] | None, path: str | None, query: str) -> None:
-    read = canonical(target.encode())
+def test_canonical_targets_are_parsed(
+    target: str, version: tuple[int, int] | None, path: str | None, query: str
+) -> None:
+    read = parse_target(target.encode())
     assert (read.version, read.path, read.query) == (version, path or target, query)
 
 
@@ -49,16 +51,16 @@ def test_what_is_plain_passes(target: str, version: tuple[int, int] | None, path
         *("/" + "a" * MAX_TARGET, "/containers/x'y/json", '/containers/x"y/json', "/containers/~x/json"),
     ],
 )
-def test_what_could_be_read_in_two_ways_is_refused(target: str) -> None:
+def test_ambiguous_input_is_denied(target: str) -> None:
     with pytest.raises(GuardDenied) as denied:
-        canonical(target.encode("latin-1"))
+        parse_target(target.encode("latin-1"))
     assert denied.value.status in {400, 414}
 
 
 @pytest.mark.parametrize("target", ["/containers/\u00e9/json", "/containers/\uff0e\uff0e/json", "/\u212a/json"])
-def test_beyond_ascii_there_are_no_names(target: str) -> None:
+def test_names_beyond_ascii_are_denied(target: str) -> None:
     with pytest.raises(GuardDenied):
-        canonical(target.encode())
+        parse_target(target.encode())
 
 
 PIECES = st.sampled_from(
@@ -71,9 +73,9 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=12).map("".join).map(lambda text: "/" + text))
 @example("/containers/x%40y/json?z=%2e%2e")
-def test_another_reader_finds_the_same_path(target: str) -> None:
+def test_another_parser_reads_the_same_path(target: str) -> None:
     try:
-        read = canonical(target.encode())
+        read = parse_target(target.encode())
     except GuardDenied:
         return
     path = urlsplit(target).path
@@ -81,4 +83,4 @@ def test_another_reader_finds_the_same_path(target: str) -> None:
     assert f"{read.prefix}{read.path}" == unquote(path)
     assert re.sub(r"^/v[0-9.]+(?=/)", "", unquote(path)) == read.path
     assert read.query == target.partition("?")[2]
-    assert canonical(f"{read.prefix}{read.path}".encode()).segments == read.segments
+    assert parse_target(f"{read.prefix}{read.path}".encode()).segments == read.segments

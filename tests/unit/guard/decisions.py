@@ -1,4 +1,4 @@
-"""Judging requests in tests."""
+"""Decisions on requests in tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard import decision as validate
+from nested_docker.guard.decision import Decision, parse_request
+from nested_docker.guard.decision import decide as decide_request
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ForwardPlan
 
@@ -21,34 +22,32 @@ OPEN = GuardRules.model_validate(
         "build": {"allowed": True},
     }
 )
-"""What a policy for CI jobs would say."""
+"""Rules such as those of a policy for CI jobs."""
 
 
 def rules(**changes: dict[str, Any]) -> GuardRules:
-    """OPEN with parts of it changed."""
+    """OPEN with changes."""
     document = OPEN.dump()
     for part, values in changes.items():
         document[part] = {**document[part], **values}
     return GuardRules.model_validate(document)
 
 
-def decide(
-    method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]
-) -> validate.Decision:
+def decide(method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]) -> Decision:
     data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     target = f"{path}?{urlencode(query, doseq=True)}" if query else path
-    return validate.decide(validate.read(method, target.encode()), data, by, UID)
+    return decide_request(parse_request(method, target.encode()), data, by, UID)
 
 
-def passes(method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]) -> ForwardPlan:
+def forwarded(
+    method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]
+) -> ForwardPlan:
     return decide(method, path, body, by=by, **query).forward_plan
 
 
-def denied_by(
-    method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]
-) -> GuardDenied:
+def denial(method: str, path: str, body: Any = None, *, by: GuardRules = OPEN, **query: str | list[str]) -> GuardDenied:
     try:
-        forward_plan = passes(method, path, body, by=by, **query)
+        forward_plan = forwarded(method, path, body, by=by, **query)
     except GuardDenied as denied:
         return denied
     raise AssertionError(f"{method} {path} {body} passed: {forward_plan}")
@@ -56,9 +55,9 @@ def denied_by(
 
 def created(host: dict[str, Any] | None = None, *, by: GuardRules = OPEN, **config: Any) -> ForwardPlan:
     body = {"Image": "busybox", **config, **({} if host is None else {"HostConfig": host})}
-    return passes("POST", "/v1.45/containers/create", body, by=by)
+    return forwarded("POST", "/v1.45/containers/create", body, by=by)
 
 
 def not_created(host: dict[str, Any] | None = None, *, by: GuardRules = OPEN, **config: Any) -> GuardDenied:
     body = {"Image": "busybox", **config, **({} if host is None else {"HostConfig": host})}
-    return denied_by("POST", "/v1.45/containers/create", body, by=by)
+    return denial("POST", "/v1.45/containers/create", body, by=by)
