@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from nested_docker.api.tenancy import Plain
+
 GROUP = "nesteddocker.dev"
 
 
@@ -126,14 +128,14 @@ class Condition(KubeModel):
 class LocalObjectReference(KubeModel):
     """An object in the same namespace."""
 
-    name: DnsSubdomain = Field(description="Name of the object.")
+    name: Plain[DnsSubdomain] = Field(description="Name of the object.")
 
 
 class KeyReference(KubeModel):
     """One key of a ConfigMap in the same namespace."""
 
-    name: DnsSubdomain = Field(description="Name of the ConfigMap.")
-    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = Field(
+    name: Plain[DnsSubdomain] = Field(description="Name of the ConfigMap.")
+    key: Plain[Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]] = Field(
         default="ca.crt", description="Key that holds the data."
     )
 
@@ -141,9 +143,11 @@ class KeyReference(KubeModel):
 class LabelSelectorRequirement(KubeModel):
     """One requirement of a label selector."""
 
-    key: Annotated[str, StringConstraints(max_length=317)] = Field(description="Label that the requirement is about.")
-    operator: SelectorOperator = Field(description="How the label's value relates to `values`.")
-    values: Annotated[list[Annotated[str, StringConstraints(max_length=63)]], Field(max_length=64)] = Field(
+    key: Plain[Annotated[str, StringConstraints(max_length=317)]] = Field(
+        description="Label that the requirement is about."
+    )
+    operator: Plain[SelectorOperator] = Field(description="How the label's value relates to `values`.")
+    values: Plain[Annotated[list[Annotated[str, StringConstraints(max_length=63)]], Field(max_length=64)]] = Field(
         default=[], description="Values to compare with; empty for `Exists` and `DoesNotExist`."
     )
 
@@ -160,8 +164,8 @@ class SelectorOperator(StrEnum):
 class LabelSelector(KubeModel):
     """Which objects are meant, by their labels; empty: all of them."""
 
-    match_labels: Labels = Field(default={}, description="Labels that must have exactly these values.")
-    match_expressions: Annotated[list[LabelSelectorRequirement], Field(max_length=32)] = Field(
+    match_labels: Plain[Labels] = Field(default={}, description="Labels that must have exactly these values.")
+    match_expressions: Plain[Annotated[list[LabelSelectorRequirement], Field(max_length=32)]] = Field(
         default=[], description="Further requirements; all must hold."
     )
 
@@ -187,12 +191,12 @@ def _holds(requirement: LabelSelectorRequirement, labels: dict[str, str]) -> boo
 class ResourceRequirements(KubeModel):
     """CPU, memory and other resources of a container, as in a pod."""
 
-    requests: dict[str, Quantity] = Field(
+    requests: Plain[dict[str, Quantity]] = Field(
         default={},
         description="What the container is guaranteed.",
         json_schema_extra=schema(maxProperties=16),
     )
-    limits: dict[str, Quantity] = Field(
+    limits: Plain[dict[str, Quantity]] = Field(
         default={},
         description="What the container may use at most.",
         json_schema_extra=schema(maxProperties=16),

@@ -139,18 +139,17 @@ class AdmissionReviewer:
         spec = NestedDockerSpec.model_validate(review.obj.get("spec", {}))
         namespace = observed.owner.namespace
         needed = [
-            authorization.to_use(observed.class_name, namespace),
-            *authorization.borrowed(spec, _before(review.old), namespace),
+            authorization.class_access(observed.class_name, namespace),
+            *authorization.required_access(spec, _before(review.old), namespace),
         ]
         answers = await asyncio.gather(*(self._has(review.user, access) for access in needed))
         missing = [access for access, has in zip(needed, answers, strict=True) if not has]
         level = enforcement(observed, self.defaults)
         warnings = []
-        if missing and missing[0].verb == authorization.USE and level != Enforcement.ENFORCE:
-            lenient = missing.pop(0)
-            warnings.append(lenient.told(_name(review.user)))
+        if missing and missing[0].is_class_use and level != Enforcement.ENFORCE:
+            warnings.append(missing.pop(0).message(_name(review.user)))
         if missing:
-            message = "; ".join(access.told(_name(review.user)) for access in missing)
+            message = "; ".join(access.message(_name(review.user)) for access in missing)
             return AdmissionResponse(allowed=False, reason=Reason.NOT_PERMITTED, message=message)
         if isinstance(outcome, NotAccepted) or outcome.reason != Reason.GRANTED:
             warnings.append(outcome.message)
@@ -172,9 +171,9 @@ class AdmissionReviewer:
                 "uid": user.get("uid", ""),
                 "extra": user.get("extra", {}),
                 "resourceAttributes": {
-                    "verb": access.verb,
-                    "group": access.group,
-                    "resource": access.resource,
+                    "verb": access.permission.verb,
+                    "group": access.permission.group,
+                    "resource": access.permission.resource,
                     "namespace": access.namespace,
                     "name": access.name,
                 },

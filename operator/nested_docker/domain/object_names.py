@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nested_docker.api.tenancy import fields_in_use
 from nested_docker.api.v1alpha1 import NestedDockerSpec
-from nested_docker.api.v1alpha1.engine import StorageType
 from nested_docker.domain import names
 from nested_docker.domain.objects import Identity, Owner
 
@@ -98,20 +98,13 @@ class ObjectNames:
 
 
 def tenant_owned_fields(spec: NestedDockerSpec) -> Iterator[str]:
-    """Fields by which a NestedDocker brings something of its own into its pod's namespace.
+    """Paths of the fields by which a NestedDocker brings something of its tenant's into the namespace of its pod.
 
-    In a namespace of the operator's they would be a tenant's foot in the door: code, names of Secrets and
-    ConfigMaps that are others', volumes that stay, and marks that controllers over there obey.
+    In a namespace of the operator's they would let the tenant in: code, names of Secrets and ConfigMaps that belong
+    to others, volumes that stay, and metadata that controllers there obey.
     """
-    if spec.workload is not None:
-        yield "spec.workload"
-    if spec.storage is not None and spec.storage.type == StorageType.CLAIM:
-        yield "spec.storage.claim"
-    if spec.engine.ca_bundle_ref is not None:
-        yield "spec.engine.caBundleRef"
-    if spec.engine.image_pull_secrets:
-        yield "spec.engine.imagePullSecrets"
-    if spec.scheduling.pod_labels:
-        yield "spec.scheduling.podLabels"
-    if spec.scheduling.pod_annotations:
-        yield "spec.scheduling.podAnnotations"
+    found: tuple[str, ...] = ()
+    for use in fields_in_use(spec):
+        if use.use.tenant_owned and not use.path.startswith(found):
+            found += (f"{use.path}.",)
+            yield use.path

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from nested_docker.api.meta import (
+    GROUP,
     AbsolutePath,
     Annotations,
     Condition,
@@ -22,11 +23,19 @@ from nested_docker.api.meta import (
     Status,
     schema,
 )
+from nested_docker.api.tenancy import Permission, Plain, TenantUse
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
 
 NAME_PATTERN = "^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$"
 WORKSPACE = "/workspace"
 """The directory that a workload shares with its daemon, at the same path in both."""
+
+USE_CLASS = Permission("use", "nesteddockerclasses", GROUP)
+USES_CLASS = TenantUse(permission=USE_CLASS, named=True, has_default=True)
+RUNS_CODE = TenantUse(tenant_owned=True, permission=Permission("create", "pods"), on_each_change=True)
+WRITES_SECRETS = TenantUse(permission=Permission("create", "secrets"))
+MARKS_POD = TenantUse(tenant_owned=True)
+"""Labels and annotations of the pod: controllers obey them, and the policy says which annotations may be set."""
 
 
 class RestartPolicy(StrEnum):
@@ -39,28 +48,30 @@ class RestartPolicy(StrEnum):
 class EnvVar(KubeModel):
     """An environment variable with a literal value."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$", max_length=253)] = Field(
+    name: Plain[Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$", max_length=253)]] = Field(
         description="Name of the variable."
     )
-    value: Annotated[str, StringConstraints(max_length=32768)] = Field(default="", description="Its value.")
+    value: Plain[Annotated[str, StringConstraints(max_length=32768)]] = Field(default="", description="Its value.")
 
 
 class WorkloadContainer(KubeModel):
     """A container beside the daemon, in the same pod; it finds the daemon in `DOCKER_HOST`."""
 
-    name: DnsLabel = Field(description="Name of the container.")
-    image: ImageReference = Field(description="Image of the container.")
-    command: Annotated[list[Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=256)] = Field(
+    name: Plain[DnsLabel] = Field(description="Name of the container.")
+    image: Plain[ImageReference] = Field(description="Image of the container.")
+    command: Plain[Annotated[list[Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=256)]] = Field(
         default=[], description="Entrypoint; empty: the image's."
     )
-    args: Annotated[list[Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=256)] = Field(
+    args: Plain[Annotated[list[Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=256)]] = Field(
         default=[], description="Arguments of the entrypoint."
     )
-    env: Annotated[list[EnvVar], Field(max_length=256)] = Field(
+    env: Plain[Annotated[list[EnvVar], Field(max_length=256)]] = Field(
         default=[], description="Environment, literal values only."
     )
-    working_dir: AbsolutePath | None = Field(default=None, description=f"Directory to start in; empty: `{WORKSPACE}`.")
-    resources: ResourceRequirements = Field(
+    working_dir: Plain[AbsolutePath | None] = Field(
+        default=None, description=f"Directory to start in; empty: `{WORKSPACE}`."
+    )
+    resources: Plain[ResourceRequirements] = Field(
         default=ResourceRequirements(), description="CPU, memory and other resources of the container."
     )
 
@@ -68,11 +79,11 @@ class WorkloadContainer(KubeModel):
 class WorkloadSpec(KubeModel):
     """Containers that run beside the daemon and share its pod."""
 
-    containers: Annotated[list[WorkloadContainer], Field(min_length=1, max_length=8)] = Field(
+    containers: Plain[Annotated[list[WorkloadContainer], Field(min_length=1, max_length=8)]] = Field(
         description=f"The containers. Each has `{WORKSPACE}`, which the daemon has at the same path.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
-    restart_policy: RestartPolicy = Field(
+    restart_policy: Plain[RestartPolicy] = Field(
         default=RestartPolicy.ALWAYS,
         description="`Never`: a one-shot build that ends as Complete or Failed once its containers have ended.",
     )
@@ -99,15 +110,17 @@ OWN_ANNOTATIONS = schema(
 class SecretTemplate(KubeModel):
     """Metadata that the connection Secrets carry besides the operator's own."""
 
-    labels: Labels = Field(default={}, description="Labels to add.", json_schema_extra=OWN_LABELS)
-    annotations: Annotations = Field(default={}, description="Annotations to add.", json_schema_extra=OWN_ANNOTATIONS)
+    labels: Plain[Labels] = Field(default={}, description="Labels to add.", json_schema_extra=OWN_LABELS)
+    annotations: Plain[Annotations] = Field(
+        default={}, description="Annotations to add.", json_schema_extra=OWN_ANNOTATIONS
+    )
 
 
 class ClientPeer(KubeModel):
     """Pods that may connect, as in a NetworkPolicy."""
 
-    pod_selector: LabelSelector | None = Field(default=None, description="Pods by label; empty: all.")
-    namespace_selector: LabelSelector | None = Field(
+    pod_selector: Plain[LabelSelector | None] = Field(default=None, description="Pods by label; empty: all.")
+    namespace_selector: Plain[LabelSelector | None] = Field(
         default=None, description="Namespaces by label; absent: the NestedDocker's own."
     )
 
@@ -115,8 +128,10 @@ class ClientPeer(KubeModel):
 class ConnectionSpec(KubeModel):
     """How clients find and reach the daemon."""
 
-    secret_template: SecretTemplate = Field(default=SecretTemplate(), description="Metadata of the connection Secrets.")
-    clients: Annotated[list[ClientPeer], Field(max_length=32)] = Field(
+    secret_template: Annotated[SecretTemplate, WRITES_SECRETS] = Field(
+        default=SecretTemplate(), description="Metadata of the connection Secrets."
+    )
+    clients: Plain[Annotated[list[ClientPeer], Field(max_length=32)]] = Field(
         default=[], description="Who may connect; empty: every pod of the NestedDocker's namespace."
     )
 
@@ -124,20 +139,22 @@ class ConnectionSpec(KubeModel):
 class SchedulingSpec(KubeModel):
     """Where the daemon's pod may run, and what else it carries."""
 
-    node_selector: Labels = Field(default={}, description="Labels that the node must have.")
-    affinity: dict[str, Any] | None = Field(
+    node_selector: Plain[Labels] = Field(default={}, description="Labels that the node must have.")
+    affinity: Plain[dict[str, Any] | None] = Field(
         default=None,
         description="Affinity, as in a pod.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
-    tolerations: Annotated[list[dict[str, Any]], Field(max_length=32)] = Field(
+    tolerations: Plain[Annotated[list[dict[str, Any]], Field(max_length=32)]] = Field(
         default=[],
         description="Tolerations, as in a pod.",
         json_schema_extra={"items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
     )
-    priority_class_name: DnsSubdomain | None = Field(default=None, description="PriorityClass of the pod.")
-    pod_labels: Labels = Field(default={}, description="Labels to add to the pod.", json_schema_extra=OWN_LABELS)
-    pod_annotations: Annotations = Field(
+    priority_class_name: Plain[DnsSubdomain | None] = Field(default=None, description="PriorityClass of the pod.")
+    pod_labels: Annotated[Labels, MARKS_POD] = Field(
+        default={}, description="Labels to add to the pod.", json_schema_extra=OWN_LABELS
+    )
+    pod_annotations: Annotated[Annotations, MARKS_POD] = Field(
         default={}, description="Annotations to add to the pod.", json_schema_extra=OWN_ANNOTATIONS
     )
 
@@ -163,46 +180,50 @@ class NestedDockerSpec(KubeModel):
         )
     }
 
-    class_name: DnsSubdomain | None = Field(
+    class_name: Annotated[DnsSubdomain | None, USES_CLASS] = Field(
         default=None, description="NestedDockerClass to use; empty: the default class."
     )
-    mode: Mode | None = Field(
+    mode: Plain[Mode | None] = Field(
         default=None,
         description="How the daemon is run; empty: the first of the class's modes that policy allows "
         "and the cluster can do.",
     )
-    engine: EngineSpec = Field(default=EngineSpec(), description="Settings of the Docker daemon.")
-    resources: ResourceRequirements | None = Field(
+    engine: Plain[EngineSpec] = Field(default=EngineSpec(), description="Settings of the Docker daemon.")
+    resources: Plain[ResourceRequirements | None] = Field(
         default=None, description="Resources of the daemon's container, inner containers included."
     )
-    storage: StorageSpec | None = Field(
+    storage: Plain[StorageSpec | None] = Field(
         default=None, description="Where the daemon keeps its data; empty: the class's, else an emptyDir."
     )
-    workload: WorkloadSpec | None = Field(default=None, description="Containers that run beside the daemon.")
-    suspend: bool = Field(
+    workload: Annotated[WorkloadSpec | None, RUNS_CODE] = Field(
+        default=None, description="Containers that run beside the daemon."
+    )
+    suspend: Plain[bool] = Field(
         default=False, description="Take the pod and the connection Secrets away; a `Claim` keeps its data."
     )
-    active_deadline_seconds: int | None = Field(
+    active_deadline_seconds: Plain[int | None] = Field(
         default=None,
         description="Seconds after creation at which the daemon is stopped for good.",
         ge=1,
         le=31_536_000,
     )
-    idle_timeout_seconds: int | None = Field(
+    idle_timeout_seconds: Plain[int | None] = Field(
         default=None,
         description="Seconds without a running container or an open client connection after which the daemon "
         "is stopped for good.",
         ge=10,
         le=31_536_000,
     )
-    ttl_seconds_after_finished: int | None = Field(
+    ttl_seconds_after_finished: Plain[int | None] = Field(
         default=None,
         description="Seconds after which a NestedDocker that has finished is deleted; empty: it stays.",
         ge=0,
         le=31_536_000,
     )
-    connection: ConnectionSpec = Field(default=ConnectionSpec(), description="How clients find and reach the daemon.")
-    scheduling: SchedulingSpec = Field(default=SchedulingSpec(), description="Where the pod may run.")
+    connection: Plain[ConnectionSpec] = Field(
+        default=ConnectionSpec(), description="How clients find and reach the daemon."
+    )
+    scheduling: Plain[SchedulingSpec] = Field(default=SchedulingSpec(), description="Where the pod may run.")
 
 
 class BindingReference(KubeModel):
