@@ -24,7 +24,7 @@ from nested_docker.cli.documents import Document
 from nested_docker.cli.findings import Findings, Place, did_you_mean, shown
 from nested_docker.cli.strict import parse
 from nested_docker.domain import names
-from nested_docker.domain.modes.base import NodeFacts
+from nested_docker.domain.objects import NodeFacts
 
 OURS = {kind.name: kind for kind in KINDS}
 FACTS = frozenset({("", "Namespace"), ("", "Node"), ("node.k8s.io", "RuntimeClass")})

@@ -11,8 +11,7 @@ from nested_docker.cli.manifests import Manifests, Wanted
 from nested_docker.domain.admission.acceptance import NotAccepted, accept, class_override_violation
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.modes import sysbox
-from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
-from nested_docker.domain.objects import Owner
+from nested_docker.domain.objects import ClusterFacts, NodeFacts, Owner
 from nested_docker.domain.observed import NamespaceFacts, Observed
 from nested_docker.domain.status.reasons import Reason
 

@@ -14,8 +14,7 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicy
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.workqueue import Key
-from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
-from nested_docker.domain.objects import Identity, Owner
+from nested_docker.domain.objects import ClusterFacts, Identity, NodeFacts, Owner
 from nested_docker.domain.observed import NamespaceFacts, Observed
 from nested_docker.domain.status.conditions import parse_timestamp
 

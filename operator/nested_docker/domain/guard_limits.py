@@ -7,7 +7,7 @@ from nested_docker.api.v1alpha1.guard import GuardRules, Resources
 from nested_docker.domain import quantities
 
 
-def narrowed(rules: GuardRules, resources: ResourceRequirements) -> GuardRules:
+def tighten(rules: GuardRules, resources: ResourceRequirements) -> GuardRules:
     """The rules with maxima that are no more than the limits in `resources`.
 
     What clients start runs on the node's daemon, outside the pod's cgroup. So the limits that hold everything

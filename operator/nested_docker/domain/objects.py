@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nested_docker.api.v1alpha1 import API_VERSION
@@ -44,6 +45,22 @@ class Identity:
         """The identity of a manifest or an observed object."""
         metadata = manifest["metadata"]
         return cls(manifest["kind"], metadata["namespace"], metadata["name"])
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """What the operator knows of a node."""
+
+    ready: bool
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClusterFacts:
+    """What the cluster offers, as far as a mode depends on it."""
+
+    runtime_classes: frozenset[str] = frozenset()
+    nodes: Mapping[str, NodeFacts] = field(default_factory=dict)
 
 
 def child(

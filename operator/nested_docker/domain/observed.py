@@ -13,9 +13,8 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicy
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain import names
 from nested_docker.domain.manifests import secrets
-from nested_docker.domain.modes.base import ClusterFacts
 from nested_docker.domain.object_names import ObjectNames
-from nested_docker.domain.objects import Identity, Manifest, Owner
+from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
 from nested_docker.domain.status.conditions import parse_timestamp
 from nested_docker.domain.status.reasons import Reason
 

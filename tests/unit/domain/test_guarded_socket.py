@@ -16,7 +16,7 @@ from nested_docker.api.meta import Enforcement, Status
 from nested_docker.domain import names
 from nested_docker.domain.effective import Change, Origin, first_change
 from nested_docker.domain.manifests.secrets import SecretManifest
-from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
+from nested_docker.domain.objects import ClusterFacts, NodeFacts
 from nested_docker.domain.observed import NamespaceFacts
 from nested_docker.domain.planning.child_diff import AddFinalizer, Create
 from nested_docker.domain.planning.node_cleanup import CleanupOutcome

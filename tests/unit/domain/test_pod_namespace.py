@@ -37,7 +37,7 @@ PSA = "pod-security.kubernetes.io/enforce"
 DIND = {"mode": "Dind"}
 THERE = PodContext(
     AWAY,
-    resolve(NestedDockerSpec.model_validate(DIND), class_spec(podNamespace=AWAY.namespace), Mode.DIND, DEFAULTS),
+    resolve(NestedDockerSpec.model_validate(DIND), class_spec(podNamespace=AWAY.namespace), MODES[Mode.DIND], DEFAULTS),
     DEFAULTS,
 )
 NAMESPACES = {"daemons": NamespaceFacts({PSA: "privileged"}), "others": NamespaceFacts()}

@@ -116,7 +116,7 @@ class NestedDockerClassSpec(KubeModel):
         )
     }
 
-    modes: Annotated[list[Mode], Field(min_length=1, max_length=3)] = Field(
+    modes: Annotated[list[Mode], Field(min_length=1, max_length=len(Mode))] = Field(
         description="Modes on offer, the preferred one first.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )

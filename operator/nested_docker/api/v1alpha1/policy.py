@@ -133,7 +133,7 @@ class NestedDockerPolicySpec(KubeModel):
     allowed_classes: Annotated[list[DnsSubdomain], Field(min_length=1, max_length=64)] = Field(
         description="Classes that may be used.", json_schema_extra=_SET
     )
-    allowed_modes: Annotated[list[Mode], Field(min_length=1, max_length=3)] = Field(
+    allowed_modes: Annotated[list[Mode], Field(min_length=1, max_length=len(Mode))] = Field(
         description="Modes that may be used.", json_schema_extra=_SET
     )
     allowed_images: ImageRules = Field(default=ImageRules(), description="Images that may be the daemon's.")

@@ -10,12 +10,11 @@ from pydantic import ValidationError
 
 from nested_docker.api.meta import Enforcement, Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
-from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.api.v1alpha1.policy import ViolationAction
 from nested_docker.domain import names
 from nested_docker.domain.admission import pod_security
 from nested_docker.domain.admission.class_overrides import disallowed_overrides
-from nested_docker.domain.admission.grant_request import request
+from nested_docker.domain.admission.grant_request import grant_request
 from nested_docker.domain.admission.policy import PolicyDecision, evaluate
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
 from nested_docker.domain.modes import MODES, ModeBehaviour
@@ -179,8 +178,8 @@ def _try_mode(
     defaults: OperatorDefaults,
 ) -> Accepted | NotAccepted:
     behaviour = MODES[mode]
-    effective = resolve(spec, class_spec, mode, defaults)
-    wanted = request(
+    effective = resolve(spec, class_spec, behaviour, defaults)
+    wanted = grant_request(
         effective,
         namespace=observed.owner.namespace,
         namespace_labels=observed.namespace_labels,
@@ -201,9 +200,7 @@ def _try_mode(
     if obstacle is not None:
         return NotAccepted(obstacle.reason, obstacle.message)
     name = observed.status.policy_name if reason == Reason.GRANT_REVOKED else decision.policy
-    # Where no policy has rules, the guard lets next to nothing through: nobody has allowed anything.
-    granted_by = observed.policies.get(name)
-    effective = effective.guarded((granted_by.host_socket.guard if granted_by else None) or GuardRules())
+    effective = behaviour.apply_policy(effective, observed.policies.get(name))
     return Accepted(spec, class_name, class_spec, effective, name, reason, _told(mode, class_name, decision, reason))
 
 

@@ -75,10 +75,10 @@ def disallowed_overrides(
         owner: the NestedDocker.
         defaults: the operator's.
     """
-    empty = NestedDockerSpec.model_validate({"mode": effective.mode.value})
-    # The guard's rules are a policy's, and no NestedDocker's doing.
-    plain = replace(resolve(empty, class_spec, effective.mode, defaults), guard=effective.guard)
     mode = MODES[effective.mode]
+    plain = resolve(NestedDockerSpec(), class_spec, mode, defaults)
+    # What the policy decides is the same in both pods: it is not the NestedDocker that changes it.
+    plain = replace(plain, mode_settings=plain.mode_settings.with_policy_of(effective.mode_settings))
     object_names = ObjectNames(owner, class_spec.pod_namespace or "")
     made = pod(PodContext(object_names, effective, defaults), mode, _KEY_SET)
     without = pod(PodContext(object_names, plain, defaults), mode, _KEY_SET)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from nested_docker.api.meta import Mode, ResourceRequirements
 from nested_docker.api.v1alpha1.engine import StorageSpec
-from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
 from nested_docker.domain import quantities
-from nested_docker.domain.effective import EffectiveSpec, Origin
+from nested_docker.domain.effective import EffectiveSpec, ModeSettings, Origin
 
 
 @dataclass(frozen=True)
@@ -18,8 +17,7 @@ class GrantRequest:
     """The resulting daemon: class and operator defaults included, whoever decided them.
 
     Attributes:
-        raw_socket: whether the node's socket is handed out without the guard.
-        socket_path: where the socket lies on the node; empty: none is used.
+        mode_settings: settings of the mode, for the mode's own terms.
         image: the daemon's image; empty: the operator's own relay serves.
         image_is_own: whether the NestedDocker itself has chosen the image.
         workload_images: images beside the daemon; None: there is no workload.
@@ -35,8 +33,7 @@ class GrantRequest:
     namespace_labels: Mapping[str, str]
     class_name: str
     mode: Mode
-    raw_socket: bool = False
-    socket_path: str = ""
+    mode_settings: ModeSettings = field(default_factory=ModeSettings)
     image: str = ""
     image_is_own: bool = False
     workload_images: tuple[str, ...] | None = None
@@ -50,7 +47,7 @@ class GrantRequest:
     lifetime_seconds: int | None = None
 
 
-def request(
+def grant_request(
     effective: EffectiveSpec,
     *,
     namespace: str,
@@ -77,8 +74,7 @@ def request(
         namespace_labels=namespace_labels,
         class_name=class_name,
         mode=effective.mode,
-        raw_socket=not own_daemon and effective.host_socket_access == SocketAccess.RAW,
-        socket_path="" if own_daemon else effective.host_socket_path,
+        mode_settings=effective.mode_settings,
         image=(effective.engine.image or "") if own_daemon else "",
         image_is_own=effective.origins.get("engine.image") == Origin.SPEC,
         workload_images=tuple(container.image for container in beside) if workload else None,

@@ -10,6 +10,8 @@ from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
 from nested_docker.api.v1alpha1.policy import ImageRules
 from nested_docker.domain import images, quantities
 from nested_docker.domain.admission.grant_request import GrantRequest
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import Objection
 
 SHOWN_POLICIES = 5
 """Policies that a denial tells of one by one."""
@@ -22,19 +24,6 @@ class PolicyDecision:
     granted: bool
     policy: str = ""
     message: str = ""
-
-
-@dataclass(frozen=True)
-class Objection:
-    """Why a policy does not grant a request.
-
-    Attributes:
-        problem: the request's field, its value, and what the policy says of it.
-        remedy: what an admin would change in the policy's spec to grant it.
-    """
-
-    problem: str
-    remedy: str
 
 
 def evaluate(
@@ -85,24 +74,8 @@ def _mode(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Obj
         )
 
 
-def _socket(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
-    if request.socket_path and request.socket_path not in policy.host_socket.paths:
-        yield Objection(
-            f"the class's hostSocket.path is {request.socket_path}, and hostSocket.paths has only "
-            f"{_list(policy.host_socket.paths)}",
-            f"hostSocket.paths: {request.socket_path}",
-        )
-    if request.raw_socket and not policy.host_socket.allow_raw:
-        yield Objection(
-            "the class's hostSocket.access is Raw, which hands out the node's socket unguarded, and "
-            "hostSocket.allowRaw is not set",
-            "hostSocket.allowRaw: true",
-        )
-    if request.socket_path and not request.raw_socket and policy.host_socket.guard is None:
-        yield Objection(
-            "the class's hostSocket.access is Guarded, and hostSocket.guard has no rules",
-            "hostSocket.guard: {…}",
-        )
+def _mode_settings(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterable[Objection]:
+    return MODES[request.mode].objections(request.mode_settings, policy)
 
 
 def _image(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
@@ -181,7 +154,7 @@ def _maxima(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[O
 _CHECKS: Sequence[Callable[[GrantRequest, NestedDockerPolicySpec], Iterable[Objection]]] = (
     _class,
     _mode,
-    _socket,
+    _mode_settings,
     _image,
     _workload,
     _scheduling,

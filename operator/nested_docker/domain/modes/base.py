@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
-from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults
+from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings, OperatorDefaults
 from nested_docker.domain.object_names import ObjectNames
-from nested_docker.domain.objects import Manifest
+from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
-
-
-@dataclass(frozen=True)
-class NodeFacts:
-    """What the operator knows of a node."""
-
-    ready: bool
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ClusterFacts:
-    """What the cluster can do, as far as a mode depends on it."""
-
-    runtime_classes: frozenset[str] = frozenset()
-    nodes: Mapping[str, NodeFacts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +22,19 @@ class Obstacle:
 
     reason: Reason
     message: str
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a policy does not grant a request.
+
+    Attributes:
+        problem: the request's field, its value, and what the policy has instead.
+        remedy: what an admin would change in the policy's spec to grant it.
+    """
+
+    problem: str
+    remedy: str
 
 
 class PodSecurityLevel(StrEnum):
@@ -71,13 +69,22 @@ class ModeBehaviour(Protocol):
         mode: its name in the API.
         isolation: what separates the daemon's users from the node.
         pod_security: what Pod Security Admission makes of its pod.
-        keeps_data: whether the pod has a data-root of its own, so that `storage` applies.
+        runs_own_daemon: whether the pod runs dockerd itself, so that `engine.image` and `storage` apply.
     """
 
     mode: Mode
     isolation: Isolation
     runs_own_daemon: bool
     pod_security: PodSecurity
+
+    def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
+        """The mode's settings, picked from the layers so that each has its origin."""
+
+    def apply_policy(self, effective: EffectiveSpec, policy: NestedDockerPolicySpec | None) -> EffectiveSpec:
+        """The effective spec with what the policy that grants it decides; None: no policy grants it."""
+
+    def objections(self, settings: ModeSettings, policy: NestedDockerPolicySpec) -> Iterable[Objection]:
+        """Why a policy that allows the mode does not grant these settings."""
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
         """Why the mode cannot work in this cluster; None: nothing known stands in its way."""

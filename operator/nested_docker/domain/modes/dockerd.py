@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any
 
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import IptablesBackend
 from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, EngineStatus, Hazard
 from nested_docker.domain import names
 from nested_docker.domain.daemon_json import daemon_json
-from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings
+from nested_docker.domain.modes.base import Objection, PodContext
 from nested_docker.domain.objects import Manifest
 
 CONTAINER = "daemon"
@@ -51,6 +52,21 @@ class OwnDaemon:
     """What modes have in common that run a dockerd of their own."""
 
     runs_own_daemon = True
+
+    def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
+        """No settings besides those that all modes have."""
+        del layers, spec, class_spec
+        return ModeSettings()
+
+    def apply_policy(self, effective: EffectiveSpec, policy: NestedDockerPolicySpec | None) -> EffectiveSpec:
+        """A policy decides nothing of such a pod."""
+        del policy
+        return effective
+
+    def objections(self, settings: ModeSettings, policy: NestedDockerPolicySpec) -> Iterable[Objection]:
+        """None: there are no settings that a policy could object to."""
+        del settings, policy
+        return ()
 
     def volumes(self, context: PodContext) -> list[Manifest]:
         """The daemon's."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
+from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards
-from nested_docker.domain.objects import Manifest
+from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
 RUNTIME_CLASS = "sysbox-runc"

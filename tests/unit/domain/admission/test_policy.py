@@ -12,13 +12,19 @@ from tests.unit.factory import policy_spec
 
 from nested_docker.api.meta import LabelSelector, Mode
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
+from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
 from nested_docker.domain.admission.grant_request import GrantRequest
 from nested_docker.domain.admission.policy import evaluate
+from nested_docker.domain.modes.host_socket import HostSocketSettings
 
 
 def request(**fields: object) -> GrantRequest:
     given_ = {"namespace": "team-a", "namespace_labels": {"ci": "true"}, "class_name": "standard", "mode": Mode.DIND}
     return GrantRequest(**(given_ | fields))
+
+
+def host_socket(access: SocketAccess = SocketAccess.GUARDED, path: str = "/var/run/docker.sock") -> dict[str, object]:
+    return {"mode": Mode.HOST_SOCKET, "mode_settings": HostSocketSettings(access=access, path=path, gid=None)}
 
 
 def test_without_policies_nobody_gets_anything() -> None:
@@ -56,8 +62,8 @@ def test_a_denial_stays_short_however_many_policies_there_are() -> None:
 
 
 FIELDS: list[tuple[dict[str, object], dict[str, object], str]] = [
-    ({"mode": Mode.HOST_SOCKET, "raw_socket": True}, {"hostSocket": {"allowRaw": False}}, "hostSocket.allowRaw"),
-    ({"socket_path": "/run/x.sock"}, {"hostSocket": {}}, "hostSocket.path is /run/x.sock"),
+    (host_socket(SocketAccess.RAW), {"hostSocket": {"allowRaw": False}}, "hostSocket.allowRaw"),
+    (host_socket(path="/run/x.sock"), {"hostSocket": {}}, "hostSocket.path is /run/x.sock"),
     ({"image": "evil:1", "image_is_own": True}, {"allowedImages": {}}, "spec.engine.image is evil:1"),
     ({"image": "evil:1"}, {"allowedImages": {"patterns": ["docker:*"]}}, "allowedImages.patterns has only docker:*"),
     ({"image": "docker:1"}, {"allowedImages": {"requireDigest": True}}, "allowedImages.requireDigest"),
@@ -128,7 +134,7 @@ POLICIES = st.builds(
     namespaceSelector=SELECTORS,
     allowedClasses=st.lists(st.sampled_from(["standard", "gold"]), min_size=1, unique=True),
     allowedModes=st.lists(st.sampled_from([mode.value for mode in Mode]), min_size=1, unique=True),
-    hostSocket=st.fixed_dictionaries({"allowRaw": st.booleans()}),
+    hostSocket=st.fixed_dictionaries({"allowRaw": st.booleans()}, optional={"guard": st.just({})}),
     allowedImages=st.fixed_dictionaries(
         {"patterns": st.sampled_from([[], ["docker:*"], ["**"]]), "requireDigest": st.booleans()}
     ),
@@ -136,11 +142,16 @@ POLICIES = st.builds(
     scheduling=st.fixed_dictionaries({"tolerationKeys": st.sampled_from([[], ["gpu"], ["**"]])}),
     max=st.fixed_dictionaries({}, optional={"cpu": st.sampled_from(["1", "4"]), "lifetimeSeconds": st.just(60)}),
 )
+MODE_FIELDS: list[dict[str, object]] = [
+    {"mode": Mode.DIND},
+    {"mode": Mode.SYSBOX},
+    host_socket(SocketAccess.GUARDED),
+    host_socket(SocketAccess.RAW),
+]
 REQUESTS = st.builds(
-    request,
+    lambda mode, **fields: request(**mode, **fields),
     class_name=st.sampled_from(["standard", "gold", "none"]),
-    mode=st.sampled_from(list(Mode)),
-    raw_socket=st.booleans(),
+    mode=st.sampled_from(MODE_FIELDS),
     image=st.sampled_from(["docker:28-dind", "evil:1", "docker@sha256:" + "a" * 64]),
     image_is_own=st.booleans(),
     workload_images=st.sampled_from([None, ("golang",)]),

@@ -14,8 +14,7 @@ from tests.unit.world import Crashed, World
 
 from nested_docker.api.meta import Status
 from nested_docker.domain import names
-from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
-from nested_docker.domain.objects import Identity
+from nested_docker.domain.objects import ClusterFacts, Identity, NodeFacts
 from nested_docker.domain.observed import ApiRejection
 from nested_docker.domain.planning.child_diff import Create
 from nested_docker.domain.planning.plan import plan
