@@ -49,10 +49,10 @@ def _needs() -> dict[str, str]:
 
 
 def _need(use: TenantUse) -> str:
-    permission = f"permission to `{use.permission}`" if use.permission else ""
-    whose = " that it names" if use.permission and use.named else ""
+    named = " for each named object" if use.named and not use.has_default else ""
+    permission = f"permission `{use.permission}`{named}" if use.permission else ""
     place = "a class without `podNamespace`" if use.tenant_owned else ""
-    return "; ".join(part for part in (permission + whose, place) if part)
+    return "; ".join(part for part in (permission, place) if part)
 
 
 def conditions_reference() -> str:

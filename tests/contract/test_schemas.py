@@ -98,13 +98,13 @@ def test_every_field_is_described(kubectl: Kubectl, kind: crd.Kind) -> None:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("nesteddocker", "A Docker daemon of one's own"),
+        ("nesteddocker", "A Docker daemon for one tenant"),
         ("nesteddocker.spec.storage.claim.whenDeleted", "Whether the claim stays"),
-        ("nesteddocker.status.conditions", "`Ready` sums them up"),
-        ("nesteddockerclass.spec.modes", "Modes on offer"),
-        ("nesteddockerclass.spec.hostSocket.access", "clients see and make their own containers only"),
-        ("nesteddockerpolicy.spec.hostSocket.allowRaw", "handed out without the guard"),
-        ("nesteddockerpolicy.spec.hostSocket.guard.build.allowed", "Its FROM takes any image that the node has"),
+        ("nesteddocker.status.conditions", "`Ready` summarizes them"),
+        ("nesteddockerclass.spec.modes", "Modes that the class offers"),
+        ("nesteddockerclass.spec.hostSocket.access", "clients can see and create only their own containers"),
+        ("nesteddockerpolicy.spec.hostSocket.allowRaw", "may get the node's socket without the guard"),
+        ("nesteddockerpolicy.spec.hostSocket.guard.build.allowed", "Its FROM uses any image of the node"),
     ],
 )
 def test_kubectl_explains(kubectl: Kubectl, path: str, words: str) -> None:

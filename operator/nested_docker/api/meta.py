@@ -34,7 +34,7 @@ class KubeModel(BaseModel):
 
 
 def schema(*, int_or_string: bool = False, rules: tuple[tuple[str, str], ...] = (), **extra: Any) -> dict[str, Any]:
-    """Extensions of a structural schema that pydantic has no word for.
+    """Extensions of a structural schema that pydantic does not have.
 
     Args:
         int_or_string: the value may be written as a number or as text.
@@ -76,7 +76,7 @@ ImageReference = Annotated[
 """An image as container runtimes take it: `[registry/]repository[:tag][@sha256:digest]`."""
 
 ImagePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:/_*@-]+$", max_length=512)]
-"""`repository[:tag][@digest]` as in an image reference; `*` stands for anything but `/`, `**` for anything."""
+"""`repository[:tag][@digest]` as in an image reference; `*` matches anything but `/`, `**` anything."""
 
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00:]*$", max_length=255)]
 Labels = Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)]
@@ -92,14 +92,14 @@ class Mode(StrEnum):
 
 
 class Enforcement(StrEnum):
-    """What a denial comes to."""
+    """What happens to a request that policy or rules deny."""
 
     ENFORCE = "Enforce"
-    """Denied is denied."""
+    """The request is rejected."""
     WARN = "Warn"
-    """It is done all the same, and whoever asks for it is told."""
+    """The request is allowed and the user gets a warning."""
     AUDIT = "Audit"
-    """It is done all the same, and only the records tell."""
+    """The request is allowed, and only the audit log has it."""
 
 
 class Status(StrEnum):
@@ -113,15 +113,17 @@ class Status(StrEnum):
 class Condition(KubeModel):
     """One aspect of an object's state, in the form of Kubernetes' API conventions."""
 
-    type: str = Field(description="Aspect that this condition speaks of.", max_length=64)
+    type: str = Field(description="Aspect of the object that this condition is about.", max_length=64)
     status: Status = Field(description="Whether the condition holds.")
-    reason: str = Field(description="One CamelCase word for the cause of the last transition.", max_length=64)
-    message: str = Field(default="", description="The cause and, where there is one, the remedy.", max_length=4096)
+    reason: str = Field(description="CamelCase word for the cause of the last transition.", max_length=64)
+    message: str = Field(
+        default="", description="The cause in full and, where there is one, the remedy.", max_length=4096
+    )
     last_transition_time: str = Field(
         description="When `status` last changed.", json_schema_extra=schema(format="date-time")
     )
     observed_generation: int = Field(
-        default=0, description="Generation of the spec that the condition was judged by.", ge=0
+        default=0, description="Generation of the spec that the condition is based on.", ge=0
     )
 
 
@@ -136,7 +138,7 @@ class KeyReference(KubeModel):
 
     name: Plain[DnsSubdomain] = Field(description="Name of the ConfigMap.")
     key: Plain[Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]] = Field(
-        default="ca.crt", description="Key that holds the data."
+        default="ca.crt", description="Key of the ConfigMap with the data."
     )
 
 
@@ -162,7 +164,7 @@ class SelectorOperator(StrEnum):
 
 
 class LabelSelector(KubeModel):
-    """Which objects are meant, by their labels; empty: all of them."""
+    """Selects objects by their labels; empty: all objects."""
 
     match_labels: Plain[Labels] = Field(default={}, description="Labels that must have exactly these values.")
     match_expressions: Plain[Annotated[list[LabelSelectorRequirement], Field(max_length=32)]] = Field(
@@ -170,7 +172,7 @@ class LabelSelector(KubeModel):
     )
 
     def matches(self, labels: dict[str, str]) -> bool:
-        """Whether an object with these labels is meant."""
+        """Whether an object with these labels is selected."""
         return all(labels.get(key) == value for key, value in self.match_labels.items()) and all(
             _holds(requirement, labels) for requirement in self.match_expressions
         )

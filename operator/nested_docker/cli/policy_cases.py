@@ -20,7 +20,7 @@ from nested_docker.cli.manifests import Wanted, check_enforcement, sort_out
 from nested_docker.cli.strict import parse
 from nested_docker.domain.status.reasons import Reason
 
-API_VERSION = f"cli.{GROUP}/v1alpha1"
+CASES_API_VERSION = f"cli.{GROUP}/v1alpha1"
 KIND = "PolicyTest"
 SUFFIXES = (".case.yaml", ".case.yml")
 
@@ -146,7 +146,7 @@ def prepare(path: Path, findings: Findings) -> Iterator[Prepared]:
 
 def _prepare(document: Document, path: Path, findings: Findings) -> Prepared | None:
     place, content = document.place, dict(document.content)
-    for field, expected in (("apiVersion", API_VERSION), ("kind", KIND)):
+    for field, expected in (("apiVersion", CASES_API_VERSION), ("kind", KIND)):
         if content.pop(field) != expected:
             what = f"it is no case (value: {shown(document.content[field])}): write {expected}"
             findings.problem(place, what, path=field)

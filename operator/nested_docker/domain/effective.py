@@ -1,4 +1,4 @@
-"""What is really asked for: NestedDocker over class over operator defaults, each value with its origin."""
+"""The effective spec: NestedDocker over class over operator defaults, each value with its origin."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from nested_docker.domain import names
 
 @dataclass(frozen=True)
 class OperatorDefaults:
-    """What the operator's settings give where neither NestedDocker nor class speak.
+    """Values that apply where neither the NestedDocker nor its class sets them.
 
     Attributes:
         engine_image: image with dockerd and the docker client.
         operator_image: the operator's own image, which the relay runs from.
-        operator_namespace: where the operator runs, for the NetworkPolicy that admits it.
-        cleanup_namespace: where pods run that clean nodes up.
+        operator_namespace: namespace of the operator, which NetworkPolicies admit.
+        cleanup_namespace: namespace of the pods that clean up nodes.
         cluster_domain: DNS domain of the cluster.
-        image_pull_policy: pull policy of the pod's own images.
-        enforcement: what a denial by policy comes to, where a namespace's label does not say otherwise.
+        image_pull_policy: pull policy of the pods' containers.
+        enforcement: what happens to requests that no policy grants; a namespace's label overrides it.
     """
 
     engine_image: str = "docker:28-dind"
@@ -40,7 +40,7 @@ class OperatorDefaults:
 
 
 class Origin(StrEnum):
-    """Who decided a value."""
+    """Who set a value."""
 
     SPEC = "spec"
     CLASS = "class"
@@ -88,8 +88,7 @@ class EffectiveSpec:
     def fingerprint(self) -> str:
         """One short hash per value, with its origin, as compact JSON for an annotation.
 
-        From two fingerprints `first_change` tells what differs and who wanted it, without keeping
-        the values themselves.
+        From two fingerprints `first_change` finds what differs and who changed it, without the values themselves.
         """
         prints = {
             path: f"{self.origins[path][0]}:{names.digest(value, 8)}" for path, value in sorted(self._values().items())
@@ -115,11 +114,11 @@ class EffectiveSpec:
 
 @dataclass(frozen=True)
 class Change:
-    """The first difference between a pod and what is asked for now.
+    """The first difference between a pod and the effective spec.
 
     Attributes:
         path: the value that differs.
-        origin: who decides it now, or did before.
+        origin: who sets it now, or did before.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""Where a NestedDocker's children live and what they are called: at home, or in its class's pod namespace."""
+"""Names and namespaces of a NestedDocker's children: in its own namespace, or in its class's pod namespace."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from nested_docker.domain.objects import Identity, Owner
 
 @dataclass(frozen=True)
 class ObjectNames:
-    """Each child's identity, and what follows from it for clients.
+    """Identities of the children, and the addresses that clients use.
 
-    The connection Secrets and a kept claim are always beside the NestedDocker. Pod, key set, Service and
-    NetworkPolicy are beside it too, unless its class has a pod namespace. There they are named after the
-    uid, since NestedDockers of one name in several namespaces meet there.
+    The connection Secrets and the claim are always in the NestedDocker's namespace. Pod, key set, Service and
+    NetworkPolicy are there too, unless its class has a pod namespace. In a pod namespace they are named after
+    the uid, because NestedDockers of the same name in several namespaces have their pods there.
 
     Attributes:
         owner: the NestedDocker.
-        pod_namespace: namespace of its pod where that is another one; empty: its own.
+        pod_namespace: namespace of its pod if that is another one; empty: the NestedDocker's.
     """
 
     owner: Owner
@@ -37,7 +37,7 @@ class ObjectNames:
         """Namespace of the pod and of what belongs to it."""
         return self.pod_namespace or self.owner.namespace
 
-    # --- with the pod -------------------------------------------------------------------------
+    # --- in the pod's namespace -------------------------------------------------------------------------
 
     def pod(self, key_set: str) -> Identity:
         """The pod that serves with that key set."""
@@ -45,7 +45,7 @@ class ObjectNames:
 
     @property
     def service(self) -> Identity:
-        """The Service that gives the daemon its name."""
+        """The Service with the daemon's host name."""
         return Identity("Service", self.namespace, self._name_prefix)
 
     @property
@@ -55,15 +55,15 @@ class ObjectNames:
 
     @property
     def tls_secret(self) -> Identity:
-        """The operator's own Secret with all key material."""
+        """The operator's Secret with all key material."""
         return Identity("Secret", self.namespace, names.tls_secret(self._name_prefix))
 
     @property
     def pod_objects(self) -> tuple[Identity, ...]:
-        """What is where the pod is, besides pods."""
+        """The other objects in the pod's namespace."""
         return self.service, self.network_policy, self.tls_secret
 
-    # --- with the NestedDocker ----------------------------------------------------------------
+    # --- in the NestedDocker's namespace ----------------------------------------------------------------
 
     @property
     def env_secret(self) -> Identity:
@@ -78,7 +78,7 @@ class ObjectNames:
     @property
     def data_claim(self) -> Identity:
         """The claim that keeps the data-root of storage type `Claim`."""
-        return Identity("PersistentVolumeClaim", self.owner.namespace, names.data_claim(self.owner.name))
+        return Identity("PersistentVolumeClaim", self.owner.namespace, names.data_claim_name(self.owner.name))
 
     # --- for clients --------------------------------------------------------------------------
 

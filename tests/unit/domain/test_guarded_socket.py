@@ -135,7 +135,7 @@ def test_no_daemon_is_where_nodes_are_cleaned_up_from(mode: str) -> None:
         assert made.children == {}
         assert ready(made) == ("False", "NotAllowedByClass")
         assert told(made) == (
-            "namespace nested-docker-cleanup is for the operator's pods that clean nodes up: create the NestedDocker "
+            "namespace nested-docker-cleanup is for the operator's pods that clean up nodes: create the NestedDocker "
             "in another one, or change podNamespace of NestedDockerClass standard"
         )
 

@@ -45,7 +45,7 @@ OPERATOR_OWNED_CONFIG = (
     "tlsverify",
     "userns-remap",
 )
-"""Keys of daemon.json that `engine.config` may not carry: the operator sets them itself, or a field does."""
+"""Keys of daemon.json that `engine.config` may not have: the operator or another field sets them."""
 
 READS_CONFIG_MAP = TenantUse(tenant_owned=True, permission=Permission("get", "configmaps"), named=True)
 READS_SECRETS = TenantUse(tenant_owned=True, permission=Permission("get", "secrets"), named=True)
@@ -70,10 +70,10 @@ class IptablesBackend(StrEnum):
 
 
 class AddressPool(KubeModel):
-    """A range that dockerd cuts networks from."""
+    """A range from which dockerd allocates networks."""
 
     base: Plain[Cidr] = Field(description="The whole range, in CIDR form.")
-    size: Plain[int] = Field(description="Prefix length of each network cut from `base`.", ge=8, le=128)
+    size: Plain[int] = Field(description="Prefix length of each network in `base`.", ge=8, le=128)
 
 
 class Proxy(KubeModel):
@@ -91,17 +91,18 @@ class EngineSpec(KubeModel):
 
     image: Plain[ImageReference | None] = Field(
         default=None,
-        description="Image that holds `dockerd` and the `docker` client; its entrypoint is never used. "
+        description="Image with `dockerd` and the `docker` client; its entrypoint is never used. "
         "Empty: the class's, else the operator's default.",
     )
     storage_driver: Plain[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=32)] | None] = Field(
-        default=None, description="Storage driver; empty: dockerd chooses, and status tells what it chose."
+        default=None,
+        description="Storage driver; empty: dockerd chooses, and `status.engine.storageDriver` has its choice.",
     )
     registry_mirrors: Plain[Annotated[list[Url], Field(max_length=16)] | None] = Field(
         default=None, description="Mirrors of Docker Hub, tried in order before it."
     )
     insecure_registries: Plain[Annotated[list[RegistryHost], Field(max_length=16)] | None] = Field(
-        default=None, description="Registries (host:port or CIDR) spoken to without verified TLS."
+        default=None, description="Registries (host:port or CIDR) that the daemon uses without verified TLS."
     )
     ca_bundle_ref: Annotated[KeyReference | None, READS_CONFIG_MAP] = Field(
         default=None,
@@ -132,14 +133,14 @@ class EngineSpec(KubeModel):
     )
     config: Plain[dict[str, Any] | None] = Field(
         default=None,
-        description="Further keys of daemon.json. Keys that the operator owns are refused by name.",
+        description="Further keys of daemon.json. Keys that the operator owns are rejected by name.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
 
     @field_validator("config")
     @classmethod
     def _refuse_owned_keys(cls, config: dict[str, Any] | None) -> dict[str, Any] | None:
-        """CEL cannot look into a value of any shape, so this one rule is the models' alone.
+        """CEL cannot read a value without a schema, so only the models have this rule.
 
         dockerd reads JSON as Go does, to which `Hosts` and `hosts` are one key.
         """
@@ -153,7 +154,7 @@ class EngineSpec(KubeModel):
 
 
 class StorageType(StrEnum):
-    """Where the daemon's data-root lies."""
+    """Where the daemon's data-root is."""
 
     EMPTY_DIR = "EmptyDir"
     EPHEMERAL = "Ephemeral"
@@ -168,18 +169,18 @@ class StorageMedium(StrEnum):
 
 
 class EmptyDirStorage(KubeModel):
-    """A directory on the node that ends with the pod."""
+    """A directory on the node that is deleted with the pod."""
 
     size_limit: Plain[Quantity | None] = Field(
         default=None, description="Bytes after which the kubelet evicts the pod."
     )
     medium: Plain[StorageMedium | None] = Field(
-        default=None, description="`Memory` keeps the data in RAM, and counts it as the pod's memory."
+        default=None, description="`Memory` keeps the data in RAM, which counts against the pod's memory limit."
     )
 
 
 class EphemeralStorage(KubeModel):
-    """A PersistentVolumeClaim made with the pod and gone with it."""
+    """A PersistentVolumeClaim that is created and deleted with the pod."""
 
     size: Plain[Quantity] = Field(description="Bytes to request.")
     storage_class_name: Plain[DnsSubdomain | None] = Field(
@@ -188,7 +189,7 @@ class EphemeralStorage(KubeModel):
 
 
 class RetentionPolicy(StrEnum):
-    """What becomes of a claim when its NestedDocker is deleted."""
+    """What happens to a claim when its NestedDocker is deleted."""
 
     RETAIN = "Retain"
     DELETE = "Delete"
@@ -235,5 +236,5 @@ class StorageSpec(KubeModel):
     empty_dir: Plain[EmptyDirStorage | None] = Field(default=None, description="For type `EmptyDir`.")
     ephemeral: Plain[EphemeralStorage | None] = Field(default=None, description="For type `Ephemeral`.")
     claim: Annotated[ClaimStorage | None, CREATES_CLAIM] = Field(
-        default=None, description="For type `Claim`; one daemon each."
+        default=None, description="For type `Claim`; only one daemon can use it at a time."
     )

@@ -1,4 +1,4 @@
-"""NestedDocker: a request for a Docker daemon, and what became of it."""
+"""NestedDocker: a request for a Docker daemon, and its status."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class EnvVar(KubeModel):
 
 
 class WorkloadContainer(KubeModel):
-    """A container beside the daemon, in the same pod; it finds the daemon in `DOCKER_HOST`."""
+    """A container in the daemon's pod; `DOCKER_HOST` in its environment is the daemon's address."""
 
     name: Plain[DnsLabel] = Field(description="Name of the container.")
     image: Plain[ImageReference] = Field(description="Image of the container.")
@@ -66,7 +66,7 @@ class WorkloadContainer(KubeModel):
         default=[], description="Arguments of the entrypoint."
     )
     env: Plain[Annotated[list[EnvVar], Field(max_length=256)]] = Field(
-        default=[], description="Environment, literal values only."
+        default=[], description="Environment variables with literal values."
     )
     working_dir: Plain[AbsolutePath | None] = Field(
         default=None, description=f"Directory to start in; empty: `{WORKSPACE}`."
@@ -77,10 +77,10 @@ class WorkloadContainer(KubeModel):
 
 
 class WorkloadSpec(KubeModel):
-    """Containers that run beside the daemon and share its pod."""
+    """Containers that run in the daemon's pod."""
 
     containers: Plain[Annotated[list[WorkloadContainer], Field(min_length=1, max_length=8)]] = Field(
-        description=f"The containers. Each has `{WORKSPACE}`, which the daemon has at the same path.",
+        description=f"The containers. `{WORKSPACE}` is a directory that they and the daemon share.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     restart_policy: Plain[RestartPolicy] = Field(
@@ -89,30 +89,31 @@ class WorkloadSpec(KubeModel):
     )
 
 
-OWN_LABELS = schema(
+USER_LABELS = schema(
     rules=(
         (
             "!self.exists(key, key.startsWith('nesteddocker.dev/') || key.startsWith('app.kubernetes.io/'))",
-            "labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own: choose another prefix",
+            "the label prefixes nesteddocker.dev/ and app.kubernetes.io/ are reserved for the operator: "
+            "choose another prefix",
         ),
     )
 )
-OWN_ANNOTATIONS = schema(
+USER_ANNOTATIONS = schema(
     rules=(
         (
             "!self.exists(key, key.startsWith('nesteddocker.dev/'))",
-            "annotations of nesteddocker.dev/ are the operator's own: choose another prefix",
+            "the annotation prefix nesteddocker.dev/ is reserved for the operator: choose another prefix",
         ),
     )
 )
 
 
 class SecretTemplate(KubeModel):
-    """Metadata that the connection Secrets carry besides the operator's own."""
+    """Labels and annotations to add to the connection Secrets."""
 
-    labels: Plain[Labels] = Field(default={}, description="Labels to add.", json_schema_extra=OWN_LABELS)
+    labels: Plain[Labels] = Field(default={}, description="Labels to add.", json_schema_extra=USER_LABELS)
     annotations: Plain[Annotations] = Field(
-        default={}, description="Annotations to add.", json_schema_extra=OWN_ANNOTATIONS
+        default={}, description="Annotations to add.", json_schema_extra=USER_ANNOTATIONS
     )
 
 
@@ -137,7 +138,7 @@ class ConnectionSpec(KubeModel):
 
 
 class SchedulingSpec(KubeModel):
-    """Where the daemon's pod may run, and what else it carries."""
+    """Where the daemon's pod may run, and its labels and annotations."""
 
     node_selector: Plain[Labels] = Field(default={}, description="Labels that the node must have.")
     affinity: Plain[dict[str, Any] | None] = Field(
@@ -152,10 +153,10 @@ class SchedulingSpec(KubeModel):
     )
     priority_class_name: Plain[DnsSubdomain | None] = Field(default=None, description="PriorityClass of the pod.")
     pod_labels: Annotated[Labels, MARKS_POD] = Field(
-        default={}, description="Labels to add to the pod.", json_schema_extra=OWN_LABELS
+        default={}, description="Labels to add to the pod.", json_schema_extra=USER_LABELS
     )
     pod_annotations: Annotated[Annotations, MARKS_POD] = Field(
-        default={}, description="Annotations to add to the pod.", json_schema_extra=OWN_ANNOTATIONS
+        default={}, description="Annotations to add to the pod.", json_schema_extra=USER_ANNOTATIONS
     )
 
 
@@ -164,11 +165,11 @@ def _immutable(field: str, remedy: str) -> tuple[str, str]:
     return rule, f"{field} cannot be changed: {remedy}"
 
 
-_REMEDY = "delete the NestedDocker and create it anew"
+_REMEDY = "delete the NestedDocker and create it again"
 
 
 class NestedDockerSpec(KubeModel):
-    """What kind of Docker daemon is wanted."""
+    """The Docker daemon that you want."""
 
     model_config = KubeModel.model_config | {
         "json_schema_extra": schema(
@@ -185,8 +186,8 @@ class NestedDockerSpec(KubeModel):
     )
     mode: Plain[Mode | None] = Field(
         default=None,
-        description="How the daemon is run; empty: the first of the class's modes that policy allows "
-        "and the cluster can do.",
+        description="How the daemon runs; empty: the first of the class's modes that policy allows "
+        "and the cluster supports.",
     )
     engine: Plain[EngineSpec] = Field(default=EngineSpec(), description="Settings of the Docker daemon.")
     resources: Plain[ResourceRequirements | None] = Field(
@@ -196,10 +197,10 @@ class NestedDockerSpec(KubeModel):
         default=None, description="Where the daemon keeps its data; empty: the class's, else an emptyDir."
     )
     workload: Annotated[WorkloadSpec | None, RUNS_CODE] = Field(
-        default=None, description="Containers that run beside the daemon."
+        default=None, description="Containers that run in the daemon's pod."
     )
     suspend: Plain[bool] = Field(
-        default=False, description="Take the pod and the connection Secrets away; a `Claim` keeps its data."
+        default=False, description="Delete the pod and the connection Secrets; a `Claim` keeps its data."
     )
     active_deadline_seconds: Plain[int | None] = Field(
         default=None,
@@ -233,13 +234,13 @@ class BindingReference(KubeModel):
 
 
 class EngineStatus(KubeModel):
-    """The daemon as it told of itself at first contact."""
+    """The daemon, as it described itself when the operator first connected."""
 
     version: str = Field(default="", description="Version of dockerd.", max_length=64)
     api_version: str = Field(default="", description="Newest Docker API version that it serves.", max_length=16)
     storage_driver: str = Field(default="", description="Storage driver that dockerd chose.", max_length=64)
     backing_filesystem: str = Field(
-        default="", description="Filesystem beneath the data-root, where dockerd knows it.", max_length=64
+        default="", description="Filesystem under the data-root, if dockerd knows it.", max_length=64
     )
     cgroup_version: str = Field(default="", description="cgroup version that dockerd sees.", max_length=8)
     security_options: Annotated[list[Annotated[str, StringConstraints(max_length=256)]], Field(max_length=16)] = Field(
@@ -248,7 +249,7 @@ class EngineStatus(KubeModel):
 
 
 class Isolation(StrEnum):
-    """What separates the daemon's users from the node."""
+    """What isolates the daemon's users from the node."""
 
     NONE = "None"
     SHARED_DAEMON = "SharedDaemon"
@@ -256,9 +257,9 @@ class Isolation(StrEnum):
 
 
 class Hazard(KubeModel):
-    """A price of the mode, here and now."""
+    """A risk or cost of the mode in this cluster."""
 
-    type: str = Field(description="One CamelCase word for the hazard.", max_length=64)
+    type: str = Field(description="CamelCase word for the hazard.", max_length=64)
     message: str = Field(description="What it costs.", max_length=1024)
     remedy: str = Field(description="What to do about it.", max_length=1024)
 
@@ -271,29 +272,31 @@ class ContainerResult(KubeModel):
 
 
 class NestedDockerStatus(KubeModel):
-    """What became of the request."""
+    """The observed state of the NestedDocker."""
 
-    observed_generation: int = Field(default=0, description="Generation of the spec that this speaks of.", ge=0)
+    observed_generation: int = Field(
+        default=0, description="Generation of the spec that this status is based on.", ge=0
+    )
     conditions: Annotated[list[Condition], Field(max_length=16)] = Field(
         default=[],
-        description="Aspects of the state; `Ready` sums them up.",
+        description="Aspects of the state; `Ready` summarizes them.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     binding: BindingReference | None = Field(default=None, description="Secret of the connection, for Service Binding.")
     endpoint: str = Field(default="", description="Address for `DOCKER_HOST`.", max_length=512)
-    class_name: str = Field(default="", description="Class in force since acceptance.", max_length=253)
-    mode: Mode | None = Field(default=None, description="Mode in force since acceptance.")
-    policy_name: str = Field(default="", description="NestedDockerPolicy that grants it.", max_length=253)
+    class_name: str = Field(default="", description="Class, chosen at acceptance.", max_length=253)
+    mode: Mode | None = Field(default=None, description="Mode, chosen at acceptance.")
+    policy_name: str = Field(default="", description="NestedDockerPolicy that grants the request.", max_length=253)
     pod_namespace: str = Field(
         default="", description="Namespace of pod and Service, where it is not the NestedDocker's own.", max_length=63
     )
-    pod_name: str = Field(default="", description="Pod that holds the daemon.", max_length=253)
+    pod_name: str = Field(default="", description="Pod of the daemon.", max_length=253)
     node_name: str = Field(default="", description="Node that the pod runs on.", max_length=253)
-    engine: EngineStatus | None = Field(default=None, description="The daemon, as it told of itself.")
-    isolation: Isolation | None = Field(default=None, description="What separates the daemon's users from the node.")
+    engine: EngineStatus | None = Field(default=None, description="The daemon, as it described itself.")
+    isolation: Isolation | None = Field(default=None, description="What isolates the daemon's users from the node.")
     hazards: Annotated[list[Hazard], Field(max_length=16)] = Field(
         default=[],
-        description="Prices of the mode, here and now.",
+        description="Risks and costs of the mode in this cluster.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     results: Annotated[list[ContainerResult], Field(max_length=8)] = Field(
@@ -307,11 +310,11 @@ class NestedDockerStatus(KubeModel):
         json_schema_extra=schema(format="date-time"),
     )
     completion_time: str | None = Field(
-        default=None, description="When it finished.", json_schema_extra=schema(format="date-time")
+        default=None, description="When the NestedDocker finished.", json_schema_extra=schema(format="date-time")
     )
     certificate_expiration_time: str | None = Field(
         default=None,
-        description="When the connection's certificates end.",
+        description="When the connection's certificates expire.",
         json_schema_extra=schema(format="date-time"),
     )
 
@@ -320,13 +323,13 @@ class NestedDockerStatus(KubeModel):
         return next((condition for condition in self.conditions if condition.type == type_), None)
 
     def holds(self, type_: str) -> bool:
-        """Whether the condition of that type was last found true."""
+        """Whether the condition of that type was true when it was last observed."""
         condition = self.condition(type_)
         return condition is not None and condition.status == Status.TRUE
 
 
 class NestedDocker(KubeModel):
-    """A Docker daemon of one's own, on request and within policy."""
+    """A Docker daemon for one tenant, on request and within policy."""
 
-    spec: NestedDockerSpec = Field(default=NestedDockerSpec(), description="What is wanted.")
-    status: NestedDockerStatus = Field(default=NestedDockerStatus(), description="What became of it.")
+    spec: NestedDockerSpec = Field(default=NestedDockerSpec(), description="The Docker daemon that you want.")
+    status: NestedDockerStatus = Field(default=NestedDockerStatus(), description="The observed state.")

@@ -1,4 +1,4 @@
-"""What a mode is: everything that differs between ways to come by a Docker daemon."""
+"""What a mode is: everything that differs between the ways to provide a Docker daemon."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nested_docker.domain.status.reasons import Reason
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why a mode cannot work here, and the remedy."""
+    """Why a mode cannot work in this cluster, with the remedy."""
 
     reason: Reason
     message: str
@@ -55,7 +55,7 @@ class PodSecurity:
 
 @dataclass(frozen=True)
 class PodContext:
-    """What a mode builds its part of the pod from."""
+    """The input from which a mode builds its part of the pod."""
 
     object_names: ObjectNames
     effective: EffectiveSpec
@@ -63,12 +63,12 @@ class PodContext:
 
 
 class ModeBehaviour(Protocol):
-    """One way to come by a Docker daemon.
+    """One way to provide a Docker daemon.
 
     Attributes:
         mode: its name in the API.
-        isolation: what separates the daemon's users from the node.
-        pod_security: what Pod Security Admission makes of its pod.
+        isolation: what isolates the daemon's users from the node.
+        pod_security: the Pod Security level of its pod.
         runs_own_daemon: whether the pod runs dockerd itself, so that `engine.image` and `storage` apply.
     """
 
@@ -87,7 +87,7 @@ class ModeBehaviour(Protocol):
         """Why a policy that allows the mode does not grant these settings."""
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
-        """Why the mode cannot work in this cluster; None: nothing known stands in its way."""
+        """Why the mode cannot work in this cluster; None: no reason is known."""
 
     def container(self, context: PodContext) -> Manifest:
         """The container that serves the Docker API: TLS on the Docker port, and the unix socket."""
@@ -99,13 +99,13 @@ class ModeBehaviour(Protocol):
         """Volumes that the mode's container mounts, besides the common ones."""
 
     def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
-        """What clients must have in their environment besides the address."""
+        """Environment variables that clients need besides the address."""
 
     def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:
-        """Whether what clients make outlives the pod, and can be told by its owner's label and removed."""
+        """Whether clients' objects remain on the node after the pod, and can be found by a label and removed."""
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
-        """What the mode costs here and now."""
+        """Risks and costs of the mode in this cluster."""
 
     def explain(self, message: str) -> tuple[Reason, str] | None:
-        """A kubelet's or runtime's message in the mode's own words, with the remedy; None: nothing to add."""
+        """The cause of a message of the kubelet or runtime, with the remedy; None: the mode does not know it."""

@@ -1,4 +1,4 @@
-"""Mode `HostSocket`: no daemon of ours; a relay before the node's socket, guarded or raw."""
+"""Mode `HostSocket`: the pod runs no dockerd; a relay hands out the node's socket, guarded or raw."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
 NODE_SOCKET = "/run/node/docker.sock"
-"""Where the relay's container has the node's socket."""
+"""Path of the node's socket in the relay's container."""
 
 NODE_SOCKET_VOLUME = "node-socket"
 OWNER_FLAG = "--owner-uid="
@@ -41,7 +41,7 @@ class HostSocketSettings(ModeSettings):
     """How the node's socket is handed out.
 
     Attributes:
-        access: through the guard, or as it is.
+        access: through the guard, or unrestricted.
         path: where the socket is on the node.
         gid: group that may use the socket; None: the relay gets no supplemental group.
         guard: the guard's rules; None: there is no guard, or no policy has been applied yet.
@@ -53,7 +53,7 @@ class HostSocketSettings(ModeSettings):
     guard: GuardRules | None = None
 
     def values(self) -> dict[str, Any]:
-        """By the paths of class and policy."""
+        """By their paths in class and policy."""
         return {
             "hostSocket.access": self.access.value,
             "hostSocket.path": self.path,
@@ -75,7 +75,7 @@ class HostSocket:
     pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "the hostPath volume with the node's socket")
 
     def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
-        """The class decides all of them."""
+        """The class sets all of them."""
         del spec
         chosen = class_spec.host_socket
         return HostSocketSettings(
@@ -85,7 +85,7 @@ class HostSocket:
         )
 
     def apply_policy(self, effective: EffectiveSpec, policy: NestedDockerPolicySpec | None) -> EffectiveSpec:
-        """The policy's rules for the guard; without any the guard lets next to nothing through."""
+        """The policy's rules for the guard; without rules the guard allows next to nothing."""
         settings = _own(effective.mode_settings)
         if settings.access != SocketAccess.GUARDED:
             return effective
@@ -97,35 +97,35 @@ class HostSocket:
         )
 
     def objections(self, settings: ModeSettings, policy: NestedDockerPolicySpec) -> Iterable[Objection]:
-        """By the policy's `hostSocket`: where the socket may be, and how it may be handed out."""
-        terms, wanted = policy.host_socket, _own(settings)
-        if wanted.path not in terms.paths:
+        """From the policy's `hostSocket`: its paths, `allowRaw` and `guard`."""
+        terms, requested = policy.host_socket, _own(settings)
+        if requested.path not in terms.paths:
             yield Objection(
-                f"the class's hostSocket.path is {wanted.path}, and hostSocket.paths has only "
+                f"the class's hostSocket.path is {requested.path}, and hostSocket.paths has only "
                 f"{', '.join(terms.paths) or 'nothing'}",
-                f"hostSocket.paths: {wanted.path}",
+                f"hostSocket.paths: {requested.path}",
             )
-        if wanted.access == SocketAccess.RAW and not terms.allow_raw:
+        if requested.access == SocketAccess.RAW and not terms.allow_raw:
             yield Objection(
                 "the class's hostSocket.access is Raw, which hands out the node's socket unguarded, and "
                 "hostSocket.allowRaw is not set",
                 "hostSocket.allowRaw: true",
             )
-        if wanted.access == SocketAccess.GUARDED and terms.guard is None:
+        if requested.access == SocketAccess.GUARDED and terms.guard is None:
             yield Objection(
                 "the class's hostSocket.access is Guarded, and hostSocket.guard has no rules",
                 "hostSocket.guard: {…}",
             )
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
-        """Nothing that is known beforehand: whether a node has the socket, only its kubelet can tell."""
+        """None: only the kubelet finds out whether its node has the socket."""
         del effective, cluster
         return None
 
     def container(self, context: PodContext) -> Manifest:
         """The relay: non-root, read-only, without capabilities; it alone mounts the socket.
 
-        The guard's rules are arguments, since those are the part of a pod that nobody can change.
+        The guard's rules are arguments, because nobody can change the arguments of a running pod.
         """
         return {
             "name": CONTAINER,
@@ -163,16 +163,16 @@ class HostSocket:
         return {"securityContext": {"fsGroup": SOCKET_GID, "supplementalGroups": groups}}
 
     def volumes(self, context: PodContext) -> list[Manifest]:
-        """The node's socket; the kubelet refuses the pod where there is none."""
+        """The node's socket; the kubelet does not start the pod if there is none."""
         path = _own(context.effective.mode_settings).path
         return [{"name": NODE_SOCKET_VOLUME, "hostPath": {"path": path, "type": "Socket"}}]
 
     def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
-        """With a guard, the classic builder: BuildKit's tunnels are nothing that it could look into."""
+        """With a guard, the classic builder: the guard cannot inspect BuildKit's tunnels."""
         return {} if _rules(effective) is None else {"DOCKER_BUILDKIT": "0"}
 
     def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:
-        """Containers of the node's daemon stay; those that the guard has labelled can be told and removed."""
+        """With a guard: containers remain on the node's daemon, and the guard's label identifies them."""
         return _rules(effective) is not None
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
@@ -190,7 +190,7 @@ class HostSocket:
             return (
                 Reason.SOCKET_MISSING,
                 "the node has no Docker socket at the class's hostSocket.path: most clusters run containerd without "
-                "Docker. Use mode Dind or Sysbox, install Docker on the node, or mend the path "
+                "Docker. Use mode Dind or Sysbox, install Docker on the node, or fix the path "
                 f"(the kubelet said: {message})",
             )
         return None
@@ -216,15 +216,15 @@ RAW = (
     Hazard(
         type="Siblings",
         message="Containers are siblings of the node's own: outside the pod's limits, visible to everyone "
-        "on the socket, and still there when the NestedDocker is gone.",
-        remedy="Start containers with --rm and remove what you made.",
+        "on the socket, and remain when the NestedDocker is deleted.",
+        remedy="Start containers with --rm and remove what you created.",
     ),
 )
 BIND_MOUNTS = Hazard(
     type="BindMountsResolveOnNode",
     message="Paths in `docker run -v` are the node's, not the workload's: /workspace is not what the workload sees "
     "there.",
-    remedy="Copy files with docker cp, or use a mode with a daemon of its own.",
+    remedy="Copy files with docker cp, or use mode Dind or Sysbox.",
 )
 
 
@@ -253,29 +253,31 @@ def _hazards_behind_guard(rules: GuardRules) -> Iterator[Hazard]:
     if rules.enforcement != Enforcement.ENFORCE:
         yield Hazard(
             type="HostControl",
-            message=f"The guard's enforcement is {rules.enforcement}: what its rules forbid is done all the same, so "
-            "whoever has the socket can be root on the node.",
-            remedy="Have hostSocket.guard.enforcement of the policy set to Enforce when its rules fit.",
+            message=f"The guard's enforcement is {rules.enforcement}: requests that its rules forbid are still "
+            "executed, so whoever has the socket can be root on the node.",
+            remedy="Ask an admin to set hostSocket.guard.enforcement of the policy to Enforce when its rules fit.",
         )
     yield Hazard(
         type="SharedDaemon",
         message="What clients start and build runs on the node's daemon: on its kernel, beside everyone's "
-        "containers, outside the pod. The guard narrows what they may ask for; it does not isolate.",
-        remedy="Keep the node's kernel and Docker up to date; for hostile code use mode Sysbox, or nodes of its own.",
+        "containers, outside the pod. The guard restricts their requests; it does not isolate.",
+        remedy="Keep the node's kernel and Docker up to date; for untrusted code use mode Sysbox, or dedicated nodes.",
     )
     if rules.build.allowed:
         yield Hazard(
             type="BuildsTakeAnyImage",
-            message="The guard sees no Dockerfile: FROM and COPY --from take any image that the node has, and pull "
+            message="The guard cannot read a Dockerfile: FROM and COPY --from use any image of the node, and pull "
             "from any registry.",
-            remedy="Keep images with secrets in them off the node, or have builds forbidden by hostSocket.guard.",
+            remedy="Keep images with secrets in them off the node, or ask an admin to forbid builds in "
+            "hostSocket.guard of the policy.",
         )
     total = rules.limits.total
     unlimited = [name for name, most in (("cpu", total.cpu), ("memory", total.memory)) if most is None]
     if unlimited:
         yield Hazard(
             type="Unlimited",
-            message=f"Containers may use all of the node's {' and '.join(unlimited)}: the pod's limits do not hold "
-            "them.",
-            remedy="Set limits in spec.resources, or have limits.total set in hostSocket.guard of the policy.",
+            message=f"Containers may use all of the node's {' and '.join(unlimited)}: the pod's limits do not apply "
+            "to them.",
+            remedy="Set limits in spec.resources, or ask an admin to set limits.total in hostSocket.guard "
+            "of the policy.",
         )

@@ -31,8 +31,8 @@ def test_without_policies_nobody_gets_anything() -> None:
     decision = evaluate(request(), {})
     assert not decision.granted
     assert decision.message == (
-        "no NestedDockerPolicy exists, so nobody may have a daemon here: a cluster admin creates a NestedDockerPolicy "
-        "that grants mode Dind of class standard to namespace team-a"
+        "no NestedDockerPolicy exists, so no NestedDocker is accepted here: ask a cluster admin for a "
+        "NestedDockerPolicy that grants mode Dind of class standard to namespace team-a"
     )
     elsewhere = {"p": policy_spec(namespaceSelector={"matchLabels": {"ci": "false"}})}
     assert evaluate(request(), elsewhere).message.startswith("none of 1 NestedDockerPolicies selects namespace team-a")
@@ -45,8 +45,8 @@ def test_a_denial_names_field_policies_what_is_granted_here_and_the_remedy() -> 
         "others": policy_spec(allowedClasses=["gold"], workload={"allowed": False}),
     }
     assert evaluate(request(), policies).message == (
-        "no NestedDockerPolicy grants mode Dind of class standard as asked for in namespace team-a. Policies looked "
-        "at: others: spec.className is standard, and allowedClasses has only gold; sysbox: spec.mode is Dind, and "
+        "no NestedDockerPolicy grants mode Dind of class standard with this spec in namespace team-a. Policies "
+        "checked: others: spec.className is standard, and allowedClasses has only gold; sysbox: spec.mode is Dind, and "
         "allowedModes has only Sysbox and limits.cpu, summed up over the containers, must be set, since max.cpu is 2; "
         "1 do not select this namespace. Granted here: others: mode Dind or HostSocket or Sysbox of class gold; "
         "sysbox: mode Sysbox of class standard, with a workload, cpu up to 2. Choose from that, or ask a cluster "
@@ -57,7 +57,7 @@ def test_a_denial_names_field_policies_what_is_granted_here_and_the_remedy() -> 
 def test_a_denial_stays_short_however_many_policies_there_are() -> None:
     policies = {f"policy-{number}": policy_spec(allowedClasses=["gold"]) for number in range(500)}
     message = evaluate(request(), policies).message
-    assert "495 more grant it neither" in message
+    assert "495 more do not grant it either" in message
     assert len(message) < 4096
 
 
