@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,8 @@ class LogFormat(StrEnum):
 
 
 def _own_namespace() -> str:
-    return NAMESPACE_FILE.read_text(encoding="utf-8") if NAMESPACE_FILE.exists() else "nested-docker-system"
+    default = OperatorDefaults.operator_namespace
+    return NAMESPACE_FILE.read_text(encoding="utf-8") if NAMESPACE_FILE.exists() else default
 
 
 def _split(value: object) -> object:
@@ -36,18 +38,21 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NESTED_DOCKER_", frozen=True)
 
     engine_image: str = Field(
-        default="docker:28-dind", description="Image of the daemon if neither the NestedDocker nor its class sets one."
+        default=OperatorDefaults.engine_image,
+        description="Image of the daemon if neither the NestedDocker nor its class sets one.",
     )
     operator_image: str = Field(
-        default="nested-docker-operator:latest", description="The operator's image, for relay and idle watch."
+        default=OperatorDefaults.operator_image, description="The operator's image, for relay and idle watch."
     )
     operator_namespace: str = Field(default_factory=_own_namespace, description="Namespace of the operator.")
     cleanup_namespace: str = Field(
-        default="nested-docker-cleanup",
+        default=OperatorDefaults.cleanup_namespace,
         description="Namespace for pods that remove from nodes what clients have created there through the guard.",
     )
-    image_pull_policy: str = Field(default="IfNotPresent", description="Pull policy of the pods' containers.")
-    cluster_domain: str = Field(default="cluster.local", description="DNS domain of the cluster.")
+    image_pull_policy: str = Field(
+        default=OperatorDefaults.image_pull_policy, description="Pull policy of the pods' containers."
+    )
+    cluster_domain: str = Field(default=OperatorDefaults.cluster_domain, description="DNS domain of the cluster.")
     namespaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(), description="Namespaces to serve, separated by commas; empty: the whole cluster."
     )
@@ -61,7 +66,7 @@ class Settings(BaseSettings):
         default=15, ge=3, description="Seconds without renewal after which another replica becomes leader."
     )
     enforcement: Enforcement = Field(
-        default=Enforcement.ENFORCE,
+        default=OperatorDefaults.enforcement,
         description="What happens to requests that no policy grants: Enforce, Warn or Audit; a namespace's label "
         "`nesteddocker.dev/enforcement` overrides it.",
     )
@@ -75,12 +80,4 @@ class Settings(BaseSettings):
 
     def defaults(self) -> OperatorDefaults:
         """The part that the domain uses."""
-        return OperatorDefaults(
-            engine_image=self.engine_image,
-            operator_image=self.operator_image,
-            operator_namespace=self.operator_namespace,
-            cleanup_namespace=self.cleanup_namespace,
-            cluster_domain=self.cluster_domain,
-            image_pull_policy=self.image_pull_policy,
-            enforcement=self.enforcement,
-        )
+        return OperatorDefaults(**{field.name: getattr(self, field.name) for field in fields(OperatorDefaults)})

@@ -12,6 +12,7 @@ from typing import Any
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain import names
+from nested_docker.domain.kube_types import Metadata
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
@@ -110,10 +111,10 @@ class Observed:
         return self.pod_namespaces.get(namespace, NamespaceFacts()).labels
 
     def ownership(self, manifest: Manifest) -> Ownership:
-        """Who owns an observed object: its controller decides, otherwise our labels.
+        """Whose an observed object is: by its controller, else by our labels.
 
-        A retained claim has no controller, nor has any object in another namespace. There the labels must have the
-        uid, because a NestedDocker that is created again with the same name has another uid.
+        A kept claim has no controller, and nothing has one in another namespace. There the labels must name the
+        uid: what is there has a name that nobody else gives, and a NestedDocker's successor is another one.
         """
         if manifest["metadata"]["namespace"] != self.owner.namespace:
             return self._ownership_elsewhere(manifest["metadata"])
@@ -127,7 +128,7 @@ class Observed:
         labelled = labels.get(names.MANAGED_BY) == names.OPERATOR and labels.get(names.LABEL_NAME) == self.owner.name
         return Ownership.OURS if labelled else Ownership.FOREIGN
 
-    def _ownership_elsewhere(self, metadata: Manifest) -> Ownership:
+    def _ownership_elsewhere(self, metadata: Metadata) -> Ownership:
         controlled = any(reference.get("controller") for reference in metadata.get("ownerReferences", []))
         if controlled or not names.has_name_prefix(metadata["name"]):
             return Ownership.FOREIGN
@@ -189,7 +190,8 @@ class Observed:
         secret = self.children.get(location.tls_secret)
         if secret is None or self.ownership(secret) != Ownership.OURS:
             return None
-        annotations = secret["metadata"].get("annotations", {})
+        metadata: Metadata = secret["metadata"]
+        annotations = metadata.get("annotations", {})
         not_after = annotations.get(names.ANNOTATION_NOT_AFTER)
         if not_after is None:
             return None

@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.domain.objects import Manifest
 from nested_docker.domain.pki import CertificateRequest
-
-Manifest = dict[str, Any]
 
 
 class KubeError(Exception):
