@@ -3,7 +3,7 @@
 ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS build
-# pip has an environment of its own, so that the one that ships has none.
+# pip has a separate environment, so that the shipped one does not contain it.
 RUN python3 -m venv /pip && python3 -m venv --without-pip /opt/nested-docker
 COPY build/wheels/locked/*.whl /wheels/locked/
 # Of the Kubernetes client only kubernetes.aio is used. Beside it the package has, and imports, a

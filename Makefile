@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CLUSTER := hack/cluster/cluster
+CLUSTER_TOOL := hack/cluster/cluster
 SOURCES := operator tests hack bench
 
 .PHONY: help
@@ -26,12 +26,12 @@ test: verify cluster image ## Pass every test: unit, contract, integration, char
 
 .PHONY: down
 down: ## Remove what `make demo` and the tests have started.
-	$(CLUSTER) down --all
+	$(CLUSTER_TOOL) down --all
 
 # --- quick checks -----------------------------------------------------------------------------------
 
 .PHONY: verify
-verify: format-check lint types imports generated unit ## All quick checks; run it before each commit.
+verify: format-check lint types imports names generated unit ## All quick checks; run it before each commit.
 
 .PHONY: format
 format: $(VENV)/installed ## Format the sources.
@@ -43,19 +43,26 @@ format-check: $(VENV)/installed
 	$(BIN)/ruff format --check --quiet $(SOURCES)
 
 .PHONY: lint
-lint: $(VENV)/installed ## Lint sources, spelling and YAML.
+lint: $(VENV)/installed ## Lint sources, spelling, words, YAML and workflows.
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/codespell
+	$(BIN)/python hack/check_words.py
 	$(BIN)/yamllint --strict .
+	$(BIN)/python hack/lint_workflows.py
 
 .PHONY: types
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
-	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py
+	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
+		hack/lint_workflows.py hack/release_notes.py hack/check_names.py hack/check_words.py
 
 .PHONY: imports
 imports: $(VENV)/installed ## Check the layers.
 	$(BIN)/lint-imports --no-cache
+
+.PHONY: names
+names: $(VENV)/installed ## Check that a public name means one thing.
+	$(BIN)/python hack/check_names.py
 
 .PHONY: unit
 unit: $(VENV)/installed ## Run the unit tests.
@@ -73,7 +80,7 @@ generate: $(VENV)/installed ## Write the generated files: CRDs, API reference, c
 
 .PHONY: cluster
 cluster: ## Build what the embedded cluster needs (minutes the first time, a second afterwards).
-	$(CLUSTER) build
+	$(CLUSTER_TOOL) build
 
 .PHONY: image
 image: $(VENV)/installed ## Build the operator's image, in the embedded cluster or with BUILDER=docker.

@@ -5,7 +5,8 @@
 #   TAG      default nested-docker-operator:dev
 #   BUILDER  cluster (default): build in an embedded cluster, and print the path of the image's archive,
 #            which `hack/cluster/cluster load` takes to others;
-#            docker: build with this machine's docker, which keeps the image
+#            docker: build with this machine's docker, which keeps the image;
+#            wheels: only put the wheels into build/wheels, for a build by other means, and print the version
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -59,6 +60,9 @@ case $builder in
     docker)
         docker build --quiet --tag "$tag" --build-arg "VERSION=$version" . >&2
         ;;
+    wheels)
+        echo "$version"
+        ;;
     cluster)
         trap 'hack/cluster/cluster down --name $cluster' EXIT
         hack/cluster/cluster up --name $cluster >/dev/null
@@ -67,7 +71,7 @@ case $builder in
         echo "$archive"
         ;;
     *)
-        echo "hack/image.sh: BUILDER=$builder: choose cluster or docker" >&2
+        echo "hack/image.sh: BUILDER=$builder: choose cluster, docker or wheels" >&2
         exit 2
         ;;
 esac

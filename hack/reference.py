@@ -57,18 +57,20 @@ def _need(use: TenantUse) -> str:
 
 def conditions_reference() -> str:
     """docs/conditions.md."""
-    parts = [HEAD, "# Reasons of conditions and Events\n\n| reason | meaning |\n|---|---|\n"]
-    parts += (f"| `{reason}` | {meaning} |\n" for reason, meaning in documented_reasons())
+    parts = [HEAD, "# Reasons of conditions and Events\n\n| reason | meaning | what to do |\n|---|---|---|\n"]
+    parts += (f"| `{reason}` | {meaning} | {remedy or '–'} |\n" for reason, meaning, remedy in documented_reasons())
     return "".join(parts)
 
 
-def documented_reasons() -> Iterator[tuple[str, str]]:
-    """Each reason with the text under it."""
+def documented_reasons() -> Iterator[tuple[str, str, str]]:
+    """Each reason, its meaning, and what to do about it; empty: nothing."""
     tree = ast.parse(inspect.getsource(reasons.Reason))
     body = tree.body[0].body  # type: ignore[attr-defined]
     for statement, following in itertools.pairwise(body):
         if isinstance(statement, ast.Assign) and isinstance(following, ast.Expr):
-            yield reasons.Reason[statement.targets[0].id].value, ast.literal_eval(following.value)  # type: ignore[attr-defined]
+            name = statement.targets[0].id  # type: ignore[attr-defined]
+            meaning, _, remedy = inspect.cleandoc(ast.literal_eval(following.value)).partition("\n\n")
+            yield reasons.Reason[name].value, " ".join(meaning.split()), " ".join(remedy.split())
 
 
 def _rows(schema: Schema, prefix: str = "") -> Iterator[tuple[str, str, str]]:

@@ -25,6 +25,7 @@ from nested_docker.controller.lease_fence import Fenced
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.controller.resync import Resync
 from nested_docker.controller.routing import Router
+from nested_docker.controller.session import Sessions
 from nested_docker.controller.workers import Workers
 from nested_docker.controller.workqueue import Priority, WorkQueue
 from nested_docker.domain.ports import KubeError
@@ -76,7 +77,7 @@ class Operator:
         )
         fenced = Fenced(kube, self._leader.assert_leading) if settings.leader_election else kube
         self._recorder = EventRecorder(fenced, self._clock)
-        self._prober = DaemonProber(DaemonClient(), lambda key: self._queue.add(key, Priority.NEARLY_READY))
+        prober = DaemonProber(DaemonClient(), lambda key: self._queue.add(key, Priority.NEARLY_READY))
         self._resync = Resync(kube, self._cache, self._router, settings.namespaces)
         self._metrics = Metrics(
             nested_dockers=lambda: self._cache.all("NestedDocker"),
@@ -89,16 +90,18 @@ class Operator:
         self._webhook = (
             admission.Server(settings.webhook_port, settings.webhook_certificates) if settings.webhook_port else None
         )
+        self._sessions = Sessions()
         reconciler = Reconciler(
             cache=self._cache,
             kube=fenced,
             certificates=CertificateMaker(),
-            prober=self._prober,
+            prober=prober,
             recorder=audit,
             clock=self._clock,
             defaults=settings.defaults(),
+            sessions=self._sessions,
         )
-        self._workers = Workers(self._queue, reconciler.reconcile, self._clock, self._metrics.observe)
+        self._workers = Workers(self._queue, reconciler.reconcile, self._sessions, self._clock, self._metrics.observe)
 
     async def run(self) -> bool:
         """Watch, serve probes, and lead when it is this replica's turn."""
@@ -127,7 +130,7 @@ class Operator:
         """Stop working and hand the Lease over; called as soon as kopf has been told to stop."""
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
-        self._prober.close()
+        self._sessions.stop_probes()
 
     async def _watch(self, stop: asyncio.Event, started: asyncio.Event, resign: Callable[[], Awaitable[None]]) -> None:
         registry, configuration = framework.registry(resign), framework.settings()

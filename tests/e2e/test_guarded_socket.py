@@ -157,7 +157,7 @@ def test_deleted_it_leaves_nothing_and_deletion_waits_for_that(env: Environment,
     env.kubectl("delete", "nd", "build", "--timeout=60s")
     assert clean(), left(env, clean)()
     note = next(each["note"] for each in env.list("events.events.k8s.io") if each["reason"] == "CleanedUp")
-    assert "is clean again: removed 3 containers, 1 network, 1 volume" in note
+    assert "is clean: removed 3 containers, 1 network, 1 volume" in note
     pods = Environment(env.kubeconfig, CLEANUP)
     until(lambda: not pods.list("pods"), 30, lambda: pods.kubectl("get", "pods"))
 

@@ -161,7 +161,7 @@ async def test_a_build_fails(world: World) -> None:
     await world.ready()
     pod = await world.pod()
     await pod.finish(3)
-    assert "container main ended with exit code 3; see kubectl logs build-" in await world.settles("WorkloadFailed")
+    assert "container main exited with code 3; see kubectl logs build-" in await world.settles("WorkloadFailed")
     await world.until_condition({"status": "True", "reason": "WorkloadFailed"}, "Failed")
     assert (await types(world))["Stalled"] == "True"
     assert (await world.status())["results"] == [{"name": "main", "exitCode": 3}]
@@ -173,4 +173,4 @@ async def test_a_build_whose_pod_was_evicted_has_failed(world: World) -> None:
     await world.ready()
     await (await world.pod()).fail("Evicted", "The node was low on resource: memory.")
     message = await world.settles("WorkloadFailed")
-    assert "exit code 137" in message or "Evicted" in message
+    assert "exited with code 137" in message or "Evicted" in message

@@ -69,7 +69,7 @@ async def test_what_is_forbidden_is_told_undone_and_heals(world: World) -> None:
     with world.proxy.fault(forbidden):
         await world.create()
         message = await world.settles("APIRejected")
-        assert "the API server refused Pod build-" in message
+        assert "the API server rejected Pod build-" in message
         assert "quota exceeded" in message
         await world.until(lambda: no_children(world), "nothing half-made")
     await world.serves(timeout=PATIENCE)

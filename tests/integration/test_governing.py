@@ -70,7 +70,7 @@ async def test_a_class_edit_waits_until_it_is_asked_for(own: World) -> None:
     await own.create()
     before = (await own.ready())["podName"]
     await edit_class(own, engine={"image": "docker:29-dind"})
-    pending = await own.until_condition({"status": "True", "reason": "ClassChanged"}, "UpdatePending")
+    pending = await own.until_condition({"status": "True", "reason": "ClassUpdated"}, "UpdatePending")
     assert "engine.image" in pending["message"]
     assert "kubectl annotate nesteddocker build nesteddocker.dev/restart=" in pending["message"]
     assert (await own.ready())["podName"] == before

@@ -340,7 +340,7 @@ def label(kind: str, key: str, value: str | None) -> Step:
 
 
 def child(tenant: Tenant, kind: str) -> str:
-    return next(each.name for each in tenant.place().beside_pod if each.kind == kind)
+    return next(each.name for each in tenant.place().pod_objects if each.kind == kind)
 
 
 async def delete_pod(tenant: Tenant) -> None:
@@ -432,7 +432,7 @@ async def test_another_pod_namespace_waits_until_it_is_asked_for(lab: Lab, tenan
     before = await tenant.ready()
     other = await new_namespace(lab, "pods", "privileged")
     await tenant.api.patch("NestedDockerClass", None, tenant.class_name, {"spec": {"podNamespace": other}})
-    pending = await tenant.until_condition({"status": "True", "reason": "ClassChanged"}, "UpdatePending")
+    pending = await tenant.until_condition({"status": "True", "reason": "ClassUpdated"}, "UpdatePending")
     assert "podNamespace" in pending["message"]
     assert (await tenant.ready())["podName"] == before["podName"]
     await tenant.check_consistency()

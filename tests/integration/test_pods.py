@@ -38,13 +38,13 @@ TROUBLES: dict[str, tuple[Step, str, tuple[str, ...], bool]] = {
     "crash with a message": (
         lambda pod: pod.crash(1, "failed to start daemon: unknown option nonsense"),
         "DaemonCrashed",
-        ("the daemon ended with exit code 1: failed to start daemon: unknown option nonsense",),
+        ("the daemon exited with code 1: failed to start daemon: unknown option nonsense",),
         True,
     ),
     "crash without a message": (
         lambda pod: pod.crash(2),
         "DaemonCrashed",
-        ("the daemon ended with exit code 2: it left no message; see kubectl logs",),
+        ("the daemon exited with code 2: it left no message; see kubectl logs",),
         True,
     ),
     "memory limit": (
@@ -56,7 +56,7 @@ TROUBLES: dict[str, tuple[Step, str, tuple[str, ...], bool]] = {
     "no node": (
         lambda pod: pod.unschedulable("0/3 nodes are available: 3 Insufficient cpu."),
         "Unschedulable",
-        ("no node takes the pod", "3 Insufficient cpu"),
+        ("no node can take the pod", "3 Insufficient cpu"),
         False,
     ),
     "no volume": (

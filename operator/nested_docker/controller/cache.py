@@ -1,4 +1,4 @@
-"""What has been seen of the cluster: fed by watches and by our own writes, whichever is newer."""
+"""The cache: objects from watches and from the answers to our writes, whichever is newer."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _TOMBSTONES = 4096
 class Cache:
     """Objects by kind, namespace and name, trimmed.
 
-    The answer to a write is remembered at once, so that the next plan does not depend on how soon
-    the watch brings it; an event that is older than what is known is ignored.
+    The answer to a write is stored at once, so that the next plan does not depend on the watch. An event that is
+    older than the stored object is ignored.
 
     Args:
-        cleanup_namespace: where pods clean nodes up; they belong to a NestedDocker and are none of its children.
+        cleanup_namespace: namespace of the cleanup pods, which belong to a NestedDocker but are not its children.
 
     Attributes:
-        governing_version: grows whenever something changes that concerns many NestedDockers.
+        governing_version: grows with each change of an object that concerns many NestedDockers.
     """
 
     def __init__(self, cleanup_namespace: str = OperatorDefaults.cleanup_namespace) -> None:
@@ -40,7 +40,7 @@ class Cache:
         self.governing_version = 0
 
     def put(self, obj: Mapping[str, Any], kind: str) -> bool:
-        """Remember an object as it is now; whether that brings anything new."""
+        """Store an object; whether that changes anything."""
         metadata = obj["metadata"]
         location = (metadata.get("namespace", ""), metadata["name"])
         known = self._objects[kind].get(location)
@@ -60,10 +60,10 @@ class Cache:
         return new
 
     def remove(self, obj: Mapping[str, Any], kind: str) -> None:
-        """Forget an object that is gone, or has left what is watched; a new one of the same name stays.
+        """Remove an object that was deleted or has left the watch; a new one of the same name stays.
 
-        What is older than its end is ignored from then on. What is newer is not: an object that has
-        lost its label has only left our sight, and comes back with it.
+        Older events are ignored from then on. Newer ones are not: an object that has lost its label has only left the
+        watch, and comes back with the label.
         """
         metadata = obj["metadata"]
         self._dead[metadata.get("uid", "")] = _version(metadata)
@@ -86,32 +86,32 @@ class Cache:
         return self._objects[kind].values()
 
     def children(self, key: Key) -> dict[Identity, Manifest]:
-        """The children that carry a NestedDocker's name, in whatever namespace."""
-        return {each: obj for each, obj in self._marked(key) if each.namespace != self._cleanup_namespace}
+        """The children by their labels or owner, in every namespace."""
+        return {each: obj for each, obj in self._labelled(key) if each.namespace != self._cleanup_namespace}
 
     def cleanups(self, key: Key) -> dict[Identity, Manifest]:
-        """The pods that clean nodes up after a NestedDocker's."""
+        """The cleanup pods of a NestedDocker."""
         return {
             each: obj
-            for each, obj in self._marked(key)
+            for each, obj in self._labelled(key)
             if each.namespace == self._cleanup_namespace and each.kind == "Pod"
         }
 
-    def _marked(self, key: Key) -> Iterator[tuple[Identity, Manifest]]:
-        """Everything that carries a NestedDocker's name."""
+    def _labelled(self, key: Key) -> Iterator[tuple[Identity, Manifest]]:
+        """Children and cleanup pods of a NestedDocker."""
         for each in self._children.get(key, ()):
             yield each, self._objects[each.kind][each.namespace, each.name]
 
     def owners(self) -> Iterable[Key]:
-        """NestedDockers that children and cleanup pods carry the name of, whether they exist or not."""
+        """NestedDockers that children and cleanup pods belong to, whether they exist or not."""
         return self._children.keys()
 
     @staticmethod
     def owner(obj: Mapping[str, Any], kind: str) -> Key | None:
-        """The NestedDocker that an object belongs to; None: it is no child.
+        """The NestedDocker that an object belongs to; None: it is not a child.
 
-        By its controller, and by its labels only where it has none: a label is easily changed, and then
-        it is the old owner that must put it right. In another namespace than its NestedDocker's it has none.
+        The controller reference decides, and labels only where there is none, as in a pod namespace: a label is easily
+        changed, and then the previous owner must correct it.
         """
         if kind not in CHILD_KINDS:
             return None
@@ -124,16 +124,16 @@ class Cache:
 
     def _disown(self, known: Manifest, kind: str) -> None:
         owner = self.owner(known, kind)
-        siblings = self._children.get(owner) if owner is not None else None
-        if owner is not None and siblings is not None:
+        others = self._children.get(owner) if owner is not None else None
+        if owner is not None and others is not None:
             metadata = known["metadata"]
-            siblings.discard(Identity(kind, metadata.get("namespace", ""), metadata["name"]))
-            if not siblings:
+            others.discard(Identity(kind, metadata.get("namespace", ""), metadata["name"]))
+            if not others:
                 del self._children[owner]
 
 
 def _newer(metadata: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
-    """Whether what is offered is newer than what is known: versions are comparable as numbers (KEP-5504)."""
+    """Whether an object is newer than the stored one: resource versions compare as numbers (KEP-5504)."""
     if metadata.get("uid") != known.get("uid"):
         return True
     return _version(metadata) > _version(known)

@@ -1,4 +1,4 @@
-"""Removes from nodes what was made there through the guard, once its pod has ended."""
+"""Node cleanup: starts cleanup pods after guarded pods have ended, and removes the finalizers of those pods."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ EVENT_BY_OUTCOME = {
     CleanupOutcome.NODE_GONE: (
         "Warning",
         Reason.NODE_GONE,
-        "node {node} is gone: what was made there cannot be removed",
+        "node {node} is gone: the operator cannot remove what clients made there",
     ),
-    CleanupOutcome.CLEAN: ("Normal", Reason.CLEANED_UP, "node {node} is clean again: {result}"),
+    CleanupOutcome.CLEAN: ("Normal", Reason.CLEANED_UP, "node {node} is clean: {result}"),
 }
-"""What is worth an Event."""
+"""Type, reason and message of the Event for an outcome; the others have none."""
 
 
 class Cleaner:
-    """Sees to pods that have ended and may have left something on their nodes; their NestedDocker may be gone.
+    """Works on pods that have ended and whose nodes may need cleanup; their NestedDocker may be gone.
 
-    Nothing is remembered between two calls: what remains to be done stands in the pods themselves.
+    Nothing is remembered between two calls: the pods' finalizers say what remains.
     """
 
     def __init__(self, kube: Kube, cache: Cache, recorder: Recorder, clock: Clock, defaults: OperatorDefaults) -> None:
@@ -45,10 +45,10 @@ class Cleaner:
         """Take the next step for each of a NestedDocker's pods.
 
         Returns:
-            When to look again at the latest; None: when something happens.
+            When to call again at the latest; None: when something happens.
 
         Raises:
-            KubeError: the API server did not do its part; try again later.
+            KubeError: a request failed; try again later.
         """
         pods_needing_cleanup = cleanup.pods_needing_cleanup(self._cache.children(key).items())
         pods = {cleanup.identity(pod, self._defaults): pod for _, pod in pods_needing_cleanup}
@@ -56,8 +56,8 @@ class Cleaner:
         failures: list[KubeError] = []
         for mine, pod in pods.items():
             try:
-                looks.append(await self._see_to(key, mine, pod, [*pods.values()]))
-            except KubeError as error:  # which is no reason to leave other nodes as they are
+                looks.append(await self._advance(key, mine, pod, [*pods.values()]))
+            except KubeError as error:  # the other nodes are cleaned up nevertheless
                 failures.append(error)
         for mine, found in self._cache.cleanups(key).items():
             if not any(mine == wanted and cleanup.needs_cleanup(self._now(pod)) for wanted, pod in pods.items()):
@@ -66,7 +66,7 @@ class Cleaner:
             raise failures[0]
         return min((look for look in looks if look is not None), default=None)
 
-    async def _see_to(
+    async def _advance(
         self, key: Key, mine: Identity, pod: Manifest, pods_needing_cleanup: list[Manifest]
     ) -> datetime | None:
         found = self._cache.cleanups(key).get(mine)
@@ -83,7 +83,7 @@ class Cleaner:
         return None
 
     async def _step(self, key: Key, pod: Manifest, found: Manifest | None, others: list[Manifest]) -> Step:
-        """The next step. Before a node counts as gone the API server is asked, not the cache."""
+        """The next step. The API server, not the cache, says that a node is gone."""
         node = PodState(pod).node
         exists = self._cache.get("Node", "", node) is not None
         decide = partial(
@@ -109,14 +109,14 @@ class Cleaner:
             if error.reason == "AlreadyExists" and await self._finds(key, Identity.of(manifest)):
                 return
             message = (
-                f"what was made on node {PodState(pod).node} cannot be removed, since the cleanup pod cannot be made: "
-                f"{error.message.rstrip('.')}. It is tried again from time to time"
+                f"the operator cannot create a cleanup pod for node {PodState(pod).node}: {error.message.rstrip('.')}. "
+                "It retries from time to time"
             )
-            self._tell(key, pod, "Warning", Reason.CLEANUP_FAILED, message)
+            self._report(key, pod, "Warning", Reason.CLEANUP_FAILED, message)
             raise
 
     async def _finds(self, key: Key, mine: Identity) -> bool:
-        """Whether a cleanup pod that nobody knew of is one by an answer that was lost, or gone again."""
+        """Whether an unknown cleanup pod is ours, after a lost answer, or gone again."""
         return not await self._look_up(mine) or mine in self._cache.cleanups(key)
 
     async def _release_pod(self, key: Key, pod: Manifest, outcome: CleanupOutcome, found: Manifest | None) -> None:
@@ -130,17 +130,17 @@ class Cleaner:
             if error.status == 404:
                 self._cache.remove(pod, "Pod")
                 return
-            if error.status == 409:  # somebody has written it meanwhile, and the watch has not told yet
+            if error.status == 409:  # somebody has changed it, and the watch has not brought that yet
                 await self._look_up(Identity.of(pod))
             raise
         self._cache.put(written, "Pod")
         if outcome in EVENT_BY_OUTCOME:
             type_, reason, message = EVENT_BY_OUTCOME[outcome]
-            result = _last_words(found) if found is not None else ""
-            self._tell(key, pod, type_, reason, message.format(node=PodState(pod).node, result=result))
+            result = _termination_message(found) if found is not None else ""
+            self._report(key, pod, type_, reason, message.format(node=PodState(pod).node, result=result))
 
     async def _look_up(self, identity: Identity) -> bool:
-        """Know an object as it is now; whether it is there."""
+        """Read an object into the cache; whether it exists."""
         found = await self._kube.get(identity.kind, identity.namespace, identity.name)
         if found is not None:
             self._cache.put(found, identity.kind)
@@ -151,12 +151,12 @@ class Cleaner:
             await self._kube.delete(identity.kind, identity.namespace, identity.name, found["metadata"]["uid"])
 
     def _now(self, pod: Manifest) -> Manifest:
-        """A pod as it is known after what has just been done; one that is gone owes nothing."""
+        """The pod as the cache has it now; empty metadata if it is gone."""
         metadata = pod["metadata"]
         return self._cache.get("Pod", metadata["namespace"], metadata["name"]) or {"metadata": {}}
 
-    def _tell(self, key: Key, pod: Manifest, type_: str, reason: Reason, message: str) -> None:
-        """Tell of it on the NestedDocker, or on the pod where that is gone."""
+    def _report(self, key: Key, pod: Manifest, type_: str, reason: Reason, message: str) -> None:
+        """Record an Event on the NestedDocker, or on the pod if that is gone."""
         owner = self._cache.get("NestedDocker", *key)
         if owner is not None and owner["metadata"]["uid"] == cleanup.owner_uid(pod):
             regarding = {"apiVersion": API_VERSION, "kind": "NestedDocker", **_reference(owner)}
@@ -170,7 +170,7 @@ def _reference(obj: Manifest) -> dict[str, str]:
     return {key: obj["metadata"][key] for key in ("name", "namespace", "uid")}
 
 
-def _last_words(cleanup_pod: Manifest) -> str:
+def _termination_message(cleanup_pod: Manifest) -> str:
     statuses = cleanup_pod.get("status", {}).get("containerStatuses", [])
     words = (status.get("state", {}).get("terminated", {}).get("message", "") for status in statuses)
     return next((word.strip() for word in words if word), "nothing was left")

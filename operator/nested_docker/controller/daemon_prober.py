@@ -1,4 +1,4 @@
-"""First contact: daemons are dialled in the background until they answer."""
+"""Probes: the operator asks a new daemon for its version, in the background, until it answers."""
 
 from __future__ import annotations
 
@@ -15,61 +15,58 @@ from nested_docker.domain.ports import Daemons
 logger = logging.getLogger(__name__)
 
 FIRST_DELAY, LAST_DELAY = 0.1, 1.0
-"""Seconds between attempts: a daemon starts within one to two, so the first ones come quickly."""
+"""Seconds between attempts. A daemon starts within one to two seconds, so the first attempts come quickly."""
 
 
 @dataclass
-class _Attempt:
-    probe: ProbeTarget
-    task: asyncio.Task[None]
-    probe_result: ProbeResult | None = None
+class Probe:
+    """One daemon that is being probed.
+
+    Attributes:
+        target: the daemon.
+        result: its answer; None: it has not answered yet.
+    """
+
+    target: ProbeTarget
+    result: ProbeResult | None = None
+    _task: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        """Stop asking."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def run(self, task: asyncio.Task[None]) -> None:
+        """Keep the task that asks, so that it can be cancelled."""
+        self._task = task
 
 
 class DaemonProber:
-    """The daemons that are being dialled, and those that have answered."""
+    """Starts probes.
+
+    Args:
+        daemons: how a daemon is asked.
+        answered: called with the key of a NestedDocker when its daemon has answered.
+    """
 
     def __init__(self, daemons: Daemons, answered: Callable[[Key], None]) -> None:
         self._daemons, self._answered = daemons, answered
-        self._attempts: dict[Key, _Attempt] = {}
 
-    def probe(self, key: Key, probe: ProbeTarget, keys: Mapping[str, bytes]) -> None:
-        """Dial a daemon until it answers, unless that is being done already."""
-        if self.probing(key, probe):
-            return
-        self.forget(key)
-        task = asyncio.create_task(self._persist(key, probe, keys), name=f"contact {key[0]}/{key[1]}")
-        self._attempts[key] = _Attempt(probe, task)
+    def start(self, key: Key, target: ProbeTarget, keys: Mapping[str, bytes]) -> Probe:
+        """Ask a daemon until it answers or the probe is cancelled."""
+        probe = Probe(target)
+        probe.run(asyncio.create_task(self._persist(key, probe, keys), name=f"probe {key[0]}/{key[1]}"))
+        return probe
 
-    def probe_result(self, key: Key) -> ProbeResult | None:
-        """The daemon's answer, if it has come."""
-        attempt = self._attempts.get(key)
-        return attempt.probe_result if attempt else None
-
-    def probing(self, key: Key, probe: ProbeTarget) -> bool:
-        """Whether exactly this daemon is being dialled or has answered."""
-        attempt = self._attempts.get(key)
-        return attempt is not None and attempt.probe == probe
-
-    def forget(self, key: Key) -> None:
-        """Stop dialling, and forget the answer."""
-        attempt = self._attempts.pop(key, None)
-        if attempt is not None:
-            attempt.task.cancel()
-
-    def close(self) -> None:
-        """Stop dialling altogether."""
-        for key in list(self._attempts):
-            self.forget(key)
-
-    async def _persist(self, key: Key, probe: ProbeTarget, keys: Mapping[str, bytes]) -> None:
-        delay = FIRST_DELAY
+    async def _persist(self, key: Key, probe: Probe, keys: Mapping[str, bytes]) -> None:
+        target, delay = probe.target, FIRST_DELAY
         while True:
             try:
-                engine = await self._daemons.ask(probe.address, probe.server_name, keys)
+                engine = await self._daemons.ask(target.address, target.server_name, keys)
                 break
             except OSError as error:
                 logger.debug("no answer yet: %s", error, extra={"namespace": key[0], "nested_docker": key[1]})
             await asyncio.sleep(delay)
             delay = min(LAST_DELAY, delay * 1.3)
-        self._attempts[key].probe_result = ProbeResult(probe.pod_uid, probe.restarts, engine)
+        probe.result = ProbeResult(target.pod_uid, target.restarts, engine)
         self._answered(key)

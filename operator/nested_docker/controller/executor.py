@@ -1,16 +1,15 @@
-"""Carries out a plan's writes, and remembers their answers."""
+"""Carries out a plan's writes, and puts the answers into the cache."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import binascii
-from collections.abc import Mapping
 
 from nested_docker.controller.cache import Cache
-from nested_docker.controller.errors import Outdated, WriteRejected, translate
-from nested_docker.controller.finalizer import Finalizer
-from nested_docker.controller.workqueue import Key
+from nested_docker.controller.finalizer import FinalizerWriter
+from nested_docker.controller.outcome import Gone, Rejected, Stale, WriteOutcome, Written, outcome_of
+from nested_docker.controller.session import KeyMaterial, Sessions
 from nested_docker.domain import pki
 from nested_docker.domain.manifests.secrets import SecretManifest, key_set_id, value_digest
 from nested_docker.domain.objects import Identity, Manifest
@@ -28,41 +27,29 @@ from nested_docker.domain.planning.child_diff import (
 from nested_docker.domain.ports import Kube, KubeError
 from nested_docker.domain.status.reasons import Reason
 
-KeyMaterial = Mapping[str, bytes]
-
-REMADE = frozenset({"Service", "NetworkPolicy"})
-"""Kinds that hold nothing worth keeping."""
+RECREATED = frozenset({"Service", "NetworkPolicy"})
+"""Kinds that hold no data, so that an object which no apply can correct is deleted and created again."""
 
 
 class Executor:
-    """Writes children; key material is in memory only while a NestedDocker is on its way to Ready."""
+    """Writes the objects of NestedDockers."""
 
-    def __init__(self, kube: Kube, cache: Cache) -> None:
-        self._kube, self._cache = kube, cache
-        self._finalizer = Finalizer(kube, cache)
-        self._keys: dict[Key, KeyMaterial] = {}
+    def __init__(self, kube: Kube, cache: Cache, sessions: Sessions) -> None:
+        self._kube, self._cache, self._sessions = kube, cache, sessions
+        self._finalizer = FinalizerWriter(kube, cache)
 
-    def store_keys(self, key: Key, keys: KeyMaterial) -> None:
-        """Keep a new key set until it is written and its daemon has answered."""
-        self._keys[key] = keys
-
-    def forget_keys(self, key: Key) -> None:
-        """Drop a key set from memory."""
-        self._keys.pop(key, None)
-
-    async def keys(self, observed: Observed) -> KeyMaterial:
-        """The key set in force, from memory or from its Secret.
+    async def keys(self, observed: Observed) -> KeyMaterial | Stale:
+        """The key set in force, from memory or from its Secret; `Stale` if that holds another one.
 
         Raises:
-            Outdated: the Secret does not hold the key set that was planned with.
+            KubeError: the Secret cannot be read; try again later.
         """
-        key = (observed.owner.namespace, observed.owner.name)
+        session = self._sessions.of((observed.owner.namespace, observed.owner.name))
         location, key_set = observed.location, observed.key_set()
-        held = self._keys.get(key)
-        if held is not None and key_set is not None and _id(held) == key_set.id:
-            return held
+        if session.keys is not None and key_set is not None and _id(session.keys) == key_set.id:
+            return session.keys
         if location is None or key_set is None:
-            raise Outdated("there is no key set")
+            return Stale("there is no key set")
         where = location.tls_secret
         secret = await self._kube.get("Secret", where.namespace, where.name)
         keys = _decoded(secret) if secret else {}
@@ -71,126 +58,141 @@ class Executor:
                 self._cache.put(secret, "Secret")
             elif where in observed.children:
                 self._cache.remove(observed.children[where], "Secret")
-            raise Outdated(f"Secret {where.name} does not hold the key set {key_set.id}")
-        self._keys[key] = keys
+            return Stale(f"Secret {where.name} does not hold the key set {key_set.id}")
+        session.keys = keys
         return keys
 
-    async def run(self, observed: Observed, stages: tuple[Stage, ...]) -> None:
-        """Carry out the stages one after the other, each one's writes at the same time.
+    async def run(self, observed: Observed, stages: tuple[Stage, ...]) -> WriteOutcome:
+        """Carry out the stages one after the other, the writes of a stage at the same time.
+
+        Returns:
+            What the first stage with a failed write calls for; its other writes have been made, the later stages
+            have not.
 
         Raises:
-            Refused, Outdated, NamespaceEnds, KubeError: what the first failed write calls for; the
-                other writes of its stage have been carried out, the later stages have not.
+            KubeError: a write failed, and may succeed later.
         """
         for stage in stages:
             outcomes = await asyncio.gather(*(self._act(observed, action) for action in stage), return_exceptions=True)
-            failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-            if failures:
-                raise min(failures, key=_urgency)
+            worst = max(outcomes, key=_urgency, default=Written())
+            if isinstance(worst, BaseException):
+                raise worst
+            if not isinstance(worst, Written):
+                return worst
+        return Written()
 
-    async def still_rejected(
-        self, observed: Observed, stages: tuple[Stage, ...], identity: Identity
-    ) -> ApiRejection | None:
-        """Whether a write that was refused before would be refused again, asked without writing.
+    async def still_rejected(self, observed: Observed, stages: tuple[Stage, ...], identity: Identity) -> WriteOutcome:
+        """Whether a write that was rejected before would be rejected again, asked by a dry run.
 
-        An object that is not among the next writes, since it only comes later, is looked up instead:
-        what stood in its way was another one's of that name. The NestedDocker itself is never taken: that write is
-        simply tried again.
+        An object that is not among the next writes, because it comes later, is looked up instead: its name was
+        taken. The write of the NestedDocker itself has no dry run and is simply repeated.
+
+        Raises:
+            KubeError: the dry run failed, and may succeed later.
         """
         if identity.kind == "NestedDocker":
-            return None
+            return Written()
         for action in (action for stage in stages for action in stage):
             if isinstance(action, Create):
                 manifest = await self._manifest(observed, action.desired)
+                if isinstance(manifest, Stale):
+                    return manifest
                 if _same(Identity.of(manifest), identity):
-                    return await self._would_reject(manifest, identity)
+                    return await self._dry_run(manifest, identity)
         existing = await self._kube.get(identity.kind, identity.namespace, identity.name)
         taken = existing is not None and observed.ownership(existing) != Ownership.OURS
-        return _taken(identity) if taken else None
+        return _taken(identity) if taken else Written()
 
-    async def _would_reject(self, manifest: Manifest, identity: Identity) -> ApiRejection | None:
+    async def _dry_run(self, manifest: Manifest, identity: Identity) -> WriteOutcome:
         try:
             await self._kube.create(manifest, dry_run=True)
         except KubeError as error:
-            if error.reason == "AlreadyExists":
-                return _taken(identity)
-            translated = translate(error, identity)
-            if isinstance(translated, WriteRejected):
-                return translated.api_rejection
-            raise translated from error
-        return None
+            return _taken(identity) if error.reason == "AlreadyExists" else outcome_of(error, identity)
+        return Written()
 
-    async def _act(self, observed: Observed, action: Action) -> None:
+    async def _act(self, observed: Observed, action: Action) -> WriteOutcome:
         match action:
             case Delete(identity, uid):
                 await self._kube.delete(identity.kind, identity.namespace, identity.name, uid)
+                return Written()
             case AddFinalizer(finalizers):
-                await self._finalizer.add_finalizer(observed, finalizers)
+                return await self._finalizer.add(observed, finalizers)
             case RemoveFinalizer():
-                await self._finalizer.remove_finalizer(observed, action)
+                return await self._finalizer.remove(observed, action)
             case Create() | Apply():
-                await self._put(observed, action)
+                return await self._put(observed, action)
 
-    async def _put(self, observed: Observed, action: Create | Apply) -> None:
+    async def _put(self, observed: Observed, action: Create | Apply) -> WriteOutcome:
         manifest = await self._manifest(observed, action.desired)
+        if isinstance(manifest, Stale):
+            return manifest
         identity = Identity.of(manifest)
         try:
             write = self._kube.create if isinstance(action, Create) else self._kube.apply
             self._cache.put(await write(manifest), identity.kind)
         except KubeError as error:
             if isinstance(action, Create) and error.reason == "AlreadyExists":
-                await self._look_at_existing(observed, identity, manifest)
-                return
-            if isinstance(action, Apply) and error.status == 422 and identity.kind in REMADE:
-                await self._unmake(observed, identity)
-            raise translate(error, identity) from error
+                return await self._look_at_existing(observed, identity, manifest)
+            if isinstance(action, Apply) and error.status == 422 and identity.kind in RECREATED:
+                return await self._delete_to_recreate(observed, identity)
+            return outcome_of(error, identity)
+        return Written()
 
-    async def _manifest(self, observed: Observed, desired: Manifest | SecretManifest) -> Manifest:
+    async def _manifest(self, observed: Observed, desired: Manifest | SecretManifest) -> Manifest | Stale:
         if not isinstance(desired, SecretManifest):
             return desired
-        return desired.filled(dict(await self.keys(observed)) if desired.copies else {})
+        if not desired.copies:
+            return desired.filled({})
+        keys = await self.keys(observed)
+        return keys if isinstance(keys, Stale) else desired.filled(dict(keys))
 
-    async def _unmake(self, observed: Observed, identity: Identity) -> None:
-        """What somebody has changed so that no apply can mend it is made anew.
-
-        Raises:
-            Outdated: always; the next plan makes it.
-        """
+    async def _delete_to_recreate(self, observed: Observed, identity: Identity) -> Stale:
+        """Somebody has changed an immutable field, so no apply can correct the object; the next plan creates it."""
         existing = observed.children[identity]
         await self._kube.delete(identity.kind, identity.namespace, identity.name, existing["metadata"]["uid"])
         self._cache.remove(existing, identity.kind)
-        raise Outdated(f"{identity.kind} {identity.name} could not be mended and is made anew")
+        return Stale(f"{identity.kind} {identity.name} could not be corrected and is created again")
 
-    async def _look_at_existing(self, observed: Observed, identity: Identity, manifest: Manifest) -> None:
-        """An object of that name is there, but was not known: ours by a lost answer or a lost label, or another's."""
+    async def _look_at_existing(self, observed: Observed, identity: Identity, manifest: Manifest) -> Stale | Rejected:
+        """The name is taken by an object that is not in the cache: ours after a lost answer or label, or another's."""
         existing = await self._kube.get(identity.kind, identity.namespace, identity.name)
         if existing is None:
-            raise Outdated(f"{identity.kind} {identity.name} has just gone")
+            return Stale(f"{identity.kind} {identity.name} has just gone")
         if observed.ownership(existing) == Ownership.FOREIGN:
-            raise WriteRejected(identity, _taken(identity))
+            return _taken(identity)
         if observed.ownership(existing) == Ownership.OURS:
             head = {key: manifest[key] for key in ("apiVersion", "kind", "metadata")}
             existing = await self._kube.apply(ownership_metadata(head) if identity.kind == "Pod" else head)
         self._cache.put(existing, identity.kind)
-        raise Outdated(f"{identity.kind} {identity.name} is there already")
+        return Stale(f"{identity.kind} {identity.name} exists already")
 
 
 def _same(one: Identity, other: Identity) -> bool:
-    """Whether both stand for the same child: a pod has another name with every key set."""
+    """Whether both are the same child: a pod has another name with every key set."""
     return one.kind == other.kind and (one.kind == "Pod" or one.name == other.name)
 
 
-def _taken(identity: Identity) -> ApiRejection:
-    return ApiRejection(
-        Reason.NAME_CONFLICT,
-        f"{identity.kind} {identity.name} exists and is someone else's; it is left alone. Delete or rename it, or give "
-        "the NestedDocker another name",
+def _taken(identity: Identity) -> Rejected:
+    message = (
+        f"{identity.kind} {identity.name} exists and is not managed by this NestedDocker: delete or rename it, or give "
+        "the NestedDocker another name"
     )
+    return Rejected(identity, ApiRejection(Reason.NAME_CONFLICT, message))
 
 
-def _urgency(failure: BaseException) -> int:
-    """What must be dealt with first: a look at the present, a refusal, then everything that may pass."""
-    return 0 if isinstance(failure, Outdated) else 1 if isinstance(failure, WriteRejected) else 2
+def _urgency(outcome: WriteOutcome | BaseException) -> int:
+    """What the caller deals with first: an outdated cache, a rejection, then everything that may pass."""
+    match outcome:
+        case Stale():
+            return 4
+        case Rejected():
+            return 3
+        case Gone():
+            return 2
+        case Written():
+            return 0
+        case _:
+            return 1
 
 
 def _id(keys: KeyMaterial) -> str:

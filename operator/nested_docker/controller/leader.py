@@ -14,23 +14,23 @@ logger = logging.getLogger(__name__)
 
 
 class NotLeader(Exception):
-    """A write was about to be made without a valid lease."""
+    """This replica has no valid lease, so it may not write."""
 
 
 class Leader:
-    """Holds a Lease, and knows on the boot clock how long it is good for.
+    """Holds a Lease, and knows by the boot clock how long it is valid.
 
-    A holder renews every third of the lease's length and counts its validity from before the
-    renewal was sent, so that it stops before anyone else may start. Others measure how long they
-    themselves have seen the Lease unchanged, so that clocks need not agree.
+    A holder renews every third of the lease's length and counts the validity from before it sent the renewal, so
+    that it stops before another replica may start. The others measure how long the Lease has not changed for them,
+    so that clocks need not agree.
 
     Args:
-        kube: where the Lease is.
-        clock: wall clock for what people read, boot clock for validity.
+        kube: API server that stores the Lease.
+        clock: wall clock for timestamps, boot clock for validity.
         namespace: namespace of the Lease.
         name: name of the Lease.
-        identity: who this replica is.
-        seconds: length of the lease.
+        identity: identity of this replica.
+        seconds: duration of the lease.
     """
 
     def __init__(self, kube: Kube, clock: Clock, *, namespace: str, name: str, identity: str, seconds: float) -> None:
@@ -45,10 +45,10 @@ class Leader:
         return self._clock.monotonic() < self._valid_until
 
     def assert_leading(self) -> None:
-        """Stop a write that is not this replica's to make.
+        """Check the lease before a write.
 
         Raises:
-            NotLeader: the lease is not, or no longer, held.
+            NotLeader: this replica does not hold the lease.
         """
         if not self.leading:
             raise NotLeader(f"lease {self._name} is not held by {self._identity}")
@@ -82,7 +82,7 @@ class Leader:
         logger.error("the lease was lost; this replica stops", extra={"identity": self._identity})
 
     async def _try(self) -> bool:
-        """Acquire or renew; whether that has succeeded."""
+        """Acquire or renew the lease; whether that succeeded."""
         asked = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._seconds / 4):

@@ -1,4 +1,4 @@
-"""A fence before the API server: writes pass only while this replica leads."""
+"""Fencing: writes reach the API server only while this replica holds the lease."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nested_docker.domain.ports import Kube
 
 
 class Fenced:
-    """The API server, with a check before every write."""
+    """The API server, with a check of the lease before every write."""
 
     def __init__(self, kube: Kube, check: Callable[[], None]) -> None:
         self._kube, self._check = kube, check

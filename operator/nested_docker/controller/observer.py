@@ -1,4 +1,4 @@
-"""From the cache to the snapshot that a plan is made from."""
+"""Observing: from the cache to the snapshot that a plan starts from."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from nested_docker.domain.status.conditions import parse_timestamp
 logger = logging.getLogger(__name__)
 
 NEVER = "1970-01-01T00:00:00Z"
-"""Creation of what the API server has not stored yet, where it does not say."""
+"""Creation time of an object that the API server has not stored yet."""
 Spec = TypeVar("Spec", bound=KubeModel)
 
 
 @dataclass(frozen=True)
 class _Governing:
-    """What concerns many NestedDockers, read once per version of it."""
+    """Objects that concern many NestedDockers, parsed once per version."""
 
     version: int
     classes: Mapping[str, NestedDockerClassSpec]
@@ -44,12 +44,12 @@ class Observer:
         self._governing = self._read_governing()
 
     def observe(self, key: Key) -> Observed | None:
-        """The NestedDocker as it is known now; None: it is not there."""
+        """The NestedDocker as the cache has it; None: it does not exist."""
         obj = self._cache.get("NestedDocker", *key)
         return None if obj is None else self._look_at(obj, self._cache.children(key))
 
     def candidate(self, obj: Mapping[str, Any]) -> Observed:
-        """A NestedDocker that is only asked for yet, and so has no children."""
+        """A NestedDocker that is under admission, and so has no children."""
         return self._look_at(obj, {})
 
     def _look_at(self, obj: Mapping[str, Any], children: Mapping[Identity, Manifest]) -> Observed:
@@ -112,14 +112,14 @@ class Observer:
             try:
                 specs[name] = model.model_validate(obj.get("spec", {}))
             except ValidationError as error:
-                logger.warning("%s %s is not valid and counts as absent: %s", kind, name, error)
+                logger.warning("%s %s is not valid and is ignored: %s", kind, name, error)
         return specs
 
 
 def _status(obj: Mapping[str, Any]) -> NestedDockerStatus:
-    """The status as it was last written; one that cannot be read is written anew."""
+    """The status as it was last written; an unreadable one counts as empty, and the next pass writes it."""
     try:
         return NestedDockerStatus.model_validate(obj.get("status", {}))
     except ValidationError as error:
-        logger.warning("the status of %s cannot be read and is written anew: %s", obj["metadata"]["name"], error)
+        logger.warning("the status of %s cannot be read and will be replaced: %s", obj["metadata"]["name"], error)
         return NestedDockerStatus()

@@ -1,4 +1,4 @@
-"""Children in pod namespaces that have outlived their NestedDocker: no owner reference leads to them."""
+"""Orphans: objects in pod namespaces whose NestedDocker is gone, and which no owner reference covers."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ logger = logging.getLogger(__name__)
 class Orphans:
     """Finds and removes them.
 
-    The finalizer sees to it that there are none. But anyone who may edit a NestedDocker may take the
-    finalizer off, and then a daemon would run on that belongs to nobody.
+    The finalizer prevents orphans. But anyone who may edit a NestedDocker may remove the finalizer, and then a daemon
+    would keep running that belongs to nobody.
     """
 
     def __init__(self, kube: Kube, cache: Cache) -> None:
         self._kube, self._cache = kube, cache
 
     async def collect(self, key: Key) -> None:
-        """Remove what bears a NestedDocker's marks in another namespace, and is no living one's.
+        """Remove objects in other namespaces that have a NestedDocker's labels and no NestedDocker that exists.
 
         Raises:
-            KubeError: the API server did not do its part.
+            KubeError: a request failed; try again later.
         """
         suspects = self._suspects(key)
         if not suspects:
@@ -38,14 +38,14 @@ class Orphans:
         except KubeError as error:
             if error.status != 403:
                 raise
-            # Another installation's, which has its pods in the same namespace: it knows better.
-            logger.info("children of a NestedDocker that may not be read are left alone", extra=_context(key))
+            # They belong to another installation, which has its pods in the same namespace.
+            logger.info("objects stay, because the operator may not read their NestedDocker", extra=_context(key))
             return
         living = owner["metadata"]["uid"] if owner else None
         await asyncio.gather(*(self._remove(key, child) for child in suspects if _owner_uid(child) != living))
 
     def _suspects(self, key: Key) -> list[Manifest]:
-        """Children elsewhere that are no known NestedDocker's."""
+        """Objects in other namespaces that belong to no known NestedDocker."""
         known = self._cache.get("NestedDocker", *key)
         own = known["metadata"]["uid"] if known else None
         found = [
@@ -56,14 +56,14 @@ class Orphans:
             and "deletionTimestamp" not in child["metadata"]
             and _owner_uid(child) != own
         ]
-        # A label may have been changed to another's name, and then its true owner puts it right.
+        # Somebody may have changed the name label; then the owner by UID corrects it.
         living = {obj["metadata"]["uid"] for obj in self._cache.all("NestedDocker")} if found else set()
         return [child for child in found if _owner_uid(child) not in living]
 
     async def _remove(self, key: Key, child: Manifest) -> None:
         kind, metadata = child["kind"], child["metadata"]
         where = f"{metadata['namespace']}/{metadata['name']}"
-        logger.warning("%s %s is removed: its NestedDocker is gone", kind, where, extra=_context(key))
+        logger.warning("removing %s %s: its NestedDocker is gone", kind, where, extra=_context(key))
         await self._kube.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
 
 

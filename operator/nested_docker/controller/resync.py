@@ -1,4 +1,4 @@
-"""A full comparison with the API server's lists, now and then: events can be lost."""
+"""Resync: compares the cache with the API server's lists from time to time, because watch events can be lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Resync:
-    """Finds what the watches have missed: the end of an object above all, which nothing repeats."""
+    """Finds what the watches have missed, above all deletions, which no later event repeats."""
 
     def __init__(self, kube: Kube, cache: Cache, router: Router, namespaces: Sequence[str]) -> None:
         self._kube, self._cache, self._router = kube, cache, router
@@ -28,7 +28,7 @@ class Resync:
             try:
                 await self.once()
             except KubeError as error:
-                logger.warning("the comparison with the API server's lists was cut short: %s", error)
+                logger.warning("the resync stopped before its end: %s", error)
 
     async def once(self) -> None:
         """Compare once."""
@@ -47,5 +47,5 @@ class Resync:
             self._router.seen(kind, obj)
         for obj in before:
             if obj["metadata"]["uid"] not in present:
-                logger.info("the end of %s %s was missed", kind, obj["metadata"]["name"])
+                logger.info("the watch missed the deletion of %s %s", kind, obj["metadata"]["name"])
                 self._router.gone(kind, obj)

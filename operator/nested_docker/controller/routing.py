@@ -1,4 +1,4 @@
-"""From an event to the NestedDockers that it concerns."""
+"""Routing: from a watch event to the keys of the NestedDockers that it concerns."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from nested_docker.controller.workqueue import Key, Priority, WorkQueue
 
 
 class Router:
-    """Keeps the cache and queues what an event concerns."""
+    """Updates the cache and queues the keys that an event concerns."""
 
     def __init__(self, cache: Cache, queue: WorkQueue) -> None:
         self._cache, self._queue = cache, queue
 
     def seen(self, kind: str, obj: Mapping[str, Any]) -> None:
-        """An object is there, or has changed; whom it concerned before is concerned too."""
+        """An object was added or modified; a child that changes its owner concerns both owners."""
         metadata = obj["metadata"]
         before = self._cache.get(kind, metadata.get("namespace", ""), metadata["name"])
         if self._cache.put(obj, kind):
@@ -25,14 +25,14 @@ class Router:
                 self._enqueue(kind, before)
 
     def gone(self, kind: str, obj: Mapping[str, Any]) -> None:
-        """An object has ceased to be."""
+        """An object was deleted."""
         self._cache.remove(obj, kind)
         self._enqueue(kind, obj)
 
     def everything(self) -> None:
-        """Every NestedDocker wants a look, without haste: this replica has just begun to lead.
+        """Queue every NestedDocker in the background: this replica has just become the leader.
 
-        Those too that are gone and have left children: their end may have come while nobody led.
+        Deleted ones with children are included, because they may have gone while no replica led.
         """
         for key in dict.fromkeys((*self._all(), *self._cache.owners())):
             self._queue.add(key, Priority.BACKGROUND)
@@ -62,7 +62,7 @@ class Router:
         return [key for key in self._all() if key[0] == namespace]
 
     def _has_pods(self, namespace: str) -> bool:
-        """Whether it may be other namespaces' NestedDockers that have their pods in it."""
+        """Whether NestedDockers of other namespaces may have their pods in it."""
         classes, requests = self._cache.all("NestedDockerClass"), self._cache.all("NestedDocker")
         return any(obj["spec"].get("podNamespace") == namespace for obj in classes) or any(
             obj.get("status", {}).get("podNamespace") == namespace for obj in requests

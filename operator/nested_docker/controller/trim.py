@@ -1,4 +1,4 @@
-"""What is remembered of an object: what a plan looks at, and nothing secret."""
+"""Trimming: the cache keeps the fields that a plan reads, and no secret data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def trim(obj: Mapping[str, Any], kind: str) -> Manifest:
-    """The part of an object that is worth its memory."""
+    """The part of an object that the cache keeps."""
     metadata = {key: obj["metadata"][key] for key in METADATA if key in obj["metadata"]}
     if LAST_APPLIED in metadata.get("annotations", {}):
         metadata["annotations"] = {key: v for key, v in metadata["annotations"].items() if key != LAST_APPLIED}
@@ -86,7 +86,7 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
 
 
 def _cleanup_inputs(spec: Mapping[str, Any]) -> Manifest:
-    """What cleaning up after the pod goes by: the node's socket, the right to it, and whose containers are meant."""
+    """The fields that node cleanup reads: the node's socket, its group, and the owner of the containers."""
     inputs: Manifest = {
         key: [
             {"name": item["name"], "image": item["image"], "args": [*filter(_is_owner_flag, item.get("args", []))]}

@@ -1,4 +1,4 @@
-"""The workers: they take keys from the queue, as many at once as allowed, while this replica leads."""
+"""The workers: they take keys from the queue and reconcile them, while this replica leads."""
 
 from __future__ import annotations
 
@@ -7,39 +7,44 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from nested_docker.controller.errors import WriteRejected
 from nested_docker.controller.leader import NotLeader
-from nested_docker.controller.reconciler import NotConverged
+from nested_docker.controller.outcome import NotConverged, Outcome, Rejected, Settled
+from nested_docker.controller.session import Session, Sessions
 from nested_docker.controller.workqueue import Backoff, Key, Priority, WorkQueue
 from nested_docker.domain.ports import Clock, KubeError
 
 logger = logging.getLogger(__name__)
 
 Observe = Callable[[str, float], None]
-"""Told of each pass: its outcome and its seconds."""
+"""Called after each pass with its result and its seconds."""
+
+REJECTED_DELAY, DEFECT_DELAY = 1.0, 5.0
+"""Least seconds until the next pass after a rejected write, and after an exception that nobody expected."""
 
 
 class Workers:
-    """Runs passes; decides when a key is looked at again."""
+    """Run passes, and decide when a key is reconciled again."""
 
     def __init__(
         self,
         queue: WorkQueue,
-        reconcile: Callable[[Key], Awaitable[datetime | None]],
+        reconcile: Callable[[Key], Awaitable[Outcome]],
+        sessions: Sessions,
         clock: Clock,
         observe: Observe,
     ) -> None:
-        self._queue, self._reconcile, self._clock, self._observe = queue, reconcile, clock, observe
+        self._queue, self._reconcile, self._sessions = queue, reconcile, sessions
+        self._clock, self._observe = clock, observe
         self._backoff = Backoff()
         self._started: dict[Key, float] = {}
 
     def longest_pass(self) -> float:
-        """Seconds that the longest pass now under way has taken."""
+        """Seconds since the start of the oldest pass that still runs."""
         now = self._clock.monotonic()
         return max((now - started for started in self._started.values()), default=0.0)
 
     async def run(self, count: int) -> None:
-        """Work until cancelled."""
+        """Work with that many workers until cancelled."""
         async with asyncio.TaskGroup() as group:
             for number in range(count):
                 group.create_task(self._work(), name=f"worker {number}")
@@ -48,30 +53,49 @@ class Workers:
         while True:
             key = await self._queue.get()
             started = self._started[key] = self._clock.monotonic()
-            outcome = "error"
+            result = "error"
             try:
-                outcome, delay = await self._pass(key)
+                result, delay = await self._pass(key)
                 self._queue.schedule(key, delay, Priority.BACKGROUND)
             finally:
+                self._sessions.prune(key)
                 del self._started[key]
                 self._queue.done(key)
-                self._observe(outcome, self._clock.monotonic() - started)
+                self._observe(result, self._clock.monotonic() - started)
 
     async def _pass(self, key: Key) -> tuple[str, float | None]:
+        """One pass: its result for the metrics, and the seconds until the next one; None: when something happens."""
         context = {"namespace": key[0], "nested_docker": key[1]}
+        session = self._sessions.of(key)
         try:
-            again = await self._reconcile(key)
-        except WriteRejected:
-            return "refused", max(1.0, self._backoff.next(key))
-        except (KubeError, NotConverged) as error:
-            delay = max(self._backoff.next(key), error.retry_after if isinstance(error, KubeError) else 0)
-            logger.warning("will be tried again in %.1f s: %s", delay, error, extra=context)
+            outcome = await self._reconcile(key)
+        except KubeError as error:
+            delay = max(self._failed(session), error.retry_after)
+            logger.warning("retrying in %.1f s: %s", delay, error, extra=context)
             return "retry", delay
         except NotLeader:  # the whole replica stops, not this pass alone
             raise
         except Exception:
-            delay = max(5.0, self._backoff.next(key))
-            logger.exception("a defect in the operator; will be tried again in %.1f s", delay, extra=context)
+            delay = max(DEFECT_DELAY, self._failed(session))
+            logger.exception("a defect in the operator; retrying in %.1f s", delay, extra=context)
             return "error", delay
-        self._backoff.reset(key)
-        return "ok", None if again is None else max(0.05, (again - self._clock.now()).total_seconds())
+        match outcome:
+            case Rejected():
+                return "rejected", max(REJECTED_DELAY, self._failed(session))
+            case NotConverged(plans):
+                delay = self._failed(session)
+                logger.warning(
+                    "retrying in %.1f s: %d plans in a row met a changed cluster", delay, plans, extra=context
+                )
+                return "retry", delay
+            case Settled(requeue_at):
+                session.failures = 0
+                return "ok", self._seconds_until(requeue_at)
+
+    def _failed(self, session: Session) -> float:
+        """Count a failure; the seconds until the next try."""
+        session.failures += 1
+        return self._backoff.delay(session.failures)
+
+    def _seconds_until(self, moment: datetime | None) -> float | None:
+        return None if moment is None else max(0.05, (moment - self._clock.now()).total_seconds())

@@ -15,8 +15,8 @@ Key = tuple[str, str]
 class Priority(IntEnum):
     """How urgent a key is; smaller comes first.
 
-    A key that is one step from Ready goes before one that has not begun, which halves the median
-    latency of a burst at the same rate.
+    A key that is one step from Ready precedes one that has not begun, which halves the median latency of a
+    burst at the same rate.
     """
 
     NEARLY_READY = 0
@@ -25,7 +25,7 @@ class Priority(IntEnum):
 
 
 class Backoff:
-    """Growing delays per key, with jitter.
+    """Delays that grow with the failures in a row, with jitter.
 
     Args:
         first: seconds after the first failure.
@@ -34,22 +34,15 @@ class Backoff:
 
     def __init__(self, first: float = 0.2, cap: float = 60.0) -> None:
         self._first, self._cap = first, cap
-        self._failures: dict[Key, int] = {}
 
-    def next(self, key: Key) -> float:
-        """The delay after one more failure."""
-        failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
-        ceiling: float = min(self._cap, self._first * 2 ** min(failures, 30))
+    def delay(self, failures: int) -> float:
+        """Seconds until the next try, after so many failures in a row (at least one)."""
+        ceiling: float = min(self._cap, self._first * 2 ** min(failures - 1, 30))
         return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing
-
-    def reset(self, key: Key) -> None:
-        """Forget the failures of a key."""
-        self._failures.pop(key, None)
 
 
 class WorkQueue:
-    """Keys that want a look.
+    """Keys that need a pass.
 
     A key that is added again while it waits is not queued twice, but takes the higher of the two
     priorities. One that is added while it is worked on waits for its worker to finish.
@@ -74,7 +67,7 @@ class WorkQueue:
         return not self._waiting and not self._running
 
     def add(self, key: Key, priority: Priority = Priority.NORMAL) -> None:
-        """Have the key looked at soon."""
+        """Queue the key."""
         if key in self._running:
             self._again[key] = min(priority, self._again.get(key, priority))
             return
@@ -87,7 +80,7 @@ class WorkQueue:
         self._wakeup.set()
 
     def schedule(self, key: Key, delay: float | None, priority: Priority = Priority.NORMAL) -> None:
-        """Have the key looked at after `delay` seconds, instead of what was scheduled before; None: not at all."""
+        """Queue the key after `delay` seconds, instead of any earlier schedule; None: not at all."""
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
@@ -95,7 +88,7 @@ class WorkQueue:
             self._timers[key] = asyncio.get_running_loop().call_later(delay, self._due, key, priority)
 
     async def get(self) -> Key:
-        """The most urgent key, once there is one. Its caller says `done` afterwards."""
+        """The most urgent key, once there is one. The caller calls `done` afterwards."""
         while True:
             while self._heap:
                 priority, number, key = heapq.heappop(self._heap)

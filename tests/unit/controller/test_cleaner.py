@@ -14,6 +14,7 @@ from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.controller.cleaner import Cleaner
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.reconciler import Reconciler
+from nested_docker.controller.session import Sessions
 from nested_docker.domain import names
 from nested_docker.domain.planning.node_cleanup import RETRY
 from nested_docker.domain.ports import KubeError
@@ -139,9 +140,7 @@ async def test_a_node_is_cleaned_and_the_pod_let_go(cleaner: Cleaner, kube: Clus
     await cleaner.clean(KEY)
     assert kube.finalizers() == ["example.com/kept"]
     assert kube.writes[1:] == ["finalize Pod/build-abcde", f"delete Pod/{mine}"]
-    assert diary.lines == [
-        ("NestedDocker/build", "Normal", "CleanedUp", "node node-1 is clean again: removed 2 containers")
-    ]
+    assert diary.lines == [("NestedDocker/build", "Normal", "CleanedUp", "node node-1 is clean: removed 2 containers")]
     await cleaner.clean(KEY)
     assert len(kube.writes) == 3
     assert kube.reads == []
@@ -162,7 +161,7 @@ async def test_a_cleanup_that_says_nothing_has_found_nothing(cleaner: Cleaner, k
     await cleaner.clean(KEY)
     kube.ends("Succeeded")
     await cleaner.clean(KEY)
-    assert diary.lines[0][-1] == "node node-1 is clean again: nothing was left"
+    assert diary.lines[0][-1] == "node node-1 is clean: nothing was left"
 
 
 async def test_one_that_never_ran_is_let_go_at_once_and_without_a_word(
@@ -233,8 +232,8 @@ async def test_one_that_cannot_be_made_is_told_and_tried_again(
     who, type_, reason, message = diary.lines[-1]
     assert (who, type_, reason) == ("NestedDocker/build", "Warning", "CleanupFailed")
     assert message == (
-        "what was made on node node-1 cannot be removed, since the cleanup pod cannot be made: "
-        f"{error.message.rstrip('.')}. It is tried again from time to time"
+        "the operator cannot create a cleanup pod for node node-1: "
+        f"{error.message.rstrip('.')}. It retries from time to time"
     )
     assert names.FINALIZER in kube.finalizers()
     kube.creation = None
@@ -288,7 +287,12 @@ async def test_a_node_is_gone_when_the_api_server_says_so(cleaner: Cleaner, kube
     assert names.FINALIZER not in kube.finalizers()
     assert kube.cleanups() == []
     assert diary.lines == [
-        ("NestedDocker/build", "Warning", "NodeGone", "node node-1 is gone: what was made there cannot be removed")
+        (
+            "NestedDocker/build",
+            "Warning",
+            "NodeGone",
+            "node node-1 is gone: the operator cannot remove what clients made there",
+        )
     ]
 
 
@@ -371,6 +375,7 @@ def reconciler(kube: Cluster, diary: Diary, clock: FakeClock) -> Reconciler:
         recorder=diary,
         clock=clock,
         defaults=DEFAULTS,
+        sessions=Sessions(),
     )
 
 

@@ -14,9 +14,10 @@ from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.daemon_prober import DaemonProber
-from nested_docker.controller.errors import WriteRejected
+from nested_docker.controller.outcome import Rejected
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.controller.routing import Router
+from nested_docker.controller.session import Sessions
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain import names
 from nested_docker.domain.ports import KubeError
@@ -129,6 +130,7 @@ def reconciler(kube: WatchedKube) -> Reconciler:
         recorder=silent,
         clock=FakeClock(),
         defaults=DEFAULTS,
+        sessions=Sessions(),
     )
 
 
@@ -159,8 +161,7 @@ async def test_without_the_right_to_hold_it_nothing_is_made_and_an_admin_is_told
 ) -> None:
     kube.forbidden |= {"patch NestedDocker", "get NestedDocker"}
     for _ in range(2):
-        with pytest.raises(WriteRejected):
-            await reconciler.reconcile(KEY)
+        assert isinstance(await reconciler.reconcile(KEY), Rejected)
     assert kube.there() == []
     assert kube.writes == ["status NestedDocker/build"]
     conditions = {each["type"]: each for each in kube.objects["NestedDocker", *KEY]["status"]["conditions"]}

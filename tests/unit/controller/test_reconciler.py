@@ -14,8 +14,9 @@ from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.daemon_prober import DaemonProber
-from nested_docker.controller.errors import WriteRejected
+from nested_docker.controller.outcome import Rejected
 from nested_docker.controller.reconciler import Reconciler
+from nested_docker.controller.session import Sessions
 from nested_docker.domain.ports import KubeError
 
 KEY = ("team-a", "build")
@@ -84,6 +85,7 @@ def reconciler(kube: FullKube) -> Reconciler:
         recorder=silent,
         clock=FakeClock(),
         defaults=DEFAULTS,
+        sessions=Sessions(),
     )
 
 
@@ -92,14 +94,12 @@ def made(kube: FullKube) -> list[str]:
 
 
 async def test_what_is_refused_is_unmade_and_then_only_asked_for(reconciler: Reconciler, kube: FullKube) -> None:
-    with pytest.raises(WriteRejected):
-        await reconciler.reconcile(KEY)
+    assert isinstance(await reconciler.reconcile(KEY), Rejected)
     assert made(kube) == []
     conditions = {c["type"]: c for c in kube.objects["NestedDocker", *KEY]["status"]["conditions"]}
     assert "exceeded quota" in conditions["Ready"]["message"]
     before = list(kube.writes)
-    with pytest.raises(WriteRejected):
-        await reconciler.reconcile(KEY)
+    assert isinstance(await reconciler.reconcile(KEY), Rejected)
     assert kube.writes == before
 
 
@@ -122,8 +122,7 @@ async def test_an_edit_that_a_status_writes_answer_brings_is_not_overlooked(
 
 
 async def test_room_heals(reconciler: Reconciler, kube: FullKube) -> None:
-    with pytest.raises(WriteRejected):
-        await reconciler.reconcile(KEY)
+    assert isinstance(await reconciler.reconcile(KEY), Rejected)
     kube.full = False
     await reconciler.reconcile(KEY)
     assert made(kube) == ["NetworkPolicy", "Pod", "Secret", "Service"]
@@ -156,7 +155,7 @@ async def test_a_daemon_that_is_no_longer_wanted_is_no_longer_dialled(reconciler
     pod["metadata"]["resourceVersion"] = "100"
     reconciler._cache.put(pod, "Pod")
     await reconciler.reconcile(KEY)
-    assert dials() == ["contact team-a/build"]
+    assert dials() == ["probe team-a/build"]
     wanted = kube.objects["NestedDocker", *KEY]
     wanted["spec"] |= {"suspend": True}
     wanted["metadata"]["resourceVersion"] = "101"
@@ -171,7 +170,7 @@ async def test_a_key_set_that_has_just_gone_is_made_anew_before_anybody_is_diall
 ) -> None:
     kube.full = False
     await reconciler.reconcile(KEY)
-    reconciler._executor.forget_keys(KEY)
+    reconciler._sessions.of(KEY).keys = None
     (pod,) = [obj for (kind, _, _), obj in kube.objects.items() if kind == "Pod"]
     running = {"name": "daemon", "state": {"running": {}}, "ready": False, "restartCount": 0}
     pod["status"] = {"phase": "Running", "podIP": "192.0.2.1", "containerStatuses": [running]}
@@ -183,4 +182,4 @@ async def test_a_key_set_that_has_just_gone_is_made_anew_before_anybody_is_diall
 
 
 def dials() -> list[str]:
-    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("contact ")]
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("probe ")]

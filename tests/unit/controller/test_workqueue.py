@@ -81,13 +81,11 @@ async def test_the_last_schedule_counts() -> None:
     assert len(queue) == 0
 
 
-def test_backoff_grows_to_its_cap_and_starts_anew() -> None:
+def test_backoff_grows_to_its_cap() -> None:
     backoff = Backoff(first=1.0, cap=8.0)
-    delays = [backoff.next(key("a")) for _ in range(6)]
-    for delay, ceiling in zip(delays, [1, 2, 4, 8, 8, 8], strict=True):
-        assert ceiling / 2 <= delay <= ceiling
-    backoff.reset(key("a"))
-    assert backoff.next(key("a")) <= 1.0
+    for failures, ceiling in enumerate([1, 2, 4, 8, 8, 8], start=1):
+        assert ceiling / 2 <= backoff.delay(failures) <= ceiling
+    assert 4.0 <= backoff.delay(10**9) <= 8.0
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(list(Priority)))))

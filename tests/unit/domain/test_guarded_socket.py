@@ -213,7 +213,7 @@ class TestChanges:
         pending = made.status.condition(Type.UPDATE_PENDING)
         assert pending is not None
         assert pending.status == Status.TRUE
-        assert pending.message.startswith("its policy now asks for another hostSocket.guard; the pod keeps its own")
+        assert pending.message.startswith("the policy changed hostSocket.guard; the running pod has the previous value")
         change(made, annotations={names.ANNOTATION_RESTART: "1"})
         made.settle()
         assert made.pod()["metadata"]["uid"] != before
@@ -315,7 +315,8 @@ class TestReplacement:
         assert made.pods_needing_cleanup() == [old]
         status, reason = ready(made)
         assert (status, reason) == ("False", "CleaningUp")
-        assert told(made).startswith(f"what was made through Pod {old} on node node-1 is removed there")
+        assert told(made).startswith("Pod nd-")
+        assert f"removes from node node-1 what clients made through Pod {old}" in told(made)
         assert not made.secret(names.files_secret("build")), "clients do not connect meanwhile"
         made.settle()
         assert ready(made)[0] == "True"
@@ -348,7 +349,7 @@ class TestReplacement:
         made.step()
         made.step()
         assert len(made.pods_needing_cleanup()) == 1
-        assert told(made).endswith("is on its way out")
+        assert told(made).endswith(" terminates")
         made.settle()
         assert ready(made)[0] == "True"
         assert made.outcome == [CleanupOutcome.NOTHING_MADE]
@@ -393,7 +394,7 @@ class TestLife:
         made.step()
         assert not made.gone
         assert ready(made) == ("False", "CleaningUp")
-        assert told(made, Type.PROVISIONED).startswith(f"what was made through Pod {old} on node node-1")
+        assert f"removes from node node-1 what clients made through Pod {old}" in told(made, Type.PROVISIONED)
         made.finish_deletions()
         assert not made.step(), "nothing to do until the node is clean"
         made.settle()

@@ -1,4 +1,4 @@
-"""Children: from what is wanted and what there is to the writes that close the gap."""
+"""The child diff: the writes between the observed and the desired objects of a NestedDocker."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Desired = Manifest | SecretManifest
 
 @dataclass(frozen=True)
 class Create:
-    """Make an object that is not there. If it is there after all, it is somebody else's until looked at."""
+    """Create an object that is not in the cache. If it exists, it counts as foreign until its owner is known."""
 
     desired: Desired
 
 
 @dataclass(frozen=True)
 class Apply:
-    """Put back what differs, server-side; `difference` is the path of the first one."""
+    """Correct an object by server-side apply; `difference` is the path of the first difference."""
 
     desired: Desired
     difference: str
@@ -33,7 +33,7 @@ class Apply:
 
 @dataclass(frozen=True)
 class Delete:
-    """Remove exactly this object: another one of the same name is left alone."""
+    """Delete exactly this object, and no other one of the same name."""
 
     identity: Identity
     uid: str
@@ -41,10 +41,10 @@ class Delete:
 
 @dataclass(frozen=True)
 class AddFinalizer:
-    """Have the NestedDocker stay, whatever happens to it, until what it has elsewhere is gone.
+    """Add the finalizer, before anything is created that no owner reference covers.
 
     Attributes:
-        finalizers: all that it has then.
+        finalizers: the complete new list.
     """
 
     finalizers: tuple[str, ...]
@@ -52,11 +52,11 @@ class AddFinalizer:
 
 @dataclass(frozen=True)
 class RemoveFinalizer:
-    """Let the NestedDocker go, if nothing of it is to be found elsewhere.
+    """Remove the finalizer, if the NestedDocker has nothing in other namespaces any more.
 
     Attributes:
-        finalizers: all that it has then.
-        namespaces: where to look before: a write whose answer was lost has left what nobody knows of.
+        finalizers: the complete new list.
+        namespaces: namespaces to list first: a write whose answer was lost may have left an object there.
     """
 
     finalizers: tuple[str, ...]
@@ -69,21 +69,21 @@ Stage = tuple[Action, ...]
 
 @dataclass(frozen=True)
 class Conflict:
-    """A name that we need and that is taken."""
+    """A name that the NestedDocker needs and that is taken."""
 
     identity: Identity
     ownership: Ownership
 
 
 class ChildDiff:
-    """The children of one NestedDocker, and what stands in the way of having them."""
+    """The writes for one NestedDocker, and the conflicts that block them."""
 
     def __init__(self, observed: Observed) -> None:
         self._observed = observed
         self._home = ObjectNames(observed.owner)
 
     def conflict(self, needed: Iterable[Identity]) -> Conflict | None:
-        """The first of these names that is known to be another's."""
+        """The first of these names that belongs to somebody else."""
         for identity in needed:
             existing = self._observed.children.get(identity)
             if existing is not None and self._observed.ownership(existing) != Ownership.OURS:
@@ -91,24 +91,24 @@ class ChildDiff:
         return None
 
     def ensure(self, *wanted: Desired | None) -> Stage:
-        """Writes after which each of these is there as wanted; None is nothing wanted."""
+        """Writes that create or correct these objects; None entries are ignored."""
         return tuple(action for desired in wanted if desired is not None for action in self._ensure_one(desired))
 
     def remove(self, *identities: Identity) -> Stage:
-        """Deletions of our own objects of those names, where they are and are not going already."""
+        """Deletions of our objects of these names, unless they terminate already."""
         present = dict(self._present())
         return tuple(self._delete(present[identity]) for identity in identities if identity in present)
 
     def remove_pods(self, *, but: Identity | None = None) -> Stage:
-        """Deletions of our pods, wherever they are, except that one and those that are going already."""
+        """Deletions of our pods in every namespace, except this one and those that terminate already."""
         return self.remove(*(each for each, _ in self._present() if each.kind == "Pod" and each != but))
 
     def withdraw(self) -> Stage:
-        """Take the files Secret away, so that new clients wait."""
+        """Delete the files Secret, so that new clients wait."""
         return self.remove(self._home.files_secret)
 
     def teardown(self, *, keep_pods: bool = False) -> tuple[Stage, ...]:
-        """Remove everything but claims: first what clients wait for, last the key set that names the pod."""
+        """Delete everything but claims: the files Secret first, the key set that names the pod last."""
         home = self._home
         return nonempty(
             self.withdraw(),
@@ -118,23 +118,23 @@ class ChildDiff:
             () if keep_pods else self.remove(home.tls_secret, *self._elsewhere("Secret")),
         )
 
-    def leave_others(self, object_names: ObjectNames) -> Stage:
-        """Deletions of what is in other places than this one, pods aside."""
+    def remove_others(self, object_names: ObjectNames) -> Stage:
+        """Deletions of what is in other namespaces than this one, except pods."""
         at_home = self._home.pod_objects if object_names.remote else ()
         elsewhere = self._elsewhere("Service", "NetworkPolicy", "Secret")
         return self.remove(*at_home, *(each for each in elsewhere if each.namespace != object_names.namespace))
 
-    # --- what no owner reference takes along --------------------------------------------------
+    # --- what no owner reference covers -------------------------------------------------------
 
     def add_finalizer(self) -> Stage:
-        """The finalizer, before anything is made where only it makes sure of its end."""
+        """The write that adds the finalizer, if it is missing."""
         finalizers = self._observed.finalizers
         if names.FINALIZER in finalizers:
             return ()
         return (AddFinalizer((*finalizers, names.FINALIZER)),)
 
     def remove_finalizer(self) -> Stage:
-        """The end of the finalizer, if no node has anything left of it."""
+        """The write that removes the finalizer, if no node needs cleanup."""
         finalizers = self._observed.finalizers
         if names.FINALIZER not in finalizers or self.pods_needing_cleanup:
             return ()
@@ -143,11 +143,11 @@ class ChildDiff:
 
     @property
     def pods_needing_cleanup(self) -> list[tuple[Identity, Manifest]]:
-        """Pods, going or not, whose nodes may have something left of the NestedDocker."""
+        """Pods, terminating or not, whose nodes may need cleanup."""
         return cleanup.pods_needing_cleanup(self._observed.ours())
 
     def finalize(self) -> tuple[Stage, ...]:
-        """Remove what is elsewhere or owes, and let the NestedDocker go; the rest is the garbage collector's."""
+        """Delete what no owner reference covers, then remove the finalizer; the garbage collector does the rest."""
         elsewhere = self._elsewhere("Pod", "Service", "NetworkPolicy", "Secret")
         return nonempty(
             self.remove(*dict.fromkeys((*elsewhere, *(each for each, _ in self.pods_needing_cleanup)))),
@@ -160,7 +160,7 @@ class ChildDiff:
         )
 
     def _present(self) -> Iterable[tuple[Identity, Manifest]]:
-        """What is ours, and is not going already."""
+        """Our objects that do not terminate yet."""
         return ((each, found) for each, found in self._observed.ours() if "deletionTimestamp" not in found["metadata"])
 
     def _ensure_one(self, desired: Desired) -> Iterable[Action]:
@@ -171,7 +171,7 @@ class ChildDiff:
             return [Create(desired)]
         if identity.kind == "Pod":
             desired = manifest = ownership_metadata(manifest)
-        elif identity.kind == "PersistentVolumeClaim":  # grown or bound by others, and kept whatever it is
+        elif identity.kind == "PersistentVolumeClaim":  # others resize and bind it, and it is never replaced
             return []
         difference = first_difference(_without_name(manifest), existing)
         if not difference and isinstance(desired, SecretManifest):
@@ -189,7 +189,7 @@ class ChildDiff:
 
 
 def ownership_metadata(manifest: Manifest) -> Manifest:
-    """What makes a pod ours: all that is ever put back on a running one, which else changes by replacement only."""
+    """The metadata that makes a pod ours: the only part that is corrected on a running pod."""
     metadata = manifest["metadata"]
     marks = ("name", "namespace", "ownerReferences", "finalizers")
     kept = {key: metadata[key] for key in marks if key in metadata}
@@ -198,11 +198,11 @@ def ownership_metadata(manifest: Manifest) -> Manifest:
 
 
 def _without_name(manifest: Manifest) -> Manifest:
-    """What drift is looked for in: everything but the identity."""
+    """The part of a manifest that is compared: everything but the identity."""
     metadata = {key: value for key, value in manifest["metadata"].items() if key not in {"name", "namespace"}}
     return {key: value for key, value in manifest.items() if key != "apiVersion"} | {"metadata": metadata}
 
 
 def nonempty(*stages: Stage) -> tuple[Stage, ...]:
-    """The stages in which there is anything to do."""
+    """The stages that have writes."""
     return tuple(stage for stage in stages if stage)

@@ -1,4 +1,4 @@
-"""Drift: what we want must be in what there is; what others add is theirs, except where it changes the meaning."""
+"""Drift: every desired value must be observed; what others add is theirs, unless it changes the meaning."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 WHOLE = frozenset({"spec.selector", "spec.podSelector", "spec.ingress"})
-"""Selectors and rules mean something else with a key more, so there nothing may be added."""
+"""Selectors and rules change their meaning with an additional key, so nothing may be added there."""
 
 
 def first_difference(desired: Any, observed: Any, path: str = "", *, whole: bool = False) -> str:
     """The path of the first place where `desired` is not contained in `observed`; empty: none.
 
-    Mappings may hold more than is desired, except beneath the paths in `WHOLE`. Lists must agree in
+    Mappings may hold more than is desired, except under the paths in `WHOLE`. Lists must agree in
     length and order, element by element. An empty or absent value equals another empty or absent
     one, since the API server drops them.
     """

@@ -1,4 +1,4 @@
-"""Life: when a NestedDocker has come to its end, and why."""
+"""The lifetime: when a NestedDocker ends, and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nested_docker.domain.status.reasons import Reason, Trait, Type, traits_of
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a NestedDocker has no daemon any more, for good."""
+    """Why a NestedDocker never gets a daemon again."""
 
     reason: Reason
     message: str
@@ -25,25 +25,25 @@ class Ending:
 
 
 def one_shot(accepted: Accepted) -> bool:
-    """Whether the workload is a build that ends by itself."""
+    """Whether the workload is one-shot: its containers exit, and that ends the NestedDocker."""
     workload = accepted.spec.workload
     return workload is not None and workload.restart_policy == RestartPolicy.NEVER
 
 
 def deadline(observed: Observed, accepted: Accepted) -> datetime | None:
-    """When the daemon is stopped at the latest."""
+    """When the operator stops the daemon; None: never."""
     seconds = accepted.lifetime_seconds
     return observed.created + timedelta(seconds=seconds) if seconds is not None else None
 
 
 def ending(observed: Observed, accepted: Accepted, pod: PodState | None, now: datetime) -> Ending | None:
-    """The end that has come, or had come before; None: it lives.
+    """Why it has ended, now or in an earlier pass; None: it has not.
 
     Args:
         observed: the NestedDocker.
-        accepted: what it asks for.
+        accepted: its accepted request.
         pod: its current pod.
-        now: the present moment.
+        now: the current time.
     """
     return (
         _remembered(observed)
@@ -78,16 +78,20 @@ def _workload_ended(accepted: Accepted, pod: PodState) -> Ending | None:
         return Ending(Reason.WORKLOAD_FAILED, f"the pod ended before its workload ({pod.ending()})", keeps_pod=True)
     failed = [result for result in results if result.exit_code != 0]
     if failed:
-        told = ", ".join(f"container {result.name} ended with exit code {result.exit_code}" for result in failed)
-        return Ending(Reason.WORKLOAD_FAILED, f"{told}; see kubectl logs {pod.name}", keeps_pod=True, results=results)
-    return Ending(Reason.COMPLETED, "every container ended with exit code 0", keeps_pod=True, results=results)
+        failures = ", ".join(f"container {result.name} exited with code {result.exit_code}" for result in failed)
+        return Ending(
+            Reason.WORKLOAD_FAILED, f"{failures}; see kubectl logs {pod.name}", keeps_pod=True, results=results
+        )
+    return Ending(Reason.COMPLETED, "every container exited with code 0", keeps_pod=True, results=results)
 
 
 def _deadline_passed(observed: Observed, accepted: Accepted, now: datetime) -> Ending | None:
     end = deadline(observed, accepted)
     if end is None or now < end:
         return None
-    return Ending(Reason.DEADLINE_EXCEEDED, f"activeDeadlineSeconds ended at {timestamp(end)}; the daemon was stopped")
+    return Ending(
+        Reason.DEADLINE_EXCEEDED, f"activeDeadlineSeconds ended at {timestamp(end)}; the operator stopped the daemon"
+    )
 
 
 def _idle(accepted: Accepted, pod: PodState | None) -> Ending | None:
@@ -96,5 +100,5 @@ def _idle(accepted: Accepted, pod: PodState | None) -> Ending | None:
         return None
     return Ending(
         Reason.IDLE_TIMEOUT,
-        f"no running container and no open connection for {seconds} s; the daemon was stopped",
+        f"no running container and no open connection for {seconds} s; the operator stopped the daemon",
     )

@@ -1,8 +1,8 @@
-"""What clients have made on a node through the guard, and its removal when their pod has ended.
+"""Node cleanup: removing what clients have made on a node through the guard, when their pod has ended.
 
-A guarded pod has a finalizer. So its object stays, with its node's name, until nothing with its owner's label is
-left there: whoever dies in between, what remains to be done is written down before anything can be made. All
-that the removal goes by is taken from the part of the pod that nobody can change.
+A guarded pod has a finalizer from its creation on. Its object, with the name of its node, stays until the node has
+nothing left with the owner's label, whichever process dies in between. The removal uses only fields of the pod that
+nobody can change.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.planning.pod_state import PodState
 
 RETRY = timedelta(seconds=30)
-"""Least time between two cleanup pods for one node, where a node turns them away."""
+"""Least time between two cleanup pods for one node, if the node rejects them."""
 
 ROLE = "cleanup"
 
 
 class CleanupOutcome(StrEnum):
-    """Why a pod's object may go."""
+    """Why the finalizer of a pod may be removed."""
 
     CLEAN = "clean"
-    """Nothing of its owner's is left on its node."""
+    """Its node has nothing left of its owner."""
     NOTHING_MADE = "nothing made"
-    """No client can have made anything: its relay never ran."""
+    """No client can have made anything, because its relay never ran."""
     INHERITED = "inherited"
-    """Another pod of its owner runs on the node, and what is there will be removed at that one's end."""
+    """Another pod of its owner runs on the node, and the cleanup after that pod covers both."""
     NODE_GONE = "node gone"
     """Its node does not exist any more."""
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to do; look again at that moment, or when something happens."""
+    """Nothing to do until that time, or until something happens."""
 
     until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Start:
-    """Make the pod that removes what is left on the node."""
+    """Create the cleanup pod."""
 
     manifest: Manifest
 
 
 @dataclass(frozen=True)
 class Retry:
-    """Remove a cleanup pod that its node has turned away or that is in another pod's way; another one can be made."""
+    """Delete a cleanup pod that its node has rejected or that blocks another pod; a new one can follow."""
 
 
 @dataclass(frozen=True)
 class ReleasePod:
-    """Let the pod's object go."""
+    """Remove the pod's finalizer."""
 
     outcome: CleanupOutcome
 
@@ -68,7 +68,7 @@ Step = Wait | Start | Retry | ReleasePod
 
 
 def pods_needing_cleanup(pods: Iterable[tuple[Identity, Manifest]]) -> list[tuple[Identity, Manifest]]:
-    """The pods among these that something may be left of on their nodes."""
+    """The pods among these whose nodes may need cleanup."""
     return [(each, pod) for each, pod in pods if each.kind == "Pod" and needs_cleanup(pod)]
 
 
@@ -87,15 +87,15 @@ def step(
     now: datetime,
     defaults: OperatorDefaults,
 ) -> Step:
-    """The next step towards letting a pod go.
+    """The next step until the pod's finalizer can be removed.
 
     Args:
-        pod: one that owes.
+        pod: a pod whose node may need cleanup.
         cleanup: its cleanup pod; None: there is none.
         owner: namespace and name of its NestedDocker.
-        others: pods of the same NestedDocker that owe.
-        node_exists: whether its node does; of no interest without a node.
-        now: the present moment.
+        others: other such pods of the same NestedDocker.
+        node_exists: whether its node exists; ignored if it has none.
+        now: the current time.
         defaults: the operator's settings.
     """
     state = PodState(pod)
@@ -105,7 +105,7 @@ def step(
         return ReleasePod(CleanupOutcome.NOTHING_MADE)
     successors = [PodState(other) for other in others if _succeeds(PodState(other), pod)]
     if successors:
-        return _pass_on(successors, cleanup)
+        return _hand_over(successors, cleanup)
     if not node_exists:
         return ReleasePod(CleanupOutcome.NODE_GONE)
     if cleanup is None:
@@ -118,8 +118,8 @@ def _succeeds(other: PodState, pod: Manifest) -> bool:
     return same_owner and not other.ended and other.node == PodState(pod).node
 
 
-def _pass_on(successors: list[PodState], cleanup: Manifest | None) -> Step:
-    """One that has not started yet may never do so. What it makes if it does must not be removed before its end."""
+def _hand_over(successors: list[PodState], cleanup: Manifest | None) -> Step:
+    """A successor that has not started may never start; if it does, nothing of it may be removed before it ends."""
     if any(successor.daemon_has_started for successor in successors):
         return ReleasePod(CleanupOutcome.INHERITED)
     return Wait() if cleanup is None else Retry()
@@ -140,31 +140,31 @@ def _socket(pod: Manifest) -> str | None:
 
 
 def owner_uid(pod: Manifest) -> str:
-    """The UID that its guard labels with; its own label could have been changed meanwhile."""
+    """The UID that its guard labels with, from its arguments: its own label may have been changed."""
     containers = [*pod["spec"].get("initContainers", []), *pod["spec"].get("containers", [])]
     args: list[str] = next((each.get("args", []) for each in containers if each["name"] == CONTAINER), [])
     return next((each.removeprefix(OWNER_FLAG) for each in args if each.startswith(OWNER_FLAG)), "")
 
 
-def told(pod: Manifest, defaults: OperatorDefaults) -> str:
-    """What is going on, for whoever waits for the pod's object to go."""
+def describe(pod: Manifest, defaults: OperatorDefaults) -> str:
+    """The state of the cleanup, as a message."""
     metadata, mine = pod["metadata"], identity(pod, defaults)
     node = PodState(pod).node
     if not node:
-        return f"Pod {metadata['name']} is on its way out"
+        return f"Pod {metadata['name']} terminates"
     return (
-        f"what was made through Pod {metadata['name']} on node {node} is removed there by Pod {mine.name} in namespace "
-        f"{mine.namespace} once the former has ended. If that takes long, look at these two and at the node"
+        f"Pod {mine.name} in namespace {mine.namespace} removes from node {node} what clients made through Pod "
+        f"{metadata['name']}, after that has ended. If it takes long, look at both pods and at the node"
     )
 
 
 def identity(pod: Manifest, defaults: OperatorDefaults) -> Identity:
-    """Which pod cleans up after that one."""
+    """The identity of its cleanup pod."""
     return Identity("Pod", defaults.cleanup_namespace, names.cleanup_pod(pod["metadata"]["uid"]))
 
 
 def _cleanup_pod(pod: Manifest, owner: tuple[str, str], defaults: OperatorDefaults) -> Manifest:
-    """A pod bound to the node, whatever state and taints that is in, with the socket and no token."""
+    """A pod bound to the node, whatever its state and taints, with the socket and without a token."""
     metadata, spec, mine = pod["metadata"], pod["spec"], identity(pod, defaults)
     namespace, name = owner
     return {

@@ -1,7 +1,7 @@
-"""The plan: from what is asked for and what there is to what must be done next.
+"""The plan: from an observed NestedDocker to the next writes and its next status.
 
-Pure and level-based: the same observation gives the same plan, whatever happened in between, and
-a plan that was carried out in part is simply planned again.
+Pure and level-based: the same observation gives the same plan, whatever happened before, and a plan that was
+executed in part is simply made again. `DECISIONS` is the order of precedence.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from nested_docker.domain.status.reasons import Reason, Type
 __all__ = ["plan"]
 
 REPLACE_INTERVAL = timedelta(seconds=20)
-"""Least time from the creation of a pod that ended by itself to its replacement, so that nothing spins."""
+"""Least time from the creation of a pod that ended by itself to its replacement, so that crashes do not loop."""
 
 Decide = Callable[[Situation, Conditions], Plan | None]
-"""What is to be done, if this is the case; None: it is not."""
+"""The plan, if this decision applies; None: it does not, and the next one is asked."""
 
 
 def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
@@ -40,7 +40,7 @@ def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
         return _deleted(observed, now, defaults)
     acceptance = accept(observed, defaults)
     if isinstance(acceptance, NotAccepted):
-        # What has finished has had its grant, and its results are not taken back.
+        # A finished NestedDocker had its grant, and keeps its results.
         return Plan() if observed.status.completion_time else _not_accepted(observed, acceptance, now)
     at = Situation(observed, acceptance, now, defaults)
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
@@ -60,10 +60,10 @@ def _ended(at: Situation, conditions: Conditions) -> Plan | None:
     conditions.set(Type.READY, truth(holds=completed), ending.reason, ending.message)
     if life.one_shot(at.accepted):
         conditions.set(Type.COMPLETE if completed else Type.FAILED, Status.TRUE, ending.reason, ending.message)
-    told = {"completion_time": completion, "results": ending.results}
+    results = {"completion_time": completion, "results": ending.results}
     return Plan(
         stages=at.children.teardown(keep_pods=ending.keeps_pod),
-        status=if_changed(at.observed, status_of(at, conditions, serving=False).model_copy(update=told)),
+        status=if_changed(at.observed, status_of(at, conditions, serving=False).model_copy(update=results)),
         requeue_at=until,
     )
 
@@ -75,8 +75,8 @@ def _suspended(at: Situation, conditions: Conditions) -> Plan | None:
     return _torn_down(at, conditions)
 
 
-def _rejected_writes(at: Situation, conditions: Conditions) -> Plan | None:
-    """The API server has said no: what was made goes, and the answer is told in its own words."""
+def _write_rejected(at: Situation, conditions: Conditions) -> Plan | None:
+    """The API server rejected a write: what exists is removed, and the condition has the server's answer."""
     api_rejection = at.observed.api_rejection
     if api_rejection is None:
         return None
@@ -85,13 +85,13 @@ def _rejected_writes(at: Situation, conditions: Conditions) -> Plan | None:
 
 
 def _moved(at: Situation, _: Conditions) -> Plan | None:
-    """The class has its pods elsewhere by now: to leave is all that is done here."""
+    """The class has another pod namespace now: this plan only removes what is in the old one."""
     needs_pod = at.pod is None or at.must_rotate
     return Plan(stages=at.children.teardown()) if needs_pod and at.object_names != at.wanted else None
 
 
 def _no_new_pod(at: Situation, _: Conditions) -> Plan | None:
-    """A pod that runs may go on, and none may be made."""
+    """A running pod may stay, but no new one may be created."""
     if at.pod is not None and not at.must_rotate:
         return None
     if at.accepted.reason == Reason.GRANT_REVOKED:
@@ -102,7 +102,7 @@ def _no_new_pod(at: Situation, _: Conditions) -> Plan | None:
 
 
 def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
-    """Another pod, with another key set; a pod that ended by itself is not replaced at once."""
+    """A new pod with a new key set; a pod that ended by itself is not replaced at once."""
     if not at.must_rotate:
         return None
     replaced_at = at.pod.created + REPLACE_INTERVAL if at.pod is not None and at.pod.ended else at.now
@@ -111,7 +111,7 @@ def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
         request = pki.certificate_request(at.object_names, cluster_domain=domain, now=at.now, deadline=at.deadline)
         return Plan(issue=request)
     why = at.pod.ending() if at.pod else ""
-    message = f"the pod ended soon after its start ({why}); another one is made at {timestamp(replaced_at)}"
+    message = f"the pod ended soon after its start ({why}); the operator creates a new one at {timestamp(replaced_at)}"
     conditions.set(Type.PROVISIONED, Status.FALSE, Reason.POD_LOST, message)
     return Plan(
         stages=nonempty(at.children.withdraw()),
@@ -126,9 +126,9 @@ def _in_conflict(at: Situation, conditions: Conditions) -> Plan | None:
         return None
     subject = f"{conflict.identity.kind} {conflict.identity.name} is {conflict.ownership.value}"
     if conflict.ownership == Ownership.PREVIOUS:
-        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.WAITING_FOR_PREVIOUS, f"{subject} and still going")
+        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.WAITING_FOR_PREVIOUS, f"{subject} and still terminates")
         return Plan(status=if_changed(at.observed, status_of(at, conditions, serving=False)))
-    message = f"{subject} and is left alone: delete or rename it, or give the NestedDocker another name"
+    message = f"{subject}: delete or rename it, or give the NestedDocker another name"
     conditions.set(Type.PROVISIONED, Status.FALSE, Reason.NAME_CONFLICT, message)
     return _torn_down(at, conditions)
 
@@ -140,14 +140,14 @@ def _serving(at: Situation, conditions: Conditions) -> Plan | None:
 DECISIONS: tuple[Decide, ...] = (
     _ended,
     _suspended,
-    _rejected_writes,
+    _write_rejected,
     _moved,
     _no_new_pod,
     _rotating,
     _in_conflict,
     _serving,
 )
-"""What can be the case with an accepted NestedDocker; the first that is decides."""
+"""The decisions on an accepted NestedDocker, in order of precedence: the first that applies gives the plan."""
 
 
 def _torn_down(at: Situation, conditions: Conditions) -> Plan:
@@ -155,16 +155,16 @@ def _torn_down(at: Situation, conditions: Conditions) -> Plan:
     return Plan(stages=at.children.teardown(), status=status)
 
 
-# --- without a situation ------------------------------------------------------------------------------
+# --- not accepted, or deleted ------------------------------------------------------------------------------
 
 
 def _not_accepted(observed: Observed, acceptance: NotAccepted, now: datetime) -> Plan:
-    """Nothing half-made stays, and mending the input heals it."""
+    """Everything is removed; a corrected spec, class or policy starts again."""
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
     conditions.set(Type.ACCEPTED, Status.FALSE, acceptance.reason, acceptance.message)
     status = NestedDockerStatus(
         observed_generation=observed.generation,
-        conditions=conditions.summed_up(),
+        conditions=conditions.complete(),
         class_name=observed.status.class_name,
         mode=observed.status.mode,
     )
@@ -172,17 +172,17 @@ def _not_accepted(observed: Observed, acceptance: NotAccepted, now: datetime) ->
 
 
 def _deleted(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
-    """Nothing is wanted any more, and nothing is judged; what stands in the way of the end is told."""
+    """Everything is removed without any evaluation; the status says what the deletion waits for."""
     children = ChildDiff(observed)
     if observed.api_rejection is not None:
-        return Plan(status=_hindered(observed, observed.api_rejection, now))
+        return Plan(status=_blocked(observed, observed.api_rejection, now))
     unclean = [pod for _, pod in children.pods_needing_cleanup]
-    waits = ApiRejection(Reason.CLEANING_UP, cleanup.told(unclean[0], defaults)) if unclean else None
-    return Plan(stages=children.finalize(), status=_hindered(observed, waits, now) if waits else None)
+    waits = ApiRejection(Reason.CLEANING_UP, cleanup.describe(unclean[0], defaults)) if unclean else None
+    return Plan(stages=children.finalize(), status=_blocked(observed, waits, now) if waits else None)
 
 
-def _hindered(observed: Observed, hindrance: ApiRejection, now: datetime) -> NestedDockerStatus | None:
-    """The status that says why a NestedDocker that is deleted is still there."""
+def _blocked(observed: Observed, blocker: ApiRejection, now: datetime) -> NestedDockerStatus | None:
+    """The status that says why a deleted NestedDocker still exists."""
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
-    conditions.set(Type.PROVISIONED, Status.FALSE, hindrance.reason, hindrance.message)
-    return if_changed(observed, observed.status.model_copy(update={"conditions": conditions.summed_up()}))
+    conditions.set(Type.PROVISIONED, Status.FALSE, blocker.reason, blocker.message)
+    return if_changed(observed, observed.status.model_copy(update={"conditions": conditions.complete()}))

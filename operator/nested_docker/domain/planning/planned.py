@@ -1,4 +1,4 @@
-"""What a plan is: writes in stages, a status, and what to wait for."""
+"""A plan: writes in stages, a status, and what to wait for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from nested_docker.domain.planning.child_diff import Stage
 
 @dataclass(frozen=True)
 class ProbeTarget:
-    """A daemon to make first contact with."""
+    """A daemon to probe.
+
+    Attributes:
+        pod_uid: its pod.
+        restarts: restarts of its container; an answer holds for this start only.
+        address: IP address of the pod.
+        server_name: host name that its certificate must have.
+    """
 
     pod_uid: str
     restarts: int
@@ -26,13 +33,13 @@ class Plan:
     """What to do next.
 
     Attributes:
-        issue: a key set to make before anything else; the plan is then made again with it.
-        stages: groups of writes, one after the other; within a group in any order.
-        status: the status to write; None: it stays as it is.
-        dial: the daemon to make first contact with, in the background.
-        diagnose: uid of a pod whose Events may say why it does not start.
-        delete_self: the NestedDocker itself has outlived its time.
-        requeue_at: when to plan again at the latest, if nothing happens.
+        issue: a key set to create first; the plan is then made again with it.
+        stages: groups of writes, one after the other; the writes of a group in any order.
+        status: the status to write; None: it has not changed.
+        dial: the daemon to probe, in the background.
+        diagnose: uid of a pod whose Events may say why it does not start; empty: none.
+        delete_self: the time to live of the finished NestedDocker has passed.
+        requeue_at: when to plan again at the latest; None: when something happens.
     """
 
     issue: pki.CertificateRequest | None = None
@@ -45,5 +52,5 @@ class Plan:
 
 
 def if_changed(observed: Observed, status: NestedDockerStatus) -> NestedDockerStatus | None:
-    """The status, unless it is what is there already."""
+    """The status, unless it equals the observed one."""
     return None if status == observed.status else status

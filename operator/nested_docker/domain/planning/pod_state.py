@@ -1,4 +1,4 @@
-"""What a pod's status says, in the words of our conditions."""
+"""A pod's status, translated to reasons of conditions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START_FAILURES = frozenset(
 OUT_OF_MEMORY = "OOMKilled"
 
 STARTING = (Reason.DAEMON_STARTING, "waiting for the daemon's first answer over TLS")
-"""What is said where nothing is wrong that is known."""
+"""Reason and message while no failure is known."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,24 @@ class PodState:
 
     @property
     def terminating(self) -> bool:
-        """Whether somebody has deleted it."""
+        """Whether it is being deleted."""
         return "deletionTimestamp" in self.manifest["metadata"]
 
     @property
     def ended(self) -> bool:
-        """Whether it will never run again."""
+        """Whether it has ended, and never runs again."""
         return self._status.get("phase") in {"Failed", "Succeeded"}
 
     @property
     def succeeded(self) -> bool:
-        """Whether every container of it has ended well."""
+        """Whether every container has exited with code 0."""
         return self._status.get("phase") == "Succeeded"
 
     @property
     def daemon_has_started(self) -> bool:
-        """Whether the daemon's process has ever been there; of a container that was lost the last state is told.
+        """Whether the daemon's process has ever run.
 
-        A kubelet that turns a pod away after its own restart forgets the containers, and not when the pod began.
+        A kubelet that rejects a pod after a restart forgets its containers, but not the pod's start time.
         """
         return bool(
             self.daemon_running
@@ -92,7 +92,7 @@ class PodState:
 
     @property
     def daemon_running(self) -> bool:
-        """Whether the daemon's process is there."""
+        """Whether the daemon's process runs."""
         return "running" in self._daemon.get("state", {})
 
     @property
@@ -102,14 +102,14 @@ class PodState:
 
     @property
     def daemon_was_ready(self) -> bool:
-        """Whether the daemon had been ready since its last start, and is not any more."""
+        """Whether the daemon was ready after its last start, and is not any more."""
         since = self._daemon.get("state", {}).get("running", {}).get("startedAt", "")
         lost = self._condition("ContainersReady").get("lastTransitionTime", "")
         return bool(since) and not self.daemon_ready and lost > since
 
     @property
     def waits_silently(self) -> bool:
-        """Whether the kubelet is at work without saying in the pod's status on what: only its Events tell."""
+        """Whether the pod's status does not say what the kubelet waits for: only Events do."""
         waiting = self._daemon.get("state", {}).get("waiting", {}).get("reason", "")
         return (
             bool(self.node)
@@ -119,7 +119,7 @@ class PodState:
         )
 
     def results(self, workload: list[str]) -> list[ContainerResult] | None:
-        """How the workload's containers ended; None: not all have."""
+        """Exit codes of the workload's containers; None: some still run."""
         results = []
         for name in workload:
             terminated = self._container(name).get("state", {}).get("terminated")
@@ -129,22 +129,22 @@ class PodState:
         return results
 
     def finished_idle(self, container: str) -> bool:
-        """Whether the idle watch has ended by itself, which is how it says that nothing used the daemon."""
+        """Whether the idle watch has exited with code 0, its sign that nothing used the daemon."""
         status = self._container(container)
         endings = (status.get("state", {}).get("terminated"), status.get("lastState", {}).get("terminated"))
         return any(ending is not None and ending.get("exitCode") == 0 for ending in endings)
 
     def failure(self, mode: ModeBehaviour, diagnosis: str) -> tuple[Reason, str]:
-        """Why no daemon answers in it yet, as exactly as the status says it.
+        """Why its daemon does not answer yet, as exactly as the status says.
 
         Args:
-            mode: translates what only it understands.
-            diagnosis: the kubelet's last warning about the pod, where one was looked up.
+            mode: explains messages that only it knows.
+            diagnosis: the kubelet's latest warning about the pod; empty: none.
         """
         return self._unschedulable() or self._container_failure(mode) or self._diagnosed(mode, diagnosis) or STARTING
 
     def ending(self) -> str:
-        """Why it ended, in Kubernetes' words."""
+        """Why it ended: reason and message of its status."""
         reason, message = self._status.get("reason", ""), self._status.get("message", "")
         return ": ".join(part for part in (reason, message) if part) or f"phase {self._status.get('phase')}"
 
@@ -163,7 +163,7 @@ class PodState:
                 "the data-root's PersistentVolumeClaim is not bound: check its storageClassName and size "
                 f"(the scheduler said: {message})",
             )
-        return Reason.UNSCHEDULABLE, f"no node takes the pod (the scheduler said: {message})"
+        return Reason.UNSCHEDULABLE, f"no node can take the pod (the scheduler said: {message})"
 
     def _container_failure(self, mode: ModeBehaviour) -> tuple[Reason, str] | None:
         for status in self._container_statuses():
@@ -196,15 +196,14 @@ class PodState:
                 "spec.resources.limits.memory, or limit inner containers with docker run --memory",
             )
         if ending.get("exitCode", 0) == 0:
-            return Reason.DAEMON_RESTARTING, "the daemon's container was stopped and is being started again"
+            return Reason.DAEMON_RESTARTING, "the daemon's container stopped and the kubelet restarts it"
         words = str(ending.get("message", "")).strip()
         explained = mode.explain(words)
         if explained:
             return explained
         return (
             Reason.DAEMON_CRASHED,
-            f"the daemon ended with exit code {ending.get('exitCode')}: "
-            f"{words or 'it left no message; see kubectl logs'}",
+            f"the daemon exited with code {ending.get('exitCode')}: {words or 'it left no message; see kubectl logs'}",
         )
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Whether clients can reach the daemon: its own answer first, then what the kubelet sees."""
+"""Whether clients can reach the daemon: first by the operator's probe, then by the kubelet's readiness probe."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from nested_docker.domain.status.reasons import Reason
 
 @dataclass(frozen=True)
 class Reachability:
-    """What is known of the way to the daemon.
+    """Whether clients can reach the daemon, and why.
 
     Attributes:
-        reachable: whether clients get through.
-        reason: why, or why not.
-        message: the same, for a reader.
-        contact: mark of the start that has answered; empty: this pod never has, and clients must wait.
-        fresh: whether the contact was made just now, so that it brings news of the daemon.
-        wants_contact: whether the daemon should be dialled.
+        reachable: whether clients can connect.
+        reason: reason of the condition.
+        message: message of the condition.
+        probe_result: which start of which pod has answered; empty: this pod never has, and clients must wait.
+        fresh: whether the daemon has answered just now, so that there is news of it.
+        needs_probe: whether the operator should probe the daemon.
     """
 
     reachable: bool
@@ -34,10 +34,10 @@ class Reachability:
 
 
 def assess(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Reachability:
-    """Judge the present pod.
+    """Assess the current pod.
 
-    The first answer over TLS opens the gate, about a second before the kubelet calls the pod ready;
-    from then on the kubelet's readiness probe is believed, and nobody polls.
+    The first answer over TLS opens the gate, about a second before the kubelet calls the pod ready. From then on
+    the kubelet's readiness probe decides, and the operator does not poll.
     """
     if pod is None:
         reason, message = STARTING
@@ -63,7 +63,7 @@ def assess(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Rea
 
 
 def _probe_result(observed: Observed, pod: PodState) -> tuple[str, bool]:
-    """The mark of the contact with this pod, from memory or as the files Secret keeps it."""
+    """The mark of this pod's answer, from memory or from the files Secret, and whether it is new."""
     files = observed.children.get(ObjectNames(observed.owner).files_secret)
     kept = files["metadata"].get("annotations", {}).get(names.ANNOTATION_CONTACT, "") if files else ""
     kept = kept if kept.partition("/")[0] == pod.uid else ""
@@ -78,8 +78,8 @@ def _restarted_since_probe(
     same_start = mark == f"{pod.uid}/{pod.restarts}"
     answered_since_start = same_start and pod.daemon_running and not pod.daemon_was_ready
     if pod.daemon_ready or answered_since_start:
-        told = " (restarted after it was killed at its memory limit)" if pod.out_of_memory() else ""
-        return True, Reason.DAEMON_ANSWERED, f"the daemon answers over TLS{told}"
+        restarted = " (restarted after it was killed at its memory limit)" if pod.out_of_memory() else ""
+        return True, Reason.DAEMON_ANSWERED, f"the daemon answers over TLS{restarted}"
     if pod.daemon_running and pod.daemon_was_ready:
         return (
             False,
@@ -88,5 +88,5 @@ def _restarted_since_probe(
         )
     reason, message = pod.failure(mode, observed.diagnoses.get(pod.uid, ""))
     if reason == Reason.DAEMON_STARTING:
-        return False, Reason.DAEMON_RESTARTING, "the daemon's container is being started again"
+        return False, Reason.DAEMON_RESTARTING, "the kubelet restarts the daemon's container"
     return False, reason, message

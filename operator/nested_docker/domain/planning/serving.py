@@ -1,4 +1,4 @@
-"""Serving: every object in its place, the gate opened or shut, and what the daemon says of itself."""
+"""Serving: every object exists, and the connection Secrets exist while the daemon answers."""
 
 from __future__ import annotations
 
@@ -18,24 +18,33 @@ from nested_docker.domain.planning.child_diff import Stage, nonempty
 from nested_docker.domain.planning.planned import Plan, ProbeTarget, if_changed
 from nested_docker.domain.planning.reachability import Reachability, assess
 from nested_docker.domain.planning.situation import Situation
-from nested_docker.domain.planning.status import status_of, truth
+from nested_docker.domain.planning.status import status_of
 from nested_docker.domain.status.conditions import Conditions, timestamp
 from nested_docker.domain.status.reasons import Reason, Type
 
 DIAGNOSE_AFTER = timedelta(seconds=4)
-"""How long a pod may start in silence before the kubelet's Events are asked."""
+"""How long a pod may start without news in its status before the operator reads the kubelet's Events."""
+
+
+PENDING_UPDATES = {
+    Origin.SPEC: (Reason.CLASS_UPDATED, "the class"),
+    Origin.CLASS: (Reason.CLASS_UPDATED, "the class"),
+    Origin.POLICY: (Reason.POLICY_UPDATED, "the policy"),
+    Origin.OPERATOR: (Reason.DEFAULTS_UPDATED, "the operator's defaults"),
+}
+"""Reason and subject of a pending update, by who has changed the value. A change of the spec takes effect at once."""
 
 
 def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
-    """The plan of a NestedDocker that has, or gets, its daemon."""
+    """The plan of a NestedDocker that has its daemon, or gets it."""
     provisioned = _provision(at, key_set)
     if at.unclean is None:
         conditions.set(Type.PROVISIONED, Status.TRUE, Reason.PROVISIONED, "every object exists")
     else:
-        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.CLEANING_UP, cleanup.told(at.unclean, at.defaults))
+        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.CLEANING_UP, cleanup.describe(at.unclean, at.defaults))
     reach = assess(at.observed, at.pod, at.mode)
-    conditions.set(Type.DAEMON_REACHABLE, truth(holds=reach.reachable), reach.reason, reach.message)
-    _tell_pending_update(at, conditions, key_set)
+    conditions.assess(Type.DAEMON_REACHABLE, reach.reason, reach.message, holds=reach.reachable)
+    _set_update_pending(at, conditions, key_set)
     held, released = (at.children.add_finalizer(), ()) if at.outlives_owner else ((), at.children.remove_finalizer())
     return Plan(
         stages=nonempty(held, *_gated(at, reach, provisioned), released),
@@ -47,7 +56,7 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
 
 
 def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
-    """Everything but the connection Secrets, and the pod if it waits; the key set before what mounts it."""
+    """Everything but the connection Secrets, and the pod unless it waits; the key set precedes its pod."""
     object_names, children, spec = at.object_names, at.children, at.accepted.spec
     claim = storage.data_claim(object_names, at.effective.storage) if at.mode.runs_own_daemon else None
     peers = network_policy(object_names, spec.connection.clients, at.defaults.operator_namespace)
@@ -58,14 +67,14 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
     return nonempty(
         children.ensure(claim, secrets.tls(object_names, key_set.id, timestamp(key_set.not_after))),
         children.remove_pods(but=object_names.pod(key_set.id))
-        + children.leave_others(object_names)
+        + children.remove_others(object_names)
         + children.ensure(wanted_pod, service(object_names, key_set.id), peers if at.manages_network else None)
         + (() if at.manages_network else children.remove(object_names.network_policy)),
     )
 
 
 def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -> tuple[Stage, ...]:
-    """The connection Secrets come last where the daemon has answered, and go first where it has not."""
+    """The connection Secrets: written last if the daemon has answered, removed first if it has not."""
     if not reach.probe_result:
         return (at.children.withdraw(), *provisioned)
     template = at.accepted.spec.connection.secret_template
@@ -76,14 +85,15 @@ def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -
     )
 
 
-def _tell_pending_update(at: Situation, conditions: Conditions, key_set: KeySet) -> None:
+def _set_update_pending(at: Situation, conditions: Conditions, key_set: KeySet) -> None:
     how = f"kubectl annotate nesteddocker {at.observed.owner.name} {names.ANNOTATION_RESTART}=$(date +%s) --overwrite"
     if at.change is not None:
-        who = "its policy" if at.change.origin == Origin.POLICY else "the class"
-        message = f"{who} now asks for another {at.change.path}; the pod keeps its own until you run: {how}"
-        conditions.set(Type.UPDATE_PENDING, Status.TRUE, Reason.CLASS_CHANGED, message)
+        reason, who = PENDING_UPDATES[at.change.origin]
+        message = f"{who} changed {at.change.path}; the running pod has the previous value until you restart it: {how}"
+        conditions.set(Type.UPDATE_PENDING, Status.TRUE, reason, message)
     elif at.deadline is None and key_set.not_after - at.now < pki.RENEW_BEFORE:
-        message = f"the certificates end at {timestamp(key_set.not_after)}, and with them the pod; sooner: {how}"
+        expiry = timestamp(key_set.not_after)
+        message = f"the operator replaces the pod before its certificates expire at {expiry}; to do it earlier: {how}"
         conditions.set(Type.UPDATE_PENDING, Status.TRUE, Reason.CERTIFICATE_EXPIRING, message)
 
 

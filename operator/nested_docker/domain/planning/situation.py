@@ -1,4 +1,4 @@
-"""One look at an accepted NestedDocker: everything that decisions ask, each worked out once and never changed."""
+"""The facts about an accepted NestedDocker that decisions use, each derived once and never changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nested_docker.domain.planning.pod_state import PodState
 
 @dataclass(frozen=True)
 class Situation:
-    """What was asked for, what there is, and what follows from the two without any decision."""
+    """The request, the observed objects, and what follows from both without any decision."""
 
     observed: Observed
     accepted: Accepted
@@ -33,32 +33,32 @@ class Situation:
 
     @property
     def effective(self) -> EffectiveSpec:
-        """What is asked for, resolved."""
+        """The effective spec."""
         return self.accepted.effective
 
     @property
     def mode(self) -> ModeBehaviour:
-        """How the daemon is run."""
+        """The behaviour of the mode."""
         return MODES[self.effective.mode]
 
     @property
     def manages_network(self) -> bool:
-        """Whether the NetworkPolicy is the operator's."""
+        """Whether the operator manages the NetworkPolicy."""
         return self.accepted.class_spec.network_policy == NetworkPolicyManagement.MANAGED
 
     @cached_property
     def wanted(self) -> ObjectNames:
-        """Where the class wants the daemon."""
+        """Names of the objects where the class wants the daemon now."""
         return ObjectNames(self.observed.owner, self.effective.pod_namespace or "")
 
     @cached_property
     def object_names(self) -> ObjectNames:
-        """Where the daemon is, or will be."""
+        """Names of the objects where the daemon is, or will be."""
         return self.observed.location or self.wanted
 
     @cached_property
     def children(self) -> ChildDiff:
-        """The writes that close the gap."""
+        """The writes between the observed and the desired objects."""
         return ChildDiff(self.observed)
 
     @cached_property
@@ -68,7 +68,7 @@ class Situation:
 
     @cached_property
     def pod(self) -> PodState | None:
-        """The pod that serves with that key set."""
+        """The pod of the key set in force."""
         if self.key_set is None:
             return None
         expected = self.object_names.pod(self.key_set.id)
@@ -76,7 +76,7 @@ class Situation:
 
     @cached_property
     def change(self) -> Change | None:
-        """The first difference between the pod and what is asked for now."""
+        """The first difference between the running pod and the effective spec."""
         return first_change(self._annotations.get(names.ANNOTATION_EFFECTIVE, ""), self.effective) if self.pod else None
 
     @cached_property
@@ -86,7 +86,7 @@ class Situation:
 
     @cached_property
     def must_rotate(self) -> bool:
-        """Whether the key set, and the pod that serves with it, must give way to new ones."""
+        """Whether the key set and its pod must be replaced."""
         if self.key_set is None:
             return True
         if self.pod is None or self.observed.issued is not None:
@@ -102,26 +102,26 @@ class Situation:
 
     @property
     def outlives_owner(self) -> bool:
-        """Whether something of it is where no owner reference leads."""
+        """Whether it has something that the garbage collector does not remove."""
         return self.object_names.remote or self.mode.needs_node_cleanup(self.effective)
 
     @property
     def waits_for_volume(self) -> bool:
-        """Two daemons on one data-root corrupt it, so a claim's next pod waits until the last one is gone."""
+        """Two daemons on one data-root corrupt it, so the next pod of a claim waits until the previous one is gone."""
         kept = self.mode.runs_own_daemon and self.effective.storage.type == StorageType.CLAIM
         here = {(identity.kind, identity.namespace) for identity, _ in self.observed.ours()}
         return kept and self.pod is None and ("Pod", self.object_names.namespace) in here
 
     @cached_property
     def unclean(self) -> Manifest | None:
-        """An old pod whose node is cleaned before the next one starts; a silent node is not waited for."""
+        """An old pod whose node is cleaned before the next pod starts, unless the node is not ready."""
         if self.pod is not None or not self.mode.needs_node_cleanup(self.effective):
             return None
         return next((pod for _, pod in self.children.pods_needing_cleanup if self._may_be_cleaned(PodState(pod))), None)
 
     @property
     def names_needed(self) -> list[Identity]:
-        """Every name that must be ours before the daemon can serve, those included that are made last."""
+        """Every name that must be ours before the daemon can serve, including those of the connection Secrets."""
         location = self.object_names
         needed = [location.service, location.tls_secret, location.env_secret, location.files_secret]
         if self.manages_network:
@@ -132,7 +132,7 @@ class Situation:
 
     @property
     def silent_since(self) -> datetime | None:
-        """Since when the kubelet works on the pod without a word."""
+        """Since when the kubelet works on the pod without news in its status."""
         return self.pod.created if self.pod is not None and self.pod.waits_silently else None
 
     @property
@@ -147,7 +147,7 @@ class Situation:
 
     @property
     def _image_was_changed(self) -> bool:
-        """Whether somebody has patched an image of the running pod, the one part of it that can be."""
+        """Whether somebody has patched an image of the running pod, the only field of it that a patch can change."""
         if self.pod is None or self.change is not None:
             return False
         workload = self.effective.workload
@@ -159,7 +159,7 @@ class Situation:
         return any(present.get(name, image) != image for name, image in wanted.items())
 
     def _takes_effect_at_once(self, change: Change) -> bool:
-        """What the user wants does, and what policy wants unless it only reports; the class's word waits."""
+        """A change of the spec does, and one of the policy unless it only reports; others wait for a restart."""
         policy = self.observed.policies.get(self.accepted.policy)
         reports = policy is not None and policy.on_violation == ViolationAction.REPORT
         return change.origin == Origin.SPEC or (change.origin == Origin.POLICY and not reports)

@@ -1,4 +1,4 @@
-"""The status of an accepted NestedDocker, from its situation and what this pass has found."""
+"""The status of an accepted NestedDocker."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def status_of(
 ) -> NestedDockerStatus:
     """The whole status.
 
-    What the node and the daemon tell is taken over at contact, not piece by piece while the pod starts: that
-    would be a write for each step.
+    Node and daemon facts are written together when the daemon has answered: a write for each step of the start would
+    be too many.
     """
     engine = _engine(at, reach)
     pod = at.pod if serving else None
     key_set = at.key_set if serving else None
     return NestedDockerStatus(
         observed_generation=at.observed.generation,
-        conditions=conditions.summed_up(),
+        conditions=conditions.complete(),
         binding=BindingReference(name=at.object_names.files_secret.name) if serving else None,
         endpoint=at.object_names.endpoint if serving else "",
         class_name=at.accepted.class_name,
@@ -41,7 +41,7 @@ def status_of(
 
 
 def truth(*, holds: bool) -> Status:
-    """A condition's status."""
+    """True or False as the status of a condition."""
     return Status.TRUE if holds else Status.FALSE
 
 

@@ -1,4 +1,4 @@
-"""Conditions: set without needless change, and summed up."""
+"""Conditions: set without needless change, with `Ready` and kstatus's conditions derived."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def timestamp(moment: datetime) -> str:
 
 
 def parse_timestamp(text: str) -> datetime:
-    """The moment that a `metav1.Time` says."""
+    """The moment of a `metav1.Time`."""
     return datetime.fromisoformat(text)
 
 
 class Conditions:
-    """The conditions of one reconcile, laid over those of the one before.
+    """The conditions of one pass, on top of those of the pass before.
 
     `lastTransitionTime` moves only when a condition's status flips, so that an unchanged state
     gives equal conditions and no write.
@@ -32,8 +32,13 @@ class Conditions:
         self._generation = generation
         self._now = timestamp(now)
 
+    def assess(self, type_: Type, reason: Reason, message: str, *, holds: bool) -> None:
+        """Set a condition from its reason: True, False, or Unknown where the reason says that nobody knows yet."""
+        known = Status.TRUE if holds else Status.FALSE
+        self.set(type_, Status.UNKNOWN if reason.has(Trait.UNDETERMINED) else known, reason, message)
+
     def set(self, type_: Type, status: Status, reason: Reason, message: str = "") -> None:
-        """State a condition; the last word in a reconcile counts."""
+        """Set a condition; the last call of a pass wins."""
         before = self._previous.get(type_)
         moved = before is None or before.status != status
         self._current[type_] = Condition(
@@ -45,7 +50,7 @@ class Conditions:
             observed_generation=self._generation,
         )
 
-    def summed_up(self) -> list[Condition]:
+    def complete(self) -> list[Condition]:
         """Every condition, with `Ready` and kstatus's `Reconciling` and `Stalled` derived from the others."""
         self._derive_ready()
         return list(self._current.values())
@@ -63,7 +68,7 @@ class Conditions:
             if worst is None:
                 self.set(Type.READY, Status.TRUE, Reason.READY, "clients can connect")
             else:
-                self.set(Type.READY, worst.status, Reason(worst.reason), worst.message)
+                self.set(Type.READY, Status.FALSE, Reason(worst.reason), worst.message)
         ready = self._current[Type.READY]
         reason = Reason(ready.reason)
         if ready.status == Status.TRUE or reason.has(Trait.SETTLED):

@@ -1,4 +1,4 @@
-"""What is worth an Event: the steps between one status and the next."""
+"""Events: the steps from one status to the next that a user should see."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.domain.status.reasons import Reason, Trait, Type, traits_of
 
 REPORTED_CONDITIONS = (Type.ACCEPTED, Type.READY, Type.UPDATE_PENDING)
-"""Conditions whose steps are told; `Ready` has the reason of whichever of the others stands in its way."""
+"""Conditions whose transitions become Events; `Ready` has the reason of the condition that blocks it."""
 
 
 @dataclass(frozen=True)
 class Transition:
-    """A step to tell of."""
+    """One step, as an Event reports it."""
 
     type: str
     reason: str
@@ -23,19 +23,19 @@ class Transition:
 
 
 def transitions(before: NestedDockerStatus, after: NestedDockerStatus) -> Iterator[Transition]:
-    """The steps from one status to the next, each once; with acceptance comes what the mode costs.
+    """The steps from one status to the next, each reason once; acceptance also reports the mode's hazards.
 
-    That a daemon which has just been granted is starting goes without saying.
+    A daemon that has just been granted starts, so that is not reported.
     """
-    told = set()
+    reported = set()
     for type_ in REPORTED_CONDITIONS:
         new, old = after.condition(type_), before.condition(type_)
         if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
             continue
         if old is None and new.reason == Reason.DAEMON_STARTING:
             continue
-        if new.reason not in told:
-            told.add(new.reason)
+        if new.reason not in reported:
+            reported.add(new.reason)
             yield Transition("Normal" if _expected(new) else "Warning", new.reason, new.message)
     if after.holds(Type.ACCEPTED) and not before.holds(Type.ACCEPTED):
         for hazard in after.hazards:

@@ -1,4 +1,4 @@
-"""Reasons of conditions and Events: the one list, each with what it means to a reader."""
+"""Reasons of conditions and Events, each with its traits, its meaning, and what a user does about it."""
 
 from __future__ import annotations
 
@@ -21,137 +21,222 @@ class Type(StrEnum):
 
 
 class Trait(Flag):
-    """What follows from a reason, for status, Events, admission and the records."""
+    """What follows from a reason for the status, Events, admission and the audit log."""
 
     NONE = 0
     GRANT = auto()
-    """A NestedDocker is accepted by it."""
+    """The NestedDocker is accepted."""
     DENIAL = auto()
-    """It is not."""
+    """The NestedDocker is not accepted."""
     STALLED = auto()
-    """It goes away only when somebody does something, which kstatus calls Stalled."""
+    """The state stays until somebody acts; kstatus calls that Stalled."""
     SETTLED = auto()
-    """The NestedDocker is where it is meant to be, without a daemon."""
+    """The NestedDocker is meant to have no daemon, so it is neither reconciling nor stalled."""
     EXPECTED = auto()
-    """It is part of the way, and no warning."""
+    """The reason belongs to the normal course: its Event is Normal although the condition is not True."""
     WARNS = auto()
-    """It is a warning although the condition is true."""
+    """Its Event is a Warning although the condition is True."""
+    UNDETERMINED = auto()
+    """Nobody knows yet, so the condition is Unknown."""
     FINAL = auto()
-    """There will be no daemon any more."""
+    """The NestedDocker never gets a daemon again."""
     KEEPS_POD = auto()
-    """The pod stays for its logs."""
+    """The pod stays, for its logs."""
     MAY_PASS = auto()
-    """The cluster may be able tomorrow: a warning at admission, a condition later."""
+    """The cluster may change and the reason go away: admission only warns."""
 
 
 class Reason(StrEnum):
-    """Reasons; `docs/conditions.md` is made from the text under each."""
+    """Reasons.
+
+    `docs/conditions.md` is generated from the text under each: the first paragraph is the meaning, the second is
+    what to do.
+    """
 
     traits: Trait
 
     def __new__(cls, value: str, traits: Trait = Trait.NONE) -> Self:
-        """A reason with its traits."""
+        """A reason with its traits; a denial always stalls."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.traits = traits | Trait.STALLED if Trait.DENIAL in traits else traits
         return member
 
     def has(self, trait: Trait) -> bool:
-        """Whether something follows from it."""
+        """Whether the reason has a trait."""
         return trait in self.traits
 
     # Accepted
     GRANTED = "Granted", Trait.GRANT
-    """A policy grants the whole request."""
+    """One policy grants the whole request."""
     INVALID_SPEC = "InvalidSpec", Trait.DENIAL
-    """The spec contradicts itself; the message names the field."""
+    """The spec contradicts itself.
+
+    Correct the field that the message names."""
     CLASS_NOT_FOUND = "ClassNotFound", Trait.DENIAL
-    """The NestedDockerClass does not exist, or there is no default one."""
+    """The NestedDockerClass does not exist, or the spec names no class and there is not exactly one default class.
+
+    Set `spec.className` to a class that `kubectl get nesteddockerclasses` lists."""
     MODE_NOT_OFFERED = "ModeNotOffered", Trait.DENIAL
-    """The class does not offer the mode."""
+    """The class does not offer the mode.
+
+    Choose a mode that the message lists, or leave `spec.mode` out."""
     NOT_GRANTED = "NotGranted", Trait.DENIAL
-    """No NestedDockerPolicy grants the request; the message says what would be granted."""
+    """No NestedDockerPolicy grants the whole request; the message says what a policy would grant.
+
+    Reduce the request to that, or ask a cluster admin for a policy."""
     NOT_ENFORCED = "NotEnforced", Trait.GRANT | Trait.WARNS
-    """No NestedDockerPolicy grants the request, and denials are not enforced here."""
+    """No NestedDockerPolicy grants the request, and the operator or the namespace does not enforce policies.
+
+    Ask a cluster admin for a policy before enforcement starts."""
     GRANT_REVOKED = "GrantRevoked", Trait.GRANT | Trait.WARNS
-    """No NestedDockerPolicy grants the request any longer; the present pod goes on, by its policy's `onViolation`."""
+    """No NestedDockerPolicy grants the request any longer. The running pod stays, because its policy says
+    `onViolation: Report`; the operator creates no new one.
+
+    Reduce the request to what the message says, or ask a cluster admin for a policy."""
     NOT_PERMITTED = "NotPermitted"
-    """Whoever asked lacks a right that the request makes use of; told at admission only."""
+    """The requester lacks a permission that the request uses; admission only.
+
+    Remove the field that the message names, or ask an admin for the permission."""
     NOT_ALLOWED_BY_CLASS = "NotAllowedByClass", Trait.DENIAL
-    """The class has its pods in a namespace of its own, and the request would bring something into it."""
+    """The class has its pods in a pod namespace, and the request uses objects or code of the tenant there.
+
+    Remove the fields that the message names, or choose a class without `podNamespace`."""
     POD_NAMESPACE_MISSING = "PodNamespaceMissing", Trait.DENIAL | Trait.MAY_PASS
-    """The class's podNamespace does not exist, or is being deleted."""
+    """The class's `podNamespace` does not exist, or is being deleted.
+
+    A cluster admin creates the namespace, or changes the class."""
     CLASS_OVERRIDE_DENIED = "ClassOverrideDenied", Trait.DENIAL
-    """The request would change a part of the pod that is its class's alone."""
+    """The request changes a part of the pod that only the class may set.
+
+    Remove what sets the fields that the message names."""
     POD_SECURITY_DENIED = "PodSecurityDenied", Trait.DENIAL | Trait.MAY_PASS
-    """The namespace's Pod Security level forbids the mode; the message says which modes would pass."""
+    """The namespace's Pod Security level forbids the mode.
+
+    Choose a mode that the message lists, or a class with a `podNamespace`."""
     RUNTIME_MISSING = "RuntimeMissing", Trait.DENIAL | Trait.MAY_PASS
-    """The cluster lacks the runtime that the mode needs."""
+    """The cluster lacks the runtime that the mode needs.
+
+    A cluster admin installs it, or you choose another mode."""
     # Provisioned
     PROVISIONED = "Provisioned"
     """Every object exists."""
     NAME_CONFLICT = "NameConflict", Trait.STALLED
-    """An object of that name belongs to someone else."""
+    """An object of a name that the NestedDocker needs exists and is not managed by it.
+
+    Delete or rename that object, or give the NestedDocker another name."""
     WAITING_FOR_PREVIOUS = "WaitingForPrevious", Trait.EXPECTED
-    """An object of a deleted NestedDocker of that name is still going."""
+    """An object of a deleted NestedDocker of the same name still terminates.
+
+    Wait; if it takes long, look at the finalizers of that object."""
     API_REJECTED = "APIRejected", Trait.STALLED
-    """The API server refused an object; the message is its own."""
+    """The API server rejected an object; the message has its answer.
+
+    Follow the message: raise the quota, or change the field or the admission webhook that it names."""
     CLEANING_UP = "CleaningUp", Trait.EXPECTED
-    """What was made on a node through the guard is being removed there."""
+    """The operator removes from a node what clients have made there through the guard.
+
+    Wait; if it takes long, look at the cleanup pod and the node that the message names."""
     # DaemonReachable
     DAEMON_ANSWERED = "DaemonAnswered"
     """The daemon has answered over TLS."""
-    DAEMON_STARTING = "DaemonStarting", Trait.EXPECTED
-    """The pod is starting."""
+    DAEMON_STARTING = "DaemonStarting", Trait.EXPECTED | Trait.UNDETERMINED
+    """The pod starts, and nobody knows yet whether the daemon answers.
+
+    Wait."""
     DAEMON_RESTARTING = "DaemonRestarting"
-    """The daemon's container is being restarted in its pod."""
+    """The kubelet restarts the daemon's container in its pod.
+
+    Wait; `kubectl logs --previous` shows why it ended."""
     DAEMON_CRASHED = "DaemonCrashed", Trait.STALLED
-    """The daemon ends as soon as it starts; the message is its last word."""
+    """The daemon exits as soon as it starts; the message has its last output.
+
+    Correct what the message says, often in `spec.engine`."""
     DAEMON_OUT_OF_MEMORY = "DaemonOutOfMemory"
-    """The kernel killed the daemon at its memory limit."""
+    """The kernel killed the daemon at its memory limit.
+
+    Raise `spec.resources.limits.memory`, or limit containers with `docker run --memory`."""
     DAEMON_UNREACHABLE = "DaemonUnreachable"
-    """The daemon runs but does not answer over TLS."""
+    """The daemon runs but its readiness probe fails.
+
+    Look at `kubectl describe pod` and at the daemon's logs."""
     IMAGE_PULL_FAILED = "ImagePullFailed", Trait.STALLED
-    """An image of the pod cannot be pulled."""
+    """The kubelet cannot pull an image of the pod.
+
+    Correct the image, or name the registry's credentials in `spec.engine.imagePullSecrets`."""
     UNSCHEDULABLE = "Unschedulable"
-    """No node takes the pod."""
+    """No node can take the pod; the message is the scheduler's.
+
+    Lower the requests or change `spec.scheduling`, or wait for a node."""
     VOLUME_NOT_BOUND = "VolumeNotBound"
-    """The PersistentVolumeClaim of the data-root is not bound."""
+    """The PersistentVolumeClaim of the data-root is not bound.
+
+    Look at `kubectl describe pvc`; often the StorageClass is missing."""
     POD_START_FAILED = "PodStartFailed"
-    """The kubelet cannot start the pod; the message is its own."""
+    """The kubelet cannot start the pod; the message is its own.
+
+    Correct what the message names."""
     SOCKET_MISSING = "SocketMissing", Trait.STALLED
-    """The node has no Docker socket at the class's path."""
+    """The node has no Docker socket at the class's path.
+
+    Choose another mode; or an admin installs Docker on the node or corrects `hostSocket.path` of the class."""
     POD_LOST = "PodLost"
-    """The pod was evicted, deleted, or its node is gone; another one takes its place."""
-    # Life
+    """The pod was evicted or deleted, or its node is gone. The operator replaces it.
+
+    Wait; if it repeats, look at the node and at the pod's requests."""
+    # Lifetime
     SUSPENDED = "Suspended", Trait.SETTLED
-    """spec.suspend is true."""
+    """`spec.suspend` is true.
+
+    Set it to false when you need the daemon."""
     DEADLINE_EXCEEDED = "DeadlineExceeded", Trait.SETTLED | Trait.FINAL
-    """activeDeadlineSeconds have passed since creation."""
+    """`activeDeadlineSeconds` have passed since creation.
+
+    Create a new NestedDocker."""
     IDLE_TIMEOUT = "IdleTimeout", Trait.SETTLED | Trait.FINAL
-    """Nothing has used the daemon for idleTimeoutSeconds."""
+    """Nothing has used the daemon for `idleTimeoutSeconds`.
+
+    Create a new NestedDocker when you need one."""
     COMPLETED = "Completed", Trait.EXPECTED | Trait.FINAL | Trait.KEEPS_POD
-    """Every container of the one-shot workload ended with exit code 0."""
+    """Every container of the one-shot workload has exited with code 0."""
     WORKLOAD_FAILED = "WorkloadFailed", Trait.STALLED | Trait.FINAL | Trait.KEEPS_POD
-    """A container of the one-shot workload ended with another exit code."""
-    # Updates
-    CLASS_CHANGED = "ClassChanged"
-    """The class asks for something else than the pod has."""
+    """A container of the one-shot workload has exited with another code.
+
+    Look at its logs; the message names the container."""
+    # UpdatePending
+    CLASS_UPDATED = "ClassUpdated"
+    """The class has changed, and the running pod has the previous value.
+
+    Restart the daemon when it suits you, by the command in the message."""
+    POLICY_UPDATED = "PolicyUpdated"
+    """The policy has changed, and the running pod has the previous value.
+
+    Restart the daemon when it suits you, by the command in the message."""
+    DEFAULTS_UPDATED = "DefaultsUpdated"
+    """The operator's defaults have changed, and the running pod has the previous value.
+
+    Restart the daemon when it suits you, by the command in the message."""
     CERTIFICATE_EXPIRING = "CertificateExpiring"
-    """The pod's certificates are near their end."""
+    """The pod's certificates expire soon, and the operator then replaces the pod.
+
+    Restart the daemon earlier when it suits you, by the command in the message."""
     # Ready
     READY = "Ready"
     """Clients can connect."""
     # Events about nodes
     CLEANED_UP = "CleanedUp"
-    """What was made on a node through the guard is gone."""
+    """The operator has removed from a node what clients had made there through the guard."""
     CLEANUP_FAILED = "CleanupFailed"
-    """The pod that removes it cannot be made; the message is the API server's."""
+    """The API server rejects the cleanup pod; the message has its answer.
+
+    A cluster admin corrects what the message names."""
     NODE_GONE = "NodeGone"
-    """The node does not exist any more, and nothing can be removed from it."""
+    """The node does not exist any more, so nothing can be removed from it.
+
+    If the machine still runs, remove there the containers with the label that docs/guard.md names."""
 
 
 def traits_of(reason: str) -> Trait:
-    """The traits of a reason as an object has it; one that another version has written has none."""
+    """The traits of a reason in an observed object; a reason that another version has written has none."""
     known = next((each for each in Reason if each == reason), None)
     return known.traits if known is not None else Trait.NONE

@@ -187,10 +187,9 @@ def test_what_owes_is_what_has_the_finalizer() -> None:
 def test_who_waits_is_told_where_to_look() -> None:
     made = pod()
     name = made["metadata"]["name"]
-    assert cleanup.told(made, DEFAULTS) == (
-        f"what was made through Pod {name} on node node-1 is removed there by Pod {names.cleanup_pod('uid-1')} in "
-        "namespace nested-docker-cleanup once the former has ended. If that takes long, look at these two and at the "
-        "node"
+    assert cleanup.describe(made, DEFAULTS) == (
+        f"Pod {names.cleanup_pod('uid-1')} in namespace nested-docker-cleanup removes from node node-1 what clients "
+        f"made through Pod {name}, after that has ended. If it takes long, look at both pods and at the node"
     )
     del made["spec"]["nodeName"]
-    assert cleanup.told(made, DEFAULTS) == f"Pod {name} is on its way out"
+    assert cleanup.describe(made, DEFAULTS) == f"Pod {name} terminates"
