@@ -81,14 +81,14 @@ def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, An
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-def test_the_definition_is_sound(kubectl: Kubectl, kind: crd.Kind) -> None:
+def test_the_definition_is_sound(kubectl: Kubectl, kind: crd.KindDefinition) -> None:
     definition = json.loads(kubectl("get", "crd", f"{kind.plural}.{GROUP}", "-o", "json"))
     conditions = {each["type"]: each["status"] for each in definition["status"]["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}, "NonStructuralSchema would be told here"
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-def test_every_field_is_described(kubectl: Kubectl, kind: crd.Kind) -> None:
+def test_every_field_is_described(kubectl: Kubectl, kind: crd.KindDefinition) -> None:
     definition = json.loads(kubectl("get", "crd", f"{kind.plural}.{GROUP}", "-o", "json"))
     schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     silent = [path for path, node in nodes(schema, kind.name) if not node.get("description")]
@@ -112,7 +112,7 @@ def test_kubectl_explains(kubectl: Kubectl, path: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-def test_kubectl_explains_every_field(kubectl: Kubectl, kind: crd.Kind) -> None:
+def test_kubectl_explains_every_field(kubectl: Kubectl, kind: crd.KindDefinition) -> None:
     text = kubectl("explain", kind.name.lower(), "--recursive")
     schema = crd.structural(kind.model)
     names = {path.rsplit(".", 1)[-1] for path, _ in nodes(schema, kind.name)}

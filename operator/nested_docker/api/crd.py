@@ -20,7 +20,7 @@ _DROPPED = frozenset({"title", "default", "$defs"})
 
 
 @dataclass(frozen=True)
-class Kind:
+class KindDefinition:
     """A kind of the API and how it is listed."""
 
     model: type[KubeModel]
@@ -49,7 +49,7 @@ def _column(name: str, path: str, type_: str = "string", *, wide: bool = False) 
 _AGE = _column("Age", ".metadata.creationTimestamp", "date")
 
 KINDS = (
-    Kind(
+    KindDefinition(
         model=NestedDocker,
         plural="nesteddockers",
         short_names=("nd",),
@@ -75,7 +75,7 @@ KINDS = (
         ),
         labels={"servicebinding.io/provisioned-service": "true"},
     ),
-    Kind(
+    KindDefinition(
         model=NestedDockerClass,
         plural="nesteddockerclasses",
         short_names=("ndc",),
@@ -86,7 +86,7 @@ KINDS = (
             _AGE,
         ),
     ),
-    Kind(
+    KindDefinition(
         model=NestedDockerPolicy,
         plural="nesteddockerpolicies",
         short_names=("ndp",),
@@ -106,7 +106,7 @@ def definitions() -> Iterator[dict[str, Any]]:
         yield _definition(kind)
 
 
-def _definition(kind: Kind) -> dict[str, Any]:
+def _definition(kind: KindDefinition) -> dict[str, Any]:
     version: dict[str, Any] = {
         "name": VERSION,
         "served": True,
@@ -139,7 +139,7 @@ def _definition(kind: Kind) -> dict[str, Any]:
     }
 
 
-def _root(kind: Kind) -> Schema:
+def _root(kind: KindDefinition) -> Schema:
     schema = structural(kind.model)
     properties = {
         "apiVersion": {"type": "string", "description": "Version of this representation."},

@@ -13,7 +13,7 @@ from nested_docker.domain.status.reasons import Trait, traits_of
 
 logger = logging.getLogger("nested_docker.audit")
 
-Count = Callable[[str, str, str, str], None]
+CountDecision = Callable[[str, str, str, str], None]
 """Counts a decision: stage, outcome, reason, mode."""
 
 
@@ -26,7 +26,7 @@ class Audit:
         count: the metric.
     """
 
-    def __init__(self, recorder: Recorder, cache: Cache, count: Count) -> None:
+    def __init__(self, recorder: Recorder, cache: Cache, count: CountDecision) -> None:
         self._recorder, self._cache, self._count = recorder, cache, count
 
     def record(self, regarding: Mapping[str, Any], type_: str, reason: str, message: str) -> None:

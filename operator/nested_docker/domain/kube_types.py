@@ -14,7 +14,7 @@ class OwnerReference(TypedDict, total=False):
     controller: bool
 
 
-class Metadata(TypedDict, total=False):
+class ObjectMeta(TypedDict, total=False):
     """Metadata of an object."""
 
     name: str

@@ -12,7 +12,7 @@ from typing import Any
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain import names
-from nested_docker.domain.kube_types import Metadata
+from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
@@ -128,7 +128,7 @@ class Observed:
         labelled = labels.get(names.MANAGED_BY) == names.OPERATOR and labels.get(names.LABEL_NAME) == self.owner.name
         return Ownership.OURS if labelled else Ownership.FOREIGN
 
-    def _ownership_elsewhere(self, metadata: Metadata) -> Ownership:
+    def _ownership_elsewhere(self, metadata: ObjectMeta) -> Ownership:
         controlled = any(reference.get("controller") for reference in metadata.get("ownerReferences", []))
         if controlled or not names.has_name_prefix(metadata["name"]):
             return Ownership.FOREIGN
@@ -190,7 +190,7 @@ class Observed:
         secret = self.children.get(location.tls_secret)
         if secret is None or self.ownership(secret) != Ownership.OURS:
             return None
-        metadata: Metadata = secret["metadata"]
+        metadata: ObjectMeta = secret["metadata"]
         annotations = metadata.get("annotations", {})
         not_after = annotations.get(names.ANNOTATION_NOT_AFTER)
         if not_after is None:

@@ -193,7 +193,7 @@ def _try_mode(
     if reason is None:
         return NotAccepted(Reason.NOT_GRANTED, decision.message)
     labels = observed.labels(object_names.namespace)
-    if not pod_security.passes(behaviour, labels):
+    if not pod_security.admits(behaviour, labels):
         return NotAccepted(
             Reason.POD_SECURITY_DENIED, _pod_security_denial(behaviour, class_spec, object_names.namespace, labels)
         )
@@ -254,7 +254,7 @@ def _message(mode: Mode, class_name: str, decision: PolicyDecision, reason: Reas
 def _pod_security_denial(
     mode: ModeBehaviour, class_spec: NestedDockerClassSpec, namespace: str, labels: Mapping[str, str]
 ) -> str:
-    others = [MODES[other] for other in class_spec.modes if pod_security.passes(MODES[other], labels)]
+    others = [MODES[other] for other in class_spec.modes if pod_security.admits(MODES[other], labels)]
     return pod_security.denial(mode, namespace, labels[pod_security.ENFORCE_LABEL], others)
 
 

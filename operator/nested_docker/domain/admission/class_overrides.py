@@ -54,7 +54,7 @@ WORKLOAD_FIELDS = frozenset(
 MOUNTS = {CONTAINER: frozenset({"workspace", "ca-bundle"}), None: frozenset({"workspace", "socket"})}
 """Volumes that may be mounted: into the daemon's container, and into those of the workload."""
 
-VOLUMES = {
+VOLUME_SOURCES = {
     "data": frozenset({"emptyDir", "ephemeral", "persistentVolumeClaim"}),
     "workspace": frozenset({"emptyDir"}),
     "ca-bundle": frozenset({"configMap"}),
@@ -122,7 +122,7 @@ def _volumes(mine: list[Manifest], theirs: list[Manifest]) -> Iterator[str]:
     after = {volume["name"]: volume for volume in mine}
     for name in sorted(before.keys() | after.keys()):
         sources = after.get(name, {}).keys() - {"name"}
-        if after.get(name) != before.get(name) and not (sources and sources <= VOLUMES.get(name, frozenset())):
+        if after.get(name) != before.get(name) and not (sources and sources <= VOLUME_SOURCES.get(name, frozenset())):
             yield f"spec.volumes[{name}]"
 
 

@@ -11,7 +11,7 @@ ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
 _STRICTNESS = list(PodSecurityLevel)
 
 
-def passes(mode: ModeBehaviour, namespace_labels: Mapping[str, str]) -> bool:
+def admits(mode: ModeBehaviour, namespace_labels: Mapping[str, str]) -> bool:
     """Whether a mode's pod passes the level that a namespace's label enforces.
 
     Without the label the configuration of the API server decides, which nobody else knows.
