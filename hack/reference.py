@@ -9,10 +9,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from nested_docker.api import crd
+from nested_docker.api.tenancy import TenantUse, declarations
+from nested_docker.api.v1alpha1 import NestedDocker, NestedDockerSpec
 from nested_docker.domain.status import reasons
 
 Schema = dict[str, Any]
 
+NEEDS = (
+    "The column *needs* says which permission the requester must have in the NestedDocker's namespace to set a field, "
+    "and which fields a class with `podNamespace` rejects."
+)
 HEAD = "<!-- Made by hack/generate.py; edit the models instead. -->\n\n"
 
 
@@ -26,9 +32,27 @@ def api_reference() -> str:
         for rule, message in kind.rules:
             del rule
             parts.append(f"\n- {message}\n")
-        parts.append("\n| field | type | meaning |\n|---|---|---|\n")
-        parts += (f"| `{path}` | {type_} | {meaning} |\n" for path, type_, meaning in _rows(crd.structural(kind.model)))
+        needs = _needs() if kind.model is NestedDocker else {}
+        head, rule = (" needs |", "---|") if needs else ("", "")
+        if needs:
+            parts.append(f"\n{NEEDS}\n")
+        parts.append(f"\n| field | type | meaning |{head}\n|---|---|---|{rule}\n")
+        for path, type_, meaning in _rows(crd.structural(kind.model)):
+            cell = f" {needs.get(path, '')} |" if needs else ""
+            parts.append(f"| `{path}` | {type_} | {meaning} |{cell}\n")
     return "".join(parts)
+
+
+def _needs() -> dict[str, str]:
+    """Path of a field of the spec → what it needs, for the fields that need something."""
+    return {path: text for path, use in declarations(NestedDockerSpec) if use and (text := _need(use))}
+
+
+def _need(use: TenantUse) -> str:
+    named = " for each named object" if use.named and not use.has_default else ""
+    permission = f"permission `{use.permission}`{named}" if use.permission else ""
+    place = "a class without `podNamespace`" if use.tenant_owned else ""
+    return "; ".join(part for part in (permission, place) if part)
 
 
 def conditions_reference() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,8 @@ class LogFormat(StrEnum):
 
 
 def _own_namespace() -> str:
-    return NAMESPACE_FILE.read_text(encoding="utf-8") if NAMESPACE_FILE.exists() else "nested-docker-system"
+    default = OperatorDefaults.operator_namespace
+    return NAMESPACE_FILE.read_text(encoding="utf-8") if NAMESPACE_FILE.exists() else default
 
 
 def _split(value: object) -> object:
@@ -36,34 +38,37 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NESTED_DOCKER_", frozen=True)
 
     engine_image: str = Field(
-        default="docker:28-dind", description="Image of the daemon where neither NestedDocker nor class name one."
+        default=OperatorDefaults.engine_image,
+        description="Image of the daemon if neither the NestedDocker nor its class sets one.",
     )
     operator_image: str = Field(
-        default="nested-docker-operator:latest", description="The operator's own image, for relay and idle watch."
+        default=OperatorDefaults.operator_image, description="The operator's image, for relay and idle watch."
     )
     operator_namespace: str = Field(default_factory=_own_namespace, description="Namespace of the operator.")
     cleanup_namespace: str = Field(
-        default="nested-docker-cleanup",
-        description="Namespace for pods that remove from nodes what was made there through the guard.",
+        default=OperatorDefaults.cleanup_namespace,
+        description="Namespace for pods that remove from nodes what clients have created there through the guard.",
     )
-    image_pull_policy: str = Field(default="IfNotPresent", description="Pull policy of the pods' containers.")
-    cluster_domain: str = Field(default="cluster.local", description="DNS domain of the cluster.")
+    image_pull_policy: str = Field(
+        default=OperatorDefaults.image_pull_policy, description="Pull policy of the pods' containers."
+    )
+    cluster_domain: str = Field(default=OperatorDefaults.cluster_domain, description="DNS domain of the cluster.")
     namespaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(), description="Namespaces to serve, separated by commas; empty: the whole cluster."
     )
-    workers: int = Field(default=8, ge=1, le=64, description="NestedDockers that are worked on at the same time.")
+    workers: int = Field(default=8, ge=1, le=64, description="NestedDockers that are reconciled at the same time.")
     resync_seconds: float = Field(
         default=300, ge=10, description="Seconds between full comparisons with the API server's lists."
     )
-    leader_election: bool = Field(default=True, description="Whether several replicas agree on one that acts.")
-    lease_name: str = Field(default="nested-docker-operator", description="Lease by which they agree.")
+    leader_election: bool = Field(default=True, description="Whether several replicas elect a leader.")
+    lease_name: str = Field(default="nested-docker-operator", description="Lease for the election.")
     lease_seconds: float = Field(
-        default=15, ge=3, description="Seconds after which a leader that has fallen silent is replaced."
+        default=15, ge=3, description="Seconds without renewal after which another replica becomes leader."
     )
     enforcement: Enforcement = Field(
-        default=Enforcement.ENFORCE,
-        description="What a denial by policy comes to: Enforce, Warn or Audit; a namespace's label "
-        "`nesteddocker.dev/enforcement` goes before it.",
+        default=OperatorDefaults.enforcement,
+        description="What happens to requests that no policy grants: Enforce, Warn or Audit; a namespace's label "
+        "`nesteddocker.dev/enforcement` overrides it.",
     )
     webhook_port: int = Field(default=0, ge=0, le=65535, description="Port of the validating webhook; 0: none.")
     webhook_certificates: Path = Field(
@@ -71,16 +76,8 @@ class Settings(BaseSettings):
     )
     health_port: int = Field(default=8080, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     log_format: LogFormat = Field(default=LogFormat.JSON, description="How log lines look.")
-    log_level: str = Field(default="INFO", description="Least severity that is logged.")
+    log_level: str = Field(default="INFO", description="Lowest severity that is logged.")
 
     def defaults(self) -> OperatorDefaults:
-        """The part that the domain knows."""
-        return OperatorDefaults(
-            engine_image=self.engine_image,
-            operator_image=self.operator_image,
-            operator_namespace=self.operator_namespace,
-            cleanup_namespace=self.cleanup_namespace,
-            cluster_domain=self.cluster_domain,
-            image_pull_policy=self.image_pull_policy,
-            enforcement=self.enforcement,
-        )
+        """The part that the domain uses."""
+        return OperatorDefaults(**{field.name: getattr(self, field.name) for field in fields(OperatorDefaults)})

@@ -84,7 +84,7 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "with a claim that would be away from its owner": (
         {"modes": MODES, "podNamespace": "daemons", "storage": {"type": "Claim", "claim": {"size": "1Gi"}}},
-        "a claim stays with its NestedDocker, and podNamespace has the pods elsewhere",
+        "a claim is in the NestedDocker's namespace, and podNamespace puts the pods into another one",
     ),
     "with a pod namespace that none can be": (
         {"modes": MODES, "podNamespace": "daemons.example"},
@@ -199,8 +199,8 @@ POLICIES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     **{
         f"a guard that only {what}": (
             guarding(allow_raw, enforcement=enforcement),
-            "guard.enforcement: a guard that only warns or records gives as much as the raw socket: set allowRaw to "
-            "true as well, or choose Enforce",
+            "guard.enforcement: Warn and Audit allow as much as the raw socket: also set allowRaw to true, or use "
+            "Enforce",
         )
         for what, enforcement, allow_raw in (
             ("warns", "Warn", None),

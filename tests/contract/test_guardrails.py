@@ -26,7 +26,6 @@ from nested_docker.adapters.resources import RESOURCES
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import StorageSpec
-from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
 from nested_docker.domain import pki
 from nested_docker.domain.effective import OperatorDefaults, resolve
@@ -201,9 +200,10 @@ def daemon(spec: Manifest | None = None, class_spec: Manifest | None = None, *, 
     def make(site: Site) -> Manifest:
         asked = NestedDockerSpec.model_validate({"mode": "Dind"} | (spec or {}))
         grown = merged_with({"modes": list(Mode), "podTemplate": {"spec": NOWHERE}}, class_spec or {})
-        mode = asked.mode or Mode.DIND
-        effective = resolve(asked, NestedDockerClassSpec.model_validate(grown), mode, DEFAULTS).guarded(GuardRules())
-        return pod(PodContext(site.object_names(away=away), effective, DEFAULTS), MODES[mode], "12345fffff")
+        mode = MODES[asked.mode or Mode.DIND]
+        effective = resolve(asked, NestedDockerClassSpec.model_validate(grown), mode, DEFAULTS)
+        effective = mode.apply_policy(effective, None)
+        return pod(PodContext(site.object_names(away=away), effective, DEFAULTS), mode, "12345fffff")
 
     return make
 

@@ -49,7 +49,7 @@ async def test_cannot_be_changed_and_the_author_reads_what_to_do(
     api: Api, namespace: str, before: dict[str, Any], spec: dict[str, Any], field: str
 ) -> None:
     message = await change(api, namespace, before, spec)
-    assert f"{field} cannot be changed: delete the NestedDocker and create it anew" in message
+    assert f"{field} cannot be changed: delete the NestedDocker and create it again" in message
 
 
 @pytest.mark.parametrize("spec", ALLOWED.values(), ids=ALLOWED)

@@ -9,9 +9,13 @@ from tests.contract.conftest import Offer
 from tests.support.manifests import nested_docker
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
+RESERVED_LABELS = (
+    "the label prefixes nesteddocker.dev/ and app.kubernetes.io/ are reserved for the operator: choose another prefix"
+)
+RESERVED_ANNOTATIONS = "the annotation prefix nesteddocker.dev/ is reserved for the operator: choose another prefix"
 NAME_RULE = (
-    "metadata.name must start with a letter, hold only lower-case letters, digits and '-', end with a letter or digit, "
-    "and have at most 52 characters: Services and Secrets are named after it"
+    "metadata.name must start with a letter, contain only lower-case letters, digits and '-', end with a letter or "
+    "digit, and have at most 52 characters: Services and Secrets are named after it"
 )
 DEFAULT = "default"
 YEAR = 31_536_000
@@ -318,23 +322,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "label of the operator on the pod": (
         {"scheduling": {"podLabels": {"nesteddocker.dev/uid": "x"}}},
-        "labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own: choose another prefix",
+        RESERVED_LABELS,
     ),
     "managed-by on the pod": (
         {"scheduling": {"podLabels": {"app.kubernetes.io/managed-by": "me"}}},
-        "labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own: choose another prefix",
+        RESERVED_LABELS,
     ),
     "annotation of the operator on the pod": (
         {"scheduling": {"podAnnotations": {"nesteddocker.dev/effective": "x"}}},
-        "annotations of nesteddocker.dev/ are the operator's own: choose another prefix",
+        RESERVED_ANNOTATIONS,
     ),
     "label of the operator on the Secrets": (
         {"connection": {"secretTemplate": {"labels": {"nesteddocker.dev/name": "x"}}}},
-        "labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own: choose another prefix",
+        RESERVED_LABELS,
     ),
     "annotation of the operator on the Secrets": (
         {"connection": {"secretTemplate": {"annotations": {"nesteddocker.dev/contact": "x"}}}},
-        "annotations of nesteddocker.dev/ are the operator's own: choose another prefix",
+        RESERVED_ANNOTATIONS,
     ),
     "too many labels": (
         {"scheduling": {"podLabels": {f"l{n}": "" for n in range(33)}}},

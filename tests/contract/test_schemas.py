@@ -81,14 +81,14 @@ def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, An
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-def test_the_definition_is_sound(kubectl: Kubectl, kind: crd.Kind) -> None:
+def test_the_definition_is_sound(kubectl: Kubectl, kind: crd.KindDefinition) -> None:
     definition = json.loads(kubectl("get", "crd", f"{kind.plural}.{GROUP}", "-o", "json"))
     conditions = {each["type"]: each["status"] for each in definition["status"]["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}, "NonStructuralSchema would be told here"
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-def test_every_field_is_described(kubectl: Kubectl, kind: crd.Kind) -> None:
+def test_every_field_is_described(kubectl: Kubectl, kind: crd.KindDefinition) -> None:
     definition = json.loads(kubectl("get", "crd", f"{kind.plural}.{GROUP}", "-o", "json"))
     schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     silent = [path for path, node in nodes(schema, kind.name) if not node.get("description")]
@@ -98,13 +98,13 @@ def test_every_field_is_described(kubectl: Kubectl, kind: crd.Kind) -> None:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("nesteddocker", "A Docker daemon of one's own"),
+        ("nesteddocker", "A Docker daemon for one tenant"),
         ("nesteddocker.spec.storage.claim.whenDeleted", "Whether the claim stays"),
-        ("nesteddocker.status.conditions", "`Ready` sums them up"),
-        ("nesteddockerclass.spec.modes", "Modes on offer"),
-        ("nesteddockerclass.spec.hostSocket.access", "clients see and make their own containers only"),
-        ("nesteddockerpolicy.spec.hostSocket.allowRaw", "handed out without the guard"),
-        ("nesteddockerpolicy.spec.hostSocket.guard.build.allowed", "Its FROM takes any image that the node has"),
+        ("nesteddocker.status.conditions", "`Ready` summarizes them"),
+        ("nesteddockerclass.spec.modes", "Modes that the class offers"),
+        ("nesteddockerclass.spec.hostSocket.access", "clients can see and create only their own containers"),
+        ("nesteddockerpolicy.spec.hostSocket.allowRaw", "may get the node's socket without the guard"),
+        ("nesteddockerpolicy.spec.hostSocket.guard.build.allowed", "Its FROM uses any image of the node"),
     ],
 )
 def test_kubectl_explains(kubectl: Kubectl, path: str, words: str) -> None:
@@ -112,7 +112,7 @@ def test_kubectl_explains(kubectl: Kubectl, path: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-def test_kubectl_explains_every_field(kubectl: Kubectl, kind: crd.Kind) -> None:
+def test_kubectl_explains_every_field(kubectl: Kubectl, kind: crd.KindDefinition) -> None:
     text = kubectl("explain", kind.name.lower(), "--recursive")
     schema = crd.structural(kind.model)
     names = {path.rsplit(".", 1)[-1] for path, _ in nodes(schema, kind.name)}

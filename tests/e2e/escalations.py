@@ -152,17 +152,17 @@ SCHEDULING = [
     Attempt(
         "a label that the operator goes by",
         _scheduling(podLabels={"nesteddocker.dev/uid": "x"}),
-        ("labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own",),
+        ("the label prefixes nesteddocker.dev/ and app.kubernetes.io/ are reserved for the operator",),
     ),
     Attempt(
         "an annotation that the operator goes by",
         _scheduling(podAnnotations={"nesteddocker.dev/effective": "{}"}),
-        ("annotations of nesteddocker.dev/ are the operator's own",),
+        ("the annotation prefix nesteddocker.dev/ is reserved for the operator",),
     ),
     Attempt(
         "somebody else's connection Secret, by label",
         {"connection": {"secretTemplate": {"labels": {"nesteddocker.dev/name": "other"}}}},
-        ("labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own",),
+        ("the label prefixes nesteddocker.dev/ and app.kubernetes.io/ are reserved for the operator",),
     ),
 ]
 

@@ -48,7 +48,7 @@ async def test_without_its_policy_it_is_stopped_and_with_it_it_runs_again(own: W
     await own.ready()
     await own.api.delete("NestedDockerPolicy", None, own.namespace)
     message = await own.settles("NotGranted")
-    assert f"mode Dind of class {own.class_name} as asked for in namespace {own.namespace}" in message
+    assert f"mode Dind of class {own.class_name} with this spec in namespace {own.namespace}" in message
     await stopped(own)
     await own.api.create(grant(own))
     await own.serves()

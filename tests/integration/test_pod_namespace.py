@@ -524,7 +524,7 @@ async def test_the_pods_namespace_goes_and_comes_again(lab: Lab, tenant: Tenant)
     async def told() -> bool:
         condition = await tenant.condition()
         assert condition.get("reason") == "PodNamespaceMissing", condition
-        assert "does not exist: a cluster admin creates it" in condition["message"]
+        assert "does not exist: ask a cluster admin to create it" in condition["message"]
         return True
 
     await tenant.until(told, "what is missing is told")

@@ -7,9 +7,8 @@ from typing import Any
 
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec
 from nested_docker.domain.effective import OperatorDefaults
-from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
 from nested_docker.domain.object_names import ObjectNames
-from nested_docker.domain.objects import Owner
+from nested_docker.domain.objects import ClusterFacts, NodeFacts, Owner
 from nested_docker.domain.observed import Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

@@ -16,7 +16,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from nested_docker.adapters.resources import RESOURCES
 from nested_docker.domain.names import FIELD_MANAGER, FINALIZER_FIELD_MANAGER, STATUS_FIELD_MANAGER
-from nested_docker.domain.ports import KubeError, Manifest
+from nested_docker.domain.objects import Manifest
+from nested_docker.domain.ports import KubeError
 
 REQUEST_TIMEOUT_SECONDS = 15.0
 APPLY_PATCH = "application/apply-patch+yaml"

@@ -1,7 +1,7 @@
 """From the models to CustomResourceDefinitions with structural schemas.
 
 pydantic's JSON schema has `$ref`, `const`, `title` and null-anyOf, which a structural schema may
-not have. Everything else that the API server must know stands on the models themselves.
+not have. Everything else that the API server must know is in the models themselves.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DROPPED = frozenset({"title", "default", "$defs"})
 
 
 @dataclass(frozen=True)
-class Kind:
+class KindDefinition:
     """A kind of the API and how it is listed."""
 
     model: type[KubeModel]
@@ -49,7 +49,7 @@ def _column(name: str, path: str, type_: str = "string", *, wide: bool = False) 
 _AGE = _column("Age", ".metadata.creationTimestamp", "date")
 
 KINDS = (
-    Kind(
+    KindDefinition(
         model=NestedDocker,
         plural="nesteddockers",
         short_names=("nd",),
@@ -69,13 +69,13 @@ KINDS = (
         rules=(
             (
                 f"self.metadata.name.matches('{NAME_PATTERN}')",
-                "metadata.name must start with a letter, hold only lower-case letters, digits and '-', end with a "
+                "metadata.name must start with a letter, contain only lower-case letters, digits and '-', end with a "
                 "letter or digit, and have at most 52 characters: Services and Secrets are named after it",
             ),
         ),
         labels={"servicebinding.io/provisioned-service": "true"},
     ),
-    Kind(
+    KindDefinition(
         model=NestedDockerClass,
         plural="nesteddockerclasses",
         short_names=("ndc",),
@@ -86,7 +86,7 @@ KINDS = (
             _AGE,
         ),
     ),
-    Kind(
+    KindDefinition(
         model=NestedDockerPolicy,
         plural="nesteddockerpolicies",
         short_names=("ndp",),
@@ -106,7 +106,7 @@ def definitions() -> Iterator[dict[str, Any]]:
         yield _definition(kind)
 
 
-def _definition(kind: Kind) -> dict[str, Any]:
+def _definition(kind: KindDefinition) -> dict[str, Any]:
     version: dict[str, Any] = {
         "name": VERSION,
         "served": True,
@@ -139,7 +139,7 @@ def _definition(kind: Kind) -> dict[str, Any]:
     }
 
 
-def _root(kind: Kind) -> Schema:
+def _root(kind: KindDefinition) -> Schema:
     schema = structural(kind.model)
     properties = {
         "apiVersion": {"type": "string", "description": "Version of this representation."},
@@ -157,7 +157,7 @@ def structural(model: type[KubeModel]) -> Schema:
     """The structural schema of a model.
 
     Raises:
-        ValueError: a model holds something that a structural schema cannot say.
+        ValueError: a model has something that a structural schema cannot express.
     """
     document = model.model_json_schema(by_alias=True, mode="validation")
     result = _convert(document, document.get("$defs", {}))
@@ -187,7 +187,7 @@ def _convert(node: Any, definitions: dict[str, Schema]) -> Any:
 
 
 def _without_contradictions(node: Schema) -> Schema:
-    """What pydantic adds and the API server refuses beside what our extensions say."""
+    """The node without what pydantic adds and the API server rejects next to our extensions."""
     superfluous = {"type", "maxLength"} if node.get("x-kubernetes-int-or-string") else set()
     if node.get("additionalProperties") is True:
         superfluous.add("additionalProperties")
@@ -195,7 +195,7 @@ def _without_contradictions(node: Schema) -> Schema:
 
 
 def _plain(node: Schema, definitions: dict[str, Schema]) -> Schema:
-    """The node with its reference resolved, and without null: absence is what `required` speaks of."""
+    """The node with its reference resolved, and without null: `required` decides whether a field may be absent."""
     while True:
         choices = node.get("anyOf", [])
         if "$ref" in node:

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from nested_docker.api.tenancy import Plain
+
 GROUP = "nesteddocker.dev"
 
 
@@ -32,7 +34,7 @@ class KubeModel(BaseModel):
 
 
 def schema(*, int_or_string: bool = False, rules: tuple[tuple[str, str], ...] = (), **extra: Any) -> dict[str, Any]:
-    """Extensions of a structural schema that pydantic has no word for.
+    """Extensions of a structural schema that pydantic does not have.
 
     Args:
         int_or_string: the value may be written as a number or as text.
@@ -74,7 +76,7 @@ ImageReference = Annotated[
 """An image as container runtimes take it: `[registry/]repository[:tag][@sha256:digest]`."""
 
 ImagePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:/_*@-]+$", max_length=512)]
-"""`repository[:tag][@digest]` as in an image reference; `*` stands for anything but `/`, `**` for anything."""
+"""`repository[:tag][@digest]` as in an image reference; `*` matches anything but `/`, `**` anything."""
 
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00:]*$", max_length=255)]
 Labels = Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)]
@@ -90,14 +92,14 @@ class Mode(StrEnum):
 
 
 class Enforcement(StrEnum):
-    """What a denial comes to."""
+    """What happens to a request that policy or rules deny."""
 
     ENFORCE = "Enforce"
-    """Denied is denied."""
+    """The request is rejected."""
     WARN = "Warn"
-    """It is done all the same, and whoever asks for it is told."""
+    """The request is allowed and the user gets a warning."""
     AUDIT = "Audit"
-    """It is done all the same, and only the records tell."""
+    """The request is allowed, and only the audit log has it."""
 
 
 class Status(StrEnum):
@@ -111,39 +113,43 @@ class Status(StrEnum):
 class Condition(KubeModel):
     """One aspect of an object's state, in the form of Kubernetes' API conventions."""
 
-    type: str = Field(description="Aspect that this condition speaks of.", max_length=64)
+    type: str = Field(description="Aspect of the object that this condition is about.", max_length=64)
     status: Status = Field(description="Whether the condition holds.")
-    reason: str = Field(description="One CamelCase word for the cause of the last transition.", max_length=64)
-    message: str = Field(default="", description="The cause and, where there is one, the remedy.", max_length=4096)
+    reason: str = Field(description="CamelCase word for the cause of the last transition.", max_length=64)
+    message: str = Field(
+        default="", description="The cause in full and, where there is one, the remedy.", max_length=4096
+    )
     last_transition_time: str = Field(
         description="When `status` last changed.", json_schema_extra=schema(format="date-time")
     )
     observed_generation: int = Field(
-        default=0, description="Generation of the spec that the condition was judged by.", ge=0
+        default=0, description="Generation of the spec that the condition is based on.", ge=0
     )
 
 
 class LocalObjectReference(KubeModel):
     """An object in the same namespace."""
 
-    name: DnsSubdomain = Field(description="Name of the object.")
+    name: Plain[DnsSubdomain] = Field(description="Name of the object.")
 
 
 class KeyReference(KubeModel):
     """One key of a ConfigMap in the same namespace."""
 
-    name: DnsSubdomain = Field(description="Name of the ConfigMap.")
-    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = Field(
-        default="ca.crt", description="Key that holds the data."
+    name: Plain[DnsSubdomain] = Field(description="Name of the ConfigMap.")
+    key: Plain[Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]] = Field(
+        default="ca.crt", description="Key of the ConfigMap with the data."
     )
 
 
 class LabelSelectorRequirement(KubeModel):
     """One requirement of a label selector."""
 
-    key: Annotated[str, StringConstraints(max_length=317)] = Field(description="Label that the requirement is about.")
-    operator: SelectorOperator = Field(description="How the label's value relates to `values`.")
-    values: Annotated[list[Annotated[str, StringConstraints(max_length=63)]], Field(max_length=64)] = Field(
+    key: Plain[Annotated[str, StringConstraints(max_length=317)]] = Field(
+        description="Label that the requirement is about."
+    )
+    operator: Plain[SelectorOperator] = Field(description="How the label's value relates to `values`.")
+    values: Plain[Annotated[list[Annotated[str, StringConstraints(max_length=63)]], Field(max_length=64)]] = Field(
         default=[], description="Values to compare with; empty for `Exists` and `DoesNotExist`."
     )
 
@@ -158,15 +164,15 @@ class SelectorOperator(StrEnum):
 
 
 class LabelSelector(KubeModel):
-    """Which objects are meant, by their labels; empty: all of them."""
+    """Selects objects by their labels; empty: all objects."""
 
-    match_labels: Labels = Field(default={}, description="Labels that must have exactly these values.")
-    match_expressions: Annotated[list[LabelSelectorRequirement], Field(max_length=32)] = Field(
+    match_labels: Plain[Labels] = Field(default={}, description="Labels that must have exactly these values.")
+    match_expressions: Plain[Annotated[list[LabelSelectorRequirement], Field(max_length=32)]] = Field(
         default=[], description="Further requirements; all must hold."
     )
 
     def matches(self, labels: dict[str, str]) -> bool:
-        """Whether an object with these labels is meant."""
+        """Whether an object with these labels is selected."""
         return all(labels.get(key) == value for key, value in self.match_labels.items()) and all(
             _holds(requirement, labels) for requirement in self.match_expressions
         )
@@ -187,12 +193,12 @@ def _holds(requirement: LabelSelectorRequirement, labels: dict[str, str]) -> boo
 class ResourceRequirements(KubeModel):
     """CPU, memory and other resources of a container, as in a pod."""
 
-    requests: dict[str, Quantity] = Field(
+    requests: Plain[dict[str, Quantity]] = Field(
         default={},
         description="What the container is guaranteed.",
         json_schema_extra=schema(maxProperties=16),
     )
-    limits: dict[str, Quantity] = Field(
+    limits: Plain[dict[str, Quantity]] = Field(
         default={},
         description="What the container may use at most.",
         json_schema_extra=schema(maxProperties=16),

@@ -24,7 +24,7 @@ from nested_docker.cli.documents import Document
 from nested_docker.cli.findings import Findings, Position, did_you_mean, format_value
 from nested_docker.cli.strict import parse_model
 from nested_docker.domain import names
-from nested_docker.domain.modes.base import NodeFacts
+from nested_docker.domain.objects import NodeFacts
 
 OWN_KINDS = {kind.name: kind for kind in KINDS}
 FACT_KINDS = frozenset({("", "Namespace"), ("", "Node"), ("node.k8s.io", "RuntimeClass")})

@@ -12,8 +12,7 @@ from nested_docker.domain.admission.acceptance import NotAccepted, accept, class
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.network_policy import NAMESPACE_NAME_LABEL
 from nested_docker.domain.modes import sysbox
-from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
-from nested_docker.domain.objects import Owner
+from nested_docker.domain.objects import ClusterFacts, NodeFacts, Owner
 from nested_docker.domain.observed import NamespaceFacts, Observed
 from nested_docker.domain.status.reasons import Reason
 

@@ -1,4 +1,4 @@
-"""The first door: a request is judged before it is stored, by the word of every door, and its requester with it."""
+"""Reviews requests before they are stored: the checks of the reconciler, and the requester's permissions."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from nested_docker.domain.status.reasons import Reason, Trait
 
 @dataclass(frozen=True)
 class Review:
-    """A request to the API server that waits for a verdict.
+    """A request to the API server that waits for a response.
 
     Attributes:
         user: `userInfo` of the AdmissionReview.
         obj: the NestedDocker as it would be stored.
-        old: as it is stored; None: it is new.
-        dry_run: whether it would not be stored anyway.
+        old: the stored NestedDocker; None: it is new.
+        dry_run: whether it would not be stored in any case.
     """
 
     user: Mapping[str, Any]
@@ -48,14 +48,14 @@ class Review:
 
 @dataclass(frozen=True)
 class AdmissionResponse:
-    """What becomes of a request.
+    """The response to a request.
 
     Attributes:
         allowed: whether it may be stored.
-        reason: why, in one word.
+        reason: why, as in conditions.
         message: why not, for the requester.
-        warnings: what the requester is told although it is allowed.
-        accepted: what it comes to; None: it was not accepted.
+        warnings: for the requester of an allowed request.
+        accepted: the accepted request; None: it was not accepted.
     """
 
     allowed: bool
@@ -67,34 +67,34 @@ class AdmissionResponse:
 
 @dataclass
 class AdmissionReviewer:
-    """Judges requests.
+    """Reviews requests.
 
     Attributes:
-        cache: what is known of the cluster.
-        router: takes in what a fresh look brings.
-        kube: asked for rights, and for a fresh look before anything is denied.
-        defaults: the operator's.
-        told: called with every review and its verdict, for the records.
+        cache: the watched objects.
+        router: receives what is read again from the API server.
+        kube: for SubjectAccessReviews, and to read again before anything is denied.
+        defaults: the operator's defaults.
+        record: called with every review and its response, for the audit log.
     """
 
     cache: Cache
     router: Router
     kube: Kube
     defaults: OperatorDefaults
-    told: Callable[[Review, AdmissionResponse], None]
+    record: Callable[[Review, AdmissionResponse], None]
     observer: Observer = field(init=False)
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.cache)
 
     async def review(self, review: Review) -> AdmissionResponse:
-        """The verdict on a request.
+        """The response to a request.
 
         Raises:
-            KubeError: the API server could not be asked; the request must not pass.
+            KubeError: the API server cannot be reached; the request must not be allowed.
         """
         response = await self._review(review)
-        self.told(review, response)
+        self.record(review, response)
         return response
 
     async def _review(self, review: Review) -> AdmissionResponse:
@@ -104,27 +104,27 @@ class AdmissionReviewer:
         if isinstance(outcome, NotAccepted):
             if not outcome.reason.has(Trait.MAY_PASS):
                 return AdmissionResponse(allowed=False, reason=outcome.reason, message=outcome.message)
-            return await self._with_rights(review, observed, outcome)
+            return await self._check_permissions(review, observed, outcome)
         override_violation = class_override_violation(observed, outcome, self.defaults)
         if override_violation is not None:
             return AdmissionResponse(
                 allowed=False, reason=override_violation.reason, message=override_violation.message
             )
-        return await self._with_rights(review, observed, outcome)
+        return await self._check_permissions(review, observed, outcome)
 
     async def _outcome(self, obj: Mapping[str, Any]) -> tuple[Observed, Accepted | NotAccepted]:
-        """Judged by what is known, and by what there is now before the answer is no: a watch may lag behind."""
+        """Evaluated with the cache, and before a denial with a fresh read: a watch may lag behind."""
         namespace = obj["metadata"]["namespace"]
         if self.cache.get("Namespace", "", namespace) is not None:
             observed = self.observer.candidate(obj)
             outcome = accept(observed, self.defaults)
             if isinstance(outcome, Accepted) and outcome.reason == Reason.GRANTED:
                 return observed, outcome
-        await self._look_again(namespace)
+        await self._refresh(namespace)
         observed = self.observer.candidate(obj)
         return observed, accept(observed, self.defaults)
 
-    async def _look_again(self, namespace: str) -> None:
+    async def _refresh(self, namespace: str) -> None:
         found = await self.kube.get("Namespace", None, namespace)
         if found is not None:
             self.router.seen("Namespace", found)
@@ -132,25 +132,24 @@ class AdmissionReviewer:
             for obj in await self.kube.list(kind):
                 self.router.seen(kind, obj)
 
-    async def _with_rights(
+    async def _check_permissions(
         self, review: Review, observed: Observed, outcome: Accepted | NotAccepted
     ) -> AdmissionResponse:
-        """The requester's own rights, for what has not been refused for other reasons."""
+        """Checks the requester's permissions, if nothing else denies the request."""
         spec = NestedDockerSpec.model_validate(review.obj.get("spec", {}))
         namespace = observed.owner.namespace
         needed = [
-            authorization.to_use(observed.class_name, namespace),
-            *authorization.borrowed(spec, _before(review.old), namespace),
+            authorization.class_access(observed.class_name, namespace),
+            *authorization.required_access(spec, _before(review.old), namespace),
         ]
         answers = await asyncio.gather(*(self._has(review.user, access) for access in needed))
         missing = [access for access, has in zip(needed, answers, strict=True) if not has]
         level = enforcement(observed, self.defaults)
         warnings = []
-        if missing and missing[0].verb == authorization.USE and level != Enforcement.ENFORCE:
-            lenient = missing.pop(0)
-            warnings.append(lenient.told(_name(review.user)))
+        if missing and missing[0].is_class_use and level != Enforcement.ENFORCE:
+            warnings.append(missing.pop(0).message(_name(review.user)))
         if missing:
-            message = "; ".join(access.told(_name(review.user)) for access in missing)
+            message = "; ".join(access.message(_name(review.user)) for access in missing)
             return AdmissionResponse(allowed=False, reason=Reason.NOT_PERMITTED, message=message)
         if isinstance(outcome, NotAccepted) or outcome.reason != Reason.GRANTED:
             warnings.append(outcome.message)
@@ -172,9 +171,9 @@ class AdmissionReviewer:
                 "uid": user.get("uid", ""),
                 "extra": user.get("extra", {}),
                 "resourceAttributes": {
-                    "verb": access.verb,
-                    "group": access.group,
-                    "resource": access.resource,
+                    "verb": access.permission.verb,
+                    "group": access.permission.group,
+                    "resource": access.permission.resource,
                     "namespace": access.namespace,
                     "name": access.name,
                 },
@@ -185,7 +184,7 @@ class AdmissionReviewer:
 
 
 def _before(old: Mapping[str, Any] | None) -> NestedDockerSpec | None:
-    """What stood before; what cannot be read any more lends nothing."""
+    """The spec before the change; one that is no longer valid counts as none."""
     try:
         return None if old is None else NestedDockerSpec.model_validate(old.get("spec", {}))
     except ValidationError:

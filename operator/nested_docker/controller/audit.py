@@ -1,4 +1,4 @@
-"""Who was granted or denied what: a log line and a count for each decision, at each stage."""
+"""The audit log: a log line and a count for each decision, with who was granted or denied what."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from nested_docker.domain.status.reasons import Trait, traits_of
 
 logger = logging.getLogger("nested_docker.audit")
 
-Count = Callable[[str, str, str, str], None]
+CountDecision = Callable[[str, str, str, str], None]
 """Counts a decision: stage, outcome, reason, mode."""
 
 
 class Audit:
-    """Keeps the record. As a `Recorder` it passes everything on, and takes note of what is a decision.
+    """Writes the audit log. As a `Recorder` it forwards all Events, and logs those that are decisions.
 
     Args:
-        recorder: of Events.
-        cache: where class and policy are looked up, for their generations.
+        recorder: receives all Events.
+        cache: has the generations of classes and policies.
         count: the metric.
     """
 
-    def __init__(self, recorder: Recorder, cache: Cache, count: Count) -> None:
+    def __init__(self, recorder: Recorder, cache: Cache, count: CountDecision) -> None:
         self._recorder, self._cache, self._count = recorder, cache, count
 
     def record(self, regarding: Mapping[str, Any], type_: str, reason: str, message: str) -> None:
-        """Tell of something, and take note if the reconciler has decided something by it."""
+        """Forward an Event, and log it if it is a decision of the reconciler."""
         self._recorder.record(regarding, type_, reason, message)
         traits = traits_of(reason)
         if not traits & (Trait.GRANT | Trait.DENIAL):
             return
         known = self._cache.get("NestedDocker", regarding["namespace"], regarding["name"]) or {}
         status = known.get("status", {})
-        self._note(
+        self._log(
             "reconcile",
             outcome="granted" if Trait.GRANT in traits else "denied",
             reason=reason,
@@ -52,10 +52,10 @@ class Audit:
         )
 
     def admitted(self, review: Review, response: AdmissionResponse) -> None:
-        """Take note of what admission has decided, and for whom."""
+        """Log what admission has decided, and for whom."""
         metadata, spec = review.obj["metadata"], review.obj.get("spec", {})
         accepted = response.accepted
-        self._note(
+        self._log(
             "admission",
             outcome="granted" if response.allowed else "denied",
             reason=response.reason,
@@ -71,7 +71,7 @@ class Audit:
             lifetime_seconds=accepted.lifetime_seconds if accepted else None,
         )
 
-    def _note(
+    def _log(
         self,
         stage: str,
         *,

@@ -10,9 +10,7 @@ from nested_docker.controller.trim import trim
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.names import LABEL_NAME, LABEL_NAMESPACE
-from nested_docker.domain.objects import Identity
-
-Manifest = dict[str, Any]
+from nested_docker.domain.objects import Identity, Manifest
 
 CHILD_KINDS = ("Pod", "Service", "Secret", "PersistentVolumeClaim", "NetworkPolicy")
 GOVERNING_KINDS = ("NestedDockerClass", "NestedDockerPolicy", "Node", "RuntimeClass")

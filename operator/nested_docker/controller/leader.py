@@ -6,13 +6,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
 
+from nested_docker.domain.objects import Manifest
 from nested_docker.domain.ports import Clock, Kube, KubeError
 
 logger = logging.getLogger(__name__)
-
-Manifest = dict[str, Any]
 
 
 class NotLeader(Exception):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from nested_docker.domain.objects import Manifest
 from nested_docker.domain.ports import Kube
-
-Manifest = dict[str, Any]
 
 
 class Fenced:

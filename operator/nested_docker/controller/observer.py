@@ -14,14 +14,11 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicy
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.workqueue import Key
-from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
-from nested_docker.domain.objects import Identity, Owner
+from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, NodeFacts, Owner
 from nested_docker.domain.observed import NamespaceFacts, Observed
 from nested_docker.domain.status.conditions import parse_timestamp
 
 logger = logging.getLogger(__name__)
-
-Manifest = dict[str, Any]
 
 NEVER = "1970-01-01T00:00:00Z"
 """Creation time of an object that the API server has not stored yet."""

@@ -8,10 +8,9 @@ from typing import Any
 
 from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.modes.host_socket import NODE_SOCKET_VOLUME, OWNER_FLAG
+from nested_docker.domain.objects import Manifest
 from nested_docker.domain.observed import DATA_DIGESTS
 from nested_docker.domain.planning.node_cleanup import needs_cleanup
-
-Manifest = dict[str, Any]
 
 METADATA = (
     "name",

@@ -9,10 +9,10 @@ from nested_docker.api.v1alpha1.engine import EngineSpec
 
 
 def daemon_json(engine: EngineSpec) -> str:
-    """daemon.json for an engine; the free `config` cannot touch what the operator owns.
+    """daemon.json of a daemon; typed fields override the free `config`.
 
-    The MTU is not in it: where `engine.mtu` is empty it is only known inside the pod, so the
-    start script passes it as a flag.
+    It has no MTU: if `engine.mtu` is empty, the MTU is known only in the pod, so the start script passes
+    it as a flag.
     """
     config: dict[str, Any] = dict(engine.config or {})
     typed = {

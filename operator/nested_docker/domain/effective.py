@@ -1,36 +1,33 @@
-"""What is really asked for: NestedDocker over class over operator defaults, each value with its origin."""
+"""The effective spec: NestedDocker over class over operator defaults, each value with its origin."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from nested_docker.api.meta import Enforcement, Mode, ResourceRequirements
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec, StorageType
-from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec, WorkloadSpec
-from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
-from nested_docker.domain import guard_limits as guarding
 from nested_docker.domain import names
 
 
 @dataclass(frozen=True)
 class OperatorDefaults:
-    """What the operator's settings give where neither NestedDocker nor class speak.
+    """Values that apply where neither the NestedDocker nor its class sets them.
 
     Attributes:
         engine_image: image with dockerd and the docker client.
         operator_image: the operator's own image, which the relay runs from.
-        operator_namespace: where the operator runs, for the NetworkPolicy that admits it.
-        cleanup_namespace: where pods run that clean nodes up.
+        operator_namespace: namespace of the operator, which NetworkPolicies admit.
+        cleanup_namespace: namespace of the pods that clean up nodes.
         cluster_domain: DNS domain of the cluster.
-        image_pull_policy: pull policy of the pod's own images.
-        enforcement: what a denial by policy comes to, where a namespace's label does not say otherwise.
+        image_pull_policy: pull policy of the pods' containers.
+        enforcement: what happens to requests that no policy grants; a namespace's label overrides it.
     """
 
     engine_image: str = "docker:28-dind"
@@ -43,7 +40,7 @@ class OperatorDefaults:
 
 
 class Origin(StrEnum):
-    """Who decided a value."""
+    """Who set a value."""
 
     SPEC = "spec"
     CLASS = "class"
@@ -52,12 +49,26 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True)
+class ModeSettings:
+    """Settings that only one mode has; a mode with settings has a subclass."""
+
+    def values(self) -> dict[str, Any]:
+        """JSON values by the paths under which messages name them; None where nothing is set."""
+        return {}
+
+    def with_policy_of(self, other: ModeSettings) -> ModeSettings:
+        """These settings, with what a policy decides taken from other settings of the same mode."""
+        del other
+        return self
+
+
+@dataclass(frozen=True)
 class EffectiveSpec:
     """Everything that shapes the pod, resolved; nothing that does not.
 
     Attributes:
-        guard: the guard's rules; None: there is no guard, or no policy has granted anything yet.
-        origins: the path of each value that was set to who set it.
+        mode_settings: what only the mode itself reads.
+        origins: who set a value, by the value's path.
     """
 
     mode: Mode
@@ -68,27 +79,16 @@ class EffectiveSpec:
     workload: WorkloadSpec | None
     pod_template: Mapping[str, Any]
     runtime_class_name: str | None
-    host_socket_access: SocketAccess
-    host_socket_path: str
-    host_socket_gid: int | None
+    mode_settings: ModeSettings
     idle_timeout_seconds: int | None
     pod_namespace: str | None
     origins: Mapping[str, Origin]
-    guard: GuardRules | None = None
-
-    def guarded(self, rules: GuardRules) -> EffectiveSpec:
-        """The same by the rules of a policy, which only the mode `HostSocket` with a guard has a use for."""
-        if self.mode != Mode.HOST_SOCKET or self.host_socket_access != SocketAccess.GUARDED:
-            return self
-        origins = {**self.origins, "hostSocket.guard": Origin.POLICY}
-        return replace(self, guard=guarding.narrowed(rules, self.resources), origins=origins)
 
     @cached_property
     def fingerprint(self) -> str:
         """One short hash per value, with its origin, as compact JSON for an annotation.
 
-        From two fingerprints `first_change` tells what differs and who wanted it, without keeping
-        the values themselves.
+        From two fingerprints `first_change` finds what differs and who changed it, without the values themselves.
         """
         prints = {
             path: f"{self.origins[path][0]}:{names.digest(value, 8)}" for path, value in sorted(self._values().items())
@@ -104,24 +104,21 @@ class EffectiveSpec:
             "workload": self.workload.dump() if self.workload else None,
             "podTemplate": dict(self.pod_template) or None,
             "runtimeClassName": self.runtime_class_name,
-            "hostSocket.access": self.host_socket_access.value if self.mode == Mode.HOST_SOCKET else None,
-            "hostSocket.path": self.host_socket_path if self.mode == Mode.HOST_SOCKET else None,
-            "hostSocket.gid": self.host_socket_gid,
-            "hostSocket.guard": self.guard.dump() if self.guard else None,
             "idleTimeoutSeconds": self.idle_timeout_seconds,
             "podNamespace": self.pod_namespace,
         }
         whole |= {f"engine.{key}": value for key, value in self.engine.dump().items()}
+        whole |= self.mode_settings.values()
         return {path: value for path, value in whole.items() if path in self.origins and value is not None}
 
 
 @dataclass(frozen=True)
 class Change:
-    """The first difference between a pod and what is asked for now.
+    """The first difference between a pod and the effective spec.
 
     Attributes:
         path: the value that differs.
-        origin: who decides it now, or did before.
+        origin: who sets it now, or did before.
     """
 
     path: str
@@ -145,15 +142,28 @@ def first_change(fingerprint: str, effective: EffectiveSpec) -> Change | None:
     return None
 
 
+class SettingsResolver(Protocol):
+    """A mode, as far as it resolves its own settings.
+
+    Attributes:
+        mode: its name in the API.
+    """
+
+    mode: Mode
+
+    def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
+        """The mode's settings, picked from the layers so that each has its origin."""
+
+
 def resolve(
-    spec: NestedDockerSpec, class_spec: NestedDockerClassSpec, mode: Mode, defaults: OperatorDefaults
+    spec: NestedDockerSpec, class_spec: NestedDockerClassSpec, mode: SettingsResolver, defaults: OperatorDefaults
 ) -> EffectiveSpec:
-    """Lay the NestedDocker over its class, and both over the operator's defaults."""
-    layers = _Layers()
+    """Overlay the class with the NestedDocker, and the operator's defaults with both."""
+    layers = Layers()
     engine = layers.merge("engine.", spec.engine, class_spec.engine, EngineSpec(image=defaults.engine_image))
     layers.origins["mode"] = Origin.SPEC
     return EffectiveSpec(
-        mode=mode,
+        mode=mode.mode,
         engine=engine,
         resources=layers.pick("resources", spec.resources, class_spec.resources, ResourceRequirements()),
         storage=layers.pick("storage", spec.storage, class_spec.storage, StorageSpec(type=StorageType.EMPTY_DIR)),
@@ -161,9 +171,7 @@ def resolve(
         workload=layers.pick("workload", spec.workload, None, None),
         pod_template=layers.pick("podTemplate", None, class_spec.pod_template, {}),
         runtime_class_name=layers.pick("runtimeClassName", None, class_spec.runtime_class_name, None),
-        host_socket_access=layers.pick("hostSocket.access", None, class_spec.host_socket.access, None),
-        host_socket_path=layers.pick("hostSocket.path", None, class_spec.host_socket.path, ""),
-        host_socket_gid=layers.pick("hostSocket.gid", None, class_spec.host_socket.gid, None),
+        mode_settings=mode.resolve(layers, spec, class_spec),
         idle_timeout_seconds=layers.pick(
             "idleTimeoutSeconds", spec.idle_timeout_seconds, class_spec.lifetime.idle_timeout_seconds, None
         ),
@@ -172,11 +180,25 @@ def resolve(
     )
 
 
-class _Layers:
+class Layers:
+    """Picks each value from the first layer that has it, and notes which one that was.
+
+    Attributes:
+        origins: who set a value, by the value's path.
+    """
+
     def __init__(self) -> None:
         self.origins: dict[str, Origin] = {}
 
     def pick(self, path: str, spec: Any, class_spec: Any, default: Any) -> Any:
+        """The value of the first layer that has one; None: no layer has.
+
+        Args:
+            path: what messages call the value.
+            spec: the NestedDocker's value; None: unset, as with the other layers.
+            class_spec: the class's.
+            default: the operator's.
+        """
         for origin, value in ((Origin.SPEC, spec), (Origin.CLASS, class_spec), (Origin.OPERATOR, default)):
             if value is not None:
                 self.origins[path] = origin
@@ -184,7 +206,7 @@ class _Layers:
         return None
 
     def merge(self, prefix: str, spec: EngineSpec, class_spec: EngineSpec, default: EngineSpec) -> EngineSpec:
-        """Field by field, the first layer that speaks."""
+        """Settings of the daemon, each field picked by itself."""
         chosen = {
             field: self.pick(prefix + alias, getattr(spec, field), getattr(class_spec, field), getattr(default, field))
             for field, alias in ((name, info.alias or name) for name, info in type(spec).model_fields.items())

@@ -1,4 +1,4 @@
-"""The guard's rules for one NestedDocker: its policy's, narrowed down to its own resources."""
+"""The guard's rules for one NestedDocker: those of its policy, tightened to its resources."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from nested_docker.api.v1alpha1.guard import GuardRules, Resources
 from nested_docker.domain import quantities
 
 
-def narrowed(rules: GuardRules, resources: ResourceRequirements) -> GuardRules:
-    """The rules with maxima that are no more than the limits in `resources`.
+def tighten(rules: GuardRules, resources: ResourceRequirements) -> GuardRules:
+    """The rules, with maxima that do not exceed the limits in `resources`.
 
-    What clients start runs on the node's daemon, outside the pod's cgroup. So the limits that hold everything
-    inside a daemon of one's own hold here the sum of the containers, and each of them.
+    Clients' containers run on the node's daemon, outside the pod's cgroup. So the limits that would apply to a
+    dockerd in the pod apply to the sum of the containers, and to each of them.
 
     Args:
-        rules: of the policy that grants the request.
-        resources: of the NestedDocker.
+        rules: rules of the policy that grants the request.
+        resources: resources of the NestedDocker.
     """
     total, each = rules.limits.total, rules.limits.per_container
     cpu = _least(total.cpu, resources.limits.get("cpu"))

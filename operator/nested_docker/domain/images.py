@@ -1,4 +1,4 @@
-"""Image references in their full form, and the patterns of policies that they are held against."""
+"""Image references in their full form, and the patterns that policies match them with."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ DOCKER_HUB = "docker.io"
 
 @dataclass(frozen=True)
 class Image:
-    """An image reference taken apart.
+    """The parts of an image reference.
 
     Attributes:
-        repository: with its registry, as `docker.io/library/docker`.
-        tag: empty: none is given, which runtimes read as `latest` where there is no digest.
-        digest: `sha256:…`; empty: none is given.
+        repository: with its registry, such as `docker.io/library/docker`.
+        tag: empty: no tag, which runtimes read as `latest` if there is no digest.
+        digest: `sha256:…`; empty: no digest.
     """
 
     repository: str
@@ -39,18 +39,18 @@ class Image:
 
 
 def matches(reference: str, pattern: str) -> bool:
-    """Whether an image is one of those that a pattern stands for; a part that the pattern leaves out may be any."""
-    image, wanted = Image.parse(reference), _parse_pattern(pattern)
+    """Whether an image matches a pattern; a part that the pattern leaves out matches anything."""
+    image, expected = Image.parse(reference), _parse_pattern(pattern)
     tag = image.tag or ("" if image.digest else "latest")
     return (
-        glob(wanted.repository).fullmatch(image.repository) is not None
-        and (not wanted.tag or glob(wanted.tag).fullmatch(tag) is not None)
-        and (not wanted.digest or wanted.digest == image.digest)
+        glob(expected.repository).fullmatch(image.repository) is not None
+        and (not expected.tag or glob(expected.tag).fullmatch(tag) is not None)
+        and (not expected.digest or expected.digest == image.digest)
     )
 
 
 def _parse_pattern(pattern: str) -> Image:
-    """A pattern has a reference's form; one that begins with `**` means any registry."""
+    """A pattern has the form of a reference; one that begins with `**` matches any registry."""
     if not pattern.startswith("**"):
         return Image.parse(pattern)
     rest, _, digest = pattern.partition("@")
@@ -61,6 +61,6 @@ def _parse_pattern(pattern: str) -> Image:
 
 @lru_cache(maxsize=1024)
 def glob(pattern: str) -> re.Pattern[str]:
-    """A pattern's expression: `*` is anything but `/`, `**` is anything."""
+    """The regular expression of a pattern: `*` matches anything but `/`, `**` anything."""
     parts = (re.escape(part) for part in re.split(r"(\*\*|\*)", pattern))
     return re.compile("".join({r"\*\*": ".*", r"\*": "[^/]*"}.get(part, part) for part in parts))

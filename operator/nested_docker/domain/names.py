@@ -1,4 +1,4 @@
-"""Names, labels and annotations: the one place where they are made."""
+"""Names, labels and annotations of all objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 OPERATOR = "nested-docker-operator"
 LABEL_NAME = f"{GROUP}/name"
 LABEL_NAMESPACE = f"{GROUP}/namespace"
-"""Namespace of the NestedDocker, on children in another one: no owner reference leads there."""
+"""Namespace of the NestedDocker, on children in another one, which cannot have an owner reference."""
 LABEL_UID = f"{GROUP}/uid"
 LABEL_KEY_SET = f"{GROUP}/key-set"
 LABEL_ROLE = f"{GROUP}/role"
@@ -27,10 +27,10 @@ ANNOTATION_RESTART = f"{GROUP}/restart"
 ANNOTATION_CLEANS_UP_AFTER = f"{GROUP}/cleans-up-after"
 
 NAMESPACE_ENFORCEMENT = f"{GROUP}/enforcement"
-"""Label of a namespace: `Enforce`, `Warn` or `Audit`, in the operator's stead."""
+"""Label of a namespace: `Enforce`, `Warn` or `Audit`; it overrides the operator's setting."""
 
 FINALIZER = f"{GROUP}/cleanup"
-"""Keeps a NestedDocker until what it has where no garbage collector looks is gone: in another namespace, or on a node.
+"""Keeps a NestedDocker until its objects in another namespace, or on a node, are deleted: no garbage collector does it.
 
 On a guarded pod it keeps the pod's object until its node is clean.
 """
@@ -40,14 +40,14 @@ STATUS_FIELD_MANAGER = f"{OPERATOR}-status"
 FINALIZER_FIELD_MANAGER = f"{OPERATOR}-finalizer"
 
 WATCH_SELECTOR = f"{MANAGED_BY}={OPERATOR}"
-"""Label selector of every child, so that the operator sees its own objects and no others."""
+"""Label selector of all children: the operator lists and watches only these."""
 
 
 def digest(value: Any, length: int = 10) -> str:
-    """A short stable hash of a JSON value, fit for names and labels.
+    """A short stable hash of a JSON value, valid in names and labels.
 
     Args:
-        value: anything that JSON can say; the order of keys does not matter.
+        value: any JSON value; the order of keys does not matter.
         length: hexadecimal digits to return.
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
@@ -55,27 +55,27 @@ def digest(value: Any, length: int = 10) -> str:
 
 
 def name_prefix(uid: str) -> str:
-    """What children are named after where NestedDockers of many namespaces meet."""
+    """Prefix of children's names in a namespace with pods of NestedDockers of many namespaces."""
     return f"nd-{digest(uid)}"
 
 
 def has_name_prefix(name: str) -> bool:
-    """Whether a name is of that form, and so one that only the operator gives."""
+    """Whether a name has such a prefix, which only the operator uses."""
     return _NAME_PREFIX.match(name) is not None
 
 
 def pod_name(name_prefix: str, key_set: str) -> str:
-    """The pod that serves with that key set: each replacement has a name of its own, known beforehand."""
+    """The pod that serves with that key set; each replacement has another, predictable name."""
     return f"{name_prefix}-{key_set[:5]}"
 
 
 def cleanup_pod(pod_uid: str) -> str:
-    """The pod that removes from a node what that pod has left there."""
+    """The pod that removes from a node what that pod's clients have left there."""
     return f"{name_prefix(pod_uid)}-cleanup"
 
 
 def tls_secret(name_prefix: str) -> str:
-    """The operator's own Secret with all key material."""
+    """The operator's Secret with all key material."""
     return f"{name_prefix}-tls"
 
 
@@ -89,7 +89,7 @@ def env_secret(name: str) -> str:
     return f"{name}-docker-env"
 
 
-def data_claim(name: str) -> str:
+def data_claim_name(name: str) -> str:
     """The claim that keeps the data-root of storage type `Claim`."""
     return f"{name}-data"
 

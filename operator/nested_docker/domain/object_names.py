@@ -1,27 +1,27 @@
-"""Where a NestedDocker's children live and what they are called: at home, or in its class's pod namespace."""
+"""Names and namespaces of a NestedDocker's children: in its own namespace, or in its class's pod namespace."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nested_docker.api.tenancy import fields_in_use
 from nested_docker.api.v1alpha1 import NestedDockerSpec
-from nested_docker.api.v1alpha1.engine import StorageType
 from nested_docker.domain import names
 from nested_docker.domain.objects import Identity, Owner
 
 
 @dataclass(frozen=True)
 class ObjectNames:
-    """Each child's identity, and what follows from it for clients.
+    """Identities of the children, and the addresses that clients use.
 
-    The connection Secrets and a kept claim are always beside the NestedDocker. Pod, key set, Service and
-    NetworkPolicy are beside it too, unless its class has a pod namespace. There they are named after the
-    uid, since NestedDockers of one name in several namespaces meet there.
+    The connection Secrets and the claim are always in the NestedDocker's namespace. Pod, key set, Service and
+    NetworkPolicy are there too, unless its class has a pod namespace. In a pod namespace they are named after
+    the uid, because NestedDockers of the same name in several namespaces have their pods there.
 
     Attributes:
         owner: the NestedDocker.
-        pod_namespace: namespace of its pod where that is another one; empty: its own.
+        pod_namespace: namespace of its pod if that is another one; empty: the NestedDocker's.
     """
 
     owner: Owner
@@ -37,7 +37,7 @@ class ObjectNames:
         """Namespace of the pod and of what belongs to it."""
         return self.pod_namespace or self.owner.namespace
 
-    # --- with the pod -------------------------------------------------------------------------
+    # --- in the pod's namespace -------------------------------------------------------------------------
 
     def pod(self, key_set: str) -> Identity:
         """The pod that serves with that key set."""
@@ -45,7 +45,7 @@ class ObjectNames:
 
     @property
     def service(self) -> Identity:
-        """The Service that gives the daemon its name."""
+        """The Service with the daemon's host name."""
         return Identity("Service", self.namespace, self._name_prefix)
 
     @property
@@ -55,15 +55,15 @@ class ObjectNames:
 
     @property
     def tls_secret(self) -> Identity:
-        """The operator's own Secret with all key material."""
+        """The operator's Secret with all key material."""
         return Identity("Secret", self.namespace, names.tls_secret(self._name_prefix))
 
     @property
     def pod_objects(self) -> tuple[Identity, ...]:
-        """What is where the pod is, besides pods."""
+        """The other objects in the pod's namespace."""
         return self.service, self.network_policy, self.tls_secret
 
-    # --- with the NestedDocker ----------------------------------------------------------------
+    # --- in the NestedDocker's namespace ----------------------------------------------------------------
 
     @property
     def env_secret(self) -> Identity:
@@ -78,7 +78,7 @@ class ObjectNames:
     @property
     def data_claim(self) -> Identity:
         """The claim that keeps the data-root of storage type `Claim`."""
-        return Identity("PersistentVolumeClaim", self.owner.namespace, names.data_claim(self.owner.name))
+        return Identity("PersistentVolumeClaim", self.owner.namespace, names.data_claim_name(self.owner.name))
 
     # --- for clients --------------------------------------------------------------------------
 
@@ -98,20 +98,13 @@ class ObjectNames:
 
 
 def tenant_owned_fields(spec: NestedDockerSpec) -> Iterator[str]:
-    """Fields by which a NestedDocker brings something of its own into its pod's namespace.
+    """Paths of the fields by which a NestedDocker brings something of its tenant's into the namespace of its pod.
 
-    In a namespace of the operator's they would be a tenant's foot in the door: code, names of Secrets and
-    ConfigMaps that are others', volumes that stay, and marks that controllers over there obey.
+    In a namespace of the operator's they would let the tenant in: code, names of Secrets and ConfigMaps that belong
+    to others, volumes that stay, and metadata that controllers there obey.
     """
-    if spec.workload is not None:
-        yield "spec.workload"
-    if spec.storage is not None and spec.storage.type == StorageType.CLAIM:
-        yield "spec.storage.claim"
-    if spec.engine.ca_bundle_ref is not None:
-        yield "spec.engine.caBundleRef"
-    if spec.engine.image_pull_secrets:
-        yield "spec.engine.imagePullSecrets"
-    if spec.scheduling.pod_labels:
-        yield "spec.scheduling.podLabels"
-    if spec.scheduling.pod_annotations:
-        yield "spec.scheduling.podAnnotations"
+    found: tuple[str, ...] = ()
+    for use in fields_in_use(spec):
+        if use.use.tenant_owned and not use.path.startswith(found):
+            found += (f"{use.path}.",)
+            yield use.path

@@ -1,8 +1,9 @@
-"""What every child has in common."""
+"""What all objects have in common, and what is known of the cluster."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nested_docker.api.v1alpha1 import API_VERSION
@@ -33,7 +34,7 @@ class Owner:
 
 @dataclass(frozen=True, order=True)
 class Identity:
-    """Which object is meant."""
+    """Kind, namespace and name of an object."""
 
     kind: str
     namespace: str
@@ -46,6 +47,22 @@ class Identity:
         return cls(manifest["kind"], metadata["namespace"], metadata["name"])
 
 
+@dataclass(frozen=True)
+class NodeFacts:
+    """What the operator knows of a node."""
+
+    ready: bool
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClusterFacts:
+    """What the cluster offers, as far as a mode depends on it."""
+
+    runtime_classes: frozenset[str] = frozenset()
+    nodes: Mapping[str, NodeFacts] = field(default_factory=dict)
+
+
 def child(
     api_version: str,
     identity: Identity,
@@ -55,15 +72,25 @@ def child(
     annotations: dict[str, str] | None = None,
     owned: bool = True,
 ) -> Manifest:
-    """The head of a child; `owned=False` leaves it behind when its NestedDocker is deleted.
+    """apiVersion, kind and metadata of a child.
 
-    An owner reference does not reach into another namespace. There, labels say all that it would.
+    An owner reference cannot refer to another namespace; there, labels identify the owner.
+
+    Args:
+        api_version: such as `v1`.
+        identity: of the child.
+        owner: the NestedDocker.
+        labels: further labels.
+        annotations: further annotations.
+        owned: False keeps the child when its NestedDocker is deleted.
     """
-    beside = identity.namespace == owner.namespace
-    marks = names.common_labels(owner.name, owner.uid) | ({} if beside else {names.LABEL_NAMESPACE: owner.namespace})
-    metadata: Manifest = {"name": identity.name, "namespace": identity.namespace, "labels": (labels or {}) | marks}
+    same_namespace = identity.namespace == owner.namespace
+    ownership = names.common_labels(owner.name, owner.uid) | (
+        {} if same_namespace else {names.LABEL_NAMESPACE: owner.namespace}
+    )
+    metadata: Manifest = {"name": identity.name, "namespace": identity.namespace, "labels": (labels or {}) | ownership}
     if annotations:
         metadata["annotations"] = annotations
-    if owned and beside:
+    if owned and same_namespace:
         metadata["ownerReferences"] = [owner.reference()]
     return {"apiVersion": api_version, "kind": identity.kind, "metadata": metadata}

@@ -1,4 +1,4 @@
-"""What the planner looks at: one NestedDocker, its children, and what governs it."""
+"""The planner's input: one NestedDocker, its children, and its class and policies."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from typing import Any
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain import names
+from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.manifests import secrets
-from nested_docker.domain.modes.base import ClusterFacts
 from nested_docker.domain.object_names import ObjectNames
-from nested_docker.domain.objects import Identity, Manifest, Owner
+from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
 from nested_docker.domain.status.conditions import parse_timestamp
 from nested_docker.domain.status.reasons import Reason
 
 DATA_DIGESTS = "dataDigests"
-"""Where an observed Secret has the digests of its data; the data itself is never kept."""
+"""Key of an observed Secret with the digests of its data; the data itself is never kept."""
 
 
 @dataclass(frozen=True)
 class KeySet:
-    """A key set by its digests: what the planner needs to know of it."""
+    """A key set, by its digests."""
 
     digests: Mapping[str, str]
     not_after: datetime
 
     @property
     def id(self) -> str:
-        """Its name, and so the name of the pod that serves with it."""
+        """Its name, which the name of the pod that serves with it contains."""
         return secrets.key_set_id(dict(self.digests))
 
 
@@ -45,13 +45,13 @@ class ProbeResult:
     engine: EngineStatus
 
     def mark(self) -> str:
-        """The contact in the form of an annotation."""
+        """The value of the annotation by which the files Secret remembers the answer."""
         return f"{self.pod_uid}/{self.restarts}"
 
 
 @dataclass(frozen=True)
 class ApiRejection:
-    """What the API server said to the last write, where repeating it as it is cannot help."""
+    """The API server's answer to the last write, if repeating the write cannot succeed."""
 
     reason: Reason
     message: str
@@ -59,14 +59,14 @@ class ApiRejection:
 
 @dataclass(frozen=True)
 class NamespaceFacts:
-    """What is known of a namespace that exists."""
+    """What is known of an existing namespace."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     terminating: bool = False
 
 
 class Ownership(Enum):
-    """Whose an observed object is."""
+    """Who owns an observed object."""
 
     OURS = "ours"
     PREVIOUS = "a deleted NestedDocker's of that name"
@@ -78,10 +78,10 @@ class Observed:
     """A snapshot of everything that a plan depends on.
 
     Attributes:
-        deleted: whether somebody has deleted the NestedDocker, which stays as long as it has finalizers.
-        namespace_labels: of the NestedDocker's namespace.
-        pod_namespaces: those that exist of the namespaces in which classes have their pods.
-        children: what bears the NestedDocker's marks, wherever it is and whoever's it is.
+        deleted: whether the NestedDocker is being deleted; it exists as long as it has finalizers.
+        namespace_labels: labels of the NestedDocker's namespace.
+        pod_namespaces: the existing ones of the classes' pod namespaces.
+        children: objects with the NestedDocker's labels or names, in any namespace and of any owner.
     """
 
     owner: Owner
@@ -128,7 +128,7 @@ class Observed:
         labelled = labels.get(names.MANAGED_BY) == names.OPERATOR and labels.get(names.LABEL_NAME) == self.owner.name
         return Ownership.OURS if labelled else Ownership.FOREIGN
 
-    def _ownership_elsewhere(self, metadata: Manifest) -> Ownership:
+    def _ownership_elsewhere(self, metadata: ObjectMeta) -> Ownership:
         controlled = any(reference.get("controller") for reference in metadata.get("ownerReferences", []))
         if controlled or not names.has_name_prefix(metadata["name"]):
             return Ownership.FOREIGN
@@ -139,16 +139,16 @@ class Observed:
         return Ownership.PREVIOUS if named == (self.owner.namespace, self.owner.name) else Ownership.FOREIGN
 
     def ours(self) -> Iterator[tuple[Identity, Manifest]]:
-        """Our own children."""
+        """The children that this NestedDocker owns."""
         return (
             (each, manifest) for each, manifest in self.children.items() if self.ownership(manifest) == Ownership.OURS
         )
 
     def locations(self) -> Iterator[ObjectNames]:
-        """Where its daemon may be: where status says, at home, and where classes have their pods.
+        """Where its daemon can be: in the namespace that status names, in its own, and in the classes' pod namespaces.
 
-        Nowhere else, whatever labels say: who can write in some namespace can set our labels there, and must not
-        slip a key set of his own to a NestedDocker of somebody else's.
+        Labels alone do not count: a user who can write in some other namespace can set our labels there, and must
+        not be able to give a key set to another user's NestedDocker.
         """
         return (
             ObjectNames(self.owner, name)
@@ -157,12 +157,12 @@ class Observed:
 
     @property
     def class_name(self) -> str:
-        """The class in question: the spec's, else the one pinned at acceptance, else the only default; empty: none."""
+        """The class: the spec's, otherwise the one chosen at acceptance, otherwise the only default; empty: none."""
         default = self.default_classes[0] if len(self.default_classes) == 1 else ""
         return self.spec.get("className") or self.status.class_name or default
 
     def possible_pod_namespaces(self) -> list[str]:
-        """Namespaces, its own aside, in which it may have something that nobody has seen yet, and that are to stay."""
+        """Other namespaces in which it may have objects that are not in the cache yet, except terminating ones."""
         class_spec = self.classes.get(self.class_name)
         names_of_both = {self.status.pod_namespace, class_spec.pod_namespace if class_spec else None}
         return sorted(
@@ -171,14 +171,14 @@ class Observed:
 
     @property
     def location(self) -> ObjectNames | None:
-        """Where the daemon is: where its key set is; None: nowhere, so that the next one may be anywhere.
+        """Where the daemon is: where its key set is; None: nowhere, so the class decides where the next one is.
 
-        Its class may want it elsewhere by now. Like everything that a class wants, that waits for the next pod.
+        If the class has another pod namespace by now, that applies to the next pod, like every change of a class.
         """
         return self._kept[0] if self._kept else None
 
     def key_set(self) -> KeySet | None:
-        """The key set in force; None: there is none, or somebody has edited it."""
+        """The current key set; None: there is none, or it has been edited."""
         return self.issued or (self._kept[1] if self._kept else None)
 
     @cached_property
@@ -190,7 +190,8 @@ class Observed:
         secret = self.children.get(location.tls_secret)
         if secret is None or self.ownership(secret) != Ownership.OURS:
             return None
-        annotations = secret["metadata"].get("annotations", {})
+        metadata: ObjectMeta = secret["metadata"]
+        annotations = metadata.get("annotations", {})
         not_after = annotations.get(names.ANNOTATION_NOT_AFTER)
         if not_after is None:
             return None

@@ -1,4 +1,4 @@
-"""Which certificates a daemon needs, and for how long; making them is an adapter's work."""
+"""Which certificates a daemon needs, and for how long; an adapter issues them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ LIFETIME = timedelta(days=365)
 """Lifetime of certificates whose daemon has no deadline."""
 
 MARGIN = timedelta(hours=1)
-"""How long certificates outlast their daemon's deadline, and how early an expiry is acted upon."""
+"""How long certificates are valid after their daemon's deadline, and how early the operator acts on an expiry."""
 
 BACKDATED = timedelta(minutes=5)
-"""How far `notBefore` lies in the past, for clocks that differ."""
+"""How far `notBefore` is in the past, for clocks that differ."""
 
 RENEW_BEFORE = timedelta(days=30)
-"""How early a renewal is announced, where nothing forces it yet."""
+"""How early a pending renewal is reported."""
 
 CA_CERTIFICATE = "ca.pem"
 SERVER_CERTIFICATE, SERVER_KEY = "server-cert.pem", "server-key.pem"
@@ -33,15 +33,15 @@ KEYS = (
     OPERATOR_CERTIFICATE,
     OPERATOR_KEY,
 )
-"""Keys of the `-tls` Secret. The authority's own key is not among them: it is never kept."""
+"""Keys of the `-tls` Secret. The private key of the authority is not among them: it is never stored."""
 
 
 @dataclass(frozen=True)
 class CertificateRequest:
-    """A whole key set to make: an authority, and what it signs before it is forgotten.
+    """A key set to issue: a certificate authority, and the certificates that it signs before its key is discarded.
 
     Attributes:
-        common_name: subject of the authority, to be recognised in a client's error message.
+        common_name: subject of the authority, which clients' error messages show.
         dns_names: names that the server certificate is for.
         ip_addresses: addresses that the server certificate is for.
         not_before: start of every certificate's validity.

@@ -1,4 +1,4 @@
-"""What the engine needs from the outside world; adapters implement it, tests stand in for it."""
+"""The interfaces through which the controller reaches the outside world; adapters and test doubles implement them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.domain.objects import Manifest
 from nested_docker.domain.pki import CertificateRequest
-
-Manifest = dict[str, Any]
 
 
 class KubeError(Exception):
-    """An answer of the API server that is not the one hoped for, or none at all.
+    """The API server answered with an error, or did not answer.
 
     Attributes:
-        status: HTTP status; 0: no answer came.
-        reason: the machine-readable reason of the Status object, such as `AlreadyExists`.
-        message: the Status object's message, for a reader.
-        retry_after: seconds that the server asks to wait; 0: it does not say.
+        status: HTTP status; 0: no answer.
+        reason: reason of the Status object, such as `AlreadyExists`.
+        message: message of the Status object.
+        retry_after: value in seconds of the header Retry-After; 0: none.
     """
 
     def __init__(self, status: int, reason: str, message: str, retry_after: float = 0) -> None:
@@ -31,37 +30,37 @@ class Kube(Protocol):
     """The API server. Objects are raw; every method may raise `KubeError`."""
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
-        """Make an object that must not exist yet, or only ask whether it could be made."""
+        """Create an object that must not exist yet; with `dry_run` only check whether that would succeed."""
 
     async def apply(self, manifest: Manifest) -> Manifest:
-        """Put our fields in place, server-side, taking them over from whoever changed them."""
+        """Apply our fields server-side, with force: we become their manager."""
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
-        """The same for the status subresource."""
+        """Apply the status subresource server-side, with force."""
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
-        """The object; None: there is none."""
+        """The object; None: it does not exist."""
 
     async def list(
         self, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = ""
     ) -> list[Manifest]:
-        """Objects of a kind, of one namespace or all."""
+        """Objects of a kind, of one namespace or of all."""
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Delete exactly the object with that uid; one that is gone or another one of that name is no error."""
+        """Delete the object with that uid; it is not an error if it is gone or another one has its name."""
 
     async def set_finalizers(self, manifest: Manifest) -> Manifest:
-        """Write nothing but the finalizers of an object, at the resource version that the manifest names."""
+        """Write only the finalizers of an object, at the resource version in the manifest."""
 
     async def replace(self, manifest: Manifest) -> Manifest:
-        """Write an object whole, at the resource version that the manifest names."""
+        """Replace an object, at the resource version in the manifest."""
 
 
 class Daemons(Protocol):
     """Docker daemons, reached by pod address."""
 
     async def ask(self, address: str, server_name: str, keys: Mapping[str, bytes]) -> EngineStatus:
-        """What the daemon tells of itself over mutual TLS.
+        """What the daemon reports about itself over mutual TLS.
 
         Raises:
             OSError: it does not answer, or not with the expected certificate.
@@ -69,24 +68,24 @@ class Daemons(Protocol):
 
 
 class Certificates(Protocol):
-    """Maker of key sets."""
+    """Issues key sets."""
 
     def issue(self, request: CertificateRequest) -> dict[str, bytes]:
-        """A whole key set, by the keys of `nested_docker.domain.pki.KEYS`, in PEM form."""
+        """A key set in PEM form, with the keys of `nested_docker.domain.pki.KEYS`."""
 
 
 class Clock(Protocol):
     """Time."""
 
     def now(self) -> datetime:
-        """The present moment, with its time zone."""
+        """The current time, with its time zone."""
 
     def monotonic(self) -> float:
-        """Seconds that only go forward, also while the machine sleeps."""
+        """Seconds of a clock that never goes back and also counts while the machine sleeps."""
 
 
 class Recorder(Protocol):
-    """Events for people who describe an object."""
+    """Records Kubernetes Events."""
 
     def record(self, regarding: Mapping[str, Any], type_: str, reason: str, message: str) -> None:
-        """Tell of something, soon; never raises, never waits."""
+        """Record an Event in the background; never raises, never waits."""

@@ -17,10 +17,10 @@ _SUFFIXES = {
 
 
 def parse(quantity: str) -> Decimal:
-    """The number that a quantity stands for, such as 0.5 for `500m`, in the unit of the resource.
+    """The value of a quantity in the unit of the resource, such as 0.5 for `500m`.
 
     Raises:
-        ValueError: it is no quantity.
+        ValueError: the text is not a quantity.
     """
     match = _PARTS.match(quantity)
     if match is None or re.match(QUANTITY, quantity) is None:

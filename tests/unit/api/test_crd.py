@@ -25,7 +25,7 @@ def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
 
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
-def test_every_node_is_typed_described_and_bounded(kind: crd.Kind) -> None:
+def test_every_node_is_typed_described_and_bounded(kind: crd.KindDefinition) -> None:
     for path, node in nodes(crd.structural(kind.model)):
         assert not {"$ref", "const", "title", "default", "nullable"} & node.keys(), path
         assert "type" in node or "x-kubernetes-int-or-string" in node or "x-kubernetes-preserve-unknown-fields" in node

@@ -58,8 +58,8 @@ def test_denied_is_1_with_the_message_in_full(run: Run, write: Write) -> None:
         "RESULT  NAMESPACE  NAME   MODE  CLASS     POLICY  REASON\n"
         "denied  team-a     build  Dind  standard  -       NotGranted\n"
         "\n"
-        "team-a/build: no NestedDockerPolicy grants mode Dind of class standard as asked for in namespace team-a. "
-        "Policies looked at: ci: spec.workload is set, and workload.allowed is not. Granted here: ci: mode Dind or "
+        "team-a/build: no NestedDockerPolicy grants mode Dind of class standard with this spec in namespace team-a. "
+        "Policies checked: ci: spec.workload is set, and workload.allowed is not. Granted here: ci: mode Dind or "
         "Sysbox of class standard. Choose from that, or ask a cluster admin to put `workload.allowed: true` into "
         "NestedDockerPolicy ci\n"
         "\n"
@@ -246,7 +246,9 @@ def test_what_is_not_enforced_is_granted_with_its_reason(run: Run, write: Write,
     [printed] = results(result.stdout)
     assert (result.exit_code, printed["result"], printed["reason"]) == (0, "granted", "NotEnforced")
     assert printed["policy"] is None
-    assert printed["message"].startswith("served although policy is not enforced here: no NestedDockerPolicy exists")
+    assert printed["message"].startswith(
+        "served because policy is not enforced in this namespace: no NestedDockerPolicy exists"
+    )
 
 
 def test_a_namespace_s_label_overrides_the_operator_s_setting(run: Run, write: Write) -> None:

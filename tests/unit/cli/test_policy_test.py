@@ -50,9 +50,9 @@ def test_not_as_expected_is_1_with_both_sides(run: Run, write: Write, governing:
         "ok    cases/a.case.yaml: good\n"
         "FAIL  cases/a.case.yaml: bad\n"
         '      expected  Granted, mode Dind, policy ci, message containing "x"\n'
-        "      got       Denied, reason NotGranted: none of 1 NestedDockerPolicies selects namespace team-b, so nobody "
-        "may have a daemon here: a cluster admin creates a NestedDockerPolicy that grants mode Dind of class standard "
-        "to namespace team-b\n"
+        "      got       Denied, reason NotGranted: none of 1 NestedDockerPolicies selects namespace team-b, so no "
+        "NestedDocker is accepted here: ask a cluster admin for a NestedDockerPolicy that grants mode Dind of class "
+        "standard to namespace team-b\n"
         "1 passed, 1 failed\n"
     )
 

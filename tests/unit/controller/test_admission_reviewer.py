@@ -118,7 +118,7 @@ async def test_who_may_not_use_the_class_stays_out(reviewer: Reviewer) -> None:
     assert (response.allowed, response.reason) == (False, Reason.NOT_PERMITTED)
     assert response.message == (
         "spec.className: alice may not use nesteddockerclasses.nesteddocker.dev standard in namespace team-a. Choose "
-        "another class, or have an admin grant the verb use on this one"
+        "another class, or ask an admin for the permission to use it"
     )
     assert reviewer.records.counted == [("admission", "denied", "NotPermitted", "")]
 

@@ -24,10 +24,9 @@ WORKLOAD = {"workload": {"containers": [{"name": "job", "image": "i", "args": ["
 def ended(spec: dict[str, Any] | None = None, gid: int | None = 999) -> dict[str, Any]:
     """A guarded pod that has run, as the API server has it."""
     asked = NestedDockerSpec.model_validate({"mode": "HostSocket"} | (spec or {}))
-    effective = resolve(asked, class_spec(hostSocket={"gid": gid}), Mode.HOST_SOCKET, DEFAULTS)
-    guard = policy_spec().host_socket.guard
-    assert guard is not None
-    made = pod(PodContext(HOME, effective.guarded(guard), DEFAULTS), MODES[Mode.HOST_SOCKET], "12345fffff")
+    effective = resolve(asked, class_spec(hostSocket={"gid": gid}), MODES[Mode.HOST_SOCKET], DEFAULTS)
+    effective = MODES[Mode.HOST_SOCKET].apply_policy(effective, policy_spec())
+    made = pod(PodContext(HOME, effective, DEFAULTS), MODES[Mode.HOST_SOCKET], "12345fffff")
     made["metadata"] |= {"uid": "uid", "creationTimestamp": "2026-03-01T00:00:00Z", "managedFields": []}
     made["spec"]["nodeName"] = "node-1"
     status = {"name": "daemon", "restartCount": 1, "imageID": "x"}

@@ -163,8 +163,8 @@ def test_a_pod_security_denial_names_field_and_modes_that_would_pass() -> None:
     assert isinstance(verdict, NotAccepted)
     assert verdict.message == (
         "namespace team-a enforces the Pod Security level baseline (pod-security.kubernetes.io/enforce), which forbids "
-        "what mode Dind needs: securityContext.privileged: true on container daemon. Choose mode Sysbox, or have a "
-        "cluster admin change the label"
+        "what mode Dind needs: securityContext.privileged: true on container daemon. Choose mode Sysbox, or ask a "
+        "cluster admin to change the label"
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nested_docker.api.meta import Quantity, ResourceRequirements
 from nested_docker.api.v1alpha1.guard import GuardRules, Resources
 from nested_docker.domain import quantities
-from nested_docker.domain.guard_limits import narrowed
+from nested_docker.domain.guard_limits import tighten
 
 CPUS = st.sampled_from(["100m", "1", "1500m", "2", "16"])
 MEMORIES = st.sampled_from(["64Mi", "1Gi", "1500M", "2Gi", "1Ti"])
@@ -38,7 +38,7 @@ def test_no_limit_exceeds_the_policys_or_the_nested_dockers(
     total: dict[str, Any], each: dict[str, Any], own: dict[str, str]
 ) -> None:
     before = rules(total, each)
-    limits = narrowed(before, resources(**own)).limits
+    limits = tighten(before, resources(**own)).limits
     for name in ("cpu", "memory"):
         whole = getattr(limits.total, name)
         assert at_most(whole, total.get(name), own.get(name))
@@ -51,19 +51,19 @@ def test_nothing_else_changes_and_once_is_enough(
     total: dict[str, Any], each: dict[str, Any], own: dict[str, str]
 ) -> None:
     before = rules(total, each)
-    once = narrowed(before, resources(**own))
-    assert narrowed(once, resources(**own)) == once
+    once = tighten(before, resources(**own))
+    assert tighten(once, resources(**own)) == once
     assert before == rules(total, each)
     kept = {"total": before.limits.total, "per_container": before.limits.per_container}
     assert once.model_copy(update={"limits": once.limits.model_copy(update=kept)}) == before
 
 
 def test_without_any_limit_there_is_none() -> None:
-    limits = narrowed(GuardRules(), ResourceRequirements()).limits
+    limits = tighten(GuardRules(), ResourceRequirements()).limits
     assert (limits.total, limits.per_container) == (Resources(), Resources())
 
 
 def test_a_limit_is_given_on_as_it_was_written() -> None:
-    limits = narrowed(rules({"cpu": "2"}, {"memory": "1Gi"}), resources(cpu="1500m", memory="4Gi")).limits
+    limits = tighten(rules({"cpu": "2"}, {"memory": "1Gi"}), resources(cpu="1500m", memory="4Gi")).limits
     assert (limits.total.cpu, limits.total.memory) == ("1500m", "4Gi")
     assert (limits.per_container.cpu, limits.per_container.memory) == ("1500m", "1Gi")

@@ -16,7 +16,7 @@ from nested_docker.api.meta import Enforcement, Status
 from nested_docker.domain import names
 from nested_docker.domain.effective import Change, Origin, first_change
 from nested_docker.domain.manifests.secrets import SecretManifest
-from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
+from nested_docker.domain.objects import ClusterFacts, NodeFacts
 from nested_docker.domain.observed import NamespaceFacts
 from nested_docker.domain.planning.child_diff import AddFinalizer, Create
 from nested_docker.domain.planning.node_cleanup import CleanupOutcome
@@ -135,7 +135,7 @@ def test_no_daemon_is_where_nodes_are_cleaned_up_from(mode: str) -> None:
         assert made.children == {}
         assert ready(made) == ("False", "NotAllowedByClass")
         assert told(made) == (
-            "namespace nested-docker-cleanup is for the operator's pods that clean nodes up: create the NestedDocker "
+            "namespace nested-docker-cleanup is for the operator's pods that clean up nodes: create the NestedDocker "
             "in another one, or change podNamespace of NestedDockerClass standard"
         )
 

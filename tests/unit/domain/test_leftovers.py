@@ -12,7 +12,7 @@ from tests.unit.domain.test_pod_namespace import change, crash
 from tests.unit.factory import CLUSTER, class_spec, policy_spec
 from tests.unit.world import World
 
-from nested_docker.domain.modes.base import NodeFacts
+from nested_docker.domain.objects import NodeFacts
 
 Act = Callable[[World], None]
 

@@ -37,7 +37,7 @@ PSA = "pod-security.kubernetes.io/enforce"
 DIND = {"mode": "Dind"}
 THERE = PodContext(
     AWAY,
-    resolve(NestedDockerSpec.model_validate(DIND), class_spec(podNamespace=AWAY.namespace), Mode.DIND, DEFAULTS),
+    resolve(NestedDockerSpec.model_validate(DIND), class_spec(podNamespace=AWAY.namespace), MODES[Mode.DIND], DEFAULTS),
     DEFAULTS,
 )
 NAMESPACES = {"daemons": NamespaceFacts({PSA: "privileged"}), "others": NamespaceFacts()}
@@ -238,8 +238,8 @@ class TestRefusals:
         assert (made.children, made.finalizers) == ({}, ())
         assert ready(made) == ("False", "NotAllowedByClass")
         assert told(made) == (
-            "NestedDockerClass standard has its pods in namespace daemons, where nothing of a NestedDocker's own may "
-            f"be: leave out {field}, or use a class without podNamespace"
+            "NestedDockerClass standard runs its pods in namespace daemons, where a NestedDocker cannot set "
+            f"{field}: remove these fields, or use a class without podNamespace"
         )
 
     @pytest.mark.parametrize("storage", [{"type": "Ephemeral", "ephemeral": {"size": "1Gi"}}, {"type": "EmptyDir"}])
@@ -286,8 +286,8 @@ class TestRefusals:
         assert (made.children, made.finalizers) == ({}, ())
         assert ready(made) == ("False", "PodNamespaceMissing")
         assert told(made) == (
-            f"NestedDockerClass standard has its pods in namespace daemons, which {state}: a cluster admin creates it, "
-            "or changes podNamespace of the class"
+            f"NestedDockerClass standard runs its pods in namespace daemons, which {state}: ask a cluster admin to "
+            "create it, or to change podNamespace of the class"
         )
         change(made, pod_namespaces=NAMESPACES)
         made.settle()

@@ -1,6 +1,6 @@
-"""Version v1alpha1 of the contract; a kind's module is imported when it is first asked for.
+"""Version v1alpha1 of the API; a kind's module is imported when it is first used.
 
-So the relay, which needs the guard's rules, is spared the rest.
+So the relay, which needs only the guard's rules, does not load the rest.
 """
 
 from __future__ import annotations

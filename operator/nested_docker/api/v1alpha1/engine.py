@@ -16,6 +16,7 @@ from nested_docker.api.meta import (
     Quantity,
     schema,
 )
+from nested_docker.api.tenancy import Permission, Plain, TenantUse
 
 OPERATOR_OWNED_CONFIG = (
     "authorization-plugins",
@@ -44,7 +45,15 @@ OPERATOR_OWNED_CONFIG = (
     "tlsverify",
     "userns-remap",
 )
-"""Keys of daemon.json that `engine.config` may not carry: the operator sets them itself, or a field does."""
+"""Keys of daemon.json that `engine.config` may not have: the operator or another field sets them."""
+
+READS_CONFIG_MAP = TenantUse(tenant_owned=True, permission=Permission("get", "configmaps"), named=True)
+READS_SECRETS = TenantUse(tenant_owned=True, permission=Permission("get", "secrets"), named=True)
+CREATES_CLAIM = TenantUse(
+    tenant_owned=True,
+    permission=Permission("create", "persistentvolumeclaims"),
+    in_use=lambda storage: storage.type == StorageType.CLAIM,
+)
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/$.?#][^\s]*$", max_length=2048)]
 RegistryHost = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9.:\[\]/-]+$", max_length=255)]
@@ -61,18 +70,18 @@ class IptablesBackend(StrEnum):
 
 
 class AddressPool(KubeModel):
-    """A range that dockerd cuts networks from."""
+    """A range from which dockerd allocates networks."""
 
-    base: Cidr = Field(description="The whole range, in CIDR form.")
-    size: int = Field(description="Prefix length of each network cut from `base`.", ge=8, le=128)
+    base: Plain[Cidr] = Field(description="The whole range, in CIDR form.")
+    size: Plain[int] = Field(description="Prefix length of each network in `base`.", ge=8, le=128)
 
 
 class Proxy(KubeModel):
     """How the daemon reaches registries."""
 
-    http_proxy: Url | None = Field(default=None, description="Proxy for `http://` addresses.")
-    https_proxy: Url | None = Field(default=None, description="Proxy for `https://` addresses.")
-    no_proxy: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
+    http_proxy: Plain[Url | None] = Field(default=None, description="Proxy for `http://` addresses.")
+    https_proxy: Plain[Url | None] = Field(default=None, description="Proxy for `https://` addresses.")
+    no_proxy: Plain[Annotated[str, StringConstraints(max_length=2048)] | None] = Field(
         default=None, description="Hosts and ranges reached directly, separated by commas."
     )
 
@@ -80,55 +89,58 @@ class Proxy(KubeModel):
 class EngineSpec(KubeModel):
     """Settings of the Docker daemon."""
 
-    image: ImageReference | None = Field(
+    image: Plain[ImageReference | None] = Field(
         default=None,
-        description="Image that holds `dockerd` and the `docker` client; its entrypoint is never used. "
+        description="Image with `dockerd` and the `docker` client; its entrypoint is never used. "
         "Empty: the class's, else the operator's default.",
     )
-    storage_driver: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=32)] | None = Field(
-        default=None, description="Storage driver; empty: dockerd chooses, and status tells what it chose."
+    storage_driver: Plain[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=32)] | None] = Field(
+        default=None,
+        description="Storage driver; empty: dockerd chooses, and `status.engine.storageDriver` has its choice.",
     )
-    registry_mirrors: Annotated[list[Url], Field(max_length=16)] | None = Field(
+    registry_mirrors: Plain[Annotated[list[Url], Field(max_length=16)] | None] = Field(
         default=None, description="Mirrors of Docker Hub, tried in order before it."
     )
-    insecure_registries: Annotated[list[RegistryHost], Field(max_length=16)] | None = Field(
-        default=None, description="Registries (host:port or CIDR) spoken to without verified TLS."
+    insecure_registries: Plain[Annotated[list[RegistryHost], Field(max_length=16)] | None] = Field(
+        default=None, description="Registries (host:port or CIDR) that the daemon uses without verified TLS."
     )
-    ca_bundle_ref: KeyReference | None = Field(
+    ca_bundle_ref: Annotated[KeyReference | None, READS_CONFIG_MAP] = Field(
         default=None,
         description="ConfigMap key with PEM certificates of authorities that the daemon trusts for registries, "
         "instead of its image's own.",
     )
-    image_pull_secrets: Annotated[list[LocalObjectReference], Field(max_length=16)] | None = Field(
-        default=None, description="Secrets with which the kubelet pulls the pod's own images."
+    image_pull_secrets: Annotated[Annotated[list[LocalObjectReference], Field(max_length=16)] | None, READS_SECRETS] = (
+        Field(default=None, description="Secrets with which the kubelet pulls the pod's own images.")
     )
-    mtu: int | None = Field(
+    mtu: Plain[int | None] = Field(
         default=None,
         description="MTU in bytes of the daemon's networks, the default one and user-defined ones; "
         "empty: that of the pod's own interface.",
         ge=576,
         le=65535,
     )
-    iptables: IptablesBackend | None = Field(
+    iptables: Plain[IptablesBackend | None] = Field(
         default=None, description="iptables implementation; `Auto` or empty: the image's own."
     )
-    address_pools: Annotated[list[AddressPool], Field(max_length=16)] | None = Field(
+    address_pools: Plain[Annotated[list[AddressPool], Field(max_length=16)] | None] = Field(
         default=None, description="Ranges for the daemon's networks, where the default ones collide."
     )
-    dns: Annotated[list[IpAddress], Field(max_length=8)] | None = Field(
+    dns: Plain[Annotated[list[IpAddress], Field(max_length=8)] | None] = Field(
         default=None, description="Name servers of inner containers; empty: the pod's own."
     )
-    proxy: Proxy | None = Field(default=None, description="Proxies that the daemon itself uses to pull and push.")
-    config: dict[str, Any] | None = Field(
+    proxy: Plain[Proxy | None] = Field(
+        default=None, description="Proxies that the daemon itself uses to pull and push."
+    )
+    config: Plain[dict[str, Any] | None] = Field(
         default=None,
-        description="Further keys of daemon.json. Keys that the operator owns are refused by name.",
+        description="Further keys of daemon.json. Keys that the operator owns are rejected by name.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
 
     @field_validator("config")
     @classmethod
     def _refuse_owned_keys(cls, config: dict[str, Any] | None) -> dict[str, Any] | None:
-        """CEL cannot look into a value of any shape, so this one rule is the models' alone.
+        """CEL cannot read a value without a schema, so only the models have this rule.
 
         dockerd reads JSON as Go does, to which `Hosts` and `hosts` are one key.
         """
@@ -142,7 +154,7 @@ class EngineSpec(KubeModel):
 
 
 class StorageType(StrEnum):
-    """Where the daemon's data-root lies."""
+    """Where the daemon's data-root is."""
 
     EMPTY_DIR = "EmptyDir"
     EPHEMERAL = "Ephemeral"
@@ -157,25 +169,27 @@ class StorageMedium(StrEnum):
 
 
 class EmptyDirStorage(KubeModel):
-    """A directory on the node that ends with the pod."""
+    """A directory on the node that is deleted with the pod."""
 
-    size_limit: Quantity | None = Field(default=None, description="Bytes after which the kubelet evicts the pod.")
-    medium: StorageMedium | None = Field(
-        default=None, description="`Memory` keeps the data in RAM, and counts it as the pod's memory."
+    size_limit: Plain[Quantity | None] = Field(
+        default=None, description="Bytes after which the kubelet evicts the pod."
+    )
+    medium: Plain[StorageMedium | None] = Field(
+        default=None, description="`Memory` keeps the data in RAM, which counts against the pod's memory limit."
     )
 
 
 class EphemeralStorage(KubeModel):
-    """A PersistentVolumeClaim made with the pod and gone with it."""
+    """A PersistentVolumeClaim that is created and deleted with the pod."""
 
-    size: Quantity = Field(description="Bytes to request.")
-    storage_class_name: DnsSubdomain | None = Field(
+    size: Plain[Quantity] = Field(description="Bytes to request.")
+    storage_class_name: Plain[DnsSubdomain | None] = Field(
         default=None, description="StorageClass; empty: the cluster's default."
     )
 
 
 class RetentionPolicy(StrEnum):
-    """What becomes of a claim when its NestedDocker is deleted."""
+    """What happens to a claim when its NestedDocker is deleted."""
 
     RETAIN = "Retain"
     DELETE = "Delete"
@@ -184,11 +198,11 @@ class RetentionPolicy(StrEnum):
 class ClaimStorage(KubeModel):
     """A PersistentVolumeClaim `<name>-data` that outlives pods: images and build cache stay warm."""
 
-    size: Quantity = Field(description="Bytes to request.")
-    storage_class_name: DnsSubdomain | None = Field(
+    size: Plain[Quantity] = Field(description="Bytes to request.")
+    storage_class_name: Plain[DnsSubdomain | None] = Field(
         default=None, description="StorageClass; empty: the cluster's default."
     )
-    when_deleted: RetentionPolicy | None = Field(
+    when_deleted: Plain[RetentionPolicy | None] = Field(
         default=None,
         description="Whether the claim stays when the NestedDocker is deleted; empty: `Retain`, and a new "
         "NestedDocker of the same name finds its cache again.",
@@ -218,7 +232,9 @@ class StorageSpec(KubeModel):
         )
     }
 
-    type: StorageType = Field(description="Which of the members below applies.")
-    empty_dir: EmptyDirStorage | None = Field(default=None, description="For type `EmptyDir`.")
-    ephemeral: EphemeralStorage | None = Field(default=None, description="For type `Ephemeral`.")
-    claim: ClaimStorage | None = Field(default=None, description="For type `Claim`; one daemon each.")
+    type: Plain[StorageType] = Field(description="Which of the members below applies.")
+    empty_dir: Plain[EmptyDirStorage | None] = Field(default=None, description="For type `EmptyDir`.")
+    ephemeral: Plain[EphemeralStorage | None] = Field(default=None, description="For type `Ephemeral`.")
+    claim: Annotated[ClaimStorage | None, CREATES_CLAIM] = Field(
+        default=None, description="For type `Claim`; only one daemon can use it at a time."
+    )

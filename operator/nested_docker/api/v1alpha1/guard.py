@@ -1,4 +1,4 @@
-"""The guard's rules: what it lets through. What is not said is refused: an empty document allows next to nothing."""
+"""The guard's rules. What no rule allows is denied: an empty document allows next to nothing."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ class Publish(StrEnum):
 
 
 class Sharing(StrEnum):
-    """Whose images are there to be seen and used."""
+    """Whose images clients can see and use."""
 
     OWNED = "Owned"
     SHARED = "Shared"
 
 
 class BindRule(KubeModel):
-    """A directory or file of the node that containers may have."""
+    """A directory or file of the node that containers may mount."""
 
     path: AbsolutePath = Field(
-        description="Path on the node, to be given exactly so: below a path that containers may write to they "
-        "could lay links to anywhere."
+        description="Path on the node, which a mount must have exactly: in a directory that containers may write to, "
+        "they could create links to any other path."
     )
-    read_only: bool = Field(default=True, description="Whether it may be mounted read-only at most.")
+    read_only: bool = Field(default=True, description="Whether it may be mounted only read-only.")
 
 
 class ContainerRules(KubeModel):
-    """What containers may have and what may be done with them."""
+    """What containers may have and what clients may do with them."""
 
-    exec: bool = Field(default=True, description="Whether programs may be run in one's own containers.")
-    attach: bool = Field(default=True, description="Whether one's own containers may be attached to.")
+    exec: bool = Field(default=True, description="Whether clients may run programs in their containers.")
+    attach: bool = Field(default=True, description="Whether clients may attach to their containers.")
     copy_files: bool = Field(
-        default=True, description="Whether files may be copied from and to one's own containers, and these exported."
+        default=True, description="Whether clients may copy files from and to their containers, and export these."
     )
-    commit: bool = Field(default=False, description="Whether images may be made from one's own containers.")
+    commit: bool = Field(default=False, description="Whether clients may create images from their containers.")
     binds: Annotated[list[BindRule], Field(max_length=32)] = Field(
-        default=[], description="What of the node's files may be bound."
+        default=[], description="Files and directories of the node that may be mounted."
     )
     capabilities: Annotated[
         list[Annotated[str, StringConstraints(pattern=r"^[A-Z_]+$", max_length=32)]], Field(max_length=64)
@@ -61,46 +61,49 @@ class ContainerRules(KubeModel):
         default=[], description="Kernel parameters of a container's own namespaces that may be set."
     )
     runtimes: Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=8)] = Field(
-        default=[], description="Runtimes that may be asked for instead of the node's default one."
+        default=[], description="Runtimes that may be used instead of the node's default runtime."
     )
     publish: Publish = Field(
         default=Publish.NOTHING,
-        description="`Ephemeral`: ports may be published on the node's addresses, at numbers of the daemon's choice.",
+        description="`Ephemeral`: ports may be published on the node's addresses, with port numbers that the "
+        "daemon chooses.",
     )
 
 
 class NetworkRules(KubeModel):
-    """Which networks containers may be in."""
+    """Which networks containers may join."""
 
     bridge: bool = Field(
         default=False,
-        description="Whether containers may be in the default network, where they reach each other whoever owns them.",
+        description="Whether containers may join the default network, where they reach containers of all owners.",
     )
-    create: bool = Field(default=False, description="Whether bridge networks of one's own may be made.")
+    create: bool = Field(default=False, description="Whether clients may create bridge networks.")
     subnets: Annotated[list[Annotated[str, StringConstraints(max_length=43)]], Field(max_length=16)] = Field(
-        default=[], description="Ranges, such as `10.200.0.0/16`, that one's own networks may take their subnets from."
+        default=[], description="Ranges, such as `10.200.0.0/16`, that subnets of clients' networks may be in."
     )
 
 
-class ImageRules(KubeModel):
-    """Which images may be seen, used, and brought to the node."""
+class GuardImageRules(KubeModel):
+    """Which images clients may see, use, and add to the node."""
 
     sharing: Sharing = Field(
         default=Sharing.OWNED,
-        description="`Owned`: one's own images and those that `use` and `pull` name; `Shared`: all that the node has.",
+        description="`Owned`: the client's own images and those that `use` and `pull` match; `Shared`: all images of "
+        "the node.",
     )
-    use: Patterns = Field(default=[], description="Images that may be used without being one's own.")
+    use: Patterns = Field(default=[], description="Images that clients may use although they do not own them.")
     pull: Patterns = Field(default=[], description="Images that may be pulled, and used.")
     push: Patterns = Field(default=[], description="Names under which images may be pushed.")
     tags: Patterns = Field(
         default=[],
-        description="Names that builds, commits and tags may give, unless somebody else's image has them. Images are "
-        "the node's: a name that others pull by must not be among them.",
+        description="Names that builds, commits and tags may use, unless another owner's image has them. All users of "
+        "the node share its images: do not allow names that others pull.",
     )
     save: bool = Field(default=False, description="Whether images may be exported.")
     load: bool = Field(
         default=False,
-        description="Whether archives may be loaded. They bring names of their own and may take others' names away.",
+        description="Whether archives may be loaded. The names in an archive can replace those of other "
+        "owners' images.",
     )
 
 
@@ -109,13 +112,13 @@ class BuildRules(KubeModel):
 
     allowed: bool = Field(
         default=False,
-        description="Whether the classic builder may be used. Its FROM takes any image that the node has and pulls "
-        "from any registry, and its ADD fetches from any address that the node reaches.",
+        description="Whether the classic builder may be used. Its FROM uses any image of the node and pulls from any "
+        "registry, and its ADD fetches from any address that the node reaches.",
     )
 
 
 class Resources(KubeModel):
-    """Maxima of what containers use."""
+    """Maxima of containers' resources."""
 
     cpu: Quantity | None = Field(default=None, description="Processors.")
     memory: Quantity | None = Field(default=None, description="Bytes.")
@@ -123,39 +126,42 @@ class Resources(KubeModel):
 
 
 class LimitRules(KubeModel):
-    """How many objects there may be, and what they may use."""
+    """How many objects a client may have, and how much they may use."""
 
     containers: int = Field(default=20, ge=0, description="Containers at a time, stopped ones included.")
     networks: int = Field(default=5, ge=0, description="Networks at a time.")
     volumes: int = Field(default=20, ge=0, description="Named volumes at a time.")
     per_container: Resources = Field(
-        default=Resources(), description="Maxima of each container, which are also what one gets that names none."
+        default=Resources(), description="Maxima of each container, and the limits of a container that sets none."
     )
     total: Resources = Field(
-        default=Resources(), description="Maxima of all containers' limits together; each must then have a limit."
+        default=Resources(),
+        description="Maxima of the sum of all containers' limits; each container must then have a limit.",
     )
     upload: Quantity | None = Field(
-        default=None, description="Bytes of an archive that is sent to the daemon, such as the context of a build."
+        default=None, description="Maximum size in bytes of an archive that a client sends, such as a build context."
     )
     cgroup_parent: str = Field(
         default="",
         max_length=255,
-        description="Cgroup that every container is put into, such as `/kubepods/burstable/pod{podUID}`, or "
-        "`kubepods-burstable-pod{podUID}.slice` where the daemon's cgroup driver is systemd; `{podUID}` stands for "
-        "the guarded pod's UID, so that containers are within its limits and end with it. Empty: the daemon's choice.",
+        description="Parent cgroup of every container, such as `/kubepods/burstable/pod{podUID}`, or "
+        "`kubepods-burstable-pod{podUID}.slice` where the daemon's cgroup driver is systemd; `{podUID}` is "
+        "replaced by the UID of the guarded pod, whose "
+        "limits then apply to the containers, which end with it. Empty: the daemon's default.",
     )
 
 
 class GuardRules(KubeModel):
-    """All that the guard goes by."""
+    """Rules of the guard."""
 
     enforcement: Enforcement = Field(
         default=Enforcement.ENFORCE,
-        description="`Warn` and `Audit` pass on what rules forbid and tell of it, `Warn` the client too. Ownership, "
-        "malformed requests and tunnels are refused all the same.",
+        description="`Warn` and `Audit` forward requests that the rules forbid: `Warn` warns the client and writes the "
+        "audit log, `Audit` only writes the audit log. Requests for other owners' objects, malformed requests and "
+        "tunnels are always denied.",
     )
     containers: ContainerRules = Field(default=ContainerRules(), description="Containers.")
     networks: NetworkRules = Field(default=NetworkRules(), description="Networks.")
-    images: ImageRules = Field(default=ImageRules(), description="Images.")
+    images: GuardImageRules = Field(default=GuardImageRules(), description="Images.")
     build: BuildRules = Field(default=BuildRules(), description="Builds.")
     limits: LimitRules = Field(default=LimitRules(), description="Maxima.")

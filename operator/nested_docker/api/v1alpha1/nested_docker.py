@@ -1,4 +1,4 @@
-"""NestedDocker: a request for a Docker daemon, and what became of it."""
+"""NestedDocker: a request for a Docker daemon, and its status."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from nested_docker.api.meta import (
+    GROUP,
     AbsolutePath,
     Annotations,
     Condition,
@@ -22,11 +23,19 @@ from nested_docker.api.meta import (
     Status,
     schema,
 )
+from nested_docker.api.tenancy import Permission, Plain, TenantUse
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
 
 NAME_PATTERN = "^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$"
 WORKSPACE = "/workspace"
 """The directory that a workload shares with its daemon, at the same path in both."""
+
+USE_CLASS = Permission("use", "nesteddockerclasses", GROUP)
+USES_CLASS = TenantUse(permission=USE_CLASS, named=True, has_default=True)
+RUNS_CODE = TenantUse(tenant_owned=True, permission=Permission("create", "pods"), on_each_change=True)
+WRITES_SECRETS = TenantUse(permission=Permission("create", "secrets"))
+MARKS_POD = TenantUse(tenant_owned=True)
+"""Labels and annotations of the pod: controllers obey them, and the policy says which annotations may be set."""
 
 
 class RestartPolicy(StrEnum):
@@ -39,75 +48,80 @@ class RestartPolicy(StrEnum):
 class EnvVar(KubeModel):
     """An environment variable with a literal value."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$", max_length=253)] = Field(
+    name: Plain[Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$", max_length=253)]] = Field(
         description="Name of the variable."
     )
-    value: Annotated[str, StringConstraints(max_length=32768)] = Field(default="", description="Its value.")
+    value: Plain[Annotated[str, StringConstraints(max_length=32768)]] = Field(default="", description="Its value.")
 
 
 class WorkloadContainer(KubeModel):
-    """A container beside the daemon, in the same pod; it finds the daemon in `DOCKER_HOST`."""
+    """A container in the daemon's pod; `DOCKER_HOST` in its environment is the daemon's address."""
 
-    name: DnsLabel = Field(description="Name of the container.")
-    image: ImageReference = Field(description="Image of the container.")
-    command: Annotated[list[Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=256)] = Field(
+    name: Plain[DnsLabel] = Field(description="Name of the container.")
+    image: Plain[ImageReference] = Field(description="Image of the container.")
+    command: Plain[Annotated[list[Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=256)]] = Field(
         default=[], description="Entrypoint; empty: the image's."
     )
-    args: Annotated[list[Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=256)] = Field(
+    args: Plain[Annotated[list[Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=256)]] = Field(
         default=[], description="Arguments of the entrypoint."
     )
-    env: Annotated[list[EnvVar], Field(max_length=256)] = Field(
-        default=[], description="Environment, literal values only."
+    env: Plain[Annotated[list[EnvVar], Field(max_length=256)]] = Field(
+        default=[], description="Environment variables with literal values."
     )
-    working_dir: AbsolutePath | None = Field(default=None, description=f"Directory to start in; empty: `{WORKSPACE}`.")
-    resources: ResourceRequirements = Field(
+    working_dir: Plain[AbsolutePath | None] = Field(
+        default=None, description=f"Directory to start in; empty: `{WORKSPACE}`."
+    )
+    resources: Plain[ResourceRequirements] = Field(
         default=ResourceRequirements(), description="CPU, memory and other resources of the container."
     )
 
 
 class WorkloadSpec(KubeModel):
-    """Containers that run beside the daemon and share its pod."""
+    """Containers that run in the daemon's pod."""
 
-    containers: Annotated[list[WorkloadContainer], Field(min_length=1, max_length=8)] = Field(
-        description=f"The containers. Each has `{WORKSPACE}`, which the daemon has at the same path.",
+    containers: Plain[Annotated[list[WorkloadContainer], Field(min_length=1, max_length=8)]] = Field(
+        description=f"The containers. `{WORKSPACE}` is a directory that they and the daemon share.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
-    restart_policy: RestartPolicy = Field(
+    restart_policy: Plain[RestartPolicy] = Field(
         default=RestartPolicy.ALWAYS,
         description="`Never`: a one-shot build that ends as Complete or Failed once its containers have ended.",
     )
 
 
-OWN_LABELS = schema(
+USER_LABELS = schema(
     rules=(
         (
             "!self.exists(key, key.startsWith('nesteddocker.dev/') || key.startsWith('app.kubernetes.io/'))",
-            "labels of nesteddocker.dev/ and app.kubernetes.io/ are the operator's own: choose another prefix",
+            "the label prefixes nesteddocker.dev/ and app.kubernetes.io/ are reserved for the operator: "
+            "choose another prefix",
         ),
     )
 )
-OWN_ANNOTATIONS = schema(
+USER_ANNOTATIONS = schema(
     rules=(
         (
             "!self.exists(key, key.startsWith('nesteddocker.dev/'))",
-            "annotations of nesteddocker.dev/ are the operator's own: choose another prefix",
+            "the annotation prefix nesteddocker.dev/ is reserved for the operator: choose another prefix",
         ),
     )
 )
 
 
 class SecretTemplate(KubeModel):
-    """Metadata that the connection Secrets carry besides the operator's own."""
+    """Labels and annotations to add to the connection Secrets."""
 
-    labels: Labels = Field(default={}, description="Labels to add.", json_schema_extra=OWN_LABELS)
-    annotations: Annotations = Field(default={}, description="Annotations to add.", json_schema_extra=OWN_ANNOTATIONS)
+    labels: Plain[Labels] = Field(default={}, description="Labels to add.", json_schema_extra=USER_LABELS)
+    annotations: Plain[Annotations] = Field(
+        default={}, description="Annotations to add.", json_schema_extra=USER_ANNOTATIONS
+    )
 
 
 class ClientPeer(KubeModel):
     """Pods that may connect, as in a NetworkPolicy."""
 
-    pod_selector: LabelSelector | None = Field(default=None, description="Pods by label; empty: all.")
-    namespace_selector: LabelSelector | None = Field(
+    pod_selector: Plain[LabelSelector | None] = Field(default=None, description="Pods by label; empty: all.")
+    namespace_selector: Plain[LabelSelector | None] = Field(
         default=None, description="Namespaces by label; absent: the NestedDocker's own."
     )
 
@@ -115,30 +129,34 @@ class ClientPeer(KubeModel):
 class ConnectionSpec(KubeModel):
     """How clients find and reach the daemon."""
 
-    secret_template: SecretTemplate = Field(default=SecretTemplate(), description="Metadata of the connection Secrets.")
-    clients: Annotated[list[ClientPeer], Field(max_length=32)] = Field(
+    secret_template: Annotated[SecretTemplate, WRITES_SECRETS] = Field(
+        default=SecretTemplate(), description="Metadata of the connection Secrets."
+    )
+    clients: Plain[Annotated[list[ClientPeer], Field(max_length=32)]] = Field(
         default=[], description="Who may connect; empty: every pod of the NestedDocker's namespace."
     )
 
 
 class SchedulingSpec(KubeModel):
-    """Where the daemon's pod may run, and what else it carries."""
+    """Where the daemon's pod may run, and its labels and annotations."""
 
-    node_selector: Labels = Field(default={}, description="Labels that the node must have.")
-    affinity: dict[str, Any] | None = Field(
+    node_selector: Plain[Labels] = Field(default={}, description="Labels that the node must have.")
+    affinity: Plain[dict[str, Any] | None] = Field(
         default=None,
         description="Affinity, as in a pod.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
-    tolerations: Annotated[list[dict[str, Any]], Field(max_length=32)] = Field(
+    tolerations: Plain[Annotated[list[dict[str, Any]], Field(max_length=32)]] = Field(
         default=[],
         description="Tolerations, as in a pod.",
         json_schema_extra={"items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
     )
-    priority_class_name: DnsSubdomain | None = Field(default=None, description="PriorityClass of the pod.")
-    pod_labels: Labels = Field(default={}, description="Labels to add to the pod.", json_schema_extra=OWN_LABELS)
-    pod_annotations: Annotations = Field(
-        default={}, description="Annotations to add to the pod.", json_schema_extra=OWN_ANNOTATIONS
+    priority_class_name: Plain[DnsSubdomain | None] = Field(default=None, description="PriorityClass of the pod.")
+    pod_labels: Annotated[Labels, MARKS_POD] = Field(
+        default={}, description="Labels to add to the pod.", json_schema_extra=USER_LABELS
+    )
+    pod_annotations: Annotated[Annotations, MARKS_POD] = Field(
+        default={}, description="Annotations to add to the pod.", json_schema_extra=USER_ANNOTATIONS
     )
 
 
@@ -147,11 +165,11 @@ def _immutable(field: str, remedy: str) -> tuple[str, str]:
     return rule, f"{field} cannot be changed: {remedy}"
 
 
-_REMEDY = "delete the NestedDocker and create it anew"
+_REMEDY = "delete the NestedDocker and create it again"
 
 
 class NestedDockerSpec(KubeModel):
-    """What kind of Docker daemon is wanted."""
+    """The Docker daemon that you want."""
 
     model_config = KubeModel.model_config | {
         "json_schema_extra": schema(
@@ -163,46 +181,50 @@ class NestedDockerSpec(KubeModel):
         )
     }
 
-    class_name: DnsSubdomain | None = Field(
+    class_name: Annotated[DnsSubdomain | None, USES_CLASS] = Field(
         default=None, description="NestedDockerClass to use; empty: the default class."
     )
-    mode: Mode | None = Field(
+    mode: Plain[Mode | None] = Field(
         default=None,
-        description="How the daemon is run; empty: the first of the class's modes that policy allows "
-        "and the cluster can do.",
+        description="How the daemon runs; empty: the first of the class's modes that policy allows "
+        "and the cluster supports.",
     )
-    engine: EngineSpec = Field(default=EngineSpec(), description="Settings of the Docker daemon.")
-    resources: ResourceRequirements | None = Field(
+    engine: Plain[EngineSpec] = Field(default=EngineSpec(), description="Settings of the Docker daemon.")
+    resources: Plain[ResourceRequirements | None] = Field(
         default=None, description="Resources of the daemon's container, inner containers included."
     )
-    storage: StorageSpec | None = Field(
+    storage: Plain[StorageSpec | None] = Field(
         default=None, description="Where the daemon keeps its data; empty: the class's, else an emptyDir."
     )
-    workload: WorkloadSpec | None = Field(default=None, description="Containers that run beside the daemon.")
-    suspend: bool = Field(
-        default=False, description="Take the pod and the connection Secrets away; a `Claim` keeps its data."
+    workload: Annotated[WorkloadSpec | None, RUNS_CODE] = Field(
+        default=None, description="Containers that run in the daemon's pod."
     )
-    active_deadline_seconds: int | None = Field(
+    suspend: Plain[bool] = Field(
+        default=False, description="Delete the pod and the connection Secrets; a `Claim` keeps its data."
+    )
+    active_deadline_seconds: Plain[int | None] = Field(
         default=None,
         description="Seconds after creation at which the daemon is stopped for good.",
         ge=1,
         le=31_536_000,
     )
-    idle_timeout_seconds: int | None = Field(
+    idle_timeout_seconds: Plain[int | None] = Field(
         default=None,
         description="Seconds without a running container or an open client connection after which the daemon "
         "is stopped for good.",
         ge=10,
         le=31_536_000,
     )
-    ttl_seconds_after_finished: int | None = Field(
+    ttl_seconds_after_finished: Plain[int | None] = Field(
         default=None,
         description="Seconds after which a NestedDocker that has finished is deleted; empty: it stays.",
         ge=0,
         le=31_536_000,
     )
-    connection: ConnectionSpec = Field(default=ConnectionSpec(), description="How clients find and reach the daemon.")
-    scheduling: SchedulingSpec = Field(default=SchedulingSpec(), description="Where the pod may run.")
+    connection: Plain[ConnectionSpec] = Field(
+        default=ConnectionSpec(), description="How clients find and reach the daemon."
+    )
+    scheduling: Plain[SchedulingSpec] = Field(default=SchedulingSpec(), description="Where the pod may run.")
 
 
 class BindingReference(KubeModel):
@@ -212,13 +234,13 @@ class BindingReference(KubeModel):
 
 
 class EngineStatus(KubeModel):
-    """The daemon as it told of itself at first contact."""
+    """The daemon, as it described itself when the operator first connected."""
 
     version: str = Field(default="", description="Version of dockerd.", max_length=64)
     api_version: str = Field(default="", description="Newest Docker API version that it serves.", max_length=16)
     storage_driver: str = Field(default="", description="Storage driver that dockerd chose.", max_length=64)
     backing_filesystem: str = Field(
-        default="", description="Filesystem beneath the data-root, where dockerd knows it.", max_length=64
+        default="", description="Filesystem under the data-root, if dockerd knows it.", max_length=64
     )
     cgroup_version: str = Field(default="", description="cgroup version that dockerd sees.", max_length=8)
     security_options: Annotated[list[Annotated[str, StringConstraints(max_length=256)]], Field(max_length=16)] = Field(
@@ -227,7 +249,7 @@ class EngineStatus(KubeModel):
 
 
 class Isolation(StrEnum):
-    """What separates the daemon's users from the node."""
+    """What isolates the daemon's users from the node."""
 
     NONE = "None"
     SHARED_DAEMON = "SharedDaemon"
@@ -235,9 +257,9 @@ class Isolation(StrEnum):
 
 
 class Hazard(KubeModel):
-    """A price of the mode, here and now."""
+    """A risk or cost of the mode in this cluster."""
 
-    type: str = Field(description="One CamelCase word for the hazard.", max_length=64)
+    type: str = Field(description="CamelCase word for the hazard.", max_length=64)
     message: str = Field(description="What it costs.", max_length=1024)
     remedy: str = Field(description="What to do about it.", max_length=1024)
 
@@ -250,29 +272,31 @@ class ContainerResult(KubeModel):
 
 
 class NestedDockerStatus(KubeModel):
-    """What became of the request."""
+    """The observed state of the NestedDocker."""
 
-    observed_generation: int = Field(default=0, description="Generation of the spec that this speaks of.", ge=0)
+    observed_generation: int = Field(
+        default=0, description="Generation of the spec that this status is based on.", ge=0
+    )
     conditions: Annotated[list[Condition], Field(max_length=16)] = Field(
         default=[],
-        description="Aspects of the state; `Ready` sums them up.",
+        description="Aspects of the state; `Ready` summarizes them.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     binding: BindingReference | None = Field(default=None, description="Secret of the connection, for Service Binding.")
     endpoint: str = Field(default="", description="Address for `DOCKER_HOST`.", max_length=512)
-    class_name: str = Field(default="", description="Class in force since acceptance.", max_length=253)
-    mode: Mode | None = Field(default=None, description="Mode in force since acceptance.")
-    policy_name: str = Field(default="", description="NestedDockerPolicy that grants it.", max_length=253)
+    class_name: str = Field(default="", description="Class, chosen at acceptance.", max_length=253)
+    mode: Mode | None = Field(default=None, description="Mode, chosen at acceptance.")
+    policy_name: str = Field(default="", description="NestedDockerPolicy that grants the request.", max_length=253)
     pod_namespace: str = Field(
         default="", description="Namespace of pod and Service, where it is not the NestedDocker's own.", max_length=63
     )
-    pod_name: str = Field(default="", description="Pod that holds the daemon.", max_length=253)
+    pod_name: str = Field(default="", description="Pod of the daemon.", max_length=253)
     node_name: str = Field(default="", description="Node that the pod runs on.", max_length=253)
-    engine: EngineStatus | None = Field(default=None, description="The daemon, as it told of itself.")
-    isolation: Isolation | None = Field(default=None, description="What separates the daemon's users from the node.")
+    engine: EngineStatus | None = Field(default=None, description="The daemon, as it described itself.")
+    isolation: Isolation | None = Field(default=None, description="What isolates the daemon's users from the node.")
     hazards: Annotated[list[Hazard], Field(max_length=16)] = Field(
         default=[],
-        description="Prices of the mode, here and now.",
+        description="Risks and costs of the mode in this cluster.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     results: Annotated[list[ContainerResult], Field(max_length=8)] = Field(
@@ -286,11 +310,11 @@ class NestedDockerStatus(KubeModel):
         json_schema_extra=schema(format="date-time"),
     )
     completion_time: str | None = Field(
-        default=None, description="When it finished.", json_schema_extra=schema(format="date-time")
+        default=None, description="When the NestedDocker finished.", json_schema_extra=schema(format="date-time")
     )
     certificate_expiration_time: str | None = Field(
         default=None,
-        description="When the connection's certificates end.",
+        description="When the connection's certificates expire.",
         json_schema_extra=schema(format="date-time"),
     )
 
@@ -299,13 +323,13 @@ class NestedDockerStatus(KubeModel):
         return next((condition for condition in self.conditions if condition.type == type_), None)
 
     def holds(self, type_: str) -> bool:
-        """Whether the condition of that type was last found true."""
+        """Whether the condition of that type was true when it was last observed."""
         condition = self.condition(type_)
         return condition is not None and condition.status == Status.TRUE
 
 
 class NestedDocker(KubeModel):
-    """A Docker daemon of one's own, on request and within policy."""
+    """A Docker daemon for one tenant, on request and within policy."""
 
-    spec: NestedDockerSpec = Field(default=NestedDockerSpec(), description="What is wanted.")
-    status: NestedDockerStatus = Field(default=NestedDockerStatus(), description="What became of it.")
+    spec: NestedDockerSpec = Field(default=NestedDockerSpec(), description="The Docker daemon that you want.")
+    status: NestedDockerStatus = Field(default=NestedDockerStatus(), description="The observed state.")

@@ -1,4 +1,4 @@
-"""NestedDockerClass: what an admin offers, as with StorageClass."""
+"""NestedDockerClass: a kind of daemon that an admin offers, similar to a StorageClass."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class SocketAccess(StrEnum):
     """How the node's socket is handed out."""
 
     GUARDED = "Guarded"
-    """Through the guard, by the rules of the policy that grants it."""
+    """Through the guard, by the rules of the policy that grants the request."""
     RAW = "Raw"
-    """As it is: whoever has it is root on the node."""
+    """Unrestricted: whoever has it is root on the node."""
 
 
 class HostSocketSpec(KubeModel):
@@ -27,15 +27,15 @@ class HostSocketSpec(KubeModel):
 
     access: SocketAccess = Field(
         default=SocketAccess.GUARDED,
-        description="`Guarded`: clients see and make their own containers only, by the rules in `hostSocket.guard` of "
-        "the policy that grants it. `Raw`: they get the socket as it is, and with it the node; a policy must say "
-        "`hostSocket.allowRaw`.",
+        description="`Guarded`: clients can see and create only their own containers, by the rules in "
+        "`hostSocket.guard` of the policy that grants the request. `Raw`: clients get the unrestricted socket, which "
+        "makes them root on the node; a policy must set `hostSocket.allowRaw`.",
     )
     path: AbsolutePath = Field(default="/var/run/docker.sock", description="Path of the socket on the node.")
     gid: int | None = Field(
         default=None,
-        description="Number of the group that may use the socket (`stat -c %g` on the node), which the relay "
-        "gets as its supplemental group; empty: none, which is enough only for a socket open to all.",
+        description="ID of the group that may use the socket (`stat -c %g` on the node), which becomes the relay's "
+        "supplemental group; empty: none, which is enough only if every user may use the socket.",
         ge=1,
         le=4_294_967_294,
     )
@@ -77,11 +77,11 @@ POD_TEMPLATE: dict[str, Any] = {
         },
     },
 }
-"""As much of a pod template's shape as the operator relies on; the rest is judged when the pod is made."""
+"""The part of a pod template's schema that the operator relies on; the API server validates the rest with the pod."""
 
 
 class LifetimeSpec(KubeModel):
-    """How long a NestedDocker lives when it does not say so itself."""
+    """Lifetime of NestedDockers that do not set their own."""
 
     active_deadline_seconds: int | None = Field(
         default=None, description="Default of `spec.activeDeadlineSeconds`.", ge=1, le=31_536_000
@@ -109,30 +109,30 @@ class NestedDockerClassSpec(KubeModel):
             rules=(
                 (
                     "!has(self.podNamespace) || !has(self.storage) || self.storage.type != 'Claim'",
-                    "a claim stays with its NestedDocker, and podNamespace has the pods elsewhere: use storage type "
-                    "Ephemeral or EmptyDir, or leave podNamespace out",
+                    "a claim is in the NestedDocker's namespace, and podNamespace puts the pods into another one: use "
+                    "storage type Ephemeral or EmptyDir, or leave podNamespace out",
                 ),
             )
         )
     }
 
-    modes: Annotated[list[Mode], Field(min_length=1, max_length=3)] = Field(
-        description="Modes on offer, the preferred one first.",
+    modes: Annotated[list[Mode], Field(min_length=1, max_length=len(Mode))] = Field(
+        description="Modes that the class offers, in order of preference.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     engine: EngineSpec = Field(
-        default=EngineSpec(), description="Daemon settings for those who do not choose their own."
+        default=EngineSpec(), description="Daemon settings that apply where the NestedDocker has none."
     )
     resources: ResourceRequirements | None = Field(
-        default=None, description="Resources for those who do not choose their own."
+        default=None, description="Resources that apply if the NestedDocker has none."
     )
     storage: StorageSpec | None = Field(
-        default=None, description="Storage for those who do not choose their own; empty: an emptyDir."
+        default=None, description="Storage that applies if the NestedDocker has none; empty: an emptyDir."
     )
     pod_template: dict[str, Any] | None = Field(
         default=None,
-        description="A pod template (`metadata`, `spec`) that the daemon's pod is laid over: what the operator "
-        "sets itself wins, what it does not set is taken from here.",
+        description="A pod template (`metadata`, `spec`) for the daemon's pod: fields that the operator sets itself "
+        "override it.",
         json_schema_extra=POD_TEMPLATE,
     )
     runtime_class_name: DnsSubdomain | None = Field(
@@ -140,22 +140,22 @@ class NestedDockerClassSpec(KubeModel):
     )
     pod_namespace: DnsLabel | None = Field(
         default=None,
-        description="Namespace of the daemons' pods, for users' namespaces that must not have such pods; what a "
-        "NestedDocker would bring into it of its own is refused. Empty: each NestedDocker's own.",
+        description="Namespace of the daemons' pods, if users' namespaces must not have such pods; fields by which "
+        "a tenant could get into it are rejected. Empty: the namespace of each NestedDocker.",
     )
     host_socket: HostSocketSpec = Field(
         default=HostSocketSpec(), description="The node's Docker socket, for mode `HostSocket`."
     )
     lifetime: LifetimeSpec = Field(
-        default=LifetimeSpec(), description="Lifetime for those who do not choose their own."
+        default=LifetimeSpec(), description="Lifetime that applies where the NestedDocker has none."
     )
     network_policy: NetworkPolicyManagement = Field(
         default=NetworkPolicyManagement.MANAGED,
-        description="Whether the operator writes a NetworkPolicy that lets only the clients in.",
+        description="Whether the operator writes a NetworkPolicy that admits only the clients.",
     )
 
 
 class NestedDockerClass(KubeModel):
-    """What an admin offers to those who need a Docker daemon."""
+    """A kind of Docker daemon that an admin offers."""
 
-    spec: NestedDockerClassSpec = Field(description="What is on offer.")
+    spec: NestedDockerClassSpec = Field(description="The daemon that the class offers.")

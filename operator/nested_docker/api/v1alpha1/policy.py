@@ -20,7 +20,7 @@ from nested_docker.api.meta import (
 from nested_docker.api.v1alpha1.guard import GuardRules
 
 KeyPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/*-]+$", max_length=317)]
-"""A label or annotation key; `*` stands for anything but `/`, `**` for anything."""
+"""A label or annotation key; `*` matches anything but `/`, `**` anything."""
 
 _SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 
@@ -30,9 +30,9 @@ class ImageRules(KubeModel):
 
     patterns: Annotated[list[ImagePattern], Field(max_length=64)] = Field(
         default=[],
-        description="Patterns, one of which must match: `repository[:tag]`, where `*` stands for anything but `/` "
-        "and `**` for anything, and a repository without a registry is Docker Hub's. Empty: only images that class "
-        "or operator chose.",
+        description="Patterns, one of which must match: `repository[:tag]`, where `*` matches anything but `/` "
+        "and `**` anything, and a repository without a registry is Docker Hub's. Empty: only images that the class "
+        "or the operator chooses.",
         json_schema_extra=_SET,
     )
     require_digest: bool = Field(default=False, description="Whether an image must be named by its digest.")
@@ -47,8 +47,8 @@ class HostSocketPolicy(KubeModel):
                 (
                     "!has(self.guard) || !has(self.guard.enforcement) || self.guard.enforcement == 'Enforce' || "
                     "(has(self.allowRaw) && self.allowRaw)",
-                    "guard.enforcement: a guard that only warns or records gives as much as the raw socket: set "
-                    "allowRaw to true as well, or choose Enforce",
+                    "guard.enforcement: Warn and Audit allow as much as the raw socket: also set allowRaw to true, or "
+                    "use Enforce",
                 ),
             )
         )
@@ -56,30 +56,30 @@ class HostSocketPolicy(KubeModel):
 
     paths: Annotated[list[AbsolutePath], Field(min_length=1, max_length=16)] = Field(
         default=["/var/run/docker.sock", "/run/docker.sock"],
-        description="Paths on the node at which the socket may lie.",
+        description="Paths on the node that the socket may have.",
         json_schema_extra=_SET,
     )
     allow_raw: bool = Field(
         default=False,
-        description="Whether the node's socket may be handed out without the guard. "
+        description="Whether clients may get the node's socket without the guard. "
         "Whoever has it can start anything as root on the node.",
     )
     guard: GuardRules | None = Field(
         default=None,
-        description="What the guard lets through, for classes with `hostSocket.access: Guarded`; empty: the guarded "
-        "socket is not granted.",
+        description="Rules of the guard, for classes with `hostSocket.access: Guarded`; empty: the guarded socket is "
+        "not granted.",
     )
 
 
 class WorkloadPolicy(KubeModel):
-    """Terms for containers beside the daemon."""
+    """Terms for `spec.workload`."""
 
-    allowed: bool = Field(default=False, description="Whether a NestedDocker may bring a workload.")
+    allowed: bool = Field(default=False, description="Whether a NestedDocker may have a workload.")
     images: ImageRules = Field(default=ImageRules(patterns=["**"]), description="Images that it may run.")
 
 
 class SchedulingPolicy(KubeModel):
-    """Terms for what a NestedDocker may say of its pod; what its class says is not limited here."""
+    """Terms for `spec.scheduling`; what the class sets is not limited here."""
 
     toleration_keys: Annotated[list[KeyPattern], Field(max_length=64)] = Field(
         default=[],
@@ -87,17 +87,17 @@ class SchedulingPolicy(KubeModel):
         json_schema_extra=_SET,
     )
     priority_class_names: Annotated[list[DnsSubdomain], Field(max_length=64)] = Field(
-        default=[], description="PriorityClasses that may be asked for.", json_schema_extra=_SET
+        default=[], description="PriorityClasses that may be used.", json_schema_extra=_SET
     )
     pod_annotations: Annotated[list[KeyPattern], Field(max_length=64)] = Field(
         default=[],
-        description="Annotations that may be set on the pod, by key: runtimes and network plugins obey some.",
+        description="Annotations that may be set on the pod, by key: some control runtimes and network plugins.",
         json_schema_extra=_SET,
     )
 
 
 class Maxima(KubeModel):
-    """What one NestedDocker may have at most; a maximum makes the matching limit obligatory."""
+    """Maxima of one NestedDocker; where there is a maximum, the matching limit is required."""
 
     cpu: Quantity | None = Field(default=None, description="Sum of the containers' CPU limits, in cores.")
     memory: Quantity | None = Field(default=None, description="Sum of the containers' memory limits, in bytes.")
@@ -108,7 +108,7 @@ class Maxima(KubeModel):
 
 
 class ViolationAction(StrEnum):
-    """What becomes of a daemon whose grant is gone."""
+    """What happens to a daemon whose grant is revoked."""
 
     STOP = "Stop"
     REPORT = "Report"
@@ -129,30 +129,32 @@ class NestedDockerPolicySpec(KubeModel):
         )
     }
 
-    namespace_selector: LabelSelector = Field(description="Namespaces that the grant is for; an empty selector: all.")
+    namespace_selector: LabelSelector = Field(
+        description="Namespaces that the grant applies to; an empty selector: all."
+    )
     allowed_classes: Annotated[list[DnsSubdomain], Field(min_length=1, max_length=64)] = Field(
         description="Classes that may be used.", json_schema_extra=_SET
     )
-    allowed_modes: Annotated[list[Mode], Field(min_length=1, max_length=3)] = Field(
+    allowed_modes: Annotated[list[Mode], Field(min_length=1, max_length=len(Mode))] = Field(
         description="Modes that may be used.", json_schema_extra=_SET
     )
-    allowed_images: ImageRules = Field(default=ImageRules(), description="Images that may be the daemon's.")
+    allowed_images: ImageRules = Field(default=ImageRules(), description="Images that the daemon may have.")
     host_socket: HostSocketPolicy = Field(default=HostSocketPolicy(), description="Terms for mode `HostSocket`.")
     workload: WorkloadPolicy = Field(
-        default=WorkloadPolicy(), description="Terms for containers beside the daemon; by default there may be none."
+        default=WorkloadPolicy(), description="Terms for `spec.workload`; by default it is not allowed."
     )
     scheduling: SchedulingPolicy = Field(
         default=SchedulingPolicy(), description="Terms for the pod's tolerations, priority and annotations."
     )
-    max: Maxima = Field(default=Maxima(), description="What one NestedDocker may have at most; empty: no limit.")
+    max: Maxima = Field(default=Maxima(), description="Maxima of one NestedDocker; empty: no limit.")
     on_violation: ViolationAction = Field(
         default=ViolationAction.STOP,
-        description="What becomes of a daemon that this policy has granted when no policy grants it any longer: "
-        "`Stop` ends it, `Report` lets its present pod go on and says so in its conditions.",
+        description="What happens to a daemon that this policy has granted when no policy grants it any longer: "
+        "`Stop` deletes its pod, `Report` keeps the running pod and reports it in the conditions.",
     )
 
 
 class NestedDockerPolicy(KubeModel):
-    """What an admin allows; without a policy nobody gets a daemon."""
+    """A grant by an admin; without a policy no NestedDocker is accepted."""
 
     spec: NestedDockerPolicySpec = Field(description="The grant.")

@@ -10,12 +10,11 @@ from pydantic import ValidationError
 
 from nested_docker.api.meta import Enforcement, Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
-from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.api.v1alpha1.policy import ViolationAction
 from nested_docker.domain import names
 from nested_docker.domain.admission import pod_security
 from nested_docker.domain.admission.class_overrides import disallowed_overrides
-from nested_docker.domain.admission.grant_request import request
+from nested_docker.domain.admission.grant_request import grant_request
 from nested_docker.domain.admission.policy import PolicyDecision, evaluate
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
 from nested_docker.domain.modes import MODES, ModeBehaviour
@@ -23,7 +22,7 @@ from nested_docker.domain.object_names import ObjectNames, tenant_owned_fields
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.status.reasons import Reason, Type
 
-SHOWN_VALUE = 200
+_SHOWN_VALUE = 200
 """Characters of a wrong value that a message repeats."""
 
 
@@ -33,8 +32,8 @@ class Accepted:
 
     Attributes:
         policy: name of the NestedDockerPolicy that grants it, or has granted it; empty: none does.
-        reason: `Granted`; `NotEnforced` where a denial is only told; `GrantRevoked` where what already runs may go on,
-            and nothing new may be made.
+        reason: `Granted`; `NotEnforced` if no policy grants it and policy is not enforced; `GrantRevoked` if the
+            running pod may continue, and no new one may be created.
     """
 
     spec: NestedDockerSpec
@@ -60,7 +59,7 @@ class NotAccepted:
 
 
 def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAccepted:
-    """Judge a request by what is known now; nothing is remembered but the class and mode already pinned."""
+    """Evaluate a request by what is known now; only the class and mode in its status are remembered."""
     try:
         spec = NestedDockerSpec.model_validate(observed.spec)
     except ValidationError as error:
@@ -70,14 +69,14 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAcce
         return chosen
     class_name, class_spec = chosen
     object_names = observed.location or ObjectNames(observed.owner, class_spec.pod_namespace or "")
-    wanted = spec.mode or observed.status.mode
-    not_accepted = _not_offered(wanted, class_name, class_spec) or _misplaced(
+    chosen_mode = spec.mode or observed.status.mode
+    not_accepted = _mode_problem(chosen_mode, class_name, class_spec) or _namespace_problem(
         spec, class_name, object_names, observed, defaults
     )
     if not_accepted is not None:
         return not_accepted
     outcomes: list[Accepted | NotAccepted] = []
-    for mode in [wanted] if wanted is not None else class_spec.modes:
+    for mode in [chosen_mode] if chosen_mode is not None else class_spec.modes:
         outcome = _try_mode(
             mode,
             spec=spec,
@@ -104,12 +103,12 @@ def _choose_class(observed: Observed) -> tuple[str, NestedDockerClassSpec] | Not
     if class_spec is None:
         return NotAccepted(
             Reason.CLASS_NOT_FOUND,
-            f"spec.className: NestedDockerClass {name} does not exist; there is {_names(observed.classes)}",
+            f"spec.className: NestedDockerClass {name} does not exist; existing classes: {_names(observed.classes)}",
         )
     return name, class_spec
 
 
-def _not_offered(mode: Mode | None, class_name: str, class_spec: NestedDockerClassSpec) -> NotAccepted | None:
+def _mode_problem(mode: Mode | None, class_name: str, class_spec: NestedDockerClassSpec) -> NotAccepted | None:
     if mode is None or mode in class_spec.modes:
         return None
     return NotAccepted(
@@ -119,19 +118,19 @@ def _not_offered(mode: Mode | None, class_name: str, class_spec: NestedDockerCla
     )
 
 
-def _misplaced(
+def _namespace_problem(
     spec: NestedDockerSpec, class_name: str, object_names: ObjectNames, observed: Observed, defaults: OperatorDefaults
 ) -> NotAccepted | None:
-    """Why the daemon cannot be where its class has it; None: it can."""
+    """Why the daemon cannot run in its class's pod namespace; None: it can."""
     if defaults.cleanup_namespace in {object_names.namespace, object_names.owner.namespace}:
         return NotAccepted(
             Reason.NOT_ALLOWED_BY_CLASS,
-            f"namespace {defaults.cleanup_namespace} is for the operator's pods that clean nodes up: create the "
+            f"namespace {defaults.cleanup_namespace} is for the operator's pods that clean up nodes: create the "
             f"NestedDocker in another one, or change podNamespace of NestedDockerClass {class_name}",
         )
     if not object_names.remote:
         return None
-    where = f"NestedDockerClass {class_name} has its pods in namespace {object_names.namespace}"
+    where = f"NestedDockerClass {class_name} runs its pods in namespace {object_names.namespace}"
     if object_names.namespace == object_names.owner.namespace:
         return NotAccepted(
             Reason.NOT_ALLOWED_BY_CLASS,
@@ -141,7 +140,7 @@ def _misplaced(
     if fields:
         return NotAccepted(
             Reason.NOT_ALLOWED_BY_CLASS,
-            f"{where}, where nothing of a NestedDocker's own may be: leave out {', '.join(fields)}, or use a class "
+            f"{where}, where a NestedDocker cannot set {', '.join(fields)}: remove these fields, or use a class "
             "without podNamespace",
         )
     facts = observed.pod_namespaces.get(object_names.namespace)
@@ -149,7 +148,7 @@ def _misplaced(
         state = "does not exist" if facts is None else "is being deleted"
         return NotAccepted(
             Reason.POD_NAMESPACE_MISSING,
-            f"{where}, which {state}: a cluster admin creates it, or changes podNamespace of the class",
+            f"{where}, which {state}: ask a cluster admin to create it, or to change podNamespace of the class",
         )
     return None
 
@@ -158,13 +157,14 @@ def _no_default(defaults: tuple[str, ...]) -> NotAccepted:
     if defaults:
         return NotAccepted(
             Reason.CLASS_NOT_FOUND,
-            f"spec.className is empty and several NestedDockerClasses call themselves the default: "
-            f"{', '.join(sorted(defaults))}; name one, or have an admin take the annotation off all but one",
+            f"spec.className is empty and several NestedDockerClasses are annotated as the default: "
+            f"{', '.join(sorted(defaults))}; set spec.className, or ask an admin to remove the "
+            "annotation from all but one",
         )
     return NotAccepted(
         Reason.CLASS_NOT_FOUND,
-        "spec.className is empty and no NestedDockerClass is the default; name one, or have an admin annotate one "
-        "with nesteddocker.dev/is-default-class: 'true'",
+        "spec.className is empty and no NestedDockerClass is the default; set spec.className, or ask an admin to "
+        "annotate a class with nesteddocker.dev/is-default-class: 'true'",
     )
 
 
@@ -179,8 +179,8 @@ def _try_mode(
     defaults: OperatorDefaults,
 ) -> Accepted | NotAccepted:
     behaviour = MODES[mode]
-    effective = resolve(spec, class_spec, mode, defaults)
-    wanted = request(
+    effective = resolve(spec, class_spec, behaviour, defaults)
+    requested = grant_request(
         effective,
         namespace=observed.owner.namespace,
         namespace_labels=observed.namespace_labels,
@@ -188,12 +188,12 @@ def _try_mode(
         own_daemon=behaviour.runs_own_daemon,
         lifetime_seconds=lifetime_seconds(spec, class_spec),
     )
-    decision = evaluate(wanted, observed.policies, before=observed.status.policy_name)
-    reason = Reason.GRANTED if decision.granted else _in_spite_of(observed, enforcement(observed, defaults))
+    decision = evaluate(requested, observed.policies, before=observed.status.policy_name)
+    reason = Reason.GRANTED if decision.granted else _reason_without_grant(observed, enforcement(observed, defaults))
     if reason is None:
         return NotAccepted(Reason.NOT_GRANTED, decision.message)
     labels = observed.labels(object_names.namespace)
-    if not pod_security.passes(behaviour, labels):
+    if not pod_security.admits(behaviour, labels):
         return NotAccepted(
             Reason.POD_SECURITY_DENIED, _pod_security_denial(behaviour, class_spec, object_names.namespace, labels)
         )
@@ -201,26 +201,24 @@ def _try_mode(
     if obstacle is not None:
         return NotAccepted(obstacle.reason, obstacle.message)
     name = observed.status.policy_name if reason == Reason.GRANT_REVOKED else decision.policy
-    # Where no policy has rules, the guard lets next to nothing through: nobody has allowed anything.
-    granted_by = observed.policies.get(name)
-    effective = effective.guarded((granted_by.host_socket.guard if granted_by else None) or GuardRules())
-    return Accepted(spec, class_name, class_spec, effective, name, reason, _told(mode, class_name, decision, reason))
+    effective = behaviour.apply_policy(effective, observed.policies.get(name))
+    return Accepted(spec, class_name, class_spec, effective, name, reason, _message(mode, class_name, decision, reason))
 
 
 def class_override_violation(observed: Observed, accepted: Accepted, defaults: OperatorDefaults) -> NotAccepted | None:
-    """The rejection of a request that would change what is its class's alone; None: it would not."""
+    """The rejection of a request that would change what only its class may set; None: it would not."""
     fields = disallowed_overrides(accepted.effective, accepted.class_spec, owner=observed.owner, defaults=defaults)
     if not fields:
         return None
     return NotAccepted(
         Reason.CLASS_OVERRIDE_DENIED,
-        f"the request would change {', '.join(fields)} of the pod, which NestedDockerClass {accepted.class_name} "
-        "decides: leave out what sets it",
+        f"the request would change {', '.join(fields)} of the pod, which only NestedDockerClass "
+        f"{accepted.class_name} may set: remove the fields of the spec that do",
     )
 
 
 def enforcement(observed: Observed, defaults: OperatorDefaults) -> Enforcement:
-    """What a denial comes to in this namespace: its label's word, else the operator's."""
+    """What happens to a denied request in this namespace: its label decides, otherwise the operator's setting."""
     label = observed.namespace_labels.get(names.NAMESPACE_ENFORCEMENT)
     return Enforcement(label) if label in set(Enforcement) else defaults.enforcement
 
@@ -230,10 +228,10 @@ def lifetime_seconds(spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) 
     return spec.active_deadline_seconds or class_spec.lifetime.active_deadline_seconds
 
 
-def _in_spite_of(observed: Observed, enforcement: Enforcement) -> Reason | None:
+def _reason_without_grant(observed: Observed, enforcement: Enforcement) -> Reason | None:
     """Why a request is served although no policy grants it; None: it is not.
 
-    `onViolation: Report` speaks for what that policy has granted, and only as long as nobody changes it.
+    `onViolation: Report` applies only to requests that this policy has granted, until the spec changes.
     """
     if enforcement != Enforcement.ENFORCE:
         return Reason.NOT_ENFORCED
@@ -244,42 +242,42 @@ def _in_spite_of(observed: Observed, enforcement: Enforcement) -> Reason | None:
     return Reason.GRANT_REVOKED if granted_by.on_violation == ViolationAction.REPORT else None
 
 
-def _told(mode: Mode, class_name: str, decision: PolicyDecision, reason: Reason) -> str:
+def _message(mode: Mode, class_name: str, decision: PolicyDecision, reason: Reason) -> str:
     match reason:
         case Reason.NOT_ENFORCED:
-            return f"served although policy is not enforced here: {decision.message}"
+            return f"served because policy is not enforced in this namespace: {decision.message}"
         case Reason.GRANT_REVOKED:
-            return f"its policy says onViolation: Report, so the present pod goes on: {decision.message}"
+            return f"its policy has onViolation: Report, so the running pod continues: {decision.message}"
     return f"mode {mode} of class {class_name}, {decision.message}"
 
 
 def _pod_security_denial(
     mode: ModeBehaviour, class_spec: NestedDockerClassSpec, namespace: str, labels: Mapping[str, str]
 ) -> str:
-    others = [MODES[other] for other in class_spec.modes if pod_security.passes(MODES[other], labels)]
+    others = [MODES[other] for other in class_spec.modes if pod_security.admits(MODES[other], labels)]
     return pod_security.denial(mode, namespace, labels[pod_security.ENFORCE_LABEL], others)
 
 
 def _joined(rejections: list[NotAccepted]) -> NotAccepted:
-    """None of the class's modes will do: the most hopeful reason first, every message kept."""
+    """None of the class's modes is possible: the most promising reason, and all messages."""
     if len(rejections) == 1:
         return rejections[0]
     best = next((rejection for rejection in rejections if rejection.reason != Reason.NOT_GRANTED), rejections[0])
     return NotAccepted(
-        best.reason, "none of the class's modes can be had here: " + " | ".join(r.message for r in rejections)
+        best.reason, "none of the class's modes is available here: " + " | ".join(r.message for r in rejections)
     )
 
 
 def _explain(error: ValidationError) -> str:
-    """Every problem with its path, its value and, from the model's own message, the remedy."""
+    """Every problem with its path, its value and, from the model's message, the remedy."""
     problems = []
     for problem in error.errors(include_url=False):
         path = ".".join(str(part) for part in ("spec", *problem["loc"]))
         value = json.dumps(problem["input"], default=str)
-        shown = value if len(value) <= SHOWN_VALUE else value[:SHOWN_VALUE] + "…"
+        shown = value if len(value) <= _SHOWN_VALUE else value[:_SHOWN_VALUE] + "…"
         problems.append(f"{path}: {problem['msg'].removeprefix('Value error, ')} (value: {shown})")
     return "; ".join(problems)
 
 
 def _names(classes: Mapping[str, NestedDockerClassSpec]) -> str:
-    return ", ".join(sorted(classes)) or "none at all"
+    return ", ".join(sorted(classes)) or "none"

@@ -1,82 +1,83 @@
-"""What a requester must be allowed himself, so that nothing is done for him that he could not do.
+"""Which permissions a requester needs, so that the operator does nothing for them that they could not do.
 
-The operator may create pods, claims and Secrets everywhere. Whoever may create NestedDockers borrows that
-right, so for each part of a request that stands for such a right the requester must hold it as well.
+The operator may create pods, claims and Secrets everywhere. Whoever may create NestedDockers could use that, so the
+requester must have each permission that a field of the request makes the operator use.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from nested_docker.api.meta import GROUP
+from nested_docker.api.tenancy import FieldUse, Permission, fields_in_use
 from nested_docker.api.v1alpha1 import NestedDockerSpec
-from nested_docker.api.v1alpha1.engine import StorageType
-
-USE = "use"
-"""The verb that gives a class, in RBAC."""
+from nested_docker.api.v1alpha1.nested_docker import USE_CLASS
 
 
 @dataclass(frozen=True)
 class Access:
-    """A right of the requester.
+    """A permission that a field of a request needs.
 
     Attributes:
-        field: the part of the request that stands for it.
-        verb: as in RBAC.
-        group: API group; empty: the core.
-        resource: plural, as in RBAC.
-        namespace: where it must hold.
+        field: path of the field.
+        permission: verb and resource, as in RBAC.
+        namespace: where the permission must hold.
         name: the one object that it is about; empty: any.
     """
 
     field: str
-    verb: str
-    group: str
-    resource: str
+    permission: Permission
     namespace: str
     name: str = ""
 
-    def told(self, user: str) -> str:
-        """What is told to someone who does not have it."""
-        what = f"{self.resource}{'.' + self.group if self.group else ''}{' ' + self.name if self.name else ''}"
-        denial = f"{self.field}: {user} may not {self.verb} {what} in namespace {self.namespace}"
-        if self.verb == USE:
-            return f"{denial}. Choose another class, or have an admin grant the verb {USE} on this one"
+    @property
+    def is_class_use(self) -> bool:
+        """Whether this is the permission to use a class."""
+        return self.permission == USE_CLASS
+
+    def message(self, user: str) -> str:
+        """The denial for a user who does not have the permission, with the remedy."""
+        what = f"{self.permission}{' ' + self.name if self.name else ''}"
+        denial = f"{self.field}: {user} may not {what} in namespace {self.namespace}"
+        if self.is_class_use:
+            return f"{denial}. Choose another class, or ask an admin for the permission to {self.permission.verb} it"
         return (
-            f"{denial}, and what one may not do oneself is not done through a NestedDocker. Leave it out, or have an "
-            "admin grant that right"
+            f"{denial}, and a NestedDocker cannot use permissions you do not have: remove the field, or ask an admin "
+            "for this permission"
         )
 
 
-def to_use(class_name: str, namespace: str) -> Access:
-    """The right to a class, as with other kinds that an admin offers."""
-    return Access("spec.className", USE, GROUP, "nesteddockerclasses", namespace, class_name)
+def class_access(class_name: str, namespace: str) -> Access:
+    """The permission to use a class, whether the request names it or gets it by default."""
+    return Access("spec.className", USE_CLASS, namespace, class_name)
 
 
-def borrowed(spec: NestedDockerSpec, before: NestedDockerSpec | None, namespace: str) -> list[Access]:
-    """The rights that a request makes use of, beyond what it made use of before.
+def required_access(spec: NestedDockerSpec, before: NestedDockerSpec | None, namespace: str) -> list[Access]:
+    """The permissions that a request needs beyond those that it needed before, besides the one to use its class.
 
     Args:
-        spec: what is asked for.
-        before: what it replaces; None: it is new.
+        spec: the new spec.
+        before: the spec that it replaces; None: the NestedDocker is new.
         namespace: of the NestedDocker.
     """
-    known = set() if before is None else set(_borrowed(before, namespace))
-    if before is not None and before.workload != spec.workload:
-        known = {access for access in known if access.field != "spec.workload"}
-    return [access for access in _borrowed(spec, namespace) if access not in known]
+    earlier = [] if before is None else [*fields_in_use(before)]
+    unchanged = {use.path: use.value for use in earlier}
+    known = {access for use in earlier for access in _access(use, namespace)}
+    needed: dict[Access, None] = {}
+    for use in fields_in_use(spec):
+        changed = use.use.on_each_change and unchanged.get(use.path) != use.value
+        needed |= {access: None for access in _access(use, namespace) if changed or access not in known}
+    return list(needed)
 
 
-def _borrowed(spec: NestedDockerSpec, namespace: str) -> Iterator[Access]:
-    bundle, template = spec.engine.ca_bundle_ref, spec.connection.secret_template
-    if spec.workload is not None:
-        yield Access("spec.workload", "create", "", "pods", namespace)
-    if bundle is not None:
-        yield Access("spec.engine.caBundleRef", "get", "", "configmaps", namespace, bundle.name)
-    for reference in spec.engine.image_pull_secrets or []:
-        yield Access("spec.engine.imagePullSecrets", "get", "", "secrets", namespace, reference.name)
-    if spec.storage is not None and spec.storage.type == StorageType.CLAIM:
-        yield Access("spec.storage.claim", "create", "", "persistentvolumeclaims", namespace)
-    if template.labels or template.annotations:
-        yield Access("spec.connection.secretTemplate", "create", "", "secrets", namespace)
+def _access(use: FieldUse, namespace: str) -> Iterator[Access]:
+    permission = use.use.permission
+    if permission is None or use.use.has_default:
+        return
+    for name in _names(use.value) if use.use.named else ("",):
+        yield Access(use.path, permission, namespace, name)
+
+
+def _names(value: Any) -> list[str]:
+    return [reference.name for reference in (value if isinstance(value, list) else [value])]

@@ -1,8 +1,8 @@
-"""What a NestedDocker may change of the pod that its class makes: an allow-list, held against the result.
+"""What a NestedDocker may change of its class's pod: an allow-list, compared with the resulting pod.
 
-The pod is built twice, with the NestedDocker and with an empty one of the same class and mode. Whatever
-differs between the two is the NestedDocker's doing, and must be listed here; a field that nobody has
-thought of is refused, whichever way it came.
+The pod is built twice, from the NestedDocker and from an empty one of the same class and mode. Every
+difference is a change by the NestedDocker and must be listed here; a field that is not listed is denied,
+whichever field of the spec has set it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Manifest, Owner
 
 FREE = frozenset({"restartPolicy", "imagePullSecrets"})
-"""Fields of the pod that a NestedDocker may set, whatever its class says."""
+"""Fields of the pod that a NestedDocker may set, even if its class does."""
 
 WHERE_UNSET = frozenset({"priorityClassName", "affinity"})
-"""Fields that it may set where its class does not."""
+"""Fields that it may set if its class does not."""
 
 EXTENSIBLE = frozenset({"nodeSelector", "tolerations"})
-"""Collections of the pod that it may add to, and not change what is in them."""
+"""Collections of the pod that it may add to, without changing existing entries."""
 
 DAEMON_FIELDS = frozenset({"image", "env", "resources", "volumeMounts", "restartPolicy"})
 """Fields of the daemon's container."""
@@ -49,17 +49,17 @@ WORKLOAD_FIELDS = frozenset(
         "volumeMounts",
     }
 )
-"""Fields of a container that it brings along."""
+"""Fields of a workload's container."""
 
 MOUNTS = {CONTAINER: frozenset({"workspace", "ca-bundle"}), None: frozenset({"workspace", "socket"})}
-"""Volumes that it may have mounted: into the daemon's container, and into those that it brings."""
+"""Volumes that may be mounted: into the daemon's container, and into those of the workload."""
 
-VOLUMES = {
+VOLUME_SOURCES = {
     "data": frozenset({"emptyDir", "ephemeral", "persistentVolumeClaim"}),
     "workspace": frozenset({"emptyDir"}),
     "ca-bundle": frozenset({"configMap"}),
 }
-"""Volumes that it may add or change, with the sources that they may have."""
+"""Volumes that it may add or change, with their permitted sources."""
 
 _KEY_SET = "0000000000"
 
@@ -67,7 +67,7 @@ _KEY_SET = "0000000000"
 def disallowed_overrides(
     effective: EffectiveSpec, class_spec: NestedDockerClassSpec, *, owner: Owner, defaults: OperatorDefaults
 ) -> list[str]:
-    """Fields of the pod that a NestedDocker would change although they are its class's alone; empty: none.
+    """Fields of the pod that a NestedDocker would change although only its class may; empty: none.
 
     Args:
         effective: NestedDocker and class, resolved.
@@ -75,26 +75,26 @@ def disallowed_overrides(
         owner: the NestedDocker.
         defaults: the operator's.
     """
-    empty = NestedDockerSpec.model_validate({"mode": effective.mode.value})
-    # The guard's rules are a policy's, and no NestedDocker's doing.
-    plain = replace(resolve(empty, class_spec, effective.mode, defaults), guard=effective.guard)
     mode = MODES[effective.mode]
+    plain = resolve(NestedDockerSpec(), class_spec, mode, defaults)
+    # What the policy decides is the same in both pods: it is not the NestedDocker that changes it.
+    plain = replace(plain, mode_settings=plain.mode_settings.with_policy_of(effective.mode_settings))
     object_names = ObjectNames(owner, class_spec.pod_namespace or "")
-    made = pod(PodContext(object_names, effective, defaults), mode, _KEY_SET)
-    without = pod(PodContext(object_names, plain, defaults), mode, _KEY_SET)
-    return sorted({*_metadata(made, without), *_pod_fields(made["spec"], without["spec"])})
+    actual = pod(PodContext(object_names, effective, defaults), mode, _KEY_SET)
+    baseline = pod(PodContext(object_names, plain, defaults), mode, _KEY_SET)
+    return sorted({*_metadata(actual, baseline), *_pod_fields(actual["spec"], baseline["spec"])})
 
 
-def _metadata(made: Manifest, without: Manifest) -> Iterator[str]:
+def _metadata(actual: Manifest, baseline: Manifest) -> Iterator[str]:
     for part in ("labels", "annotations"):
-        mine = {key: value for key, value in made["metadata"][part].items() if key != ANNOTATION_EFFECTIVE}
-        theirs = {key: value for key, value in without["metadata"][part].items() if key != ANNOTATION_EFFECTIVE}
+        mine = {key: value for key, value in actual["metadata"][part].items() if key != ANNOTATION_EFFECTIVE}
+        theirs = {key: value for key, value in baseline["metadata"][part].items() if key != ANNOTATION_EFFECTIVE}
         yield from _changed(theirs, mine, f"metadata.{part}")
 
 
-def _pod_fields(made: Mapping[str, Any], without: Mapping[str, Any]) -> Iterator[str]:
-    for field in sorted(made.keys() | without.keys()):
-        path, mine, theirs = f"spec.{field}", made.get(field), without.get(field)
+def _pod_fields(actual: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[str]:
+    for field in sorted(actual.keys() | baseline.keys()):
+        path, mine, theirs = f"spec.{field}", actual.get(field), baseline.get(field)
         if field in {"containers", "initContainers"} or mine == theirs or field in FREE:
             continue
         if field == "volumes":
@@ -103,7 +103,7 @@ def _pod_fields(made: Mapping[str, Any], without: Mapping[str, Any]) -> Iterator
             yield from _entries(mine or [], theirs or [], path)
         elif field not in WHERE_UNSET or theirs is not None:
             yield path
-    yield from _containers(_all_containers(made), _all_containers(without))
+    yield from _containers(_all_containers(actual), _all_containers(baseline))
 
 
 def _entries(mine: Any, theirs: Any, path: str) -> Iterator[str]:
@@ -122,7 +122,7 @@ def _volumes(mine: list[Manifest], theirs: list[Manifest]) -> Iterator[str]:
     after = {volume["name"]: volume for volume in mine}
     for name in sorted(before.keys() | after.keys()):
         sources = after.get(name, {}).keys() - {"name"}
-        if after.get(name) != before.get(name) and not (sources and sources <= VOLUMES.get(name, frozenset())):
+        if after.get(name) != before.get(name) and not (sources and sources <= VOLUME_SOURCES.get(name, frozenset())):
             yield f"spec.volumes[{name}]"
 
 
@@ -153,7 +153,7 @@ def _container(mine: Manifest, theirs: Manifest, known: frozenset[str], path: st
 
 
 def _sources(mine: Manifest, theirs: Manifest, path: str) -> Iterator[str]:
-    """Values only: a variable taken from a Secret or a ConfigMap would be read by the operator's right."""
+    """Values only: a variable from a Secret or a ConfigMap would be read with the operator's permissions."""
     before = theirs.get("env", [])
     for variable in mine.get("env", []):
         if variable not in before and variable.keys() - {"name", "value"}:

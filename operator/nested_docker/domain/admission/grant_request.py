@@ -1,42 +1,39 @@
-"""What would result from a NestedDocker, as far as policy speaks of it."""
+"""What a NestedDocker requests, in the terms of a policy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from nested_docker.api.meta import Mode, ResourceRequirements
 from nested_docker.api.v1alpha1.engine import StorageSpec
-from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
 from nested_docker.domain import quantities
-from nested_docker.domain.effective import EffectiveSpec, Origin
+from nested_docker.domain.effective import EffectiveSpec, ModeSettings, Origin
 
 
 @dataclass(frozen=True)
 class GrantRequest:
-    """The resulting daemon: class and operator defaults included, whoever decided them.
+    """The requested daemon, including what the class and the operator's defaults add.
 
     Attributes:
-        raw_socket: whether the node's socket is handed out without the guard.
-        socket_path: where the socket lies on the node; empty: none is used.
-        image: the daemon's image; empty: the operator's own relay serves.
-        image_is_own: whether the NestedDocker itself has chosen the image.
-        workload_images: images beside the daemon; None: there is no workload.
+        mode_settings: settings of the mode, which the mode checks against the policy.
+        image: the daemon's image; empty: the operator's relay serves.
+        image_is_own: whether the NestedDocker has set the image.
+        workload_images: images of the workload; None: there is no workload.
         toleration_keys: taints that the NestedDocker tolerates; an empty key tolerates every taint.
-        cpu: cores, summed up over the containers; None: at least one has no limit.
-        memory: the same in bytes.
-        storage: size of the data-root in bytes; None: it has no limit, or there is none to limit.
+        cpu: sum of the containers' limits, in cores; None: at least one has no limit.
+        memory: the same for memory, in bytes.
+        storage: size of the data-root in bytes; None: there is no limit, or no data-root.
         has_storage: whether there is a data-root.
-        lifetime_seconds: None: it has no end.
+        lifetime_seconds: seconds after creation at which the daemon is stopped; None: never.
     """
 
     namespace: str
     namespace_labels: Mapping[str, str]
     class_name: str
     mode: Mode
-    raw_socket: bool = False
-    socket_path: str = ""
+    mode_settings: ModeSettings = field(default_factory=ModeSettings)
     image: str = ""
     image_is_own: bool = False
     workload_images: tuple[str, ...] | None = None
@@ -50,7 +47,7 @@ class GrantRequest:
     lifetime_seconds: int | None = None
 
 
-def request(
+def grant_request(
     effective: EffectiveSpec,
     *,
     namespace: str,
@@ -59,29 +56,28 @@ def request(
     own_daemon: bool,
     lifetime_seconds: int | None,
 ) -> GrantRequest:
-    """The request that an effective spec comes to.
+    """The request that an effective spec makes.
 
     Args:
-        effective: what would be made.
-        namespace: of the NestedDocker.
-        namespace_labels: its labels.
-        class_name: class in use.
-        own_daemon: whether the mode runs a daemon of its own, with an image and a data-root.
-        lifetime_seconds: the deadline in force; None: there is none.
+        effective: the effective spec.
+        namespace: namespace of the NestedDocker.
+        namespace_labels: labels of that namespace.
+        class_name: the class.
+        own_daemon: whether the mode runs dockerd in the pod, with an image and a data-root.
+        lifetime_seconds: the deadline; None: there is none.
     """
     scheduling, workload = effective.scheduling, effective.workload
-    beside = workload.containers if workload else []
-    resources = [effective.resources, *(container.resources for container in beside)]
+    containers = workload.containers if workload else []
+    resources = [effective.resources, *(container.resources for container in containers)]
     return GrantRequest(
         namespace=namespace,
         namespace_labels=namespace_labels,
         class_name=class_name,
         mode=effective.mode,
-        raw_socket=not own_daemon and effective.host_socket_access == SocketAccess.RAW,
-        socket_path="" if own_daemon else effective.host_socket_path,
+        mode_settings=effective.mode_settings,
         image=(effective.engine.image or "") if own_daemon else "",
         image_is_own=effective.origins.get("engine.image") == Origin.SPEC,
-        workload_images=tuple(container.image for container in beside) if workload else None,
+        workload_images=tuple(container.image for container in containers) if workload else None,
         toleration_keys=tuple(str(toleration.get("key", "")) for toleration in scheduling.tolerations),
         priority_class_name=scheduling.priority_class_name or "",
         pod_annotations=tuple(scheduling.pod_annotations),

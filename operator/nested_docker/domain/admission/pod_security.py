@@ -1,4 +1,4 @@
-"""Pod Security Admission, foreseen: a mode that the namespace's level forbids is never tried."""
+"""Pod Security Admission: a mode that the namespace's level forbids is never tried."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
 _STRICTNESS = list(PodSecurityLevel)
 
 
-def passes(mode: ModeBehaviour, namespace_labels: Mapping[str, str]) -> bool:
+def admits(mode: ModeBehaviour, namespace_labels: Mapping[str, str]) -> bool:
     """Whether a mode's pod passes the level that a namespace's label enforces.
 
-    Without the label the API server's own configuration decides, which only it knows.
+    Without the label the configuration of the API server decides, which nobody else knows.
     """
     level = namespace_labels.get(ENFORCE_LABEL, PodSecurityLevel.PRIVILEGED)
     if level not in _STRICTNESS:
@@ -23,7 +23,7 @@ def passes(mode: ModeBehaviour, namespace_labels: Mapping[str, str]) -> bool:
 
 
 def denial(mode: ModeBehaviour, namespace: str, level: str, others: Sequence[ModeBehaviour]) -> str:
-    """What a mode that does not pass is told.
+    """The message for a mode that does not pass.
 
     Args:
         mode: the mode.
@@ -32,9 +32,11 @@ def denial(mode: ModeBehaviour, namespace: str, level: str, others: Sequence[Mod
         others: modes that would pass.
     """
     passing = ", ".join(other.mode for other in others)
-    remedy = f"choose mode {passing}" if passing else "no mode passes it: use a class whose podNamespace lets it in"
+    remedy = (
+        f"choose mode {passing}" if passing else "no mode passes it: use a class with a podNamespace that allows it"
+    )
     return (
         f"namespace {namespace} enforces the Pod Security level {level} ({ENFORCE_LABEL}), which forbids what mode "
-        f"{mode.mode} needs: {mode.pod_security.forbidden}. {remedy[0].upper()}{remedy[1:]}, or have a cluster admin "
-        "change the label"
+        f"{mode.mode} needs: {mode.pod_security.forbidden}. {remedy[0].upper()}{remedy[1:]}, or ask a cluster "
+        "admin to change the label"
     )

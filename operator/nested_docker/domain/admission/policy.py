@@ -1,4 +1,4 @@
-"""Who may have which daemon where: one pure judgement for every door."""
+"""Policy evaluation: one pure function for the webhook, the controller and the CLI."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
 from nested_docker.api.v1alpha1.policy import ImageRules
 from nested_docker.domain import images, quantities
 from nested_docker.domain.admission.grant_request import GrantRequest
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import Objection
 
 SHOWN_POLICIES = 5
-"""Policies that a denial tells of one by one."""
+"""Number of policies that a denial lists individually."""
 
 
 @dataclass(frozen=True)
@@ -24,31 +26,17 @@ class PolicyDecision:
     message: str = ""
 
 
-@dataclass(frozen=True)
-class Objection:
-    """Why a policy does not grant a request.
-
-    Attributes:
-        problem: the request's field, its value, and what the policy says of it.
-        remedy: what an admin would change in the policy's spec to grant it.
-    """
-
-    problem: str
-    remedy: str
-
-
 def evaluate(
     request: GrantRequest, policies: Mapping[str, NestedDockerPolicySpec], *, before: str = ""
 ) -> PolicyDecision:
-    """Grant the request if and only if one single policy grants all of it.
+    """Grant the request if and only if a single policy grants all of it.
 
-    Policies never add up: two half grants are no grant. The order of `policies` does not matter.
+    Policies do not add up. The order of `policies` does not matter.
 
     Args:
-        request: what would result.
+        request: the request.
         policies: by name.
-        before: the policy that has granted it so far, and goes on doing so if it can: another one that comes to
-            grant it as well changes nothing.
+        before: the policy that has granted the request so far; it is preferred if several policies grant it.
     """
     here = {
         name: policy
@@ -60,7 +48,7 @@ def evaluate(
         if not found:
             return PolicyDecision(granted=True, policy=name, message=f"granted by NestedDockerPolicy {name}")
     if not here:
-        return PolicyDecision(granted=False, message=_nothing_here(request, len(policies)))
+        return PolicyDecision(granted=False, message=_no_policy_here(request, len(policies)))
     return PolicyDecision(granted=False, message=_denial(request, here, objections, len(policies)))
 
 
@@ -85,24 +73,8 @@ def _mode(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Obj
         )
 
 
-def _socket(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
-    if request.socket_path and request.socket_path not in policy.host_socket.paths:
-        yield Objection(
-            f"the class's hostSocket.path is {request.socket_path}, and hostSocket.paths has only "
-            f"{_list(policy.host_socket.paths)}",
-            f"hostSocket.paths: {request.socket_path}",
-        )
-    if request.raw_socket and not policy.host_socket.allow_raw:
-        yield Objection(
-            "the class's hostSocket.access is Raw, which hands out the node's socket unguarded, and "
-            "hostSocket.allowRaw is not set",
-            "hostSocket.allowRaw: true",
-        )
-    if request.socket_path and not request.raw_socket and policy.host_socket.guard is None:
-        yield Objection(
-            "the class's hostSocket.access is Guarded, and hostSocket.guard has no rules",
-            "hostSocket.guard: {…}",
-        )
+def _mode_settings(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterable[Objection]:
+    return MODES[request.mode].objections(request.mode_settings, policy)
 
 
 def _image(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
@@ -155,7 +127,7 @@ def _scheduling(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterat
 
 def _maxima(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     limits = policy.max
-    for field, name, wanted, maximum, matters in (
+    for field, name, requested, maximum, applies in (
         ("limits.cpu, summed up over the containers,", "cpu", request.cpu, limits.cpu, True),
         ("limits.memory, summed up over the containers,", "memory", request.memory, limits.memory, True),
         ("the size of spec.storage", "storage", request.storage, limits.storage, request.has_storage),
@@ -167,21 +139,21 @@ def _maxima(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[O
             True,
         ),
     ):
-        if maximum is None or not matters:
+        if maximum is None or not applies:
             continue
-        if wanted is None:
+        if requested is None:
             yield Objection(f"{field} must be set, since max.{name} is {maximum}", f"max.{name} left out")
-        elif wanted > quantities.parse(maximum):
+        elif requested > quantities.parse(maximum):
             yield Objection(
-                f"{field} is {wanted.normalize():f}, and max.{name} is {maximum}",
-                f"max.{name}: {wanted.normalize():f}",
+                f"{field} is {requested.normalize():f}, and max.{name} is {maximum}",
+                f"max.{name}: {requested.normalize():f}",
             )
 
 
 _CHECKS: Sequence[Callable[[GrantRequest, NestedDockerPolicySpec], Iterable[Objection]]] = (
     _class,
     _mode,
-    _socket,
+    _mode_settings,
     _image,
     _workload,
     _scheduling,
@@ -197,7 +169,7 @@ def _by_rules(image: str, rules: ImageRules, field: str, entry: str) -> Iterator
         )
     if rules.require_digest and not images.Image.parse(image).digest:
         yield Objection(
-            f"spec.{field} is {image}, and {entry}.requireDigest wants one with @sha256:…",
+            f"spec.{field} is {image}, and {entry}.requireDigest requires one with @sha256:…",
             f"{entry}.requireDigest: false",
         )
 
@@ -206,17 +178,17 @@ def _any(rules: ImageRules) -> ImageRules:
     return rules.model_copy(update={"patterns": ["**"]})
 
 
-# --- what a denial says ---------------------------------------------------------------------------
+# --- messages of a denial ---------------------------------------------------------------------------
 
 
-def _nothing_here(request: GrantRequest, others: int) -> str:
+def _no_policy_here(request: GrantRequest, others: int) -> str:
     what = (
         f"none of {others} NestedDockerPolicies selects namespace {request.namespace}"
         if others
         else "no NestedDockerPolicy exists"
     )
     return (
-        f"{what}, so nobody may have a daemon here: a cluster admin creates a NestedDockerPolicy that grants mode "
+        f"{what}, so no NestedDocker is accepted here: ask a cluster admin for a NestedDockerPolicy that grants mode "
         f"{request.mode} of class {request.class_name} to namespace {request.namespace}"
     )
 
@@ -229,22 +201,22 @@ def _denial(
 ) -> str:
     nearest = sorted(here, key=lambda name: (len(objections[name]), name))
     shown = nearest[:SHOWN_POLICIES]
-    looked_at = [f"{name}: {' and '.join(each.problem for each in objections[name])}" for name in shown]
+    checked = [f"{name}: {' and '.join(each.problem for each in objections[name])}" for name in shown]
     if len(nearest) > len(shown):
-        looked_at.append(f"{len(nearest) - len(shown)} more grant it neither")
+        checked.append(f"{len(nearest) - len(shown)} more do not grant it either")
     if policies > len(here):
-        looked_at.append(f"{policies - len(here)} do not select this namespace")
-    offers = [f"{name}: {_offer(here[name])}" for name in sorted(shown)]
+        checked.append(f"{policies - len(here)} do not select this namespace")
+    granted = [f"{name}: {_summary(here[name])}" for name in sorted(shown)]
     remedy = " and ".join(f"`{each.remedy}`" for each in objections[nearest[0]])
     return (
-        f"no NestedDockerPolicy grants mode {request.mode} of class {request.class_name} as asked for in namespace "
-        f"{request.namespace}. Policies looked at: {'; '.join(looked_at)}. Granted here: {'; '.join(offers)}. "
+        f"no NestedDockerPolicy grants mode {request.mode} of class {request.class_name} with this spec in namespace "
+        f"{request.namespace}. Policies checked: {'; '.join(checked)}. Granted here: {'; '.join(granted)}. "
         f"Choose from that, or ask a cluster admin to put {remedy} into NestedDockerPolicy {nearest[0]}"
     )
 
 
-def _offer(policy: NestedDockerPolicySpec) -> str:
-    """What a policy grants, in a few words."""
+def _summary(policy: NestedDockerPolicySpec) -> str:
+    """A short summary of what a policy grants."""
     maxima = [f"{name} up to {value}" for name, value in policy.max.dump().items()]
     return ", ".join(
         [

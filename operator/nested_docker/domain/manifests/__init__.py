@@ -1,4 +1,4 @@
-"""Builders of child objects: pure functions from what is asked for to raw manifests."""
+"""Builders of child objects: pure functions from the effective spec to manifests."""
 
 from nested_docker.domain.objects import Identity, Manifest, Owner
 

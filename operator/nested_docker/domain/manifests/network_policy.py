@@ -1,4 +1,4 @@
-"""The NetworkPolicy that lets the clients and the operator in, and nobody else."""
+"""The NetworkPolicy that admits only the clients and the operator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def network_policy(object_names: ObjectNames, clients: list[ClientPeer], operato
 
 
 def _peer(client: ClientPeer, object_names: ObjectNames) -> dict[str, Any]:
-    """Without a namespaceSelector a NetworkPolicy means its own namespace; a user means the NestedDocker's."""
+    """Without a namespaceSelector a NetworkPolicy selects its own namespace; users expect the NestedDocker's."""
     peer: dict[str, Any] = {"podSelector": client.pod_selector.dump() if client.pod_selector else {}}
     if client.namespace_selector is not None:
         peer["namespaceSelector"] = client.namespace_selector.dump()

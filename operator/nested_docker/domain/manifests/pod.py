@@ -1,4 +1,4 @@
-"""The pod: what a mode contributes, the common frame, and the class's template beneath."""
+"""The pod: the class's template, overlaid with what all modes have and with what the mode adds."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from nested_docker.domain.objects import Manifest, child
 from nested_docker.domain.pki import CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY
 
 GRACE_SECONDS = 30
-"""Time that dockerd has to stop inner containers; Kubernetes' own default."""
+"""Time that dockerd has to stop inner containers; the default of Kubernetes."""
 
 
 def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | None = None) -> Manifest:
     """The pod that serves with that key set.
 
     Args:
-        context: what is asked for, of whom.
-        mode: how the daemon is run.
+        context: the effective spec, and the names of the objects.
+        mode: the mode of the daemon.
         key_set: name of the key set that it serves with.
         restart: the NestedDocker's restart annotation, kept so that a new value is seen as new.
     """
     effective, object_names = context.effective, context.object_names
     template = effective.pod_template
     template_metadata = template.get("metadata", {})
-    marks = {names.ANNOTATION_EFFECTIVE: effective.fingerprint}
+    ours = {names.ANNOTATION_EFFECTIVE: effective.fingerprint}
     if restart is not None:
-        marks[names.ANNOTATION_RESTART] = restart
+        ours[names.ANNOTATION_RESTART] = restart
     labels = template_metadata.get("labels", {}) | dict(effective.scheduling.pod_labels)
     annotations = template_metadata.get("annotations", {}) | dict(effective.scheduling.pod_annotations)
     manifest = child(
@@ -39,7 +39,7 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
         object_names.pod(key_set),
         object_names.owner,
         labels=labels | {names.LABEL_KEY_SET: key_set, names.LABEL_ROLE: "daemon"},
-        annotations=annotations | marks,
+        annotations=annotations | ours,
     )
     if mode.needs_node_cleanup(effective):
         manifest["metadata"]["finalizers"] = [names.FINALIZER]
@@ -48,14 +48,14 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
 
 
 def overlay(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`own` over `template`: own values win, mappings merge, lists of named things are joined by name."""
+    """`template`, overridden by `own`: mappings merge, and lists of named items merge by name."""
     merged = dict(template)
     for key, value in own.items():
-        beneath = template.get(key)
-        if isinstance(value, Mapping) and isinstance(beneath, Mapping):
-            merged[key] = overlay(beneath, value)
-        elif isinstance(value, list) and isinstance(beneath, list):
-            merged[key] = value + [item for item in beneath if _name(item) not in {_name(mine) for mine in value}]
+        below = template.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[key] = overlay(below, value)
+        elif isinstance(value, list) and isinstance(below, list):
+            merged[key] = value + [item for item in below if _name(item) not in {_name(mine) for mine in value}]
         else:
             merged[key] = value
     return merged
@@ -82,7 +82,7 @@ def _spec(context: PodContext, mode: ModeBehaviour) -> Manifest:
 
 
 def _containers(context: PodContext, mode: ModeBehaviour) -> Manifest:
-    """Beside a workload the daemon is a native sidecar: up before it, and stopped after it."""
+    """With a workload the daemon is a native sidecar: it starts before the workload and stops after it."""
     own = [mode.container(context), *_idle_watch(context, mode)]
     workload = context.effective.workload
     if workload is None:
@@ -95,7 +95,7 @@ def _containers(context: PodContext, mode: ModeBehaviour) -> Manifest:
 
 
 def _idle_watch(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
-    """A container that ends when nothing has used the daemon for long enough; its end is an event, so nobody polls."""
+    """A container that exits when the daemon has been idle for long enough, so that the operator need not poll."""
     seconds = context.effective.idle_timeout_seconds
     if seconds is None:
         return []

@@ -1,7 +1,7 @@
-"""The three Secrets: the operator's own, the environment, and the files that let clients start.
+"""The three Secrets: the operator's, and the two connection Secrets with clients' environment and files.
 
-Key material never passes through here. A Secret whose data comes from the key set says which key
-of the key set each of its own keys copies; the reconciler fills them in when it writes.
+Key material never passes through here. A Secret whose data comes from the key set names the
+key that each of its keys is a copy of; the reconciler fills the values in when it writes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest, Owner, child
 
 CERT_PATH = "/certs/client"
-"""Where the recipes mount the files Secret, and so what DOCKER_CERT_PATH says."""
+"""Where clients mount the files Secret: the value of DOCKER_CERT_PATH."""
 
 DIGEST_LENGTH = 16
 
@@ -27,9 +27,9 @@ class SecretManifest:
     """A Secret to write.
 
     Attributes:
-        manifest: head and type, without data.
-        literals: data known here.
-        copies: own key → key of the key set.
+        manifest: metadata and type, without data.
+        literals: data that is not secret.
+        copies: key of the Secret → key of the key set.
     """
 
     manifest: Manifest
@@ -37,7 +37,7 @@ class SecretManifest:
     copies: dict[str, str] = field(default_factory=dict)
 
     def digests(self, key_set: dict[str, str]) -> dict[str, str]:
-        """Own key → digest of its value, given the key set's digests."""
+        """Key of the Secret → digest of its value, given the digests of the key set."""
         known = {key: value_digest(value.encode()) for key, value in self.literals.items()}
         return known | {own: key_set[source] for own, source in self.copies.items()}
 
@@ -49,7 +49,7 @@ class SecretManifest:
 
 
 def value_digest(value: bytes) -> str:
-    """What the operator remembers of a Secret's value: enough to see a change, useless otherwise."""
+    """What the operator remembers of a Secret's value: enough to detect a change, and no more."""
     return hashlib.sha256(value).hexdigest()[:DIGEST_LENGTH]
 
 
@@ -59,9 +59,9 @@ def key_set_id(digests: dict[str, str]) -> str:
 
 
 def tls(object_names: ObjectNames, key_set: str, not_after: str) -> SecretManifest:
-    """The operator's own Secret: made in one write before the pod, so that half a key set cannot exist.
+    """The operator's Secret: one write creates it before the pod, so that half a key set cannot exist.
 
-    It carries its own digest, so that a set that somebody has edited is known as such.
+    It has its own digest as an annotation, so that an edited key set is detected.
     """
     manifest = child(
         "v1",
@@ -79,9 +79,9 @@ def env(
     """The client's environment.
 
     Args:
-        object_names: names of the children, which depend on where the daemon is.
+        object_names: names of the children.
         template: further labels and annotations.
-        further: variables that the mode adds.
+        further: environment variables that the mode adds.
     """
     literals = dict(further or {}) | {
         "DOCKER_HOST": object_names.endpoint,
@@ -96,10 +96,10 @@ def files(object_names: ObjectNames, template: SecretTemplate, probe_result: str
     """The client's key pair, and the keys of the Service Binding specification.
 
     Args:
-        object_names: names of the children, which depend on where the daemon is.
+        object_names: names of the children.
         template: further labels and annotations.
         probe_result: which start of which pod has answered; kept as an annotation, so that the Secret
-            itself tells whether the daemon it opens is the present one.
+            itself shows whether it belongs to the present daemon.
     """
     literals = {
         "type": "docker",

@@ -1,4 +1,4 @@
-"""The Service that gives the daemon its name."""
+"""The Service with the daemon's host name."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from nested_docker.domain.objects import Manifest, child
 def service(object_names: ObjectNames, key_set: str) -> Manifest:
     """A Service that selects the one pod serving with this key set.
 
-    Not-ready addresses are published: clients are let in by the files Secret, which is written as
-    soon as the daemon answers, a second before the kubelet calls the pod ready. The key set in the
-    selector keeps a pod that is being replaced out.
+    Not-ready addresses are published: clients start when they can mount the files Secret, which is written
+    as soon as the daemon answers, a second before the kubelet marks the pod ready. The key set in the
+    selector excludes a pod that is being replaced.
     """
     manifest = child("v1", object_names.service, object_names.owner)
     manifest["spec"] = {

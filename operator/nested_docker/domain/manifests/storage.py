@@ -16,7 +16,7 @@ from nested_docker.domain.objects import Manifest, child
 
 
 def data_volume(object_names: ObjectNames, storage: StorageSpec) -> dict[str, Any]:
-    """The pod's volume for the data-root: always one, since overlay2 cannot lie on the container's own overlay."""
+    """The pod's volume for the data-root: always one, because overlay2 does not work on a container's filesystem."""
     match storage.type:
         case StorageType.EPHEMERAL if storage.ephemeral:
             claim = _claim_spec(storage.ephemeral.size, storage.ephemeral.storage_class_name)
@@ -28,7 +28,7 @@ def data_volume(object_names: ObjectNames, storage: StorageSpec) -> dict[str, An
 
 
 def data_claim(object_names: ObjectNames, storage: StorageSpec) -> Manifest | None:
-    """The claim that outlives pods, for storage type `Claim`."""
+    """The claim of storage type `Claim`; None: the storage has another type."""
     if storage.type != StorageType.CLAIM or storage.claim is None:
         return None
     deleted_with_owner = storage.claim.when_deleted == RetentionPolicy.DELETE

@@ -1,4 +1,4 @@
-"""The modes: one file each, one row here."""
+"""The modes: each has one file, and one row here."""
 
 from nested_docker.api.meta import Mode
 from nested_docker.domain.modes.base import ModeBehaviour

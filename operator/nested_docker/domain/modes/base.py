@@ -1,42 +1,40 @@
-"""What a mode is: everything that differs between ways to come by a Docker daemon."""
+"""What a mode is: everything that differs between the ways to provide a Docker daemon."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
-from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults
+from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings, OperatorDefaults
 from nested_docker.domain.object_names import ObjectNames
-from nested_docker.domain.objects import Manifest
+from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
 
 @dataclass(frozen=True)
-class NodeFacts:
-    """What the operator knows of a node."""
-
-    ready: bool
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ClusterFacts:
-    """What the cluster can do, as far as a mode depends on it."""
-
-    runtime_classes: frozenset[str] = frozenset()
-    nodes: Mapping[str, NodeFacts] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Obstacle:
-    """Why a mode cannot work here, and the remedy."""
+    """Why a mode cannot work in this cluster, with the remedy."""
 
     reason: Reason
     message: str
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a policy does not grant a request.
+
+    Attributes:
+        problem: the request's field, its value, and what the policy has instead.
+        remedy: what an admin would change in the policy's spec to grant it.
+    """
+
+    problem: str
+    remedy: str
 
 
 class PodSecurityLevel(StrEnum):
@@ -57,7 +55,7 @@ class PodSecurity:
 
 @dataclass(frozen=True)
 class PodContext:
-    """What a mode builds its part of the pod from."""
+    """The input from which a mode builds its part of the pod."""
 
     object_names: ObjectNames
     effective: EffectiveSpec
@@ -65,13 +63,13 @@ class PodContext:
 
 
 class ModeBehaviour(Protocol):
-    """One way to come by a Docker daemon.
+    """One way to provide a Docker daemon.
 
     Attributes:
         mode: its name in the API.
-        isolation: what separates the daemon's users from the node.
-        pod_security: what Pod Security Admission makes of its pod.
-        keeps_data: whether the pod has a data-root of its own, so that `storage` applies.
+        isolation: what isolates the daemon's users from the node.
+        pod_security: the Pod Security level of its pod.
+        runs_own_daemon: whether the pod runs dockerd itself, so that `engine.image` and `storage` apply.
     """
 
     mode: Mode
@@ -79,8 +77,17 @@ class ModeBehaviour(Protocol):
     runs_own_daemon: bool
     pod_security: PodSecurity
 
+    def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
+        """The mode's settings, picked from the layers so that each has its origin."""
+
+    def apply_policy(self, effective: EffectiveSpec, policy: NestedDockerPolicySpec | None) -> EffectiveSpec:
+        """The effective spec with what the policy that grants it decides; None: no policy grants it."""
+
+    def objections(self, settings: ModeSettings, policy: NestedDockerPolicySpec) -> Iterable[Objection]:
+        """Why a policy that allows the mode does not grant these settings."""
+
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
-        """Why the mode cannot work in this cluster; None: nothing known stands in its way."""
+        """Why the mode cannot work in this cluster; None: no reason is known."""
 
     def container(self, context: PodContext) -> Manifest:
         """The container that serves the Docker API: TLS on the Docker port, and the unix socket."""
@@ -92,13 +99,13 @@ class ModeBehaviour(Protocol):
         """Volumes that the mode's container mounts, besides the common ones."""
 
     def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
-        """What clients must have in their environment besides the address."""
+        """Environment variables that clients need besides the address."""
 
     def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:
-        """Whether what clients make outlives the pod, and can be told by its owner's label and removed."""
+        """Whether clients' objects remain on the node after the pod, and can be found by a label and removed."""
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
-        """What the mode costs here and now."""
+        """Risks and costs of the mode in this cluster."""
 
     def explain(self, message: str) -> tuple[Reason, str] | None:
-        """A kubelet's or runtime's message in the mode's own words, with the remedy; None: nothing to add."""
+        """The cause of a message of the kubelet or runtime, with the remedy; None: the mode does not know it."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
+from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards
-from nested_docker.domain.objects import Manifest
+from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
 
@@ -21,7 +21,7 @@ class Dind(OwnDaemon):
     pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "securityContext.privileged: true on container daemon")
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
-        """Nothing: any node can run a privileged container, unless admission refuses it."""
+        """None: every node can run a privileged container, unless admission denies it."""
         del effective, cluster
         return None
 
@@ -30,19 +30,19 @@ class Dind(OwnDaemon):
         return dockerd_container(context) | {"securityContext": {"privileged": True}}
 
     def pod_fields(self, context: PodContext) -> Manifest:
-        """None of its own."""
+        """No further fields."""
         del context
         return {}
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
-        """Privileged is root on the node; then what the daemon's own choices cost."""
+        """Privileged means root on the node; further hazards depend on dockerd's configuration."""
         del effective
         return [
             Hazard(
                 type="Privileged",
                 message="The daemon's container is privileged: whoever can start containers through it, or exec "
                 "into it, is root on the node, even from a rootless image.",
-                remedy="Give such daemons nodes of their own, or use mode Sysbox.",
+                remedy="Run such daemons on dedicated nodes, or use mode Sysbox.",
             ),
             *engine_hazards(engine),
         ]

@@ -1,22 +1,23 @@
-"""The dockerd container that every mode with a daemon of its own shares."""
+"""The dockerd container of all modes that run dockerd in the pod."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any
 
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import IptablesBackend
 from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, EngineStatus, Hazard
 from nested_docker.domain import names
 from nested_docker.domain.daemon_json import daemon_json
-from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings
+from nested_docker.domain.modes.base import Objection, PodContext
 from nested_docker.domain.objects import Manifest
 
 CONTAINER = "daemon"
 IDLE_WATCH = "idle-watch"
-"""Container that ends by itself when nothing has used the daemon for long enough."""
+"""Container that exits when the daemon has been idle for long enough."""
 
 SOCKET_DIRECTORY = "/run/nested-docker"
 SOCKET = f"{SOCKET_DIRECTORY}/docker.sock"
@@ -24,7 +25,7 @@ SOCKET_GID = 2375
 """Group of the unix socket: the number that Docker's own images use; workloads get it as a supplemental group."""
 
 PROBE_SOCKET = "/var/run/docker.sock"
-"""A second socket, inside the daemon's container only: for probes, which are no use of the daemon, and for people."""
+"""A second socket, only in the daemon's container, for probes and people: using it does not count as activity."""
 
 SERVER_CERTIFICATES = "/certs/server"
 DATA_ROOT = "/var/lib/docker"
@@ -40,35 +41,50 @@ RESTRICTED = {
     "capabilities": {"drop": ["ALL"]},
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-"""Security context of containers that run the operator's own image."""
+"""Security context of containers that run the operator's image."""
 
 _SCRIPT = resources.files(__package__).joinpath("start-dockerd.sh").read_text(encoding="utf-8")
 START_SCRIPT = "".join(line for line in _SCRIPT.splitlines(keepends=True) if not line.lstrip().startswith("#"))
-"""The start script without its comments, which are for its readers and not for `kubectl describe`."""
+"""The start script without its comments, which would only lengthen `kubectl describe`."""
 
 
 class OwnDaemon:
-    """What modes have in common that run a dockerd of their own."""
+    """What all modes that run dockerd in the pod have in common."""
 
     runs_own_daemon = True
 
+    def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
+        """No settings besides those of all modes."""
+        del layers, spec, class_spec
+        return ModeSettings()
+
+    def apply_policy(self, effective: EffectiveSpec, policy: NestedDockerPolicySpec | None) -> EffectiveSpec:
+        """No change: a policy only grants such a pod, or not."""
+        del policy
+        return effective
+
+    def objections(self, settings: ModeSettings, policy: NestedDockerPolicySpec) -> Iterable[Objection]:
+        """None: there are no settings that a policy could object to."""
+        del settings, policy
+        return ()
+
     def volumes(self, context: PodContext) -> list[Manifest]:
-        """The daemon's."""
+        """The daemon's volumes."""
         return dockerd_volumes(context)
 
     def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
-        """Nothing but the address."""
+        """None: the address is enough."""
         del effective
         return {}
 
     def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:
-        """What runs inside the daemon ends with it."""
+        """No: what runs inside the daemon ends with it."""
         del effective
         return False
 
 
 def dockerd_container(context: PodContext) -> Manifest:
-    """A container that runs `dockerd` by our own full command, whatever the image's entrypoint is."""
+    """A container that runs `dockerd` with our command; the image's entrypoint is not used."""
     effective = context.effective
     return {
         "name": CONTAINER,
@@ -101,7 +117,7 @@ def probes(check: dict[str, Any]) -> dict[str, Any]:
 
 
 def dockerd_volumes(context: PodContext) -> list[Manifest]:
-    """The authorities that the daemon trusts, where some are named."""
+    """The certificate authorities that the daemon trusts, if there are any."""
     reference = context.effective.engine.ca_bundle_ref
     if reference is None:
         return []
@@ -110,17 +126,17 @@ def dockerd_volumes(context: PodContext) -> list[Manifest]:
 
 
 def engine_hazards(engine: EngineStatus | None) -> list[Hazard]:
-    """What the daemon, as it told of itself, costs: its storage driver, and the security module in force."""
+    """Hazards of the daemon's storage driver and security module, as the daemon reports them."""
     return [] if engine is None else [*_storage_driver_hazards(engine), *_security_module_hazards(engine)]
 
 
 LAYERED_FILESYSTEMS = frozenset({"overlayfs", "overlay", "aufs", "btrfs", "zfs", "fuse"})
-"""Filesystems beneath the data-root on which a copy-on-write driver is slow, or does not work at all."""
+"""Filesystems under the data-root on which a copy-on-write driver is slow, or does not work at all."""
 
 
 def _storage_driver_hazards(engine: EngineStatus) -> list[Hazard]:
     remedy = (
-        "Give the data-root a filesystem that takes overlay2, such as ext4 or xfs on an emptyDir or a claim, or set "
+        "Give the data-root a filesystem that supports overlay2, such as ext4 or xfs on an emptyDir or a claim, or set "
         "spec.engine.storageDriver: overlay2 to fail instead."
     )
     if engine.storage_driver not in SLOW_DRIVERS:
@@ -129,7 +145,7 @@ def _storage_driver_hazards(engine: EngineStatus) -> list[Hazard]:
         return [
             Hazard(
                 type="LayeredFilesystem",
-                message=f"The storage driver {engine.storage_driver} lies on {engine.backing_filesystem}: "
+                message=f"The storage driver {engine.storage_driver} is on {engine.backing_filesystem}: "
                 "copy-on-write on copy-on-write, which is slow, and fails with some kernels.",
                 remedy=remedy,
             )
@@ -152,7 +168,8 @@ def _security_module_hazards(engine: EngineStatus) -> list[Hazard]:
             Hazard(
                 type="NoSecurityModule",
                 message="Neither AppArmor nor SELinux confines the inner containers: the daemon uses none here.",
-                remedy="Where that matters, use nodes with AppArmor or SELinux, and an image whose dockerd knows it.",
+                remedy="Where that matters, use nodes with AppArmor or SELinux, and an image whose dockerd "
+                "supports it.",
             )
         ]
     return [
@@ -160,8 +177,8 @@ def _security_module_hazards(engine: EngineStatus) -> list[Hazard]:
             type="NestedSecurityModule",
             message=f"The daemon loads its own {' and '.join(found)} policy into the node's kernel for its inner "
             "containers, where it is nested in the pod's own and may forbid what neither would forbid alone.",
-            remedy="If an inner container is denied what it may do elsewhere, start it with --security-opt "
-            + ("apparmor=unconfined." if "apparmor" in found else "label=disable."),
+            remedy="If an inner container is denied something that is allowed elsewhere, start it with "
+            "--security-opt " + ("apparmor=unconfined." if "apparmor" in found else "label=disable."),
         )
     ]
 

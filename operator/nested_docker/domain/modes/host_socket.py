@@ -1,16 +1,21 @@
-"""Mode `HostSocket`: no daemon of ours; a relay before the node's socket, guarded or raw."""
+"""Mode `HostSocket`: the pod runs no dockerd; a relay hands out the node's socket, guarded or raw."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from nested_docker.api.meta import Enforcement, Mode
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.guard import POD_UID, GuardRules
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
+from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
 from nested_docker.domain import names
-from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
+from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings, Origin
+from nested_docker.domain.guard_limits import tighten
+from nested_docker.domain.modes.base import Objection, Obstacle, PodContext, PodSecurity, PodSecurityLevel
 from nested_docker.domain.modes.dockerd import (
     CONTAINER,
     RESTRICTED,
@@ -20,15 +25,45 @@ from nested_docker.domain.modes.dockerd import (
     SOCKET_GID,
     probes,
 )
-from nested_docker.domain.objects import Manifest
+from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
 NODE_SOCKET = "/run/node/docker.sock"
-"""Where the relay's container has the node's socket."""
+"""Path of the node's socket in the relay's container."""
 
 NODE_SOCKET_VOLUME = "node-socket"
 OWNER_FLAG = "--owner-uid="
 HEALTH_PORT = 8080
+
+
+@dataclass(frozen=True)
+class HostSocketSettings(ModeSettings):
+    """How the node's socket is handed out.
+
+    Attributes:
+        access: through the guard, or unrestricted.
+        path: where the socket is on the node.
+        gid: group that may use the socket; None: the relay gets no supplemental group.
+        guard: the guard's rules; None: there is no guard, or no policy has been applied yet.
+    """
+
+    access: SocketAccess
+    path: str
+    gid: int | None
+    guard: GuardRules | None = None
+
+    def values(self) -> dict[str, Any]:
+        """By their paths in class and policy."""
+        return {
+            "hostSocket.access": self.access.value,
+            "hostSocket.path": self.path,
+            "hostSocket.gid": self.gid,
+            "hostSocket.guard": self.guard.dump() if self.guard else None,
+        }
+
+    def with_policy_of(self, other: ModeSettings) -> ModeSettings:
+        """The guard's rules are the policy's."""
+        return replace(self, guard=_own(other).guard)
 
 
 class HostSocket:
@@ -39,15 +74,58 @@ class HostSocket:
     runs_own_daemon = False
     pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "the hostPath volume with the node's socket")
 
+    def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
+        """The class sets all of them."""
+        del spec
+        chosen = class_spec.host_socket
+        return HostSocketSettings(
+            access=layers.pick("hostSocket.access", None, chosen.access, None),
+            path=layers.pick("hostSocket.path", None, chosen.path, None),
+            gid=layers.pick("hostSocket.gid", None, chosen.gid, None),
+        )
+
+    def apply_policy(self, effective: EffectiveSpec, policy: NestedDockerPolicySpec | None) -> EffectiveSpec:
+        """The policy's rules for the guard; without rules the guard allows next to nothing."""
+        settings = _own(effective.mode_settings)
+        if settings.access != SocketAccess.GUARDED:
+            return effective
+        rules = (policy.host_socket.guard if policy else None) or GuardRules()
+        return replace(
+            effective,
+            mode_settings=replace(settings, guard=tighten(rules, effective.resources)),
+            origins={**effective.origins, "hostSocket.guard": Origin.POLICY},
+        )
+
+    def objections(self, settings: ModeSettings, policy: NestedDockerPolicySpec) -> Iterable[Objection]:
+        """From the policy's `hostSocket`: its paths, `allowRaw` and `guard`."""
+        terms, requested = policy.host_socket, _own(settings)
+        if requested.path not in terms.paths:
+            yield Objection(
+                f"the class's hostSocket.path is {requested.path}, and hostSocket.paths has only "
+                f"{', '.join(terms.paths) or 'nothing'}",
+                f"hostSocket.paths: {requested.path}",
+            )
+        if requested.access == SocketAccess.RAW and not terms.allow_raw:
+            yield Objection(
+                "the class's hostSocket.access is Raw, which hands out the node's socket unguarded, and "
+                "hostSocket.allowRaw is not set",
+                "hostSocket.allowRaw: true",
+            )
+        if requested.access == SocketAccess.GUARDED and terms.guard is None:
+            yield Objection(
+                "the class's hostSocket.access is Guarded, and hostSocket.guard has no rules",
+                "hostSocket.guard: {…}",
+            )
+
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
-        """Nothing that is known beforehand: whether a node has the socket, only its kubelet can tell."""
+        """None: only the kubelet finds out whether its node has the socket."""
         del effective, cluster
         return None
 
     def container(self, context: PodContext) -> Manifest:
         """The relay: non-root, read-only, without capabilities; it alone mounts the socket.
 
-        The guard's rules are arguments, since those are the part of a pod that nobody can change.
+        The guard's rules are arguments, because nobody can change the arguments of a running pod.
         """
         return {
             "name": CONTAINER,
@@ -80,28 +158,29 @@ class HostSocket:
 
     def pod_fields(self, context: PodContext) -> Manifest:
         """The socket's group for the relay, and a group by which a non-root relay reads its certificates."""
-        groups = [] if context.effective.host_socket_gid is None else [context.effective.host_socket_gid]
+        gid = _own(context.effective.mode_settings).gid
+        groups = [] if gid is None else [gid]
         return {"securityContext": {"fsGroup": SOCKET_GID, "supplementalGroups": groups}}
 
     def volumes(self, context: PodContext) -> list[Manifest]:
-        """The node's socket; the kubelet refuses the pod where there is none."""
-        path = context.effective.host_socket_path
+        """The node's socket; the kubelet does not start the pod if there is none."""
+        path = _own(context.effective.mode_settings).path
         return [{"name": NODE_SOCKET_VOLUME, "hostPath": {"path": path, "type": "Socket"}}]
 
     def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
-        """With a guard, the classic builder: BuildKit's tunnels are nothing that it could look into."""
-        return {} if effective.guard is None else {"DOCKER_BUILDKIT": "0"}
+        """With a guard, the classic builder: the guard cannot inspect BuildKit's tunnels."""
+        return {} if _rules(effective) is None else {"DOCKER_BUILDKIT": "0"}
 
     def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:
-        """Containers of the node's daemon stay; those that the guard has labelled can be told and removed."""
-        return effective.guard is not None
+        """With a guard: containers remain on the node's daemon, and the guard's label identifies them."""
+        return _rules(effective) is not None
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
         """What sharing the node's daemon means, with the guard and without."""
         del engine
-        rules = effective.guard
+        rules = _rules(effective)
         return [
-            *(RAW if rules is None else _hazards_in_spite_of(rules)),
+            *(RAW if rules is None else _hazards_behind_guard(rules)),
             *([] if effective.workload is None else [BIND_MOUNTS]),
         ]
 
@@ -111,10 +190,20 @@ class HostSocket:
             return (
                 Reason.SOCKET_MISSING,
                 "the node has no Docker socket at the class's hostSocket.path: most clusters run containerd without "
-                "Docker. Use mode Dind or Sysbox, install Docker on the node, or mend the path "
+                "Docker. Use mode Dind or Sysbox, install Docker on the node, or fix the path "
                 f"(the kubelet said: {message})",
             )
         return None
+
+
+def _own(settings: ModeSettings) -> HostSocketSettings:
+    if not isinstance(settings, HostSocketSettings):
+        raise TypeError(f"mode HostSocket has settings of type {type(settings).__name__}")
+    return settings
+
+
+def _rules(effective: EffectiveSpec) -> GuardRules | None:
+    return _own(effective.mode_settings).guard
 
 
 RAW = (
@@ -127,66 +216,68 @@ RAW = (
     Hazard(
         type="Siblings",
         message="Containers are siblings of the node's own: outside the pod's limits, visible to everyone "
-        "on the socket, and still there when the NestedDocker is gone.",
-        remedy="Start containers with --rm and remove what you made.",
+        "on the socket, and remain when the NestedDocker is deleted.",
+        remedy="Start containers with --rm and remove what you created.",
     ),
 )
 BIND_MOUNTS = Hazard(
     type="BindMountsResolveOnNode",
     message="Paths in `docker run -v` are the node's, not the workload's: /workspace is not what the workload sees "
     "there.",
-    remedy="Copy files with docker cp, or use a mode with a daemon of its own.",
+    remedy="Copy files with docker cp, or use mode Dind or Sysbox.",
 )
 
 
 def _guard_flags(context: PodContext) -> list[str]:
-    rules = context.effective.guard
+    rules = _rules(context.effective)
     if rules is None:
         return []
     text = json.dumps(rules.dump(), separators=(",", ":"), sort_keys=True)
     # The kubelet would expand $(NAME).
     flags = [f"--guard-rules={text.replace('$', '$$')}", f"{OWNER_FLAG}{context.object_names.owner.uid}"]
-    return [*flags, *(["--pod-uid=$(POD_UID)"] if _speaks_of_its_pod(rules) else [])]
+    return [*flags, *(["--pod-uid=$(POD_UID)"] if _names_its_pod(rules) else [])]
 
 
-def _speaks_of_its_pod(rules: GuardRules | None) -> bool:
+def _names_its_pod(rules: GuardRules | None) -> bool:
     return rules is not None and POD_UID in rules.limits.cgroup_parent
 
 
 def _environment(context: PodContext) -> Manifest:
-    if not _speaks_of_its_pod(context.effective.guard):
+    if not _names_its_pod(_rules(context.effective)):
         return {}
     return {"env": [{"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}]}
 
 
-def _hazards_in_spite_of(rules: GuardRules) -> Iterator[Hazard]:
+def _hazards_behind_guard(rules: GuardRules) -> Iterator[Hazard]:
     """What the guard leaves open."""
     if rules.enforcement != Enforcement.ENFORCE:
         yield Hazard(
             type="HostControl",
-            message=f"The guard's enforcement is {rules.enforcement}: what its rules forbid is done all the same, so "
-            "whoever has the socket can be root on the node.",
-            remedy="Have hostSocket.guard.enforcement of the policy set to Enforce when its rules fit.",
+            message=f"The guard's enforcement is {rules.enforcement}: requests that its rules forbid are still "
+            "executed, so whoever has the socket can be root on the node.",
+            remedy="Ask an admin to set hostSocket.guard.enforcement of the policy to Enforce when its rules fit.",
         )
     yield Hazard(
         type="SharedDaemon",
         message="What clients start and build runs on the node's daemon: on its kernel, beside everyone's "
-        "containers, outside the pod. The guard narrows what they may ask for; it does not isolate.",
-        remedy="Keep the node's kernel and Docker up to date; for hostile code use mode Sysbox, or nodes of its own.",
+        "containers, outside the pod. The guard restricts their requests; it does not isolate.",
+        remedy="Keep the node's kernel and Docker up to date; for untrusted code use mode Sysbox, or dedicated nodes.",
     )
     if rules.build.allowed:
         yield Hazard(
             type="BuildsTakeAnyImage",
-            message="The guard sees no Dockerfile: FROM and COPY --from take any image that the node has, and pull "
+            message="The guard cannot read a Dockerfile: FROM and COPY --from use any image of the node, and pull "
             "from any registry.",
-            remedy="Keep images with secrets in them off the node, or have builds forbidden by hostSocket.guard.",
+            remedy="Keep images with secrets in them off the node, or ask an admin to forbid builds in "
+            "hostSocket.guard of the policy.",
         )
     total = rules.limits.total
     unlimited = [name for name, most in (("cpu", total.cpu), ("memory", total.memory)) if most is None]
     if unlimited:
         yield Hazard(
             type="Unlimited",
-            message=f"Containers may use all of the node's {' and '.join(unlimited)}: the pod's limits do not hold "
-            "them.",
-            remedy="Set limits in spec.resources, or have limits.total set in hostSocket.guard of the policy.",
+            message=f"Containers may use all of the node's {' and '.join(unlimited)}: the pod's limits do not apply "
+            "to them.",
+            remedy="Set limits in spec.resources, or ask an admin to set limits.total in hostSocket.guard "
+            "of the policy.",
         )

@@ -5,7 +5,7 @@ cgroup_root=${NESTED_DOCKER_CGROUP_ROOT:-/sys/fs/cgroup}
 proc_self=${NESTED_DOCKER_PROC_SELF:-/proc/self}
 
 # On cgroup v2 a privileged container sees the node's whole hierarchy, and dockerd would put inner
-# containers beside the pod instead of beneath it, where the pod's limits do not reach. A cgroup that
+# containers next to the pod instead of under it, where the pod's limits do not reach. A cgroup that
 # hands out controllers may hold no processes itself, hence the leaf for those that are here already.
 if [ -f "$cgroup_root/cgroup.controllers" ]; then
     own=$(sed -n 's/^0:://p' "$proc_self/cgroup")

@@ -1,4 +1,4 @@
-"""Mode `Sysbox`: dockerd in a container that Sysbox runs like a small VM, with no privilege at all."""
+"""Mode `Sysbox`: dockerd in a container that Sysbox runs like a small VM, without any privilege."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.modes.base import ClusterFacts, Obstacle, PodContext, PodSecurity, PodSecurityLevel
+from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards
-from nested_docker.domain.objects import Manifest
+from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
 RUNTIME_CLASS = "sysbox-runc"
@@ -19,27 +19,28 @@ INSTALL = "install Sysbox on the nodes (sysbox-deploy-k8s) or choose another mod
 KNOWN_FAILURES = (
     (
         ('RuntimeHandler "sysbox-runc" not supported', 'no runtime for "sysbox-runc" is configured'),
-        f"the node's container runtime does not know sysbox-runc: {INSTALL}, and keep pods off other nodes by the "
+        f"the node's container runtime does not support sysbox-runc: {INSTALL}, and keep pods off other nodes by the "
         f"RuntimeClass's nodeSelector {NODE_LABEL}: {NODE_LABEL_VALUE}",
     ),
     (
         ("does not support user namespaces",),
-        "the node's runtime handler knows no user namespaces: Sysbox 0.7 and containerd 2.0.5 or newer do",
+        "the node's runtime handler does not support user namespaces: upgrade to Sysbox 0.7 and "
+        "containerd 2.0.5 or newer",
     ),
     (
         ('mounting "sysfs"', "mount through procfd"),
-        "Sysbox could not mount sysfs in the pod's user namespace: Sysbox 0.7.1 or newer mends that",
+        "Sysbox could not mount sysfs in the pod's user namespace: upgrade to Sysbox 0.7.1 or newer",
     ),
     (
         ("not enough unused IDs", "no available user ID"),
-        "the node has no free range of 65536 user ids left: fewer Sysbox pods on it, or a larger range for Sysbox",
+        "the node has no free range of 65536 user IDs left: run fewer Sysbox pods on it, or give Sysbox a larger range",
     ),
     (
         ("ip_unprivileged_port_start",),
         "Sysbox 0.7.1 cannot start pods on this kernel with this containerd: see its issue 1035",
     ),
 )
-"""Parts of messages that Sysbox users meet, and what they mean."""
+"""Parts of error messages of Sysbox, and what they mean."""
 
 
 class Sysbox(OwnDaemon):
@@ -52,15 +53,15 @@ class Sysbox(OwnDaemon):
     )
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
-        """The RuntimeClass must exist, and for Sysbox's own one a node must say that Sysbox runs there."""
-        wanted = effective.runtime_class_name or RUNTIME_CLASS
-        if wanted not in cluster.runtime_classes:
+        """The RuntimeClass must exist; for Sysbox's default one a node must have the label of Sysbox's installer."""
+        name = effective.runtime_class_name or RUNTIME_CLASS
+        if name not in cluster.runtime_classes:
             return Obstacle(
                 Reason.RUNTIME_MISSING,
-                f"mode Sysbox needs RuntimeClass {wanted}, which the cluster does not have: {INSTALL}",
+                f"mode Sysbox needs RuntimeClass {name}, which the cluster does not have: {INSTALL}",
             )
-        ready = [name for name, node in cluster.nodes.items() if node.labels.get(NODE_LABEL) == NODE_LABEL_VALUE]
-        if wanted == RUNTIME_CLASS and not ready:
+        ready = [node for node in cluster.nodes.values() if node.labels.get(NODE_LABEL) == NODE_LABEL_VALUE]
+        if name == RUNTIME_CLASS and not ready:
             return Obstacle(
                 Reason.RUNTIME_MISSING,
                 f"mode Sysbox needs a node with label {NODE_LABEL}={NODE_LABEL_VALUE}, which Sysbox's installer "
@@ -69,25 +70,25 @@ class Sysbox(OwnDaemon):
         return None
 
     def container(self, context: PodContext) -> Manifest:
-        """dockerd, with no security context at all: Sysbox gives what it needs."""
+        """The dockerd container without a security context: Sysbox provides what dockerd needs."""
         return dockerd_container(context)
 
     def pod_fields(self, context: PodContext) -> Manifest:
-        """The runtime, and a user namespace of the pod's own, without which Sysbox's pods do not start."""
+        """The runtime, and a user namespace for the pod, which Sysbox requires."""
         return {
             "runtimeClassName": context.effective.runtime_class_name or RUNTIME_CLASS,
             "hostUsers": False,
         }
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
-        """The kernel is shared; then what the daemon's own choices cost."""
+        """The kernel is shared; further hazards depend on dockerd's configuration."""
         del effective
         return [
             Hazard(
                 type="SharedKernel",
-                message="Sysbox separates by user namespace and emulation; the kernel is the node's own, and a hole "
-                "in it is a way out.",
-                remedy="Keep kernel and Sysbox up to date; for hostile code use nodes of its own.",
+                message="Sysbox isolates by user namespace and emulation; the kernel is the node's, and a "
+                "vulnerability in it is a way out.",
+                remedy="Keep kernel and Sysbox up to date; for untrusted code use dedicated nodes.",
             ),
             *engine_hazards(engine),
         ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker import ContainerResult
+from nested_docker.domain.kube_types import ContainerStatus, PodCondition, PodStatus, Terminated
 from nested_docker.domain.modes.base import ModeBehaviour
 from nested_docker.domain.modes.dockerd import CONTAINER
 from nested_docker.domain.objects import Manifest
@@ -214,26 +213,26 @@ class PodState:
         return mode.explain(diagnosis) or (Reason.POD_START_FAILED, f"the kubelet said: {diagnosis}")
 
     @property
-    def _status(self) -> Mapping[str, Any]:
-        status: Mapping[str, Any] = self.manifest.get("status", {})
+    def _status(self) -> PodStatus:
+        status: PodStatus = self.manifest.get("status", {})
         return status
 
     @property
-    def _daemon(self) -> Mapping[str, Any]:
+    def _daemon(self) -> ContainerStatus:
         return self._container(CONTAINER)
 
     @property
-    def _last_ending(self) -> Mapping[str, Any]:
+    def _last_ending(self) -> Terminated:
         state, last = self._daemon.get("state", {}), self._daemon.get("lastState", {})
-        ending: Mapping[str, Any] = state.get("terminated") or last.get("terminated") or {}
-        return ending
+        return state.get("terminated") or last.get("terminated") or {}
 
-    def _condition(self, type_: str) -> Mapping[str, str]:
-        conditions: list[Mapping[str, str]] = self._status.get("conditions", [])
-        return next((condition for condition in conditions if condition.get("type") == type_), {})
+    def _condition(self, type_: str) -> PodCondition:
+        conditions = self._status.get("conditions", [])
+        return next((condition for condition in conditions if condition.get("type") == type_), PodCondition())
 
-    def _container(self, name: str) -> Mapping[str, Any]:
-        return next((status for status in self._container_statuses() if status.get("name") == name), {})
+    def _container(self, name: str) -> ContainerStatus:
+        statuses = self._container_statuses()
+        return next((status for status in statuses if status.get("name") == name), ContainerStatus())
 
-    def _container_statuses(self) -> list[Mapping[str, Any]]:
+    def _container_statuses(self) -> list[ContainerStatus]:
         return [*self._status.get("initContainerStatuses", []), *self._status.get("containerStatuses", [])]

@@ -12,8 +12,10 @@ from tests.unit.factory import policy_spec
 
 from nested_docker.api.meta import LabelSelector, Mode
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
+from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
 from nested_docker.domain.admission.grant_request import GrantRequest
 from nested_docker.domain.admission.policy import evaluate
+from nested_docker.domain.modes.host_socket import HostSocketSettings
 
 
 def request(**fields: object) -> GrantRequest:
@@ -21,12 +23,16 @@ def request(**fields: object) -> GrantRequest:
     return GrantRequest(**(given_ | fields))
 
 
+def host_socket(access: SocketAccess = SocketAccess.GUARDED, path: str = "/var/run/docker.sock") -> dict[str, object]:
+    return {"mode": Mode.HOST_SOCKET, "mode_settings": HostSocketSettings(access=access, path=path, gid=None)}
+
+
 def test_without_policies_nobody_gets_anything() -> None:
     decision = evaluate(request(), {})
     assert not decision.granted
     assert decision.message == (
-        "no NestedDockerPolicy exists, so nobody may have a daemon here: a cluster admin creates a NestedDockerPolicy "
-        "that grants mode Dind of class standard to namespace team-a"
+        "no NestedDockerPolicy exists, so no NestedDocker is accepted here: ask a cluster admin for a "
+        "NestedDockerPolicy that grants mode Dind of class standard to namespace team-a"
     )
     elsewhere = {"p": policy_spec(namespaceSelector={"matchLabels": {"ci": "false"}})}
     assert evaluate(request(), elsewhere).message.startswith("none of 1 NestedDockerPolicies selects namespace team-a")
@@ -39,8 +45,8 @@ def test_a_denial_names_field_policies_what_is_granted_here_and_the_remedy() -> 
         "others": policy_spec(allowedClasses=["gold"], workload={"allowed": False}),
     }
     assert evaluate(request(), policies).message == (
-        "no NestedDockerPolicy grants mode Dind of class standard as asked for in namespace team-a. Policies looked "
-        "at: others: spec.className is standard, and allowedClasses has only gold; sysbox: spec.mode is Dind, and "
+        "no NestedDockerPolicy grants mode Dind of class standard with this spec in namespace team-a. Policies "
+        "checked: others: spec.className is standard, and allowedClasses has only gold; sysbox: spec.mode is Dind, and "
         "allowedModes has only Sysbox and limits.cpu, summed up over the containers, must be set, since max.cpu is 2; "
         "1 do not select this namespace. Granted here: others: mode Dind or HostSocket or Sysbox of class gold; "
         "sysbox: mode Sysbox of class standard, with a workload, cpu up to 2. Choose from that, or ask a cluster "
@@ -51,13 +57,13 @@ def test_a_denial_names_field_policies_what_is_granted_here_and_the_remedy() -> 
 def test_a_denial_stays_short_however_many_policies_there_are() -> None:
     policies = {f"policy-{number}": policy_spec(allowedClasses=["gold"]) for number in range(500)}
     message = evaluate(request(), policies).message
-    assert "495 more grant it neither" in message
+    assert "495 more do not grant it either" in message
     assert len(message) < 4096
 
 
 FIELDS: list[tuple[dict[str, object], dict[str, object], str]] = [
-    ({"mode": Mode.HOST_SOCKET, "raw_socket": True}, {"hostSocket": {"allowRaw": False}}, "hostSocket.allowRaw"),
-    ({"socket_path": "/run/x.sock"}, {"hostSocket": {}}, "hostSocket.path is /run/x.sock"),
+    (host_socket(SocketAccess.RAW), {"hostSocket": {"allowRaw": False}}, "hostSocket.allowRaw"),
+    (host_socket(path="/run/x.sock"), {"hostSocket": {}}, "hostSocket.path is /run/x.sock"),
     ({"image": "evil:1", "image_is_own": True}, {"allowedImages": {}}, "spec.engine.image is evil:1"),
     ({"image": "evil:1"}, {"allowedImages": {"patterns": ["docker:*"]}}, "allowedImages.patterns has only docker:*"),
     ({"image": "docker:1"}, {"allowedImages": {"requireDigest": True}}, "allowedImages.requireDigest"),
@@ -128,7 +134,7 @@ POLICIES = st.builds(
     namespaceSelector=SELECTORS,
     allowedClasses=st.lists(st.sampled_from(["standard", "gold"]), min_size=1, unique=True),
     allowedModes=st.lists(st.sampled_from([mode.value for mode in Mode]), min_size=1, unique=True),
-    hostSocket=st.fixed_dictionaries({"allowRaw": st.booleans()}),
+    hostSocket=st.fixed_dictionaries({"allowRaw": st.booleans()}, optional={"guard": st.just({})}),
     allowedImages=st.fixed_dictionaries(
         {"patterns": st.sampled_from([[], ["docker:*"], ["**"]]), "requireDigest": st.booleans()}
     ),
@@ -136,11 +142,16 @@ POLICIES = st.builds(
     scheduling=st.fixed_dictionaries({"tolerationKeys": st.sampled_from([[], ["gpu"], ["**"]])}),
     max=st.fixed_dictionaries({}, optional={"cpu": st.sampled_from(["1", "4"]), "lifetimeSeconds": st.just(60)}),
 )
+MODE_FIELDS: list[dict[str, object]] = [
+    {"mode": Mode.DIND},
+    {"mode": Mode.SYSBOX},
+    host_socket(SocketAccess.GUARDED),
+    host_socket(SocketAccess.RAW),
+]
 REQUESTS = st.builds(
-    request,
+    lambda mode, **fields: request(**mode, **fields),
     class_name=st.sampled_from(["standard", "gold", "none"]),
-    mode=st.sampled_from(list(Mode)),
-    raw_socket=st.booleans(),
+    mode=st.sampled_from(MODE_FIELDS),
     image=st.sampled_from(["docker:28-dind", "evil:1", "docker@sha256:" + "a" * 64]),
     image_is_own=st.booleans(),
     workload_images=st.sampled_from([None, ("golang",)]),

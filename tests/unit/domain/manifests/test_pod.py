@@ -206,8 +206,8 @@ def test_names_fit() -> None:
         names.tls_secret(longest),
         names.files_secret(longest),
         names.env_secret(longest),
-        names.data_claim(longest),
+        names.data_claim_name(longest),
     ):
         assert len(name) <= 63
-    made = [names.tls_secret("a"), names.files_secret("a"), names.env_secret("a"), names.data_claim("a")]
+    made = [names.tls_secret("a"), names.files_secret("a"), names.env_secret("a"), names.data_claim_name("a")]
     assert all(left != right for left, right in itertools.combinations(made, 2))

@@ -14,8 +14,7 @@ from tests.unit.world import Crashed, World
 
 from nested_docker.api.meta import Status
 from nested_docker.domain import names
-from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
-from nested_docker.domain.objects import Identity
+from nested_docker.domain.objects import ClusterFacts, Identity, NodeFacts
 from nested_docker.domain.observed import ApiRejection
 from nested_docker.domain.planning.child_diff import Create
 from nested_docker.domain.planning.plan import plan
@@ -96,7 +95,7 @@ class TestAcceptance:
         assert world.children == {}
         status, reason, message = ready(world)
         assert (status, reason) == ("False", "NotGranted")
-        assert "a cluster admin creates a NestedDockerPolicy" in message
+        assert "ask a cluster admin for a NestedDockerPolicy" in message
         assert world.status.condition(Type.STALLED).status == Status.TRUE
 
     def test_a_policy_that_goes_takes_the_daemon_with_it(self) -> None:
@@ -134,7 +133,11 @@ class TestAcceptance:
         [
             ({"default_classes": ()}, Reason.CLASS_NOT_FOUND, "no NestedDockerClass is the default"),
             ({"default_classes": ("a", "b")}, Reason.CLASS_NOT_FOUND, "several NestedDockerClasses"),
-            ({"spec": {"className": "gone"}}, Reason.CLASS_NOT_FOUND, "gone does not exist; there is standard"),
+            (
+                {"spec": {"className": "gone"}},
+                Reason.CLASS_NOT_FOUND,
+                "gone does not exist; existing classes: standard",
+            ),
             (
                 {"spec": {"mode": "Sysbox"}, "classes": {"standard": class_spec(modes=["Dind"])}},
                 Reason.MODE_NOT_OFFERED,

@@ -1,0 +1,126 @@
+"""What fields use of the tenant's: every field says so, and one that does not is treated as the tenant's."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import Field
+
+from nested_docker.api.meta import KubeModel
+from nested_docker.api.tenancy import UNDECLARED, Permission, Plain, TenantUse, declarations, fields_in_use
+from nested_docker.api.v1alpha1 import NestedDockerSpec
+from nested_docker.domain.admission.authorization import Access, required_access
+from nested_docker.domain.object_names import tenant_owned_fields
+
+FIELDS = dict(declarations(NestedDockerSpec))
+
+
+class Part(KubeModel):
+    declared: Plain[int | None] = Field(default=None)
+    undeclared: int | None = Field(default=None)
+
+
+class Later(NestedDockerSpec):
+    """A later version of the spec, with fields that nobody has thought about."""
+
+    parts: Plain[list[Part]] = Field(default=[])
+    whole: Part | None = Field(default=None)
+    flag: bool = Field(default=False)
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_every_field_of_the_spec_has_a_declaration(path: str) -> None:
+    assert FIELDS[path] is not None, f"declare {path}: Plain[…] where it uses nothing of the tenant's, else TenantUse"
+
+
+def test_the_walk_reaches_every_depth() -> None:
+    assert {
+        "spec.mode",
+        "spec.engine.imagePullSecrets[].name",
+        "spec.storage.claim.size",
+        "spec.workload.containers[].resources.limits",
+        "spec.workload.containers[].env[].value",
+        "spec.connection.clients[].podSelector.matchExpressions[].values",
+        "spec.scheduling.podAnnotations",
+    } <= FIELDS.keys()
+
+
+def test_a_field_without_a_declaration_is_found() -> None:
+    missing = {path for path, use in declarations(Later) if use is None}
+    assert missing == {"spec.parts[].undeclared", "spec.whole", "spec.whole.undeclared", "spec.flag"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({}, []),
+        ({"parts": [{}], "flag": False, "whole": None}, []),
+        ({"parts": [{"declared": 1}]}, []),
+        ({"parts": [{"undeclared": 1}]}, ["spec.parts.undeclared"]),
+        ({"whole": {}}, ["spec.whole"]),
+        ({"whole": {"declared": 1, "undeclared": 1}}, ["spec.whole"]),
+        ({"flag": True}, ["spec.flag"]),
+    ],
+)
+def test_a_field_without_a_declaration_is_the_tenants_and_needs_every_permission(
+    fields: dict[str, object], found: list[str]
+) -> None:
+    spec = Later.model_validate(fields)
+    assert [*tenant_owned_fields(spec)] == found
+    assert required_access(spec, None, "team-a") == [
+        Access(path, Permission("*", "*", "*"), "team-a") for path in found
+    ]
+
+
+def test_the_tenants_fields_and_what_they_need() -> None:
+    declared = {path: use for path, use in FIELDS.items() if use not in {None, TenantUse()}}
+    assert {path: (use.tenant_owned, str(use.permission or "")) for path, use in declared.items() if use} == {
+        "spec.className": (False, "use nesteddockerclasses.nesteddocker.dev"),
+        "spec.engine.caBundleRef": (True, "get configmaps"),
+        "spec.engine.imagePullSecrets": (True, "get secrets"),
+        "spec.storage.claim": (True, "create persistentvolumeclaims"),
+        "spec.workload": (True, "create pods"),
+        "spec.connection.secretTemplate": (False, "create secrets"),
+        "spec.scheduling.podLabels": (True, ""),
+        "spec.scheduling.podAnnotations": (True, ""),
+    }
+    assert UNDECLARED not in declared.values()
+
+
+@pytest.mark.parametrize(
+    ("storage", "in_use"),
+    [
+        ({"type": "EmptyDir", "claim": {"size": "1Gi"}}, False),
+        ({"type": "Claim"}, True),
+        ({"type": "Claim", "claim": {"size": "1Gi"}}, True),
+    ],
+)
+def test_a_claim_is_in_use_by_the_storage_type(storage: dict[str, object], *, in_use: bool) -> None:
+    spec = NestedDockerSpec.model_validate({"storage": storage})
+    assert [*tenant_owned_fields(spec)] == (["spec.storage.claim"] if in_use else [])
+
+
+def test_defaults_written_out_use_nothing() -> None:
+    written = NestedDockerSpec.model_validate(
+        {
+            "engine": {"imagePullSecrets": []},
+            "connection": {"secretTemplate": {"labels": {}}},
+            "scheduling": {"podLabels": {}, "podAnnotations": {}},
+            "suspend": False,
+        }
+    )
+    assert [use.path for use in fields_in_use(written) if use.use != TenantUse()] == []
+
+
+def test_a_workload_needs_its_permission_at_each_change_and_a_claim_once() -> None:
+    def spec(image: str, size: str) -> NestedDockerSpec:
+        containers = [{"name": "job", "image": image}]
+        return NestedDockerSpec.model_validate(
+            {"workload": {"containers": containers}, "storage": {"type": "Claim", "claim": {"size": size}}}
+        )
+
+    def fields(before: NestedDockerSpec | None) -> list[str]:
+        return [access.field for access in required_access(spec("golang", "1Gi"), before, "team-a")]
+
+    assert fields(None) == ["spec.storage.claim", "spec.workload"]
+    assert fields(spec("golang", "2Gi")) == []
+    assert fields(spec("alpine", "1Gi")) == ["spec.workload"]
