@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.factory import DEFAULTS, HOME, class_spec, observed
+from tests.support.factory import DEFAULTS, HOME, class_spec, observed
 from tests.unit.snapshot import matches_snapshot
 
 from nested_docker.api.meta import Mode
