@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tests.e2e.environment import Environment, until
-from tests.e2e.test_dind import give_busybox
+from tests.e2e.images import give_busybox
 
 
 def volume(env: Environment, name: str) -> None:
