@@ -1,8 +1,9 @@
-"""The prober: it asks a daemon until it answers, and tells the queue once."""
+"""Probes go on after each failure that a daemon can cause, and stop when they are cancelled."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
@@ -10,54 +11,56 @@ from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller import daemon_prober
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.workqueue import Key
+from nested_docker.docker_api.errors import AnswerTooLargeError, DockerApiError
 from nested_docker.domain.observed import ProbeResult
 from nested_docker.domain.planning.planned import ProbeTarget
 
 KEY = ("team-a", "build")
-TARGET = ProbeTarget("uid-pod", 2, "192.0.2.1", "build.team-a.svc")
 KEYS = {"ca.pem": b"x"}
-ENGINE = EngineStatus(version="28.5.2")
 
 
-class Starting:
-    """A daemon that refuses some connections first."""
+class Daemons:
+    """Daemons that fail in turn, and answer when no failure is left."""
 
-    def __init__(self, refusals: int) -> None:
-        self.refusals = refusals
-        self.asked: list[tuple[object, ...]] = []
+    def __init__(self, *failures: Exception) -> None:
+        self._failures = list(failures)
+        self.asked = 0
+        self.last: tuple[object, ...] = ()
 
-    async def ask(self, *arguments: object) -> EngineStatus:
-        self.asked.append(arguments)
-        if len(self.asked) <= self.refusals:
-            raise ConnectionRefusedError
-        return ENGINE
+    async def ask(self, address: str, server_name: str, keys: Mapping[str, bytes]) -> EngineStatus:
+        self.asked, self.last = self.asked + 1, (address, server_name, keys)
+        if self._failures:
+            raise self._failures.pop(0)
+        return EngineStatus(version="28")
 
 
 @pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon_prober, "FIRST_DELAY", 0.0)
+def _without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_prober, "FIRST_DELAY", 0.01)
 
 
-async def test_it_asks_until_the_daemon_answers() -> None:
-    daemon, answered, keys = Starting(3), asyncio.Event(), []
-
-    def note(key: Key) -> None:
-        keys.append(key)
-        answered.set()
-
-    probe = DaemonProber(daemon, note).start(KEY, TARGET, KEYS)
-    assert probe.result is None
-    await asyncio.wait_for(answered.wait(), 5)
-    assert probe.result == ProbeResult("uid-pod", 2, ENGINE)
-    assert daemon.asked == [("192.0.2.1", "build.team-a.svc", KEYS)] * 4
-    assert keys == [KEY]
+async def test_a_probe_goes_on_until_the_daemon_gives_a_usable_answer() -> None:
+    daemons = Daemons(ConnectionRefusedError(), DockerApiError("no JSON"), AnswerTooLargeError("large"), TimeoutError())
+    answered: asyncio.Queue[Key] = asyncio.Queue()
+    probe = DaemonProber(daemons, answered.put_nowait).start(KEY, target(), KEYS)
+    assert await asyncio.wait_for(answered.get(), 5) == KEY
+    assert daemons.asked == 5
+    assert daemons.last == ("10.0.0.1", "build.team-a.svc", KEYS)
+    assert probe.result == ProbeResult("uid", 0, EngineStatus(version="28"))
+    assert answered.empty()
 
 
-async def test_a_cancelled_probe_says_nothing() -> None:
-    keys: list[Key] = []
-    probe = DaemonProber(Starting(10**9), keys.append).start(KEY, TARGET, KEYS)
-    await asyncio.sleep(0)
+async def test_a_cancelled_probe_asks_no_more() -> None:
+    daemons = Daemons(*[DockerApiError("no")] * 1000)
+    probe = DaemonProber(daemons, lambda _key: None).start(KEY, target(), {})
+    await asyncio.sleep(0.05)
     probe.cancel()
-    await asyncio.sleep(0.01)
-    assert (probe.result, keys) == (None, [])
-    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("probe ")]
+    await asyncio.sleep(0)
+    asked = daemons.asked
+    await asyncio.sleep(0.05)
+    assert daemons.asked == asked > 0
+    assert probe.result is None
+
+
+def target() -> ProbeTarget:
+    return ProbeTarget(address="10.0.0.1", server_name="build.team-a.svc", pod_uid="uid", restarts=0)
