@@ -87,6 +87,10 @@ class World:
     def finalizers(self) -> tuple[str, ...]:
         return tuple(self.server.nested_docker["metadata"]["finalizers"]) if not self.gone else ()
 
+    @finalizers.setter
+    def finalizers(self, finalizers: tuple[str, ...]) -> None:
+        self.server.write_finalizers(finalizers)
+
     @property
     def deleted(self) -> bool:
         return self.gone or "deletionTimestamp" in self.server.nested_docker["metadata"]
@@ -145,13 +149,17 @@ class World:
     # --- what somebody does -------------------------------------------------------------------
 
     def delete(self) -> None:
-        """Delete the NestedDocker, which goes as soon as it has no finalizer."""
-        self.server.mark_deleted()
+        """Delete the NestedDocker. Foreign finalizers go at once, and it goes with the last finalizer."""
+        self.mark_deleted()
         self.strip(*({*self.finalizers} - {names.FINALIZER}))
+
+    def mark_deleted(self) -> None:
+        """Delete the NestedDocker, and leave its finalizers alone."""
+        self.server.mark_deleted()
 
     def strip(self, *finalizers: str) -> None:
         """Remove finalizers of the NestedDocker."""
-        self.server.write_finalizers(each for each in self.finalizers if each not in finalizers)
+        self.finalizers = tuple(each for each in self.finalizers if each not in finalizers)
 
     def edit_secret(self, identity: Identity, key: str) -> None:
         """Change a value in a Secret."""
@@ -332,7 +340,7 @@ class _Server(FakeKube):
         if self.location in self.objects:
             self._mark_deleted(self.location)
 
-    def write_finalizers(self, finalizers: Iterator[str]) -> None:
+    def write_finalizers(self, finalizers: tuple[str, ...]) -> None:
         """Somebody writes the finalizers of the NestedDocker."""
         if self.location not in self.objects:
             return

@@ -417,7 +417,7 @@ class TestLife:
 
     def test_a_finalizer_that_somebody_takes_off_costs_no_node_its_cleaning(self) -> None:
         made = outcome()
-        made.server.mark_deleted()
+        made.mark_deleted()
         made.strip(names.FINALIZER)
         assert made.gone
         made.finish_deletions()

@@ -426,8 +426,8 @@ class TestEnd:
 
     def test_an_ordinary_one_is_left_to_the_garbage_collector(self) -> None:
         made = settled(pod_namespace=None, namespace_labels={})
-        made.server.write_finalizers(iter(["foregroundDeletion"]))
-        made.server.mark_deleted()
+        made.finalizers = ("foregroundDeletion",)
+        made.mark_deleted()
         assert made.plan().stages == ()
 
     def test_a_finalizer_without_use_is_taken_off(self) -> None:
