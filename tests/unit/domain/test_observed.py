@@ -28,8 +28,8 @@ def reference(kind: str = "NestedDocker", name: str = "build", uid: str = OWNER.
     return [{"kind": kind, "name": name, "uid": uid, "controller": True}]
 
 
-def metadata(namespace: str, name: str = "build", **fields: Any) -> Manifest:
-    return {"metadata": {"namespace": namespace, "name": name} | fields}
+def metadata(namespace: str, name: str = "build", kind: str = "Secret", **fields: Any) -> Manifest:
+    return {"kind": kind, "metadata": {"namespace": namespace, "name": name} | fields}
 
 
 def key_set_secret(location: ObjectNames, number: int = 1, **fields: Any) -> Manifest:
@@ -41,7 +41,7 @@ def key_set_secret(location: ObjectNames, number: int = 1, **fields: Any) -> Man
     }
     where = location.tls_secret
     head = metadata(where.namespace, where.name, labels=OURS | REMOTE, annotations=annotations)
-    return {"kind": "Secret", **head, DATA_DIGESTS: digests} | fields
+    return head | {DATA_DIGESTS: digests} | fields
 
 
 def seen(*secrets_: Manifest, **fields: Any) -> Any:
@@ -58,7 +58,7 @@ def seen(*secrets_: Manifest, **fields: Any) -> Any:
         ({"ownerReferences": reference("Deployment", uid="x"), "labels": OURS}, Ownership.FOREIGN),
         ({"ownerReferences": [{"kind": "Job", "uid": "x"}], "labels": OURS}, Ownership.OURS),
         ({"labels": OURS}, Ownership.OURS),
-        ({"labels": OTHER_UID}, Ownership.OURS),
+        ({"labels": OTHER_UID, "kind": "PersistentVolumeClaim"}, Ownership.OURS),
         ({"labels": OURS | {names.LABEL_NAME: "other"}}, Ownership.FOREIGN),
         ({"labels": {names.LABEL_NAME: "build"}}, Ownership.FOREIGN),
         ({}, Ownership.FOREIGN),
@@ -86,7 +86,7 @@ def test_whose_an_object_elsewhere_is(fields: Manifest, ownership: Ownership) ->
 
 
 def test_ours_are_only_ours() -> None:
-    ours, theirs = key_set_secret(HOME), {"kind": "Service", **metadata("team-a")}
+    ours, theirs = key_set_secret(HOME), metadata("team-a", kind="Service")
     assert [identity for identity, _ in seen(ours, theirs).ours()] == [HOME.tls_secret]
 
 
