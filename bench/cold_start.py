@@ -18,8 +18,8 @@ from typing import Any
 
 from lab import SYSTEM, ensure, grant, laboratory, namespace, ours, spread
 from tests.support.api import Api
+from tests.support.factory import class_spec, observed
 from tests.support.manifests import nested_docker
-from tests.unit.factory import class_spec, observed
 
 from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.adapters.dockerd import DaemonClient

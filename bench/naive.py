@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import kopf
 from kubernetes import client, config
 from lab import SYSTEM
-from tests.unit.factory import class_spec, observed
+from tests.support.factory import class_spec, observed
 
 from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.domain import names, pki

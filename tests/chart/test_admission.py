@@ -11,7 +11,8 @@ from functools import partial
 import pytest
 import yaml
 from tests.chart.conftest import CI, OPERATOR, RELEASE, SYSTEM, Helm
-from tests.chart.test_release import USER, ready, until
+from tests.chart.rights import USER
+from tests.chart.waiting import ready, until
 from tests.support.cluster import Cluster, CommandFailed
 from tests.support.manifests import nested_docker, nested_docker_class, policy
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.chart.conftest import OPERATOR, SYSTEM, Helm
-from tests.chart.test_values import environment, of_kind
+from tests.chart.rendered import environment, of_kind
 
 CERTIFICATE = "webhook.certificate"
 CHECKSUM = "checksum/webhook-certificate"

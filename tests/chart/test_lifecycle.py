@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from tests.chart.conftest import CI, OPERATOR, OTHER, SYSTEM, Helm, Right, granted
-from tests.chart.test_release import ALWAYS, NAMESPACED, NEVER, USER, ready, until
+from tests.chart.rights import ALWAYS, NAMESPACED, NEVER, USER
+from tests.chart.waiting import ready, until
 from tests.support.cluster import Cluster
 from tests.support.manifests import nested_docker, nested_docker_class, policy
 

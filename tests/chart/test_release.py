@@ -4,94 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.chart.conftest import CHART, CI, OPERATOR, OTHER, SYSTEM, Helm, Manifest, Right, granted
+from tests.chart.conftest import CHART, CI, OPERATOR, OTHER, SYSTEM, Helm, Right, granted
+from tests.chart.rights import ALWAYS, NAMESPACED, NEVER, USER
+from tests.chart.waiting import ready, until
 from tests.support.cluster import ROOT, Cluster, CommandFailed
 from tests.support.manifests import nested_docker, nested_docker_class, policy
-
-USER = f"{SYSTEM}:{OPERATOR}"
-
-NAMESPACED = [
-    *(Right(verb, "nesteddockers.nesteddocker.dev", CI) for verb in ("get", "list", "watch", "patch", "delete")),
-    Right("patch", "nesteddockers/status.nesteddocker.dev", CI),
-    Right("update", "nesteddockers/finalizers.nesteddocker.dev", CI),
-    *(
-        Right(verb, resource, CI)
-        for resource in ("pods", "services", "secrets", "networkpolicies.networking.k8s.io")
-        for verb in ("get", "list", "watch", "create", "patch", "delete")
-    ),
-    *(Right(verb, "persistentvolumeclaims", CI) for verb in ("get", "list", "watch", "create", "patch")),
-    Right("list", "events", CI),
-    Right("create", "events.events.k8s.io", CI),
-]
-ALWAYS = [
-    *(
-        Right(verb, resource)
-        for resource in (
-            "nesteddockerclasses.nesteddocker.dev",
-            "nesteddockerpolicies.nesteddocker.dev",
-            "namespaces",
-            "nodes",
-            "runtimeclasses.node.k8s.io",
-            "customresourcedefinitions.apiextensions.k8s.io",
-        )
-        for verb in ("list", "watch")
-    ),
-    Right("get", "namespaces"),
-    *(Right(verb, "leases.coordination.k8s.io", SYSTEM, OPERATOR) for verb in ("get", "update")),
-    Right("create", "leases.coordination.k8s.io", SYSTEM),
-    Right("create", "subjectaccessreviews.authorization.k8s.io"),
-]
-NEVER = [
-    Right("*", "*"),
-    Right("create", "pods/exec", CI),
-    Right("create", "pods/attach", CI),
-    Right("create", "pods/portforward", CI),
-    Right("get", "pods/log", CI),
-    Right("update", "pods/ephemeralcontainers", CI),
-    Right("create", "serviceaccounts/token", CI),
-    Right("create", "serviceaccounts", CI),
-    Right("get", "configmaps", CI),
-    Right("update", "secrets", CI),
-    Right("deletecollection", "pods", CI),
-    Right("delete", "persistentvolumeclaims", CI),
-    Right("create", "deployments.apps", CI),
-    *(Right(verb, "nesteddockers.nesteddocker.dev", CI) for verb in ("create", "update")),
-    *(
-        Right(verb, f"{kind}.nesteddocker.dev")
-        for kind in ("nesteddockerclasses", "nesteddockerpolicies")
-        for verb in ("create", "update", "patch", "delete")
-    ),
-    *(Right(verb, "namespaces") for verb in ("create", "update", "patch", "delete")),
-    *(Right(verb, "nodes") for verb in ("update", "patch", "delete")),
-    Right("create", "nodes/proxy"),
-    Right("patch", "customresourcedefinitions.apiextensions.k8s.io"),
-    *(
-        Right(verb, f"{kind}.rbac.authorization.k8s.io")
-        for kind in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")
-        for verb in ("create", "patch", "bind", "escalate")
-    ),
-    *(
-        Right(verb, f"{kind}.admissionregistration.k8s.io")
-        for kind in (
-            "validatingwebhookconfigurations",
-            "mutatingwebhookconfigurations",
-            "validatingadmissionpolicies",
-            "validatingadmissionpolicybindings",
-        )
-        for verb in ("get", "create", "update", "patch", "delete")
-    ),
-    Right("use", "nesteddockerclasses.nesteddocker.dev"),
-    *(Right("impersonate", kind) for kind in ("users", "groups", "serviceaccounts")),
-    Right("update", "leases.coordination.k8s.io", SYSTEM, "other"),
-    Right("delete", "leases.coordination.k8s.io", SYSTEM, OPERATOR),
-    Right("update", "leases.coordination.k8s.io", "kube-system", OPERATOR),
-]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -110,21 +32,6 @@ def clean(cluster: Cluster) -> Iterator[None]:
     yield
     cluster.kubectl("delete", "nesteddockers", "--all", "--all-namespaces", "--timeout=60s")
     cluster.kubectl("delete", "nesteddockerclasses,nesteddockerpolicies", "--all", "--timeout=60s")
-
-
-def ready(cluster: Cluster, namespace: str, name: str) -> Manifest:
-    """The condition Ready of a NestedDocker; empty: there is none yet."""
-    obj = json.loads(cluster.kubectl("-n", namespace, "get", "nesteddocker", name, "-o", "json"))
-    conditions = obj.get("status", {}).get("conditions", [])
-    return next((each for each in conditions if each["type"] == "Ready"), {})
-
-
-def until(look: Callable[[], object], wanted: object, seconds: float = 30) -> None:
-    """Wait until a look shows what is wanted."""
-    deadline = time.monotonic() + seconds
-    while (seen := look()) != wanted:
-        assert time.monotonic() < deadline, f"not {wanted!r} within {seconds:g} s, but {seen!r}"
-        time.sleep(0.2)
 
 
 def test_it_runs_where_only_restricted_pods_may(cluster: Cluster) -> None:

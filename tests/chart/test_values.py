@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.chart.conftest import CHART, OPERATOR, SYSTEM, Helm
+from tests.chart.rendered import environment, of_kind
 from tests.support.cluster import CommandFailed
 
 import nested_docker
@@ -20,16 +21,6 @@ CLEANUP = f"{SYSTEM}-cleanup"
 """Where nodes are cleaned up from, unless a value says otherwise."""
 
 WITHOUT_SOCKETS = "guardrails.hostSocketPaths=null"
-
-
-def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [manifest for manifest in manifests if manifest["kind"] == kind]
-
-
-def environment(manifests: list[dict[str, Any]]) -> dict[str, str]:
-    (deployment,) = of_kind(manifests, "Deployment")
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    return {variable["name"]: variable.get("value", "") for variable in container["env"]}
 
 
 def paths(values: dict[str, Any], prefix: str = "") -> set[str]:

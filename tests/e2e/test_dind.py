@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 
 from tests.e2e.environment import Environment, until
-from tests.support.cluster import HOME
-
-BUILD_AND_RUN = """
-cd $(mktemp -d)
-busybox=$(command -v busybox)
-for file in $busybox $(ldd $busybox | grep -o '/[^ )]*'); do
-    mkdir -p root$(dirname $file) && cp -L $file root$file
-done
-printf 'FROM scratch\\nCOPY root /\\nCMD ["%s", "echo", "built and run"]\\n' $busybox > Dockerfile
-docker build -q -t app . && docker run --rm app
-"""
-"""Builds an image of the client's own busybox and its libraries: there is no registry to pull another from."""
-
-
-def give_busybox(env: Environment, pod: str, container: str = "") -> None:
-    """Put busybox into a daemon: there is no registry to pull it from."""
-    archive = (HOME / "images/busybox.tar").read_bytes()
-    text = base64.b64encode(archive).decode()
-    env.exec(pod, "sh", "-c", "base64 -d | docker load -q", container=container, stdin=text)
+from tests.e2e.images import BUILD_AND_RUN, give_busybox
 
 
 def test_a_client_applied_before_its_daemon_builds_and_runs_at_the_first_try(env: Environment) -> None:

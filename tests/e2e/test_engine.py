@@ -7,7 +7,7 @@ import base64
 import pytest
 import trustme
 from tests.e2e.environment import Environment
-from tests.e2e.test_dind import give_busybox
+from tests.e2e.images import give_busybox
 
 
 def client(env: Environment, name: str = "client", daemon: str = "build") -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.e2e.environment import NAME, SYSTEM, Environment, until
-from tests.e2e.test_guarded_socket import NODE_DOCKER, inventory
+from tests.e2e.node_docker import NODE_DOCKER, inventory
 from tests.support.cluster import TOOL, CommandFailed, run
 
 ROUNDS = int(os.environ.get("NESTED_DOCKER_CHAOS_ROUNDS", "100"))

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from tests.e2e.environment import API, RULES, SYSTEM, Environment, until
+from tests.e2e.node_docker import NODE_DOCKER, guarded_containers, inventory
 from tests.support.cluster import CommandFailed
 
-NODE_DOCKER = ("docker", "-H", "unix:///run/docker.sock")
 CLEANUP = f"{SYSTEM}-cleanup"
 
 EVERYTHING = """
@@ -43,17 +43,6 @@ def clean(env: Environment, bystander: str) -> Callable[[], bool]:
     until(lambda: not guarded_containers(env), 60, lambda: env.node(*NODE_DOCKER, "ps", "-a"))
     before = inventory(env)
     return lambda: inventory(env) == before and bystander in env.node(*NODE_DOCKER, "ps", "-q", "--no-trunc")
-
-
-def inventory(env: Environment, *, images: bool = True) -> list[str]:
-    """All that the node's daemon has."""
-    listed = "docker ps -aq; docker network ls --format {{.Name}}; docker volume ls -q" + "; docker images -q" * images
-    return sorted(env.node("env", "DOCKER_HOST=unix:///run/docker.sock", "sh", "-c", listed).split())
-
-
-def guarded_containers(env: Environment) -> str:
-    """Containers that were made through any guard."""
-    return env.node(*NODE_DOCKER, "ps", "-aq", "--filter", "label=nesteddocker.dev/uid")
 
 
 def start(env: Environment, name: str = "build", **spec: Any) -> None:

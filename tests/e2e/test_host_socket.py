@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e.environment import Environment
-from tests.e2e.test_dind import give_busybox
+from tests.e2e.images import give_busybox
 from tests.support.cluster import CommandFailed
 
 NODE_DOCKER = ("docker", "-H", "unix:///run/docker.sock")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.environment import RELEASE, SYSTEM, Environment, until
-from tests.e2e.test_dind import BUILD_AND_RUN
+from tests.e2e.images import BUILD_AND_RUN
 from tests.support.cluster import ROOT, CommandFailed
 
 LEVEL = "pod-security.kubernetes.io/enforce"

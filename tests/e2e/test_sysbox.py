@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.e2e.environment import Environment
-from tests.e2e.test_dind import BUILD_AND_RUN
+from tests.e2e.images import BUILD_AND_RUN
 
 
 def test_a_pod_with_nothing_privileged_serves_through_the_same_secrets(env: Environment) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.environment import Environment, until
-from tests.e2e.test_dind import BUILD_AND_RUN, give_busybox
+from tests.e2e.images import BUILD_AND_RUN, give_busybox
 
 
 def one_shot(script: str) -> dict[str, Any]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tests.integration.world import CHILDREN, World
-from tests.support.proxy import Call
-from tests.support.waiting import wait_for
+from tests.support.proxy import Call, Proxy
+from tests.support.waiting import INTERVAL, wait_for
 
 PATIENCE = 40.0
+STANDSTILL_SECONDS = 2.0
 Step = Callable[[World], Awaitable[object]]
 
 
@@ -108,3 +110,12 @@ async def ends_like(expected: str, worlds: list[World]) -> None:
         assert await world.snapshot() == expected
 
     await together(compare, worlds)
+
+
+async def standstill(proxy: Proxy) -> None:
+    """Wait until the operator is as far as it can come: it tries no further write."""
+    count, since = -1, time.monotonic()
+    while time.monotonic() - since < STANDSTILL_SECONDS:
+        if count != len(proxy.attempts()):
+            count, since = len(proxy.attempts()), time.monotonic()
+        await asyncio.sleep(INTERVAL)

@@ -6,19 +6,15 @@ the operator has come as far as it can everywhere, it is killed and started agai
 
 from __future__ import annotations
 
-import asyncio
-import time
 from dataclasses import dataclass
 
 import pytest
 from tests.integration.conftest import per_module
-from tests.integration.journeys import JOURNEYS, Journey, ends_like, together, unfaulted
+from tests.integration.journeys import JOURNEYS, Journey, ends_like, standstill, together, unfaulted
 from tests.integration.world import Lab, World
 from tests.support.operator_process import Operator
 from tests.support.proxy import Call, Proxy, Stall, When, beyond, writes_in
-from tests.support.waiting import INTERVAL
 
-STANDSTILL_SECONDS = 2.0
 AT_THE_SAME_TIME = frozenset({"pods", "services", "networkpolicies"})
 
 
@@ -68,12 +64,3 @@ async def test_killed_after_each_write(lab: Lab, proxy: Proxy, operator: Operato
         await operator.start()
         await together(journey.after, worlds)
         await ends_like(expected, worlds)
-
-
-async def standstill(proxy: Proxy) -> None:
-    """Wait until the operator is as far as it can come: it tries no further write."""
-    count, since = -1, time.monotonic()
-    while time.monotonic() - since < STANDSTILL_SECONDS:
-        if count != len(proxy.attempts()):
-            count, since = len(proxy.attempts()), time.monotonic()
-        await asyncio.sleep(INTERVAL)

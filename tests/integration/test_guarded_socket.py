@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.integration.conftest import per_module, per_test
-from tests.integration.test_crashes import standstill
+from tests.integration.journeys import standstill
 from tests.integration.world import Lab, World
 from tests.support.kubelet import SESSION, FakeKubelet, FakePod, cleans, stays_creating
 from tests.support.manifests import GENEROUS, nested_docker_class, policy

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.integration.conftest import per_module, per_test
-from tests.integration.test_crashes import standstill
+from tests.integration.journeys import standstill
 from tests.integration.world import CHILDREN, Lab, World
 from tests.support.dockerd import client_context
 from tests.support.kubelet import SESSION

@@ -1,33 +1,46 @@
-"""A world in memory: it carries plans out as a cluster would, one write at a time."""
+"""A world in memory: plans are carried out by the real executor, on a fake API server, one write at a time."""
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import base64
+import contextlib
 import copy
 import itertools
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from tests.unit.factory import DEFAULTS, NOW, observed
+from tests.support.factory import DEFAULTS, NOW, observed
+from tests.unit.fakes import FakeKube, Location
 
-from nested_docker.api.v1alpha1 import NestedDockerStatus
+from nested_docker.api.v1alpha1 import API_VERSION, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
-from nested_docker.controller.trim import trim
+from nested_docker.controller.cache import CHILD_KINDS, Cache
+from nested_docker.controller.executor import Executor
+from nested_docker.controller.outcome import Written
+from nested_docker.controller.session import Sessions
 from nested_docker.domain import names, pki
 from nested_docker.domain.effective import OperatorDefaults
-from nested_docker.domain.manifests.secrets import SecretManifest
+from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.objects import Identity
-from nested_docker.domain.observed import DATA_DIGESTS, KeySet, Observed, ProbeResult
+from nested_docker.domain.observed import KeySet, Observed, ProbeResult
 from nested_docker.domain.planning import node_cleanup as cleanup
-from nested_docker.domain.planning.child_diff import Action, AddFinalizer, Apply, Create, Delete, RemoveFinalizer
 from nested_docker.domain.planning.node_cleanup import CleanupOutcome, ReleasePod, Start
 from nested_docker.domain.planning.plan import plan
 from nested_docker.domain.planning.planned import Plan
 from nested_docker.domain.planning.pod_state import PodState
+from nested_docker.domain.status.conditions import timestamp
+from nested_docker.domain.status.reasons import Type
 
 ENGINE = EngineStatus(
     version="28.5.2", api_version="1.51", storage_driver="overlay2", backing_filesystem="extfs", cgroup_version="2"
 )
+
+_LOOP = asyncio.new_event_loop()
+atexit.register(_LOOP.close)
 
 
 class Crashed(Exception):
@@ -35,75 +48,80 @@ class Crashed(Exception):
 
 
 class World:
-    """One NestedDocker and its children. `writes_left` kills the operator after that many writes.
+    """One NestedDocker, its children, and the operator. What governs it is in `base`.
 
     Attributes:
-        gone: whether the NestedDocker is no more.
+        server: the API server.
+        base: what is observed, without what the server has.
         cleanups: pods that clean nodes up; they succeed at once.
-        settled: how pods have come to be let go.
+        outcome: why the finalizers of pods were removed.
         node: where pods run from now on.
-        leftovers: nodes on which something of a guarded pod's may be left.
+        leftovers: nodes on which something that clients made through a guarded pod may remain.
+        writes_left: writes until the operator is killed; None: it is not.
     """
 
     def __init__(self, spec: dict[str, Any] | None = None, **fields: Any) -> None:
         self.base = observed(spec, **fields)
-        self.children: dict[Identity, dict[str, Any]] = dict(self.base.children)
+        self.now = NOW
+        self.server = _Server(self)
         self.cleanups: dict[Identity, dict[str, Any]] = {}
         self.outcome: list[CleanupOutcome] = []
         self.node = "node-1"
         self.leftovers: set[str] = set()
         self.status = NestedDockerStatus()
-        self.now = NOW
         self.defaults: OperatorDefaults = DEFAULTS
         self.probe_result: ProbeResult | None = None
-        self.finalizers = self.base.finalizers
-        self.deleted = False
-        self.gone = False
         self.writes = 0
         self.writes_left: int | None = None
-        self._issued: KeySet | None = None
-        self._numbers = itertools.count(1)
+        self._sessions = Sessions()
         self._key_sets = itertools.count(1)
 
-    # --- what the engine does -----------------------------------------------------------------
+    # --- what there is ------------------------------------------------------------------------
+
+    @property
+    def children(self) -> MutableMapping[Identity, dict[str, Any]]:
+        """The children on the server: what a test changes, somebody has changed there."""
+        return self.server.children
+
+    @property
+    def finalizers(self) -> tuple[str, ...]:
+        return tuple(self.server.nested_docker["metadata"]["finalizers"]) if not self.gone else ()
+
+    @finalizers.setter
+    def finalizers(self, finalizers: tuple[str, ...]) -> None:
+        self.server.write_finalizers(finalizers)
+
+    @property
+    def deleted(self) -> bool:
+        return self.gone or "deletionTimestamp" in self.server.nested_docker["metadata"]
+
+    @property
+    def gone(self) -> bool:
+        return self.server.location not in self.server.objects
+
+    # --- what the operator does ---------------------------------------------------------------
 
     def observe(self, issued: KeySet | None = None) -> Observed:
-        return replace(
-            self.base,
-            children=copy.deepcopy(self.children),
-            status=self.status,
-            issued=issued,
-            probe_result=self.probe_result,
-            finalizers=self.finalizers,
-            deleted=self.deleted,
-        )
+        return self._observe(self._watched(), issued)
 
     def plan(self) -> Plan:
-        """The next plan, with a key set made where it asks for one."""
-        self._issued = None
-        planned = plan(self.observe(), self.now, self.defaults)
-        if planned.issue is not None:
-            number = next(self._key_sets)
-            issued = KeySet({key: f"{key}-{number}" for key in pki.KEYS}, planned.issue.not_after)
-            planned = plan(self.observe(issued), self.now, self.defaults)
-            self._issued = issued
-        return planned
+        """The next plan, with a new key set if it needs one."""
+        return self._plan(self._watched())[1]
 
     def step(self) -> bool:
         """Plan once and carry it out; whether anything was written."""
         if self.gone:
             return False
-        before = self.writes
-        planned = self.plan()
-        for stage in planned.stages:
-            for action in stage:
-                self._write()
-                self._carry_out(action)
+        before, cache = self.writes, self._watched()
+        seen, planned = self._plan(cache)
+        executor = Executor(self.server, cache, self._sessions)
+        outcome = _LOOP.run_until_complete(executor.run(seen, planned.stages))
+        assert outcome == Written(), "the plan was made from what the server has"
         if planned.status is not None:
-            self._write()
+            self.write()
             self.status = planned.status
         if planned.delete_self:
-            self._write()
+            self.write()
             self.delete()
         if planned.probe is not None:
             self.probe_result = ProbeResult(planned.probe.pod_uid, planned.probe.restarts, ENGINE)
@@ -120,16 +138,32 @@ class World:
                 return
         raise AssertionError(f"not settled after {limit} steps: {self.plan()}")
 
-    # --- what somebody does ---------------------------------------------------------------------
+    def write(self) -> None:
+        """Count a write, before which the operator may be killed."""
+        if self.writes_left is not None:
+            if self.writes_left == 0:
+                raise Crashed
+            self.writes_left -= 1
+        self.writes += 1
+
+    # --- what somebody does -------------------------------------------------------------------
 
     def delete(self) -> None:
-        """Delete the NestedDocker, which goes as soon as it has no finalizer."""
-        self.deleted = True
+        """Delete the NestedDocker. Foreign finalizers go at once, and it goes with the last finalizer."""
+        self.mark_deleted()
         self.strip(*({*self.finalizers} - {names.FINALIZER}))
 
+    def mark_deleted(self) -> None:
+        """Delete the NestedDocker, and leave its finalizers alone."""
+        self.server.mark_deleted()
+
     def strip(self, *finalizers: str) -> None:
-        """Take finalizers off."""
-        self._set_finalizers(tuple(each for each in self.finalizers if each not in finalizers))
+        """Remove finalizers of the NestedDocker."""
+        self.finalizers = tuple(each for each in self.finalizers if each not in finalizers)
+
+    def edit_secret(self, identity: Identity, key: str) -> None:
+        """Change a value in a Secret."""
+        self.children[identity].setdefault("data", {})[key] = base64.b64encode(b"edited").decode()
 
     def delete_namespace(self, name: str) -> None:
         """Begin to delete a pod namespace: everything in it goes, and nothing new comes in."""
@@ -143,7 +177,7 @@ class World:
     # --- what the cluster does ----------------------------------------------------------------
 
     def pod(self) -> dict[str, Any]:
-        """The one pod that is not on its way out."""
+        """The one pod that does not terminate."""
         (pod,) = [
             child
             for identity, child in self.children.items()
@@ -193,7 +227,7 @@ class World:
         return steps > 0
 
     def pods_needing_cleanup(self) -> list[str]:
-        """Names of pods that something may be left of on their nodes."""
+        """Names of pods whose nodes may need cleanup."""
         return sorted(identity.name for identity, _ in cleanup.pods_needing_cleanup(self.children.items()))
 
     def secret(self, name: str) -> dict[str, Any] | None:
@@ -208,6 +242,40 @@ class World:
 
     def advance(self, **delta: float) -> None:
         self.now += timedelta(**delta)
+
+    # --- within -------------------------------------------------------------------------------
+
+    def _watched(self) -> Cache:
+        """A cache as a new operator has it, after its watches have brought everything."""
+        cache = Cache(self.defaults.cleanup_namespace)
+        for (kind, _, _), obj in self.server.objects.items():
+            cache.put(copy.deepcopy(obj), kind)
+        return cache
+
+    def _observe(self, cache: Cache, issued: KeySet | None) -> Observed:
+        return replace(
+            self.base,
+            children={each: cache.get(each.kind, each.namespace, each.name) for each in self.children},
+            status=self.status,
+            issued=issued,
+            probe_result=self.probe_result,
+            finalizers=self.finalizers,
+            deleted=self.deleted,
+        )
+
+    def _plan(self, cache: Cache) -> tuple[Observed, Plan]:
+        """What is seen, and the plan; the operator keeps no keys but those that it has made for this plan."""
+        self._sessions = Sessions()
+        seen = self._observe(cache, None)
+        planned = plan(seen, self.now, self.defaults)
+        if planned.issue is not None:
+            number = next(self._key_sets)
+            keys = {key: f"{key}-{number}".encode() for key in pki.KEYS}
+            self._sessions.of((self.base.owner.namespace, self.base.owner.name)).keys = keys
+            digests = {key: value_digest(value) for key, value in keys.items()}
+            seen = self._observe(cache, KeySet(digests, planned.issue.not_after))
+            planned = plan(seen, self.now, self.defaults)
+        return seen, planned
 
     def _clean_once(self) -> bool:
         pods_needing_cleanup = cleanup.pods_needing_cleanup(self.children.items())
@@ -224,9 +292,9 @@ class World:
                 defaults=self.defaults,
             )
             if isinstance(step, Start):
-                self._write()
+                self.write()
                 self._remove_leftovers(PodState(pod).node)
-                metadata = step.manifest["metadata"] | {"creationTimestamp": _stamp(self.now)}
+                metadata = step.manifest["metadata"] | {"creationTimestamp": timestamp(self.now)}
                 self.cleanups[mine] = step.manifest | {"metadata": metadata, "status": {"phase": "Succeeded"}}
             elif isinstance(step, ReleasePod):
                 self._release_pod(identity, step.outcome)
@@ -242,74 +310,163 @@ class World:
         self.leftovers.discard(node)
 
     def _release_pod(self, identity: Identity, outcome: CleanupOutcome) -> None:
-        self._write()
+        self.write()
         self.outcome.append(outcome)
         metadata = self.children[identity]["metadata"]
         metadata["finalizers"] = [each for each in metadata["finalizers"] if each != names.FINALIZER]
         if "deletionTimestamp" in metadata and not metadata["finalizers"]:
             del self.children[identity]
 
-    def _write(self) -> None:
-        if self.writes_left is not None:
-            if self.writes_left == 0:
-                raise Crashed
-            self.writes_left -= 1
-        self.writes += 1
 
-    def _set_finalizers(self, finalizers: tuple[str, ...]) -> None:
-        self.finalizers = finalizers
-        if self.deleted and not finalizers and not self.gone:
-            self.gone = True
-            owned = [each for each, child in self.children.items() if child["metadata"].get("ownerReferences")]
-            for identity in owned:
-                if self.children[identity]["metadata"].get("finalizers"):
-                    self.children[identity]["metadata"]["deletionTimestamp"] = _stamp(self.now)
-                else:
-                    del self.children[identity]
+class _Server(FakeKube):
+    """The API server of a world, with its garbage collector. It asserts what every write of a plan must hold to."""
 
-    def _carry_out(self, action: Action) -> None:
-        if isinstance(action, AddFinalizer | RemoveFinalizer):
-            assert not self.deleted or isinstance(action, RemoveFinalizer), "a deleted object takes no new finalizers"
-            if isinstance(action, RemoveFinalizer):
-                ours = dict(self.observe().ours())
-                assert all("deletionTimestamp" in ours[each]["metadata"] for each in self.elsewhere() if each in ours)
-                assert cleanup.pods_needing_cleanup(ours.items()) == [], "nobody would wait for its nodes to be clean"
-            self._set_finalizers(action.finalizers)
+    def __init__(self, world: World) -> None:
+        super().__init__(lambda: world.now)
+        self._world, owner = world, world.base.owner
+        self.location: Location = ("NestedDocker", owner.namespace, owner.name)
+        self.children = _Children(self.objects)
+        self.children.update(world.base.children)
+        metadata = {"name": owner.name, "namespace": owner.namespace, "uid": owner.uid}
+        finalizers = {"finalizers": [*world.base.finalizers]}
+        head = {"apiVersion": API_VERSION, "kind": "NestedDocker", "metadata": metadata | finalizers}
+        self._store("", self.location, head)
+
+    @property
+    def nested_docker(self) -> dict[str, Any]:
+        return self.objects[self.location]
+
+    def mark_deleted(self) -> None:
+        if self.location in self.objects:
+            self._mark_deleted(self.location)
+
+    def write_finalizers(self, finalizers: tuple[str, ...]) -> None:
+        """Somebody writes the finalizers of the NestedDocker."""
+        if self.location not in self.objects:
             return
-        if isinstance(action, Delete):
-            child = self.children.get(action.identity)
-            if child is not None and child["metadata"]["uid"] == action.uid:
-                if action.identity.kind == "Pod":
-                    child["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
-                else:
-                    del self.children[action.identity]
-            return
-        manifest = action.desired.manifest if isinstance(action.desired, SecretManifest) else action.desired
-        identity = Identity.of(manifest)
-        if identity.namespace != self.base.owner.namespace:
-            assert names.FINALIZER in self.finalizers, f"nothing would see to the end of {identity}"
-            assert not self.base.pod_namespaces[identity.namespace].terminating
+        metadata = self.nested_docker["metadata"] | {"finalizers": [*finalizers]}
+        self._store("", self.location, self.nested_docker | {"metadata": metadata})
+        if "deletionTimestamp" in metadata and not metadata["finalizers"]:
+            self._drop(self.location)
+
+    async def create(self, manifest: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        self._world.write()
+        self._check(manifest)
+        return await super().create(manifest | ({"status": {}} if manifest["kind"] == "Pod" else {}), dry_run=dry_run)
+
+    async def apply(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        self._world.write()
+        self._check(manifest)
+        assert self._place(manifest) in self.objects, "what does not exist is created"
+        return await super().apply(manifest)
+
+    async def set_finalizers(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        self._world.write()
+        if names.FINALIZER not in manifest["metadata"]["finalizers"]:
+            ours = dict(self._world.observe().ours())
+            elsewhere = [each for each in self._world.elsewhere() if each in ours]
+            assert all("deletionTimestamp" in ours[each]["metadata"] for each in elsewhere)
+            assert cleanup.pods_needing_cleanup(ours.items()) == [], "nobody would wait for its nodes to be clean"
+        return await super().set_finalizers(manifest)
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        self._world.write()
+        await super().delete(kind, namespace, name, uid)
+
+    def _check(self, manifest: dict[str, Any]) -> None:
+        identity, world = Identity.of(manifest), self._world
+        if identity.namespace != world.base.owner.namespace:
+            assert names.FINALIZER in world.finalizers, f"nothing would see to the end of {identity}"
+            assert not world.base.pod_namespaces[identity.namespace].terminating
         if manifest["metadata"].get("finalizers"):
-            assert names.FINALIZER in self.finalizers, f"nothing would wait for the node of {identity}"
-        assert isinstance(action, Apply) == (identity in self.children), f"{action} on {self.kinds()}"
-        self.children[identity] = self._merged(identity, manifest, action)
+            assert names.FINALIZER in world.finalizers, f"nothing would wait for the node of {identity}"
 
-    def _merged(self, identity: Identity, manifest: dict[str, Any], action: Create | Apply) -> dict[str, Any]:
-        existing = self.children.get(identity)
-        stored = trim(copy.deepcopy(manifest), identity.kind)
-        metadata = stored["metadata"] | {"uid": f"uid-{next(self._numbers)}", "creationTimestamp": _stamp(self.now)}
-        if existing is not None:
-            metadata |= {key: existing["metadata"][key] for key in ("uid", "creationTimestamp")}
-        if isinstance(action.desired, SecretManifest):
-            key_set = self.observe(self._issued).key_set()
-            stored[DATA_DIGESTS] = action.desired.digests(dict(key_set.digests) if key_set else {})
-        if existing is not None and identity.kind == "Pod":
-            return existing | {"metadata": existing["metadata"] | metadata}
-        return stored | {"metadata": metadata}
+    def _stays(self, obj: dict[str, Any]) -> bool:
+        """A deleted pod terminates first."""
+        return obj["kind"] == "Pod" or super()._stays(obj)
+
+    def _drop(self, location: Location) -> None:
+        """Remove an object, and by the garbage collector what the NestedDocker owned."""
+        super()._drop(location)
+        if location != self.location:
+            return
+        for each, child in [*self.children.items()]:
+            if not child["metadata"].get("ownerReferences"):
+                continue
+            if child["metadata"].get("finalizers"):
+                self._mark_deleted((each.kind, each.namespace, each.name))
+            else:
+                del self.children[each]
 
 
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+class _Children(MutableMapping[Identity, dict[str, Any]]):
+    """The objects of a server that may be children, by their identities."""
+
+    def __init__(self, objects: dict[Location, dict[str, Any]]) -> None:
+        self._objects = objects
+
+    def __getitem__(self, identity: Identity) -> dict[str, Any]:
+        return self._objects[identity.kind, identity.namespace, identity.name]
+
+    def __setitem__(self, identity: Identity, obj: dict[str, Any]) -> None:
+        self._objects[identity.kind, identity.namespace, identity.name] = obj
+
+    def __delitem__(self, identity: Identity) -> None:
+        del self._objects[identity.kind, identity.namespace, identity.name]
+
+    def __iter__(self) -> Iterator[Identity]:
+        return (Identity(*location) for location in self._objects if location[0] in CHILD_KINDS)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+# --- what many tests ask and do -----------------------------------------------------------------
+
+
+def change(world: World, **fields: Any) -> None:
+    """Change what governs the NestedDocker, or the NestedDocker."""
+    world.base = replace(world.base, **fields)
+
+
+def ready(world: World) -> tuple[str, str]:
+    """Status and reason of the condition Ready."""
+    condition = world.status.condition(Type.READY)
+    assert condition is not None
+    return condition.status.value, condition.reason
+
+
+def message(world: World, type_: Type = Type.READY) -> str:
+    """The message of a condition."""
+    condition = world.status.condition(type_)
+    assert condition is not None
+    return condition.message
+
+
+def shape(world: World) -> dict[str, Any]:
+    """Everything there is, without what differs from run to run."""
+    names_of_pods = {each.name: each.name[:-5] + "KEY" for each in world.children if each.kind == "Pod"}
+    children = {
+        (each.kind, each.namespace, names_of_pods.get(each.name, each.name)): {
+            key: value for key, value in child["metadata"]["labels"].items() if key != names.LABEL_KEY_SET
+        }
+        for each, child in sorted(world.children.items())
+    }
+    status = world.status
+    return {
+        "children": children,
+        "finalizers": world.finalizers,
+        "ready": status and ready(world),
+        "where": (status.pod_namespace, status.endpoint, bool(status.pod_name)),
+    }
+
+
+def crash(world: World, writes: int, act: Callable[[World], None]) -> None:
+    """Have the operator killed after so many writes from now on, and start again."""
+    world.writes_left = writes
+    with contextlib.suppress(Crashed):
+        act(world)
+    world.writes_left = world.probe_result = None
 
 
 EVERYTHING = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.controller.fakes import FakeKube
-from tests.unit.factory import DEFAULTS
+from tests.support.factory import DEFAULTS
+from tests.unit.fakes import FakeKube
 
 from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.controller.admission_reviewer import AdmissionResponse, AdmissionReviewer, Review

@@ -6,20 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.unit.controller.fakes import FakeClock
-from tests.unit.controller.test_pod_namespace import Silent, WatchedKube
-from tests.unit.factory import DEFAULTS
+from tests.support.factory import DEFAULTS
+from tests.unit.fakes import KEY, FakeClock, WatchedKube, reconciler_of
 
-from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.controller.cleaner import Cleaner
-from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.reconciler import Reconciler
-from nested_docker.controller.session import Sessions
 from nested_docker.domain import names
 from nested_docker.domain.planning.node_cleanup import RETRY
 from nested_docker.domain.ports import KubeError
 
-KEY = ("team-a", "build")
 OWNER = "uid-NestedDocker-build"
 CLEANUP = DEFAULTS.cleanup_namespace
 GONE = "2026-03-01T00:00:10Z"
@@ -41,7 +36,7 @@ class Diary:
 
 
 class Cluster(WatchedKube):
-    """An API server with a node; what has a finalizer stays when it is deleted."""
+    """An API server with a node."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,25 +49,10 @@ class Cluster(WatchedKube):
         cleans = manifest["metadata"].get("namespace") == CLEANUP
         if cleans and self.creation is not None and self.creation.status:
             raise self.creation
-        made = await super().create(self._dated(manifest), dry_run=dry_run)
+        made = await super().create(manifest, dry_run=dry_run)
         if cleans and self.creation is not None:
             raise self.creation
         return made
-
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        kept = self.objects.get((kind, namespace, name), {"metadata": {}})
-        if not kept["metadata"].get("finalizers"):
-            await super().delete(kind, namespace, name, uid)
-        elif kept["metadata"]["uid"] == uid:
-            self.writes.append(f"delete {kind}/{name}")
-            self.again(kept | {"metadata": kept["metadata"] | {"deletionTimestamp": GONE}})
-
-    def again(self, obj: Manifest) -> None:
-        """An object has changed, and the watch has told."""
-        metadata = obj["metadata"]
-        stored = self._store("", (obj["kind"], metadata.get("namespace", ""), metadata["name"]), obj)
-        self.writes.pop()
-        self.cache.put(stored, obj["kind"])
 
     def pod(self, name: str = "build-abcde", *, owner: str = OWNER, node: str = "node-1", **status: Any) -> Manifest:
         """A guarded pod that has ended."""
@@ -103,10 +83,6 @@ class Cluster(WatchedKube):
         (found,) = self.cleanups()
         statuses = [{"name": "cleanup", "state": {"terminated": {"message": message}}}]
         self.again(found | {"status": {"phase": phase, "containerStatuses": statuses}})
-
-    @staticmethod
-    def _dated(manifest: Manifest) -> Manifest:
-        return manifest | {"metadata": {"creationTimestamp": "2026-03-01T00:00:00Z"} | manifest["metadata"]}
 
 
 @pytest.fixture
@@ -367,16 +343,7 @@ def reconciler(kube: Cluster, diary: Diary, clock: FakeClock) -> Reconciler:
     kube.put("Namespace", "", "team-a")
     kube.again(kube.objects["NestedDocker", *KEY] | {"spec": {"className": "shared"}})
     kube.writes.clear()
-    return Reconciler(
-        cache=kube.cache,
-        kube=kube,
-        certificates=CertificateMaker(),
-        prober=DaemonProber(Silent(), lambda _key: None),
-        recorder=diary,
-        clock=clock,
-        defaults=DEFAULTS,
-        sessions=Sessions(),
-    )
+    return reconciler_of(kube, diary, clock)
 
 
 def daemon(kube: Cluster) -> Manifest:
@@ -393,8 +360,8 @@ def runs(kube: Cluster, phase: str = "Running") -> None:
 
 
 def condition(kube: Cluster) -> tuple[str, str]:
-    conditions = {each["type"]: each for each in kube.objects["NestedDocker", *KEY]["status"]["conditions"]}
-    return conditions["Ready"]["status"], conditions["Ready"]["reason"]
+    found = kube.conditions()["Ready"]
+    return found["status"], found["reason"]
 
 
 async def test_it_is_deleted_when_its_node_is_clean(reconciler: Reconciler, kube: Cluster, diary: Diary) -> None:

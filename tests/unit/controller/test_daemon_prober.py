@@ -10,10 +10,13 @@ import pytest
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller import daemon_prober
 from nested_docker.controller.daemon_prober import DaemonProber
+from nested_docker.controller.workqueue import Key
 from nested_docker.docker_api.errors import AnswerTooLargeError, DockerApiError
+from nested_docker.domain.observed import ProbeResult
 from nested_docker.domain.planning.planned import ProbeTarget
 
 KEY = ("team-a", "build")
+KEYS = {"ca.pem": b"x"}
 
 
 class Daemons:
@@ -22,9 +25,10 @@ class Daemons:
     def __init__(self, *failures: Exception) -> None:
         self._failures = list(failures)
         self.asked = 0
+        self.last: tuple[object, ...] = ()
 
-    async def ask(self, _address: str, _server_name: str, _keys: Mapping[str, bytes]) -> EngineStatus:
-        self.asked += 1
+    async def ask(self, address: str, server_name: str, keys: Mapping[str, bytes]) -> EngineStatus:
+        self.asked, self.last = self.asked + 1, (address, server_name, keys)
         if self._failures:
             raise self._failures.pop(0)
         return EngineStatus(version="28")
@@ -37,12 +41,13 @@ def _without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_probe_goes_on_until_the_daemon_gives_a_usable_answer() -> None:
     daemons = Daemons(ConnectionRefusedError(), DockerApiError("no JSON"), AnswerTooLargeError("large"), TimeoutError())
-    answered = asyncio.Event()
-    probe = DaemonProber(daemons, lambda _key: answered.set()).start(KEY, target(), {})
-    await asyncio.wait_for(answered.wait(), 5)
+    answered: asyncio.Queue[Key] = asyncio.Queue()
+    probe = DaemonProber(daemons, answered.put_nowait).start(KEY, target(), KEYS)
+    assert await asyncio.wait_for(answered.get(), 5) == KEY
     assert daemons.asked == 5
-    assert probe.result is not None
-    assert probe.result.engine.version == "28"
+    assert daemons.last == ("10.0.0.1", "build.team-a.svc", KEYS)
+    assert probe.result == ProbeResult("uid", 0, EngineStatus(version="28"))
+    assert answered.empty()
 
 
 async def test_a_cancelled_probe_asks_no_more() -> None:

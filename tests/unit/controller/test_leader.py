@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.unit.controller.fakes import FakeClock, FakeKube
+from tests.unit.fakes import FakeClock, FakeKube
 
 from nested_docker.controller.leader import Leader, NotLeader
 from nested_docker.controller.lease_fence import Fenced

@@ -6,87 +6,39 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.unit.controller.fakes import FakeClock, FakeKube
-from tests.unit.factory import DEFAULTS
+from tests.unit.fakes import KEY, WatchedKube, reconciler_of
 
-from nested_docker.adapters.certificates import CertificateMaker
-from nested_docker.api.v1alpha1 import API_VERSION
-from nested_docker.api.v1alpha1.nested_docker import EngineStatus
-from nested_docker.controller.cache import Cache
-from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.outcome import Rejected
 from nested_docker.controller.reconciler import Reconciler
-from nested_docker.controller.session import Sessions
 from nested_docker.domain.ports import KubeError
 
-KEY = ("team-a", "build")
 
-
-class Silent:
-    """Daemons that nobody dials, and Events that nobody reads."""
-
-    async def ask(self, *_: Any) -> EngineStatus:
-        raise ConnectionError
-
-    def record(self, *_: Any) -> None:
-        """Not needed here."""
-
-
-class FullKube(FakeKube):
+class FullKube(WatchedKube):
     """An API server whose quota has no room for pods."""
 
     full = True
-    cache: Cache
-
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """As the server does it, and its watch at once."""
-        gone = self.objects.get((kind, namespace, name))
-        await super().delete(kind, namespace, name, uid)
-        if gone is not None:
-            self.cache.remove(gone, kind)
 
     async def create(self, manifest: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
         if self.full and manifest["kind"] == "Pod":
             raise KubeError(403, "Forbidden", "exceeded quota: none")
         return await super().create(manifest, dry_run=dry_run)
 
-    async def apply_status(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        location = ("NestedDocker", *KEY)
-        merged = self.objects[location] | {"status": manifest["status"]}
-        return self._store("status", location, merged)
-
 
 @pytest.fixture
 def kube() -> FullKube:
-    return FullKube()
+    kube = FullKube()
+    policy = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
+    kube.put("NestedDockerClass", "", "standard", spec={"modes": ["Dind"]})
+    kube.put("NestedDockerPolicy", "", "all", spec=policy)
+    kube.put("Namespace", "", "team-a")
+    kube.put("NestedDocker", *KEY, spec={"className": "standard"})
+    kube.writes.clear()
+    return kube
 
 
 @pytest.fixture
 def reconciler(kube: FullKube) -> Reconciler:
-    cache, silent = Cache(), Silent()
-    kube.cache = cache
-    metadata = {"uid": "uid", "resourceVersion": "1", "creationTimestamp": "2026-03-01T00:00:00Z"}
-    policy = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
-    for kind, name, namespace, spec in (
-        ("NestedDockerClass", "standard", "", {"modes": ["Dind"]}),
-        ("NestedDockerPolicy", "all", "", policy),
-        ("Namespace", "team-a", "", {}),
-        ("NestedDocker", "build", "team-a", {"className": "standard"}),
-    ):
-        obj = {"apiVersion": API_VERSION, "kind": kind, "spec": spec}
-        obj["metadata"] = metadata | {"name": name, "namespace": namespace, "uid": f"uid-{kind}"}
-        kube.objects[kind, namespace, name] = obj
-        cache.put(obj, kind)
-    return Reconciler(
-        cache=cache,
-        kube=kube,
-        certificates=CertificateMaker(),
-        prober=DaemonProber(silent, lambda _key: None),
-        recorder=silent,
-        clock=FakeClock(),
-        defaults=DEFAULTS,
-        sessions=Sessions(),
-    )
+    return reconciler_of(kube)
 
 
 def made(kube: FullKube) -> list[str]:
@@ -96,8 +48,7 @@ def made(kube: FullKube) -> list[str]:
 async def test_what_is_refused_is_unmade_and_then_only_asked_for(reconciler: Reconciler, kube: FullKube) -> None:
     assert isinstance(await reconciler.reconcile(KEY), Rejected)
     assert made(kube) == []
-    conditions = {c["type"]: c for c in kube.objects["NestedDocker", *KEY]["status"]["conditions"]}
-    assert "exceeded quota" in conditions["Ready"]["message"]
+    assert "exceeded quota" in kube.conditions()["Ready"]["message"]
     before = list(kube.writes)
     assert isinstance(await reconciler.reconcile(KEY), Rejected)
     assert kube.writes == before

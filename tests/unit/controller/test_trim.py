@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.factory import DEFAULTS, HOME, NOW, class_spec, policy_spec
+from tests.support.factory import DEFAULTS, HOME, NOW, class_spec, policy_spec
 
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerSpec

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.unit.controller.fakes import FakeClock
+from tests.unit.fakes import FakeClock
 
 from nested_docker.controller.leader import NotLeader
 from nested_docker.controller.outcome import NotConverged, Outcome, Rejected, Settled

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.domain.manifests.test_pod import FULL_ENGINE, WORKLOAD
-from tests.unit.factory import DEFAULTS, HOME, OWNER, class_spec, observed
+from tests.support.factory import DEFAULTS, FULL_ENGINE, HOME, OWNER, WORKLOAD, class_spec, observed
 
 from nested_docker.api.meta import Mode
 from nested_docker.domain.admission import class_overrides as allowance

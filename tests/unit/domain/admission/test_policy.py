@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.factory import policy_spec
+from tests.support.factory import policy_spec
 
 from nested_docker.api.meta import LabelSelector, Mode
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.factory import DEFAULTS, HOME, class_spec, observed
+from tests.support.factory import DEFAULTS, FULL_ENGINE, HOME, WORKLOAD, class_spec, observed
 from tests.unit.snapshot import matches_snapshot
 
 from nested_docker.api.meta import Mode
@@ -21,33 +21,6 @@ from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import START_SCRIPT
-
-FULL_ENGINE = {
-    "image": "registry.example.com/dind:28@sha256:" + "a" * 64,
-    "storageDriver": "overlay2",
-    "registryMirrors": ["https://mirror.example.com"],
-    "insecureRegistries": ["10.0.0.0/8"],
-    "caBundleRef": {"name": "corporate"},
-    "imagePullSecrets": [{"name": "pull"}],
-    "mtu": 1400,
-    "iptables": "Legacy",
-    "addressPools": [{"base": "172.30.0.0/16", "size": 24}],
-    "dns": ["10.0.0.53"],
-    "proxy": {"httpProxy": "http://proxy:3128", "noProxy": "cluster.local"},
-    "config": {"log-level": "warn"},
-}
-WORKLOAD = {
-    "restartPolicy": "Never",
-    "containers": [
-        {
-            "name": "builder",
-            "image": "docker:28-cli",
-            "command": ["docker"],
-            "args": ["build", "."],
-            "env": [{"name": "A", "value": "1"}],
-        }
-    ],
-}
 
 
 def make_pod(spec: dict[str, Any], **class_fields: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.factory import class_spec, policy_spec
+from tests.support.factory import class_spec, policy_spec
 from tests.unit.world import World
 
 from nested_docker.api.meta import Mode

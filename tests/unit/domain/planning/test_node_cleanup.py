@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.factory import DEFAULTS, NOW, OWNER, class_spec
+from tests.support.factory import DEFAULTS, NOW, OWNER, class_spec
 from tests.unit.snapshot import matches_snapshot
 from tests.unit.world import World
 
@@ -32,8 +32,8 @@ def pod(phase: str = "Succeeded", daemon: Manifest | None = None, *, uid: str = 
     """A guarded pod on node-1 as the cache has it, whose daemon has run."""
     world = World({"mode": "HostSocket"}, classes={"standard": class_spec(hostSocket={"gid": 999})})
     world.settle()
-    made = copy.deepcopy(world.pod())
-    made["metadata"] |= {"uid": uid} | metadata
+    made = trim(copy.deepcopy(world.pod()), "Pod")
+    made["metadata"] |= {"name": "build-e1005", "uid": uid} | metadata
     status = {"name": "daemon", "restartCount": 0} | (ENDED if daemon is None else daemon)
     made["status"] = {"phase": phase, "containerStatuses": [status]}
     return made

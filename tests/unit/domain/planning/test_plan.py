@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.factory import CLUSTER, DEFAULTS, NOW, class_spec, observed, policy_spec
+from tests.support.factory import CLUSTER, DEFAULTS, NOW, class_spec, observed, policy_spec
 from tests.unit.world import Crashed, World
 
 from nested_docker.api.meta import Status
@@ -193,7 +193,7 @@ class TestLoss:
     def test_edited_keys_are_not_served_with(self) -> None:
         world = settled()
         before = world.pod()["metadata"]["name"]
-        world.secret("build-tls")["dataDigests"]["server-key.pem"] = "swapped"
+        world.edit_secret(Identity("Secret", "team-a", "build-tls"), "server-key.pem")
         world.settle()
         assert world.pod()["metadata"]["name"] != before
         assert ready(world)[0] == "True"
@@ -333,7 +333,7 @@ class TestOwnership:
     def test_a_refusal_is_told_and_nothing_half_made_stays(self) -> None:
         world = settled()
         rejected_write = observed(
-            children=world.children,
+            children=world.observe().children,
             status=world.status,
             api_rejection=ApiRejection(Reason.API_REJECTED, "exceeded quota"),
         )
@@ -447,7 +447,7 @@ def _disturb(world: World, step: str, writes: int) -> None:
     elif step == "edit service" and service:
         service["spec"]["selector"] = {}
     elif step == "edit keys" and keys:
-        keys["dataDigests"]["ca.pem"] = "x"
+        world.edit_secret(Identity("Secret", "team-a", "build-tls"), "ca.pem")
     elif step == "restart":
         world.probe_result = None
     elif step == "crash":

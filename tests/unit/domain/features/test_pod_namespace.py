@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import base64
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.factory import AWAY, DEFAULTS, HOME, NOW, OWNER, class_spec, observed
+from tests.support.factory import AWAY, DEFAULTS, HOME, NOW, OWNER, class_spec, observed
 from tests.unit.snapshot import matches_snapshot
-from tests.unit.world import EVERYTHING, Crashed, World
+from tests.unit.world import EVERYTHING, World, change, crash, message, ready, shape
 
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerSpec
@@ -28,7 +28,7 @@ from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Owner
-from nested_docker.domain.observed import DATA_DIGESTS, NamespaceFacts, Observed, Ownership
+from nested_docker.domain.observed import NamespaceFacts, Observed, Ownership
 from nested_docker.domain.planning.child_diff import AddFinalizer, Create, RemoveFinalizer
 from nested_docker.domain.planning.plan import plan
 from nested_docker.domain.status.reasons import Reason, Type
@@ -57,49 +57,6 @@ def settled(*args: Any, **fields: Any) -> World:
     made = world(*args, **fields)
     made.settle()
     return made
-
-
-def change(made: World, **fields: Any) -> None:
-    """Change what governs the NestedDocker, or the NestedDocker."""
-    made.base = replace(made.base, **fields)
-
-
-def ready(made: World) -> tuple[str, str]:
-    condition = made.status.condition(Type.READY)
-    assert condition is not None
-    return condition.status.value, condition.reason
-
-
-def told(made: World, type_: Type = Type.READY) -> str:
-    condition = made.status.condition(type_)
-    assert condition is not None
-    return condition.message
-
-
-def shape(made: World) -> dict[str, Any]:
-    """Everything there is, without what differs from run to run."""
-    names_of_pods = {each.name: each.name[:-5] + "KEY" for each in made.children if each.kind == "Pod"}
-    children = {
-        (each.kind, each.namespace, names_of_pods.get(each.name, each.name)): {
-            key: value for key, value in child["metadata"]["labels"].items() if key != names.LABEL_KEY_SET
-        }
-        for each, child in sorted(made.children.items())
-    }
-    status = made.status
-    return {
-        "children": children,
-        "finalizers": made.finalizers,
-        "ready": status and ready(made),
-        "where": (status.pod_namespace, status.endpoint, bool(status.pod_name)),
-    }
-
-
-def crash(made: World, writes: int, act: Callable[[World], None]) -> None:
-    """Have the operator die after so many writes from now on, and start again."""
-    made.writes_left = writes
-    with contextlib.suppress(Crashed):
-        act(made)
-    made.writes_left = made.probe_result = None
 
 
 class TestPlacement:
@@ -237,7 +194,7 @@ class TestRefusals:
         made = settled(DIND | spec)
         assert (made.children, made.finalizers) == ({}, ())
         assert ready(made) == ("False", "NotAllowedByClass")
-        assert told(made) == (
+        assert message(made) == (
             "NestedDockerClass standard runs its pods in namespace daemons, where a NestedDocker cannot set "
             f"{field}: remove these fields, or use a class without podNamespace"
         )
@@ -285,7 +242,7 @@ class TestRefusals:
         made = settled(pod_namespaces=facts)
         assert (made.children, made.finalizers) == ({}, ())
         assert ready(made) == ("False", "PodNamespaceMissing")
-        assert told(made) == (
+        assert message(made) == (
             f"NestedDockerClass standard runs its pods in namespace daemons, which {state}: ask a cluster admin to "
             "create it, or to change podNamespace of the class"
         )
@@ -354,7 +311,7 @@ class TestMoves:
         change(made, **offering(after))
         made.settle()
         assert shape(made) == there
-        assert "podNamespace" in told(made, Type.UPDATE_PENDING)
+        assert "podNamespace" in message(made, Type.UPDATE_PENDING)
         change(made, annotations={names.ANNOTATION_RESTART: "1"})
         made.settle()
         assert shape(made) == shape(settled(pod_namespace=after, namespace_labels={}))
@@ -470,7 +427,7 @@ class TestEnd:
     def test_an_ordinary_one_is_left_to_the_garbage_collector(self) -> None:
         made = settled(pod_namespace=None, namespace_labels={})
         made.finalizers = ("foregroundDeletion",)
-        made.deleted = True
+        made.mark_deleted()
         assert made.plan().stages == ()
 
     def test_a_finalizer_without_use_is_taken_off(self) -> None:
@@ -487,8 +444,10 @@ class TestIntruders:
         return Identity(kind, namespace, name), {"kind": kind, "metadata": metadata} | fields
 
     def key_set(self) -> tuple[Identity, dict[str, Any]]:
-        digests = {key: f"{key}-evil" for key in pki.KEYS}
-        where, secret = self.forged("Secret", ObjectNames(OWNER, "evil").tls_secret.name, **{DATA_DIGESTS: digests})
+        keys = {key: f"{key}-evil".encode() for key in pki.KEYS}
+        digests = {key: secrets.value_digest(value) for key, value in keys.items()}
+        data = {key: base64.b64encode(value).decode() for key, value in keys.items()}
+        where, secret = self.forged("Secret", ObjectNames(OWNER, "evil").tls_secret.name, data=data)
         secret["metadata"]["annotations"] = {
             names.ANNOTATION_NOT_AFTER: "2036-01-01T00:00:00Z",
             names.ANNOTATION_DATA_DIGEST: secrets.key_set_id(digests),
@@ -543,9 +502,9 @@ def lose_pods(made: World) -> None:
 
 
 def edit_keys(made: World) -> None:
-    for identity, child in made.children.items():
+    for identity in made.children:
         if identity.name.endswith("-tls"):
-            child[DATA_DIGESTS]["ca.pem"] = "edited"
+            made.edit_secret(identity, "ca.pem")
 
 
 EVENTS: dict[str, Callable[[World], None]] = {

@@ -58,3 +58,33 @@ def observed(spec: dict[str, Any] | None = None, **fields: Any) -> Observed:
         "cluster": CLUSTER,
     }
     return Observed(**(given | fields))
+
+
+FULL_ENGINE = {
+    "image": "registry.example.com/dind:28@sha256:" + "a" * 64,
+    "storageDriver": "overlay2",
+    "registryMirrors": ["https://mirror.example.com"],
+    "insecureRegistries": ["10.0.0.0/8"],
+    "caBundleRef": {"name": "corporate"},
+    "imagePullSecrets": [{"name": "pull"}],
+    "mtu": 1400,
+    "iptables": "Legacy",
+    "addressPools": [{"base": "172.30.0.0/16", "size": 24}],
+    "dns": ["10.0.0.53"],
+    "proxy": {"httpProxy": "http://proxy:3128", "noProxy": "cluster.local"},
+    "config": {"log-level": "warn"},
+}
+
+
+WORKLOAD = {
+    "restartPolicy": "Never",
+    "containers": [
+        {
+            "name": "builder",
+            "image": "docker:28-cli",
+            "command": ["docker"],
+            "args": ["build", "."],
+            "env": [{"name": "A", "value": "1"}],
+        }
+    ],
+}

@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.domain.test_pod_namespace import change, crash, ready, shape, told
-from tests.unit.factory import CLUSTER, DEFAULTS, OWNER, class_spec, policy_spec
-from tests.unit.world import World
+from tests.support.factory import CLUSTER, DEFAULTS, OWNER, class_spec, policy_spec
+from tests.unit.world import World, change, crash, message, ready, shape
 
 from nested_docker.api.meta import Enforcement, Status
 from nested_docker.domain import names
@@ -65,14 +64,14 @@ class TestGrants:
         made = outcome(policies={"p": policy_spec(hostSocket={"allowRaw": True})})
         assert made.children == {}
         assert ready(made) == ("False", "NotGranted")
-        assert "the class's hostSocket.access is Guarded, and hostSocket.guard has no rules" in told(made)
-        assert "put `hostSocket.guard: {…}` into NestedDockerPolicy p" in told(made)
+        assert "the class's hostSocket.access is Guarded, and hostSocket.guard has no rules" in message(made)
+        assert "put `hostSocket.guard: {…}` into NestedDockerPolicy p" in message(made)
 
     def test_raw_is_not_granted_by_rules(self) -> None:
         made = outcome(classes={"standard": class_spec(hostSocket={"access": "Raw"})}, **granting())
         assert made.children == {}
-        assert "the class's hostSocket.access is Raw, which hands out the node's socket unguarded" in told(made)
-        assert "put `hostSocket.allowRaw: true` into NestedDockerPolicy everything" in told(made)
+        assert "the class's hostSocket.access is Raw, which hands out the node's socket unguarded" in message(made)
+        assert "put `hostSocket.allowRaw: true` into NestedDockerPolicy everything" in message(made)
 
     def test_raw_is_the_socket_as_it_is(self) -> None:
         made = outcome(classes={"standard": class_spec(hostSocket={"access": "Raw"})})
@@ -134,7 +133,7 @@ def test_no_daemon_is_where_nodes_are_cleaned_up_from(mode: str) -> None:
         made = outcome({"mode": mode}, **fields)
         assert made.children == {}
         assert ready(made) == ("False", "NotAllowedByClass")
-        assert told(made) == (
+        assert message(made) == (
             "namespace nested-docker-cleanup is for the operator's pods that clean up nodes: create the NestedDocker "
             "in another one, or change podNamespace of NestedDockerClass standard"
         )
@@ -315,8 +314,8 @@ class TestReplacement:
         assert made.pods_needing_cleanup() == [old]
         status, reason = ready(made)
         assert (status, reason) == ("False", "CleaningUp")
-        assert told(made).startswith("Pod nd-")
-        assert f"removes from node node-1 what clients made through Pod {old}" in told(made)
+        assert message(made).startswith("Pod nd-")
+        assert f"removes from node node-1 what clients made through Pod {old}" in message(made)
         assert not made.secret(names.files_secret("build")), "clients do not connect meanwhile"
         made.settle()
         assert ready(made)[0] == "True"
@@ -349,7 +348,7 @@ class TestReplacement:
         made.step()
         made.step()
         assert len(made.pods_needing_cleanup()) == 1
-        assert told(made).endswith(" terminates")
+        assert message(made).endswith(" terminates")
         made.settle()
         assert ready(made)[0] == "True"
         assert made.outcome == [CleanupOutcome.NOTHING_MADE]
@@ -394,7 +393,7 @@ class TestLife:
         made.step()
         assert not made.gone
         assert ready(made) == ("False", "CleaningUp")
-        assert f"removes from node node-1 what clients made through Pod {old}" in told(made, Type.PROVISIONED)
+        assert f"removes from node node-1 what clients made through Pod {old}" in message(made, Type.PROVISIONED)
         made.finish_deletions()
         assert not made.step(), "nothing to do until the node is clean"
         made.settle()
@@ -418,7 +417,7 @@ class TestLife:
 
     def test_a_finalizer_that_somebody_takes_off_costs_no_node_its_cleaning(self) -> None:
         made = outcome()
-        made.deleted = True
+        made.mark_deleted()
         made.strip(names.FINALIZER)
         assert made.gone
         made.finish_deletions()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.factory import DEFAULTS, class_spec, observed, policy_spec
+from tests.support.factory import DEFAULTS, class_spec, observed, policy_spec
 from tests.unit.world import EVERYTHING, World
 
 from nested_docker.api.meta import Enforcement, Mode, Status

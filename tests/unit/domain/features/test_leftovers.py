@@ -8,9 +8,8 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.domain.test_pod_namespace import change, crash
-from tests.unit.factory import CLUSTER, class_spec, policy_spec
-from tests.unit.world import World
+from tests.support.factory import CLUSTER, class_spec, policy_spec
+from tests.unit.world import World, change, crash
 
 from nested_docker.domain.objects import NodeFacts
 

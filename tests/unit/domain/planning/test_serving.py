@@ -1,10 +1,10 @@
-"""The condition UpdatePending says who has changed what: class, policy and operator have a reason each."""
+"""Serving: the condition UpdatePending names who changed what, and an unanswered daemon is unknown at first."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.unit.factory import DEFAULTS, class_spec, observed, policy_spec
+from tests.support.factory import DEFAULTS, class_spec, observed, policy_spec
 from tests.unit.world import World
 
 from nested_docker.api.meta import Condition

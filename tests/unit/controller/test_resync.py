@@ -1,0 +1,90 @@
+"""The resync: it finds what the watches have missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.fakes import FakeKube, taken
+
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.resync import Resync
+from nested_docker.controller.routing import Router
+from nested_docker.controller.workqueue import WorkQueue
+from nested_docker.domain import names
+from nested_docker.domain.ports import KubeError
+
+
+class Around:
+    """A resync, and what is around it."""
+
+    def __init__(self, *namespaces: str) -> None:
+        self.kube, self.cache, self.queue = FakeKube(), Cache(), WorkQueue()
+        self.router = Router(self.cache, self.queue)
+        self.resync = Resync(self.kube, self.cache, self.router, namespaces)
+
+    async def create(self, kind: str, namespace: str, name: str, *, seen: bool = True) -> dict[str, Any]:
+        labels = {names.MANAGED_BY: names.OPERATOR, names.LABEL_NAME: "build"} if kind == "Service" else {}
+        metadata = {"name": name, "namespace": namespace, "labels": labels}
+        made = await self.kube.create({"kind": kind, "metadata": metadata, "spec": {}})
+        if seen:
+            self.router.seen(kind, made)
+        return made
+
+
+@pytest.mark.parametrize("namespaces", [(), ("team-a",)])
+async def test_what_the_watch_has_brought_is_no_news(namespaces: tuple[str, ...]) -> None:
+    around = Around(*namespaces)
+    await around.create("NestedDocker", "team-a", "build")
+    await around.create("Service", "team-a", "build")
+    await taken(around.queue)
+    await around.resync.once()
+    assert await taken(around.queue) == []
+
+
+@pytest.mark.parametrize("kind", ["NestedDocker", "Service"])
+async def test_a_missed_object_is_found(kind: str) -> None:
+    around = Around()
+    await around.create(kind, "team-a", "build", seen=False)
+    await around.resync.once()
+    assert await taken(around.queue) == ["build"]
+    assert around.cache.get(kind, "team-a", "build") is not None
+
+
+@pytest.mark.parametrize("kind", ["NestedDocker", "Service"])
+async def test_a_missed_deletion_is_found(kind: str) -> None:
+    around = Around()
+    made = await around.create(kind, "team-a", "build")
+    await taken(around.queue)
+    await around.kube.delete(kind, "team-a", "build", made["metadata"]["uid"])
+    await around.resync.once()
+    assert await taken(around.queue) == ["build"]
+    assert around.cache.get(kind, "team-a", "build") is None
+
+
+async def test_other_namespaces_are_not_compared() -> None:
+    around = Around("team-a")
+    await around.create("NestedDocker", "team-b", "build")
+    await taken(around.queue)
+    around.kube.objects.clear()
+    await around.resync.once()
+    assert around.cache.get("NestedDocker", "team-b", "build") is not None
+
+
+async def test_a_failure_is_left_to_the_next_time(caplog: pytest.LogCaptureFixture) -> None:
+    around = Around()
+    around.kube.failure = KubeError(500, "InternalError", "try later")
+    calls = 0
+    once = around.resync.once
+
+    async def twice() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise RuntimeError("enough")
+        await once()
+
+    around.resync.once = twice  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="enough"):
+        await around.resync.run(0)
+    assert "try later" in caplog.text

@@ -1,0 +1,95 @@
+"""The router: an event reaches the NestedDockers that it concerns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.controller.objects import child, obj
+from tests.unit.fakes import taken
+
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.routing import Router
+from nested_docker.controller.workqueue import WorkQueue
+from nested_docker.domain import names
+from nested_docker.domain.names import LABEL_NAME, LABEL_NAMESPACE
+from nested_docker.domain.objects import Identity
+
+
+async def test_events_reach_whom_they_concern() -> None:
+    cache, queue = Cache(), WorkQueue()
+    router = Router(cache, queue)
+    router.seen("NestedDocker", obj("a", uid="a"))
+    router.seen("NestedDocker", obj("b", uid="b"))
+    assert await taken(queue) == ["a", "b"]
+    pod = child("p", "a", uid="p")
+    router.seen("Pod", pod | {"spec": {"nodeName": "n", "containers": []}})
+    assert await taken(queue) == ["a"]
+    router.seen("Node", {"metadata": {"name": "n", "uid": "n", "resourceVersion": "1"}})
+    assert await taken(queue) == ["a"]
+    router.seen("NestedDockerPolicy", {"metadata": {"name": "p", "uid": "q", "resourceVersion": "1"}})
+    assert sorted(await taken(queue)) == ["a", "b"]
+    router.gone("Pod", pod)
+    assert await taken(queue) == ["a"]
+
+
+async def test_a_changed_label_reaches_the_controller() -> None:
+    cache, queue = Cache(), WorkQueue()
+    router = Router(cache, queue)
+    owned = {"ownerReferences": [{"kind": "NestedDocker", "name": "a", "controller": True}]}
+    for version, label in ((1, "a"), (2, "other")):
+        service = obj("s", version=version)
+        router.seen("Service", service | {"metadata": service["metadata"] | owned | {"labels": {LABEL_NAME: label}}})
+        assert await taken(queue) == ["a"]
+    assert Identity("Service", "ns", "s") in cache.children(("ns", "a"))
+
+
+async def test_pods_that_clean_up_belong_to_a_nested_docker_and_are_none_of_its_children() -> None:
+    cache, queue = Cache("tidy"), WorkQueue()
+    router = Router(cache, queue)
+    labels = {LABEL_NAME: "owner", LABEL_NAMESPACE: "ns"}
+    cleanup = obj("c", uid="c")
+    cleanup["metadata"] |= {"namespace": "tidy", "labels": labels}
+    router.seen("Pod", child("p", "owner", uid="p", spec={"nodeName": "node-1"}))
+    router.seen("Pod", cleanup)
+    assert await taken(queue) == ["owner"]
+    key = ("ns", "owner")
+    assert set(cache.children(key)) == {Identity("Pod", "ns", "p")}
+    assert set(cache.cleanups(key)) == {Identity("Pod", "tidy", "c")}
+    assert cache.cleanups(("ns", "other")) == {}
+    router.gone("Pod", cleanup)
+    assert (await taken(queue), cache.cleanups(key)) == (["owner"], {})
+    node = {"metadata": {"name": "node-1", "uid": "n", "resourceVersion": "1"}}
+    router.seen("Node", node)
+    assert await taken(queue) == ["owner"], "its NestedDocker may be gone"
+    router.gone("Node", node)
+    assert await taken(queue) == ["owner"]
+
+
+async def test_events_from_over_there_reach_whom_they_concern() -> None:
+    cache, queue = Cache(), WorkQueue()
+    router = Router(cache, queue)
+
+    def remote(name: str, namespace: str, **fields: Any) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": namespace, "uid": f"{namespace}-{name}", "resourceVersion": "1"}
+        return fields | {"metadata": metadata | fields.get("metadata", {})}
+
+    router.seen("NestedDocker", remote("build", "team-a", spec={}))
+    router.seen("NestedDocker", remote("plain", "team-b", spec={}))
+    router.seen("NestedDockerClass", remote("isolated", "", spec={"modes": ["Dind"], "podNamespace": "daemons"}))
+    await taken(queue)
+    marks = {names.LABEL_NAME: "build", names.LABEL_NAMESPACE: "team-a"}
+    service = remote("nd-0123456789", "daemons", metadata={"labels": marks}, spec={})
+    router.seen("Service", service)
+    assert await taken(queue) == ["build"]
+    router.seen("Namespace", remote("daemons", ""))
+    assert sorted(await taken(queue)) == ["build", "plain"]
+    router.seen("Namespace", remote("team-b", ""))
+    assert await taken(queue) == ["plain"]
+    router.gone("NestedDocker", remote("build", "team-a"))
+    assert await taken(queue) == ["build"]
+    router.everything()
+    assert sorted(await taken(queue)) == ["build", "plain"], "what is left of the dead is looked at as well"
+    router.gone("Service", service)
+    assert await taken(queue) == ["build"]
+    router.everything()
+    assert await taken(queue) == ["plain"]

@@ -1,0 +1,127 @@
+"""Whether clients can reach the daemon: by the first probe, then by the kubelet's readiness probe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.factory import OWNER, observed
+
+from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1 import NestedDockerStatus
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.domain import names
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
+from nested_docker.domain.object_names import ObjectNames
+from nested_docker.domain.observed import Observed, ProbeResult
+from nested_docker.domain.planning.pod_state import PodState
+from nested_docker.domain.planning.reachability import Reachability, assess
+from nested_docker.domain.status.reasons import Reason
+
+ENGINE = EngineStatus(version="28.5.2")
+KNOWN = NestedDockerStatus(engine=ENGINE)
+STARTED, LATER = "2026-03-01T12:00:05Z", "2026-03-01T12:00:09Z"
+RUNNING = {"state": {"running": {"startedAt": STARTED}}}
+
+
+def pod(*, ip: str = "10.0.0.7", lost: str = "", **container: Any) -> PodState:
+    condition = {"type": "ContainersReady", "status": "False", "lastTransitionTime": lost}
+    status = {"containerStatuses": [{"name": "daemon", "restartCount": 0} | container], "conditions": [condition]}
+    metadata = {"name": "build-abcde", "uid": "uid-1"}
+    return PodState({"metadata": metadata, "spec": {"nodeName": "node-1"}, "status": status | {"podIP": ip}})
+
+
+def answered(uid: str = "uid-1", restarts: int = 0) -> Observed:
+    """The operator has just probed the daemon."""
+    return observed(probe_result=ProbeResult(uid, restarts, ENGINE))
+
+
+def remembered(mark: str, **fields: Any) -> Observed:
+    """The files Secret has an earlier answer."""
+    where = ObjectNames(OWNER).files_secret
+    secret = {"kind": "Secret", "metadata": {"annotations": {names.ANNOTATION_CONTACT: mark}}}
+    return observed(children={where: secret}, **fields)
+
+
+def look(seen: Observed, state: PodState | None) -> Reachability:
+    return assess(seen, state, MODES[Mode.DIND])
+
+
+def test_without_a_pod_it_starts() -> None:
+    found = look(observed(), None)
+    assert (found.reachable, found.reason, found.needs_probe) == (False, Reason.DAEMON_STARTING, False)
+
+
+@pytest.mark.parametrize(("ready", "known"), [(False, True), (True, True), (True, False)])
+def test_a_node_that_is_not_ready_takes_it_away(ready: bool, known: bool) -> None:
+    nodes = {"node-1": NodeFacts(ready=ready)} if known else {}
+    seen = remembered("uid-1/0", cluster=ClusterFacts(nodes=nodes))
+    found = look(seen, pod(**RUNNING, ready=True))
+    assert (found.reachable, found.reason == Reason.POD_LOST) == (ready, not ready)
+    if not ready:
+        assert found.probe_result == "", "so that the connection Secret is withdrawn"
+        assert "node node-1 is not ready" in found.message
+
+
+@pytest.mark.parametrize(
+    ("state", "probed"),
+    [(pod(**RUNNING), True), (pod(**RUNNING, ip=""), False), (pod(state={"waiting": {}}), False)],
+)
+def test_a_running_daemon_with_an_address_is_probed_first(state: PodState, probed: bool) -> None:
+    found = look(observed(), state)
+    assert (found.reachable, found.needs_probe, found.probe_result) == (False, probed, "")
+    assert found.reason == Reason.DAEMON_STARTING
+
+
+def test_the_first_answer_is_enough() -> None:
+    found = look(answered(), pod(**RUNNING, ready=False))
+    assert (found.reachable, found.reason, found.probe_result) == (True, Reason.DAEMON_ANSWERED, "uid-1/0")
+    assert (found.fresh, found.needs_probe) == (True, False)
+
+
+@pytest.mark.parametrize("mark", ["uid-2/0", "", "nonsense"])
+def test_an_answer_of_another_pod_does_not_count(mark: str) -> None:
+    assert look(answered("uid-2"), pod(**RUNNING)).probe_result == ""
+    assert look(remembered(mark), pod(**RUNNING)).probe_result == ""
+
+
+def test_the_secret_remembers_the_answer() -> None:
+    found = look(remembered("uid-1/0", status=KNOWN), pod(**RUNNING, ready=True))
+    assert (found.reachable, found.probe_result, found.fresh, found.needs_probe) == (True, "uid-1/0", False, False)
+
+
+def test_an_answer_whose_facts_are_lost_is_repeated() -> None:
+    found = look(remembered("uid-1/0"), pod(**RUNNING, ready=True))
+    assert (found.reachable, found.needs_probe) == (True, True)
+
+
+def test_the_first_answer_of_a_pod_keeps_its_mark() -> None:
+    """The mark is in the Secret's annotation, which would be written again after every restart."""
+    seen = remembered("uid-1/0", probe_result=ProbeResult("uid-1", 2, ENGINE))
+    assert look(seen, pod(**RUNNING, ready=True, restartCount=2)).probe_result == "uid-1/0"
+
+
+def test_a_restart_is_waited_for_and_said() -> None:
+    seen = remembered("uid-1/0", status=KNOWN)
+    found = look(seen, pod(**RUNNING, ready=False, restartCount=1))
+    assert (found.reachable, found.reason) == (False, Reason.DAEMON_RESTARTING)
+    assert found.message == "the kubelet restarts the daemon's container"
+    killed = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    found = look(seen, pod(state=killed, ready=False))
+    assert (found.reachable, found.reason) == (False, Reason.DAEMON_OUT_OF_MEMORY)
+    found = look(seen, pod(**RUNNING, lastState=killed, ready=True, restartCount=1))
+    assert found.reachable
+    assert found.message.endswith("(restarted after it was killed at its memory limit)")
+
+
+def test_a_readiness_probe_that_fails_makes_it_unreachable() -> None:
+    found = look(remembered("uid-1/0", status=KNOWN), pod(**RUNNING, ready=False, lost=LATER))
+    assert (found.reachable, found.reason) == (False, Reason.DAEMON_UNREACHABLE)
+    assert found.probe_result == "uid-1/0", "clients keep the Secret"
+
+
+def test_the_kubelets_warning_is_passed_on() -> None:
+    seen = observed(diagnoses={"uid-1": "MountVolume.SetUp failed", "uid-2": "another pod's"})
+    found = look(seen, pod(state={"waiting": {}}))
+    assert (found.reason, found.message) == (Reason.POD_START_FAILED, "the kubelet said: MountVolume.SetUp failed")

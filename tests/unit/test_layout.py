@@ -1,0 +1,91 @@
+"""The test of a module is found by the module's path, and test modules are not libraries."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE, UNIT = ROOT / "operator/nested_docker", ROOT / "tests/unit"
+MIRRORED = ("domain", "controller")
+
+ELSEWHERE = {
+    "domain/ports": "protocols; the real ones are met by the slow rings, the doubles by every test of controller/",
+    "domain/planning/planned": "types",
+    "domain/planning/status": "whole statuses in planning/test_plan.py",
+    "domain/admission/acceptance": "features/test_governing.py and features/test_pod_namespace.py",
+    "domain/admission/authorization": "controller/test_admission_reviewer.py",
+    "domain/admission/grant_request": "admission/test_policy.py",
+    "domain/admission/pod_security": "features/test_governing.py",
+    "domain/manifests/network_policy": "whole manifests in manifests/test_pod.py and features/test_pod_namespace.py",
+    "domain/manifests/secrets": "whole manifests in manifests/test_pod.py and features/test_pod_namespace.py",
+    "domain/manifests/service": "whole manifests in manifests/test_pod.py and features/test_pod_namespace.py",
+    "domain/manifests/storage": "whole manifests in manifests/test_pod.py",
+    "domain/modes/base": "types",
+    "domain/modes/dind": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",
+    "domain/modes/dockerd": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",
+    "domain/modes/host_socket": "whole pods in manifests/test_pod.py, and features/test_guarded_socket.py",
+    "domain/modes/sysbox": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",
+}
+"""Modules without a test file of their name, and where they are tested instead."""
+
+LIBRARIES = {
+    "tests.contract.test_governing_kinds": "its tables are read by the test of the command line's parser",
+    "tests.contract.test_nested_docker": "its tables are read by the test of the command line's parser",
+    "tests.unit.guard.test_proxy": "its daemon is that of test_fuzz.py",
+    "tests.guard.test_removal": "its inventory is that of test_buildx.py",
+    "tests.guard.test_compose_projects": "its projects are those of test_compose.py",
+}
+"""Test modules that others import until what they share has moved; no new ones."""
+
+
+def modules() -> Iterator[str]:
+    for folder in MIRRORED:
+        for path in sorted((PACKAGE / folder).rglob("*.py")):
+            if path.name != "__init__.py":
+                yield path.relative_to(PACKAGE).with_suffix("").as_posix()
+
+
+def has_test(module: str) -> bool:
+    where = UNIT / module
+    return where.with_name(f"test_{where.name}.py").exists()
+
+
+@pytest.mark.parametrize("module", [*modules()])
+def test_a_module_has_its_test_at_the_same_path(module: str) -> None:
+    where = f"tests/unit/{module.rpartition('/')[0]}/test_{module.rpartition('/')[2]}.py"
+    assert has_test(module) or module in ELSEWHERE, f"write {where}, or say in ELSEWHERE where {module} is tested"
+    assert not (has_test(module) and module in ELSEWHERE), f"{where} exists: remove {module} from ELSEWHERE"
+
+
+def test_what_is_tested_elsewhere_exists() -> None:
+    assert ELSEWHERE.keys() <= {*modules()}, "remove from ELSEWHERE what does not exist"
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Modules that a file imports, with the names that it imports from packages."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_test_module_is_imported() -> None:
+    files = [path for folder in ("tests", "bench", "hack") for path in (ROOT / folder).rglob("*.py")]
+    imports = {(path, name) for path in files for name in imported(path) if is_test_module(name)}
+    shared = {each for each in LIBRARIES for _, name in imports if f"{name}.".startswith(f"{each}.")}
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}: move what it needs into a module beside it"
+        for path, name in sorted(imports)
+        if not any(f"{name}.".startswith(f"{each}.") for each in LIBRARIES)
+    ]
+    assert not found, "\n".join(found)
+    assert shared == LIBRARIES.keys(), "remove from LIBRARIES what nobody imports any more"
+
+
+def is_test_module(name: str) -> bool:
+    return name.startswith("tests.") and any(part.startswith("test_") for part in name.split("."))
