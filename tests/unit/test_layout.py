@@ -24,6 +24,7 @@ ELSEWHERE = {
     "domain/manifests/secrets": "whole manifests in manifests/test_pod.py and features/test_pod_namespace.py",
     "domain/manifests/service": "whole manifests in manifests/test_pod.py and features/test_pod_namespace.py",
     "domain/manifests/storage": "whole manifests in manifests/test_pod.py",
+    "domain/kube_types": "types",
     "domain/modes/base": "types",
     "domain/modes/dind": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",
     "domain/modes/dockerd": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",

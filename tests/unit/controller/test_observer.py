@@ -12,8 +12,7 @@ from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.controller.observer import Observer
 from nested_docker.domain import names
-from nested_docker.domain.modes.base import NodeFacts
-from nested_docker.domain.objects import Identity, Owner
+from nested_docker.domain.objects import Identity, NodeFacts, Owner
 from nested_docker.domain.observed import NamespaceFacts, Observed
 
 GRANT = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}

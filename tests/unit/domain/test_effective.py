@@ -10,11 +10,12 @@ from tests.support.factory import DEFAULTS, class_spec
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.domain.effective import Change, EffectiveSpec, Origin, first_change, resolve
+from nested_docker.domain.modes import MODES
 
 
 def effective(spec: dict[str, Any] | None = None, **of_class: Any) -> EffectiveSpec:
     request = NestedDockerSpec.model_validate({"mode": "Dind"} | (spec or {}))
-    return resolve(request, class_spec(**of_class), Mode.DIND, DEFAULTS)
+    return resolve(request, class_spec(**of_class), MODES[Mode.DIND], DEFAULTS)
 
 
 @pytest.mark.parametrize(

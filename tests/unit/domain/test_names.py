@@ -50,7 +50,7 @@ def test_every_key_set_has_its_pod() -> None:
 
 
 def test_the_names_beside_a_nested_docker_differ() -> None:
-    of_one = [f("build") for f in (names.tls_secret, names.files_secret, names.env_secret, names.data_claim)]
+    of_one = [f("build") for f in (names.tls_secret, names.files_secret, names.env_secret, names.data_claim_name)]
     assert of_one == ["build-tls", "build-docker", "build-docker-env", "build-data"]
 
 

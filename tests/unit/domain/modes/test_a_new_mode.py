@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from tests.unit.factory import DEFAULTS, NOW, class_spec, observed, policy_spec
+from tests.support.factory import DEFAULTS, NOW, class_spec, observed, policy_spec
 
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec

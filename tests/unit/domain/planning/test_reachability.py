@@ -12,8 +12,8 @@ from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain import names
 from nested_docker.domain.modes import MODES
-from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
 from nested_docker.domain.object_names import ObjectNames
+from nested_docker.domain.objects import ClusterFacts, NodeFacts
 from nested_docker.domain.observed import Observed, ProbeResult
 from nested_docker.domain.planning.pod_state import PodState
 from nested_docker.domain.planning.reachability import Reachability, assess

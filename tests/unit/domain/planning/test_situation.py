@@ -12,7 +12,7 @@ from tests.unit.world import World, change
 
 from nested_docker.domain import names, pki
 from nested_docker.domain.admission.acceptance import Accepted, accept
-from nested_docker.domain.modes.base import ClusterFacts, NodeFacts
+from nested_docker.domain.objects import ClusterFacts, NodeFacts
 from nested_docker.domain.observed import KeySet, NamespaceFacts
 from nested_docker.domain.planning.situation import Situation
 
