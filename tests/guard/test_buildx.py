@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tests.guard.conftest import RULES
 from tests.guard.dockerd import ROOT, Dockerd
+from tests.guard.inventory import inventory
 from tests.guard.owner import Owner
 from tests.guard.plugins import installed
-from tests.guard.test_removal import inventory
 
 REMEDY = b"set DOCKER_BUILDKIT=0 for the classic builder, or use mode Dind or Sysbox for buildx"
 BUILDKIT = "moby/buildkit:buildx-stable-1"

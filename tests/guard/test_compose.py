@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.guard.compose import SLEEP, Project
 from tests.guard.owner import Owner
 from tests.guard.plugins import installed
-from tests.guard.test_compose_projects import SLEEP, Project
 
 SERVICE = {"image": "busybox", "command": SLEEP, "stop_grace_period": "0s"}
 

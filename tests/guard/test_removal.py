@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.guard.dockerd import Dockerd
+from tests.guard.inventory import inventory
 from tests.guard.owner import Owner
 
 from nested_docker.guard.daemon.removal import NotCleanError, remove_all
@@ -28,19 +29,6 @@ def foreign(dockerd: Dockerd) -> Iterator[str]:
     """A container of the node, with an anonymous volume."""
     yield dockerd.docker("run", "-d", "-v", "/data", *SLEEP)
     dockerd.docker("rm", "-f", "-v", *dockerd.docker("ps", "-aq").split())
-
-
-def inventory(dockerd: Dockerd) -> dict[str, set[str]]:
-    """IDs and names of all objects of the daemon."""
-    return {
-        kind: set(dockerd.docker(*command).split())
-        for kind, command in {
-            "containers": ("ps", "-aq", "--no-trunc"),
-            "networks": ("network", "ls", "-q", "--no-trunc"),
-            "volumes": ("volume", "ls", "-q"),
-            "images": ("images", "-q", "--no-trunc"),
-        }.items()
-    }
 
 
 def make_everything(owner: Owner, prefix: str, folder: Path) -> None:

@@ -33,7 +33,7 @@ class Command:
         return str(self.args.name)
 
     def node(self) -> Node:
-        """The node of the cluster meant, which must be up; tells of components that have ended."""
+        """The node of the cluster meant, which must be up; warns of components that have ended."""
         machine.require_root()
         running = lifecycle.require(self.home, self.name)
         for warning in status.warn_of_ended(running):

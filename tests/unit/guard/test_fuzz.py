@@ -7,7 +7,7 @@ import json
 import random
 
 from tests.unit.guard.decisions import OPEN, UID
-from tests.unit.guard.test_proxy import FULL, FakeDaemon, guarded, request
+from tests.unit.guard.fake_daemon import FULL, FakeDaemon, guarded, request
 from tests.unit.relay.peers import Neighbourhood, read_all
 
 from nested_docker.guard.decision import ParsedRequest, decide, parse_request

@@ -1,1 +1,1 @@
-"""From what is asked for and what exists to the next writes."""
+"""From a request and the observed objects to the next writes."""
