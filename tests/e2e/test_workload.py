@@ -31,7 +31,7 @@ def test_a_failing_build_fails_with_its_exit_code(env: Environment) -> None:
     env.nested_docker("build", mode="Dind", workload=one_shot("docker version; exit 3"))
     env.kubectl("wait", "--for=condition=Failed", "nd/build", "--timeout=60s")
     assert env.get("nesteddocker", "build")["status"]["results"] == [{"name": "build", "exitCode": 3}]
-    assert "exit code 3" in env.condition("build")["message"]
+    assert "exited with code 3" in env.condition("build")["message"]
     assert env.condition("build", "Stalled")["status"] == "True"
 
 

@@ -158,4 +158,4 @@ async def test_the_record_says_who(world: World, user: Api) -> None:
     (mine,) = [line for line in lines if line["namespace"] == world.namespace]
     assert (mine["user"], mine["outcome"], mine["reason"]) == (USER, "denied", "NotPermitted")
     _, text = await world.operator.http("/metrics")
-    assert 'nested_docker_decisions_total{stage="admission",mode="",outcome="denied",reason="NotPermitted"}' in text
+    assert 'nested_docker_decisions_total{mode="",outcome="denied",reason="NotPermitted",stage="admission"}' in text

@@ -173,4 +173,4 @@ async def test_a_build_whose_pod_was_evicted_has_failed(world: World) -> None:
     await world.ready()
     await (await world.pod()).fail("Evicted", "The node was low on resource: memory.")
     message = await world.settles("WorkloadFailed")
-    assert "exit code 137" in message or "Evicted" in message
+    assert "exited with code 137" in message or "Evicted" in message

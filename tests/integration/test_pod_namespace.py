@@ -340,7 +340,7 @@ def label(kind: str, key: str, value: str | None) -> Step:
 
 
 def child(tenant: Tenant, kind: str) -> str:
-    return next(each.name for each in tenant.place().beside_pod if each.kind == kind)
+    return next(each.name for each in tenant.place().pod_objects if each.kind == kind)
 
 
 async def delete_pod(tenant: Tenant) -> None:

@@ -56,7 +56,7 @@ TROUBLES: dict[str, tuple[Step, str, tuple[str, ...], bool]] = {
     "no node": (
         lambda pod: pod.unschedulable("0/3 nodes are available: 3 Insufficient cpu."),
         "Unschedulable",
-        ("no node takes the pod", "3 Insufficient cpu"),
+        ("no node can take the pod", "3 Insufficient cpu"),
         False,
     ),
     "no volume": (
