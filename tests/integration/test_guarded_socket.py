@@ -218,7 +218,9 @@ async def test_nothing_is_removed_before_the_pod_has_ended(tenant: Tenant) -> No
     tenant.kubelet.keep_terminating(True)
     try:
         await tenant.delete()
-        assert f"Pod {tenant.cleanup} in namespace {tenant.cleaned_from} removes from node" in await tenant.settles("CleaningUp")
+        assert f"Pod {tenant.cleanup} in namespace {tenant.cleaned_from} removes from node" in await tenant.settles(
+            "CleaningUp"
+        )
         await holds(lambda: still(tenant), 1.0, "the pod is waited for")
     finally:
         tenant.kubelet.keep_terminating(False)
