@@ -3,24 +3,22 @@
 ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS build
-# pip has an environment of its own, so that the one that ships has none.
+# pip has a separate environment, so that the shipped one does not contain it.
 RUN python3 -m venv /pip && python3 -m venv --without-pip /opt/nested-docker
 COPY build/wheels/locked/*.whl /wheels/locked/
-# Of the Kubernetes client only kubernetes.aio is used. Beside it the package has, and imports, a
-# synchronous client of the same size, which would cost every start half a second and its memory.
 RUN /pip/bin/pip --python /opt/nested-docker/bin/python install --quiet --no-index --no-deps --no-compile \
         /wheels/locked/*.whl \
-    && cd /opt/nested-docker/lib/python3*/site-packages \
-    && find kubernetes -mindepth 1 -maxdepth 1 ! -name aio -exec rm -r {} + \
-    && touch kubernetes/__init__.py \
-    && find . -type d -name tests -prune -exec rm -r {} + \
-    && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash .
+    && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/nested-docker/lib/python3*/site-packages
 COPY build/wheels/own/*.whl /wheels/own/
 RUN /pip/bin/pip --python /opt/nested-docker/bin/python install --quiet --no-index --no-deps --no-compile \
         /wheels/own/*.whl \
     && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash \
         /opt/nested-docker/lib/python3*/site-packages/nested_docker \
     && /opt/nested-docker/bin/python -c "import nested_docker.app"
+# Packages stay whole, so that what a scanner or an SBOM finds is what requirements/runtime.txt names.
+RUN /opt/nested-docker/bin/python -c 'import importlib.metadata as metadata; \
+        missing = [str(file) for each in metadata.distributions() for file in each.files if not file.locate().exists()]; \
+        assert not missing, missing'
 
 FROM ${BASE}
 ARG VERSION=

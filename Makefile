@@ -14,24 +14,24 @@ SOURCES := operator tests hack bench
 help: ## List the targets.
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
-# --- the two commands -------------------------------------------------------------------------------
+# --- demo and tests ---------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: $(VENV)/installed ## Run the main job: a cluster, the operator, and builds through a NestedDocker.
+demo: $(VENV)/installed ## Start a cluster and the operator, and build an image in each mode.
 	$(BIN)/python hack/demo/demo.py
 
 .PHONY: test
-test: verify cluster image ## Pass every test: unit, contract, integration, chart, guard, e2e.
+test: verify cluster image ## Run every test: unit, contract, integration, chart, guard, e2e.
 	$(BIN)/pytest tests/contract tests/integration tests/chart tests/guard tests/e2e
 
 .PHONY: down
-down: ## Remove what `make demo` and the tests have started.
-	$(CLUSTER_TOOL) down --all
+down: ## End the clusters that `make demo` and the tests started; other clusters stay.
+	$(PYTHON) hack/demo/down.py
 
 # --- quick checks -----------------------------------------------------------------------------------
 
 .PHONY: verify
-verify: format-check lint types imports generated unit ## All quick checks; run it before each commit.
+verify: format-check lint types imports names generated unit ## Run all quick checks; do so before each commit.
 
 .PHONY: format
 format: $(VENV)/installed ## Format the sources.
@@ -43,9 +43,10 @@ format-check: $(VENV)/installed
 	$(BIN)/ruff format --check --quiet $(SOURCES)
 
 .PHONY: lint
-lint: $(VENV)/installed ## Lint sources, spelling, YAML and workflows.
+lint: $(VENV)/installed ## Lint sources, spelling, words, YAML and workflows.
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/codespell
+	$(BIN)/python hack/check_words.py
 	$(BIN)/yamllint --strict .
 	$(BIN)/python hack/lint_workflows.py
 
@@ -53,11 +54,15 @@ lint: $(VENV)/installed ## Lint sources, spelling, YAML and workflows.
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
 	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
-		hack/lint_workflows.py hack/release_notes.py
+		hack/lint_workflows.py hack/release_notes.py hack/check_names.py hack/check_words.py
 
 .PHONY: imports
 imports: $(VENV)/installed ## Check the layers.
 	$(BIN)/lint-imports --no-cache
+
+.PHONY: names
+names: $(VENV)/installed ## Check that a public name means one thing.
+	$(BIN)/python hack/check_names.py
 
 .PHONY: unit
 unit: $(VENV)/installed ## Run the unit tests.
@@ -67,14 +72,14 @@ unit: $(VENV)/installed ## Run the unit tests.
 generated: $(VENV)/installed ## Fail if a generated file is out of date.
 	$(BIN)/python hack/generate.py --check
 
-# --- making things ----------------------------------------------------------------------------------
+# --- building and generating ------------------------------------------------------------------------
 
 .PHONY: generate
 generate: $(VENV)/installed ## Write the generated files: CRDs, API reference, conditions.
 	$(BIN)/python hack/generate.py
 
 .PHONY: cluster
-cluster: ## Build what the embedded cluster needs (minutes the first time, a second afterwards).
+cluster: ## Build what the embedded cluster needs (minutes the first time, then a second).
 	$(CLUSTER_TOOL) build
 
 .PHONY: image
@@ -82,7 +87,7 @@ image: $(VENV)/installed ## Build the operator's image, in the embedded cluster 
 	hack/image.sh
 
 .PHONY: lock
-lock: $(VENV)/installed ## Lock the dependencies anew.
+lock: $(VENV)/installed ## Update the locked dependencies.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --group dev -o requirements/dev.txt
 

@@ -127,7 +127,7 @@ def on_dockerd(report: Report, load: Load, contenders: list[Contender], extent: 
             closed(report, load, name, contenders, extent, what, clients, Contender.plain)
 
 
-def closed(  # noqa: PLR0917 - one turn of measurements, told in one line
+def closed(  # noqa: PLR0917 - one series of measurements, printed as one line
     report: Report,
     load: Load,
     name: str,

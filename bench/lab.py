@@ -33,7 +33,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 @asynccontextmanager
 async def laboratory(*flags: str) -> AsyncIterator[tuple[Cluster, Api]]:
-    """A cluster of its own with the CRDs, taken down at the end; `flags` are for `cluster up`."""
+    """A separate cluster with the CRDs, stopped at the end; `flags` are for `cluster up`."""
     kubeconfig = run(str(TOOL), "up", "--name", NAME, *flags, timeout=1800).strip()
     cluster = Cluster(kubeconfig, str(HOME / "bin/kubectl"))
     try:

@@ -90,7 +90,9 @@ async def main(count: int, rounds: int) -> None:
         await kubelet.stop()
     least = OBJECTS_EACH + 1
     print(f"{count} run, {half} lose their grant, {rounds} rounds")
-    print(f"all of them stopped and told after {statistics.median(times):.2f} s [{min(times):.2f}-{max(times):.2f}]")
+    print(
+        f"all of them stopped and reported after {statistics.median(times):.2f} s [{min(times):.2f}-{max(times):.2f}]"
+    )
     each = statistics.median(writes)
     print(f"writes for each {each:.2f}, {each / least:.2f} x the least possible ({least})")
     print(f"rounds in which an object that keeps its grant was touched: {touched}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the operator's image; does nothing when it is made from the present sources already.
+# Builds the operator's image; does nothing if the image of the current sources exists.
 #
 # Usage: hack/image.sh [TAG]
 #   TAG      default nested-docker-operator:dev
@@ -19,7 +19,7 @@ stamp=$home/stamps/operator-$file
 wheels=build/wheels
 cluster=image
 
-# One at a time: a second one finds the work done. --close, or what is started here would hold the lock.
+# One build at a time: a second one finds the image built. --close: child processes must not inherit the lock.
 if [ -z "${IMAGE_LOCKED:-}" ]; then
     mkdir -p "$home/stamps"
     IMAGE_LOCKED=1 exec flock --close "$home/image.lock" "$0" "$@"
@@ -31,7 +31,7 @@ sources() {
     cat "$home/stamps/image-python" 2>/dev/null || true
 }
 
-# The wheels of the image's Python and of this machine's kind, whatever Python runs here.
+# Downloads wheels for the image's Python and this machine's architecture, whatever Python runs here.
 download() {
     local machine wanted
     machine=$(uname -m)
@@ -65,7 +65,7 @@ case $builder in
         ;;
     cluster)
         trap 'hack/cluster/cluster down --name $cluster' EXIT
-        hack/cluster/cluster up --name $cluster >/dev/null
+        hack/cluster/cluster up --name $cluster --owner make >/dev/null
         hack/cluster/cluster image build --name $cluster --tag "$tag" --build-arg "VERSION=$version" . >&2
         echo "$wanted" >"$stamp"
         echo "$archive"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes the virtual environment: the locked development dependencies and this project, editable.
+# Creates the virtual environment: the locked development dependencies and this project, editable.
 # Usage: hack/venv.sh PYTHON VENV
 set -euo pipefail
 python=$1 venv=$2
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-    echo "hack/venv.sh: $python is $("$python" --version 2>&1), and 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2
+    echo "hack/venv.sh: $python is $("$python" --version 2>&1), but 3.11 or newer is required: make PYTHON=python3.12 ..." >&2
     exit 1
 }
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"

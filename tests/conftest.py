@@ -1,4 +1,4 @@
-"""What the rings that need a cluster share. The unit ring uses none of it."""
+"""The time of each ring, and what the rings that need a cluster share. The unit ring uses none of the latter."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from tests.support import rings
 from tests.support.api import Api
 from tests.support.cluster import Cluster, obtain
 
 from nested_docker.api import crd
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the time of each ring and the slowest tests, above pytest's own closing line."""
+    reports = [each for group in terminalreporter.stats.values() for each in group if hasattr(each, "duration")]
+    if reports:
+        terminalreporter.section("time per ring, and the slowest tests")
+        for line in rings.summary(reports):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

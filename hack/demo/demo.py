@@ -1,4 +1,4 @@
-"""The main job, shown: a cluster, the operator, and a build through each mode from a pod with two Secrets."""
+"""The demo: a cluster, the operator, and in each mode a build from a pod that mounts two Secrets."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a mode showed.
+    """The results in one mode.
 
     Attributes:
         mode: name of the mode.
-        seconds: from the NestedDocker's creation to Ready, as the client of the API saw it.
+        seconds: from the NestedDocker's creation until this script saw it Ready.
         engine: status.engine.
-        built: what the image said that was built and run through the environment.
-        inside: containers that `docker ps` shows through the environment.
-        shared: how many of these the node's own `docker ps` shows, too.
+        built: output of the image that was built and run through the NestedDocker.
+        inside: number of containers that `docker ps` shows through the NestedDocker.
+        shared: how many of these `docker ps` on the node's daemon shows too.
     """
 
     mode: str
@@ -56,22 +56,22 @@ class Outcome:
 
 
 class Demo:
-    """The steps, one after the other."""
+    """Runs the steps of the demo."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._env = {**os.environ, "KUBECONFIG": cluster.kubeconfig}
 
     def run(self) -> list[Outcome]:
-        """Install, apply, build; an outcome for each mode."""
-        console.rule("the operator, by its chart")
+        """Install the operator, apply the examples, build in each mode; the results of each mode."""
+        console.rule("the operator, installed with its chart")
         repository, tag = IMAGE.split(":")
         self._helm(
             *("upgrade", "--install", RELEASE, str(ROOT / "charts/nested-docker"), "--create-namespace"),
             f"--set=image.repository={repository},image.tag={tag},image.pullPolicy=IfNotPresent",
             *("--wait", "--timeout=180s"),
         )
-        console.rule("what an admin decides: classes and a policy (examples/class.yaml, examples/policy.yaml)")
+        console.rule("the admin's part: classes and policies (examples/class.yaml, examples/policy.yaml)")
         for manifest in ("class", "policy"):
             self._kubectl("apply", "-f", str(ROOT / f"examples/{manifest}.yaml"))
         gid = json.dumps({"spec": {"hostSocket": {"gid": self._cluster.socket_gid}}})
@@ -81,7 +81,7 @@ class Demo:
         )
         self._kubectl("delete", "nesteddockers,pods", "--all", "--ignore-not-found", "--wait", "--timeout=90s")
         self._await_webhook()
-        console.rule("clients first (examples/client-pod.yaml): the kubelet holds them back until a daemon answers")
+        console.rule("clients first (examples/client-pod.yaml): the kubelet starts them when their daemon is ready")
         modes = self._modes()
         for name in modes:
             self._apply(self._client(name))
@@ -96,7 +96,7 @@ class Demo:
         return {name: of for name, of in MODES.items() if of[1] != "Sysbox"}
 
     def _await_webhook(self) -> None:
-        """A Service reaches its pods some time after they are ready."""
+        """Wait until the webhook answers: a Service routes to its pods some time after they are ready."""
         probe = json.dumps(
             {"apiVersion": "nesteddocker.dev/v1alpha1", "kind": "NestedDocker", "metadata": {"name": "x"}, "spec": {}}
         )
@@ -107,7 +107,7 @@ class Demo:
             if not tried.returncode:
                 return
             if time.monotonic() > deadline:
-                raise SystemExit(f"NestedDockers cannot be asked for: {tried.stderr}")
+                raise SystemExit(f"no NestedDocker can be created: {tried.stderr}")
             time.sleep(0.2)
 
     def _show(self, name: str, class_name: str, mode: str) -> Outcome:
@@ -135,21 +135,21 @@ class Demo:
         return Outcome(mode, seconds, engine, built, len(inside), len(inside & node))
 
     def _await_ready(self, name: str, mode: str, started: float) -> None:
-        told = ""
+        reported = ""
         while time.monotonic() - started < TIMEOUT_SECONDS:
             status = json.loads(self._kubectl("get", "nd", name, "-o", "json")).get("status", {})
             conditions: list[dict[str, str]] = status.get("conditions", [])
             ready = next((each for each in conditions if each["type"] == "Ready"), {})
-            if ready.get("reason", "") != told:
-                told = ready.get("reason", "")
-                console.print(f"  {name} ({mode}) {time.monotonic() - started:5.1f} s  {told}: {ready['message']}")
+            if ready.get("reason", "") != reported:
+                reported = ready.get("reason", "")
+                console.print(f"  {name} ({mode}) {time.monotonic() - started:5.1f} s  {reported}: {ready['message']}")
             if ready.get("status") == "True":
                 return
             time.sleep(0.1)
         raise SystemExit(self._kubectl("describe", "nd", name))
 
     def _build(self, name: str) -> str:
-        """Build an image from the client's own busybox, and run it, through the environment."""
+        """Build an image from the client's busybox, and run it, through the NestedDocker."""
         script = BUILD.replace("WORDS", f"built and run in {name}")
         return self._kubectl("exec", f"{name}-client", "--", "sh", "-ec", script).strip()
 
@@ -157,7 +157,7 @@ class Demo:
         return set(self._kubectl(*through, "ps", "-q", "--no-trunc").split())
 
     def _client(self, name: str) -> dict[str, Any]:
-        """The example's client, for this NestedDocker, and waiting to be told what to do."""
+        """The example's client, for this NestedDocker; it waits for commands."""
         text = (ROOT / "examples/client-pod.yaml").read_text()
         pod: dict[str, Any] = next(doc for doc in yaml.safe_load_all(text) if doc["kind"] == "Pod")
         container, spec = pod["spec"]["containers"][0], pod["spec"]
@@ -187,9 +187,9 @@ class Demo:
 
 
 def table(outcomes: list[Outcome]) -> Table:
-    """The outcomes, for people."""
-    made = Table(title="One contract in every mode")
-    for column in ("mode", "ready after", "daemon", "driver", "built and ran", "docker ps inside", "the node's own"):
+    """The results as a table."""
+    made = Table(title="The same interface in every mode")
+    for column in ("mode", "ready after", "daemon", "driver", "built and ran", "docker ps inside", "the node's daemon"):
         made.add_column(column)
     for outcome in outcomes:
         made.add_row(
@@ -199,7 +199,7 @@ def table(outcomes: list[Outcome]) -> Table:
             outcome.engine["storageDriver"],
             outcome.built,
             f"{outcome.inside} running",
-            "has them too" if outcome.shared == outcome.inside else "has none of them",
+            "shows them too" if outcome.shared == outcome.inside else "shows none of them",
         )
     return made
 
@@ -211,7 +211,7 @@ def main() -> None:
     outcomes = Demo(cluster).run()
     Console(width=max(120, console.width)).print(table(outcomes))
     if cluster.title == "embedded":
-        print("Sysbox ran on a stand-in without any isolation: wiring only. See docs/modes.md.")
+        print("Sysbox ran on a stand-in without isolation, which tests the wiring only. See docs/modes.md.")
     kubectl = Path(cluster.kubectl).name if cluster.kubectl == "kubectl" else cluster.kubectl
     print(f"Look around:  export KUBECONFIG={cluster.kubeconfig}; {kubectl} -n {NAMESPACE} get nested-docker")
     print("Remove it:    make down")

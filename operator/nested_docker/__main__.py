@@ -7,10 +7,10 @@ import sys
 
 def main() -> None:
     """Run the command line."""
-    if sys.argv[1:2] == ["relay"]:  # it runs in many pods, and does without what people at a terminal need
+    if sys.argv[1:2] == ["relay"]:  # it runs in many pods, so it does not import Typer
         from nested_docker.cli import relay
 
-        relay.main(sys.argv[2:])
+        relay.run_relay(sys.argv[2:])
     else:
         from nested_docker.cli.app import app
 

@@ -1,4 +1,4 @@
-"""The composition root: settings, adapters, engine and handlers become an operator."""
+"""The composition root: builds the operator from settings, adapters, controller and handlers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.adapters.clock import SystemClock
 from nested_docker.adapters.dockerd import DaemonClient
 from nested_docker.adapters.events import EventRecorder
-from nested_docker.adapters.kube import KubeClient, connect
+from nested_docker.adapters.kube import KubeClient, connect_to_cluster
 from nested_docker.controller.admission_reviewer import AdmissionReviewer
 from nested_docker.controller.audit import Audit
 from nested_docker.controller.cache import Cache
@@ -37,20 +37,20 @@ from nested_docker.settings import Settings
 logger = logging.getLogger(__name__)
 
 INITIAL_SYNC_DELAY = 0.5
-"""Seconds before the first look at the cluster is repeated, where it failed; each time twice as long."""
+"""Seconds before a failed initial sync is repeated; the delay doubles each time, up to 30 s."""
 
 STUCK_SECONDS = 300.0
-"""A pass that has taken this long will not end by itself: the kubelet had better restart the process."""
+"""A reconciliation that takes longer than this is stuck: the liveness probe fails, and the kubelet restarts the pod."""
 
 
-async def serve(settings: Settings) -> bool:
+async def run_operator(settings: Settings) -> bool:
     """Run the operator until a signal or the loss of leadership.
 
     Returns:
-        Whether it ended because it was asked to.
+        True after a signal, False after the loss of leadership.
     """
     logs.configure(settings.log_format, settings.log_level)
-    kube = await connect()
+    kube = await connect_to_cluster()
     try:
         return await Operator(settings, kube).run()
     finally:
@@ -58,7 +58,7 @@ async def serve(settings: Settings) -> bool:
 
 
 class Operator:
-    """The parts of one replica, and how they hang together."""
+    """One replica of the operator: its components, and the tasks that run them."""
 
     def __init__(self, settings: Settings, kube: KubeClient) -> None:
         self._settings = settings
@@ -86,9 +86,13 @@ class Operator:
             leading=lambda: self._leader.leading or not settings.leader_election,
         )
         audit = Audit(self._recorder, self._cache, self._metrics.decided)
-        self._gatekeeper = AdmissionReviewer(self._cache, self._router, kube, settings.defaults(), audit.admitted)
+        self._admission_reviewer = AdmissionReviewer(
+            self._cache, self._router, kube, settings.defaults(), audit.admitted
+        )
         self._webhook = (
-            admission.Server(settings.webhook_port, settings.webhook_certificates) if settings.webhook_port else None
+            admission.AdmissionServer(settings.webhook_port, settings.webhook_certificates)
+            if settings.webhook_port
+            else None
         )
         self._sessions = Sessions()
         reconciler = Reconciler(
@@ -104,9 +108,13 @@ class Operator:
         self._workers = Workers(self._queue, reconciler.reconcile, self._sessions, self._clock, self._metrics.observe)
 
     async def run(self) -> bool:
-        """Watch, serve probes, and lead when it is this replica's turn."""
+        """Serve probes and watch; reconcile while this replica is the leader.
+
+        Returns:
+            True after a signal, False after the loss of leadership.
+        """
         stop, watching_started = asyncio.Event(), asyncio.Event()
-        synced = asyncio.create_task(self._initial_sync(), name="first look")
+        synced = asyncio.create_task(self._initial_sync(), name="initial sync")
         probes = await server.serve(
             self._settings.health_port,
             healthy=self._healthy,
@@ -127,20 +135,20 @@ class Operator:
         return False
 
     async def _resign(self, leading: asyncio.Task[None]) -> None:
-        """Stop working and hand the Lease over; called as soon as kopf has been told to stop."""
+        """Stop reconciling and release the Lease; called as soon as kopf begins to stop."""
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
         self._sessions.stop_probes()
 
     async def _watch(self, stop: asyncio.Event, started: asyncio.Event, resign: Callable[[], Awaitable[None]]) -> None:
-        registry, configuration = framework.registry(resign), framework.settings()
-        watching.register(registry, configuration, self._router)
+        registry, configuration = framework.kopf_registry(resign), framework.kopf_settings()
+        watching.register_watches(registry, configuration, self._router)
         if self._webhook is not None:
-            admission.register(registry, configuration, self._gatekeeper, self._webhook)
+            admission.register_webhook(registry, configuration, self._admission_reviewer, self._webhook)
         await kopf.operator(
             registry=registry,
             settings=configuration,
-            identity=self._identity,  # type: ignore[arg-type]  # kopf's own would need a user name, which a pod lacks
+            identity=self._identity,  # type: ignore[arg-type]  # kopf's default needs a user name, which a pod lacks
             standalone=True,
             clusterwide=not self._settings.namespaces,
             namespaces=self._settings.namespaces,
@@ -159,9 +167,9 @@ class Operator:
             stop.set()
 
     async def _lead(self, synced: asyncio.Task[None]) -> None:
-        """Look at everything once, then at what changes; ends when a write finds the lease gone.
+        """Reconcile everything once, then whatever changes; return when a write finds the lease lost.
 
-        The look that every replica takes at its start is as good, if it has not ended before the lease was had.
+        The initial sync of this replica counts if it is still running; otherwise the cache may be stale, so sync again.
         """
         await (self._initial_sync() if synced.done() else asyncio.shield(synced))
         self._router.everything()
@@ -171,27 +179,27 @@ class Operator:
                 group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
                 group.create_task(self._recorder.run(), name="events")
         except* NotLeader as stopped:
-            logger.warning("a write was stopped: %s", stopped.exceptions[0])
+            logger.warning("a write was stopped because this replica no longer leads: %s", stopped.exceptions[0])
 
     async def _initial_sync(self) -> None:
-        """The API server may not be ready for us, as just after the CRDs were made: that is waited for."""
+        """List all objects into the cache; repeat until it succeeds, as the CRDs may not be established yet."""
         delay = INITIAL_SYNC_DELAY
         while True:
             try:
                 return await self._resync.once()
             except KubeError as error:
                 wait = max(delay, error.retry_after)
-                logger.warning("the first look at the cluster failed and is repeated in %.1f s: %s", wait, error)
+                logger.warning("the initial sync failed and is repeated in %.1f s: %s", wait, error)
             await asyncio.sleep(wait)
             delay = min(2 * delay, 30.0)
 
     async def _ready(self, watching: asyncio.Event, synced: asyncio.Task[None]) -> str:
         if not synced.done():
-            return "the API server has not been read yet"
+            return "the initial sync has not finished yet"
         if self._webhook is not None and not self._webhook.listening.is_set():
-            return "the webhook does not listen yet"
+            return "the webhook is not listening yet"
         return "" if watching.is_set() else "the watches have not started yet"
 
     async def _healthy(self) -> str:
         longest = self._workers.longest_pass()
-        return f"a pass has taken {longest:.0f} s" if longest > STUCK_SECONDS else ""
+        return f"a reconciliation has been running for {longest:.0f} s" if longest > STUCK_SECONDS else ""

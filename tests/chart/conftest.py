@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.cluster import HOME, ROOT, TOOL, VARIABLE, Cluster, refuse_strangers, run
+from tests.support.cluster import HOME, OWNER, ROOT, TOOL, VARIABLE, Cluster, refuse_strangers, run
 from tests.support.manifests import nested_docker
 
 CHART = ROOT / "charts/nested-docker"
@@ -89,7 +89,7 @@ def cluster() -> Iterator[Cluster]:
         return
     archive = run(str(ROOT / "hack/image.sh"), f"{IMAGE}:{TAG}", timeout=1800).strip()
     was_up = subprocess.run([TOOL, "status", "--name", NAME], capture_output=True, check=False).returncode == 0
-    kubeconfig = run(str(TOOL), "up", "--name", NAME, timeout=1800).strip()
+    kubeconfig = run(str(TOOL), "up", "--name", NAME, "--owner", OWNER, timeout=1800).strip()
     try:
         run(str(TOOL), "load", "--name", NAME, archive, timeout=120)
         yield Cluster(kubeconfig, program)

@@ -64,7 +64,7 @@ def certificate(cluster: Cluster) -> dict[str, str]:
 
 
 def authority(cluster: Cluster) -> str:
-    """The authority that the API server has been told of."""
+    """The CA with which the API server verifies the webhook."""
     path = "-o=jsonpath={.webhooks[0].clientConfig.caBundle}"
     return cluster.kubectl("get", "validatingwebhookconfiguration", OPERATOR, path)
 
@@ -105,12 +105,12 @@ def test_a_new_certificate_reaches_pods_and_api_server(cluster: Cluster, helm: H
 
 
 def test_a_roll_out_refuses_nobody(cluster: Cluster, helm: Helm) -> None:
-    told: list[str] = []
+    message: list[str] = []
     done = threading.Event()
 
     def keep_asking() -> None:
         while not done.is_set():
-            told.append(refusal(ask, cluster))
+            message.append(refusal(ask, cluster))
 
     asking = threading.Thread(target=keep_asking)
     asking.start()
@@ -121,8 +121,8 @@ def test_a_roll_out_refuses_nobody(cluster: Cluster, helm: Helm) -> None:
     finally:
         done.set()
         asking.join()
-    assert len(told) > 10
-    assert set(told) == {""}
+    assert len(message) > 10
+    assert set(message) == {""}
 
 
 @pytest.fixture
@@ -154,18 +154,18 @@ def test_without_the_operator_nothing_can_be_asked_for_and_everything_cleaned_up
 def test_nobody_marks_a_pod_as_a_daemon(cluster: Cluster) -> None:
     run = (*JANE, "-n", CI, "run", "other", "--image=busybox", "--dry-run=server")
     assert refusal(cluster.kubectl, *run) == ""
-    told = refusal(cluster.kubectl, *run, "--labels=nesteddocker.dev/role=daemon")
-    assert f"marks that only system:serviceaccount:{USER} sets, changes and removes" in told
+    message = refusal(cluster.kubectl, *run, "--labels=nesteddocker.dev/role=daemon")
+    assert f"reserved: only system:serviceaccount:{USER} may set, change or remove them" in message
 
 
 def test_the_operator_makes_nothing_but_daemons_and_leaves_its_webhook_alone(cluster: Cluster) -> None:
     acting = partial(refusal, cluster.kubectl, THE_OPERATOR)
-    told = acting("-n", CI, "create", "secret", "generic", "other", "--dry-run=server")
-    assert "app.kubernetes.io/managed-by of Secret other must be nested-docker-operator" in told
-    told = acting("-n", SYSTEM, "delete", "secret", WEBHOOK, "--dry-run=server")
-    assert f"Secret {WEBHOOK} is not the operator's" in told
-    told = acting("delete", "validatingwebhookconfiguration", OPERATOR, "--dry-run=server")
-    assert 'cannot delete resource "validatingwebhookconfigurations"' in told
+    message = acting("-n", CI, "create", "secret", "generic", "other", "--dry-run=server")
+    assert "app.kubernetes.io/managed-by of Secret other must be nested-docker-operator" in message
+    message = acting("-n", SYSTEM, "delete", "secret", WEBHOOK, "--dry-run=server")
+    assert f"Secret {WEBHOOK} is not managed by the operator" in message
+    message = acting("delete", "validatingwebhookconfiguration", OPERATOR, "--dry-run=server")
+    assert 'cannot delete resource "validatingwebhookconfigurations"' in message
 
 
 def test_a_class_beyond_the_guardrails_gives_no_daemon_and_says_why(cluster: Cluster) -> None:

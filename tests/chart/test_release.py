@@ -206,11 +206,11 @@ def test_who_may_edit_a_namespace_may_ask_there(
 )
 def test_the_api_server_takes_every_object(cluster: Cluster, helm: Helm, values: tuple[str, ...]) -> None:
     manifests = helm.render(*values)
-    told = cluster.kubectl(
+    message = cluster.kubectl(
         *("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"),
         stdin=yaml.safe_dump_all(manifests),
     )
-    assert len(told.splitlines()) == len(manifests)
+    assert len(message.splitlines()) == len(manifests)
 
 
 @pytest.mark.usefixtures("clean")

@@ -78,8 +78,8 @@ def test_the_chart_is_of_the_package_s_version() -> None:
             r"at '/guardrails/hostSocketPaths/0': '/run/../docker.sock' does",
         ),
         ("guardrails.serviceAccountNames={a b}", r"at '/guardrails/serviceAccountNames/0': 'a b' does not match"),
-        ("guardrails.images={docker:(28}", r"guardrails.images: docker:\(28 is no RE2 expression: mend it"),
-        ("guardrails.images={a)|(b}", r"guardrails.images: a\)\|\(b is no RE2 expression"),
+        ("guardrails.images={docker:(28}", r"guardrails.images: docker:\(28 is not an RE2 expression: fix it"),
+        ("guardrails.images={a)|(b}", r"guardrails.images: a\)\|\(b is not an RE2 expression"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_path(offline: Helm, value: str, complaint: str) -> None:
@@ -91,9 +91,9 @@ def test_every_value_is_in_the_schema_and_in_the_readme() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert set(values) == set(schema["properties"]) - {"global"}
-    told = set(re.findall(r"`([\w.]+)`", (CHART / "README.md").read_text()))
-    assert {path for path in paths(values) if not path.startswith("resources.")} <= told
-    assert "resources" in told
+    message = set(re.findall(r"`([\w.]+)`", (CHART / "README.md").read_text()))
+    assert {path for path in paths(values) if not path.startswith("resources.")} <= message
+    assert "resources" in message
 
 
 def test_the_environment_is_what_the_settings_read(offline: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +223,7 @@ def test_it_can_be_another_one(offline: Helm) -> None:
 
 @pytest.mark.parametrize("taken", [SYSTEM, "pods", "a"])
 def test_it_is_shared_with_nobody(offline: Helm, taken: str) -> None:
-    complaint = f"cleanup.namespace: {taken} has other pods in it: choose a namespace for this alone"
+    complaint = f"cleanup.namespace: {taken} is used for other pods: choose a namespace for node cleanup alone"
     with pytest.raises(CommandFailed, match=complaint):
         offline.render(f"cleanup.namespace={taken}", "podNamespaces={pods}", "watchNamespaces={a}")
 

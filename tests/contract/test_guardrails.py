@@ -190,7 +190,7 @@ def plain(kind: str, *over: Manifest, name: str = "another") -> Make:
 
     def make(site: Site) -> Manifest:
         head = {"apiVersion": RESOURCES[kind].api_version, "kind": kind}
-        return laid(head | own[kind], {"metadata": {"name": name, "namespace": site.name}}, *over)
+        return merged_with(head | own[kind], {"metadata": {"name": name, "namespace": site.name}}, *over)
 
     return make
 
@@ -200,7 +200,7 @@ def daemon(spec: Manifest | None = None, class_spec: Manifest | None = None, *, 
 
     def make(site: Site) -> Manifest:
         asked = NestedDockerSpec.model_validate({"mode": "Dind"} | (spec or {}))
-        grown = laid({"modes": list(Mode), "podTemplate": {"spec": NOWHERE}}, class_spec or {})
+        grown = merged_with({"modes": list(Mode), "podTemplate": {"spec": NOWHERE}}, class_spec or {})
         mode = asked.mode or Mode.DIND
         effective = resolve(asked, NestedDockerClassSpec.model_validate(grown), mode, DEFAULTS).guarded(GuardRules())
         return pod(PodContext(site.object_names(away=away), effective, DEFAULTS), MODES[mode], "12345fffff")
@@ -214,7 +214,7 @@ def cleans(*over: Manifest, path: str = "/var/run/docker.sock") -> Make:
     def make(site: Site) -> Manifest:
         guarded = daemon({"mode": "HostSocket"}, {"hostSocket": {"path": path}})(site)
         status = {"phase": "Failed", "containerStatuses": [{"name": "daemon", "restartCount": 1}]}
-        ended = laid(guarded, {"metadata": {"uid": "1"}, "spec": {"nodeName": "nowhere"}, "status": status})
+        ended = merged_with(guarded, {"metadata": {"uid": "1"}, "spec": {"nodeName": "nowhere"}, "status": status})
         defaults = replace(DEFAULTS, cleanup_namespace=site.cleanup)
         step = cleanup.step(
             ended,
@@ -226,7 +226,7 @@ def cleans(*over: Manifest, path: str = "/var/run/docker.sock") -> Make:
             defaults=defaults,
         )
         assert isinstance(step, cleanup.Start)
-        return laid(step.manifest, *over)
+        return merged_with(step.manifest, *over)
 
     return make
 
@@ -244,12 +244,12 @@ def by_template(**spec: Any) -> Make:
 
 def changed(*over: Manifest) -> Make:
     """A daemon's pod as no NestedDocker and no class makes it."""
-    return lambda site: laid(daemon()(site), *over)
+    return lambda site: merged_with(daemon()(site), *over)
 
 
 def owned_by(**fields: Any) -> Make:
     """A daemon's pod with another owner."""
-    return lambda site: laid(
+    return lambda site: merged_with(
         daemon()(site), {"metadata": {"ownerReferences": [site.object_names().owner.reference() | fields]}}
     )
 
@@ -267,7 +267,7 @@ def child(kind: str, *over: Manifest) -> Make:
             "PersistentVolumeClaim": storage.data_claim(place, claim),
         }
         name = "build-other" if kind == "Pod" else "another"
-        return laid(made[kind] or {}, {"metadata": {"name": name}}, *over)
+        return merged_with(made[kind] or {}, {"metadata": {"name": name}}, *over)
 
     return make
 
@@ -276,22 +276,22 @@ def elsewhere(make: Make, namespace: str) -> Make:
     """The same in another namespace of the site, where an owner reference would lead nowhere."""
 
     def moved(site: Site) -> Manifest:
-        return laid(make(site), {"metadata": {"namespace": getattr(site, namespace), "ownerReferences": None}})
+        return merged_with(make(site), {"metadata": {"namespace": getattr(site, namespace), "ownerReferences": None}})
 
     return moved
 
 
-def laid(under: Manifest, *layers: Manifest) -> Manifest:
-    """Merge patches laid over a manifest; a list that begins with `...` is added to the one beneath."""
+def merged_with(under: Manifest, *layers: Manifest) -> Manifest:
+    """Merge patches laid over a manifest; a list that begins with `...` is appended to the one below."""
     merged = dict(under)
     for key, value in (item for layer in layers for item in layer.items()):
-        beneath = merged.get(key)
+        below = merged.get(key)
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, dict):
-            merged[key] = laid(beneath if isinstance(beneath, dict) else {}, value)
+            merged[key] = merged_with(below if isinstance(below, dict) else {}, value)
         elif isinstance(value, list) and value[:1] == [...]:
-            merged[key] = [*(beneath or []), *value[1:]]
+            merged[key] = [*(below or []), *value[1:]]
         else:
             merged[key] = value
     return merged
@@ -318,32 +318,32 @@ def pods_needing_cleanup(*names: str, subresource: str = "") -> Callable[[Site],
     return patches("Pod", GUARDED, {"metadata": {"finalizers": [*names]}}, subresource)
 
 
-# --- around our marks: everybody but the operator -----------------------------------------------------
+# --- reserved labels: everybody but the operator ------------------------------------------------------
 
-ONLY = "marks that only system:serviceaccount:"
+ONLY = "reserved: only system:serviceaccount:"
 MARKED = {"Pod": ROLE, "Service": UID, "Secret": MANAGED_BY, "PersistentVolumeClaim": UID, "NetworkPolicy": ROLE}
 
-OWES = (
-    f"metadata.finalizers: {CLEANUP} of Pod ",
-    "keeps it until nothing that was made through it is left on its node",
-    "-operator puts it on and takes it off",
+KEPT_UNTIL_CLEAN = (
+    f"metadata.finalizers: {CLEANUP} keeps Pod ",
+    "until everything that its clients created on the node is removed",
+    "-operator may add or remove it",
     "delete the Node",
 )
 
-MARKS: dict[str, Attempt] = {
+RESERVED: dict[str, Attempt] = {
     **{f"a {kind} of his own": Attempt("user", creates(plain(kind, labels({"app": "x"})))) for kind in MARKED},
     **{
         f"a {kind} that looks like ours": Attempt(
             "user",
             creates(plain(kind, labels({key: US}))),
-            (f"metadata.labels: {key}={US}: labels", ONLY, "Leave them out of what is yours"),
+            (f"metadata.labels: {key}={US}: labels", ONLY, "Do not use them on your own objects"),
         )
         for kind, key in MARKED.items()
     },
     "an annotation of ours": Attempt(
         "user",
         creates(plain("Pod", annotations({CONTACT: "x"}))),
-        (f"metadata.annotations: {CONTACT}=x: annotations", ONLY, "Leave them out of what is yours"),
+        (f"metadata.annotations: {CONTACT}=x: annotations", ONLY, "Do not use them on your own objects"),
     ),
     "two labels of ours": Attempt(
         "user", creates(plain("Pod", labels({ROLE: "daemon", UID: "1"}))), (f"{ROLE}=daemon", f"{UID}=1")
@@ -362,21 +362,25 @@ MARKS: dict[str, Attempt] = {
     "a label of ours changed": Attempt(
         "user",
         patches("Pod", DAEMON, labels({UID: "1"})),
-        (f"metadata.labels: {UID}=1: labels", ONLY, "as they are on what is not"),
+        (f"metadata.labels: {UID}=1: labels", ONLY, "do not change them on others"),
     ),
     "a label of ours removed": Attempt("user", patches("Pod", DAEMON, labels({UID: None})), (f"labels: {UID}-: ",)),
     "managed by nobody": Attempt("user", patches("Secret", OURS, labels({MANAGED_BY: None})), (f"{MANAGED_BY}-: ",)),
     "managed by helm": Attempt("user", patches("Secret", OURS, labels({MANAGED_BY: "Helm"})), (f"{MANAGED_BY}=Helm",)),
     "an annotation changed": Attempt("user", patches("Secret", OURS, annotations({CONTACT: "y"})), (f"{CONTACT}=y: ",)),
     "an annotation removed": Attempt("user", patches("Secret", OURS, annotations({CONTACT: None})), (f"{CONTACT}-: ",)),
-    "a guarded pod let go": Attempt("user", pods_needing_cleanup(), OWES),
-    "a guarded pod let go with its status": Attempt("user", pods_needing_cleanup(subresource="status"), OWES),
+    "a guarded pod let go": Attempt("user", pods_needing_cleanup(), KEPT_UNTIL_CLEAN),
+    "a guarded pod let go with its status": Attempt(
+        "user", pods_needing_cleanup(subresource="status"), KEPT_UNTIL_CLEAN
+    ),
     "a guarded pod let go by a cluster admin": Attempt("admin", pods_needing_cleanup()),
     "a guarded pod kept for himself": Attempt("user", pods_needing_cleanup("example.com/kept", CLEANUP)),
     "a guarded pod deleted": Attempt("user", deletes("Pod", GUARDED)),
-    "his own pod kept as ours": Attempt("user", creates(plain("Pod", {"metadata": {"finalizers": [CLEANUP]}})), OWES),
+    "his own pod kept as ours": Attempt(
+        "user", creates(plain("Pod", {"metadata": {"finalizers": [CLEANUP]}})), KEPT_UNTIL_CLEAN
+    ),
     "his own pod kept as ours later": Attempt(
-        "user", patches("Pod", MINE, {"metadata": {"finalizers": [CLEANUP]}}), OWES
+        "user", patches("Pod", MINE, {"metadata": {"finalizers": [CLEANUP]}}), KEPT_UNTIL_CLEAN
     ),
     "his own pod kept": Attempt("user", creates(plain("Pod", {"metadata": {"finalizers": ["example.com/kept"]}}))),
     "a pod that looks as if it cleaned up": Attempt(
@@ -388,7 +392,7 @@ MARKS: dict[str, Attempt] = {
 
 # --- around the operator: what it writes --------------------------------------------------------------
 
-DEFECT = "It is a defect, or somebody acts as the operator"
+BUG = "This is a bug, or somebody impersonates the operator"
 
 CHILDREN: dict[str, Attempt] = {
     **{f"a {kind}": Attempt("operator", creates(child(kind))) for kind in MARKED},
@@ -400,7 +404,7 @@ CHILDREN: dict[str, Attempt] = {
         f"a {kind} without the label": Attempt(
             "operator",
             creates(child(kind, labels({MANAGED_BY: None}))),
-            (f"metadata.labels: {MANAGED_BY} of {kind} ", f"must be {US}", DEFECT),
+            (f"metadata.labels: {MANAGED_BY} of {kind} ", f"must be {US}", BUG),
         )
         for kind in MARKED
     },
@@ -409,18 +413,20 @@ CHILDREN: dict[str, Attempt] = {
         "operator",
         applies(plain("Secret", labels({MANAGED_BY: US}), name=MINE)),
         (
-            "Secret mine is not the operator's",
+            "Secret mine is not managed by the operator",
             "no NestedDocker as its controller",
             "give the NestedDocker another name",
         ),
     ),
-    "a user's deleted": Attempt("operator", deletes("Secret", MINE), ("Secret mine is not the operator's", "Rename")),
-    "a user's pod deleted": Attempt("operator", deletes("Pod", MINE), ("Pod mine is not the operator's",)),
-    "what has lost its label deleted": Attempt("operator", deletes("Secret", LOST), (f"it had no label {MANAGED_BY}",)),
+    "a user's deleted": Attempt(
+        "operator", deletes("Secret", MINE), ("Secret mine is not managed by the operator", "Rename")
+    ),
+    "a user's pod deleted": Attempt("operator", deletes("Pod", MINE), ("Pod mine is not managed by the operator",)),
+    "what has lost its label deleted": Attempt("operator", deletes("Secret", LOST), (f"it has no label {MANAGED_BY}",)),
     "something beside itself": Attempt(
         "operator",
         creates(elsewhere(child("Secret"), "system")),
-        ("-system is where the operator runs", "put the NestedDocker into another namespace"),
+        ("-system and creates nothing there", "create the NestedDocker in another namespace"),
     ),
     "a Secret to be filled with a token": Attempt(
         "operator",
@@ -431,13 +437,13 @@ CHILDREN: dict[str, Attempt] = {
                 annotations({"kubernetes.io/service-account.name": "default"}),
             )
         ),
-        ("type: kubernetes.io/service-account-token of Secret another is none of those", DEFECT),
+        ("type: kubernetes.io/service-account-token of Secret another is not a type that the operator creates", BUG),
     ),
     **{
         f"a Service {what}": Attempt(
             "operator",
             creates(child("Service", {"spec": spec})),
-            ("spec: Service another must be of type ClusterIP, without externalIPs", DEFECT),
+            ("spec: Service another must be of type ClusterIP, without externalIPs", BUG),
         )
         for what, spec in {
             "on every node": {"type": "NodePort"},
@@ -449,13 +455,13 @@ CHILDREN: dict[str, Attempt] = {
     "a NetworkPolicy for every pod": Attempt(
         "operator",
         creates(child("NetworkPolicy", {"spec": {"podSelector": {"matchLabels": None}}})),
-        (f"spec.podSelector.matchLabels: NetworkPolicy another must select by the label {UID}", DEFECT),
+        (f"spec.podSelector.matchLabels: NetworkPolicy another must select by the label {UID}", BUG),
     ),
 }
 
 # --- around the operator: requests --------------------------------------------------------------------
 
-NOT_ITS_OWN = ("NestedDocker ", "the operator writes status and the finalizer nesteddocker.dev/cleanup", DEFECT)
+NOT_ITS_OWN = ("NestedDocker ", "the operator writes only status and the finalizer nesteddocker.dev/cleanup", BUG)
 
 
 def finalizers(*names: str) -> Callable[[Site], Request]:
@@ -480,14 +486,14 @@ REQUESTS: dict[str, Attempt] = {
 
 # --- around the operator: its pods --------------------------------------------------------------------
 
-CLASS = "of the class's podTemplate"
+CLASS = "from the class's podTemplate"
 JOB = {"workload": {"containers": [{"name": "job", "image": "docker:28-cli"}], "restartPolicy": "Never"}}
 PRIVILEGED = {"securityContext": {"privileged": True}}
 FIRST = {"name": "first", "image": "busybox:1"}
 LABELS = {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}
 ONE_KEY = {"secretKeyRef": {"name": MINE, "key": "key"}}
 
-CLEANS_ONLY = ("-cleanup is for the operator's own pods that clean nodes up", DEFECT)
+CLEANS_ONLY = ("only the operator's node cleanup pods may run in namespace ", "-cleanup. ", BUG)
 
 IN_CLEANUP: dict[str, Attempt] = {
     name: Attempt("operator", creates(make), words)
@@ -502,10 +508,10 @@ IN_CLEANUP: dict[str, Attempt] = {
         ("something before it", cleans({"spec": {"initContainers": [FIRST]}}), CLEANS_ONLY),
         ("a daemon", elsewhere(daemon(), "cleanup"), CLEANS_ONLY),
         ("a guarded one", elsewhere(daemon({"mode": "HostSocket"}), "cleanup"), CLEANS_ONLY),
-        ("of nobody", cleans(labels({UID: None})), (f"metadata.labels: {UID} is missing", DEFECT)),
+        ("of nobody", cleans(labels({UID: None})), (f"metadata.labels: {UID} is missing", BUG)),
         ("on another socket", cleans(path="/run/other.sock"), ("hostPath.path: /run/other.sock: ",)),
         ("on the node's network", cleans({"spec": {"hostNetwork": True}}), ("spec.hostNetwork: true",)),
-        ("in another namespace", elsewhere(cleans(), "pods"), ("-pods is not among the chart's podNamespaces",)),
+        ("in another namespace", elsewhere(cleans(), "pods"), ("-pods is not in the chart's podNamespaces",)),
     )
 }
 
@@ -528,7 +534,7 @@ PODS: dict[str, Attempt] = {
         ("with a ConfigMap's variables", changed(beside(envFrom=[{"configMapRef": {"name": "x"}}])), ()),
         ("with its own labels", changed(volume(downwardAPI=LABELS)), ()),
         ("with projected ConfigMaps", changed(volume(projected={"sources": [{"configMap": {"name": "x"}}]})), ()),
-        ("of no NestedDocker", changed(labels({UID: None})), (f"metadata.labels: {UID} is missing", DEFECT)),
+        ("of no NestedDocker", changed(labels({UID: None})), (f"metadata.labels: {UID} is missing", BUG)),
         (
             "without owner",
             changed({"metadata": {"ownerReferences": None}}),
@@ -538,20 +544,23 @@ PODS: dict[str, Attempt] = {
         ("of another group's owner", owned_by(apiVersion="example.com/v1"), ("no controller of kind NestedDocker",)),
         ("of an owner without control", owned_by(controller=False), ("no controller of kind NestedDocker",)),
         ("of another one's owner", owned_by(uid="another"), ("no controller of kind NestedDocker with the uid",)),
-        ("in another namespace", elsewhere(daemon(), "pods"), ("-pods is not among the chart's podNamespaces",)),
+        ("in another namespace", elsewhere(daemon(), "pods"), ("-pods is not in the chart's podNamespaces",)),
         ("on the node's network", by_template(hostNetwork=True), ("spec.hostNetwork: true", CLASS)),
         ("among the node's processes", by_template(hostPID=True), ("spec.hostPID: true", CLASS)),
         ("in the node's shared memory", by_template(hostIPC=True), ("spec.hostIPC: true", CLASS)),
         (
             "with privilege beside",
             changed(beside(**PRIVILEGED)),
-            ("securityContext.privileged: true on container beside: only the container daemon", CLASS),
+            (
+                "securityContext.privileged: true on container beside: only the container daemon may be privileged",
+                CLASS,
+            ),
         ),
         ("with privilege before", by_template(initContainers=[FIRST | PRIVILEGED]), ("true on container first: ",)),
         (
             "with a token",
             changed({"spec": {"automountServiceAccountToken": None}}),
-            ("spec.automountServiceAccountToken: must be false", DEFECT),
+            ("spec.automountServiceAccountToken: must be false", BUG),
         ),
         (
             "with another account",
@@ -564,7 +573,7 @@ PODS: dict[str, Attempt] = {
                 changed(volume(hostPath={"path": path, "type": type_})),
                 (
                     f"hostPath.path: {path}: ",
-                    "/var/run/docker.sock, /run/docker.sock only",
+                    "only sockets (type Socket) at /var/run/docker.sock, /run/docker.sock are allowed",
                     "guardrails.hostSocketPaths",
                 ),
             )
@@ -578,23 +587,23 @@ PODS: dict[str, Attempt] = {
         (
             "with a user's Secret",
             changed(volume(secret={"secretName": MINE})),
-            ("secret.secretName: mine: a daemon mounts its own Secret", CLASS),
+            ("secret.secretName: mine: a daemon's pod may mount only its own Secret, <name>-tls", CLASS),
         ),
         ("with another's keys", changed(volume(secret={"secretName": "other-tls"})), ("secret.secretName: other-tls",)),
         (
             "with a projected token",
             changed(volume(projected={"sources": [{"serviceAccountToken": {"path": "token"}}]})),
-            ("spec.volumes: extra: projected from something other than configMap and downwardAPI", CLASS),
+            ("spec.volumes: extra: a projected volume may use only configMap and downwardAPI", CLASS),
         ),
         (
             "with a projected Secret",
             changed(volume(projected={"sources": [{"secret": {"name": MINE}}]})),
-            ("spec.volumes: extra: projected from something other",),
+            ("spec.volumes: extra: a projected volume may use only",),
         ),
         (
             "with a Secret's variable",
             changed(beside(env=[{"name": "A", "valueFrom": ONE_KEY}])),
-            ("env: container beside takes a variable from a Secret", "take it from a ConfigMap"),
+            ("env: container beside takes a variable from a Secret", "use a ConfigMap"),
         ),
         (
             "with a Secret's variables",
@@ -604,7 +613,7 @@ PODS: dict[str, Attempt] = {
         (
             "on a network filesystem",
             changed(volume(nfs={"server": "192.0.2.1", "path": "/"})),
-            ("spec.volumes: extra: of another type than configMap, ", "guardrails.volumeTypes", CLASS),
+            ("spec.volumes: extra: the type must be one of configMap, ", "guardrails.volumeTypes", CLASS),
         ),
     )
 }
@@ -624,7 +633,10 @@ EVERYTHING: dict[str, Any] = {
 }
 DIGEST = "sha256:" + "0" * 64
 EPHEMERAL = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox:1"}]}}
-KEPT_OUT = ("pod build-abcde is a Docker daemon", "guardrails.denyExec keeps everybody out of it but debuggers")
+EXEC_DENIED = (
+    "pod build-abcde runs a Docker daemon",
+    "guardrails.denyExec denies access to its containers to all but debuggers",
+)
 NOT_THE_GUARDRAIL = ("does not have a host assigned",)
 """What the API server says to whoever is let into a pod that runs nowhere."""
 
@@ -634,7 +646,7 @@ def image(reference: str) -> Make:
 
 
 def none_matches(reference: str) -> tuple[str, ...]:
-    return (f"image: {reference}: none of the chart's guardrails.images matches it whole",)
+    return (f"image: {reference}: no pattern in the chart's guardrails.images matches",)
 
 
 def enters(name: str, how: str) -> Callable[[Site], Request]:
@@ -697,7 +709,7 @@ WITH_EVERYTHING: dict[str, Attempt] = {
         "operator", creates(changed(volume(nfs={"server": "192.0.2.1", "path": "/"})))
     ),
     "the volume that is not": Attempt(
-        "operator", creates(changed(volume(configMap={"name": "x"}))), ("extra: of another type than emptyDir, nfs",)
+        "operator", creates(changed(volume(configMap={"name": "x"}))), ("extra: the type must be one of emptyDir, nfs",)
     ),
     "a pod in the namespace for pods": Attempt("operator", creates(daemon(away=True))),
     "a Service in the namespace for pods": Attempt(
@@ -705,7 +717,7 @@ WITH_EVERYTHING: dict[str, Attempt] = {
     ),
     "another's keys in the namespace for pods": Attempt(
         "operator",
-        creates(lambda site: laid(daemon(away=True)(site), volume(secret={"secretName": "nd-0123456789-tls"}))),
+        creates(lambda site: merged_with(daemon(away=True)(site), volume(secret={"secretName": "nd-0123456789-tls"}))),
         ("secret.secretName: nd-0123456789-tls",),
     ),
     "a pod there, of nobody": Attempt(
@@ -719,13 +731,13 @@ WITH_EVERYTHING: dict[str, Attempt] = {
     "a container put into a daemon's pod": Attempt(
         "user",
         patches("Pod", DAEMON, EPHEMERAL, "ephemeralcontainers"),
-        ("ephemeralContainers: " + KEPT_OUT[0], KEPT_OUT[1]),
+        ("ephemeralContainers: " + EXEC_DENIED[0], EXEC_DENIED[1]),
     ),
     "a container put into another pod": Attempt("user", patches("Pod", MINE, EPHEMERAL, "ephemeralcontainers")),
     "a container of one who is exempt": Attempt("debugger", patches("Pod", DAEMON, EPHEMERAL, "ephemeralcontainers")),
-    "exec into a daemon": Attempt("user", enters(DAEMON, "exec"), KEPT_OUT),
-    "exec by an admin": Attempt("admin", enters(DAEMON, "exec"), KEPT_OUT),
-    "attach to a daemon": Attempt("user", enters(DAEMON, "attach"), KEPT_OUT),
+    "exec into a daemon": Attempt("user", enters(DAEMON, "exec"), EXEC_DENIED),
+    "exec by an admin": Attempt("admin", enters(DAEMON, "exec"), EXEC_DENIED),
+    "attach to a daemon": Attempt("user", enters(DAEMON, "attach"), EXEC_DENIED),
     "exec into another pod": Attempt("user", enters(MINE, "exec"), NOT_THE_GUARDRAIL),
     "exec of one who is exempt": Attempt("debugger", enters(DAEMON, "exec"), NOT_THE_GUARDRAIL),
 }
@@ -747,7 +759,7 @@ WITHOUT_NODE: dict[str, Attempt] = {
     "HostSocket": Attempt(
         "operator",
         creates(daemon({"mode": "HostSocket"})),
-        ("hostPath.path: /var/run/docker.sock: ", "at no path only"),
+        ("hostPath.path: /var/run/docker.sock: ", "guardrails.hostSocketPaths is empty, so no path is allowed"),
     ),
     "a node cleaned up": Attempt("operator", creates(cleans()), ("hostPath.path: /var/run/docker.sock: ",)),
     "a pod from before let go": Attempt("operator", pods_needing_cleanup()),
@@ -798,11 +810,11 @@ def furnish(cluster: Cluster, name: str) -> Site:
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata | {"name": "builder"}},
         )
         cluster.kubectl("-n", namespace, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")
-    cluster.apply(laid(nested_docker(name), {"metadata": {"finalizers": [KEPT]}}))
+    cluster.apply(merged_with(nested_docker(name), {"metadata": {"finalizers": [KEPT]}}))
     site = Site(name, cluster.kubectl("-n", name, "get", "nesteddocker", "build", "-o=jsonpath={.metadata.uid}"))
     cluster.apply(
         child("Pod", {"metadata": {"name": DAEMON}})(site),
-        laid(daemon({"mode": "HostSocket"})(site), {"metadata": {"name": GUARDED}}),
+        merged_with(daemon({"mode": "HostSocket"})(site), {"metadata": {"name": GUARDED}}),
         child("Secret", {"metadata": {"name": OURS}})(site),
         child("Secret", {"metadata": {"name": LOST}}, labels({MANAGED_BY: None}))(site),
         plain("Pod", name=MINE)(site),
@@ -825,11 +837,11 @@ async def refusal(api: Api, site: Site, attempt: Attempt) -> str:
 async def wait_until_in_force(cluster: Cluster, site: Site, guardrails: Sequence[Manifest]) -> None:
     """Return when every guardrail refuses what it must: they are in force some time after they are made."""
     probes = {
-        "marks": MARKS["a Pod that looks like ours"],
+        "reserved-labels": RESERVED["a Pod that looks like ours"],
         "children": CHILDREN["a Secret without the label"],
-        "requests": REQUESTS["one of its own"],
+        "nesteddockers": REQUESTS["one of its own"],
         "pods": PODS["of no NestedDocker"],
-        "debug": WITH_EVERYTHING["a container put into a daemon's pod"],
+        "ephemeral-containers": WITH_EVERYTHING["a container put into a daemon's pod"],
         "exec": WITH_EVERYTHING["exec into a daemon"],
     }
     async with Api.connect(cluster.kubeconfig) as api:
@@ -837,8 +849,8 @@ async def wait_until_in_force(cluster: Cluster, site: Site, guardrails: Sequence
             probe = probes[name.removeprefix(f"{site.name}-operator-")]
 
             async def in_force(name: str = name, probe: Attempt = probe) -> bool:
-                told = await refusal(api, site, probe)
-                assert name in told, told or "it was let through"
+                message = await refusal(api, site, probe)
+                assert name in message, message or "it was let through"
                 return True
 
             await wait_for(in_force, 30, f"the guardrail {name} is in force")
@@ -871,13 +883,13 @@ def sites(cluster: Cluster, crds: list[str]) -> Iterator[dict[str, Site]]:
 
 async def look(api: Api, site: Site, attempt: Attempt) -> None:
     """The attempt is refused with its words, or let through."""
-    told = await refusal(api, site, attempt)
-    missing = [word for word in attempt.words if word not in told]
-    assert not missing, f"{missing} not in: {told or 'it was let through'}"
-    assert attempt.words or not told, told
+    message = await refusal(api, site, attempt)
+    missing = [word for word in attempt.words if word not in message]
+    assert not missing, f"{missing} not in: {message or 'it was let through'}"
+    assert attempt.words or not message, message
 
 
-@pytest.mark.parametrize("attempt", MARKS.values(), ids=MARKS)
+@pytest.mark.parametrize("attempt", RESERVED.values(), ids=RESERVED)
 async def test_our_marks(api: Api, sites: dict[str, Site], attempt: Attempt) -> None:
     await look(api, sites["default"], attempt)
 

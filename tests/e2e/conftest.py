@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e.environment import API, NAME, RELEASE, RULES, SYSTEM, Environment, until
-from tests.support.cluster import HOME, ROOT, TOOL, CommandFailed, run
+from tests.support.cluster import HOME, OWNER, ROOT, TOOL, CommandFailed, run
 from tests.support.manifests import GENEROUS
 
 IMAGE = "nested-docker-operator:dev"
@@ -19,7 +19,8 @@ IMAGE = "nested-docker-operator:dev"
 def cluster() -> Iterator[Environment]:
     """The embedded cluster, with a Docker daemon on its node, and the operator."""
     archive = run(str(ROOT / "hack/image.sh"), IMAGE, timeout=1800).split()[-1]
-    environment = Environment(run(str(TOOL), "up", "--name", NAME, "--docker", "--audit", timeout=1800).strip())
+    start = ("up", "--name", NAME, "--docker", "--audit", "--owner", OWNER)
+    environment = Environment(run(str(TOOL), *start, timeout=1800).strip())
     run(str(TOOL), "load", "--name", NAME, archive)
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     environment.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": labels}})

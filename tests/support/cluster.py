@@ -21,6 +21,9 @@ TOOL = ROOT / "hack/cluster/cluster"
 HOME = Path(os.environ.get("NESTED_DOCKER_CLUSTER_HOME", Path.home() / ".cache/nested-docker/cluster"))
 VARIABLE = "NESTED_DOCKER_TEST_KUBECONFIG"
 NAME = "test"
+OWNER = "make"
+"""Owner of every cluster that a test starts: `make down` ends those of this owner."""
+
 OURS = re.compile(r"(nested-docker|kind)-[a-z0-9.-]+")
 
 
@@ -69,7 +72,7 @@ def obtain() -> Iterator[Cluster]:
         return
     with alone(NAME):
         was_up = subprocess.run([TOOL, "status", "--name", NAME], capture_output=True, check=False).returncode == 0
-        start = ("kubeconfig",) if was_up else ("up", "--docker")
+        start = ("kubeconfig",) if was_up else ("up", "--docker", "--owner", OWNER)
         kubeconfig = run(str(TOOL), *start, "--name", NAME, timeout=1800).strip()
         refuse_strangers(kubeconfig)
         try:

@@ -25,23 +25,23 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   namespace: {{ .Release.Namespace }}
 {{- end }}
 
-{{/* The operator's name in the eyes of the API server. */}}
+{{/* The operator's user name at the API server. */}}
 {{- define "nested-docker.user" -}}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "nested-docker.name" . }}
 {{- end }}
 
-{{/* Namespaces that the operator serves; empty: all. Daemons' pods must be seen where they are. */}}
+{{/* Namespaces that the operator watches; empty: all. Includes those of daemons' pods and of node cleanup. */}}
 {{- define "nested-docker.namespaces" -}}
 {{- with .Values.watchNamespaces }}
 {{- $cleanup := ternary (list (include "nested-docker.cleanupNamespace" $)) list (not (empty $.Values.guardrails.hostSocketPaths)) -}}
 {{ concat . $.Values.podNamespaces $cleanup | uniq | toJson }}{{ else }}[]{{ end }}
 {{- end }}
 
-{{/* Where nodes are cleaned up from: a namespace that nobody else has to do with. */}}
+{{/* The namespace of node cleanup pods; nothing else may run there. */}}
 {{- define "nested-docker.cleanupNamespace" -}}
 {{- $name := .Values.cleanup.namespace | default (printf "%s-cleanup" .Release.Namespace) }}
 {{- if has $name (append (concat .Values.watchNamespaces .Values.podNamespaces) .Release.Namespace) }}
-{{- fail (printf "cleanup.namespace: %s has other pods in it: choose a namespace for this alone" $name) }}
+{{- fail (printf "cleanup.namespace: %s is used for other pods: choose a namespace for node cleanup alone" $name) }}
 {{- end }}
 {{- $name }}
 {{- end }}
@@ -56,14 +56,14 @@ namespaceSelector:
         {{- toYaml . | nindent 8 }}
 {{- end }}
 
-{{/* What the operator does with the kinds that live in the namespaces it serves. */}}
+{{/* Permissions on namespaced kinds, in the namespaces that the operator watches. */}}
 {{- define "nested-docker.namespacedRules" -}}
-# Deleted are those whose ttlSecondsAfterFinished has passed.
+# delete: when ttlSecondsAfterFinished has passed.
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers]
   verbs: [list, watch, delete]
 {{- if or .Values.podNamespaces .Values.guardrails.hostSocketPaths }}
-# What is in another namespace or on a node is held on to by a finalizer, until it is known to be gone.
+# A finalizer keeps a NestedDocker until its objects in another namespace or on a node are gone.
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers]
   verbs: [get, patch]
@@ -71,7 +71,7 @@ namespaceSelector:
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers/status]
   verbs: [patch]
-# To write an owner reference that blocks its owner's deletion.
+# Needed to set blockOwnerDeletion in owner references.
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers/finalizers]
   verbs: [update]
@@ -81,7 +81,7 @@ namespaceSelector:
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
-# A claim's end is its owner's affair, or its user's.
+# No delete: the garbage collector or the user deletes claims.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get, list, watch, create, patch]
@@ -94,7 +94,7 @@ namespaceSelector:
   verbs: [create]
 {{- end }}
 
-{{/* What the operator reads of the cluster, and never writes; a review is a question. */}}
+{{/* Permissions on cluster-scoped kinds: read only; creating a SubjectAccessReview stores nothing. */}}
 {{- define "nested-docker.clusterRules" -}}
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockerclasses, nesteddockerpolicies]
@@ -108,26 +108,26 @@ namespaceSelector:
 - apiGroups: [node.k8s.io]
   resources: [runtimeclasses]
   verbs: [list, watch]
-# kopf learns from them which kinds there are.
+# kopf discovers kinds by them.
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   verbs: [list, watch]
 {{- if .Values.webhook.enabled }}
-# Whether who asks for a daemon may use its class, and what else it stands for.
+# Whether the author of a NestedDocker may use its class, and has the permissions that it would use for them.
 - apiGroups: [authorization.k8s.io]
   resources: [subjectaccessreviews]
   verbs: [create]
 {{- end }}
 {{- end }}
 
-{{/* Who makes the webhook's certificate: helm, cert-manager, or somebody else. */}}
+{{/* Who creates the webhook's certificate: helm, cert-manager, or the user (secret). */}}
 {{- define "nested-docker.certificateFrom" -}}
 {{- with .Values.webhook.certificate -}}
 {{ if .existingSecret }}secret{{ else if .certManager.issuerRef.name }}cert-manager{{ else }}helm{{ end }}
 {{- end }}
 {{- end }}
 
-{{/* The Secret that the pods mount. cert-manager's has a name of its own, as helm refuses to take it over. */}}
+{{/* The Secret that the pods mount. cert-manager's has another name, as helm refuses to adopt it. */}}
 {{- define "nested-docker.certificateSecret" -}}
 {{- $name := printf "%s-webhook" (include "nested-docker.name" .) -}}
 {{- $ours := dict "helm" $name "cert-manager" (printf "%s-issued" $name) -}}
@@ -139,9 +139,9 @@ namespaceSelector:
 {{- end }}
 
 {{/*
-The data of the Secret that helm makes: what is in the cluster, so that an upgrade changes nothing, else a
-new pair whose authority's key is forgotten. Kept for this rendering, as Secret, configuration and pods
-must be given the same one.
+The data of the Secret that helm creates: the one in the cluster, so that an upgrade changes nothing, else a
+new certificate whose CA key is discarded. Cached in the values, as Secret, webhook configuration and pods must
+all get the same one.
 */}}
 {{- define "nested-docker.certificate" -}}
 {{- if not (hasKey .Values.webhook "made") }}
@@ -159,7 +159,7 @@ must be given the same one.
 {{- end }}
 
 {{/*
-Puts a guardrail in force: (list $ NAME), or (list $ NAME NAMESPACES) for one that other releases have elsewhere.
+Binds a guardrail: (list $ NAME), or (list $ NAME NAMESPACES) to limit it to the release's namespaces.
 */}}
 {{- define "nested-docker.binding" -}}
 {{- $root := first . }}

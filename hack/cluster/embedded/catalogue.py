@@ -15,8 +15,8 @@ _HUB = "docker.io/library"
 class Image:
     """An image that `up` imports; its archive is NAME.tar, its root NAME.
 
-    `make` makes the root anew each time the image is packed. Where it is None, the root is a Debian,
-    which takes long to make and is a build step of its own.
+    `make` creates the root again each time the image is packed. If it is None, the root is a Debian,
+    which takes long to create and is a separate build step.
     """
 
     name: str

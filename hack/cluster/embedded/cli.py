@@ -51,16 +51,22 @@ class Command:
         """Start, and print the kubeconfig's path."""
         machine.require()
         build(self.home, self.clock)
-        options = lifecycle.Options(keep=self.args.keep, docker=self.args.docker, audit=self.args.audit)
+        args = self.args
+        options = lifecycle.Options(keep=args.keep, docker=args.docker, audit=args.audit, owner=args.owner)
         cluster = lifecycle.up(self.home, self.name, options, self.clock)
         self.node()
         print(cluster.kubeconfig)
         return 0
 
     def down(self) -> int:
-        """End one cluster or all of this home."""
+        """End one cluster, those of one owner, or all of this home."""
         machine.require_root()
-        for name in self.home.clusters() if self.args.all else [self.name]:
+        names = [self.name]
+        if self.args.all:
+            names = self.home.clusters()
+        elif self.args.owner:
+            names = lifecycle.owned_by(self.home, self.args.owner)
+        for name in names:
             lifecycle.down(self.home, name, self.clock)
         return 0
 
@@ -168,8 +174,12 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--keep", action="store_true", help="go on with the objects and volumes of the last run")
     up.add_argument("--docker", action="store_true", help="start the node's own dockerd too")
     up.add_argument("--audit", action="store_true", help="write the API server's audit log")
-    down = add("down", Command.down, "end a cluster")
-    down.add_argument("--all", action="store_true", help="end all clusters of this home")
+    up.add_argument(
+        "--owner", default="", help="who starts it, for `down --owner`; a cluster that is up keeps its owner"
+    )
+    which = add("down", Command.down, "end a cluster").add_mutually_exclusive_group()
+    which.add_argument("--all", action="store_true", help="end all clusters of this home")
+    which.add_argument("--owner", default="", help="end the clusters that were started with `up --owner OWNER`")
     add("status", Command.status, "show components, node and memory; status 1 if anything is down")
     restart = add("restart", Command.restart, "restart a component")
     restart.add_argument("component", choices=NAMES)

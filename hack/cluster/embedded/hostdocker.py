@@ -10,7 +10,7 @@ from embedded.report import Clock, ClusterError
 from embedded.shell import output
 
 SECONDS = 60.0
-STOP_SECONDS = 20.0  # it gives its containers ten of their own
+STOP_SECONDS = 20.0  # dockerd itself gives its containers ten
 SOCKET = "/run/docker.sock"
 
 

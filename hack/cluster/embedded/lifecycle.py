@@ -23,15 +23,25 @@ START_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Options:
-    """What `up` was asked for."""
+    """How to start a cluster.
+
+    Attributes:
+        keep: Whether to keep the objects and volumes of the last run.
+        docker: Whether to start the node's own dockerd.
+        audit: Whether to write the API server's audit log.
+        owner: Who starts it; `down --owner` ends the clusters of one owner. Empty: nobody in particular.
+    """
 
     keep: bool = False
     docker: bool = False
     audit: bool = False
+    owner: str = ""
 
 
 def up(home: Home, name: str, options: Options, clock: Clock) -> Cluster:
     """Start a cluster, or give the one that is up what the options ask for beyond what it has.
+
+    A cluster that is up keeps its owner.
 
     Raises:
         ClusterError: It didn't become ready; what was started has been ended.
@@ -71,6 +81,17 @@ def down(home: Home, name: str, clock: Clock) -> None:
             _end(cluster, clock)
 
 
+def owned_by(home: Home, owner: str) -> list[str]:
+    """Names of the clusters that this owner started last."""
+    files = {name: _owner_file(home.state(name)) for name in home.clusters()}
+    return [name for name, file in files.items() if file.exists() and file.read_text() == owner]
+
+
+def record_owner(state: Path, owner: str) -> None:
+    """Write down who starts the cluster whose folder this is, in place of who started it before."""
+    _owner_file(state).write_text(owner)
+
+
 def find(home: Home, name: str) -> Node | None:
     """The node of the cluster of that name, if it is up."""
     cluster = slots.remembered(home, name)
@@ -107,6 +128,11 @@ def wait(what: str, reached: Callable[[], bool], running: Node, patience: float 
         time.sleep(0.05)
 
 
+def _owner_file(state: Path) -> Path:
+    """The file with the owner's name."""
+    return state / "owner"
+
+
 def _complete(cluster: Cluster) -> Path:
     """The file that is there once a start has come to its end: without it, a node is only half a cluster."""
     return cluster.state / "complete"
@@ -124,6 +150,7 @@ def _supplement(running: Node, options: Options, clock: Clock) -> None:
 
 def _start(cluster: Cluster, options: Options, clock: Clock, slot_lock: int) -> None:
     _complete(cluster).unlink(missing_ok=True)
+    record_owner(cluster.state, options.owner)
     _clear_leftovers(cluster)
     if not options.keep:
         for folder in (*node.VOLATILE, "logs"):

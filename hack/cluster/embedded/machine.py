@@ -39,6 +39,6 @@ def require() -> None:
         raise UnsupportedMachineError("there is no unshare program (util-linux)") from error
     if trial.returncode:
         raise UnsupportedMachineError(
-            f"no new namespaces with mounts of their own: {tail(trial.stderr)}; "
+            f"cannot create namespaces with separate mounts: {tail(trial.stderr)}; "
             "inside a container it needs --privileged"
         )

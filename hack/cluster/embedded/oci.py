@@ -19,7 +19,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """How containers of an image start, unless told otherwise."""
+    """How containers of an image start by default."""
 
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()

@@ -79,7 +79,7 @@ def mirror() -> str:
 def choose_mirror(lines: list[str]) -> str:
     """The first whole release's archive among lines of "URL CODENAME"; "" if there is none.
 
-    Security updates and the like have a hyphen in their codename or a folder of their own, and no base system.
+    Security updates and the like have a hyphen in their codename or a separate folder, and no base system.
     """
     for line in lines:
         url, _, codename = line.partition(" ")

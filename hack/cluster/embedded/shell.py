@@ -40,7 +40,7 @@ def output(argv: Sequence[Arg], *, text: str | None = None, stdin: IO[bytes] | N
 
 
 def logged(argv: Sequence[Arg], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
-    """Run a long program with all of its output in a log file, made anew.
+    """Run a long program with all of its output in a new log file.
 
     Raises:
         ClusterError: It isn't installed or its exit status isn't 0; the message ends with the log's last lines.

@@ -1,8 +1,8 @@
 """Which slot a cluster has: the one it had before if that is free, else the first free one.
 
 A slot is free when nobody holds the lock of its file in RUN. The node's first process inherits the
-lock and holds it to its end, however that comes, so no slot needs freeing. RUN is the machine's, as
-the networks and cgroups are that slots stand for: clusters of other homes are seen too.
+lock and holds it to its end, however that comes, so no slot needs freeing. RUN is the machine's, like
+the networks and cgroups of the slots: clusters of other homes are seen too.
 """
 
 import ipaddress

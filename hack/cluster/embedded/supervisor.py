@@ -173,7 +173,7 @@ class Supervisor:
 
 
 def describe(code: int) -> str:
-    """An exit code in words; negative ones stand for signals, as in `subprocess`."""
+    """An exit code in words; negative ones are signals, as in `subprocess`."""
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
 

@@ -1,4 +1,4 @@
-"""Key sets, made with the cryptography library."""
+"""Generates key sets with the cryptography library."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class CertificateMaker:
-    """Makes key sets on P-256: an elliptic curve key takes microseconds where RSA takes a core's tenth of a second."""
+    """Generates key sets on P-256: such a key takes microseconds, an RSA key a tenth of a second."""
 
     def issue(self, request: pki.CertificateRequest) -> dict[str, bytes]:
-        """An authority, the server's, the client's and the operator's own pair.
+        """A certificate authority and, signed by it, the key pairs of server, client and operator, in PEM.
 
-        The authority's key is gone when this returns, so that nobody can ever make another client.
+        The authority's key is discarded, so that nobody can ever issue another client certificate.
         """
         authority = _Authority(request)
         names: list[x509.GeneralName] = [x509.DNSName(name) for name in request.dns_names]
@@ -56,7 +56,7 @@ class _Authority:
     def pair(
         self, common_name: str, purpose: x509.ObjectIdentifier, names: list[x509.GeneralName] | None = None
     ) -> tuple[bytes, bytes]:
-        """A certificate and its key, in PEM form."""
+        """A certificate and its key, in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
             _builder(_name(common_name), self._name, key.public_key(), self._validity)

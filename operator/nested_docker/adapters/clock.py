@@ -1,4 +1,4 @@
-"""The machine's clocks."""
+"""The system clocks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """Wall clock in UTC, and a monotonic one that goes on while the machine sleeps."""
+    """The wall clock in UTC, and a monotonic clock that also counts suspend."""
 
     def now(self) -> datetime:
-        """The present moment."""
+        """The current time in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds since boot, sleep included, so that a lease cannot outlive a suspended machine."""
+        """Seconds since boot, including suspend, so that a lease expires on a suspended machine."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)

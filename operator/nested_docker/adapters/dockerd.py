@@ -7,45 +7,72 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
-
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.docker_api import answer
+from nested_docker.docker_api.client import session
+from nested_docker.docker_api.errors import DockerApiError
 from nested_docker.domain import names, pki
+from nested_docker.net.streams import Stream, connect_tcp
+from nested_docker.net.tls import TlsStream
 
 TIMEOUT_SECONDS = 5.0
+"""For the connection and both requests."""
+
+MAX_OPTIONS = 16
+"""Security options of a daemon that its status shows."""
 
 
 class DaemonClient:
-    """Asks daemons what they are."""
+    """Asks daemons for their version and their storage."""
 
     async def ask(self, address: str, server_name: str, keys: Mapping[str, bytes]) -> EngineStatus:
-        """What the daemon tells of itself.
+        """Ask a daemon over mutual TLS.
 
-        The pod's address is dialled, since it is known before any Service is programmed; the
-        certificate is checked for the name that clients use.
+        The client connects to the pod's address, which is known before any Service works; the
+        server's certificate must have the name that users connect to.
+
+        Args:
+            address: the pod's IP address.
+            server_name: name that the daemon's certificate must have.
+            keys: the key set, by the keys of `nested_docker.domain.pki.KEYS`.
 
         Raises:
-            OSError: it does not answer, or not with the expected certificate.
+            DockerApiError: the daemon does not answer, or not with the expected certificate, or its
+                answer is not usable; a retry may help.
         """
         host = f"[{address}]" if ":" in address else address
-        connector = aiohttp.TCPConnector(ssl=tls_context(keys), limit=1)
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-        base = f"https://{host}:{names.DOCKER_PORT}"
-        try:
-            async with aiohttp.ClientSession(base, connector=connector, timeout=timeout) as session:
-                version = await _get(session, "/version", server_name)
-                info = await _get(session, "/info", server_name)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise ConnectionError(f"{base}: {error or type(error).__name__}") from error
-        return engine_status(version, info)
+        daemon = f"https://{host}:{names.DOCKER_PORT}"
+        context = _context(daemon, keys)
+
+        async def connect() -> Stream:
+            plain = await connect_tcp(address, names.DOCKER_PORT)
+            stream = TlsStream(plain, context, server_name=server_name)
+            try:
+                await stream.handshake()
+            except BaseException:
+                plain.close()
+                raise
+            return stream
+
+        async with session(connect, daemon=daemon, seconds=TIMEOUT_SECONDS) as docker:
+            version = await docker.request("GET", "/version")
+            info = await docker.request("GET", "/info", last=True)
+        return engine_status(version.as_object(), info.as_object())
 
 
 def tls_context(keys: Mapping[str, bytes]) -> ssl.SSLContext:
-    """A client context for the operator's own pair; the key touches memory only.
+    """A client context for the operator's certificate; the private key is never written to a disk.
 
-    OpenSSL's loader takes files alone, so the pair is handed over as an anonymous memory file.
+    OpenSSL's loader reads only files, so it gets certificate and key as an anonymous memory file.
+
+    Raises:
+        KeyError: a file of the key set is missing.
+        OSError, ValueError: one is not what its name says.
     """
-    context = ssl.create_default_context(cadata=keys[pki.CA_CERTIFICATE].decode())
+    authority = keys[pki.CA_CERTIFICATE].decode()
+    if not authority:  # OpenSSL would trust the system's authorities instead
+        raise ValueError(f"{pki.CA_CERTIFICATE} is empty")
+    context = ssl.create_default_context(cadata=authority)
     handle = os.memfd_create("operator-pair", os.MFD_CLOEXEC)
     try:
         os.write(handle, keys[pki.OPERATOR_CERTIFICATE] + keys[pki.OPERATOR_KEY])
@@ -56,20 +83,37 @@ def tls_context(keys: Mapping[str, bytes]) -> ssl.SSLContext:
 
 
 def engine_status(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineStatus:
-    """Status from the answers to `GET /version` and `GET /info`."""
-    driver_status = {str(pair[0]): str(pair[1]) for pair in info.get("DriverStatus") or [] if len(pair) == 2}
+    """Status from the answers to `GET /version` and `GET /info`.
+
+    Raises:
+        DockerApiError: a field has another type than in Docker's API.
+    """
+    options = [_text(option, "SecurityOptions", 256) for option in answer.array(info, "SecurityOptions")[:MAX_OPTIONS]]
     return EngineStatus(
-        version=str(version.get("Version", ""))[:64],
-        api_version=str(version.get("ApiVersion", ""))[:16],
-        storage_driver=str(info.get("Driver", ""))[:64],
-        backing_filesystem=driver_status.get("Backing Filesystem", "")[:64],
-        cgroup_version=str(info.get("CgroupVersion", ""))[:8],
-        security_options=[str(option)[:256] for option in (info.get("SecurityOptions") or [])[:16]],
+        version=answer.string(version, "Version", 64),
+        api_version=answer.string(version, "ApiVersion", 16),
+        storage_driver=answer.string(info, "Driver", 64),
+        backing_filesystem=_driver_status(info).get("Backing Filesystem", ""),
+        cgroup_version=answer.string(info, "CgroupVersion", 8),
+        security_options=options,
     )
 
 
-async def _get(session: aiohttp.ClientSession, path: str, server_name: str) -> dict[str, Any]:
-    async with session.get(path, server_hostname=server_name) as response:
-        response.raise_for_status()
-        answer: dict[str, Any] = await response.json(content_type=None)
-        return answer
+def _driver_status(info: Mapping[str, Any]) -> dict[str, str]:
+    found = {}
+    for pair in answer.array(info, "DriverStatus"):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise DockerApiError("the daemon's answer has a DriverStatus that is not a list of pairs")
+        found[_text(pair[0], "DriverStatus", 64)] = _text(pair[1], "DriverStatus", 64)
+    return found
+
+
+def _text(value: Any, field: str, limit: int) -> str:
+    return answer.string({field: value}, field, limit)
+
+
+def _context(daemon: str, keys: Mapping[str, bytes]) -> ssl.SSLContext:
+    try:
+        return tls_context(keys)
+    except (OSError, ValueError, KeyError) as error:
+        raise DockerApiError(f"{daemon} cannot be asked: the key set in its Secret is not usable: {error}") from error

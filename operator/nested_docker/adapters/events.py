@@ -13,16 +13,16 @@ from nested_docker.domain.ports import Clock, Kube, KubeError
 
 logger = logging.getLogger(__name__)
 
-CAPACITY = 1000
-"""Events that may wait; beyond that, the newest are dropped, and that is logged: state lives in conditions."""
+EVENT_QUEUE_CAPACITY = 1000
+"""Events that may wait; further ones are dropped with a warning, as the conditions have the state anyway."""
 
 
 class EventRecorder:
-    """Queues Events and posts them one by one."""
+    """Queues Events and creates them one by one."""
 
     def __init__(self, kube: Kube, clock: Clock) -> None:
         self._kube, self._clock = kube, clock
-        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(CAPACITY)
+        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(EVENT_QUEUE_CAPACITY)
         self._instance = os.uname().nodename
 
     def record(self, regarding: Mapping[str, Any], type_: str, reason: str, message: str) -> None:
@@ -45,13 +45,13 @@ class EventRecorder:
         try:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
-            logger.warning("an Event was dropped, too many are waiting", extra={"reason": reason})
+            logger.warning("an Event was dropped because the queue is full", extra={"reason": reason})
 
     async def run(self) -> None:
-        """Post what is queued, until cancelled."""
+        """Create the queued Events, until cancelled."""
         while True:
             event = await self._queue.get()
             try:
                 await self._kube.create(event)
             except KubeError as error:
-                logger.warning("an Event could not be written: %s", error, extra={"reason": event["reason"]})
+                logger.warning("an Event could not be created: %s", error, extra={"reason": event["reason"]})

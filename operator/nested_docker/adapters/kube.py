@@ -1,7 +1,7 @@
 """The API server through the official client's connection, with raw objects.
 
-The client's typed models cost six times the time and nearly three times the memory, and its
-default session asks netrc and proxy settings for every request; neither is used.
+The client's typed models take six times as long and nearly three times the memory, and its default session
+looks up netrc and proxy settings for every request; neither is used.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from nested_docker.adapters.resources import RESOURCES
 from nested_docker.domain.names import FIELD_MANAGER, FINALIZER_FIELD_MANAGER, STATUS_FIELD_MANAGER
 from nested_docker.domain.ports import KubeError, Manifest
 
-TIMEOUT_SECONDS = 15.0
-APPLY = "application/apply-patch+yaml"
-MERGE = "application/merge-patch+json"
+REQUEST_TIMEOUT_SECONDS = 15.0
+APPLY_PATCH = "application/apply-patch+yaml"
+MERGE_PATCH = "application/merge-patch+json"
 JSON = "application/json"
 
 
-async def connect(user_agent: str = "nested-docker-operator") -> KubeClient:
-    """A client of the cluster that this process runs in, else of the current kubeconfig context."""
+async def connect_to_cluster(user_agent: str = "nested-docker-operator") -> KubeClient:
+    """A client for the cluster that this process runs in, else for the current kubeconfig context."""
     configuration = Configuration()
     try:
         config.load_incluster_config(client_configuration=configuration)
@@ -40,9 +40,13 @@ async def connect(user_agent: str = "nested-docker-operator") -> KubeClient:
 
 
 class KubeClient:
-    """Reads and writes of raw objects, as `nested_docker.domain.ports.Kube` has them."""
+    """Reads and writes raw objects; implements `nested_docker.domain.ports.Kube`.
 
-    def __init__(self, api: ApiClient, timeout: float = TIMEOUT_SECONDS) -> None:
+    Attributes:
+        requests: number of requests, by method and kind.
+    """
+
+    def __init__(self, api: ApiClient, timeout: float = REQUEST_TIMEOUT_SECONDS) -> None:
         self._api = api
         self._timeout = timeout
         self.requests: dict[tuple[str, str], int] = {}
@@ -52,32 +56,32 @@ class KubeClient:
         await self._api.close()
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
-        """Make an object that must not exist yet, or only ask whether it could be made."""
+        """Create an object that must not exist yet; `dry_run` only checks whether the API server would accept it."""
         return await self._write("POST", manifest, named=False, query={"dryRun": "All"} if dry_run else None)
 
     async def apply(self, manifest: Manifest) -> Manifest:
-        """Server-side apply with force: the caller has made sure that the object is ours."""
-        return await self._write("PATCH", manifest, query={"force": "true"}, content_type=APPLY)
+        """Server-side apply with force: the caller has checked that the operator owns the object."""
+        return await self._write("PATCH", manifest, query={"force": "true"}, content_type=APPLY_PATCH)
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
-        """Server-side apply of the status, by a field manager of its own."""
+        """Server-side apply of the status, with the status field manager."""
         query = {"fieldManager": STATUS_FIELD_MANAGER, "force": "true"}
-        return await self._write("PATCH", manifest, query=query, content_type=APPLY, subresource="status")
+        return await self._write("PATCH", manifest, query=query, content_type=APPLY_PATCH, subresource="status")
 
     async def set_finalizers(self, manifest: Manifest) -> Manifest:
-        """Write nothing but the finalizers of an object, at the resource version that the manifest names.
+        """Write only an object's finalizers, at the manifest's resource version.
 
-        A merge patch, since an applied list keeps what another field manager has come to own as well.
+        A merge patch: server-side apply could not remove a finalizer that another field manager owns too.
         """
         query = {"fieldManager": FINALIZER_FIELD_MANAGER}
-        return await self._write("PATCH", manifest, query=query, content_type=MERGE)
+        return await self._write("PATCH", manifest, query=query, content_type=MERGE_PATCH)
 
     async def replace(self, manifest: Manifest) -> Manifest:
-        """Write an object whole, at the resource version that the manifest names."""
+        """Replace an object, at the manifest's resource version."""
         return await self._write("PUT", manifest)
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
-        """The object; None: there is none."""
+        """The object, or None if it does not exist."""
         try:
             return await self._request("GET", kind, RESOURCES[kind].path(namespace, name))
         except KubeError as error:
@@ -88,14 +92,14 @@ class KubeClient:
     async def list(
         self, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = ""
     ) -> list[Manifest]:
-        """Objects of a kind as they are now, of one namespace or all."""
+        """Objects of a kind in one namespace, or in all, at the most recent version."""
         query = {"labelSelector": labels, "fieldSelector": fields}
         answer = await self._request("GET", kind, RESOURCES[kind].path(namespace), query=query)
         head = {"apiVersion": RESOURCES[kind].api_version, "kind": kind}
         return [head | item for item in answer["items"]]
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Delete exactly the object with that uid; one that is gone or another one of that name is no error."""
+        """Delete the object with that uid; if it is gone, or another object has its name, do nothing."""
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
         try:
             await self._request(
@@ -140,8 +144,8 @@ class KubeClient:
         self.requests[method, kind] = self.requests.get((method, kind), 0) + 1
         headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._api.user_agent}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        given = urlencode({key: value for key, value in (query or {}).items() if value})
-        url = f"{self._api.configuration.host}{path}{'?' + given if given else ''}"
+        query_string = urlencode({key: value for key, value in (query or {}).items() if value})
+        url = f"{self._api.configuration.host}{path}{'?' + query_string if query_string else ''}"
         try:
             response = await self._api.rest_client.request(
                 method, url, headers=headers, body=body, _request_timeout=aiohttp.ClientTimeout(total=self._timeout)

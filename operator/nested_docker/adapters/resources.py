@@ -1,4 +1,4 @@
-"""Where each kind that the operator touches lives in the API."""
+"""The API paths of each kind that the operator reads or writes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from nested_docker.api.v1alpha1 import API_VERSION
 
 @dataclass(frozen=True)
 class Resource:
-    """A kind's place in the API server's paths."""
+    """A kind's API version and plural, which make up its paths."""
 
     api_version: str
     plural: str
 
     def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
-        """Path of the collection, an object or its subresource."""
+        """Path of a collection, or with `name` of an object, or with `subresource` of its subresource."""
         root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
         parts = [root, *(["namespaces", namespace] if namespace else []), self.plural, name, subresource]
         return "/".join(part for part in parts if part)
@@ -38,4 +38,4 @@ RESOURCES = {
     "Secret": Resource("v1", "secrets"),
     "Service": Resource("v1", "services"),
 }
-"""Kind → its place."""
+"""Resources by kind; `CoreEvent` is the kind Event of the core group."""

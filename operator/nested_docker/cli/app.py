@@ -1,4 +1,4 @@
-"""The command line: its commands, put together."""
+"""The command line: all commands in one Typer application."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from nested_docker.cli import cleanup, crds, guard, idle_watch, policy, relay, r
 
 app = typer.Typer(
     name="nested-docker",
-    help="Docker daemons for Kubernetes workloads, within what a cluster admin allows.",
+    help="Docker daemons for Kubernetes workloads, within the policies of a cluster admin.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-app.command("run")(run.run)
+app.command("run")(run.run_command)
 app.command("crds")(crds.crds)
 app.add_typer(policy.policy)
 app.add_typer(guard.guard)
@@ -28,5 +28,5 @@ app.command("idle-watch", hidden=True)(idle_watch.idle_watch)
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def _relay(context: typer.Context) -> None:
-    """Serve the node's Docker socket; its options are its own."""
-    relay.main(context.args)
+    """Serve the node's Docker socket; `nested-docker relay --help` lists the options."""
+    relay.run_relay(context.args)

@@ -1,4 +1,4 @@
-"""What is wrong with an input, collected so that it is told at once."""
+"""Collects the problems of an input, so that one run reports all of them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 import typer
 
-SHOWN_VALUE = 200
-"""Characters of a wrong value that a message repeats."""
+MAX_VALUE_CHARACTERS = 200
+"""Characters of a wrong value that a message repeats, before it is cut."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a document stands.
+class Position:
+    """Where a document is.
 
     Attributes:
-        file: as it was named, or found; `-` is standard input.
-        document: its number in the stream, from 1; 0: the file as a whole is meant.
-        item: its part of a document that is a list of objects.
+        file: its path as given, or as found in a directory; `-` is standard input.
+        document: its number in the stream, from 1; 0 means the file as a whole.
+        item: the item of a list, such as `items[2]`; empty: the document itself.
     """
 
     file: str
@@ -35,52 +35,52 @@ class Place:
 
 @dataclass(frozen=True)
 class Findings:
-    """Problems, each of which stops everything, and notes, which stop nothing."""
+    """Problems, which stop the command, and notes, which do not."""
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def problem(self, place: Place, what: str, *, path: str = "") -> None:
-        """Take note of something that is wrong."""
-        self._add(self.problems, place, what, path)
+    def problem(self, position: Position, what: str, *, path: str = "") -> None:
+        """Add a problem: its position, its path in the document, and what is wrong there."""
+        self._add(self.problems, position, what, path)
 
-    def note(self, what: str, place: Place | None = None) -> None:
-        """Take note of something that the reader should know."""
-        self._add(self.notes, place, what, "")
+    def note(self, what: str, position: Position | None = None) -> None:
+        """Add a note."""
+        self._add(self.notes, position, what, "")
 
-    def tell(self) -> None:
+    def exit_on_problems(self) -> None:
         """Print notes and problems to standard error.
 
         Raises:
             typer.Exit: with code 2, if there are problems.
         """
-        for told in self.notes:
-            typer.echo(f"note: {told}", err=True)
-        for told in self.problems:
-            typer.echo(told, err=True)
+        for line in self.notes:
+            typer.echo(f"note: {line}", err=True)
+        for line in self.problems:
+            typer.echo(line, err=True)
         self.notes.clear()
         if self.problems:
             count = len(self.problems)
-            typer.echo(f"{count} problem{'s' if count > 1 else ''}: nothing was judged", err=True)
+            typer.echo(f"{count} problem{'s' if count > 1 else ''}: nothing was evaluated", err=True)
             raise typer.Exit(2)
 
     @staticmethod
-    def _add(to: list[str], place: Place | None, what: str, path: str) -> None:
-        told = ": ".join(part for part in (str(place or ""), path, what) if part)
-        if told not in to:
-            to.append(told)
+    def _add(to: list[str], position: Position | None, what: str, path: str) -> None:
+        line = ": ".join(part for part in (str(position or ""), path, what) if part)
+        if line not in to:
+            to.append(line)
 
 
-def shown(value: Any) -> str:
-    """A value as a message repeats it."""
+def format_value(value: Any) -> str:
+    """A value as JSON, cut to MAX_VALUE_CHARACTERS, for a message."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= SHOWN_VALUE else text[:SHOWN_VALUE] + "…"
+    return text if len(text) <= MAX_VALUE_CHARACTERS else text[:MAX_VALUE_CHARACTERS] + "…"
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """The nearest of the known words; where none is near, all of them."""
+    """A hint: the nearest of the known words, or all of them if none is near."""
     by_lower_case = {word.lower(): word for word in known}
     near = get_close_matches(given.lower(), by_lower_case, n=1, cutoff=0.6)
     if near:
         return f"did you mean {by_lower_case[near[0]]}?"
-    return f"there is {', '.join(sorted(by_lower_case.values())) or 'none'}"
+    return f"known: {', '.join(sorted(by_lower_case.values())) or 'none'}"

@@ -1,4 +1,4 @@
-"""From objects to what governs a cluster, and to the NestedDockers that are asked for; every other kind is left out."""
+"""Collects from objects the NestedDockers and all that they are evaluated by; other kinds are ignored."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from nested_docker.api.v1alpha1 import (
 )
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.cli.documents import Document
-from nested_docker.cli.findings import Findings, Place, did_you_mean, shown
-from nested_docker.cli.strict import parse
+from nested_docker.cli.findings import Findings, Position, did_you_mean, format_value
+from nested_docker.cli.strict import parse_model
 from nested_docker.domain import names
 from nested_docker.domain.modes.base import NodeFacts
 
-OURS = {kind.name: kind for kind in KINDS}
-FACTS = frozenset({("", "Namespace"), ("", "Node"), ("node.k8s.io", "RuntimeClass")})
-"""Kinds of Kubernetes' own that a judgement depends on; of these only name and labels matter."""
+OWN_KINDS = {kind.name: kind for kind in KINDS}
+FACT_KINDS = frozenset({("", "Namespace"), ("", "Node"), ("node.k8s.io", "RuntimeClass")})
+"""Built-in kinds, as group and kind, that an evaluation depends on; only names, labels and readiness are read."""
 
-GENERATED = "xxxxx"
-"""What stands where the API server would make up the end of a name."""
+GENERATED_SUFFIX = "xxxxx"
+"""In place of the suffix that the API server adds to metadata.generateName."""
 
 
 class Metadata(KubeModel):
-    """Metadata as people write it, and as it comes out of a cluster."""
+    """Metadata as written by hand, or as read from a cluster."""
 
     name: str | None = None
     generate_name: str | None = None
@@ -44,7 +44,7 @@ class Metadata(KubeModel):
     annotations: dict[str, str] | None = None
     finalizers: Any = None
     owner_references: Any = None
-    # The API server's own.
+    # Set by the API server.
     creation_timestamp: Any = None
     deletion_grace_period_seconds: Any = None
     deletion_timestamp: Any = None
@@ -56,10 +56,10 @@ class Metadata(KubeModel):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A NestedDocker that is asked for, or that is there already."""
+class NestedDockerManifest:
+    """A NestedDocker of the input: a request, or one that exists in a cluster already."""
 
-    place: Place
+    position: Position
     namespace: str
     name: str
     spec: Mapping[str, Any]
@@ -69,13 +69,14 @@ class Wanted:
 
 @dataclass
 class Manifests:
-    """What the objects come to.
+    """The objects of the input by kind, and by name where names are unique.
 
     Attributes:
+        default_classes: names of the classes annotated as the default.
         namespaces: the labels of each.
     """
 
-    nested_dockers: list[Wanted] = field(default_factory=list)
+    nested_dockers: list[NestedDockerManifest] = field(default_factory=list)
     classes: dict[str, NestedDockerClassSpec] = field(default_factory=dict)
     default_classes: list[str] = field(default_factory=list)
     policies: dict[str, NestedDockerPolicySpec] = field(default_factory=dict)
@@ -84,62 +85,62 @@ class Manifests:
     runtime_classes: set[str] = field(default_factory=set)
 
 
-def sort_out(documents: Iterable[Document], findings: Findings, *, namespace: str) -> Manifests:
-    """Read every object that matters, strictly.
+def collect_manifests(documents: Iterable[Document], findings: Findings, *, namespace: str) -> Manifests:
+    """Validate and collect every object that an evaluation depends on.
 
     Args:
         documents: the objects.
-        findings: gets what is wrong with them.
-        namespace: of NestedDockers that name none.
+        findings: receives their problems.
+        namespace: namespace of NestedDockers without one.
     """
-    sorter = _Sorter(findings, namespace)
+    collector = _Collector(findings, namespace)
     for document in documents:
-        sorter.take(document)
-    return sorter.manifests
+        collector.add(document)
+    return collector.manifests
 
 
-def check_enforcement(labels: Mapping[str, str], place: Place, findings: Findings, *, path: str) -> None:
-    """A label with a level that there is not would be passed over in silence."""
+def check_enforcement(labels: Mapping[str, str], position: Position, findings: Findings, *, path: str) -> None:
+    """Report an unknown level in the label; the operator would ignore it silently."""
     level = labels.get(names.NAMESPACE_ENFORCEMENT)
     if level is not None and level not in set(Enforcement):
-        what = f"there is no such level (value: {shown(level)}); {did_you_mean(level, Enforcement)}"
-        findings.problem(place, what, path=f"{path}.{names.NAMESPACE_ENFORCEMENT}".lstrip("."))
+        what = f"unknown enforcement level (value: {format_value(level)}); {did_you_mean(level, Enforcement)}"
+        findings.problem(position, what, path=f"{path}.{names.NAMESPACE_ENFORCEMENT}".lstrip("."))
 
 
-class _Sorter:
+class _Collector:
     def __init__(self, findings: Findings, namespace: str) -> None:
         self.manifests = Manifests()
         self._findings, self._namespace = findings, namespace
-        self._places: dict[tuple[str, str, str], Place] = {}
+        self._positions: dict[tuple[str, str, str], Position] = {}
 
-    def take(self, document: Document) -> None:
-        place, content = document.place, document.content
+    def add(self, document: Document) -> None:
+        position, content = document.position, document.content
         api_version, kind = content["apiVersion"], content["kind"]
         group = api_version.rpartition("/")[0]
-        if group != GROUP and kind not in OURS and (group, kind) not in FACTS:
+        if group != GROUP and kind not in OWN_KINDS and (group, kind) not in FACT_KINDS:
             return
-        if (group == GROUP or kind in OURS) and not self._is_known(place, api_version, kind):
+        if (group == GROUP or kind in OWN_KINDS) and not self._is_known(position, api_version, kind):
             return
-        metadata = parse(Metadata, content.get("metadata", {}), place, self._findings, path="metadata")
-        parsed = self._parsed(place, content) if kind in OURS else None
-        if metadata is None or not self._is_named(place, kind, metadata):
+        metadata = parse_model(Metadata, content.get("metadata", {}), position, self._findings, path="metadata")
+        parsed = self._parsed(position, content) if kind in OWN_KINDS else None
+        if metadata is None or not self._has_unique_name(position, kind, metadata):
             return
         if parsed is not None:
-            self._ours(place, content, metadata, parsed)
-        elif kind not in OURS:
-            self._fact(place, content, metadata)
+            self._add_own(position, content, metadata, parsed)
+        elif kind not in OWN_KINDS:
+            self._add_fact(position, content, metadata)
 
-    def _fact(self, place: Place, content: Mapping[str, Any], metadata: Metadata) -> None:
+    def _add_fact(self, position: Position, content: Mapping[str, Any], metadata: Metadata) -> None:
         kind, name, labels = content["kind"], _name(metadata), metadata.labels or {}
         if kind == "Namespace":
-            check_enforcement(labels, place, self._findings, path="metadata.labels")
+            check_enforcement(labels, position, self._findings, path="metadata.labels")
             self.manifests.namespaces[name] = labels
         elif kind == "Node":
             self.manifests.nodes[name] = NodeFacts(ready=_is_ready(content), labels=labels)
         else:
             self.manifests.runtime_classes.add(name)
 
-    def _ours(self, place: Place, content: Mapping[str, Any], metadata: Metadata, parsed: KubeModel) -> None:
+    def _add_own(self, position: Position, content: Mapping[str, Any], metadata: Metadata, parsed: KubeModel) -> None:
         name = _name(metadata)
         if isinstance(parsed, NestedDockerClass):
             self.manifests.classes[name] = parsed.spec
@@ -148,63 +149,65 @@ class _Sorter:
         elif isinstance(parsed, NestedDockerPolicy):
             self.manifests.policies[name] = parsed.spec
         else:
-            self._nested_docker(place, name, content, metadata)
+            self._add_nested_docker(position, name, content, metadata)
 
-    def _is_known(self, place: Place, api_version: str, kind: str) -> bool:
-        if kind not in OURS:
-            what = f"{GROUP} has no kind {kind}; {did_you_mean(kind, OURS)}"
-            self._findings.problem(place, what, path="kind")
+    def _is_known(self, position: Position, api_version: str, kind: str) -> bool:
+        if kind not in OWN_KINDS:
+            what = f"{GROUP} has no kind {kind}; {did_you_mean(kind, OWN_KINDS)}"
+            self._findings.problem(position, what, path="kind")
         elif api_version != API_VERSION:
-            what = f"{kind} is of another version (value: {shown(api_version)}): write {API_VERSION}"
-            self._findings.problem(place, what, path="apiVersion")
-        return kind in OURS and api_version == API_VERSION
+            what = f"unsupported version of {kind} (value: {format_value(api_version)}): use {API_VERSION}"
+            self._findings.problem(position, what, path="apiVersion")
+        return kind in OWN_KINDS and api_version == API_VERSION
 
-    def _is_named(self, place: Place, kind: str, metadata: Metadata) -> bool:
-        """Whether it has a name, and one of its own."""
+    def _has_unique_name(self, position: Position, kind: str, metadata: Metadata) -> bool:
+        """Whether it has a name that no other object of its kind and namespace has."""
         if not metadata.name:
             if not metadata.generate_name:
-                self._findings.problem(place, "it must be there, and is not", path="metadata.name")
+                self._findings.problem(position, "required field is missing", path="metadata.name")
             return bool(metadata.generate_name)
         namespace = self._namespace_of(metadata) if kind == NestedDocker.__name__ else ""
-        first = self._places.setdefault((kind, namespace, metadata.name), place)
-        if first is not place:
-            what = f"{kind} {metadata.name} is there twice, first in {first}: leave one out"
-            self._findings.problem(place, what, path="metadata.name")
-        return first is place
+        first = self._positions.setdefault((kind, namespace, metadata.name), position)
+        if first is not position:
+            what = f"duplicate {kind} {metadata.name}, first defined in {first}: remove one"
+            self._findings.problem(position, what, path="metadata.name")
+        return first is position
 
     def _namespace_of(self, metadata: Metadata) -> str:
         return metadata.namespace or self._namespace
 
-    def _parsed(self, place: Place, content: Mapping[str, Any]) -> KubeModel | None:
-        model = OURS[content["kind"]].model
+    def _parsed(self, position: Position, content: Mapping[str, Any]) -> KubeModel | None:
+        model = OWN_KINDS[content["kind"]].model
         fields = ["apiVersion", "kind", "metadata", *model.model_fields]
         for key in content:
             if key not in fields:
-                what = f"unknown field (value: {shown(content[key])}); {did_you_mean(key, fields)}"
-                self._findings.problem(place, what, path=key)
+                what = f"unknown field (value: {format_value(content[key])}); {did_you_mean(key, fields)}"
+                self._findings.problem(position, what, path=key)
         if "spec" not in content:
-            self._findings.problem(place, "it must be there, and is not", path="spec")
+            self._findings.problem(position, "required field is missing", path="spec")
             return None
-        return parse(model, {"spec": content["spec"]}, place, self._findings)
+        return parse_model(model, {"spec": content["spec"]}, position, self._findings)
 
-    def _nested_docker(self, place: Place, name: str, content: Mapping[str, Any], metadata: Metadata) -> None:
-        """One that is asked for; the operator takes nothing away from one that has ended."""
+    def _add_nested_docker(self, position: Position, name: str, content: Mapping[str, Any], metadata: Metadata) -> None:
+        """Skip one that is finished or being deleted: policies no longer affect it."""
         status = _status(content.get("status"))
         ended = "is being deleted" if metadata.deletion_timestamp else "has finished" if status.completion_time else ""
         if ended:
-            self._findings.note(f"passed over: NestedDocker {name} {ended}", place)
+            self._findings.note(f"skipped: NestedDocker {name} {ended}", position)
             return
         generation = metadata.generation if isinstance(metadata.generation, int) else 0
         namespace = self._namespace_of(metadata)
-        self.manifests.nested_dockers.append(Wanted(place, namespace, name, content["spec"], status, generation))
+        self.manifests.nested_dockers.append(
+            NestedDockerManifest(position, namespace, name, content["spec"], status, generation)
+        )
 
 
 def _name(metadata: Metadata) -> str:
-    return metadata.name or f"{metadata.generate_name}{GENERATED}"
+    return metadata.name or f"{metadata.generate_name}{GENERATED_SUFFIX}"
 
 
 def _status(status: Any) -> NestedDockerStatus:
-    """As the operator reads it: one that cannot be read counts as none."""
+    """As the operator reads it: an invalid status counts as an empty one."""
     try:
         return NestedDockerStatus.model_validate(status or {})
     except ValidationError:
@@ -212,8 +215,8 @@ def _status(status: Any) -> NestedDockerStatus:
 
 
 def _is_ready(content: Mapping[str, Any]) -> bool:
-    """A node of whose readiness nothing is said is ready."""
+    """A node without the condition Ready counts as ready."""
     status = content.get("status")
     conditions = status.get("conditions") if isinstance(status, dict) else None
-    told = {each.get("type"): each.get("status") for each in conditions or [] if isinstance(each, dict)}
-    return told.get("Ready", "True") == "True"
+    ready = {each.get("type"): each.get("status") for each in conditions or [] if isinstance(each, dict)}
+    return ready.get("Ready", "True") == "True"

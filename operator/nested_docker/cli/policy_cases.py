@@ -1,4 +1,4 @@
-"""Case files: requests with what is expected to become of them."""
+"""Case files: NestedDockers and the expected result for each."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from pydantic import Field, StringConstraints, model_validator
 from nested_docker.api.meta import GROUP, DnsLabel, Enforcement, ImageReference, KubeModel, Mode
 from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.cli import offline
-from nested_docker.cli.documents import Document, read
-from nested_docker.cli.findings import Findings, Place, did_you_mean, shown
-from nested_docker.cli.manifests import Wanted, check_enforcement, sort_out
-from nested_docker.cli.strict import parse
+from nested_docker.cli.documents import Document, read_documents
+from nested_docker.cli.findings import Findings, Position, did_you_mean, format_value
+from nested_docker.cli.manifests import NestedDockerManifest, check_enforcement, collect_manifests
+from nested_docker.cli.strict import parse_model
 from nested_docker.domain.status.reasons import Reason
 
-API_VERSION = f"cli.{GROUP}/v1alpha1"
-KIND = "PolicyTest"
-SUFFIXES = (".case.yaml", ".case.yml")
+CASE_API_VERSION = f"cli.{GROUP}/v1alpha1"
+CASE_KIND = "PolicyTest"
+CASE_SUFFIXES = (".case.yaml", ".case.yml")
 
-OWN_NAME = "case"
-"""Name of the NestedDocker of a case."""
+CASE_OBJECT_NAME = "case"
+"""Name of the NestedDocker that a case describes."""
 
 
 class Expectation(StrEnum):
-    """What is to become of a request."""
+    """The expected result."""
 
     GRANTED = "Granted"
     DENIED = "Denied"
 
 
 class PolicyCase(KubeModel):
-    """A request, and what is to become of it."""
+    """A NestedDocker, and the expected result."""
 
-    name: Annotated[str, StringConstraints(min_length=1)] = Field(description="What the case shows.")
-    namespace: DnsLabel = Field(description="Where the NestedDocker is, one of `namespaces` or of the files.")
+    name: Annotated[str, StringConstraints(min_length=1)] = Field(description="Title of the case, unique in its file.")
+    namespace: DnsLabel = Field(description="Namespace of the NestedDocker, one of `namespaces` or of the files.")
     spec: NestedDockerSpec = Field(default=NestedDockerSpec(), description="The NestedDocker's spec.")
-    expect: Expectation = Field(description="What is to become of it.")
-    reason: Reason | None = Field(default=None, description="Reason of the condition `Accepted`.")
-    mode: Mode | None = Field(default=None, description="Mode that it comes to, where it is granted.")
-    policy: str | None = Field(default=None, description="NestedDockerPolicy that grants it.")
-    message: str | None = Field(default=None, description="A part of the message.")
+    expect: Expectation = Field(description="Expected result.")
+    reason: Reason | None = Field(default=None, description="Expected reason of the condition `Accepted`.")
+    mode: Mode | None = Field(default=None, description="Mode that a granted NestedDocker is expected to get.")
+    policy: str | None = Field(default=None, description="NestedDockerPolicy that is expected to grant it.")
+    message: str | None = Field(default=None, description="A part of the expected message.")
 
     @model_validator(mode="after")
-    def _only_the_granted_come_to_something(self) -> Self:
+    def _denied_has_no_mode_or_policy(self) -> Self:
         if self.expect == Expectation.DENIED and (self.mode is not None or self.policy is not None):
-            raise ValueError("what is denied has neither mode nor policy: leave them out, or expect Granted")
+            raise ValueError("a denied NestedDocker has neither mode nor policy: remove them, or expect Granted")
         return self
 
-    def met_by(self, result: offline.CheckResult) -> bool:
-        """Whether a verdict is as expected in all that the case speaks of."""
+    def matches(self, result: offline.CheckResult) -> bool:
+        """Whether a result is as expected; fields that the case does not set match anything."""
         return (
             result.granted == (self.expect == Expectation.GRANTED)
             and self.reason in {None, result.reason}
@@ -63,13 +63,13 @@ class PolicyCase(KubeModel):
             and (self.message or "") in result.message
         )
 
-    def told(self) -> str:
-        """What is expected, in words."""
+    def description(self) -> str:
+        """The expected result as text, such as `Granted, mode Dind`."""
         parts = {
             "reason": self.reason,
             "mode": self.mode,
             "policy": self.policy,
-            "message with": None if self.message is None else shown(self.message),
+            "message containing": None if self.message is None else format_value(self.message),
         }
         return ", ".join([self.expect, *(f"{name} {value}" for name, value in parts.items() if value is not None)])
 
@@ -79,15 +79,15 @@ class PolicyTest(KubeModel):
 
     files: list[str] = Field(
         default=[],
-        description="Files with classes, policies, namespaces, nodes and RuntimeClasses, from the case file.",
+        description="Files with classes, policies, namespaces, nodes and RuntimeClasses, relative to the case file.",
     )
     namespaces: dict[str, dict[str, str]] = Field(
-        default={}, description="Namespaces with their labels; they go before those of the files."
+        default={}, description="Namespaces with their labels; they override those of the files."
     )
-    runtimes: list[str] = Field(default=[], description="RuntimeClasses that the cluster is to have.")
-    enforcement: Enforcement = Field(default=Enforcement.ENFORCE, description="The operator's setting.")
+    runtimes: list[str] = Field(default=[], description="RuntimeClasses to assume in the cluster.")
+    enforcement: Enforcement = Field(default=Enforcement.ENFORCE, description="The operator's enforcement setting.")
     engine_image: ImageReference | None = Field(
-        default=None, description="The operator's setting, where it is not the one that it comes with."
+        default=None, description="The operator's engine image, if it is not the default."
     )
     cases: Annotated[list[PolicyCase], Field(min_length=1)] = Field(
         description="The cases.",
@@ -96,8 +96,8 @@ class PolicyTest(KubeModel):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a case."""
+class CaseResult:
+    """Whether a case passed, with the expected and the actual result."""
 
     file: str
     name: str
@@ -107,78 +107,81 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A case file and the cluster that it describes."""
+class PreparedTest:
+    """A policy test and the cluster that its file describes."""
 
-    place: Place
+    position: Position
     test: PolicyTest
-    cluster: offline.Cluster
+    cluster: offline.OfflineCluster
 
-    def run(self) -> Iterator[Outcome]:
-        """Judge every case."""
+    def run(self) -> Iterator[CaseResult]:
+        """Evaluate every case."""
         for case in self.test.cases:
-            result = self.cluster.evaluate(Wanted(self.place, case.namespace, OWN_NAME, case.spec.dump()))
-            yield Outcome(self.place.file, case.name, case.met_by(result), case.told(), _told(result))
+            result = self.cluster.evaluate(
+                NestedDockerManifest(self.position, case.namespace, CASE_OBJECT_NAME, case.spec.dump())
+            )
+            yield CaseResult(self.position.file, case.name, case.matches(result), case.description(), _describe(result))
 
 
-def find(path: Path, findings: Findings) -> list[Path]:
-    """The case files in a directory, and below it."""
+def find_case_files(path: Path, findings: Findings) -> list[Path]:
+    """The case files in a directory and its subdirectories."""
     if not path.is_dir():
-        findings.problem(Place(str(path)), "there is no such directory")
+        findings.problem(Position(str(path)), "no such directory")
         return []
-    found = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file())
+    found = sorted(file for file in path.rglob("*") if file.name.endswith(CASE_SUFFIXES) and file.is_file())
     if not found:
-        findings.problem(Place(str(path)), f"the directory holds no case file, called *{SUFFIXES[0]}")
+        findings.problem(Position(str(path)), f"the directory contains no case file, *{CASE_SUFFIXES[0]}")
     return found
 
 
-def prepare(path: Path, findings: Findings) -> Iterator[Prepared]:
-    """Read a case file, and the files that it names."""
+def read_case_file(path: Path, findings: Findings) -> Iterator[PreparedTest]:
+    """The policy tests of a case file; the files that they name are read too."""
     problems = len(findings.problems)
-    documents = read([str(path)], findings)
+    documents = read_documents([str(path)], findings)
     for document in documents:
-        prepared = _prepare(document, path, findings)
+        prepared = _prepare_test(document, path, findings)
         if prepared is not None:
             yield prepared
     if not documents and len(findings.problems) == problems:
-        findings.problem(Place(str(path)), "it is empty")
+        findings.problem(Position(str(path)), "the file contains no document")
 
 
-def _prepare(document: Document, path: Path, findings: Findings) -> Prepared | None:
-    place, content = document.place, dict(document.content)
-    for field, expected in (("apiVersion", API_VERSION), ("kind", KIND)):
+def _prepare_test(document: Document, path: Path, findings: Findings) -> PreparedTest | None:
+    position, content = document.position, dict(document.content)
+    for field, expected in (("apiVersion", CASE_API_VERSION), ("kind", CASE_KIND)):
         if content.pop(field) != expected:
-            what = f"it is no case (value: {shown(document.content[field])}): write {expected}"
-            findings.problem(place, what, path=field)
+            what = f"not a policy test (value: {format_value(document.content[field])}): use {expected}"
+            findings.problem(position, what, path=field)
             return None
-    test = parse(PolicyTest, content, place, findings)
+    test = parse_model(PolicyTest, content, position, findings)
     if test is None:
         return None
     names = [os.path.normpath(path.parent / name) for name in test.files]
-    manifests = sort_out(read(names, findings), findings, namespace="default")
-    cluster = offline.cluster(
+    manifests = collect_manifests(read_documents(names, findings), findings, namespace="default")
+    cluster = offline.build_cluster(
         manifests,
         runtimes=test.runtimes,
         namespaces=test.namespaces,
-        defaults=offline.defaults(test.enforcement, test.engine_image),
+        defaults=offline.operator_defaults(test.enforcement, test.engine_image),
     )
     for name, labels in test.namespaces.items():
-        check_enforcement(labels, place, findings, path=f"namespaces.{name}")
-    _look_for_namespaces(test.cases, cluster.namespaces, place, findings)
-    return Prepared(place, test, cluster)
+        check_enforcement(labels, position, findings, path=f"namespaces.{name}")
+    _check_namespaces(test.cases, cluster.namespaces, position, findings)
+    return PreparedTest(position, test, cluster)
 
 
-def _look_for_namespaces(
-    cases: Sequence[PolicyCase], known: Mapping[str, Any], place: Place, findings: Findings
+def _check_namespaces(
+    cases: Sequence[PolicyCase], known: Mapping[str, Any], position: Position, findings: Findings
 ) -> None:
-    """One that is not known would be denied whatever the policies say, and the case prove nothing."""
+    """An undefined namespace is denied whatever the policies grant, so its case would prove nothing."""
     for number, case in enumerate(cases):
         if case.namespace not in known:
-            what = f"neither namespaces nor the files know {case.namespace}; {did_you_mean(case.namespace, known)}"
-            findings.problem(place, what, path=f"cases[{number}].namespace")
+            unknown = f"namespace {case.namespace} is neither in namespaces nor in the files"
+            what = f"{unknown}; {did_you_mean(case.namespace, known)}"
+            findings.problem(position, what, path=f"cases[{number}].namespace")
 
 
-def _told(result: offline.CheckResult) -> str:
+def _describe(result: offline.CheckResult) -> str:
     if not result.granted:
         return f"{Expectation.DENIED}, reason {result.reason}: {result.message}"
     policy = f", policy {result.policy}" if result.policy else ""

@@ -1,4 +1,4 @@
-"""`nested-docker policy check`: whether NestedDockers in files would be granted by what else is in the files."""
+"""`nested-docker policy check`: whether the policies in files grant the NestedDockers in files."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from nested_docker.cli.manifests import Manifests
 
 
-def check(
+def check_manifests(
     files: Annotated[
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="YAML or JSON with NestedDockers, classes, policies, namespaces, nodes, RuntimeClasses; "
-            "a directory is read with all below it, and `-` is standard input.",
+            help="YAML or JSON file with NestedDockers, classes, policies, namespaces, nodes or RuntimeClasses; "
+            "a directory with all such files in it; or `-` for standard input.",
         ),
     ],
-    namespace: Annotated[str, typer.Option(metavar="NAME", help="Namespace of NestedDockers that name none.")] = (
+    namespace: Annotated[str, typer.Option(metavar="NAME", help="Namespace of NestedDockers without one.")] = (
         "default"
     ),
     namespace_labels: Annotated[
@@ -30,69 +30,75 @@ def check(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="RuntimeClass that the cluster is to have; for sysbox-runc also a node that Sysbox runs on. "
-            "May be given several times.",
+            help="RuntimeClass to assume in the cluster; sysbox-runc also adds a node that Sysbox runs on. "
+            "May be repeated.",
         ),
     ] = None,
     enforcement: Annotated[
         Literal["Enforce", "Warn", "Audit"],
-        typer.Option(help="The operator's setting; a namespace's label goes before it."),
+        typer.Option(help="The operator's enforcement setting; a namespace's label overrides it."),
     ] = "Enforce",
     engine_image: Annotated[
         str | None,
-        typer.Option(metavar="IMAGE", help="The operator's setting, where it is not the one that it comes with."),
+        typer.Option(metavar="IMAGE", help="The operator's engine image, if it is not the default."),
     ] = None,
-    output: Annotated[Literal["table", "json"], typer.Option(help="Form of the answer.")] = "table",
+    output: Annotated[Literal["table", "json"], typer.Option(help="Output format.")] = "table",
 ) -> None:
-    """Tell what would become of the NestedDockers in FILEs.
+    """Print whether the NestedDockers in FILEs would be granted, and why.
 
-    Exit code 0: all are granted; 1: at least one is denied; 2: the input is wrong, and nothing was judged.
+    Exit code 0: all are granted; 1: at least one is denied; 2: the input is invalid, and nothing was evaluated.
     """
     from nested_docker.cli import offline, policy_report
-    from nested_docker.cli.documents import read
-    from nested_docker.cli.findings import Findings, Place
-    from nested_docker.cli.manifests import check_enforcement, sort_out
+    from nested_docker.cli.documents import read_documents
+    from nested_docker.cli.findings import Findings, Position
+    from nested_docker.cli.manifests import check_enforcement, collect_manifests
 
-    elsewhere = _labels(namespace_labels)
+    default_labels = _parse_labels(namespace_labels)
     findings = Findings()
-    check_enforcement(elsewhere, Place("--namespace-labels"), findings, path="")
-    manifests = sort_out(read(files, findings), findings, namespace=namespace)
-    _look_for_requests(manifests, files, findings)
+    check_enforcement(default_labels, Position("--namespace-labels"), findings, path="")
+    manifests = collect_manifests(read_documents(files, findings), findings, namespace=namespace)
+    _check_has_nested_dockers(manifests, files, findings)
     if not namespace_labels and not findings.problems:
-        _tell_of_unknown_namespaces(manifests, findings)
-    findings.tell()
+        _note_unknown_namespaces(manifests, findings)
+    findings.exit_on_problems()
 
-    cluster = offline.cluster(
+    cluster = offline.build_cluster(
         manifests,
         runtimes=assume_runtime or (),
-        elsewhere=elsewhere,
-        defaults=offline.defaults(enforcement, engine_image),
+        default_labels=default_labels,
+        defaults=offline.operator_defaults(enforcement, engine_image),
     )
-    evaluated = [policy_report.EvaluatedObject(wanted, cluster.evaluate(wanted)) for wanted in manifests.nested_dockers]
-    typer.echo(policy_report.as_json(evaluated) if output == "json" else policy_report.as_table(evaluated))
+    evaluated = [
+        policy_report.EvaluatedObject(nested_docker, cluster.evaluate(nested_docker))
+        for nested_docker in manifests.nested_dockers
+    ]
+    typer.echo(policy_report.render_json(evaluated) if output == "json" else policy_report.render_table(evaluated))
     if not all(each.result.granted for each in evaluated):
         raise typer.Exit(1)
 
 
-def _labels(text: str) -> dict[str, str]:
+def _parse_labels(text: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     wrong = [key for key, equals, _ in pairs if not equals or not key.strip()]
     if wrong:
-        raise typer.BadParameter(f"{wrong[0]!r}: write KEY=VALUE,KEY=VALUE", param_hint="--namespace-labels")
+        raise typer.BadParameter(
+            f"{wrong[0]!r} is not KEY=VALUE: separate labels by commas, KEY=VALUE,KEY=VALUE",
+            param_hint="--namespace-labels",
+        )
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _look_for_requests(manifests: Manifests, files: list[str], findings: Findings) -> None:
-    from nested_docker.cli.findings import Place
+def _check_has_nested_dockers(manifests: Manifests, files: list[str], findings: Findings) -> None:
+    from nested_docker.cli.findings import Position
 
     if not manifests.nested_dockers and not findings.problems:
-        findings.problem(Place(" ".join(files)), "there is no NestedDocker to judge")
+        findings.problem(Position(" ".join(files)), "no NestedDocker to evaluate")
 
 
-def _tell_of_unknown_namespaces(manifests: Manifests, findings: Findings) -> None:
-    for wanted in manifests.nested_dockers:
-        if wanted.namespace not in manifests.namespaces:
+def _note_unknown_namespaces(manifests: Manifests, findings: Findings) -> None:
+    for nested_docker in manifests.nested_dockers:
+        if nested_docker.namespace not in manifests.namespaces:
             findings.note(
-                f"no file defines namespace {wanted.namespace}, so it counts as one without labels; "
-                "--namespace-labels gives it some",
+                f"no file defines namespace {nested_docker.namespace}, so it is evaluated without labels; "
+                "set them with --namespace-labels",
             )

@@ -1,4 +1,4 @@
-"""Verdicts in print: for people, for scripts, for CI."""
+"""Renders results: as a table or text for people, as JSON for scripts, as JUnit XML for CI."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from xml.etree import ElementTree as ET
 
 import typer
 
-from nested_docker.cli.manifests import Wanted
+from nested_docker.cli.manifests import NestedDockerManifest
 from nested_docker.cli.offline import CheckResult
-from nested_docker.cli.policy_cases import Outcome
+from nested_docker.cli.policy_cases import CaseResult
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COLOURS = {"granted": typer.colors.GREEN, "denied": typer.colors.RED}
@@ -20,28 +20,37 @@ _COLOURS = {"granted": typer.colors.GREEN, "denied": typer.colors.RED}
 
 @dataclass(frozen=True)
 class EvaluatedObject:
-    """A NestedDocker and the verdict on it."""
+    """A NestedDocker and its result."""
 
-    wanted: Wanted
+    nested_docker: NestedDockerManifest
     result: CheckResult
 
     @property
-    def outcome(self) -> str:
-        """The verdict in one word."""
+    def verdict(self) -> str:
+        """`granted` or `denied`."""
         return "granted" if self.result.granted else "denied"
 
 
 # --- check ------------------------------------------------------------------------------------------
 
 
-def as_table(evaluated: Sequence[EvaluatedObject]) -> str:
-    """A line for each, then every message in full, then the sum."""
+def render_table(evaluated: Sequence[EvaluatedObject]) -> str:
+    """A row for each, then every message, then the totals."""
     rows: list[Sequence[str]] = [("RESULT", "NAMESPACE", "NAME", "MODE", "CLASS", "POLICY", "REASON")]
     for each in evaluated:
-        wanted, result = each.wanted, each.result
-        told = (wanted.namespace, wanted.name, result.mode, result.class_name, result.policy, result.reason)
-        rows.append((each.outcome, *(str(cell) or "-" for cell in told)))
-    messages = [f"{each.wanted.namespace}/{each.wanted.name}: {each.result.message}" for each in evaluated]
+        nested_docker, result = each.nested_docker, each.result
+        cells = (
+            nested_docker.namespace,
+            nested_docker.name,
+            result.mode,
+            result.class_name,
+            result.policy,
+            result.reason,
+        )
+        rows.append((each.verdict, *(str(cell) or "-" for cell in cells)))
+    messages = [
+        f"{each.nested_docker.namespace}/{each.nested_docker.name}: {each.result.message}" for each in evaluated
+    ]
     granted = sum(each.result.granted for each in evaluated)
     return "\n".join([*_aligned(rows), "", *messages, "", f"{granted} granted, {len(evaluated) - granted} denied"])
 
@@ -54,24 +63,24 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join([typer.style(first, fg=colour) if colour else first, *rest]).rstrip()
 
 
-def as_json(evaluated: Sequence[EvaluatedObject]) -> str:
-    """Everything."""
+def render_json(evaluated: Sequence[EvaluatedObject]) -> str:
+    """All results with their positions, and the totals."""
     granted = sum(each.result.granted for each in evaluated)
     answer = {
         "granted": granted,
         "denied": len(evaluated) - granted,
         "results": [
             {
-                "namespace": each.wanted.namespace,
-                "name": each.wanted.name,
-                "result": each.outcome,
+                "namespace": each.nested_docker.namespace,
+                "name": each.nested_docker.name,
+                "result": each.verdict,
                 "reason": each.result.reason,
                 "mode": each.result.mode or None,
                 "className": each.result.class_name or None,
                 "policy": each.result.policy or None,
                 "message": each.result.message,
-                "file": each.wanted.place.file,
-                "document": each.wanted.place.document,
+                "file": each.nested_docker.position.file,
+                "document": each.nested_docker.position.document,
             }
             for each in evaluated
         ],
@@ -82,37 +91,37 @@ def as_json(evaluated: Sequence[EvaluatedObject]) -> str:
 # --- test -------------------------------------------------------------------------------------------
 
 
-def as_lines(outcomes: Sequence[Outcome]) -> str:
-    """A line for each case, what was expected of those that failed, and the sum."""
+def render_text(results: Sequence[CaseResult]) -> str:
+    """A line for each case, the expected and actual result of failed ones, and the totals."""
     lines = []
-    for outcome in outcomes:
-        word, colour = ("ok  ", typer.colors.GREEN) if outcome.passed else ("FAIL", typer.colors.RED)
-        lines.append(f"{typer.style(word, fg=colour)}  {outcome.file}: {outcome.name}")
-        if not outcome.passed:
-            lines += [f"      expected  {outcome.expected}", f"      got       {outcome.got}"]
-    failed = sum(not outcome.passed for outcome in outcomes)
-    return "\n".join([*lines, f"{len(outcomes) - failed} passed, {failed} failed"])
+    for result in results:
+        word, colour = ("ok  ", typer.colors.GREEN) if result.passed else ("FAIL", typer.colors.RED)
+        lines.append(f"{typer.style(word, fg=colour)}  {result.file}: {result.name}")
+        if not result.passed:
+            lines += [f"      expected  {result.expected}", f"      got       {result.got}"]
+    failed = sum(not result.passed for result in results)
+    return "\n".join([*lines, f"{len(results) - failed} passed, {failed} failed"])
 
 
-def as_junit(outcomes: Sequence[Outcome]) -> str:
-    """JUnit's XML: a suite for each case file."""
-    root = ET.Element("testsuites", _counts(outcomes))
-    for file in dict.fromkeys(outcome.file for outcome in outcomes):
-        of_file = [outcome for outcome in outcomes if outcome.file == file]
+def render_junit(results: Sequence[CaseResult]) -> str:
+    """JUnit XML with a suite for each case file."""
+    root = ET.Element("testsuites", _counts(results))
+    for file in dict.fromkeys(result.file for result in results):
+        of_file = [result for result in results if result.file == file]
         suite = ET.SubElement(root, "testsuite", {"name": _xml(file), **_counts(of_file)})
-        for outcome in of_file:
-            case = ET.SubElement(suite, "testcase", {"classname": _xml(file), "name": _xml(outcome.name)})
-            if not outcome.passed:
-                failure = ET.SubElement(case, "failure", {"message": _xml(f"expected {outcome.expected}")})
-                failure.text = _xml(f"expected {outcome.expected}\ngot {outcome.got}")
+        for result in of_file:
+            case = ET.SubElement(suite, "testcase", {"classname": _xml(file), "name": _xml(result.name)})
+            if not result.passed:
+                failure = ET.SubElement(case, "failure", {"message": _xml(f"expected {result.expected}")})
+                failure.text = _xml(f"expected {result.expected}\ngot {result.got}")
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode")
 
 
-def _counts(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    return {"tests": str(len(outcomes)), "failures": str(sum(not outcome.passed for outcome in outcomes))}
+def _counts(results: Sequence[CaseResult]) -> dict[str, str]:
+    return {"tests": str(len(results)), "failures": str(sum(not result.passed for result in results))}
 
 
 def _xml(text: str) -> str:
-    """XML has no word for control characters, not even an escaped one."""
+    """Replace control characters: XML cannot represent them, not even escaped."""
     return _NOT_XML.sub("\ufffd", text)

@@ -1,4 +1,4 @@
-"""`nested-docker policy test`: whether policies do what their authors want, for CI."""
+"""`nested-docker policy test`: tests policies against case files, for CI."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from typing import Annotated, Literal
 import typer
 
 
-def try_cases(
+def run_cases(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory with case files, *.case.yaml.")],
-    output: Annotated[Literal["text", "junit"], typer.Option(help="Form of the answer.")] = "text",
+    output: Annotated[Literal["text", "junit"], typer.Option(help="Output format.")] = "text",
 ) -> None:
-    """Judge the cases in DIR and below, and compare with what they expect.
+    """Evaluate the cases in DIR and its subdirectories, and compare the results with the expected ones.
 
-    Exit code 0: all are as expected; 1: at least one is not; 2: the input is wrong, and nothing was judged.
+    Exit code 0: all pass; 1: at least one fails; 2: the input is invalid, and nothing was evaluated.
     """
     from nested_docker.cli import policy_cases, policy_report
     from nested_docker.cli.findings import Findings
 
     findings = Findings()
-    prepared = [
-        each for path in policy_cases.find(directory, findings) for each in policy_cases.prepare(path, findings)
+    tests = [
+        each
+        for path in policy_cases.find_case_files(directory, findings)
+        for each in policy_cases.read_case_file(path, findings)
     ]
-    findings.tell()
-    outcomes = [outcome for each in prepared for outcome in each.run()]
-    typer.echo(policy_report.as_junit(outcomes) if output == "junit" else policy_report.as_lines(outcomes))
-    if not all(outcome.passed for outcome in outcomes):
+    findings.exit_on_problems()
+    results = [result for test in tests for result in test.run()]
+    typer.echo(policy_report.render_junit(results) if output == "junit" else policy_report.render_text(results))
+    if not all(result.passed for result in results):
         raise typer.Exit(1)

@@ -8,8 +8,8 @@ import gc
 import typer
 
 
-def run() -> None:
-    """Run the operator; settings are environment variables with the prefix NESTED_DOCKER_."""
+def run_command() -> None:
+    """Run the operator. Settings are environment variables with the prefix NESTED_DOCKER_."""
     from pydantic import ValidationError
 
     from nested_docker.settings import Settings
@@ -24,11 +24,11 @@ def run() -> None:
 
     import uvloop
 
-    from nested_docker.app import serve
+    from nested_docker.app import run_operator
 
-    # What is imported stays, and what a burst allocates goes by itself: the collector had better look seldom.
+    # Imported modules are never freed, and reference counting frees what a burst allocates: collect rarely.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        if not runner.run(serve(settings)):
+        if not runner.run(run_operator(settings)):
             raise typer.Exit(1)

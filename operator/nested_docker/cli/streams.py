@@ -1,4 +1,4 @@
-"""From text to documents: YAML streams and JSON, as kubectl reads them, and stricter where it is lax."""
+"""Parses YAML streams and JSON as kubectl does, but rejects duplicate keys."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from yaml import SafeLoader as _FastLoader
+    from yaml import SafeLoader as _YamlLoader
 else:
-    _FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    _YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class UnreadableError(ValueError):
-    """A document that cannot be read; what follows it cannot be told apart from it."""
+    """A document that cannot be parsed; the rest of the stream is not read."""
 
 
-class _Loader(_FastLoader):
-    """JSON's types only: what YAML calls a timestamp is text."""
+class _Loader(_YamlLoader):
+    """JSON's types only: a YAML timestamp is a string."""
 
 
 def _text(loader: _Loader, node: yaml.ScalarNode) -> Any:
@@ -29,26 +29,26 @@ def _text(loader: _Loader, node: yaml.ScalarNode) -> Any:
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
 
 
-def documents(text: str) -> Iterator[Any]:
-    """Every document of a text, in JSON's types; an empty one is None.
+def parse_documents(text: str) -> Iterator[Any]:
+    """Every document of a text, in JSON's types; an empty document is None.
 
     Raises:
-        UnreadableError: after the documents before the one that cannot be read.
+        UnreadableError: a document cannot be parsed; those before it have been yielded.
     """
     if text.lstrip().startswith("{"):
         try:
-            document = json.loads(text, object_pairs_hook=_without_duplicates)
+            document = json.loads(text, object_pairs_hook=_reject_duplicate_pairs)
         except json.JSONDecodeError:
-            pass  # YAML may begin like that too
+            pass  # a YAML flow mapping begins like that too
         except RecursionError as error:
-            raise UnreadableError(_TOO_DEEP) from error
+            raise UnreadableError(_TOO_DEEPLY_NESTED) from error
         else:
-            yield _plain(document)
+            yield _as_json(document)
             return
     yield from _yaml(text)
 
 
-_TOO_DEEP = "it is nested too deeply"
+_TOO_DEEPLY_NESTED = "nested too deeply"
 
 
 def _yaml(text: str) -> Iterator[Any]:
@@ -58,8 +58,8 @@ def _yaml(text: str) -> Iterator[Any]:
             node = loader.get_node()
             if node is None:
                 break
-            _refuse_duplicates(node, set())
-            yield _plain(loader.construct_document(node))
+            _reject_duplicate_keys(node, set())
+            yield _as_json(loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -67,42 +67,42 @@ def _yaml(text: str) -> Iterator[Any]:
     except yaml.YAMLError as error:
         raise UnreadableError(" ".join(str(error).split())) from error
     except RecursionError as error:
-        raise UnreadableError(_TOO_DEEP) from error
+        raise UnreadableError(_TOO_DEEPLY_NESTED) from error
 
 
-def _refuse_duplicates(node: yaml.Node, seen: set[int]) -> None:
-    """The last one would win in silence. Looked for before aliases are merged, which makes lawful ones."""
+def _reject_duplicate_keys(node: yaml.Node, seen: set[int]) -> None:
+    """YAML parsers silently take the last one. Runs before merge keys are resolved, since these may repeat keys."""
     if id(node) in seen:
         return
     seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _refuse_duplicates(item, seen)
+            _reject_duplicate_keys(item, seen)
     elif isinstance(node, yaml.MappingNode):
         keys = set()
         for key, value in node.value:
             if key.value in keys and isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem=_twice(key.value), problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=_duplicate_key(key.value), problem_mark=key.start_mark)
             keys |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
-            _refuse_duplicates(value, seen)
+            _reject_duplicate_keys(value, seen)
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicate_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for key, value in pairs:
         if key in document:
-            raise UnreadableError(_twice(key))
+            raise UnreadableError(_duplicate_key(key))
         document[key] = value
     return document
 
 
-def _twice(key: str) -> str:
-    return f"the key {key} is there twice: leave one out"
+def _duplicate_key(key: str) -> str:
+    return f"duplicate key {key}: remove one"
 
 
-def _plain(document: Any) -> Any:
-    """What the API server would get: keys are text, and nothing is there that JSON has no word for."""
+def _as_json(document: Any) -> Any:
+    """The document as the API server would get it: keys are strings, and JSON can represent every value."""
     try:
         return json.loads(json.dumps(document, allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise UnreadableError(f"it cannot be written as JSON: {error}") from error
+        raise UnreadableError(f"cannot be represented in JSON: {error}") from error

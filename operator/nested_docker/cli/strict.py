@@ -1,7 +1,7 @@
-"""What people write by hand, read strictly: the models ignore what they do not know, which hides a typing error.
+"""Strict validation of hand-written documents: unknown fields, which the models ignore, are errors.
 
-Everything is derived from the models and the structural schemas made from them. Rules in CEL are not
-evaluated: the API server does that.
+Everything is derived from the models and their structural schemas. CEL rules are not evaluated: only the
+API server does that.
 """
 
 from __future__ import annotations
@@ -17,26 +17,28 @@ from pydantic_core import ErrorDetails
 
 from nested_docker.api.crd import Schema, structural
 from nested_docker.api.meta import QUANTITY, KubeModel
-from nested_docker.cli.findings import Findings, Place, did_you_mean, shown
+from nested_docker.cli.findings import Findings, Position, did_you_mean, format_value
 
 Model = TypeVar("Model", bound=KubeModel)
-Found = tuple[str, str]
-"""A path, and what is wrong there."""
+Violation = tuple[str, str]
+"""A path in the document, and what is wrong there."""
 
 
-def parse(model: type[Model], raw: Any, place: Place, findings: Findings, *, path: str = "") -> Model | None:
-    """A document, or the part of one at `path`, as a model; None: problems were found.
+def parse_model(
+    model: type[Model], raw: Any, position: Position, findings: Findings, *, path: str = ""
+) -> Model | None:
+    """Validate a document, or the part of one at `path`; None if there are problems, which go to `findings`.
 
-    Types are held to as the API server does: the text "true" is no boolean.
+    Types are as strict as the API server's: the string "true" is not a boolean.
     """
-    found = dict(_beyond_the_model(_schema(model), raw, path))
+    found = dict(_schema_violations(_schema(model), raw, path))
     parsed = None
     try:
         parsed = model.model_validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
-        found = dict(_told(problem, path) for problem in error.errors(include_url=False)) | found
+        found = dict(_describe(problem, path) for problem in error.errors(include_url=False)) | found
     for where, what in sorted(found.items()):
-        findings.problem(place, what, path=where)
+        findings.problem(position, what, path=where)
     return None if found else parsed
 
 
@@ -45,56 +47,56 @@ def _schema(model: type[KubeModel]) -> Schema:
     return structural(model)
 
 
-def _beyond_the_model(schema: Schema, value: Any, path: str) -> Iterator[Found]:
-    """What the API server refuses and pydantic lets pass."""
+def _schema_violations(schema: Schema, value: Any, path: str) -> Iterator[Violation]:
+    """What the API server rejects and pydantic accepts."""
     if schema.get("x-kubernetes-preserve-unknown-fields"):
-        yield from _open(schema, value, path)
+        yield from _free_form_violations(schema, value, path)
     elif value is None and schema.get("type"):
-        yield path, "it is null: give a value, or leave it out"
+        yield path, "null is not allowed: set a value, or remove the field"
     elif isinstance(value, dict):
-        yield from _object(schema, value, path)
+        yield from _object_violations(schema, value, path)
     elif isinstance(value, list):
-        yield from _list(schema, value, path)
+        yield from _list_violations(schema, value, path)
 
 
 _TYPES: dict[str, type] = {"object": dict, "array": list, "string": str}
 
 
-def _open(schema: Schema, value: Any, path: str) -> Iterator[Found]:
-    """A part that pydantic does not look into, held to as much of a shape as its schema names."""
+def _free_form_violations(schema: Schema, value: Any, path: str) -> Iterator[Violation]:
+    """Violations of the schema in a part that the models leave open."""
     expected = schema.get("type", "")
     if value is None or not expected:
         return
     if not isinstance(value, _TYPES[expected]):
-        yield path, f"it must be of type {expected} (value: {shown(value)})"
+        yield path, f"must be of type {expected} (value: {format_value(value)})"
     elif isinstance(value, dict):
         yield from (
-            (_join(path, key), "it must be there, and is not") for key in schema.get("required", []) if key not in value
+            (_join(path, key), "required field is missing") for key in schema.get("required", []) if key not in value
         )
         properties, others = schema.get("properties", {}), schema.get("additionalProperties", {})
         for key, member in value.items():
-            yield from _open(properties.get(key, others), member, _join(path, key))
+            yield from _free_form_violations(properties.get(key, others), member, _join(path, key))
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _open(schema.get("items", {}), item, f"{path}[{number}]")
+            yield from _free_form_violations(schema.get("items", {}), item, f"{path}[{number}]")
 
 
-def _object(schema: Schema, value: dict[str, Any], path: str) -> Iterator[Found]:
+def _object_violations(schema: Schema, value: dict[str, Any], path: str) -> Iterator[Violation]:
     properties, additional = schema.get("properties"), schema.get("additionalProperties")
     most = schema.get("maxProperties")
     if most is not None and len(value) > most:
-        yield path, f"it has {len(value)} entries, and may have {most}"
+        yield path, f"has {len(value)} entries, and the maximum is {most}"
     for key, member in value.items():
         where = _join(path, key)
         if properties is not None and key not in properties:
-            yield where, f"unknown field (value: {shown(member)}); {did_you_mean(key, properties)}"
+            yield where, f"unknown field (value: {format_value(member)}); {did_you_mean(key, properties)}"
         elif properties is not None:
-            yield from _beyond_the_model(properties[key], member, where)
+            yield from _schema_violations(properties[key], member, where)
         elif isinstance(additional, dict):
-            yield from _beyond_the_model(additional, member, where)
+            yield from _schema_violations(additional, member, where)
 
 
-def _list(schema: Schema, value: list[Any], path: str) -> Iterator[Found]:
+def _list_violations(schema: Schema, value: list[Any], path: str) -> Iterator[Violation]:
     keys = schema.get("x-kubernetes-list-map-keys", [])
     is_set = schema.get("x-kubernetes-list-type") == "set"
     seen = []
@@ -102,18 +104,18 @@ def _list(schema: Schema, value: list[Any], path: str) -> Iterator[Found]:
         where = f"{path}[{number}]"
         mark = item if is_set else [item.get(key) for key in keys] if isinstance(item, dict) and keys else None
         if mark is not None and mark in seen:
-            yield where, f"{', '.join(keys) or 'it'} is in the list twice (value: {shown(mark)}); leave one out"
+            yield where, f"duplicate {', '.join(keys) or 'item'} (value: {format_value(mark)}); remove one"
         seen.append(mark)
-        yield from _beyond_the_model(schema.get("items", {}), item, where)
+        yield from _schema_violations(schema.get("items", {}), item, where)
 
 
-def _told(problem: ErrorDetails, path: str) -> Found:
+def _describe(problem: ErrorDetails, path: str) -> Violation:
     where = _join(path, *problem["loc"])
     if problem["type"] == "missing":
-        return where, "it must be there, and is not"
+        return where, "required field is missing"
     message = problem["msg"].removeprefix("Value error, ").replace(f"match pattern '{QUANTITY}'", "be a quantity")
     remedy = _remedy(problem)
-    return where, f"{message} (value: {shown(problem['input'])}){'; ' if remedy else ''}{remedy}"
+    return where, f"{message} (value: {format_value(problem['input'])}){'; ' if remedy else ''}{remedy}"
 
 
 def _remedy(problem: ErrorDetails) -> str:
@@ -121,9 +123,9 @@ def _remedy(problem: ErrorDetails) -> str:
     if type_ == "enum" and isinstance(given, str):
         return did_you_mean(given, re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
     if type_ == "string_type" and isinstance(given, bool | int | float):
-        return f'write it in quotes: "{shown(given)}"'
+        return f'write it in quotes: "{format_value(given)}"'
     if type_ == "string_pattern_mismatch" and problem["ctx"]["pattern"] == QUANTITY:
-        return "such as 500m, 4 or 8Gi"
+        return "for example 500m, 4 or 8Gi"
     if type_ in {"int_type", "bool_type"} and isinstance(given, str) and re.fullmatch("[0-9]+|true|false", given):
         return f"write it without quotes: {given}"
     return ""

@@ -23,9 +23,9 @@ from nested_docker.guard.wire import strict_json as bodies
 from nested_docker.guard.wire.headers import Head
 from nested_docker.guard.wire.http import Client, Peer, Prefixed
 from nested_docker.guard.wire.query import encode
+from nested_docker.net.streams import Stream, discard
 from nested_docker.relay.handler import OpenUpstream, UpstreamError
 from nested_docker.relay.splice import splice
-from nested_docker.relay.streams import Stream, discard
 
 DRAINED = 65536
 """Bytes of a refused request's body that are read, so that the connection can go on."""

@@ -1,1 +1,1 @@
-"""kopf wiring: watches feed the router, and write nothing."""
+"""Wires kopf: watches feed the router, the webhook calls the reviewer; neither writes to the cluster."""

@@ -1,4 +1,4 @@
-"""The validating webhook: kopf serves it, the gatekeeper judges."""
+"""The validating webhook: kopf serves it, the AdmissionReviewer decides."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from nested_docker.domain.ports import KubeError
 logger = logging.getLogger(__name__)
 
 WEBHOOK = "validate-nested-dockers"
-"""kopf's id of the handler, and so the path of the webhook."""
+"""kopf's id of the handler, which is also the path of the webhook."""
 
-FORBIDDEN, UNAVAILABLE = 403, 503
+DENIED_STATUS, UNAVAILABLE_STATUS = 403, 503
+"""HTTP status codes of denials: by policy, and because the request could not be reviewed."""
 
 
-class Server(kopf.WebhookServer):
-    """kopf's server, which also says whether it listens.
+class AdmissionServer(kopf.WebhookServer):
+    """kopf's webhook server; the event `listening` is set once it listens.
 
     Args:
-        port: to listen at.
-        certificates: directory with tls.crt, tls.key and ca.crt, read again when they change.
+        port: port to listen on.
+        certificates: directory with tls.crt, tls.key and ca.crt; they are reloaded when they change.
     """
 
     def __init__(self, port: int, certificates: Path) -> None:
@@ -40,19 +41,19 @@ class Server(kopf.WebhookServer):
         self.listening = asyncio.Event()
 
     async def __call__(self, fn: Any) -> AsyncIterator[Any]:
-        """Serve until cancelled."""
+        """Serve until cancelled; yields the client configuration that kopf asks for."""
         async for address in super().__call__(fn):
             self.listening.set()
             yield address
 
 
-def register(
+def register_webhook(
     registry: kopf.OperatorRegistry,
     settings: kopf.OperatorSettings,
     admission_reviewer: AdmissionReviewer,
-    server: Server,
+    server: AdmissionServer,
 ) -> None:
-    """Judge creations and updates. The webhook's configuration is the chart's, and no business of the operator's."""
+    """Review creations and updates. The chart creates the webhook configuration; kopf must not manage it."""
     settings.admission.server = server
     settings.admission.managed = None
     resource = RESOURCES["NestedDocker"]
@@ -81,10 +82,11 @@ def _handler(admission_reviewer: AdmissionReviewer) -> Callable[..., Awaitable[N
         try:
             response = await admission_reviewer.review(review)
         except KubeError as error:
-            logger.warning("a request could not be judged and was refused: %s", error)
-            raise kopf.AdmissionError(f"the request could not be judged, try again: {error}", UNAVAILABLE) from error
+            logger.warning("a request was denied because it could not be reviewed: %s", error)
+            message = f"the request could not be reviewed, try again: {error}"
+            raise kopf.AdmissionError(message, UNAVAILABLE_STATUS) from error
         if not response.allowed:
-            raise kopf.AdmissionError(f"{response.reason}: {response.message}", FORBIDDEN)
+            raise kopf.AdmissionError(f"{response.reason}: {response.message}", DENIED_STATUS)
         warnings.extend(response.warnings)
 
     return validate

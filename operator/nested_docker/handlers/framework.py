@@ -1,4 +1,4 @@
-"""How kopf is set up: as an informer, never as a keeper of state in objects."""
+"""Configures kopf as an informer: it stores no state in objects."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Any
 import kopf
 
 UNUSED_FINALIZER = "nesteddocker.dev/kopf-does-not-use-finalizers"
-"""kopf removes its own finalizer wherever only event handlers stand, so its own must be nobody's."""
+"""kopf removes its finalizer from kinds with only event handlers, so this name must be one that nobody uses."""
 
 WATCH_INACTIVITY_SECONDS = 70
-"""A watch without even a bookmark for this long is taken for dead; bookmarks come every minute."""
+"""A watch without any event for this long is restarted; the API server sends a bookmark every minute."""
 
 
-class NoDiff(kopf.DiffBaseStorage):
-    """kopf would copy every object at every event, to tell handlers that we do not have what has changed."""
+class NoDiffStorage(kopf.DiffBaseStorage):
+    """Avoids a copy of every object at every event: kopf needs it only for change handlers, which we do not have."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
-        """Nothing is worth comparing."""
+        """An empty essence, so that nothing is compared."""
         return kopf.BodyEssence({})
 
     def fetch(self, **_: Any) -> kopf.BodyEssence | None:
-        """Nothing was ever kept."""
+        """None: nothing is stored."""
         return None
 
     def store(self, **_: Any) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
 
-def settings() -> kopf.OperatorSettings:
-    """Kopf's settings."""
+def kopf_settings() -> kopf.OperatorSettings:
+    """Settings that make kopf an informer."""
     configured = kopf.OperatorSettings()
     configured.persistence.finalizer = UNUSED_FINALIZER
-    configured.persistence.diffbase_storage = NoDiff()
+    configured.persistence.diffbase_storage = NoDiffStorage()
     configured.posting.enabled = False
     configured.scanning.disabled = False
     configured.watching.inactivity_timeout = WATCH_INACTIVITY_SECONDS
@@ -42,11 +42,11 @@ def settings() -> kopf.OperatorSettings:
     return configured
 
 
-def registry(on_stop: Callable[[], Awaitable[None]]) -> kopf.OperatorRegistry:
-    """A registry with our way of logging in: the pod's service account, else the current kubeconfig.
+def kopf_registry(on_stop: Callable[[], Awaitable[None]]) -> kopf.OperatorRegistry:
+    """A registry that logs in with the pod's service account, else with the current kubeconfig context.
 
     Args:
-        on_stop: called when kopf has stopped watching, before it waits for tasks that are not its own.
+        on_stop: called when kopf has stopped watching, before it waits for other tasks.
     """
 
     async def stop(**_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Watches: one event handler per kind, each of which only passes on what it has seen."""
+"""Watches: one event handler per kind, which only passes the object to the router."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nested_docker.domain.names import WATCH_SELECTOR
 WATCHED = ("NestedDocker", *GOVERNING_KINDS, "Namespace", *CHILD_KINDS)
 
 
-def register(registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, router: Router) -> None:
-    """Watch every kind that matters, and of children only our own."""
+def register_watches(registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, router: Router) -> None:
+    """Watch every kind that a reconciliation depends on; of children, only those with the operator's labels."""
     for kind in WATCHED:
         resource = RESOURCES[kind]
         group, _, version = resource.api_version.rpartition("/")
-        kopf.on.event(group, version, resource.plural, id=f"see-{resource.plural}", registry=registry)(
+        kopf.on.event(group, version, resource.plural, id=f"watch-{resource.plural}", registry=registry)(
             _handler(kind, router)
         )
         if kind in CHILD_KINDS:
@@ -28,10 +28,10 @@ def register(registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, r
 
 
 def _handler(kind: str, router: Router) -> Callable[..., Awaitable[None]]:
-    async def see(event: kopf.RawEvent, **_: Any) -> None:
+    async def on_event(event: kopf.RawEvent, **_: Any) -> None:
         if event["type"] == "DELETED":
             router.gone(kind, event["object"])
         else:
             router.seen(kind, event["object"])
 
-    return see
+    return on_event

@@ -1,40 +1,28 @@
-"""The one question that the daemon itself is asked."""
+"""The idle watch's one request to the daemon: which containers run?"""
 
 from __future__ import annotations
 
-import asyncio
-import json
+from nested_docker.docker_api.client import ask
+from nested_docker.docker_api.errors import AnswerTooLargeError, DockerApiError
+from nested_docker.net.streams import PlainStream, Stream, connect_unix
 
-# In HTTP/1.0 an answer ends with its connection and has no chunks: no client library is needed, which would
-# take more memory than all the rest of the watch.
-QUESTION = b"GET /containers/json HTTP/1.0\r\nHost: docker\r\n\r\n"
 ASK_SECONDS = 5.0
 
 
 async def containers_run(socket: str) -> bool | None:
-    """Whether any container is running, a paused one included; None: the daemon gives no answer.
+    """Whether any container runs or is paused; None: the daemon gives no usable answer.
 
     Args:
         socket: path of the daemon's unix socket.
     """
+
+    async def connect() -> Stream:
+        return PlainStream(connect_unix(socket))
+
     try:
-        async with asyncio.timeout(ASK_SECONDS):
-            return _any(await _ask(socket))
-    except (OSError, ValueError):  # not there yet, hung (TimeoutError), or cut off in the middle
+        answer = await ask(connect, "GET", "/containers/json", daemon=socket, seconds=ASK_SECONDS)
+        return bool(answer.as_list())
+    except AnswerTooLargeError:  # a list of that length is not empty
+        return True
+    except DockerApiError:  # the daemon is not there yet, hangs, or broke off
         return None
-
-
-async def _ask(socket: str) -> bytes:
-    reader, writer = await asyncio.open_unix_connection(socket)
-    try:
-        writer.write(QUESTION)
-        return await reader.read()
-    finally:
-        writer.close()
-
-
-def _any(answer: bytes) -> bool:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    if head.split(b" ", 2)[1:2] != [b"200"]:
-        raise ValueError("the daemon refuses to answer")
-    return bool(json.loads(body))

@@ -1,38 +1,31 @@
-"""Log lines: JSON for machines, text for people."""
+"""The operator's log lines: JSON for machines, text for people."""
 
 from __future__ import annotations
 
 import logging
 import sys
 
-from pythonjsonlogger.core import RESERVED_ATTRS
-from pythonjsonlogger.json import JsonFormatter
-
+from nested_docker.observability.json_lines import JsonLines
 from nested_docker.settings import LogFormat
 
-FIELDS = "%(asctime)s %(levelname)s %(name)s %(message)s"
-KOPFS_OWN = ("settings", "k8s_ref", "k8s_skip")
-"""What kopf hangs on its records for its own formatters."""
+TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
-RENAMED = {"asctime": "time", "levelname": "level", "name": "logger"}
+KOPF_FIELDS = ("settings", "k8s_ref", "k8s_skip")
+"""What kopf attaches to its records for its own formatters."""
 
 
 def configure(format_: LogFormat, level: str) -> None:
-    """Send every logger's lines to stderr, in one form.
+    """Send every logger's lines to stderr, in one format.
 
     Args:
-        format_: form of a line.
+        format_: format of a line.
         level: least severity, such as `INFO`.
 
     Raises:
-        ValueError: there is no such level.
+        ValueError: the level does not exist.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonFormatter(FIELDS, rename_fields=RENAMED, reserved_attrs=[*RESERVED_ATTRS, *KOPFS_OWN])
-        if format_ == LogFormat.JSON
-        else logging.Formatter(FIELDS)
-    )
+    handler.setFormatter(JsonLines(omit=KOPF_FIELDS) if format_ == LogFormat.JSON else logging.Formatter(TEXT))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -42,5 +35,5 @@ def configure(format_: LogFormat, level: str) -> None:
 
 
 def _no_denial(record: logging.LogRecord) -> bool:
-    """Kopf logs each denial at admission as the failure of a handler; the audit log tells it for what it is."""
+    """Kopf logs each denial at admission as the failure of a handler; the audit log has it as a denial."""
     return not (record.msg.startswith("Webhook ") and " failed permanently: " in record.msg)

@@ -1,33 +1,11 @@
-"""The relay's log lines: those of `nested_docker.observability.logs` in JSON, without what else that brings along.
-
-A relay is a process in every pod of mode HostSocket, and each of its requests may be a line.
-"""
+"""The relay's log lines, always in JSON."""
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 
-_OWN = frozenset({*vars(logging.makeLogRecord({})), "asctime", "message"})
-"""What every record has; the rest is what the line is about."""
-
-
-class Lines(logging.Formatter):
-    """One JSON object per line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """As `logging.Formatter.format`."""
-        line = {
-            "time": self.formatTime(record),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line |= {key: value for key, value in vars(record).items() if key not in _OWN}
-        if record.exc_info:
-            line["exc_info"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+from nested_docker.observability.json_lines import JsonLines
 
 
 def configure(level: str) -> None:
@@ -37,13 +15,13 @@ def configure(level: str) -> None:
         level: least severity, such as `INFO`.
 
     Raises:
-        ValueError: there is no such level.
+        ValueError: the level does not exist.
     """
-    # What no line has need not be found out for each: the caller, the thread, the process, the task.
-    logging._srcfile = None  # noqa: SLF001 - as the logging HOWTO has it
+    # No line shows the caller, the thread, the process or the task, so logging need not look for them.
+    logging._srcfile = None  # noqa: SLF001 - as the logging HOWTO recommends
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

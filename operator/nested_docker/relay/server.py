@@ -10,9 +10,9 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 
+from nested_docker.net.streams import PlainStream, Stream, discard
+from nested_docker.net.tls import TlsStream
 from nested_docker.relay.handler import Handler, OpenUpstream, UpstreamError
-from nested_docker.relay.streams import PlainStream, Stream, discard
-from nested_docker.relay.tls import TlsStream
 
 logger = logging.getLogger(__package__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from nested_docker.net.streams import Stream, discard
 from nested_docker.relay.handler import OpenUpstream
-from nested_docker.relay.streams import Stream, discard
 
 LINGER_SECONDS = 10.0
 """How long a client may take to notice the answer to a request that the daemon did not read to its end."""

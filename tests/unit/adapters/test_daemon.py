@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
+import uvloop
 from aiohttp import web
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from hypothesis import strategies
 
 from nested_docker.adapters import dockerd
 from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.adapters.dockerd import DaemonClient
+from nested_docker.docker_api.errors import DockerApiError
 from nested_docker.domain import names, pki
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
@@ -83,30 +89,66 @@ def test_certificates_outlast_the_deadline_by_a_margin() -> None:
     assert server.not_valid_before_utc == NOW - pki.BACKDATED
 
 
+VERSION: dict[str, Any] = {"Version": "28.5.2", "ApiVersion": "1.51"}
+INFO: dict[str, Any] = {
+    "Driver": "overlay2",
+    "DriverStatus": [["Backing Filesystem", "extfs"]],
+    "CgroupVersion": "2",
+    "SecurityOptions": ["name=seccomp,profile=builtin"],
+}
+
+
+class Daemon:
+    """A daemon that answers as Docker does, on a free port, with mutual TLS.
+
+    Attributes:
+        keys: its key set.
+        answers: by path.
+        requests: paths, in the order in which they came.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.keys, self.folder = key_set(), folder
+        self.answers: dict[str, Callable[[], web.Response]] = {
+            "/version": lambda: web.json_response(VERSION),
+            "/info": lambda: web.json_response(INFO),
+        }
+        self.requests: list[str] = []
+
+    async def start(self, address: str = "127.0.0.1") -> web.AppRunner:
+        for name, content in self.keys.items():
+            (self.folder / name).write_bytes(content)
+        authority = str(self.folder / pki.CA_CERTIFICATE)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority)
+        context.load_cert_chain(self.folder / pki.SERVER_CERTIFICATE, self.folder / pki.SERVER_KEY)
+        context.verify_mode = ssl.CERT_REQUIRED
+        app = web.Application()
+        app.router.add_get("/{path}", self._answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, address, 0, ssl_context=context)
+        await site.start()
+        self.port = site._server.sockets[0].getsockname()[1]
+        return runner
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.requests.append(request.path)
+        return self.answers[request.path]()
+
+
 @pytest.fixture
-async def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, bytes]]:
-    """A daemon that answers as Docker does, on a free port, with mutual TLS."""
-    keys = key_set()
-    for name, content in keys.items():
-        (tmp_path / name).write_bytes(content)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tmp_path / pki.CA_CERTIFICATE))
-    context.load_cert_chain(tmp_path / pki.SERVER_CERTIFICATE, tmp_path / pki.SERVER_KEY)
-    context.verify_mode = ssl.CERT_REQUIRED
-    app = web.Application()
-    info = {"Driver": "overlay2", "DriverStatus": [["Backing Filesystem", "extfs"]], "CgroupVersion": "2"}
-    answers = {"/version": {"Version": "28.5.2", "ApiVersion": "1.51"}, "/info": info}
-
-    async def answer(request: web.Request) -> web.Response:
-        return web.json_response(answers[request.path])
-
-    app.router.add_get("/{path}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    monkeypatch.setattr(names, "DOCKER_PORT", site._server.sockets[0].getsockname()[1])
-    yield keys
+async def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Daemon]:
+    daemon = Daemon(tmp_path)
+    runner = await daemon.start()
+    monkeypatch.setattr(names, "DOCKER_PORT", daemon.port)
+    yield daemon
     await runner.cleanup()
+
+
+@pytest.fixture
+def daemon(serving: Daemon) -> dict[str, bytes]:
+    """The key set of a daemon that serves."""
+    return serving.keys
 
 
 async def test_first_contact_tells_what_the_daemon_is(daemon: dict[str, bytes]) -> None:
@@ -116,29 +158,134 @@ async def test_first_contact_tells_what_the_daemon_is(daemon: dict[str, bytes]) 
 
 
 async def test_another_services_name_is_refused(daemon: dict[str, bytes]) -> None:
-    with pytest.raises(OSError, match="Hostname mismatch"):
+    with pytest.raises(DockerApiError, match="Hostname mismatch"):
         await DaemonClient().ask("127.0.0.1", "other.team-a.svc", daemon)
 
 
 async def test_another_authoritys_daemon_is_refused(daemon: dict[str, bytes]) -> None:
     del daemon
-    with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(DockerApiError, match="CERTIFICATE_VERIFY_FAILED"):
         await DaemonClient().ask("127.0.0.1", "build.team-a.svc", key_set())
 
 
 async def test_another_authoritys_client_is_refused(daemon: dict[str, bytes]) -> None:
     stranger = key_set() | {pki.CA_CERTIFICATE: daemon[pki.CA_CERTIFICATE]}
-    with pytest.raises(OSError):  # noqa: PT011 - the server hangs up, which shows in several ways
+    with pytest.raises(DockerApiError):  # the server hangs up, which shows in several ways
         await DaemonClient().ask("127.0.0.1", "build.team-a.svc", stranger)
 
 
-async def test_nobody_there_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("address", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", r"\[::1\]")])
+async def test_nobody_there(monkeypatch: pytest.MonkeyPatch, address: str, shown: str) -> None:
     monkeypatch.setattr(names, "DOCKER_PORT", 1)
-    with pytest.raises(OSError):  # noqa: PT011 - the system's own words
-        await DaemonClient().ask("127.0.0.1", "x", key_set())
+    with pytest.raises(DockerApiError, match=f"^https://{shown}:1: "):
+        await DaemonClient().ask(address, "x", key_set())
+
+
+async def test_a_daemon_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        await asyncio.sleep(0.5)
+        writer.close()
+
+    monkeypatch.setattr(dockerd, "TIMEOUT_SECONDS", 0.2)
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        monkeypatch.setattr(names, "DOCKER_PORT", server.sockets[0].getsockname()[1])
+        with pytest.raises(DockerApiError, match=r"has not answered /version within 0.2 s$"):
+            await DaemonClient().ask("127.0.0.1", "x", key_set())
+        await asyncio.sleep(0.5)
+
+
+async def test_both_requests_go_over_one_connection(serving: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    connections, connect = [], dockerd.connect_tcp
+
+    async def counted(address: str, port: int) -> Any:
+        connections.append(address)
+        return await connect(address, port)
+
+    monkeypatch.setattr(dockerd, "connect_tcp", counted)
+    await DaemonClient().ask("127.0.0.1", "build.team-a.svc", serving.keys)
+    assert serving.requests == ["/version", "/info"]
+    assert connections == ["127.0.0.1"]
+
+
+def test_first_contact_on_the_loop_that_the_operator_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def contact() -> None:
+        daemon = Daemon(tmp_path)
+        runner = await daemon.start()
+        monkeypatch.setattr(names, "DOCKER_PORT", daemon.port)
+        status = await DaemonClient().ask("127.0.0.1", "build.team-a.svc", daemon.keys)
+        assert status.version == "28.5.2"
+        await runner.cleanup()
+        with pytest.raises(DockerApiError):
+            await DaemonClient().ask("127.0.0.1", "build.team-a.svc", daemon.keys)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(contact())
+
+
+@pytest.mark.parametrize("path", ["/version", "/info"])
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda: web.json_response([]), "is not answered with a JSON object"),
+        (lambda: web.json_response("text"), "is not answered with a JSON object"),
+        (lambda: web.Response(text="<html>"), "is answered with invalid JSON"),
+        (lambda: web.Response(text="[" * 100_000), "is answered with invalid JSON"),
+        (lambda: web.json_response({}, status=500), "is answered with status 500"),
+        (lambda: web.Response(status=302, headers={"Location": "/elsewhere"}), "is answered with status 302"),
+        (lambda: web.json_response({"Version": 1, "Driver": 1}), "that is not a string"),
+        (lambda: web.Response(body=b" " * (2**20 + 1)), "with more than 1048576 bytes"),
+    ],
+)
+async def test_an_answer_that_is_not_dockers_is_an_error(
+    serving: Daemon, path: str, answer: Callable[[], web.Response], message: str
+) -> None:
+    serving.answers[path] = answer
+    with pytest.raises(DockerApiError, match=message):
+        await DaemonClient().ask("127.0.0.1", "build.team-a.svc", serving.keys)
+    assert "/elsewhere" not in serving.requests
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{pki.CA_CERTIFICATE: b"none"}, {pki.CA_CERTIFICATE: b""}, {pki.CA_CERTIFICATE: b"\xff"}, {pki.OPERATOR_KEY: b""}],
+)
+async def test_a_broken_key_set_is_an_error_and_no_fallback(serving: Daemon, broken: dict[str, bytes]) -> None:
+    with pytest.raises(DockerApiError, match="the key set in its Secret is not usable"):
+        await DaemonClient().ask("127.0.0.1", "build.team-a.svc", serving.keys | broken)
+    missing = {name: value for name, value in serving.keys.items() if name not in broken}
+    with pytest.raises(DockerApiError, match="the key set in its Secret is not usable"):
+        await DaemonClient().ask("127.0.0.1", "build.team-a.svc", missing)
+    assert serving.requests == []
 
 
 def test_an_answer_with_surprises_is_cut_to_size() -> None:
     status = dockerd.engine_status({"Version": "x" * 100}, {"DriverStatus": None, "SecurityOptions": None})
     assert len(status.version) == 64
     assert status.security_options == []
+
+
+def test_an_answer_with_control_characters_is_made_printable() -> None:
+    options = ["name=\x1b[31mseccomp\ud800" + "x" * 300, *["more"] * 20]
+    status = dockerd.engine_status({"Version": "28\x00\n"}, {"SecurityOptions": options})
+    assert status.version == "28"
+    assert len(status.security_options) == 16
+    assert status.security_options[0] == ("name=[31mseccomp" + "x" * 300)[:256]
+
+
+JSON = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | strategies.text(),
+    lambda inner: strategies.lists(inner) | strategies.dictionaries(strategies.text(), inner),
+)
+FIELDS = strategies.sampled_from(
+    ["Version", "ApiVersion", "Driver", "DriverStatus", "CgroupVersion", "SecurityOptions"]
+)
+
+
+@hypothesis.given(strategies.dictionaries(FIELDS, JSON), strategies.dictionaries(FIELDS, JSON))
+def test_any_json_is_a_status_or_the_one_error(version: dict[str, Any], info: dict[str, Any]) -> None:
+    try:
+        status = dockerd.engine_status(version, info)
+    except DockerApiError:
+        return
+    assert all(len(text) <= 256 and text.isprintable() for text in [status.version, *status.security_options])

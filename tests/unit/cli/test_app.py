@@ -13,5 +13,5 @@ HEAVY = ("pydantic", "yaml", "kopf", "kubernetes", "aiohttp", "nested_docker.api
 @pytest.mark.parametrize("module", ["nested_docker.cli.policy", "nested_docker.cli.findings"])
 def test_what_is_heavy_waits_for_its_command(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert told.stdout == "[]\n"
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert printed.stdout == "[]\n"

@@ -13,17 +13,17 @@ from nested_docker.cli.app import app
 from nested_docker.cli.cleanup import summary
 from nested_docker.guard.daemon import removal
 from nested_docker.guard.daemon.removal import NotCleanError, Removed
-from nested_docker.idle import termination_log as last_words
+from nested_docker.idle import termination_log as termination_log_module
 
 RUNNER = CliRunner()
 
 
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the kubelet looks for the last words."""
+def termination_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file from which the kubelet reads the termination message."""
     log = tmp_path / "termination-log"
     log.touch()
-    monkeypatch.setattr(last_words.leave, "__defaults__", (log,))
+    monkeypatch.setattr(termination_log_module.leave, "__defaults__", (log,))
     return log
 
 
@@ -45,12 +45,13 @@ def removing(monkeypatch: pytest.MonkeyPatch, outcome: Removed | NotCleanError) 
     return asked
 
 
-def test_nobody_is_no_owner(monkeypatch: pytest.MonkeyPatch, told: Path) -> None:
+def test_an_empty_owner_is_rejected(monkeypatch: pytest.MonkeyPatch, termination_log: Path) -> None:
     asked = removing(monkeypatch, Removed())
     rejected_write = invoked("--socket=/run/node/docker.sock", "--owner-uid=")
     assert rejected_write.exit_code == 2
-    assert "nobody's to remove" in " ".join(rejected_write.output.replace("│", " ").split())
-    assert (asked, told.read_text()) == ([], "")
+    printed = " ".join(rejected_write.output.replace("│", " ").split())
+    assert "must not be empty: it selects the objects to remove" in printed
+    assert (asked, termination_log.read_text()) == ([], "")
 
 
 @pytest.mark.parametrize("arguments", [("--socket=/x",), ("--owner-uid=x",), ()])
@@ -58,20 +59,20 @@ def test_nothing_is_guessed(arguments: tuple[str, ...]) -> None:
     assert invoked(*arguments).exit_code == 2
 
 
-def test_its_last_words_tell_what_was_removed(monkeypatch: pytest.MonkeyPatch, told: Path) -> None:
+def test_the_termination_message_lists_what_was_removed(monkeypatch: pytest.MonkeyPatch, termination_log: Path) -> None:
     asked = removing(monkeypatch, Removed({"container": 2, "network": 1}))
     done = invoked("--socket=/run/node/docker.sock", "--owner-uid=uid")
     assert (done.exit_code, asked) == (0, [("/run/node/docker.sock", "uid")])
-    assert told.read_text() == "removed 2 containers, 1 network"
+    assert termination_log.read_text() == "removed 2 containers, 1 network"
     assert "removed 2 containers, 1 network" in done.output
 
 
-def test_what_stays_is_told_and_no_success(monkeypatch: pytest.MonkeyPatch, told: Path) -> None:
+def test_what_remains_is_reported_and_is_a_failure(monkeypatch: pytest.MonkeyPatch, termination_log: Path) -> None:
     removing(monkeypatch, NotCleanError("volume x: in use"))
     failed = invoked("--socket=/run/node/docker.sock", "--owner-uid=uid")
     assert failed.exit_code == 1
     assert "nested-docker cleanup: volume x: in use" in failed.output
-    assert told.read_text() == "", "the kubelet takes the end of the log"
+    assert termination_log.read_text() == "", "the kubelet takes the end of the log"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.unit.cli.objects import (
 )
 
 from nested_docker.api.meta import Enforcement
-from nested_docker.cli.policy_check import check
+from nested_docker.cli.policy_check import check_manifests
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.observer import Observer
 from nested_docker.domain.admission.acceptance import NotAccepted, accept
@@ -118,9 +118,9 @@ def test_what_is_the_class_s_alone_is_denied_as_it_is_in_the_cluster(run: Run, w
     file = write("all.yaml", pinned, policy(), namespace(), wanted)
     result = run("check", file, "--output", "json")
     assert result.exit_code == 1
-    [told] = results(result.stdout)
-    assert (told["reason"], told["mode"], told["policy"]) == ("ClassOverrideDenied", "Dind", None)
-    assert "spec.nodeSelector.ci of the pod" in told["message"]
+    [printed] = results(result.stdout)
+    assert (printed["reason"], printed["mode"], printed["policy"]) == ("ClassOverrideDenied", "Dind", None)
+    assert "spec.nodeSelector.ci of the pod" in printed["message"]
 
 
 SPECS: list[dict[str, Any]] = [
@@ -156,9 +156,9 @@ def test_the_verdict_is_the_webhook_s(run: Run, write: Write, spec: dict[str, An
         cache.put(obj | {"metadata": seen}, obj["kind"])
     expected = accept(Observer(cache).candidate(nested_docker(**spec)), OperatorDefaults())
 
-    [told] = results(run("check", write("all.yaml", *governing, nested_docker(**spec)), "--output", "json").stdout)
-    assert (told["reason"], told["message"]) == (expected.reason, expected.message)
-    assert (told["result"] == "denied") == isinstance(expected, NotAccepted)
+    [printed] = results(run("check", write("all.yaml", *governing, nested_docker(**spec)), "--output", "json").stdout)
+    assert (printed["reason"], printed["message"]) == (expected.reason, expected.message)
+    assert (printed["result"] == "denied") == isinstance(expected, NotAccepted)
 
 
 # --- namespaces ---------------------------------------------------------------------------------------
@@ -178,11 +178,11 @@ def test_labels_are_given_to_namespaces_that_no_file_defines_and_to_no_other(run
     assert run("check", other, "--namespace-labels", "ci=true").exit_code == 1
 
 
-def test_a_namespace_that_nobody_knows_is_told_of_once(run: Run, write: Write) -> None:
+def test_an_undefined_namespace_is_noted_once(run: Run, write: Write) -> None:
     result = run("check", write("all.yaml", class_(), policy(), nested_docker("a"), nested_docker("b")))
     assert result.exit_code == 1
     assert result.stderr == (
-        "note: no file defines namespace team-a, so it counts as one without labels; --namespace-labels gives it some\n"
+        "note: no file defines namespace team-a, so it is evaluated without labels; set them with --namespace-labels\n"
     )
 
 
@@ -194,7 +194,7 @@ def test_every_namespace_has_its_name_for_a_label(run: Run, write: Write) -> Non
 
 
 @pytest.mark.parametrize("labels", ["ci", "=true", "ci=true,oops"])
-def test_labels_that_are_none_are_2(run: Run, write: Write, labels: str) -> None:
+def test_malformed_labels_are_2(run: Run, write: Write, labels: str) -> None:
     result = run("check", write("all.yaml", *GOVERNING, nested_docker()), "--namespace-labels", labels)
     assert result.exit_code == 2
     assert "KEY=VALUE" in result.stderr
@@ -211,8 +211,8 @@ def test_sysbox_needs_its_runtime_assumed_or_there(run: Run, write: Write) -> No
     there = write("there.yaml", runtime_class(), node(**{"sysbox-runtime": "running"}))
     assert run("check", file, there).exit_code == 0
     bare = write("bare.yaml", runtime_class(), node())
-    told = results(run("check", file, bare, "--output", "json").stdout)[0]["message"]
-    assert "none of 1 nodes has it" in told
+    printed = results(run("check", file, bare, "--output", "json").stdout)[0]["message"]
+    assert "none of 1 nodes has it" in printed
 
 
 def test_another_runtime_may_be_assumed(run: Run, write: Write) -> None:
@@ -222,7 +222,7 @@ def test_another_runtime_may_be_assumed(run: Run, write: Write) -> None:
     assert run("check", file, "--assume-runtime", "sysbox-runc", "--assume-runtime", "own-sysbox").exit_code == 0
 
 
-def test_the_operator_s_image_can_be_told(run: Run, write: Write) -> None:
+def test_the_operator_s_image_is_an_option(run: Run, write: Write) -> None:
     strict = policy(allowedImages={"patterns": ["registry.example/*"]})
     file = write("all.yaml", class_(), strict, namespace(), nested_docker(mode="Dind"))
     assert run("check", file).exit_code == 1
@@ -232,24 +232,24 @@ def test_the_operator_s_image_can_be_told(run: Run, write: Write) -> None:
 def test_pod_security_is_foreseen(run: Run, write: Write) -> None:
     restricted = namespace(**{"ci": "true", "pod-security.kubernetes.io/enforce": "baseline"})
     file = write("all.yaml", class_(), policy(), restricted, nested_docker(mode="Dind"))
-    [told] = results(run("check", file, "--output", "json").stdout)
-    assert told["reason"] == "PodSecurityDenied"
+    [printed] = results(run("check", file, "--output", "json").stdout)
+    assert printed["reason"] == "PodSecurityDenied"
 
 
 # --- enforcement --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", ["Warn", "Audit"])
-def test_what_is_not_enforced_is_granted_and_told(run: Run, write: Write, level: str) -> None:
+def test_what_is_not_enforced_is_granted_with_its_reason(run: Run, write: Write, level: str) -> None:
     file = write("all.yaml", class_(), nested_docker(mode="Dind"))
     result = run("check", file, "--enforcement", level, "--output", "json")
-    [told] = results(result.stdout)
-    assert (result.exit_code, told["result"], told["reason"]) == (0, "granted", "NotEnforced")
-    assert told["policy"] is None
-    assert told["message"].startswith("served although policy is not enforced here: no NestedDockerPolicy exists")
+    [printed] = results(result.stdout)
+    assert (result.exit_code, printed["result"], printed["reason"]) == (0, "granted", "NotEnforced")
+    assert printed["policy"] is None
+    assert printed["message"].startswith("served although policy is not enforced here: no NestedDockerPolicy exists")
 
 
-def test_a_namespace_s_label_goes_before_the_operator_s_setting(run: Run, write: Write) -> None:
+def test_a_namespace_s_label_overrides_the_operator_s_setting(run: Run, write: Write) -> None:
     lenient = namespace(**{"nesteddocker.dev/enforcement": "Warn"})
     strict = namespace("team-b", **{"nesteddocker.dev/enforcement": "Enforce"})
     files = [
@@ -257,25 +257,26 @@ def test_a_namespace_s_label_goes_before_the_operator_s_setting(run: Run, write:
         write("requests.yaml", nested_docker(mode="Dind"), nested_docker(mode="Dind", namespace="team-b")),
     ]
     for level in ("Enforce", "Warn"):
-        told = results(run("check", *files, "--enforcement", level, "--output", "json").stdout)
-        assert [each["reason"] for each in told] == ["NotEnforced", "NotGranted"]
+        printed = results(run("check", *files, "--enforcement", level, "--output", "json").stdout)
+        assert [each["reason"] for each in printed] == ["NotEnforced", "NotGranted"]
 
 
-def test_a_level_that_there_is_not_is_2(run: Run, write: Write) -> None:
+def test_an_unknown_level_is_2(run: Run, write: Write) -> None:
     file = write("all.yaml", namespace(**{"nesteddocker.dev/enforcement": "warn"}), nested_docker())
     result = run("check", file)
     assert result.exit_code == 2
     assert result.stderr == (
-        'all.yaml: document 1: metadata.labels.nesteddocker.dev/enforcement: there is no such level (value: "warn"); '
-        "did you mean Warn?\n1 problem: nothing was judged\n"
+        "all.yaml: document 1: metadata.labels.nesteddocker.dev/enforcement: unknown enforcement level "
+        '(value: "warn"); did you mean Warn?\n'
+        "1 problem: nothing was evaluated\n"
     )
     given = run("check", file, "--namespace-labels", "nesteddocker.dev/enforcement=off")
-    assert "--namespace-labels: nesteddocker.dev/enforcement: there is no such level" in given.stderr
+    assert "--namespace-labels: nesteddocker.dev/enforcement: unknown enforcement level" in given.stderr
 
 
 def test_the_option_has_the_operator_s_levels() -> None:
-    assert set(get_args(get_type_hints(check)["enforcement"])) == set(Enforcement)
-    assert signature(check).parameters["enforcement"].default == OperatorDefaults().enforcement
+    assert set(get_args(get_type_hints(check_manifests)["enforcement"])) == set(Enforcement)
+    assert signature(check_manifests).parameters["enforcement"].default == OperatorDefaults().enforcement
 
 
 # --- what is there already ------------------------------------------------------------------------------
@@ -301,19 +302,19 @@ def running(**status: Any) -> Object:
 
 
 def test_what_runs_keeps_its_mode(run: Run, write: Write) -> None:
-    """A dump of a cluster tells whom a new policy would stop."""
+    """A dump of a cluster shows whom a new policy would stop."""
     new = policy(allowedModes=["Sysbox"])
     file = write("all.yaml", class_(), new, namespace(), running())
     result = run("check", file, "--assume-runtime", "sysbox-runc", "--output", "json")
-    [told] = results(result.stdout)
-    assert (result.exit_code, told["reason"], told["mode"]) == (1, "NotGranted", "Dind")
+    [printed] = results(result.stdout)
+    assert (result.exit_code, printed["reason"], printed["mode"]) == (1, "NotGranted", "Dind")
 
 
 def test_what_runs_goes_on_where_its_policy_only_reports(run: Run, write: Write) -> None:
     new = policy(allowedModes=["Sysbox"], onViolation="Report")
     file = write("all.yaml", class_(), new, namespace(), running())
-    [told] = results(run("check", file, "--output", "json").stdout)
-    assert (told["result"], told["reason"]) == ("granted", "GrantRevoked")
+    [printed] = results(run("check", file, "--output", "json").stdout)
+    assert (printed["result"], printed["reason"]) == ("granted", "GrantRevoked")
 
 
 def test_a_status_that_cannot_be_read_counts_as_none(run: Run, write: Write) -> None:
@@ -321,14 +322,14 @@ def test_a_status_that_cannot_be_read_counts_as_none(run: Run, write: Write) -> 
     assert run("check", file).exit_code == 0
 
 
-def test_what_has_ended_is_passed_over(run: Run, write: Write) -> None:
+def test_what_has_ended_is_skipped(run: Run, write: Write) -> None:
     finished, leaving = running(completionTime="2026-03-01T13:00:00Z"), nested_docker("leaving")
     leaving["metadata"]["deletionTimestamp"] = "2026-03-01T13:00:00Z"
     result = run("check", write("all.yaml", *GOVERNING, finished, leaving, nested_docker("third")))
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "1 granted, 0 denied")
     assert result.stderr.splitlines() == [
-        "note: all.yaml: document 4: passed over: NestedDocker build has finished",
-        "note: all.yaml: document 5: passed over: NestedDocker leaving is being deleted",
+        "note: all.yaml: document 4: skipped: NestedDocker build has finished",
+        "note: all.yaml: document 5: skipped: NestedDocker leaving is being deleted",
     ]
 
 
@@ -358,8 +359,8 @@ def test_directories_with_all_below_and_lists(run: Run, write: Write) -> None:
         "b": "all/typed.yaml",
     }
     assert result.stderr.splitlines() == [
-        "note: all/chart/values.yaml: document 1: passed over: it is not a Kubernetes object",
-        "note: all/others.yaml: document 3: passed over: it is not a Kubernetes object",
+        "note: all/chart/values.yaml: document 1: skipped: not a Kubernetes object",
+        "note: all/others.yaml: document 3: skipped: not a Kubernetes object",
     ]
 
 
@@ -388,7 +389,7 @@ def test_a_made_up_name(run: Run, write: Write) -> None:
 # --- wrong input ------------------------------------------------------------------------------------------
 
 
-def test_wrong_input_judges_nothing_and_tells_everything_at_once(run: Run, write: Write) -> None:
+def test_wrong_input_evaluates_nothing_and_reports_everything_at_once(run: Run, write: Write) -> None:
     write("class.yaml", class_(modes=["dind"]))
     write("policy.yaml", policy(), policy("typo", allowedClass=["standard"], hostSocket={"allowraw": True}))
     write("broken.yaml", nested_docker(), "spec: [\n")
@@ -398,16 +399,16 @@ def test_wrong_input_judges_nothing_and_tells_everything_at_once(run: Run, write
     )
     assert (result.exit_code, result.stdout) == (2, "")
     missing, broken, *others = result.stderr.splitlines()
-    assert missing == "missing.yaml: there is no such file or directory"
+    assert missing == "missing.yaml: no such file or directory"
     assert broken.startswith("broken.yaml: document 2: line 9, column 1: ")
     assert others == [
         "class.yaml: document 1: spec.modes[0]: Input should be 'Dind', 'HostSocket' or 'Sysbox' (value: \"dind\"); "
         "did you mean Dind?",
         'policy.yaml: document 2: spec.allowedClass: unknown field (value: ["standard"]); did you mean allowedClasses?',
         "policy.yaml: document 2: spec.hostSocket.allowraw: unknown field (value: true); did you mean allowRaw?",
-        "request.yaml: document 2: metadata.name: NestedDocker again is there twice, first in request.yaml: document "
-        "1: leave one out",
-        "6 problems: nothing was judged",
+        "request.yaml: document 2: metadata.name: duplicate NestedDocker again, first defined in request.yaml: "
+        "document 1: remove one",
+        "6 problems: nothing was evaluated",
     ]
 
 
@@ -427,21 +428,21 @@ WRONG: dict[str, tuple[Object, str]] = {
     ),
     "version": (
         nested_docker() | {"apiVersion": "nesteddocker.dev/v1"},
-        'apiVersion: NestedDocker is of another version (value: "nesteddocker.dev/v1"): write nesteddocker.dev/v1a',
+        'apiVersion: unsupported version of NestedDocker (value: "nesteddocker.dev/v1"): use nesteddocker.dev/v1a',
     ),
     "group": (
         policy() | {"apiVersion": "nested-docker.dev/v1alpha1"},
-        "apiVersion: NestedDockerPolicy is of another version",
+        "apiVersion: unsupported version of NestedDockerPolicy",
     ),
     "no apiVersion": (
         without(policy(), "apiVersion"),
-        "it is not a Kubernetes object: apiVersion must be there, as text",
+        "not a Kubernetes object: apiVersion is a required string",
     ),
-    "neither": ({"a": 1}, "it is not a Kubernetes object: apiVersion and kind must be there, as text"),
-    "no name": (without(nested_docker(), "metadata", "name"), "metadata.name: it must be there, and is not"),
-    "no metadata": (without(policy(), "metadata"), "metadata.name: it must be there, and is not"),
-    "no spec": (without(nested_docker(), "spec"), "spec: it must be there, and is not"),
-    "null spec": (nested_docker() | {"spec": None}, "spec: it is null: give a value, or leave it out"),
+    "neither": ({"a": 1}, "not a Kubernetes object: apiVersion and kind are required strings"),
+    "no name": (without(nested_docker(), "metadata", "name"), "metadata.name: required field is missing"),
+    "no metadata": (without(policy(), "metadata"), "metadata.name: required field is missing"),
+    "no spec": (without(nested_docker(), "spec"), "spec: required field is missing"),
+    "null spec": (nested_docker() | {"spec": None}, "spec: null is not allowed: set a value, or remove the field"),
     "field beside spec": (nested_docker() | {"mode": "Dind"}, 'mode: unknown field (value: "Dind"); '),
     "status of a policy": (policy() | {"status": {}}, "status: unknown field"),
     "metadata": (
@@ -454,7 +455,7 @@ WRONG: dict[str, tuple[Object, str]] = {
     ),
     "item": (
         {"apiVersion": "v1", "kind": "List", "items": ["a", nested_docker(mod="Dind")]},
-        'items[0]: it is not a Kubernetes object (value: "a")',
+        'items[0]: not a Kubernetes object (value: "a")',
     ),
     "field of an item": (
         {"apiVersion": "v1", "kind": "List", "items": [nested_docker(), nested_docker("b", mod="Dind")]},
@@ -469,28 +470,28 @@ WRONG: dict[str, tuple[Object, str]] = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_input_is_2(run: Run, write: Write, wrong: str) -> None:
-    document, told = WRONG[wrong]
+    document, printed = WRONG[wrong]
     result = run("check", write("wrong.yaml", document))
     assert (result.exit_code, result.stdout) == (2, "")
-    assert f"wrong.yaml: document 1: {told}" in result.stderr
+    assert f"wrong.yaml: document 1: {printed}" in result.stderr
 
 
-def test_metadata_and_spec_are_told_of_together(run: Run, write: Write) -> None:
+def test_problems_of_metadata_and_spec_are_reported_together(run: Run, write: Write) -> None:
     wrong = policy(allowedMode=["Dind"]) | {"metadata": {"naem": "a"}, "specs": {}}
     result = run("check", write("wrong.yaml", wrong))
     paths = [line.split(": ")[2] for line in result.stderr.splitlines()[:-1]]
     assert paths == ["metadata.naem", "specs", "spec.allowedMode"]
 
 
-def test_nothing_to_judge_is_2(run: Run, write: Write) -> None:
+def test_nothing_to_evaluate_is_2(run: Run, write: Write) -> None:
     result = run("check", write("a.yaml", class_()), write("b.yaml", policy()))
     assert result.exit_code == 2
-    assert result.stderr == "a.yaml b.yaml: there is no NestedDocker to judge\n1 problem: nothing was judged\n"
+    assert result.stderr == "a.yaml b.yaml: no NestedDocker to evaluate\n1 problem: nothing was evaluated\n"
 
 
 def test_a_directory_without_manifests_is_2(run: Run, write: Write) -> None:
     write("empty/notes.txt", "")
-    assert "empty: the directory holds no .json, .yaml, .yml file" in run("check", "empty").stderr
+    assert "empty: the directory contains no .json, .yaml, .yml file" in run("check", "empty").stderr
 
 
 def test_wrong_usage_is_2(run: Run) -> None:
@@ -500,7 +501,7 @@ def test_wrong_usage_is_2(run: Run) -> None:
 
 
 @pytest.mark.parametrize("template", [{"metadata": []}, {"spec": {"containers": [{"image": "x"}]}}])
-def test_a_pod_template_that_is_none_is_2(run: Run, write: Write, template: Object) -> None:
+def test_an_invalid_pod_template_is_2(run: Run, write: Write, template: Object) -> None:
     file = write("all.yaml", class_(podTemplate=template), policy(), namespace(), nested_docker(mode="Dind"))
     result = run("check", file)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -42,9 +42,9 @@ def test_commands_print_what_is_shown(session: str, checkout: Path) -> None:
     """In a real shell, with the real executable."""
     lines = session.splitlines(keepends=True)
     commands = "".join(line.removeprefix("$ ") for line in lines if line.startswith("$ "))
-    shown = "".join(line for line in lines if not line.startswith("$ "))
+    format_value = "".join(line for line in lines if not line.startswith("$ "))
     environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
-    told = subprocess.run(
+    printed = subprocess.run(
         ["bash", "-c", commands],
         cwd=checkout,
         env=environment,
@@ -53,7 +53,7 @@ def test_commands_print_what_is_shown(session: str, checkout: Path) -> None:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    assert told.stdout == shown
+    assert printed.stdout == format_value
 
 
 def test_the_case_file_runs(checkout: Path, run: Run) -> None:

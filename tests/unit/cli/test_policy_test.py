@@ -49,7 +49,7 @@ def test_not_as_expected_is_1_with_both_sides(run: Run, write: Write, governing:
     assert result.stdout == (
         "ok    cases/a.case.yaml: good\n"
         "FAIL  cases/a.case.yaml: bad\n"
-        '      expected  Granted, mode Dind, policy ci, message with "x"\n'
+        '      expected  Granted, mode Dind, policy ci, message containing "x"\n'
         "      got       Denied, reason NotGranted: none of 1 NestedDockerPolicies selects namespace team-b, so nobody "
         "may have a daemon here: a cluster admin creates a NestedDockerPolicy that grants mode Dind of class standard "
         "to namespace team-b\n"
@@ -93,7 +93,7 @@ def test_runtimes_image_and_enforcement_are_as_the_file_says(run: Run, write: Wr
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "3 passed, 0 failed")
 
 
-def test_namespaces_of_the_files_count_and_those_of_the_case_file_go_before(run: Run, write: Write) -> None:
+def test_namespaces_of_the_case_file_override_those_of_the_files(run: Run, write: Write) -> None:
     write("cases/world/all.yaml", *GOVERNING, namespace("team-c"), nested_docker("is not judged"))
     write(
         "cases/a.case.yml",
@@ -143,13 +143,13 @@ def test_junit(run: Run, write: Write, governing: str) -> None:
 WRONG: dict[str, tuple[Object, str]] = {
     "kind": (
         policy_test(case()) | {"kind": "PolicyTests"},
-        'kind: it is no case (value: "PolicyTests"): write PolicyTest',
+        'kind: not a policy test (value: "PolicyTests"): use PolicyTest',
     ),
     "version": (
         policy_test(case()) | {"apiVersion": "nesteddocker.dev/v1alpha1"},
-        "apiVersion: it is no case",
+        "apiVersion: not a policy test",
     ),
-    "no kind": ({"apiVersion": "cli.nesteddocker.dev/v1alpha1"}, "it is not a Kubernetes object: kind must be there"),
+    "no kind": ({"apiVersion": "cli.nesteddocker.dev/v1alpha1"}, "not a Kubernetes object: kind is a required string"),
     "field": (policy_test(case(), file=["a"]), 'file: unknown field (value: ["a"]); did you mean files?'),
     "field of a case": (
         policy_test(case(), case("two", expected="Denied")),
@@ -164,13 +164,13 @@ WRONG: dict[str, tuple[Object, str]] = {
     "reason": (policy_test(case(reason="NotGrantd")), "did you mean NotGranted?"),
     "what is denied has no mode": (
         policy_test(case(expect="Denied", mode="Dind")),
-        "cases[0]: what is denied has neither mode nor policy: leave them out, or expect Granted",
+        "cases[0]: a denied NestedDocker has neither mode nor policy: remove them, or expect Granted",
     ),
     "no cases": (policy_test(), "cases: List should have at least 1 item"),
-    "two of a name": (policy_test(case(), case()), 'cases[1]: name is in the list twice (value: ["one"])'),
+    "two of a name": (policy_test(case(), case()), 'cases[1]: duplicate name (value: ["one"])'),
     "namespace": (
         policy_test(case(namespace="team-aa")),
-        "cases[0].namespace: neither namespaces nor the files know team-aa; did you mean team-a?",
+        "cases[0].namespace: namespace team-aa is neither in namespaces nor in the files; did you mean team-a?",
     ),
     "label": (
         policy_test(case(), namespaces={"team-a": {"ci": True}}),
@@ -178,23 +178,23 @@ WRONG: dict[str, tuple[Object, str]] = {
     ),
     "level of a namespace": (
         policy_test(case(), namespaces={"team-a": {"nesteddocker.dev/enforcement": "audit"}}),
-        "namespaces.team-a.nesteddocker.dev/enforcement: there is no such level",
+        "namespaces.team-a.nesteddocker.dev/enforcement: unknown enforcement level",
     ),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_input_is_2(run: Run, write: Write, wrong: str) -> None:
-    document, told = WRONG[wrong]
+    document, printed = WRONG[wrong]
     write("cases/good.case.yaml", policy_test(case(expect="Denied")))
     write("cases/wrong.case.yaml", document)
     result = run("test", "cases")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("cases/wrong.case.yaml: document 1: ")
-    assert told in result.stderr
+    assert printed in result.stderr
 
 
-def test_files_that_are_wrong_or_not_there_are_2_and_told_once(run: Run, write: Write) -> None:
+def test_files_that_are_wrong_or_missing_are_2_and_reported_once(run: Run, write: Write) -> None:
     write("policy.yaml", policy(allowedMode=["Dind"]))
     for name in "ab":
         write(f"cases/{name}.case.yaml", policy_test(case(), files=["../policy.yaml", "../nowhere"]))
@@ -202,27 +202,27 @@ def test_files_that_are_wrong_or_not_there_are_2_and_told_once(run: Run, write: 
     result = run("test", "cases")
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
-        "nowhere: there is no such file or directory",
+        "nowhere: no such file or directory",
         'policy.yaml: document 1: spec.allowedMode: unknown field (value: ["Dind"]); did you mean allowedModes?',
-        "cases/c.case.yaml: it is empty",
-        "3 problems: nothing was judged",
+        "cases/c.case.yaml: the file contains no document",
+        "3 problems: nothing was evaluated",
     ]
 
 
 def test_no_directory_and_no_case_files_are_2(run: Run, write: Write) -> None:
     write("cases/a.yaml", policy_test(case()))
-    assert "cases: the directory holds no case file, called *.case.yaml" in run("test", "cases").stderr
+    assert "cases: the directory contains no case file, *.case.yaml" in run("test", "cases").stderr
     assert run("test", "cases").exit_code == 2
-    assert "nowhere: there is no such directory" in run("test", "nowhere").stderr
+    assert "nowhere: no such directory" in run("test", "nowhere").stderr
     assert run("test").exit_code == 2
 
 
-def test_a_pod_template_that_is_none_is_2(run: Run, write: Write) -> None:
+def test_an_invalid_pod_template_is_2(run: Run, write: Write) -> None:
     write("governing.yaml", class_(podTemplate={"metadata": []}), policy())
     write("cases/a.case.yaml", policy_test(case("one"), files=["../governing.yaml"]))
     result = run("test", "cases")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "governing.yaml: document 1: spec.podTemplate.metadata: it must be of type object" in result.stderr
+    assert "governing.yaml: document 1: spec.podTemplate.metadata: must be of type object" in result.stderr
 
 
 # --- examples -----------------------------------------------------------------------------------------------

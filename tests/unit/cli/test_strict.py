@@ -9,15 +9,15 @@ import pytest
 from nested_docker.api import crd
 from nested_docker.api.meta import KubeModel
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
-from nested_docker.cli.findings import Findings, Place
-from nested_docker.cli.strict import parse
+from nested_docker.cli.findings import Findings, Position
+from nested_docker.cli.strict import parse_model
 
-FILE = Place("file", 1)
+FILE = Position("file", 1)
 
 
 def problems(model: type[KubeModel], raw: Any) -> list[str]:
     findings = Findings()
-    parsed = parse(model, raw, FILE, findings, path="spec")
+    parsed = parse_model(model, raw, FILE, findings, path="spec")
     assert (parsed is None) == bool(findings.problems)
     return [problem.removeprefix("file: document 1: ") for problem in findings.problems]
 
@@ -62,7 +62,7 @@ REFUSED: dict[str, tuple[type[KubeModel], Any, list[str]]] = {
     "unknown, with none near": (
         NestedDockerPolicySpec,
         POLICY | {"max": {"gpus": 1}},
-        ["spec.max.gpus: unknown field (value: 1); there is cpu, lifetimeSeconds, memory, storage"],
+        ["spec.max.gpus: unknown field (value: 1); known: cpu, lifetimeSeconds, memory, storage"],
     ),
     "in a list": (
         NestedDockerSpec,
@@ -83,11 +83,15 @@ REFUSED: dict[str, tuple[type[KubeModel], Any, list[str]]] = {
             "spec.namespaceSelector.matchLabel: unknown field (value: {}); did you mean matchLabels?",
         ],
     ),
-    "null": (NestedDockerSpec, {"engine": None}, ["spec.engine: it is null: give a value, or leave it out"]),
+    "null": (
+        NestedDockerSpec,
+        {"engine": None},
+        ["spec.engine: null is not allowed: set a value, or remove the field"],
+    ),
     "null where the model has None": (
         NestedDockerSpec,
         {"mode": None},
-        ["spec.mode: it is null: give a value, or leave it out"],
+        ["spec.mode: null is not allowed: set a value, or remove the field"],
     ),
     "text for a number": (
         NestedDockerSpec,
@@ -112,30 +116,30 @@ REFUSED: dict[str, tuple[type[KubeModel], Any, list[str]]] = {
     "a quantity": (
         NestedDockerPolicySpec,
         POLICY | {"max": {"memory": "8 GB"}},
-        ['spec.max.memory: String should be a quantity (value: "8 GB"); such as 500m, 4 or 8Gi'],
+        ['spec.max.memory: String should be a quantity (value: "8 GB"); for example 500m, 4 or 8Gi'],
     ),
     "not there": (
         NestedDockerPolicySpec,
         {"allowedModes": ["Dind"]},
         [
-            "spec.allowedClasses: it must be there, and is not",
-            "spec.namespaceSelector: it must be there, and is not",
+            "spec.allowedClasses: required field is missing",
+            "spec.namespaceSelector: required field is missing",
         ],
     ),
     "twice in a set": (
         NestedDockerPolicySpec,
         POLICY | {"allowedModes": ["Dind", "Dind"]},
-        ['spec.allowedModes[1]: it is in the list twice (value: "Dind"); leave one out'],
+        ['spec.allowedModes[1]: duplicate item (value: "Dind"); remove one'],
     ),
     "twice by name": (
         NestedDockerSpec,
         {"workload": {"containers": [CONTAINER, CONTAINER | {"image": "c"}]}},
-        ['spec.workload.containers[1]: name is in the list twice (value: ["a"]); leave one out'],
+        ['spec.workload.containers[1]: duplicate name (value: ["a"]); remove one'],
     ),
     "too many entries": (
         NestedDockerSpec,
         {"resources": {"limits": {f"example.com/r{number}": 1 for number in range(17)}}},
-        ["spec.resources.limits: it has 17 entries, and may have 16"],
+        ["spec.resources.limits: has 17 entries, and the maximum is 16"],
     ),
     "no object": (NestedDockerSpec, ["Dind"], ['spec: Input should be an object (value: ["Dind"])']),
 }
@@ -143,14 +147,14 @@ REFUSED: dict[str, tuple[type[KubeModel], Any, list[str]]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused(name: str) -> None:
-    model, raw, told = REFUSED[name]
-    assert problems(model, raw) == told
+    model, raw, printed = REFUSED[name]
+    assert problems(model, raw) == printed
 
 
 def test_a_long_value_is_cut() -> None:
-    [told] = problems(NestedDockerSpec, {"engin": "x" * 5000})
-    assert len(told) < 400
-    assert "…" in told
+    [printed] = problems(NestedDockerSpec, {"engin": "x" * 5000})
+    assert len(printed) < 400
+    assert "…" in printed
 
 
 @pytest.mark.parametrize("kind", [kind.name for kind in crd.KINDS])
@@ -160,7 +164,7 @@ def test_an_unknown_field_is_refused_at_every_level_of_every_kind(kind: str) -> 
     closed = 0
     for raw, path in _with_a_foreign_key(crd.structural(model), ""):
         findings = Findings()
-        parse(model, raw, FILE, findings)
+        parse_model(model, raw, FILE, findings)
         closed += 1
         assert any(f"{path}: unknown field" in problem for problem in findings.problems), path
     assert closed >= 8

@@ -11,8 +11,8 @@ from tests.contract import test_governing_kinds, test_nested_docker
 from nested_docker.api import crd
 from nested_docker.api.meta import KubeModel
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
-from nested_docker.cli.findings import Findings, Place
-from nested_docker.cli.strict import parse
+from nested_docker.cli.findings import Findings, Position
+from nested_docker.cli.strict import parse_model
 
 ACCEPTED = {
     NestedDockerSpec: test_nested_docker.ACCEPTED,
@@ -30,7 +30,7 @@ def problems(model: type[KubeModel], spec: dict[str, Any]) -> list[str]:
     findings = Findings()
     if model is NestedDockerPolicySpec:
         spec = test_governing_kinds.GRANT | spec
-    parse(model, spec, Place("file"), findings, path="spec")
+    parse_model(model, spec, Position("file"), findings, path="spec")
     return findings.problems
 
 
@@ -45,8 +45,8 @@ def test_what_it_takes_is_taken(model: type[KubeModel], name: str) -> None:
     ("model", "name"), [(model, name) for model, specs in REFUSED.items() for name in specs], ids=str
 )
 def test_what_it_refuses_is_refused_but_for_rules_in_cel(model: type[KubeModel], name: str) -> None:
-    spec, told = REFUSED[model][name]
-    by_a_rule = any(told in message or message in told for message in _messages(crd.structural(model)))
+    spec, printed = REFUSED[model][name]
+    by_a_rule = any(printed in message or message in printed for message in _messages(crd.structural(model)))
     assert bool(problems(model, spec)) != by_a_rule
 
 

@@ -48,6 +48,10 @@ def broken(chance: random.Random) -> bytes:
     return bytes(data)
 
 
+GUARDS_OWN = "Accept-Encoding: identity"
+"""In the guard's requests, beside those that it passes on."""
+
+
 async def test_what_gets_through_was_judged(hood: Neighbourhood) -> None:
     daemon = Played(**{"/_ping": {}, "/containers/create": {}, "/containers/json": [], "/build": {},
                        f"/containers/{FULL}/start": {}})  # fmt: skip
@@ -67,7 +71,8 @@ async def test_what_gets_through_was_judged(hood: Neighbourhood) -> None:
         first, *headers = head.split("\r\n")
         method, target, version = first.split(" ")
         assert version == "HTTP/1.1"
-        assert {header.partition(":")[0].lower() for header in headers} <= {
+        passed = [header for header in headers if header != GUARDS_OWN]
+        assert {header.partition(":")[0].lower() for header in passed} <= {
             *("host", "connection", "content-length", "content-type", "transfer-encoding", "upgrade"),
             *("x-registry-auth", "x-registry-config"),
         }

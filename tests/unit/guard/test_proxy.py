@@ -16,7 +16,7 @@ from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL
 from nested_docker.guard.proxy import Guard, Timeouts
-from nested_docker.relay.streams import PlainStream, Stream
+from nested_docker.net.streams import PlainStream, Stream
 
 FULL = "a" * 64
 MINE = {"Id": FULL, "Config": {"Labels": {UID_LABEL: UID}}, "HostConfig": {"Memory": 2**20}}

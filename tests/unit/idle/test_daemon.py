@@ -40,7 +40,10 @@ async def answering(path: str, answer: bytes | None) -> AsyncIterator[list[bytes
         (OK + b'[{"Id": "a"}]', True),
         (OK + b'[{"Labels": {"note": "\xc3\xbc"}}]', True),
         (OK + b'[{"Id":' + b" " * 200_000 + b'"a"}]', True),
+        (OK + b'[{"Id":' + b" " * 2_000_000 + b'"a"}]', True),
         (OK + b'[{"Id": "a"}, {"I', None),
+        (OK + b'{"message": "no list"}', None),
+        (OK + b"[" * 100_000, None),
         (OK, None),
         (b"HTTP/1.0 500 Internal Server Error\r\n\r\n[]", None),
         (b"SSH-2.0-OpenSSH\r\n", None),
@@ -52,7 +55,7 @@ async def test_answers(tmp_path: Path, answer: bytes, run: bool | None) -> None:
     path = str(tmp_path / "docker.sock")
     async with answering(path, answer) as questions:
         assert await containers_run(path) is run
-    assert questions[0].startswith(b"GET /containers/json HTTP/1.0\r\n")
+    assert questions[0].startswith(b"GET /containers/json HTTP/1.1\r\n")
 
 
 async def test_a_daemon_that_is_not_there(tmp_path: Path) -> None:

@@ -100,6 +100,14 @@ def test_being_idle_is_status_zero_and_says_since_when(tmp_path: Path) -> None:
     assert re.fullmatch(r"idle since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n", ended.stdout)
 
 
+def test_the_watch_does_not_import_what_the_operator_needs() -> None:
+    heavy = ("aiohttp", "docker", "kopf", "kubernetes", "prometheus_client", "pydantic")
+    modules = "nested_docker.cli.idle_watch, nested_docker.idle.watch, nested_docker.idle.termination_log"
+    program = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
+    imported = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert imported.stdout == "[]\n"
+
+
 def test_being_stopped_is_not(tmp_path: Path) -> None:
     with subprocess.Popen(command(tmp_path, "--timeout=60"), stderr=subprocess.PIPE) as process:
         while not catches(process.pid, signal.SIGTERM):

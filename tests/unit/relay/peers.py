@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 import trustme
 
+from nested_docker.net.streams import CHUNK, PlainStream, Stream
 from nested_docker.relay import upstream
 from nested_docker.relay.handler import Handler
 from nested_docker.relay.listeners import Address, listen_tcp, listen_unix
 from nested_docker.relay.server import Relay
 from nested_docker.relay.splice import splice
-from nested_docker.relay.streams import CHUNK, PlainStream, Stream
 from nested_docker.relay.tls import server_context
 
 MIB = 2**20

@@ -16,9 +16,9 @@ from pathlib import Path
 import aiohttp
 from tests.unit.relay.peers import MIB, Neighbourhood, read_all
 
+from nested_docker.net.streams import CHUNK, PlainStream
 from nested_docker.relay import upstream
 from nested_docker.relay.listeners import listen_unix
-from nested_docker.relay.streams import CHUNK, PlainStream
 
 WITHOUT_ROOTS_PRIVILEGE = ["setpriv", "--bounding-set=-dac_override"]
 
@@ -86,7 +86,7 @@ async def relay(hood: Neighbourhood, *, prefix: tuple[str, ...] = ()) -> AsyncIt
 
 
 HEAVY = ("aiohttp", "docker", "kopf", "kubernetes", "prometheus_client", "pydantic_settings", "rich", "typer")
-"""What the operator needs, and no relay."""
+"""What the operator needs, and a relay does not."""
 
 
 def test_a_guard_does_not_carry_the_operator_about() -> None:

@@ -10,8 +10,8 @@ import socket
 import pytest
 from tests.unit.relay.peers import Neighbourhood, count_then_answer, echo, read_all
 
+from nested_docker.net.streams import Stream
 from nested_docker.relay.handler import OpenUpstream
-from nested_docker.relay.streams import Stream
 
 
 async def test_one_too_many_is_turned_away_and_told(hood: Neighbourhood, caplog: pytest.LogCaptureFixture) -> None:

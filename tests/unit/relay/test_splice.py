@@ -9,7 +9,7 @@ import ssl
 import pytest
 from tests.unit.relay.peers import MIB, Neighbourhood, TlsClient, count_then_answer, echo, pour, read_all, send_all
 
-from nested_docker.relay.streams import CHUNK, Stream
+from nested_docker.net.streams import CHUNK, Stream
 
 kinds = pytest.mark.parametrize("kind", ["tls", "unix"])
 SOCKET_BUFFERS = 16 * MIB

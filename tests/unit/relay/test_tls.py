@@ -11,8 +11,9 @@ import pytest
 import trustme
 from tests.unit.relay.peers import Neighbourhood, echo
 
-from nested_docker.relay.streams import CHUNK, PlainStream
-from nested_docker.relay.tls import TlsStream, server_context
+from nested_docker.net.streams import CHUNK, PlainStream
+from nested_docker.net.tls import TlsStream
+from nested_docker.relay.tls import server_context
 
 
 async def test_a_client_of_the_key_set_is_let_in(hood: Neighbourhood) -> None:

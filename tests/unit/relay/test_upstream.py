@@ -43,11 +43,18 @@ async def test_a_daemon_that_answers_has_no_trouble(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "status"), [(b"HTTP/1.0 500 Oh\r\n\r\n", "500"), (b"SSH-2.0 200\r\n", "none"), (b"", "none")]
+    ("answer", "message"),
+    [
+        (b"HTTP/1.0 500 Oh\r\n\r\n", "answers /_ping with status 500"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /_ping\r\nContent-Length: 0\r\n\r\n", "answers /_ping with status 302"),
+        (b"SSH-2.0 200\r\n", "gives a malformed answer to /_ping: peer unexpectedly closed connection"),
+        (b"SSH-2.0\r\n\r\n", "gives a malformed answer to /_ping: illegal status line: bytearray(b'SSH-2.0')"),
+        (b"", "closed the connection without an answer to /_ping"),
+    ],
 )
-async def test_any_other_answer_is_trouble(path: str, answer: bytes, status: str) -> None:
+async def test_any_other_answer_is_a_failure(path: str, answer: bytes, message: str) -> None:
     async with answering(path, answer):
-        assert await upstream.failure(path) == f"the node's Docker daemon answers /_ping with status {status}"
+        assert await upstream.failure(path) == f"the node's Docker daemon {message}"
 
 
 async def test_a_daemon_that_hangs(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +69,7 @@ async def test_no_socket(path: str) -> None:
 
 async def test_a_socket_of_a_daemon_that_has_gone(path: str) -> None:
     listen_unix(path).close()
-    assert "nobody listens on the node's Docker socket" in await upstream.failure(path)
+    assert "nothing listens on the node's Docker socket" in await upstream.failure(path)
 
 
 async def test_a_daemon_that_does_not_accept_is_no_connection(path: str) -> None:
@@ -81,7 +88,7 @@ async def test_a_forbidden_socket_names_its_group(path: str, monkeypatch: pytest
     def refuse(_path: str) -> socket.socket:
         raise PermissionError
 
-    monkeypatch.setattr(upstream, "_dial", refuse)
+    monkeypatch.setattr(upstream, "connect_unix", refuse)
     assert (await upstream.failure(path)).endswith(f"set spec.hostSocket.gid of the NestedDockerClass to {group}")
     Path(path).unlink()
     assert "unknown" in await upstream.failure(path)

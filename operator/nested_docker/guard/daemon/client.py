@@ -1,18 +1,18 @@
-"""The guard's own questions to the daemon."""
+"""The guard's requests to the daemon, and its reads of answers that it filters."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 from urllib.parse import quote
 
-import h11
-
+from nested_docker.docker_api import client
+from nested_docker.docker_api.errors import AnswerTooLargeError
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.wire.headers import HOST
 from nested_docker.guard.wire.http import Peer
 from nested_docker.relay.handler import OpenUpstream
+
+DAEMON = "the node's Docker daemon"
 
 ANSWER_SECONDS = 60.0
 MAX_ANSWER = 64 * 2**20
@@ -20,31 +20,30 @@ MAX_ANSWER = 64 * 2**20
 
 
 class TooLargeError(GuardDenied):
-    """An answer that nobody should collect."""
+    """The daemon's answer is too large to be held in memory."""
 
     def __init__(self) -> None:
         super().__init__("answer", "the daemon's answer is too large to be filtered", status=502)
 
 
 async def ask(open_upstream: OpenUpstream, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    """Ask the daemon for JSON.
+    """Send a request to the daemon, and read the JSON of its answer.
 
     Returns:
-        The answer's status, and its JSON; None: it has none.
+        The answer's status, and its JSON; None: the body is not JSON.
 
     Raises:
         UpstreamError: the daemon cannot be reached.
-        OSError: the connection broke, or there is no answer.
-        TooLargeError: as its name says.
+        DockerApiError: the connection broke, or there is no answer.
+        TooLargeError: the answer is too large.
     """
-    async with asyncio.timeout(ANSWER_SECONDS):
-        upstream = await open_upstream()
-        try:
-            return await _exchange(Peer(upstream), method, path, body)
-        except h11.RemoteProtocolError as error:
-            raise ConnectionError(f"the node's daemon does not speak HTTP: {error}") from error
-        finally:
-            upstream.close()
+    try:
+        answer = await client.ask(
+            open_upstream, method, path, body, daemon=DAEMON, seconds=ANSWER_SECONDS, max_answer=MAX_ANSWER
+        )
+    except AnswerTooLargeError as error:
+        raise TooLargeError from error
+    return answer.status, document(answer.body)
 
 
 def escaped(name: str) -> str:
@@ -56,7 +55,7 @@ async def collect(peer: Peer) -> bytes:
     """The rest of the daemon's answer.
 
     Raises:
-        TooLargeError: as its name says.
+        TooLargeError: the answer is too large.
     """
     collected = bytearray()
     while data := await peer.body():
@@ -67,22 +66,8 @@ async def collect(peer: Peer) -> bytes:
 
 
 def document(data: bytes) -> Any:
-    """The JSON in an answer; None: it has none."""
+    """The JSON of an answer; None: it is not JSON."""
     try:
         return json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-
-
-async def _exchange(peer: Peer, method: str, path: str, body: Any) -> tuple[int, Any]:
-    data = b"" if body is None else json.dumps(body).encode()
-    headers = [HOST, (b"Connection", b"close"), (b"Content-Length", str(len(data)).encode())]
-    if data:
-        headers.append((b"Content-Type", b"application/json"))
-    request = h11.Request(method=method, target=path, headers=headers)
-    await peer.send(request, h11.Data(data=data), h11.EndOfMessage())
-    while isinstance(event := await peer.event(), h11.InformationalResponse):
-        pass
-    if not isinstance(event, h11.Response):
-        raise ConnectionError("the node's daemon gave no answer")
-    return event.status_code, document(await collect(peer))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import h11
 
-from nested_docker.relay.streams import Stream
+from nested_docker.net.streams import Stream
 
 MAX_HEAD = 65536
 """Bytes of a request's or an answer's head; credentials and build arguments travel in it."""

@@ -9,7 +9,7 @@ import h11
 import pytest
 
 from nested_docker.guard.wire.http import Client
-from nested_docker.relay.streams import PlainStream
+from nested_docker.net.streams import PlainStream
 
 
 class Scripted(PlainStream):

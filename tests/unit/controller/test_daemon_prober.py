@@ -1,0 +1,61 @@
+"""Probes go on after each failure that a daemon can cause, and stop when they are cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.controller import daemon_prober
+from nested_docker.controller.daemon_prober import DaemonProber
+from nested_docker.docker_api.errors import AnswerTooLargeError, DockerApiError
+from nested_docker.domain.planning.planned import ProbeTarget
+
+KEY = ("team-a", "build")
+
+
+class Daemons:
+    """Daemons that fail in turn, and answer when no failure is left."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self._failures = list(failures)
+        self.asked = 0
+
+    async def ask(self, _address: str, _server_name: str, _keys: Mapping[str, bytes]) -> EngineStatus:
+        self.asked += 1
+        if self._failures:
+            raise self._failures.pop(0)
+        return EngineStatus(version="28")
+
+
+@pytest.fixture(autouse=True)
+def _without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_prober, "FIRST_DELAY", 0.01)
+
+
+async def test_a_probe_goes_on_until_the_daemon_gives_a_usable_answer() -> None:
+    daemons = Daemons(ConnectionRefusedError(), DockerApiError("no JSON"), AnswerTooLargeError("large"), TimeoutError())
+    answered = asyncio.Event()
+    probe = DaemonProber(daemons, lambda _key: answered.set()).start(KEY, target(), {})
+    await asyncio.wait_for(answered.wait(), 5)
+    assert daemons.asked == 5
+    assert probe.result is not None
+    assert probe.result.engine.version == "28"
+
+
+async def test_a_cancelled_probe_asks_no_more() -> None:
+    daemons = Daemons(*[DockerApiError("no")] * 1000)
+    probe = DaemonProber(daemons, lambda _key: None).start(KEY, target(), {})
+    await asyncio.sleep(0.05)
+    probe.cancel()
+    await asyncio.sleep(0)
+    asked = daemons.asked
+    await asyncio.sleep(0.05)
+    assert daemons.asked == asked > 0
+    assert probe.result is None
+
+
+def target() -> ProbeTarget:
+    return ProbeTarget(address="10.0.0.1", server_name="build.team-a.svc", pod_uid="uid", restarts=0)
