@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from tests.integration.world import World
 
+COLLECTOR = 60.0
+"""Seconds: the garbage collector learns of a new kind every 30 s, and only then handles its deletions."""
+
 CLAIM: dict[str, Any] = {"storage": {"type": "Claim", "claim": {"size": "1Gi"}}}
 
 
@@ -23,7 +26,7 @@ async def test_an_orphaning_deletion_leaves_the_claim_only(world: World) -> None
     await world.create(**CLAIM)
     await world.ready()
     await world.api.delete("NestedDocker", world.namespace, "build", propagation="Orphan")
-    await world.gone("NestedDocker", "build")
+    await world.gone("NestedDocker", "build", COLLECTOR)
     await nothing_but(world, "PersistentVolumeClaim")
 
 
@@ -43,7 +46,7 @@ async def test_a_successor_does_not_take_over_what_an_orphaning_deletion_left(wo
     await world.create()
     before = (await world.ready())["podName"]
     await world.api.delete("NestedDocker", world.namespace, "build", propagation="Orphan")
-    await world.gone("NestedDocker", "build")
+    await world.gone("NestedDocker", "build", COLLECTOR)
     await world.create()
     assert (await world.ready())["podName"] != before
     await world.check_consistency()
