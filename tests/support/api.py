@@ -132,10 +132,17 @@ class Api:
         return await self.request("PATCH", path, body=change, type_=type_, query={"fieldManager": "tests"})
 
     async def delete(
-        self, kind: str, namespace: str | None, name: str, *, uid: str = "", now: bool = False
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str = "",
+        now: bool = False,
+        propagation: str = "Background",
     ) -> Manifest | None:
         """Delete an object, that of the uid if one is given; None: there is none such."""
-        body: Manifest = {"propagationPolicy": "Background"}
+        body: Manifest = {"propagationPolicy": propagation}
         if uid:
             body["preconditions"] = {"uid": uid}
         if now:

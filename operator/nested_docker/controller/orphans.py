@@ -1,4 +1,4 @@
-"""Orphans: objects in pod namespaces whose NestedDocker is gone, and which no owner reference covers."""
+"""Orphans: objects whose NestedDocker is gone."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ logger = logging.getLogger(__name__)
 class Orphans:
     """Finds and removes them.
 
-    The finalizer prevents orphans. But anyone who may edit a NestedDocker may remove the finalizer, and then a daemon
-    would keep running that belongs to nobody.
+    Finalizers and owner references prevent orphans. But anyone who may edit a NestedDocker may remove its finalizer,
+    or delete it with `--cascade=orphan`, and then a daemon would keep running that belongs to nobody. The garbage
+    collector is not relied on for pods.
     """
 
     def __init__(self, kube: Kube, cache: Cache) -> None:
         self._kube, self._cache = kube, cache
 
     async def collect(self, key: Key) -> None:
-        """Remove objects in other namespaces that have a NestedDocker's labels and no NestedDocker that exists.
+        """Remove objects that have a NestedDocker's labels, if that NestedDocker does not exist.
 
         Raises:
             KubeError: a request failed; try again later.
@@ -45,16 +46,15 @@ class Orphans:
         await asyncio.gather(*(self._remove(key, child) for child in suspects if _owner_uid(child) != living))
 
     def _suspects(self, key: Key) -> list[Manifest]:
-        """Objects in other namespaces that belong to no known NestedDocker."""
+        """Objects that belong to no known NestedDocker."""
         known = self._cache.get("NestedDocker", *key)
         own = known["metadata"]["uid"] if known else None
         found = [
             child
             for identity, child in self._cache.children(key).items()
-            if identity.namespace != key[0]
-            and names.has_name_prefix(identity.name)
+            if (_is_orphan_at_home(child) if identity.namespace == key[0] else names.has_name_prefix(identity.name))
             and "deletionTimestamp" not in child["metadata"]
-            and _owner_uid(child) != own
+            and _owner_uid(child) not in (own, *([""] if known else []))
         ]
         # Somebody may have changed the name label; then the owner by UID corrects it.
         living = {obj["metadata"]["uid"] for obj in self._cache.all("NestedDocker")} if found else set()
@@ -67,8 +67,18 @@ class Orphans:
         await self._kube.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
 
 
+def _is_orphan_at_home(child: Manifest) -> bool:
+    """Whether nobody else removes a child in the namespace of its NestedDocker, once that is gone; a claim is kept."""
+    return child["kind"] == "Pod" or (child["kind"] != "PersistentVolumeClaim" and _controller(child) is None)
+
+
+def _controller(child: Manifest) -> str | None:
+    references = child["metadata"].get("ownerReferences", [])
+    return next((str(each["uid"]) for each in references if each.get("controller")), None)
+
+
 def _owner_uid(child: Manifest) -> str:
-    return str(child["metadata"].get("labels", {}).get(names.LABEL_UID, ""))
+    return _controller(child) or str(child["metadata"].get("labels", {}).get(names.LABEL_UID, ""))
 
 
 def _context(key: Key) -> dict[str, str]:

@@ -113,8 +113,9 @@ class Observed:
     def ownership(self, manifest: Manifest) -> Ownership:
         """Whose an observed object is: by its controller, else by our labels.
 
-        A kept claim has no controller, and nothing has one in another namespace. There the labels must name the
-        uid: what is there has a name that nobody else gives, and a NestedDocker's successor is another one.
+        Nothing has a controller in another namespace, nor has a kept claim, nor what an orphaning deletion has left.
+        There the labels must name the uid, because a NestedDocker's successor of the same name is another one. Only a
+        claim is passed on to the successor.
         """
         if manifest["metadata"]["namespace"] != self.owner.namespace:
             return self._ownership_elsewhere(manifest["metadata"])
@@ -125,8 +126,11 @@ class Observed:
                 same_name = reference.get("kind") == "NestedDocker" and reference.get("name") == self.owner.name
                 return Ownership.PREVIOUS if same_name else Ownership.FOREIGN
         labels = manifest["metadata"].get("labels", {})
-        labelled = labels.get(names.MANAGED_BY) == names.OPERATOR and labels.get(names.LABEL_NAME) == self.owner.name
-        return Ownership.OURS if labelled else Ownership.FOREIGN
+        if labels.get(names.MANAGED_BY) != names.OPERATOR or labels.get(names.LABEL_NAME) != self.owner.name:
+            return Ownership.FOREIGN
+        inherited = manifest["kind"] == "PersistentVolumeClaim"
+        same = labels.get(names.LABEL_UID, self.owner.uid) == self.owner.uid
+        return Ownership.OURS if same or inherited else Ownership.PREVIOUS
 
     def _ownership_elsewhere(self, metadata: ObjectMeta) -> Ownership:
         controlled = any(reference.get("controller") for reference in metadata.get("ownerReferences", []))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from nested_docker.domain import names
@@ -12,6 +12,7 @@ from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import DATA_DIGESTS, Observed, Ownership
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.drift import first_difference
+from nested_docker.domain.planning.pod_state import PodState
 
 Desired = Manifest | SecretManifest
 
@@ -99,7 +100,7 @@ class ChildDiff:
         present = dict(self._present())
         return tuple(self._delete(present[identity]) for identity in identities if identity in present)
 
-    def remove_pods(self, *, but: Identity | None = None) -> Stage:
+    def remove_pods(self, *, but: Identity) -> Stage:
         """Deletions of our pods in every namespace, except this one and those that terminate already."""
         return self.remove(*(each for each, _ in self._present() if each.kind == "Pod" and each != but))
 
@@ -107,16 +108,25 @@ class ChildDiff:
         """Delete the files Secret, so that new clients wait."""
         return self.remove(self._home.files_secret)
 
-    def teardown(self, *, keep_pods: bool = False) -> tuple[Stage, ...]:
-        """Delete everything but claims: the files Secret first, the key set that names the pod last."""
+    def teardown(self, *, keep: Collection[Identity] = ()) -> tuple[Stage, ...]:
+        """Delete everything but claims: the files Secret first, the key set that names the pod last.
+
+        Args:
+            keep: pods that stay; the key set stays with them.
+        """
         home = self._home
+        pods = (each for each, _ in self._present() if each.kind == "Pod" and each not in keep)
         return nonempty(
             self.withdraw(),
             self.remove(home.env_secret, home.service, home.network_policy)
             + self.remove(*self._elsewhere("Service", "NetworkPolicy"))
-            + (() if keep_pods else self.remove_pods()),
-            () if keep_pods else self.remove(home.tls_secret, *self._elsewhere("Secret")),
+            + self.remove(*pods),
+            () if keep else self.remove(home.tls_secret, *self._elsewhere("Secret")),
         )
+
+    def pods(self) -> dict[Identity, PodState]:
+        """Our pods, terminating or not."""
+        return {each: PodState(found) for each, found in self._observed.ours() if each.kind == "Pod"}
 
     def remove_others(self, object_names: ObjectNames) -> Stage:
         """Deletions of what is in other namespaces than this one, except pods."""
@@ -147,7 +157,13 @@ class ChildDiff:
         return cleanup.pods_needing_cleanup(self._observed.ours())
 
     def finalize(self) -> tuple[Stage, ...]:
-        """Delete what no owner reference covers, then remove the finalizer; the garbage collector does the rest."""
+        """Delete what no owner reference covers, then remove the finalizer; the garbage collector does the rest.
+
+        Another finalizer keeps the NestedDocker, and with it the garbage collector from its work, or even makes that
+        orphan the children. Nothing may run on until then, so everything is deleted here.
+        """
+        if any(finalizer != names.FINALIZER for finalizer in self._observed.finalizers):
+            return nonempty(*self.teardown(), self.remove_finalizer())
         elsewhere = self._elsewhere("Pod", "Service", "NetworkPolicy", "Secret")
         return nonempty(
             self.remove(*dict.fromkeys((*elsewhere, *(each for each, _ in self.pods_needing_cleanup)))),

@@ -13,6 +13,13 @@ from nested_docker.domain.planning.pod_state import PodState
 from nested_docker.domain.status.conditions import parse_timestamp, timestamp
 from nested_docker.domain.status.reasons import Reason, Trait, Type, traits_of
 
+FINISHED_GRACE = timedelta(seconds=30)
+"""How long the pod of a finished workload may take to end.
+
+A container beside the workload, from the class or from an admission webhook, may never exit, and the daemon would run
+on with it.
+"""
+
 
 @dataclass(frozen=True)
 class Ending:

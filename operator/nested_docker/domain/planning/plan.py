@@ -14,15 +14,16 @@ from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.domain import pki
 from nested_docker.domain.admission.acceptance import NotAccepted, accept, class_override_violation
 from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import ApiRejection, Observed, Ownership
-from nested_docker.domain.planning import lifetime as life
+from nested_docker.domain.planning import lifetime
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.child_diff import ChildDiff, nonempty
 from nested_docker.domain.planning.planned import Plan, if_changed
 from nested_docker.domain.planning.serving import serve
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.planning.status import status_of, truth
-from nested_docker.domain.status.conditions import Conditions, timestamp
+from nested_docker.domain.status.conditions import Conditions, parse_timestamp, timestamp
 from nested_docker.domain.status.reasons import Reason, Type
 
 __all__ = ["plan"]
@@ -40,8 +41,7 @@ def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
         return _deleted(observed, now, defaults)
     acceptance = accept(observed, defaults)
     if isinstance(acceptance, NotAccepted):
-        # A finished NestedDocker had its grant, and keeps its results.
-        return Plan() if observed.status.completion_time else _not_accepted(observed, acceptance, now)
+        return _finished(observed) if observed.status.completion_time else _not_accepted(observed, acceptance, now)
     at = Situation(observed, acceptance, now, defaults)
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
     conditions.set(Type.ACCEPTED, Status.TRUE, acceptance.reason, acceptance.message)
@@ -49,22 +49,25 @@ def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
 
 
 def _ended(at: Situation, conditions: Conditions) -> Plan | None:
-    ending = life.ending(at.observed, at.accepted, at.pod, at.now)
+    ending = lifetime.ending(at.observed, at.accepted, at.pod, at.now)
     if ending is None:
         return None
     completion = at.observed.status.completion_time or timestamp(at.now)
-    until = life.time_to_live(at.accepted, completion)
+    until = lifetime.time_to_live(at.accepted, completion)
     if until is not None and until <= at.now:
         return Plan(delete_self=True)
     completed = ending.reason == Reason.COMPLETED
+    ends_by = parse_timestamp(completion) + lifetime.FINISHED_GRACE
+    running = [each for each, pod in at.children.pods().items() if not pod.ended]
+    keep = _ended_pods(at.children, *(running if at.now < ends_by else [])) if ending.keeps_pod else ()
     conditions.set(Type.READY, truth(holds=completed), ending.reason, ending.message)
-    if life.one_shot(at.accepted):
+    if lifetime.one_shot(at.accepted):
         conditions.set(Type.COMPLETE if completed else Type.FAILED, Status.TRUE, ending.reason, ending.message)
     results = {"completion_time": completion, "results": ending.results}
     return Plan(
-        stages=at.children.teardown(keep_pods=ending.keeps_pod),
+        stages=at.children.teardown(keep=keep),
         status=if_changed(at.observed, status_of(at, conditions, serving=False).model_copy(update=results)),
-        requeue_at=until,
+        requeue_at=min((moment for moment in (until, ends_by if running else None) if moment), default=None),
     )
 
 
@@ -169,6 +172,16 @@ def _not_accepted(observed: Observed, acceptance: NotAccepted, now: datetime) ->
         mode=observed.status.mode,
     )
     return Plan(stages=ChildDiff(observed).teardown(), status=if_changed(observed, status))
+
+
+def _finished(observed: Observed) -> Plan:
+    """A finished NestedDocker without a grant keeps its results and its ended pods, for their logs."""
+    children = ChildDiff(observed)
+    return Plan(stages=children.teardown(keep=_ended_pods(children)))
+
+
+def _ended_pods(children: ChildDiff, *more: Identity) -> tuple[Identity, ...]:
+    return (*(each for each, pod in children.pods().items() if pod.ended), *more)
 
 
 def _deleted(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:

@@ -17,7 +17,7 @@ from nested_docker.domain.modes.dockerd import CONTAINER
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import KeySet, Observed
-from nested_docker.domain.planning import lifetime as life
+from nested_docker.domain.planning import lifetime
 from nested_docker.domain.planning.child_diff import ChildDiff
 from nested_docker.domain.planning.pod_state import PodState
 
@@ -82,7 +82,7 @@ class Situation:
     @cached_property
     def deadline(self) -> datetime | None:
         """When the daemon is stopped at the latest."""
-        return life.deadline(self.observed, self.accepted)
+        return lifetime.deadline(self.observed, self.accepted)
 
     @cached_property
     def must_rotate(self) -> bool:

@@ -424,11 +424,14 @@ class TestEnd:
         assert [each.kind for each in made.children] == ["Pod"]
         assert "deletionTimestamp" in next(iter(made.children.values()))["metadata"]
 
-    def test_an_ordinary_one_is_left_to_the_garbage_collector(self) -> None:
+    @pytest.mark.parametrize("finalizer", ["foregroundDeletion", "orphan", "tenant.example.com/keep"])
+    def test_nothing_runs_on_behind_another_finalizer(self, finalizer: str) -> None:
         made = settled(pod_namespace=None, namespace_labels={})
-        made.finalizers = ("foregroundDeletion",)
+        made.finalizers = (finalizer,)
         made.mark_deleted()
-        assert made.plan().stages == ()
+        made.settle()
+        assert [*made.children] == []
+        assert made.finalizers == (finalizer,)
 
     def test_a_finalizer_without_use_is_taken_off(self) -> None:
         made = settled(pod_namespace=None, namespace_labels={}, finalizers=(names.FINALIZER,))

@@ -1,0 +1,80 @@
+"""A daemon that answers from a table, a guard in front of it, and requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.unit.guard.decisions import OPEN, UID
+from tests.unit.relay.peers import Neighbourhood
+
+from nested_docker.api.v1alpha1.guard import GuardRules
+from nested_docker.guard.ownership import UID_LABEL
+from nested_docker.guard.proxy import Guard, Timeouts
+from nested_docker.net.streams import Stream
+
+FULL = "a" * 64
+
+
+MINE = {"Id": FULL, "Config": {"Labels": {UID_LABEL: UID}}, "HostConfig": {"Memory": 2**20}}
+
+
+SHORT = Timeouts(idle=5, document=0.3, chunk=0.3, linger=0.3)
+
+
+class FakeDaemon:
+    """A daemon that responds by path, and records requests."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.heads: list[str] = []
+        self.bodies: list[bytes] = []
+        self.answers: dict[str, Any] = {
+            f"/containers/{FULL}/json": MINE,
+            "/containers/mine/json": MINE,
+            "/images/busybox/json": {"RepoTags": ["busybox:latest"]},
+            **answers,
+        }
+
+    async def __call__(self, client: Stream) -> None:
+        received = b""
+        while b"\r\n\r\n" not in received:
+            data = await client.read()
+            if not data:
+                return
+            received += data
+        head, _, body = received.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        headers = {key.lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+        path = first.split(" ")[1].partition("?")[0]
+        if path == "/build" and callable(self.answers.get(path)):  # responds before the upload is complete
+            await self.answers[path](client, headers, body)
+            return
+        while len(body) < int(headers.get("content-length", 0)):
+            data = await client.read()
+            if not data:
+                return
+            body += data
+        self.heads.append(head.decode())
+        self.bodies.append(body)
+        answer = self.answers.get(path, {"message": "no such thing"})
+        if callable(answer):
+            await answer(client, headers, body)
+            return
+        data = json.dumps(answer).encode()
+        status = "404 Not Found" if answer == {"message": "no such thing"} else "200 OK"
+        await client.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+
+    def forwarded(self) -> list[str]:
+        """Request lines; the guard's own requests are among them."""
+        return [head.split("\r\n")[0] for head in self.heads]
+
+
+def guarded(hood: Neighbourhood, daemon: Callable[..., Any], *, rules: GuardRules = OPEN,
+            timeouts: Timeouts = SHORT) -> None:  # fmt: skip
+    hood.start(daemon, Guard(rules, UID, timeouts=timeouts))
+
+
+def request(method: str, target: str, body: bytes = b"", *headers: str) -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
