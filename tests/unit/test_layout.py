@@ -36,9 +36,6 @@ ELSEWHERE = {
 LIBRARIES = {
     "tests.contract.test_governing_kinds": "its tables are read by the test of the command line's parser",
     "tests.contract.test_nested_docker": "its tables are read by the test of the command line's parser",
-    "tests.unit.guard.test_proxy": "its daemon is that of test_fuzz.py",
-    "tests.guard.test_removal": "its inventory is that of test_buildx.py",
-    "tests.guard.test_compose_projects": "its projects are those of test_compose.py",
 }
 """Test modules that others import until what they share has moved; no new ones."""
 
