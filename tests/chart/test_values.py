@@ -179,7 +179,7 @@ def test_requests_are_changed_only_where_a_finalizer_is_needed(offline: Helm, se
         return {verb for rule in rules if rule["resources"] == ["nesteddockers"] for verb in rule["verbs"]}
 
     assert verbs() == {"list", "watch", "delete", "get", "patch"}
-    assert verbs(WITHOUT_SOCKETS) == {"list", "watch", "delete"}
+    assert verbs(WITHOUT_SOCKETS) == {"get", "list", "watch", "delete"}
     assert verbs(WITHOUT_SOCKETS, "podNamespaces={pods}") == {"list", "watch", "delete", "get", "patch"}
 
 

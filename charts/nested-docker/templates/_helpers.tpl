@@ -58,15 +58,15 @@ namespaceSelector:
 
 {{/* Permissions on namespaced kinds, in the namespaces that the operator watches. */}}
 {{- define "nested-docker.namespacedRules" -}}
-# delete: when ttlSecondsAfterFinished has passed.
+# get: before an object without a known NestedDocker is removed. delete: when ttlSecondsAfterFinished has passed.
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers]
-  verbs: [list, watch, delete]
+  verbs: [get, list, watch, delete]
 {{- if or .Values.podNamespaces .Values.guardrails.hostSocketPaths }}
 # A finalizer keeps a NestedDocker until its objects in another namespace or on a node are gone.
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers]
-  verbs: [get, patch]
+  verbs: [patch]
 {{- end }}
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers/status]
