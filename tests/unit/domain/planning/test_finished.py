@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.factory import policy_spec
+from tests.support.factory import policy_spec
 from tests.unit.world import World
 
 from nested_docker.domain.planning.lifetime import FINISHED_GRACE
