@@ -33,12 +33,6 @@ ELSEWHERE = {
 }
 """Modules without a test file of their name, and where they are tested instead."""
 
-LIBRARIES = {
-    "tests.contract.test_governing_kinds": "its tables are read by the test of the command line's parser",
-    "tests.contract.test_nested_docker": "its tables are read by the test of the command line's parser",
-}
-"""Test modules that others import until what they share has moved; no new ones."""
-
 
 def modules() -> Iterator[str]:
     for folder in MIRRORED:
@@ -74,15 +68,13 @@ def imported(path: Path) -> Iterator[str]:
 
 def test_no_test_module_is_imported() -> None:
     files = [path for folder in ("tests", "bench", "hack") for path in (ROOT / folder).rglob("*.py")]
-    imports = {(path, name) for path in files for name in imported(path) if is_test_module(name)}
-    shared = {each for each in LIBRARIES for _, name in imports if f"{name}.".startswith(f"{each}.")}
     found = [
         f"{path.relative_to(ROOT)} imports {name}: move what it needs into a module beside it"
-        for path, name in sorted(imports)
-        if not any(f"{name}.".startswith(f"{each}.") for each in LIBRARIES)
+        for path in files
+        for name in imported(path)
+        if is_test_module(name)
     ]
     assert not found, "\n".join(found)
-    assert shared == LIBRARIES.keys(), "remove from LIBRARIES what nobody imports any more"
 
 
 def is_test_module(name: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.contract import test_governing_kinds, test_nested_docker
+from tests.contract import governing_kinds, nested_dockers
 
 from nested_docker.api import crd
 from nested_docker.api.meta import KubeModel
@@ -15,21 +15,21 @@ from nested_docker.cli.findings import Findings, Position
 from nested_docker.cli.strict import parse_model
 
 ACCEPTED = {
-    NestedDockerSpec: test_nested_docker.ACCEPTED,
-    NestedDockerClassSpec: test_governing_kinds.CLASSES_ACCEPTED,
-    NestedDockerPolicySpec: test_governing_kinds.POLICIES_ACCEPTED,
+    NestedDockerSpec: nested_dockers.ACCEPTED,
+    NestedDockerClassSpec: governing_kinds.CLASSES_ACCEPTED,
+    NestedDockerPolicySpec: governing_kinds.POLICIES_ACCEPTED,
 }
 REFUSED = {
-    NestedDockerSpec: test_nested_docker.REFUSED,
-    NestedDockerClassSpec: test_governing_kinds.CLASSES_REFUSED,
-    NestedDockerPolicySpec: test_governing_kinds.POLICIES_REFUSED,
+    NestedDockerSpec: nested_dockers.REFUSED,
+    NestedDockerClassSpec: governing_kinds.CLASSES_REFUSED,
+    NestedDockerPolicySpec: governing_kinds.POLICIES_REFUSED,
 }
 
 
 def problems(model: type[KubeModel], spec: dict[str, Any]) -> list[str]:
     findings = Findings()
     if model is NestedDockerPolicySpec:
-        spec = test_governing_kinds.GRANT | spec
+        spec = governing_kinds.GRANT | spec
     parse_model(model, spec, Position("file"), findings, path="spec")
     return findings.problems
 

@@ -15,11 +15,7 @@ from nested_docker.guard.proxy import Guard, Timeouts
 from nested_docker.net.streams import Stream
 
 FULL = "a" * 64
-
-
 MINE = {"Id": FULL, "Config": {"Labels": {UID_LABEL: UID}}, "HostConfig": {"Memory": 2**20}}
-
-
 SHORT = Timeouts(idle=5, document=0.3, chunk=0.3, linger=0.3)
 
 

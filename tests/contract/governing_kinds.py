@@ -1,0 +1,270 @@
+"""Specs of classes and policies: which the API accepts, and with which message it rejects the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MODES = ["Dind", "HostSocket", "Sysbox"]
+
+
+GRANT: dict[str, Any] = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
+
+
+CLASSES_ACCEPTED: dict[str, dict[str, Any]] = {
+    "one mode": {"modes": ["Dind"]},
+    "every setting": {
+        "modes": MODES,
+        "engine": {"image": "docker:28-dind", "mtu": 1400},
+        "resources": {"limits": {"memory": "8Gi", "cpu": 4}},
+        "storage": {"type": "EmptyDir", "emptyDir": {"sizeLimit": "20Gi"}},
+        "podTemplate": {
+            "metadata": {"labels": {"team": "ci"}},
+            "spec": {"nodeSelector": {"ci": "true"}, "tolerations": [{"operator": "Exists"}], "hostAliases": []},
+        },
+        "runtimeClassName": "sysbox-runc",
+        "hostSocket": {"access": "Raw", "path": "/run/docker.sock", "gid": 999},
+        "lifetime": {"activeDeadlineSeconds": 3600, "idleTimeoutSeconds": 600, "ttlSecondsAfterFinished": 0},
+        "networkPolicy": "Unmanaged",
+        "podNamespace": "docker-daemons",
+    },
+    "a guard": {"modes": ["HostSocket"], "hostSocket": {"access": "Guarded"}},
+    "greatest group": {"modes": ["HostSocket"], "hostSocket": {"gid": 4_294_967_294}},
+}
+
+
+CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "without modes": ({}, "spec.modes: Required value"),
+    "with no mode": ({"modes": []}, "spec.modes in body should have at least 1 items"),
+    "with an unknown mode": (
+        {"modes": ["Podman"]},
+        'spec.modes[0]: Unsupported value: "Podman": supported values: "Dind", "HostSocket", "Sysbox"',
+    ),
+    "with a mode twice": ({"modes": ["Dind", "Dind"]}, 'spec.modes[1]: Duplicate value: "Dind"'),
+    "with too many modes": ({"modes": ["Dind"] * 4}, "spec.modes: Too many: 4: must have at most 3 items"),
+    "with a bad image": ({"modes": MODES, "engine": {"image": "A B"}}, 'spec.engine.image: Invalid value: "A B"'),
+    "with an impossible quantity": (
+        {"modes": MODES, "resources": {"limits": {"cpu": "many"}}},
+        'spec.resources.limits.cpu: Invalid value: "many"',
+    ),
+    "with two storages": (
+        {"modes": MODES, "storage": {"type": "EmptyDir", "claim": {"size": "1Gi"}}},
+        "claim belongs to type Claim: set type to Claim or leave claim out",
+    ),
+    "with a relative socket": (
+        {"modes": MODES, "hostSocket": {"path": "docker.sock"}},
+        'spec.hostSocket.path: Invalid value: "docker.sock"',
+    ),
+    "with a socket of several paths": (
+        {"modes": MODES, "hostSocket": {"path": "/a:/b"}},
+        'spec.hostSocket.path: Invalid value: "/a:/b"',
+    ),
+    "with half a guard": (
+        {"modes": MODES, "hostSocket": {"access": "guarded"}},
+        'spec.hostSocket.access: Unsupported value: "guarded": supported values: "Guarded", "Raw"',
+    ),
+    "with root's group": (
+        {"modes": MODES, "hostSocket": {"gid": 0}},
+        "spec.hostSocket.gid in body should be greater than or equal to 1",
+    ),
+    "with a group beyond the last": (
+        {"modes": MODES, "hostSocket": {"gid": 4_294_967_295}},
+        "spec.hostSocket.gid in body should be less than or equal to 4294967294",
+    ),
+    "with an idle timeout too short": (
+        {"modes": MODES, "lifetime": {"idleTimeoutSeconds": 9}},
+        "spec.lifetime.idleTimeoutSeconds in body should be greater than or equal to 10",
+    ),
+    "with a deadline of none": (
+        {"modes": MODES, "lifetime": {"activeDeadlineSeconds": 0}},
+        "spec.lifetime.activeDeadlineSeconds in body should be greater than or equal to 1",
+    ),
+    "with a negative time to live": (
+        {"modes": MODES, "lifetime": {"ttlSecondsAfterFinished": -1}},
+        "spec.lifetime.ttlSecondsAfterFinished in body should be greater than or equal to 0",
+    ),
+    "with a claim that would be away from its owner": (
+        {"modes": MODES, "podNamespace": "daemons", "storage": {"type": "Claim", "claim": {"size": "1Gi"}}},
+        "a claim is in the NestedDocker's namespace, and podNamespace puts the pods into another one",
+    ),
+    "with a pod namespace that none can be": (
+        {"modes": MODES, "podNamespace": "daemons.example"},
+        'spec.podNamespace: Invalid value: "daemons.example"',
+    ),
+    "with a network policy of its own": (
+        {"modes": MODES, "networkPolicy": "None"},
+        'spec.networkPolicy: Unsupported value: "None": supported values: "Managed", "Unmanaged"',
+    ),
+    "with a bad runtime": (
+        {"modes": MODES, "runtimeClassName": "Sysbox!"},
+        'spec.runtimeClassName: Invalid value: "Sysbox!"',
+    ),
+    "with a pod template whose containers have no names": (
+        {"modes": MODES, "podTemplate": {"spec": {"containers": [{"image": "x"}]}}},
+        "spec.podTemplate.spec.containers[0].name: Required value",
+    ),
+    "with a pod template that is a list": (
+        {"modes": MODES, "podTemplate": {"spec": []}},
+        'spec.podTemplate.spec: Invalid value: "array"',
+    ),
+    "with labels that are no text": (
+        {"modes": MODES, "podTemplate": {"metadata": {"labels": {"a": 1}}}},
+        'spec.podTemplate.metadata.labels.a: Invalid value: "integer"',
+    ),
+    "with a field that does not exist": ({"modes": MODES, "mode": "Dind"}, 'unknown field "spec.mode"'),
+}
+
+
+def guarding(allow_raw: bool | None = None, **rules: Any) -> dict[str, Any]:
+    """A policy for the guarded socket."""
+    raw = {} if allow_raw is None else {"allowRaw": allow_raw}
+    return {"allowedModes": MODES, "hostSocket": raw | {"guard": rules}}
+
+
+POLICIES_ACCEPTED: dict[str, dict[str, Any]] = {
+    "every namespace": {},
+    "some namespaces": {"namespaceSelector": {"matchExpressions": [{"key": "ci", "operator": "Exists"}]}},
+    "several classes and modes": {"allowedClasses": ["standard", "team.fast"], "allowedModes": MODES},
+    "the raw socket": {"allowedModes": MODES, "hostSocket": {"allowRaw": True, "paths": ["/run/user/1/docker.sock"]}},
+    "the guarded socket": guarding(),
+    "a guard that enforces": guarding(enforcement="Enforce"),
+    "a guard that only warns, and as much raw": guarding(allow_raw=True, enforcement="Warn"),
+    "a guard that only records, and as much raw": guarding(allow_raw=True, enforcement="Audit"),
+    "a guard with everything": guarding(
+        containers={
+            "exec": False,
+            "binds": [{"path": "/srv/cache", "readOnly": True}],
+            "capabilities": ["SYS_PTRACE"],
+            "devices": ["/dev/fuse"],
+            "sysctls": ["net.core.somaxconn"],
+            "runtimes": ["runsc"],
+            "publish": "Ephemeral",
+        },
+        networks={"bridge": True, "create": True, "subnets": ["10.200.0.0/16"]},
+        images={"sharing": "Shared", "use": ["docker.io/library/**"], "save": True, "load": True},
+        build={"allowed": True},
+        limits={
+            "containers": 0,
+            "perContainer": {"cpu": "500m", "memory": 1073741824, "pids": 1},
+            "total": {"memory": "4Gi"},
+            "upload": "1Gi",
+        },
+    ),
+    "images": {"allowedImages": {"patterns": ["docker:*-dind", "registry.example:5000/**"], "requireDigest": True}},
+    "a workload": {"workload": {"allowed": True, "images": {"patterns": ["golang@sha256:*"]}}},
+    "scheduling": {
+        "scheduling": {
+            "tolerationKeys": ["ci.example/*", "**"],
+            "priorityClassNames": ["ci"],
+            "podAnnotations": ["a.example/*"],
+        }
+    },
+    "maxima": {"max": {"cpu": 2, "memory": "4Gi", "storage": "20Gi", "lifetimeSeconds": 3600}},
+    "a report instead of a stop": {"onViolation": "Report"},
+}
+
+
+POLICIES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no mode": ({"allowedModes": []}, "spec.allowedModes in body should have at least 1 items"),
+    "no class": ({"allowedClasses": []}, "spec.allowedClasses in body should have at least 1 items"),
+    "an unknown mode": (
+        {"allowedModes": ["Any"]},
+        'spec.allowedModes[0]: Unsupported value: "Any": supported values: "Dind", "HostSocket", "Sysbox"',
+    ),
+    "a mode twice": ({"allowedModes": ["Dind", "Dind"]}, 'spec.allowedModes[1]: Duplicate value: "Dind"'),
+    "a class twice": ({"allowedClasses": ["a", "a"]}, 'spec.allowedClasses[1]: Duplicate value: "a"'),
+    "too many classes": (
+        {"allowedClasses": [f"c{n}" for n in range(65)]},
+        "spec.allowedClasses: Too many: 65: must have at most 64 items",
+    ),
+    "a pattern for a class": ({"allowedClasses": ["*"]}, 'spec.allowedClasses[0]: Invalid value: "*"'),
+    "an unknown operator": (
+        {"namespaceSelector": {"matchExpressions": [{"key": "ci", "operator": "Matches"}]}},
+        'Unsupported value: "Matches": supported values: "In", "NotIn", "Exists", "DoesNotExist"',
+    ),
+    "too many requirements": (
+        {"namespaceSelector": {"matchExpressions": [{"key": "ci", "operator": "Exists"}] * 33}},
+        "spec.namespaceSelector.matchExpressions: Too many: 33: must have at most 32 items",
+    ),
+    "terms for a mode that it does not allow": (
+        {"hostSocket": {"allowRaw": True}},
+        "hostSocket has no effect without mode HostSocket: add HostSocket to allowedModes or leave hostSocket out",
+    ),
+    "a relative socket": (
+        {"allowedModes": MODES, "hostSocket": {"paths": ["docker.sock"]}},
+        'spec.hostSocket.paths[0]: Invalid value: "docker.sock"',
+    ),
+    "no socket at all": (
+        {"allowedModes": MODES, "hostSocket": {"paths": []}},
+        "spec.hostSocket.paths in body should have at least 1 items",
+    ),
+    **{
+        f"a guard that only {what}": (
+            guarding(allow_raw, enforcement=enforcement),
+            "guard.enforcement: Warn and Audit allow as much as the raw socket: also set allowRaw to true, or use "
+            "Enforce",
+        )
+        for what, enforcement, allow_raw in (
+            ("warns", "Warn", None),
+            ("records", "Audit", None),
+            ("warns, and nothing raw", "Warn", False),
+        )
+    },
+    "a guard that is off": (
+        guarding(allow_raw=True, enforcement="Off"),
+        'spec.hostSocket.guard.enforcement: Unsupported value: "Off": supported values: "Enforce", "Warn", "Audit"',
+    ),
+    "a bind of several paths": (
+        guarding(containers={"binds": [{"path": "/a:/b"}]}),
+        'spec.hostSocket.guard.containers.binds[0].path: Invalid value: "/a:/b"',
+    ),
+    "a bind of nothing": (
+        guarding(containers={"binds": [{"readOnly": True}]}),
+        "spec.hostSocket.guard.containers.binds[0].path: Required value",
+    ),
+    "a capability with its prefix in small letters": (
+        guarding(containers={"capabilities": ["cap_sys_admin"]}),
+        'spec.hostSocket.guard.containers.capabilities[0]: Invalid value: "cap_sys_admin"',
+    ),
+    "an image to pull with a blank": (
+        guarding(images={"pull": ["docker :28"]}),
+        'spec.hostSocket.guard.images.pull[0]: Invalid value: "docker :28"',
+    ),
+    "a limit of less than nothing": (
+        guarding(limits={"containers": -1}),
+        "spec.hostSocket.guard.limits.containers in body should be greater than or equal to 0",
+    ),
+    "an impossible limit": (
+        guarding(limits={"total": {"cpu": "many"}}),
+        'spec.hostSocket.guard.limits.total.cpu: Invalid value: "many"',
+    ),
+    "a rule that does not exist": (
+        guarding(containers={"privileged": True}),
+        'unknown field "spec.hostSocket.guard.containers.privileged"',
+    ),
+    "a guard for a mode that it does not allow": (
+        {"hostSocket": {"guard": {}}},
+        "hostSocket has no effect without mode HostSocket: add HostSocket to allowedModes or leave hostSocket out",
+    ),
+    "an image pattern with a blank": (
+        {"allowedImages": {"patterns": ["docker :28"]}},
+        'spec.allowedImages.patterns[0]: Invalid value: "docker :28"',
+    ),
+    "a regular expression for images": (
+        {"workload": {"images": {"patterns": ["^docker$"]}}},
+        'spec.workload.images.patterns[0]: Invalid value: "^docker$"',
+    ),
+    "an impossible maximum": ({"max": {"cpu": "two"}}, 'spec.max.cpu: Invalid value: "two"'),
+    "a lifetime of none": (
+        {"max": {"lifetimeSeconds": 0}},
+        "spec.max.lifetimeSeconds in body should be greater than or equal to 1",
+    ),
+    "a violation that is ignored": (
+        {"onViolation": "Ignore"},
+        'spec.onViolation: Unsupported value: "Ignore": supported values: "Stop", "Report"',
+    ),
+    "allowRaw as text": (
+        {"allowedModes": MODES, "hostSocket": {"allowRaw": "true"}},
+        'spec.hostSocket.allowRaw: Invalid value: "string"',
+    ),
+    "a field that does not exist": ({"mode": "Dind"}, 'unknown field "spec.mode"'),
+}
