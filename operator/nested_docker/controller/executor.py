@@ -22,6 +22,7 @@ from nested_docker.domain.planning.child_diff import (
     Delete,
     RemoveFinalizer,
     Stage,
+    describe_conflict,
     ownership_metadata,
 )
 from nested_docker.domain.ports import Kube, KubeError
@@ -173,11 +174,7 @@ def _same(one: Identity, other: Identity) -> bool:
 
 
 def _taken(identity: Identity) -> Rejected:
-    message = (
-        f"{identity.kind} {identity.name} exists and is not managed by this NestedDocker: delete or rename it, or give "
-        "the NestedDocker another name"
-    )
-    return Rejected(identity, ApiRejection(Reason.NAME_CONFLICT, message))
+    return Rejected(identity, ApiRejection(Reason.NAME_CONFLICT, describe_conflict(identity)))
 
 
 def _urgency(outcome: WriteOutcome | BaseException) -> int:

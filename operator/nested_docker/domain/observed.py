@@ -69,8 +69,10 @@ class Ownership(Enum):
     """Who owns an observed object."""
 
     OURS = "ours"
-    PREVIOUS = "a deleted NestedDocker's of that name"
-    FOREIGN = "someone else's"
+    PREVIOUS = "previous"
+    """It belongs to a deleted NestedDocker of the same name."""
+    FOREIGN = "foreign"
+    """It belongs to nobody that the operator knows."""
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,14 @@ class Conflict:
     ownership: Ownership
 
 
+def describe_conflict(identity: Identity) -> str:
+    """The message about a name that somebody else's object has."""
+    return (
+        f"{identity.kind} {identity.name} exists and is not managed by this NestedDocker: delete or rename it, or give "
+        "the NestedDocker another name"
+    )
+
+
 class ChildDiff:
     """The writes for one NestedDocker, and the conflicts that block them."""
 

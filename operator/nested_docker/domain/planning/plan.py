@@ -18,7 +18,7 @@ from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import ApiRejection, Observed, Ownership
 from nested_docker.domain.planning import lifetime
 from nested_docker.domain.planning import node_cleanup as cleanup
-from nested_docker.domain.planning.child_diff import ChildDiff, nonempty
+from nested_docker.domain.planning.child_diff import ChildDiff, describe_conflict, nonempty
 from nested_docker.domain.planning.planned import Plan, if_changed
 from nested_docker.domain.planning.serving import serve
 from nested_docker.domain.planning.situation import Situation
@@ -127,12 +127,11 @@ def _in_conflict(at: Situation, conditions: Conditions) -> Plan | None:
     conflict = at.children.conflict(at.names_needed)
     if conflict is None:
         return None
-    subject = f"{conflict.identity.kind} {conflict.identity.name} is {conflict.ownership.value}"
     if conflict.ownership == Ownership.PREVIOUS:
-        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.WAITING_FOR_PREVIOUS, f"{subject} and still terminates")
+        message = f"{conflict.identity.kind} {conflict.identity.name} of a deleted NestedDocker of that name terminates"
+        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.WAITING_FOR_PREVIOUS, message)
         return Plan(status=if_changed(at.observed, status_of(at, conditions, serving=False)))
-    message = f"{subject}: delete or rename it, or give the NestedDocker another name"
-    conditions.set(Type.PROVISIONED, Status.FALSE, Reason.NAME_CONFLICT, message)
+    conditions.set(Type.PROVISIONED, Status.FALSE, Reason.NAME_CONFLICT, describe_conflict(conflict.identity))
     return _torn_down(at, conditions)
 
 
