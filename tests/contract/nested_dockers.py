@@ -344,7 +344,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         RESERVED_LABELS,
     ),
     "annotation of the operator on the Secrets": (
-        {"connection": {"secretTemplate": {"annotations": {"nesteddocker.dev/contact": "x"}}}},
+        {"connection": {"secretTemplate": {"annotations": {"nesteddocker.dev/probed": "x"}}}},
         RESERVED_ANNOTATIONS,
     ),
     "too many labels": (

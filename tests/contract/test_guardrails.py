@@ -66,7 +66,7 @@ KEPT = "example.com/kept"
 OTHER_OWNER = {"apiVersion": "v1", "kind": "Namespace", "name": "default", "uid": "1"}
 US = "nested-docker-operator"
 UID, ROLE, MANAGED_BY = "nesteddocker.dev/uid", "nesteddocker.dev/role", "app.kubernetes.io/managed-by"
-CONTACT = "nesteddocker.dev/contact"
+CONTACT = "nesteddocker.dev/probed"
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ KEPT = {
     "files Secret's key": edit("Secret", "build-docker", {"data": {"key.pem": STRANGE}}),
     "files Secret without a key": edit("Secret", "build-docker", {"data": {"ca.pem": None}}),
     "files Secret's mark": edit(
-        "Secret", "build-docker", {"metadata": {"annotations": {"nesteddocker.dev/contact": "x"}}}
+        "Secret", "build-docker", {"metadata": {"annotations": {"nesteddocker.dev/probed": "x"}}}
     ),
     "env Secret deleted": delete("Secret", "build-docker-env"),
     "env Secret's host": edit("Secret", "build-docker-env", {"data": {"DOCKER_HOST": STRANGE}}),

@@ -115,7 +115,7 @@ def files(object_names: ObjectNames, template: SecretTemplate, probe_result: str
         "certificates": pki.CA_CERTIFICATE,
         "private-key": pki.CLIENT_KEY,
     }
-    annotations = {names.ANNOTATION_CONTACT: probe_result}
+    annotations = {names.ANNOTATION_PROBED: probe_result}
     manifest = _connection(object_names.files_secret, object_names.owner, template, annotations)
     return SecretManifest(manifest | {"type": "servicebinding.io/docker"}, literals=literals, copies=copies)
 

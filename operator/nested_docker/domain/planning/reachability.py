@@ -65,7 +65,7 @@ def assess(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Rea
 def _probe_result(observed: Observed, pod: PodState) -> tuple[str, bool]:
     """The mark of this pod's answer, from memory or from the files Secret, and whether it is new."""
     files = observed.children.get(ObjectNames(observed.owner).files_secret)
-    kept = files["metadata"].get("annotations", {}).get(names.ANNOTATION_CONTACT, "") if files else ""
+    kept = files["metadata"].get("annotations", {}).get(names.ANNOTATION_PROBED, "") if files else ""
     kept = kept if kept.partition("/")[0] == pod.uid else ""
     if observed.probe_result is not None and observed.probe_result.pod_uid == pod.uid:
         return kept or observed.probe_result.mark(), True

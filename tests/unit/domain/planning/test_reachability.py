@@ -40,7 +40,7 @@ def answered(uid: str = "uid-1", restarts: int = 0) -> Observed:
 def remembered(mark: str, **fields: Any) -> Observed:
     """The files Secret has an earlier answer."""
     where = ObjectNames(OWNER).files_secret
-    secret = {"kind": "Secret", "metadata": {"annotations": {names.ANNOTATION_CONTACT: mark}}}
+    secret = {"kind": "Secret", "metadata": {"annotations": {names.ANNOTATION_PROBED: mark}}}
     return observed(children={where: secret}, **fields)
 
 
