@@ -16,6 +16,7 @@ from nested_docker.api.meta import (
     Quantity,
     schema,
 )
+from nested_docker.api.nesting import FreeObject
 
 OPERATOR_OWNED_CONFIG = (
     "authorization-plugins",
@@ -119,7 +120,7 @@ class EngineSpec(KubeModel):
         default=None, description="Name servers of inner containers; empty: the pod's own."
     )
     proxy: Proxy | None = Field(default=None, description="Proxies that the daemon itself uses to pull and push.")
-    config: dict[str, Any] | None = Field(
+    config: FreeObject | None = Field(
         default=None,
         description="Further keys of daemon.json. Keys that the operator owns are refused by name.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
@@ -22,6 +22,7 @@ from nested_docker.api.meta import (
     Status,
     schema,
 )
+from nested_docker.api.nesting import FreeObject
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
 
 NAME_PATTERN = "^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$"
@@ -125,12 +126,12 @@ class SchedulingSpec(KubeModel):
     """Where the daemon's pod may run, and what else it carries."""
 
     node_selector: Labels = Field(default={}, description="Labels that the node must have.")
-    affinity: dict[str, Any] | None = Field(
+    affinity: FreeObject | None = Field(
         default=None,
         description="Affinity, as in a pod.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
-    tolerations: Annotated[list[dict[str, Any]], Field(max_length=32)] = Field(
+    tolerations: Annotated[list[FreeObject], Field(max_length=32)] = Field(
         default=[],
         description="Tolerations, as in a pod.",
         json_schema_extra={"items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from nested_docker.api.meta import AbsolutePath, DnsLabel, DnsSubdomain, KubeModel, Mode, ResourceRequirements, schema
+from nested_docker.api.nesting import FreeObject
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
 
 DEFAULT_CLASS_ANNOTATION = "nesteddocker.dev/is-default-class"
@@ -129,7 +130,7 @@ class NestedDockerClassSpec(KubeModel):
     storage: StorageSpec | None = Field(
         default=None, description="Storage for those who do not choose their own; empty: an emptyDir."
     )
-    pod_template: dict[str, Any] | None = Field(
+    pod_template: FreeObject | None = Field(
         default=None,
         description="A pod template (`metadata`, `spec`) that the daemon's pod is laid over: what the operator "
         "sets itself wins, what it does not set is taken from here.",

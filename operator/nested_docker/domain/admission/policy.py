@@ -10,6 +10,7 @@ from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
 from nested_docker.api.v1alpha1.policy import ImageRules
 from nested_docker.domain import images, quantities
 from nested_docker.domain.admission.grant_request import GrantRequest
+from nested_docker.domain.shown import MESSAGE_LENGTH, number, shorten
 
 SHOWN_POLICIES = 5
 """Policies that a denial tells of one by one."""
@@ -173,8 +174,8 @@ def _maxima(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[O
             yield Objection(f"{field} must be set, since max.{name} is {maximum}", f"max.{name} left out")
         elif wanted > quantities.parse(maximum):
             yield Objection(
-                f"{field} is {wanted.normalize():f}, and max.{name} is {maximum}",
-                f"max.{name}: {wanted.normalize():f}",
+                f"{field} is {number(wanted)}, and max.{name} is {maximum}",
+                f"max.{name}: {number(wanted)}",
             )
 
 
@@ -236,11 +237,12 @@ def _denial(
         looked_at.append(f"{policies - len(here)} do not select this namespace")
     offers = [f"{name}: {_offer(here[name])}" for name in sorted(shown)]
     remedy = " and ".join(f"`{each.remedy}`" for each in objections[nearest[0]])
-    return (
+    message = (
         f"no NestedDockerPolicy grants mode {request.mode} of class {request.class_name} as asked for in namespace "
         f"{request.namespace}. Policies looked at: {'; '.join(looked_at)}. Granted here: {'; '.join(offers)}. "
         f"Choose from that, or ask a cluster admin to put {remedy} into NestedDockerPolicy {nearest[0]}"
     )
+    return shorten(message, MESSAGE_LENGTH)
 
 
 def _offer(policy: NestedDockerPolicySpec) -> str:
