@@ -26,6 +26,17 @@ def nesting_exceeds(value: Any, limit: int) -> bool:
     return True
 
 
+def without_deep_values(value: Any, limit: int) -> Any:
+    """A copy with `limit` levels of objects and lists; deeper ones are null."""
+    if not isinstance(value, dict | list):
+        return value
+    if limit == 0:
+        return None
+    if isinstance(value, dict):
+        return {key: without_deep_values(child, limit - 1) for key, child in value.items()}
+    return [without_deep_values(child, limit - 1) for child in value]
+
+
 def _bounded(value: dict[str, Any]) -> dict[str, Any]:
     if nesting_exceeds(value, MAX_NESTING):
         raise ValueError(f"objects and lists are nested more than {MAX_NESTING} levels deep: nest them less")

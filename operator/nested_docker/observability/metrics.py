@@ -20,6 +20,7 @@ class Metrics:
         requests: requests sent to the API server, by verb and kind.
         queue_depth: keys that wait.
         leading: whether this replica leads.
+        unreadable: number of objects that could not be read whole, by kind.
     """
 
     def __init__(
@@ -29,10 +30,11 @@ class Metrics:
         requests: Callable[[], Mapping[tuple[str, str], int]],
         queue_depth: Count,
         leading: Callable[[], bool],
+        unreadable: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self.registry = CollectorRegistry()
         self._nested_dockers, self._requests = nested_dockers, requests
-        self._queue_depth, self._leading = queue_depth, leading
+        self._queue_depth, self._leading, self._unreadable = queue_depth, leading, unreadable
         self._passes = Counter(
             "nested_docker_reconciles", "Passes over a NestedDocker.", ["outcome"], registry=self.registry
         )
@@ -66,6 +68,12 @@ class Metrics:
         )
         yield GaugeMetricFamily("nested_docker_leading", "Whether this replica leads.", value=float(self._leading()))
         yield self._objects()
+        unreadable = GaugeMetricFamily(
+            "nested_docker_unreadable_objects", "Objects that could not be read whole.", labels=["kind"]
+        )
+        for kind, count in sorted(self._unreadable().items()):
+            unreadable.add_metric([kind], count)
+        yield unreadable
         requests = CounterMetricFamily(
             "nested_docker_api_requests", "Requests to the API server.", labels=["verb", "kind"]
         )
