@@ -1,7 +1,7 @@
 """JSON of the API server: an object that is nested too deeply does not stop others from being read.
 
 The API server takes values that are nested 10,000 levels deep, and Python's parser a tenth of that. Documents within
-Python's limit are parsed as usual. In others, values below `MAX_NESTING` levels are left out, and the objects that
+Python's limit are parsed as usual. In others, values below `KEPT_LEVELS` levels are left out, and the objects that
 have lost one become a `PartialObject`.
 """
 
@@ -15,14 +15,17 @@ from typing import Any
 
 from nested_docker.domain.partial import PartialObject
 
-MAX_NESTING = 100
+KEPT_LEVELS = 100
 """Levels of a document that is beyond Python's limit; more are left out. A pod has about ten."""
 
 SAFE_BRACKETS = 500
 """A document with at most this many opening brackets is not nested too deeply for Python's parser."""
 
-_OPENED, _CLOSED = b"[{", b"]}"
-_TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)
+_OPENING, _CLOSING = b"[{", b"]}"
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_NEXT_BRACKET = re.compile(rb'[^"\[\]{}]*+(?:' + _STRING + rb'[^"\[\]{}]*+)*+(["\[\]{}]|\Z)', re.DOTALL)
+"""Everything up to and with the next bracket, or to the end; a quote that is matched is one without its partner."""
+
 _MARK = f"left out {secrets.token_hex(16)}"
 """What is in the place of a value that is left out; nobody can know it."""
 
@@ -54,25 +57,29 @@ def is_too_deep(data: bytes) -> bool:
 
 
 def _cut(data: bytes) -> bytes:
-    """The document with `_MARK` in place of each object and list that is more than `MAX_NESTING` levels deep."""
+    """The document with `_MARK` in place of each object and list that is more than `KEPT_LEVELS` levels deep."""
     return b"".join(_pieces(data))
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
     depth, kept = 0, 0
-    for token in _TOKENS.finditer(data):
-        if token[0] in _OPENED:
+    for match in _NEXT_BRACKET.finditer(data):
+        end = match.end()
+        if end == len(data) and not match[1]:
+            break
+        byte = data[end - 1]
+        if byte in _OPENING:
             depth += 1
-            if depth == MAX_NESTING + 1:
-                yield data[kept : token.start()]
+            if depth == KEPT_LEVELS + 1:
+                yield data[kept : end - 1]
                 yield json.dumps(_MARK).encode()
-        elif token[0] in _CLOSED:
+        elif byte in _CLOSING:
+            if depth == KEPT_LEVELS + 1:
+                kept = end
             depth -= 1
-            if depth == MAX_NESTING:
-                kept = token.end()
-        elif token[0] == b'"':
+        else:
             raise ValueError("a string of the document has no end")
-    if depth > MAX_NESTING:
+    if depth > KEPT_LEVELS:
         raise ValueError("the document has no end")
     yield data[kept:]
 

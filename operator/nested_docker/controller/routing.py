@@ -12,7 +12,7 @@ from nested_docker.controller.unreadable import UnreadableObjects
 from nested_docker.controller.workqueue import Key, Priority, WorkQueue
 from nested_docker.domain.partial import PartialObject
 
-MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+UNEXPECTED_FORM = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What an object with an unexpected form raises."""
 
 
@@ -36,7 +36,7 @@ class Router:
         try:
             self._note(kind, obj)
             self._seen(kind, obj)
-        except MALFORMED as error:
+        except UNEXPECTED_FORM as error:
             self._skip(kind, obj, error)
 
     def gone(self, kind: str, obj: Mapping[str, Any]) -> None:
@@ -45,7 +45,7 @@ class Router:
         try:
             self._cache.remove(obj, kind)
             self._enqueue(kind, obj)
-        except MALFORMED as error:
+        except UNEXPECTED_FORM as error:
             self._skip(kind, obj, error)
 
     def _note(self, kind: str, obj: Mapping[str, Any]) -> None:

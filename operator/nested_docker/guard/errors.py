@@ -6,7 +6,7 @@ import json
 
 from nested_docker.domain.shown import cut
 
-MESSAGE_LENGTH = 1024
+DENIAL_LENGTH = 1024
 """Characters of a message; a request may have values of a megabyte."""
 
 FORBIDDEN, MALFORMED, TOO_LARGE, NOT_FOUND, CONFLICT = 403, 400, 413, 404, 409
@@ -22,8 +22,8 @@ class GuardDenied(Exception):
     """
 
     def __init__(self, rule: str, message: str, *, status: int = FORBIDDEN) -> None:
-        super().__init__(cut(message, MESSAGE_LENGTH))
-        self.rule, self.message, self.status = rule, cut(message, MESSAGE_LENGTH), status
+        super().__init__(cut(message, DENIAL_LENGTH))
+        self.rule, self.message, self.status = rule, cut(message, DENIAL_LENGTH), status
 
     def body(self) -> bytes:
         """The answer in the form of Docker's errors."""

@@ -62,4 +62,4 @@ def kopf_registry(on_stop: Callable[[], Awaitable[None]]) -> kopf.OperatorRegist
 
 async def _login(**kwargs: Any) -> kopf.AiohttpSession | None:
     info = kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
-    return reading.session(info) if info is not None else None
+    return reading.session_for_kopf(info) if info is not None else None

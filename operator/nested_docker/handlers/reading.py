@@ -21,7 +21,7 @@ MISSING = "missing"
 """Key of an event, beside `type` and `object`, that names the field with the missing values."""
 
 
-def session(info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
+def session_for_kopf(info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
     """The session that kopf would make from the same credentials, with responses that are read here."""
     return kopf.AiohttpSession(
         server=info.server,

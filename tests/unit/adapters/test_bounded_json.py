@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nested_docker.adapters import bounded_json
-from nested_docker.adapters.bounded_json import MAX_NESTING, is_too_deep, loads
+from nested_docker.adapters.bounded_json import KEPT_LEVELS, is_too_deep, loads
 from nested_docker.domain.partial import PartialObject
 
 DEEP = 9990
@@ -109,7 +109,7 @@ def test_nesting_within_brackets_is_counted_not_guessed() -> None:
     wide = "[" + ",".join(["{}"] * 5000) + "]"
     assert not is_too_deep(wide.encode())
     assert is_too_deep(nested(DEEP).encode())
-    assert MAX_NESTING < bounded_json.SAFE_BRACKETS
+    assert KEPT_LEVELS < bounded_json.SAFE_BRACKETS
 
 
 def test_an_ordinary_pod_costs_little_more() -> None:

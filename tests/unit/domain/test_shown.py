@@ -42,7 +42,7 @@ def refused(spec: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize(
     ("text", "limit", "result"),
-    [("short", 5, "short"), ("longer", 5, "longe…"), ("a\x1b[2J\nb\u202e", 9, "a\ufffd[2J b\ufffd"), (LONG, 3, "xxx…")],
+    [("short", 5, "short"), ("abcdef", 5, "abcde…"), ("a\x1b[2J\nb\u202e", 9, "a\ufffd[2J b\ufffd"), (LONG, 3, "xxx…")],
 )
 def test_text_is_cut_and_printable(text: str, limit: int, result: str) -> None:
     assert shorten(text, limit) == result

@@ -17,7 +17,7 @@ from kopf._cogs.clients import api, auth
 from tests.unit.adapters.test_bounded_json import DEEP, nested, text
 
 from nested_docker.domain.partial import PartialObject
-from nested_docker.handlers.reading import BoundedResponse, read_object, session
+from nested_docker.handlers.reading import BoundedResponse, read_object, session_for_kopf
 
 logger = logging.getLogger(__name__)
 KINDS = ["NestedDocker", "Secret", "Pod", "Service", "PersistentVolumeClaim", "NetworkPolicy", "Namespace"]
@@ -52,7 +52,7 @@ async def server(*lines: str, cut: int = 0) -> AsyncIterator[str]:
 
 
 async def read(url: str, path: str) -> list[Any]:
-    context = auth.APIContext(session(kopf.ConnectionInfo(server=url, insecure=True)))
+    context = auth.APIContext(session_for_kopf(kopf.ConnectionInfo(server=url, insecure=True)))
     settings = kopf.OperatorSettings()
     try:
         if "watch" not in path:
