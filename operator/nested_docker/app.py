@@ -93,7 +93,9 @@ class Operator:
             self._cache, self._router, kube, settings.defaults(), audit.admitted
         )
         self._webhook = (
-            admission.AdmissionServer(settings.webhook_port, settings.webhook_certificates)
+            admission.AdmissionServer(
+                settings.webhook_port, settings.webhook_certificates, self._admission_reviewer.review
+            )
             if settings.webhook_port
             else None
         )
@@ -147,7 +149,7 @@ class Operator:
         registry, configuration = framework.kopf_registry(resign), framework.kopf_settings()
         watching.register_watches(registry, configuration, self._router)
         if self._webhook is not None:
-            admission.register_webhook(registry, configuration, self._admission_reviewer, self._webhook)
+            admission.register_webhook(configuration, self._webhook)
         await kopf.operator(
             registry=registry,
             settings=configuration,

@@ -88,13 +88,13 @@ def _with_partial_objects(document: Any) -> Any:
     if not isinstance(document, dict):
         return document
     if isinstance(document.get("items"), list):
-        return document | {"items": [_partial(item) for item in document["items"]]}
+        return document | {"items": [partial_object(item) for item in document["items"]]}
     if isinstance(document.get("object"), dict) and "type" in document:
-        return document | {"object": _partial(document["object"])}
-    return _partial(document)
+        return document | {"object": partial_object(document["object"])}
+    return partial_object(document)
 
 
-def _partial(obj: Any) -> Any:
+def partial_object(obj: Any) -> Any:
     """The object as a `PartialObject`, and without its managed fields, if a value in it was left out."""
     if not isinstance(obj, dict) or not _has_mark(obj):
         return obj
