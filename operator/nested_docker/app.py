@@ -79,7 +79,6 @@ class Operator:
         self._recorder = EventRecorder(fenced, self._clock)
         unreadable = UnreadableObjects(self._recorder.record)
         self._router = Router(self._cache, self._queue, unreadable)
-        prober = DaemonProber(DaemonClient(), lambda key: self._queue.add(key, Priority.NEARLY_READY))
         self._resync = Resync(kube, self._cache, self._router, settings.namespaces)
         self._metrics = Metrics(
             nested_dockers=lambda: self._cache.all("NestedDocker"),
@@ -87,6 +86,9 @@ class Operator:
             queue_depth=lambda: len(self._queue),
             leading=lambda: self._leader.leading or not settings.leader_election,
             unreadable=unreadable.counts,
+        )
+        prober = DaemonProber(
+            DaemonClient(), lambda key: self._queue.add(key, Priority.NEARLY_READY), self._metrics.probe_failed
         )
         audit = Audit(self._recorder, self._cache, self._metrics.decided)
         self._admission_reviewer = AdmissionReviewer(

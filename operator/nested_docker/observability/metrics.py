@@ -44,6 +44,12 @@ class Metrics:
             ["stage", "outcome", "reason", "mode"],
             registry=self.registry,
         )
+        self._probe_failures = Counter(
+            "nested_docker_daemon_probe_failures",
+            "Probes of new daemons without a usable answer.",
+            ["error"],
+            registry=self.registry,
+        )
         self._seconds = Histogram(
             "nested_docker_reconcile_seconds",
             "Duration of a pass.",
@@ -60,6 +66,10 @@ class Metrics:
     def decided(self, stage: str, outcome: str, reason: str, mode: str) -> None:
         """Count a grant or a denial."""
         self._decisions.labels(stage, outcome, reason, mode).inc()
+
+    def probe_failed(self, error: str) -> None:
+        """Count a probe without a usable answer."""
+        self._probe_failures.labels(error).inc()
 
     def collect(self) -> Iterator[Metric]:
         """What is read off rather than counted along; called at each scrape."""
