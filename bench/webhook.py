@@ -3,7 +3,7 @@
     .venv/bin/python bench/webhook.py
 
 Two servers take turns: kopf's own, which the operator had before, and the operator's. Both review with the same
-function, which computes for some milliseconds and then waits as for the API server. One client is another
+function, which computes for some milliseconds and then waits as for the API server. One client acts as another
 user: it sends a request every 100 ms, on a new connection, and gives up after 5 s as the API server does.
 """
 
