@@ -164,6 +164,14 @@ POLICIES_ACCEPTED: dict[str, dict[str, Any]] = {
 
 
 POLICIES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a limit of the guard that means none": (
+        guarding(limits={"perContainer": {"cpu": "0"}}),
+        "the limit of cpu must be at least 10m, since a lower one is not in force: raise it or leave it out",
+    ),
+    "a total of the guard that means none": (
+        guarding(limits={"total": {"memory": "1n"}}),
+        "the limit of memory must be at least 6Mi, since a lower one is not in force: raise it or leave it out",
+    ),
     "no mode": ({"allowedModes": []}, "spec.allowedModes in body should have at least 1 items"),
     "no class": ({"allowedClasses": []}, "spec.allowedClasses in body should have at least 1 items"),
     "an unknown mode": (

@@ -245,6 +245,42 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"storage": {"type": "EmptyDir", "emptyDir": {"sizeLimit": "1 Gi"}}},
         'spec.storage.emptyDir.sizeLimit: Invalid value: "1 Gi"',
     ),
+    "cpu that the kubelet does not set": (
+        {"resources": {"limits": {"cpu": "0"}}},
+        "the limit of cpu must be at least 10m, since a lower one is not in force: raise it or leave it out",
+    ),
+    "cpu that the kubelet rounds up": (
+        {"resources": {"limits": {"cpu": "1n"}}},
+        "the limit of cpu must be at least 10m, since a lower one is not in force: raise it or leave it out",
+    ),
+    "memory of a negative zero": (
+        {"resources": {"limits": {"memory": "-0"}}},
+        "the limit of memory must be at least 6Mi, since a lower one is not in force: raise it or leave it out",
+    ),
+    "memory of zero as a number": (
+        {"resources": {"limits": {"memory": 0}}},
+        "the limit of memory must be at least 6Mi, since a lower one is not in force: raise it or leave it out",
+    ),
+    "cpu of nothing for a workload": (
+        {"workload": {"containers": [{"name": "a", "image": "a", "resources": {"limits": {"cpu": "0m"}}}]}},
+        "the limit of cpu must be at least 10m, since a lower one is not in force: raise it or leave it out",
+    ),
+    "emptyDir of nothing": (
+        {"storage": {"type": "EmptyDir", "emptyDir": {"sizeLimit": "0"}}},
+        "the size must be at least 1Mi; 0 would mean unlimited: raise it or leave it out",
+    ),
+    "claim of nothing as a number": (
+        {"storage": {"type": "Claim", "claim": {"size": 0}}},
+        "the size must be at least 1Mi; 0 would mean unlimited: raise it or leave it out",
+    ),
+    "ephemeral volume of a byte": (
+        {"storage": {"type": "Ephemeral", "ephemeral": {"size": "1n"}}},
+        "the size must be at least 1Mi; 0 would mean unlimited: raise it or leave it out",
+    ),
+    "image by an ID": (
+        {"engine": {"image": "sha256:" + "0a" * 32}},
+        "an image must be named by its repository, since an ID means any image on the node",
+    ),
     "medium": (
         {"storage": {"type": "EmptyDir", "emptyDir": {"medium": "Tape"}}},
         'spec.storage.emptyDir.medium: Unsupported value: "Tape": supported values: "Disk", "Memory"',

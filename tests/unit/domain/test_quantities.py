@@ -28,7 +28,7 @@ def test_values(text: str, value: str) -> None:
     assert parse(text) == Decimal(value)
 
 
-@pytest.mark.parametrize("text", ["", "a", "1.5.", "1Kib", "1 Gi", "Gi"])
+@pytest.mark.parametrize("text", ["", "a", "1.5.", "1Kib", "1 Gi", "Gi", "1\n", "1Gi\n"])
 def test_what_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity"):
         parse(text)

@@ -17,18 +17,16 @@ from nested_docker.guard.ownership import (
 )
 from nested_docker.guard.rules.images import tag_reference
 from nested_docker.guard.rules.resources import RESOURCE_FIELDS, apply_limits
-from nested_docker.guard.rules.schema import string_map
+from nested_docker.guard.rules.schema import between, string_map
 from nested_docker.guard.wire import strict_json
 from nested_docker.guard.wire.query import Query, first_value, is_true
 
-FORWARDED_PARAMETERS = frozenset(
-    {"dockerfile", "q", "nocache", "pull", "buildargs", "shmsize", "target", "platform", "cpushares"}
-)
+FORWARDED_PARAMETERS = frozenset({"dockerfile", "q", "nocache", "pull", "buildargs", "target", "platform"})
 """Parameters that affect only the build."""
 
 VALIDATED_PARAMETERS = frozenset(
     {"t", "labels", "networkmode", "cachefrom", "version", "rm", "forcerm", "memory", "memswap", "cpuperiod"}
-    | {"cpuquota", "cpusetcpus", "cpusetmems", "extrahosts"}
+    | {"cpuquota", "cpusetcpus", "cpusetmems", "extrahosts", "shmsize", "cpushares"}
 )
 EMPTY_PARAMETERS = frozenset({"remote", "squash", "outputs", "cgroupparent", "ulimits", "isolation", "securityopt"})
 """Parameters that clients send, and that must be empty or false."""
@@ -113,6 +111,9 @@ def _resources(query: Query, limits: LimitRules) -> dict[str, tuple[str, ...]]:
     result: dict[str, tuple[str, ...]] = {
         key: (str(limited[field]),) for key, field in names.items() if limited.get(field)
     }
+    for key, check in (("shmsize", between(0, 2**40)), ("cpushares", RESOURCE_FIELDS["CpuShares"])):
+        if first_value(query, key):
+            result[key] = (str(check(_number(first_value(query, key), key), key)),)
     for key in ("cpusetcpus", "cpusetmems"):
         if first_value(query, key):
             result[key] = (first_value(query, key),)
