@@ -26,6 +26,7 @@ from nested_docker.controller.reconciler import Reconciler
 from nested_docker.controller.resync import Resync
 from nested_docker.controller.routing import Router
 from nested_docker.controller.session import Sessions
+from nested_docker.controller.unreadable import UnreadableObjects
 from nested_docker.controller.workers import Workers
 from nested_docker.controller.workqueue import Priority, WorkQueue
 from nested_docker.domain.ports import KubeError
@@ -65,7 +66,6 @@ class Operator:
         self._clock = SystemClock()
         self._cache = Cache(settings.cleanup_namespace)
         self._queue = WorkQueue()
-        self._router = Router(self._cache, self._queue)
         self._identity = f"{os.uname().nodename}_{uuid.uuid4().hex[:8]}"
         self._leader = Leader(
             kube,
@@ -77,20 +77,27 @@ class Operator:
         )
         fenced = Fenced(kube, self._leader.assert_leading) if settings.leader_election else kube
         self._recorder = EventRecorder(fenced, self._clock)
-        prober = DaemonProber(DaemonClient(), lambda key: self._queue.add(key, Priority.NEARLY_READY))
+        unreadable = UnreadableObjects(self._recorder.record)
+        self._router = Router(self._cache, self._queue, unreadable)
         self._resync = Resync(kube, self._cache, self._router, settings.namespaces)
         self._metrics = Metrics(
             nested_dockers=lambda: self._cache.all("NestedDocker"),
             requests=lambda: kube.requests,
             queue_depth=lambda: len(self._queue),
             leading=lambda: self._leader.leading or not settings.leader_election,
+            unreadable=unreadable.counts,
+        )
+        prober = DaemonProber(
+            DaemonClient(), lambda key: self._queue.add(key, Priority.NEARLY_READY), self._metrics.probe_failed
         )
         audit = Audit(self._recorder, self._cache, self._metrics.decided)
         self._admission_reviewer = AdmissionReviewer(
             self._cache, self._router, kube, settings.defaults(), audit.admitted
         )
         self._webhook = (
-            admission.AdmissionServer(settings.webhook_port, settings.webhook_certificates)
+            admission.AdmissionServer(
+                settings.webhook_port, settings.webhook_certificates, self._admission_reviewer.review
+            )
             if settings.webhook_port
             else None
         )
@@ -144,7 +151,7 @@ class Operator:
         registry, configuration = framework.kopf_registry(resign), framework.kopf_settings()
         watching.register_watches(registry, configuration, self._router)
         if self._webhook is not None:
-            admission.register_webhook(registry, configuration, self._admission_reviewer, self._webhook)
+            admission.register_webhook(configuration, self._webhook)
         await kopf.operator(
             registry=registry,
             settings=configuration,

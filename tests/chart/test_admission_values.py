@@ -169,7 +169,7 @@ def test_what_is_judged_is_limited_to_the_namespaces_that_are_served(offline: He
     }
     served = ["a", "b", "pods", f"{SYSTEM}-cleanup"]
     assert selector(webhook(manifests)) == served
-    ours = {"reserved-labels": served, "ephemeral-containers": served, "exec": served}
+    ours = {"reserved-labels": served, "nesting": served, "ephemeral-containers": served, "exec": served}
     assert bound == ours | {"children": [], "nesteddockers": [], "pods": []}
 
 

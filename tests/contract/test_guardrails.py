@@ -834,12 +834,23 @@ async def refusal(api: Api, site: Site, attempt: Attempt) -> str:
     return ""
 
 
+def deep_managed_fields(site: Site) -> Manifest:
+    """A NestedDocker with more managed fields than any has."""
+    fields: Manifest = {}
+    for _ in range(45):
+        fields = {"f:a": fields}
+    entry = {"manager": "m", "operation": "Update", "apiVersion": RESOURCES["NestedDocker"].api_version}
+    entry |= {"time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": fields}
+    return merged_with(nested_docker(site.name, "deep"), {"metadata": {"managedFields": [entry]}})
+
+
 async def wait_until_in_force(cluster: Cluster, site: Site, guardrails: Sequence[Manifest]) -> None:
     """Return when every guardrail refuses what it must: they are in force some time after they are made."""
     probes = {
         "reserved-labels": RESERVED["a Pod that looks like ours"],
         "children": CHILDREN["a Secret without the label"],
         "nesteddockers": REQUESTS["one of its own"],
+        "nesting": Attempt("admin", creates(deep_managed_fields), ("nested 40 levels deep or more",)),
         "pods": PODS["of no NestedDocker"],
         "ephemeral-containers": WITH_EVERYTHING["a container put into a daemon's pod"],
         "exec": WITH_EVERYTHING["exec into a daemon"],

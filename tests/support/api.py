@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import yaml
 
+from nested_docker.adapters import bounded_json
 from nested_docker.adapters.resources import RESOURCES
 from nested_docker.domain.ports import KubeError
 
@@ -87,12 +88,22 @@ class Api:
         Raises:
             KubeError: the API server refused.
         """
-        headers = [("Content-Type", type_ or "application/json"), ("Accept", "application/json"), *self._user]
         data = None if body is None else json.dumps(body)
+        return await self.request_text(method, path, data, query=query, type_=type_)
+
+    async def request_text(
+        self, method: str, path: str, data: str | None, *, query: dict[str, str] | None = None, type_: str = ""
+    ) -> Manifest:
+        """One request whose body is text, such as JSON that Python does not write.
+
+        Raises:
+            KubeError: the API server refused.
+        """
+        headers = [("Content-Type", type_ or "application/json"), ("Accept", "application/json"), *self._user]
         url = self._access.server + path
         async with self._session.request(method, url, params=query, data=data, headers=headers) as response:
             text = await response.text()
-        answer: Manifest = json.loads(text) if text.startswith("{") else {"message": text}
+        answer: Manifest = bounded_json.loads(text) if text.startswith("{") else {"message": text}
         if response.status >= 400:
             raise KubeError(response.status, answer.get("reason", ""), answer.get("message", ""))
         return answer
@@ -162,7 +173,7 @@ class Api:
         query = {"fieldSelector": fields, "watch": "true", "resourceVersion": listed["metadata"]["resourceVersion"]}
         async with self._session.get(self._access.server + RESOURCES[kind].path(None), params=query) as response:
             async for line in response.content:
-                event = json.loads(line)
+                event = bounded_json.loads(line)
                 yield event["type"], event["object"]
 
 

@@ -10,8 +10,12 @@ from typing import Any
 
 from nested_docker.domain.names import OPERATOR, digest
 from nested_docker.domain.ports import Clock, Kube, KubeError
+from nested_docker.domain.shown import shorten
 
 logger = logging.getLogger(__name__)
+
+NOTE_BYTES = 1024
+"""The longest note that the API server accepts."""
 
 EVENT_QUEUE_CAPACITY = 1000
 """Events that may wait; further ones are dropped with a warning, as the conditions have the state anyway."""
@@ -36,7 +40,7 @@ class EventRecorder:
             "regarding": dict(regarding),
             "type": type_,
             "reason": reason,
-            "note": message[:1024],
+            "note": shorten(message, NOTE_BYTES - 3).encode()[:NOTE_BYTES].decode(errors="ignore"),
             "action": "Reconcile",
             "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "reportingController": f"nesteddocker.dev/{OPERATOR}",

@@ -6,7 +6,6 @@ looks up netrc and proxy settings for every request; neither is used.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,9 +13,11 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from nested_docker.adapters import bounded_json
 from nested_docker.adapters.resources import RESOURCES
 from nested_docker.domain.names import FIELD_MANAGER, FINALIZER_FIELD_MANAGER, STATUS_FIELD_MANAGER
 from nested_docker.domain.objects import Manifest
+from nested_docker.domain.partial import PartialObject
 from nested_docker.domain.ports import KubeError
 
 REQUEST_TIMEOUT_SECONDS = 15.0
@@ -97,7 +98,7 @@ class KubeClient:
         query = {"labelSelector": labels, "fieldSelector": fields}
         answer = await self._request("GET", kind, RESOURCES[kind].path(namespace), query=query)
         head = {"apiVersion": RESOURCES[kind].api_version, "kind": kind}
-        return [head | item for item in answer["items"]]
+        return [_with_head(item, head) for item in answer["items"]]
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
         """Delete the object with that uid; if it is gone, or another object has its name, do nothing."""
@@ -156,13 +157,32 @@ class KubeClient:
             raise KubeError(0, "NoAnswer", f"{method} {path}: {error or type(error).__name__}") from error
         if response.status >= 400:
             raise _error(response.status, response.headers.get("Retry-After", ""), data)
-        result: Manifest = json.loads(data)
-        return result
+        return _document(data)
+
+
+def _with_head(item: Manifest, head: Manifest) -> Manifest:
+    whole = head | item
+    return PartialObject(whole, item.missing) if isinstance(item, PartialObject) else whole
+
+
+def _document(data: bytes) -> Manifest:
+    """The JSON object of an answer.
+
+    Raises:
+        KubeError: the answer is not one.
+    """
+    try:
+        document = bounded_json.loads(data)
+    except ValueError as error:
+        raise KubeError(0, "InvalidAnswer", f"the API server's answer is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise KubeError(0, "InvalidAnswer", "the API server's answer is not a JSON object")
+    return document
 
 
 def _error(status: int, retry_after: str, data: bytes) -> KubeError:
     try:
-        answer = json.loads(data)
+        answer = bounded_json.loads(data)
         reason, message = answer.get("reason", ""), answer.get("message", "")
     except (ValueError, AttributeError):
         reason, message = "", data.decode(errors="replace")[:500]

@@ -50,8 +50,12 @@ def schema(*, int_or_string: bool = False, rules: tuple[tuple[str, str], ...] = 
 
 
 QUANTITY = (
-    r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
+    r"^(\+|-)?(([0-9]{1,19}(\.[0-9]{0,19})?)|(\.[0-9]{1,19}))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?([0-9]|1[0-8])))?$"
 )
+"""Kubernetes' syntax, with bounds: 19 digits on either side of the point, and exponents up to 18.
+
+Whatever matches is computed with and written in full at little cost. `1e999999` would have a million digits.
+"""
 
 Quantity = Annotated[
     str,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -73,8 +72,9 @@ class Findings:
 
 def format_value(value: Any) -> str:
     """A value as JSON, cut to MAX_VALUE_CHARACTERS, for a message."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= MAX_VALUE_CHARACTERS else text[:MAX_VALUE_CHARACTERS] + "…"
+    from nested_docker.domain.shown import shown
+
+    return shown(value, MAX_VALUE_CHARACTERS)
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

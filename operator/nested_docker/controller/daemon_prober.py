@@ -47,10 +47,13 @@ class DaemonProber:
     Args:
         daemons: how a daemon is asked.
         answered: called with the key of a NestedDocker when its daemon has answered.
+        failed: called with the kind of each failure.
     """
 
-    def __init__(self, daemons: Daemons, answered: Callable[[Key], None]) -> None:
-        self._daemons, self._answered = daemons, answered
+    def __init__(
+        self, daemons: Daemons, answered: Callable[[Key], None], failed: Callable[[str], None] = lambda _kind: None
+    ) -> None:
+        self._daemons, self._answered, self._failed = daemons, answered, failed
 
     def start(self, key: Key, target: ProbeTarget, keys: Mapping[str, bytes]) -> Probe:
         """Ask a daemon until it answers or the probe is cancelled."""
@@ -65,7 +68,13 @@ class DaemonProber:
                 engine = await self._daemons.ask(target.address, target.server_name, keys)
                 break
             except OSError as error:
+                self._failed(type(error).__name__)
                 logger.debug("no answer yet: %s", error, extra={"namespace": key[0], "nested_docker": key[1]})
+            except Exception as error:
+                self._failed(type(error).__name__)
+                delay = LAST_DELAY
+                context = {"namespace": key[0], "nested_docker": key[1]}
+                logger.exception("a defect in the operator: a daemon's answer could not be read", extra=context)
             await asyncio.sleep(delay)
             delay = min(LAST_DELAY, delay * 1.3)
         probe.result = ProbeResult(target.pod_uid, target.restarts, engine)

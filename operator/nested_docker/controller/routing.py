@@ -5,29 +5,70 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nested_docker.api.nesting import nesting_exceeds
 from nested_docker.controller.cache import CHILD_KINDS, Cache
+from nested_docker.controller.trim import SPEC_NESTING
+from nested_docker.controller.unreadable import UnreadableObjects
 from nested_docker.controller.workqueue import Key, Priority, WorkQueue
+from nested_docker.domain.partial import PartialObject
+
+UNEXPECTED_FORM = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What an object with an unexpected form raises."""
 
 
 class Router:
-    """Updates the cache and queues the keys that an event concerns."""
+    """Updates the cache and queues the keys that an event concerns.
 
-    def __init__(self, cache: Cache, queue: WorkQueue) -> None:
+    What cannot be read of an object is skipped and reported; it never stops the reading of others.
+
+    Args:
+        cache: is updated.
+        queue: gets the keys.
+        unreadable: remembers what could not be read.
+    """
+
+    def __init__(self, cache: Cache, queue: WorkQueue, unreadable: UnreadableObjects | None = None) -> None:
         self._cache, self._queue = cache, queue
+        self._unreadable = unreadable or UnreadableObjects()
 
     def seen(self, kind: str, obj: Mapping[str, Any]) -> None:
         """An object was added or modified; a child that changes its owner concerns both owners."""
+        try:
+            self._note(kind, obj)
+            self._seen(kind, obj)
+        except UNEXPECTED_FORM as error:
+            self._skip(kind, obj, error)
+
+    def gone(self, kind: str, obj: Mapping[str, Any]) -> None:
+        """An object was deleted."""
+        self._unreadable.remove(kind, obj)
+        try:
+            self._cache.remove(obj, kind)
+            self._enqueue(kind, obj)
+        except UNEXPECTED_FORM as error:
+            self._skip(kind, obj, error)
+
+    def _note(self, kind: str, obj: Mapping[str, Any]) -> None:
+        """Remember whether an object was read whole; the cache keeps `SPEC_NESTING` levels of a spec."""
+        if isinstance(obj, PartialObject):
+            self._unreadable.add_partial(kind, obj.missing, obj)
+        elif nesting_exceeds(obj.get("spec"), SPEC_NESTING):
+            self._unreadable.add_partial(kind, "spec", obj)
+        else:
+            self._unreadable.remove(kind, obj)
+
+    def _skip(self, kind: str, obj: Mapping[str, Any], error: Exception) -> None:
+        self._unreadable.add(
+            kind, obj, f"the object cannot be read ({type(error).__name__}): the operator ignores it; replace it"
+        )
+
+    def _seen(self, kind: str, obj: Mapping[str, Any]) -> None:
         metadata = obj["metadata"]
         before = self._cache.get(kind, metadata.get("namespace", ""), metadata["name"])
         if self._cache.put(obj, kind):
             self._enqueue(kind, obj)
             if before is not None and kind in CHILD_KINDS:
                 self._enqueue(kind, before)
-
-    def gone(self, kind: str, obj: Mapping[str, Any]) -> None:
-        """An object was deleted."""
-        self._cache.remove(obj, kind)
-        self._enqueue(kind, obj)
 
     def everything(self) -> None:
         """Queue every NestedDocker in the background: this replica has just become the leader.

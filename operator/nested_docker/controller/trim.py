@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nested_docker.api.nesting import MAX_NESTING, nesting_exceeds, without_deep_values
 from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.modes.host_socket import NODE_SOCKET_VOLUME, OWNER_FLAG
 from nested_docker.domain.objects import Manifest
@@ -25,6 +26,9 @@ METADATA = (
     "finalizers",
     "ownerReferences",
 )
+SPEC_NESTING = 2 * MAX_NESTING
+"""Levels of a spec that are kept, because comparing and copying are recursive; the models reject a spec with more."""
+
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -41,11 +45,14 @@ def _nothing(_obj: Mapping[str, Any]) -> Manifest:
 
 
 def _whole(obj: Mapping[str, Any]) -> Manifest:
-    return {key: obj[key] for key in ("spec", "status") if key in obj}
+    return _spec(obj) | ({"status": obj["status"]} if "status" in obj else {})
 
 
 def _spec(obj: Mapping[str, Any]) -> Manifest:
-    return {"spec": obj["spec"]} if "spec" in obj else {}
+    if "spec" not in obj:
+        return {}
+    spec = obj["spec"]
+    return {"spec": without_deep_values(spec, SPEC_NESTING) if nesting_exceeds(spec, SPEC_NESTING) else spec}
 
 
 def _secret(obj: Mapping[str, Any]) -> Manifest:

@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 
 from nested_docker.api.meta import QUANTITY
+from nested_docker.domain.shown import shown
 
 _PARTS = re.compile(r"^([+-]?[0-9.]+)(.*)$")
 _SUFFIXES = {
@@ -24,7 +25,7 @@ def parse(quantity: str) -> Decimal:
     """
     match = _PARTS.match(quantity)
     if match is None or re.match(QUANTITY, quantity) is None:
-        raise ValueError(f"{quantity!r} is not a quantity, such as 500m, 4 or 8Gi")
+        raise ValueError(f"{shown(quantity)} is not a quantity, such as 500m, 4 or 8Gi")
     number, suffix = match.groups()
     if suffix in _SUFFIXES:
         return Decimal(number) * _SUFFIXES[suffix]

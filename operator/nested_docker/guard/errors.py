@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
+from nested_docker.domain.shown import cut
+
+DENIAL_LENGTH = 1024
+"""Characters of a message; a request may have values of a megabyte."""
+
 
 class GuardDenied(Exception):
     """The guard does not forward a request.
@@ -17,8 +22,8 @@ class GuardDenied(Exception):
     """
 
     def __init__(self, rule: str, message: str, *, status: int = HTTPStatus.FORBIDDEN) -> None:
-        super().__init__(message)
-        self.rule, self.message, self.status = rule, message, status
+        super().__init__(cut(message, DENIAL_LENGTH))
+        self.rule, self.message, self.status = rule, cut(message, DENIAL_LENGTH), status
 
     def body(self) -> bytes:
         """The response body, in the form of Docker's errors."""

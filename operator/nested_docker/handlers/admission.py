@@ -1,92 +1,123 @@
-"""The validating webhook: kopf serves it, the AdmissionReviewer decides."""
+"""The validating webhook: the AdmissionReviewer decides, and no requester holds up the others."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import kopf
+from aiohttp import web
 
-from nested_docker.adapters.resources import RESOURCES
-from nested_docker.controller.admission_reviewer import AdmissionReviewer, Review
+from nested_docker.adapters import bounded_json
+from nested_docker.controller.admission_reviewer import AdmissionResponse, Review
+from nested_docker.domain.partial import PartialObject
 from nested_docker.domain.ports import KubeError
+from nested_docker.domain.shown import MESSAGE_LENGTH, shorten
+from nested_docker.handlers.fair_share import FairShare, NoTurn
+from nested_docker.handlers.webhook_server import Bounds, WebhookServer
 
 logger = logging.getLogger(__name__)
 
-WEBHOOK = "validate-nested-dockers"
-"""kopf's id of the handler, which is also the path of the webhook."""
+DENIED_STATUS, BUSY_STATUS, UNAVAILABLE_STATUS = 403, 429, 503
+"""HTTP status codes of denials: by policy, for too many requests, and because the request could not be reviewed."""
 
-DENIED_STATUS, UNAVAILABLE_STATUS = 403, 503
-"""HTTP status codes of denials: by policy, and because the request could not be reviewed."""
+WORKERS, SHARE, WAITING = 8, 2, 16
+"""Reviews at the same time; of one user at the same time; and of one user that may wait."""
+
+TURN_SECONDS, REVIEW_SECONDS = 2.0, 2.5
+"""For a turn and for a review. The API server waits 5 seconds."""
+
+ReviewRequest = Callable[[Review], Awaitable[AdmissionResponse]]
+"""Reviews a request; `AdmissionReviewer.review`."""
 
 
-class AdmissionServer(kopf.WebhookServer):
-    """kopf's webhook server; the event `listening` is set once it listens.
+class AdmissionServer:
+    """The webhook's server, in the form that kopf runs; the event `listening` is set while it listens.
+
+    kopf's own server and its handlers are not used: they bound neither connections nor time, and remember each
+    object that a request names.
 
     Args:
         port: port to listen on.
         certificates: directory with tls.crt, tls.key and ca.crt; they are reloaded when they change.
+        review: reviews a request.
+        bounds: of connections and requests.
     """
 
-    def __init__(self, port: int, certificates: Path) -> None:
-        super().__init__(
-            port=port,
-            certfile=certificates / "tls.crt",
-            pkeyfile=certificates / "tls.key",
-            cafile=certificates / "ca.crt",
-        )
+    def __init__(self, port: int, certificates: Path, review: ReviewRequest, bounds: Bounds | None = None) -> None:
+        self._review = review
+        self._turns = FairShare(workers=WORKERS, share=SHARE, waiting=WAITING, patience=TURN_SECONDS)
+        self.server = WebhookServer(port, certificates, self._answer, bounds)
         self.listening = asyncio.Event()
 
-    async def __call__(self, fn: Any) -> AsyncIterator[Any]:
-        """Serve until cancelled; yields the client configuration that kopf asks for."""
-        async for address in super().__call__(fn):
-            self.listening.set()
-            yield address
+    async def __call__(self, _fn: Any) -> AsyncIterator[Any]:
+        """Serve until cancelled; yields the client configuration that kopf asks for, and that nobody uses."""
+        serving = asyncio.create_task(self.server.run(self.listening), name="webhook")
+        try:
+            yield {}
+            await serving
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+
+    async def _answer(self, body: bytes) -> web.Response:
+        try:
+            document = bounded_json.loads(body)
+            request = document["request"]
+            uid, user = str(request["uid"]), dict(request.get("userInfo") or {})
+            review = Review(
+                user=user,
+                obj=bounded_json.partial_object(dict(request["object"])),
+                old=dict(request["oldObject"]) if request.get("oldObject") is not None else None,
+                dry_run=bool(request.get("dryRun")),
+            )
+            namespace = review.obj["metadata"]["namespace"]
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return web.Response(status=400, text="the body is not an AdmissionReview of a NestedDocker")
+        if not isinstance(namespace, str):
+            return web.Response(status=400, text="the body is not an AdmissionReview of a NestedDocker")
+        if isinstance(review.obj, PartialObject):
+            message = f"{shorten(review.obj.missing)} is nested too deeply to be read: replace it, with fewer levels"
+            return _denied(uid, DENIED_STATUS, message)
+        return await self._reviewed(uid, review)
+
+    async def _reviewed(self, uid: str, review: Review) -> web.Response:
+        name = shorten(str(review.user.get("username", "")) or "an unnamed user")
+        try:
+            async with self._turns.turn(name), asyncio.timeout(REVIEW_SECONDS):
+                response = await self._review(review)
+        except NoTurn as error:
+            logger.warning("a request was denied because its user has too many: %s", error)
+            return _denied(uid, BUSY_STATUS, f"{error}: send fewer requests at the same time, and try again")
+        except (KubeError, TimeoutError) as error:
+            problem = str(error) or f"the review took longer than {REVIEW_SECONDS:g} s"
+            logger.warning("a request was denied because it could not be reviewed: %s", problem)
+            return _denied(uid, UNAVAILABLE_STATUS, f"the request could not be reviewed, try again: {problem}")
+        except Exception:
+            logger.exception("a defect in the operator: a request could not be reviewed")
+            return _denied(uid, 500, "the request could not be reviewed because of a defect in the operator")
+        if not response.allowed:
+            return _denied(uid, DENIED_STATUS, f"{response.reason}: {response.message}")
+        return _respond({"uid": uid, "allowed": True}, response.warnings)
 
 
-def register_webhook(
-    registry: kopf.OperatorRegistry,
-    settings: kopf.OperatorSettings,
-    admission_reviewer: AdmissionReviewer,
-    server: AdmissionServer,
-) -> None:
-    """Review creations and updates. The chart creates the webhook configuration; kopf must not manage it."""
+def register_webhook(settings: kopf.OperatorSettings, server: AdmissionServer) -> None:
+    """Make kopf run the server. The chart creates the webhook configuration; kopf must not manage it."""
     settings.admission.server = server
     settings.admission.managed = None
-    resource = RESOURCES["NestedDocker"]
-    group, _, version = resource.api_version.rpartition("/")
-    kopf.on.validate(group, version, resource.plural, id=WEBHOOK, operations=["CREATE", "UPDATE"], registry=registry)(
-        _handler(admission_reviewer)
-    )
 
 
-def _handler(admission_reviewer: AdmissionReviewer) -> Callable[..., Awaitable[None]]:
-    async def validate(
-        *,
-        new: Any,
-        old: Any,
-        userinfo: Any,
-        warnings: list[str],
-        dryrun: bool,
-        **_: Any,
-    ) -> None:
-        review = Review(
-            user=userinfo,
-            obj=dict(new),
-            old=None if old is None else dict(old),
-            dry_run=dryrun,
-        )
-        try:
-            response = await admission_reviewer.review(review)
-        except KubeError as error:
-            logger.warning("a request was denied because it could not be reviewed: %s", error)
-            message = f"the request could not be reviewed, try again: {error}"
-            raise kopf.AdmissionError(message, UNAVAILABLE_STATUS) from error
-        if not response.allowed:
-            raise kopf.AdmissionError(f"{response.reason}: {response.message}", DENIED_STATUS)
-        warnings.extend(response.warnings)
+def _denied(uid: str, code: int, message: str) -> web.Response:
+    status = {"code": code, "message": shorten(message, MESSAGE_LENGTH)}
+    return _respond({"uid": uid, "allowed": False, "status": status}, ())
 
-    return validate
+
+def _respond(response: dict[str, Any], warnings: tuple[str, ...]) -> web.Response:
+    if warnings:
+        response["warnings"] = [shorten(warning, MESSAGE_LENGTH) for warning in warnings]
+    document = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+    return web.Response(text=json.dumps(document), content_type="application/json")

@@ -7,6 +7,8 @@ from typing import Any
 
 import kopf
 
+from nested_docker.handlers import reading
+
 UNUSED_FINALIZER = "nesteddocker.dev/kopf-does-not-use-finalizers"
 """kopf removes its finalizer from kinds with only event handlers, so this name must be one that nobody uses."""
 
@@ -58,5 +60,6 @@ def kopf_registry(on_stop: Callable[[], Awaitable[None]]) -> kopf.OperatorRegist
     return created
 
 
-def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+async def _login(**kwargs: Any) -> kopf.AiohttpSession | None:
+    info = kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    return reading.session_for_kopf(info) if info is not None else None

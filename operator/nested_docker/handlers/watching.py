@@ -11,6 +11,7 @@ from nested_docker.adapters.resources import RESOURCES
 from nested_docker.controller.cache import CHILD_KINDS, GOVERNING_KINDS
 from nested_docker.controller.routing import Router
 from nested_docker.domain.names import WATCH_SELECTOR
+from nested_docker.handlers.reading import read_object
 
 WATCHED = ("NestedDocker", *GOVERNING_KINDS, "Namespace", *CHILD_KINDS)
 
@@ -29,9 +30,10 @@ def register_watches(registry: kopf.OperatorRegistry, settings: kopf.OperatorSet
 
 def _handler(kind: str, router: Router) -> Callable[..., Awaitable[None]]:
     async def on_event(event: kopf.RawEvent, **_: Any) -> None:
+        obj = read_object(event)
         if event["type"] == "DELETED":
-            router.gone(kind, event["object"])
+            router.gone(kind, obj)
         else:
-            router.seen(kind, event["object"])
+            router.seen(kind, obj)
 
     return on_event

@@ -18,6 +18,7 @@ class Metrics:
         requests: returns the number of requests to the API server, by verb and kind.
         queue_depth: returns the number of keys in the queue.
         leading: whether this replica is the leader.
+        unreadable: returns the number of objects that could not be read whole, by kind.
     """
 
     def __init__(
@@ -27,10 +28,11 @@ class Metrics:
         requests: Callable[[], Mapping[tuple[str, str], int]],
         queue_depth: Callable[[], float],
         leading: Callable[[], bool],
+        unreadable: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self.registry = CollectorRegistry()
         self._nested_dockers, self._requests = nested_dockers, requests
-        self._queue_depth, self._leading = queue_depth, leading
+        self._queue_depth, self._leading, self._unreadable = queue_depth, leading, unreadable
         self._passes = Counter(
             "nested_docker_reconciles", "Passes over a NestedDocker.", ["outcome"], registry=self.registry
         )
@@ -38,6 +40,12 @@ class Metrics:
             "nested_docker_decisions",
             "Grants and denials, by the stage that made the decision.",
             ["stage", "outcome", "reason", "mode"],
+            registry=self.registry,
+        )
+        self._probe_failures = Counter(
+            "nested_docker_daemon_probe_failures",
+            "Probes of new daemons without a usable answer.",
+            ["error"],
             registry=self.registry,
         )
         self._seconds = Histogram(
@@ -54,8 +62,12 @@ class Metrics:
         self._seconds.observe(seconds)
 
     def decided(self, stage: str, outcome: str, reason: str, mode: str) -> None:
-        """Callable[[], float] a grant or a denial."""
+        """Count a grant or a denial."""
         self._decisions.labels(stage, outcome, reason, mode).inc()
+
+    def probe_failed(self, error: str) -> None:
+        """Count a probe without a usable answer."""
+        self._probe_failures.labels(error).inc()
 
     def collect(self) -> Iterator[Metric]:
         """Metrics that are read at each scrape instead of counted as events happen."""
@@ -64,6 +76,12 @@ class Metrics:
         )
         yield GaugeMetricFamily("nested_docker_leading", "Whether this replica leads.", value=float(self._leading()))
         yield self._objects()
+        unreadable = GaugeMetricFamily(
+            "nested_docker_unreadable_objects", "Objects that could not be read whole.", labels=["kind"]
+        )
+        for kind, count in sorted(self._unreadable().items()):
+            unreadable.add_metric([kind], count)
+        yield unreadable
         requests = CounterMetricFamily(
             "nested_docker_api_requests", "Requests to the API server.", labels=["verb", "kind"]
         )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gzip
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,10 +23,12 @@ from hypothesis import strategies
 from nested_docker.adapters import dockerd
 from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.adapters.dockerd import DaemonClient
+from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.docker_api.errors import DockerApiError
 from nested_docker.domain import names, pki
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
+from nested_docker.domain.planning.planned import ProbeTarget
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -244,6 +249,127 @@ async def test_an_answer_that_is_not_dockers_is_an_error(
     with pytest.raises(DockerApiError, match=message):
         await DaemonClient().ask("127.0.0.1", "build.team-a.svc", serving.keys)
     assert "/elsewhere" not in serving.requests
+
+
+class Hostile(Daemon):
+    """A daemon with the right certificate that sends prepared bytes, piece by piece, for as long as somebody reads."""
+
+    def __init__(self, folder: Path, head: bytes, piece: bytes = b"", pause: float = 0) -> None:
+        super().__init__(folder)
+        self.sent = (head, piece, pause)
+        self.connections = 0
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        head, piece, pause = self.sent
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            for _ in range(2):
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(head)
+                await writer.drain()
+                if piece or not head:
+                    break
+            while piece:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(pause)
+        writer.close()
+
+    @contextlib.asynccontextmanager
+    async def serve(self) -> AsyncIterator[int]:
+        for name, content in self.keys.items():
+            (self.folder / name).write_bytes(content)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.folder / pki.CA_CERTIFICATE))
+        context.load_cert_chain(self.folder / pki.SERVER_CERTIFICATE, self.folder / pki.SERVER_KEY)
+        context.verify_mode = ssl.CERT_REQUIRED
+        async with await asyncio.start_server(self.answer, "127.0.0.1", 0, ssl=context) as server:
+            yield server.sockets[0].getsockname()[1]
+
+
+def sized(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
+    return b"\r\n".join([b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *headers, b"", body])
+
+
+BOMB = gzip.compress(b" " * 10_000_000)
+HOSTILE: dict[str, tuple[tuple[Any, ...], str]] = {
+    "redirect to the cloud's metadata": (
+        (sized(b"", b"Location: http://169.254.169.254/", status=b"302 Found"),),
+        "is answered with status 302",
+    ),
+    "redirect that keeps the method": (
+        (sized(b"{}", b"Location: https://kubernetes.default.svc/", status=b"307 Temporary Redirect"),),
+        "is answered with status 307",
+    ),
+    "gzip bomb": ((sized(BOMB, b"Content-Encoding: gzip"),), "in the content encoding 'gzip'"),
+    "gzip bomb as a transfer encoding": (
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",),
+        "gives a malformed answer to /version",
+    ),
+    "zstd": ((sized(b"{}", b"Content-Encoding: zstd"),), "in the content encoding 'zstd'"),
+    "list": ((sized(b"[]"),), "is not answered with a JSON object"),
+    "null": ((sized(b"null"),), "is not answered with a JSON object"),
+    "deep nesting": ((sized(b'{"a":' * 100_000),), "is answered with invalid JSON"),
+    "deep and closed": (
+        (sized(b'{"Version":' + b"[" * 20_000 + b"]" * 20_000 + b"}"),),
+        "is answered with invalid JSON",
+    ),
+    "huge number": ((sized(b'{"Version":' + b"9" * 100_000 + b"}"),), "is answered with invalid JSON"),
+    "infinite number": ((sized(b'{"Version":1e999}'),), "a Version that is not a string"),
+    "NaN": ((sized(b'{"Version":NaN}'),), "is answered with invalid JSON"),
+    "not UTF-8": ((sized(b'{"Version":"\xff"}'),), "is answered with invalid JSON"),
+    "endless body": (
+        (b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65536),
+        r"with more than 1048576 bytes|has not answered /version within",
+    ),
+    "endless headers": ((b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n" * 1000), "/version"),
+    "endless announcements": (
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000),
+        r"with more than 1048576 bytes|has not answered /version within",
+    ),
+    "drop by drop": (
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b" ", 0.05),
+        "has not answered /version within",
+    ),
+    "head drop by drop": ((b"", b"H", 0.05), "/version"),
+    "another protocol": ((b"SSH-2.0-OpenSSH_9.6\r\n",), "/version"),
+    "nothing": ((b"",), "/version"),
+}
+
+
+@pytest.mark.parametrize(("sent", "message"), HOSTILE.values(), ids=HOSTILE)
+async def test_a_hostile_daemon_is_one_error_and_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: tuple[Any, ...], message: str
+) -> None:
+    monkeypatch.setattr(dockerd, "CONTACT_SECONDS", 1.0)
+    hostile, counted = Hostile(tmp_path, *sent), list[str]()
+    async with hostile.serve() as port:
+        monkeypatch.setattr(names, "DOCKER_PORT", port)
+        started = time.monotonic()
+        with pytest.raises(DockerApiError, match=message) as raised:
+            await DaemonClient().ask("127.0.0.1", "build.team-a.svc", hostile.keys)
+        assert time.monotonic() - started < 3
+        assert len(str(raised.value)) < 500
+        assert str(raised.value).isprintable()
+        target = ProbeTarget(address="127.0.0.1", server_name="build.team-a.svc", pod_uid="uid", restarts=0)
+        probe = DaemonProber(DaemonClient(), lambda _key: None, counted.append)
+        running = probe.start(("team-a", "build"), target, hostile.keys)
+        async with asyncio.timeout(5):
+            while len(counted) < 2:
+                await asyncio.sleep(0.02)
+        running.cancel()
+        assert running.result is None
+    assert set(counted) == {"DockerApiError"} or set(counted) <= {"DockerApiError", "AnswerTooLargeError"}
+    assert hostile.connections >= 3
+
+
+async def test_control_characters_do_not_reach_the_status(serving: Daemon) -> None:
+    serving.answers["/version"] = lambda: web.json_response({"Version": "28\x1b[2J\u202e\n1" + "x" * 10**5})
+    serving.answers["/info"] = lambda: web.json_response({"Driver": "a\x00b\x9bc", "SecurityOptions": ["\x07"] * 10**4})
+    status = await DaemonClient().ask("127.0.0.1", "build.team-a.svc", serving.keys)
+    assert status.version.startswith("28[2J1x")
+    assert len(status.version) == 64
+    assert status.storage_driver == "abc"
+    assert len(status.security_options) == 16
 
 
 @pytest.mark.parametrize(

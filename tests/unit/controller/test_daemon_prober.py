@@ -37,6 +37,7 @@ class Daemons:
 @pytest.fixture(autouse=True)
 def _without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon_prober, "FIRST_DELAY", 0.01)
+    monkeypatch.setattr(daemon_prober, "LAST_DELAY", 0.02)
 
 
 async def test_a_probe_goes_on_until_the_daemon_gives_a_usable_answer() -> None:
@@ -48,6 +49,17 @@ async def test_a_probe_goes_on_until_the_daemon_gives_a_usable_answer() -> None:
     assert daemons.last == ("10.0.0.1", "build.team-a.svc", KEYS)
     assert probe.result == ProbeResult("uid", 0, EngineStatus(version="28"))
     assert answered.empty()
+
+
+async def test_every_failure_is_counted_and_retried(caplog: pytest.LogCaptureFixture) -> None:
+    failures = [DockerApiError("a"), RecursionError(), KeyError("b"), AttributeError("c"), TimeoutError(), ValueError()]
+    daemons, counted, answered = Daemons(*failures), list[str](), asyncio.Event()
+    probe = DaemonProber(daemons, lambda _key: answered.set(), counted.append).start(KEY, target(), {})
+    await asyncio.wait_for(answered.wait(), 5)
+    assert counted == [type(failure).__name__ for failure in failures]
+    assert probe.result is not None
+    defects = [record for record in caplog.records if record.getMessage().startswith("a defect in the operator")]
+    assert len(defects) == 4
 
 
 async def test_a_cancelled_probe_asks_no_more() -> None:

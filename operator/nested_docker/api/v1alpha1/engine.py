@@ -16,6 +16,7 @@ from nested_docker.api.meta import (
     Quantity,
     schema,
 )
+from nested_docker.api.nesting import FreeObject
 from nested_docker.api.tenancy import Permission, Plain, TenantUse
 
 OPERATOR_OWNED_CONFIG = (
@@ -131,7 +132,7 @@ class EngineSpec(KubeModel):
     proxy: Plain[Proxy | None] = Field(
         default=None, description="Proxies that the daemon itself uses to pull and push."
     )
-    config: Plain[dict[str, Any] | None] = Field(
+    config: Plain[FreeObject | None] = Field(
         default=None,
         description="Further keys of daemon.json. Keys that the operator owns are rejected by name.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
@@ -23,6 +23,7 @@ from nested_docker.api.meta import (
     Status,
     schema,
 )
+from nested_docker.api.nesting import FreeObject
 from nested_docker.api.tenancy import Permission, Plain, TenantUse
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
 
@@ -141,12 +142,12 @@ class SchedulingSpec(KubeModel):
     """Where the daemon's pod may run, and its labels and annotations."""
 
     node_selector: Plain[Labels] = Field(default={}, description="Labels that the node must have.")
-    affinity: Plain[dict[str, Any] | None] = Field(
+    affinity: Plain[FreeObject | None] = Field(
         default=None,
         description="Affinity, as in a pod.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
-    tolerations: Plain[Annotated[list[dict[str, Any]], Field(max_length=32)]] = Field(
+    tolerations: Plain[Annotated[list[FreeObject], Field(max_length=32)]] = Field(
         default=[],
         description="Tolerations, as in a pod.",
         json_schema_extra={"items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from nested_docker.api.meta import AbsolutePath, DnsLabel, DnsSubdomain, KubeModel, Mode, ResourceRequirements, schema
+from nested_docker.api.nesting import FreeObject
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
 
 DEFAULT_CLASS_ANNOTATION = "nesteddocker.dev/is-default-class"
@@ -129,7 +130,7 @@ class NestedDockerClassSpec(KubeModel):
     storage: StorageSpec | None = Field(
         default=None, description="Storage that applies if the NestedDocker has none; empty: an emptyDir."
     )
-    pod_template: dict[str, Any] | None = Field(
+    pod_template: FreeObject | None = Field(
         default=None,
         description="A pod template (`metadata`, `spec`) for the daemon's pod: fields that the operator sets itself "
         "override it.",

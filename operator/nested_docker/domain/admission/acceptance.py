@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,10 +19,11 @@ from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, reso
 from nested_docker.domain.modes import MODES, ModeBehaviour
 from nested_docker.domain.object_names import ObjectNames, tenant_owned_fields
 from nested_docker.domain.observed import Observed
+from nested_docker.domain.shown import MESSAGE_LENGTH, VALUE_LENGTH, shorten, shown
 from nested_docker.domain.status.reasons import Reason, Type
 
-_SHOWN_VALUE = 200
-"""Characters of a wrong value that a message repeats."""
+SHOWN_PROBLEMS = 10
+"""Problems of a spec that a message names one by one."""
 
 
 @dataclass(frozen=True)
@@ -269,14 +269,16 @@ def _joined(rejections: list[NotAccepted]) -> NotAccepted:
 
 
 def _explain(error: ValidationError) -> str:
-    """Every problem with its path, its value and, from the model's message, the remedy."""
+    """Every problem with its path, its value and, from the model's own message, the remedy."""
+    found = error.errors(include_url=False)
     problems = []
-    for problem in error.errors(include_url=False):
-        path = ".".join(str(part) for part in ("spec", *problem["loc"]))
-        value = json.dumps(problem["input"], default=str)
-        shown = value if len(value) <= _SHOWN_VALUE else value[:_SHOWN_VALUE] + "…"
-        problems.append(f"{path}: {problem['msg'].removeprefix('Value error, ')} (value: {shown})")
-    return "; ".join(problems)
+    for problem in found[:SHOWN_PROBLEMS]:
+        path = shorten(".".join(str(part) for part in ("spec", *problem["loc"])))
+        text = shorten(problem["msg"].removeprefix("Value error, "), 2 * VALUE_LENGTH)
+        problems.append(f"{path}: {text} (value: {shown(problem['input'])})")
+    if len(found) > SHOWN_PROBLEMS:
+        problems.append(f"and {len(found) - SHOWN_PROBLEMS} more")
+    return shorten("; ".join(problems), MESSAGE_LENGTH)
 
 
 def _names(classes: Mapping[str, NestedDockerClassSpec]) -> str:

@@ -12,6 +12,7 @@ from nested_docker.domain import images, quantities
 from nested_docker.domain.admission.grant_request import GrantRequest
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import Objection
+from nested_docker.domain.shown import MESSAGE_LENGTH, number, shorten
 
 SHOWN_POLICIES = 5
 """Number of policies that a denial lists individually."""
@@ -145,8 +146,8 @@ def _maxima(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[O
             yield Objection(f"{field} must be set, since max.{name} is {maximum}", f"max.{name} left out")
         elif requested > quantities.parse(maximum):
             yield Objection(
-                f"{field} is {requested.normalize():f}, and max.{name} is {maximum}",
-                f"max.{name}: {requested.normalize():f}",
+                f"{field} is {number(requested)}, and max.{name} is {maximum}",
+                f"max.{name}: {number(requested)}",
             )
 
 
@@ -208,11 +209,12 @@ def _denial(
         checked.append(f"{policies - len(here)} do not select this namespace")
     granted = [f"{name}: {_summary(here[name])}" for name in sorted(shown)]
     remedy = " and ".join(f"`{each.remedy}`" for each in objections[nearest[0]])
-    return (
+    message = (
         f"no NestedDockerPolicy grants mode {request.mode} of class {request.class_name} with this spec in namespace "
         f"{request.namespace}. Policies checked: {'; '.join(checked)}. Granted here: {'; '.join(granted)}. "
         f"Choose from that, or ask a cluster admin to put {remedy} into NestedDockerPolicy {nearest[0]}"
     )
+    return shorten(message, MESSAGE_LENGTH)
 
 
 def _summary(policy: NestedDockerPolicySpec) -> str:

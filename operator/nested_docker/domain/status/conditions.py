@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from nested_docker.api.meta import Condition, Status
+from nested_docker.domain.shown import MESSAGE_LENGTH, shorten
 from nested_docker.domain.status.reasons import Reason, Trait, Type
 
 
@@ -45,7 +46,7 @@ class Conditions:
             type=type_,
             status=status,
             reason=reason.value,
-            message=message[:4096],
+            message=shorten(message, MESSAGE_LENGTH),
             last_transition_time=self._now if moved or before is None else before.last_transition_time,
             observed_generation=self._generation,
         )
