@@ -675,8 +675,8 @@ EVENTS: dict[str, Attempt] = {
     **{
         f"about a {kind}{where}": Attempt(
             "operator",
-            event(group, regarding=about(kind, MINE, version)),
-            (f"regarding: {kind} mine: ", NOT_ABOUT, BUG),
+            event(group, regarding=about(kind, "other", version)),
+            (f"regarding: {kind} other: ", NOT_ABOUT, BUG),
         )
         for where, group in (("", "events.k8s.io"), (" in the core group", ""))
         for kind, version in (
@@ -958,6 +958,19 @@ PODS: dict[str, Attempt] = {
             for name in ("labels", "annotations")
         ),
         (
+            "with others' devices",
+            by_template(resourceClaims=[{"name": "x", "resourceClaimName": MINE}]),
+            (
+                "resourceClaims.resourceClaimName: mine: a daemon's pod may not use others' devices",
+                "use resourceClaimTemplateName",
+            ),
+        ),
+        (
+            "with devices of its own",
+            by_template(resourceClaims=[{"name": "x", "resourceClaimTemplateName": "gpu"}]),
+            (),
+        ),
+        (
             "on a node",
             by_template(nodeName="control-plane"),
             ("spec.nodeName: control-plane would bypass the scheduler: use nodeSelector",),
@@ -983,9 +996,9 @@ NOT_THE_GUARDRAIL = ("does not have a host assigned",)
 """What the API server says to whoever is let into a pod that runs nowhere."""
 
 
-def enters(name: str, how: str) -> Callable[[Site], Request]:
+def enters(name: str, how: str, where: str = "name") -> Callable[[Site], Request]:
     query = {"stdout": "true"} | ({"command": "true"} if how == "exec" else {})
-    return lambda site: Request("POST", RESOURCES["Pod"].path(site.name, name, how), query=query)
+    return lambda site: Request("POST", RESOURCES["Pod"].path(getattr(site, where), name, how), query=query)
 
 
 # --- Pod Security's level baseline --------------------------------------------------------------------
@@ -1167,6 +1180,12 @@ GUARDED_PODS: dict[str, Attempt] = {
     **{
         f"proxy to {name}": Attempt("user", named(name, "proxy"), BYPASSES)
         for name in (f"{GUARDED}:8080", f"http:{GUARDED}:8080", f"https:{GUARDED}:")
+    },
+    **{
+        f"{how} into a node cleanup pod": Attempt(
+            "user", enters("cleaner", how, "cleanup"), ("pod cleaner has the node's Docker socket, without its guard",)
+        )
+        for how in ("exec", "attach", "portforward", "proxy")
     },
     "exec of an operator": Attempt("operator", enters(GUARDED, "exec"), BYPASSES),
     "exec of a debugger": Attempt("debugger", enters(GUARDED, "exec"), BYPASSES),
@@ -1411,6 +1430,7 @@ def furnish(cluster: Cluster, name: str) -> Site:
         merged_with(
             daemon({"mode": "HostSocket"}, {"hostSocket": {"access": "Raw"}})(site), {"metadata": {"name": RAW}}
         ),
+        merged_with(cleans({"metadata": {"name": "cleaner"}})(site), {"spec": NOWHERE | {"nodeName": None}}),
         child("Secret", {"metadata": {"name": OURS}})(site),
         child("Secret", {"metadata": {"name": LOST}}, labels({MANAGED_BY: None}))(site),
         child("Secret", {"metadata": {"name": LABELLED}}, labels({"team": "x"}), annotations({"a.b/c": "x"}))(site),
