@@ -250,8 +250,8 @@ def test_two_releases_do_not_share_a_lease(offline: Helm) -> None:
         ("webhook.enabled=false", "ValidatingWebhookConfiguration", 0),
         ("guardrails.enabled=false,guardrails.denyExec=true", "ValidatingAdmissionPolicy", 0),
         ("guardrails.enabled=false,guardrails.denyExec=true", "ValidatingAdmissionPolicyBinding", 0),
-        ("guardrails.denyExec=true", "ValidatingAdmissionPolicy", 9),
-        ("guardrails.denyExec=false", "ValidatingAdmissionPolicy", 9),
+        ("guardrails.denyExec=true", "ValidatingAdmissionPolicy", 10),
+        ("guardrails.denyExec=false", "ValidatingAdmissionPolicy", 10),
     ],
 )
 def test_parts_can_be_switched(offline: Helm, value: str, kind: str, count: int) -> None:

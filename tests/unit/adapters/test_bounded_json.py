@@ -90,9 +90,9 @@ def test_what_is_not_json_is_one_error_and_found_soon(document: bytes) -> None:
 
 
 def test_the_mark_cannot_be_forged() -> None:
-    found: Any = loads(
-        f'{{"items": [{with_managed_fields("Pod", "a", note=json.dumps("left out"))}, {with_managed_fields("Pod", "b", managed=nested(DEEP))}]}}'
-    )
+    ordinary = with_managed_fields("Pod", "a", note=json.dumps("left out"))
+    deep = with_managed_fields("Pod", "b", managed=nested(DEEP))
+    found: Any = loads(f'{{"items": [{ordinary}, {deep}]}}')
     assert [type(item) for item in found["items"]] == [dict, PartialObject]
 
 
