@@ -5,9 +5,20 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from nested_docker.api import amounts
+from nested_docker.api.amounts import QUANTITY
+from nested_docker.api.metadata import (
+    IMAGE_ID,
+    IMAGE_ID_MESSAGE,
+    IMAGE_REFERENCE,
+    require_annotations,
+    require_image_name,
+    require_key,
+    require_labels,
+)
 from nested_docker.api.tenancy import Plain
 
 GROUP = "nesteddocker.dev"
@@ -49,14 +60,6 @@ def schema(*, int_or_string: bool = False, rules: tuple[tuple[str, str], ...] = 
     return extensions
 
 
-QUANTITY = (
-    r"^(\+|-)?(([0-9]{1,19}(\.[0-9]{0,19})?)|(\.[0-9]{1,19}))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?([0-9]|1[0-8])))?$"
-)
-"""Kubernetes' syntax, with bounds: 19 digits on either side of the point, and exponents up to 18.
-
-Whatever matches is computed with and written in full at little cost. `1e999999` would have a million digits.
-"""
-
 Quantity = Annotated[
     str,
     StringConstraints(pattern=QUANTITY, max_length=32),
@@ -65,6 +68,37 @@ Quantity = Annotated[
 ]
 """A Kubernetes quantity, such as `500m`, `4` or `8Gi`."""
 
+CpuLimit = Annotated[Quantity, AfterValidator(lambda value: amounts.require_limit("cpu", value))]
+"""A limit of CPU that is in force as it is written."""
+
+MemoryLimit = Annotated[Quantity, AfterValidator(lambda value: amounts.require_limit("memory", value))]
+"""A limit of memory that is in force as it is written."""
+
+Size = Annotated[Quantity, AfterValidator(amounts.require_size)]
+"""The size of a volume."""
+
+
+def at_least(path: str, minimum: str, message: str) -> tuple[str, str]:
+    """A CEL rule, for a schema with the field `path`, and its message."""
+    member = f"self.{path}"
+    return f"!has({member}) || quantity(string({member})).compareTo(quantity('{minimum}')) >= 0", message
+
+
+LIMITS = tuple(
+    (
+        f"!('{resource}' in self) || quantity(string(self['{resource}'])).compareTo(quantity('{minimum}')) >= 0",
+        amounts.too_small(resource),
+    )
+    for resource, minimum in amounts.MINIMUM_LIMITS.items()
+)
+"""Rules for a map with limits by resource."""
+
+CPU_AND_MEMORY = tuple(
+    at_least(resource, minimum, amounts.too_small(resource)) for resource, minimum in amounts.MINIMUM_LIMITS.items()
+)
+"""Rules for a schema with limits of CPU and memory."""
+
+
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 DnsSubdomain = Annotated[
     str,
@@ -72,10 +106,9 @@ DnsSubdomain = Annotated[
 ]
 ImageReference = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?$",
-        max_length=512,
-    ),
+    StringConstraints(pattern=IMAGE_REFERENCE, max_length=512),
+    AfterValidator(require_image_name),
+    Field(json_schema_extra=schema(rules=((f"!self.matches('{IMAGE_ID}')", IMAGE_ID_MESSAGE),))),
 ]
 """An image as container runtimes take it: `[registry/]repository[:tag][@sha256:digest]`."""
 
@@ -83,8 +116,14 @@ ImagePattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:/_*@-]+$"
 """`repository[:tag][@digest]` as in an image reference; `*` matches anything but `/`, `**` anything."""
 
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00:]*$", max_length=255)]
-Labels = Annotated[dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32)]
-Annotations = Annotated[dict[str, Annotated[str, StringConstraints(max_length=4096)]], Field(max_length=32)]
+Labels = Annotated[
+    dict[str, Annotated[str, StringConstraints(max_length=63)]], Field(max_length=32), AfterValidator(require_labels)
+]
+Annotations = Annotated[
+    dict[str, Annotated[str, StringConstraints(max_length=4096)]],
+    Field(max_length=32),
+    AfterValidator(require_annotations),
+]
 
 
 class Mode(StrEnum):
@@ -149,7 +188,7 @@ class KeyReference(KubeModel):
 class LabelSelectorRequirement(KubeModel):
     """One requirement of a label selector."""
 
-    key: Plain[Annotated[str, StringConstraints(max_length=317)]] = Field(
+    key: Plain[Annotated[str, StringConstraints(max_length=317), AfterValidator(require_key)]] = Field(
         description="Label that the requirement is about."
     )
     operator: Plain[SelectorOperator] = Field(description="How the label's value relates to `values`.")
@@ -202,10 +241,11 @@ class ResourceRequirements(KubeModel):
         description="What the container is guaranteed.",
         json_schema_extra=schema(maxProperties=16),
     )
-    limits: Plain[dict[str, Quantity]] = Field(
+    limits: Plain[Annotated[dict[str, Quantity], AfterValidator(amounts.require_limits)]] = Field(
         default={},
-        description="What the container may use at most.",
-        json_schema_extra=schema(maxProperties=16),
+        description="What the container may use at most; at least 10m of CPU and 6Mi of memory, since a smaller limit "
+        "would not be in force.",
+        json_schema_extra=schema(maxProperties=16, rules=LIMITS),
     )
 
 

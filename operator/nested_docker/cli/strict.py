@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from nested_docker.api.amounts import QUANTITY
 from nested_docker.api.crd import Schema, structural
-from nested_docker.api.meta import QUANTITY, KubeModel
+from nested_docker.api.meta import KubeModel
 from nested_docker.cli.findings import Findings, Position, did_you_mean, format_value
 
 Model = TypeVar("Model", bound=KubeModel)

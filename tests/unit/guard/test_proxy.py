@@ -276,15 +276,15 @@ async def test_quota_checks_run_one_at_a_time(hood: Neighbourhood) -> None:
 
 async def test_totals_cover_all_owned_containers(hood: Neighbourhood) -> None:
     daemon = FakeDaemon(**{"/containers/create": {}, "/containers/json": [{"Id": FULL}]})
-    limits = {"perContainer": {"memory": "4Mi"}, "total": {"memory": "4Mi"}}
+    limits = {"perContainer": {"memory": "8Mi"}, "total": {"memory": "8Mi"}}
     rules = GuardRules.model_validate({**OPEN.dump(), "limits": limits})
     guarded(hood, daemon, rules=rules)
     client = await hood.unix()
-    for memory, status in ((3 * 2**20, 200), (3 * 2**20 + 1, 403)):
+    for memory, status in ((7 * 2**20, 200), (7 * 2**20 + 1, 403)):
         body = json.dumps({"Image": "busybox", "HostConfig": {"Memory": memory}}).encode()
         await client.write(request("POST", "/containers/create", body))
         assert (await answers(client, 1))[0][0] == status
-    for memory, status in ((4 * 2**20, 200), (5 * 2**20, 403)):
+    for memory, status in ((8 * 2**20, 200), (9 * 2**20, 403)):
         await client.write(request("POST", "/containers/mine/update", json.dumps({"Memory": memory}).encode()))
         assert (await answers(client, 1))[0][0] in {status, 404 if status == 200 else status}
 

@@ -7,13 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, field_validator
 
+from nested_docker.api.amounts import MINIMUM_SIZE, SIZE_TOO_SMALL
 from nested_docker.api.meta import (
     DnsSubdomain,
     ImageReference,
     KeyReference,
     KubeModel,
     LocalObjectReference,
-    Quantity,
+    Size,
+    at_least,
     schema,
 )
 from nested_docker.api.nesting import FreeObject
@@ -172,9 +174,11 @@ class StorageMedium(StrEnum):
 class EmptyDirStorage(KubeModel):
     """A directory on the node that is deleted with the pod."""
 
-    size_limit: Plain[Quantity | None] = Field(
-        default=None, description="Bytes after which the kubelet evicts the pod."
-    )
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(rules=(at_least("sizeLimit", MINIMUM_SIZE, SIZE_TOO_SMALL),))
+    }
+
+    size_limit: Plain[Size | None] = Field(default=None, description="Bytes after which the kubelet evicts the pod.")
     medium: Plain[StorageMedium | None] = Field(
         default=None, description="`Memory` keeps the data in RAM, which counts against the pod's memory limit."
     )
@@ -183,7 +187,11 @@ class EmptyDirStorage(KubeModel):
 class EphemeralStorage(KubeModel):
     """A PersistentVolumeClaim that is created and deleted with the pod."""
 
-    size: Plain[Quantity] = Field(description="Bytes to request.")
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(rules=(at_least("size", MINIMUM_SIZE, SIZE_TOO_SMALL),))
+    }
+
+    size: Plain[Size] = Field(description="Bytes to request.")
     storage_class_name: Plain[DnsSubdomain | None] = Field(
         default=None, description="StorageClass; empty: the cluster's default."
     )
@@ -199,7 +207,11 @@ class RetentionPolicy(StrEnum):
 class ClaimStorage(KubeModel):
     """A PersistentVolumeClaim `<name>-data` that outlives pods: images and build cache stay warm."""
 
-    size: Plain[Quantity] = Field(description="Bytes to request.")
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(rules=(at_least("size", MINIMUM_SIZE, SIZE_TOO_SMALL),))
+    }
+
+    size: Plain[Size] = Field(description="Bytes to request.")
     storage_class_name: Plain[DnsSubdomain | None] = Field(
         default=None, description="StorageClass; empty: the cluster's default."
     )

@@ -7,7 +7,17 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from nested_docker.api.meta import AbsolutePath, Enforcement, ImagePattern, KubeModel, Quantity
+from nested_docker.api.meta import (
+    CPU_AND_MEMORY,
+    AbsolutePath,
+    CpuLimit,
+    Enforcement,
+    ImagePattern,
+    KubeModel,
+    MemoryLimit,
+    Quantity,
+    schema,
+)
 
 POD_UID = "{podUID}"
 """In `limits.cgroupParent`: the guarded pod's UID."""
@@ -120,8 +130,10 @@ class BuildRules(KubeModel):
 class Resources(KubeModel):
     """Maxima of containers' resources."""
 
-    cpu: Quantity | None = Field(default=None, description="Processors.")
-    memory: Quantity | None = Field(default=None, description="Bytes.")
+    model_config = KubeModel.model_config | {"json_schema_extra": schema(rules=CPU_AND_MEMORY)}
+
+    cpu: CpuLimit | None = Field(default=None, description="Processors; at least 10m.")
+    memory: MemoryLimit | None = Field(default=None, description="Bytes; at least 6Mi.")
     pids: int | None = Field(default=None, ge=1, description="Processes and threads.")
 
 

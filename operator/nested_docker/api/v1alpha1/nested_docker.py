@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from nested_docker.api.meta import (
     GROUP,
@@ -23,6 +23,7 @@ from nested_docker.api.meta import (
     Status,
     schema,
 )
+from nested_docker.api.metadata import require_toleration
 from nested_docker.api.nesting import FreeObject
 from nested_docker.api.tenancy import Permission, Plain, TenantUse
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
@@ -147,7 +148,9 @@ class SchedulingSpec(KubeModel):
         description="Affinity, as in a pod.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
-    tolerations: Plain[Annotated[list[FreeObject], Field(max_length=32)]] = Field(
+    tolerations: Plain[
+        Annotated[list[Annotated[FreeObject, AfterValidator(require_toleration)]], Field(max_length=32)]
+    ] = Field(
         default=[],
         description="Tolerations, as in a pod.",
         json_schema_extra={"items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from nested_docker.api.meta import AbsolutePath, DnsLabel, DnsSubdomain, KubeModel, Mode, ResourceRequirements, schema
+from nested_docker.api.metadata import require_template_metadata
 from nested_docker.api.nesting import FreeObject
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
 
@@ -130,7 +131,7 @@ class NestedDockerClassSpec(KubeModel):
     storage: StorageSpec | None = Field(
         default=None, description="Storage that applies if the NestedDocker has none; empty: an emptyDir."
     )
-    pod_template: FreeObject | None = Field(
+    pod_template: Annotated[FreeObject, AfterValidator(require_template_metadata)] | None = Field(
         default=None,
         description="A pod template (`metadata`, `spec`) for the daemon's pod: fields that the operator sets itself "
         "override it.",

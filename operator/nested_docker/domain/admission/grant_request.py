@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from nested_docker.api.amounts import MINIMUM_SIZE, limit_in_force
 from nested_docker.api.meta import Mode, ResourceRequirements
 from nested_docker.api.v1alpha1.engine import StorageSpec
 from nested_docker.domain import quantities
@@ -78,7 +79,7 @@ def grant_request(
         image=(effective.engine.image or "") if own_daemon else "",
         image_is_own=effective.origins.get("engine.image") == Origin.SPEC,
         workload_images=tuple(container.image for container in containers) if workload else None,
-        toleration_keys=tuple(str(toleration.get("key", "")) for toleration in scheduling.tolerations),
+        toleration_keys=tuple(toleration.get("key") or "" for toleration in scheduling.tolerations),
         priority_class_name=scheduling.priority_class_name or "",
         pod_annotations=tuple(scheduling.pod_annotations),
         cpu=_limit("cpu", resources),
@@ -90,8 +91,8 @@ def grant_request(
 
 
 def _limit(resource: str, resources: Iterable[ResourceRequirements]) -> Decimal | None:
-    limits = [each.limits.get(resource) for each in resources]
-    known = [quantities.parse(limit) for limit in limits if limit is not None]
+    limits = [limit_in_force(resource, each.limits.get(resource)) for each in resources]
+    known = [limit for limit in limits if limit is not None]
     return sum(known, Decimal(0)) if len(known) == len(limits) else None
 
 
@@ -101,4 +102,5 @@ def _size(storage: StorageSpec) -> Decimal | None:
         storage.ephemeral.size if storage.ephemeral else None,
         storage.claim.size if storage.claim else None,
     )
-    return next((quantities.parse(part) for part in parts if part is not None), None)
+    size = next((quantities.parse(part) for part in parts if part is not None), None)
+    return size if size is not None and size >= quantities.parse(MINIMUM_SIZE) else None

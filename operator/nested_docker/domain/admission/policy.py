@@ -163,6 +163,13 @@ _CHECKS: Sequence[Callable[[GrantRequest, NestedDockerPolicySpec], Iterable[Obje
 
 
 def _by_rules(image: str, rules: ImageRules, field: str, entry: str) -> Iterator[Objection]:
+    if not images.is_valid(image):
+        yield Objection(
+            f"spec.{field} is {image}, which is not an image reference: use "
+            "[registry/]repository[:tag][@sha256:digest]",
+            f"{entry} cannot allow this image",
+        )
+        return
     if not any(images.matches(image, pattern) for pattern in rules.patterns):
         yield Objection(
             f"spec.{field} is {image}, and {entry}.patterns has only {_list(rules.patterns)}",

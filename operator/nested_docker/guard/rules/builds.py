@@ -16,7 +16,7 @@ from nested_docker.guard.ownership import (
     with_owner_label,
 )
 from nested_docker.guard.rules.images import tag_reference
-from nested_docker.guard.rules.resources import apply_limits
+from nested_docker.guard.rules.resources import RESOURCE_FIELDS, apply_limits
 from nested_docker.guard.rules.schema import string_map
 from nested_docker.guard.wire import strict_json
 from nested_docker.guard.wire.query import Query, first_value, is_true
@@ -103,7 +103,9 @@ def _resources(query: Query, limits: LimitRules) -> dict[str, tuple[str, ...]]:
     """The limits of each container also apply to each build step; the builder has no parameter for pids."""
     names = {"memory": "Memory", "memswap": "MemorySwap", "cpuperiod": "CpuPeriod", "cpuquota": "CpuQuota"}
     host_config = {
-        field: _number(first_value(query, key), key) for key, field in names.items() if first_value(query, key)
+        field: RESOURCE_FIELDS[field](_number(first_value(query, key), key), key)
+        for key, field in names.items()
+        if first_value(query, key)
     }
     limited = apply_limits(host_config, limits)
     if "NanoCpus" in limited:

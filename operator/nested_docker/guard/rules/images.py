@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from http import HTTPStatus
 
+from nested_docker.domain.images import Image
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.hints import BUILDKIT_HINT, BUILDKIT_IMAGE, RYUK_HINT, RYUK_IMAGE
 from nested_docker.guard.model import ApiRequest, ForwardPlan
@@ -14,11 +15,6 @@ from nested_docker.guard.rules import responses
 from nested_docker.guard.rules.containers import CONFIG_FIELDS
 from nested_docker.guard.rules.schema import any_string, validate_object
 from nested_docker.guard.wire.query import Query, first_value
-
-IMAGE_REFERENCE = re.compile(
-    r"([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?"
-)
-"""`[registry/]repository[:tag][@digest]`."""
 
 
 def validate_visible_image(api_request: ApiRequest) -> ForwardPlan:
@@ -136,8 +132,10 @@ def tag_reference(reference: str, api_request: ApiRequest) -> Reference:
 
 
 def _check_reference(rule: str, reference: str, patterns: list[str], *, any_tag: bool = False) -> None:
-    if not IMAGE_REFERENCE.fullmatch(reference):
-        raise GuardDenied("fields", f"{reference!r} is not a valid image name", status=HTTPStatus.BAD_REQUEST)
+    try:
+        Image.parse(reference)
+    except ValueError:
+        raise GuardDenied("fields", f"{reference!r} is not a valid image name", status=HTTPStatus.BAD_REQUEST) from None
     if not any_tag and "@" not in reference and ":" not in reference.rpartition("/")[2]:
         raise GuardDenied(rule, f"{reference} has no tag, which means all tags: name one")
     if not matches_any(reference, patterns):

@@ -15,11 +15,21 @@ NANO = 10**9
 DEFAULT_PERIOD = 100_000
 """Microseconds; the daemon's default of CpuPeriod."""
 
+MINIMUM_QUOTA = 1000
+"""Microseconds; the minimum CpuQuota of the kernel."""
+
+MINIMUM_NANO_CPUS = MINIMUM_QUOTA * NANO // DEFAULT_PERIOD
+
 ULIMITS = ("core", "cpu", "data", "fsize", "nofile", "nproc", "stack")
 
 
 def _swappiness(value: Any, where: str) -> Any:
     return OMIT if any_integer(value, where) == -1 else between(0, 100)(value, where)
+
+
+def _nano_cpus(value: Any, where: str) -> Any:
+    """Zero, or what the daemon does not round down to a quota of zero, which is unlimited."""
+    return 0 if any_integer(value, where) == 0 else between(MINIMUM_NANO_CPUS, 10**6 * NANO)(value, where)
 
 
 RESOURCE_FIELDS: FieldTable = {
@@ -46,7 +56,7 @@ RESOURCE_FIELDS: FieldTable = {
     "MemoryReservation": between(0, 2**60),
     "MemorySwap": between(-1, 2**60),
     "MemorySwappiness": _swappiness,
-    "NanoCpus": between(0, 10**6 * NANO),
+    "NanoCpus": _nano_cpus,
     "OomKillDisable": unset,
     "PidsLimit": between(-1, 2**31),
     "Ulimits": array_of({"Name": one_of(*ULIMITS), "Soft": any_integer, "Hard": any_integer}),
@@ -145,7 +155,11 @@ def _limit_memory(host: dict[str, Any], maximum: int) -> None:
 
 
 def _limit_cpu(host: dict[str, Any], maximum: float) -> None:
-    cpus = _cpus(host)
+    cpus, quota = _cpus(host), host.get("CpuQuota") or 0
+    if quota and quota < MINIMUM_QUOTA:
+        raise GuardDenied(
+            "limits.perContainer.cpu", f"CpuQuota may not be {quota}: use at least {MINIMUM_QUOTA}, or set --cpus"
+        )
     if cpus is None:
         host["NanoCpus"] = int(maximum * NANO)
     else:
@@ -161,10 +175,11 @@ def _limit_pids(host: dict[str, Any], maximum: int) -> None:
 
 
 def _cpus(host: Mapping[str, Any]) -> float | None:
+    """The limit of CPUs; None: none, or one that is too small to be in force."""
     if host.get("NanoCpus"):
-        return float(host["NanoCpus"]) / NANO
+        return float(host["NanoCpus"]) / NANO if host["NanoCpus"] >= MINIMUM_NANO_CPUS else None
     quota = host.get("CpuQuota") or 0
-    return quota / (host.get("CpuPeriod") or DEFAULT_PERIOD) if quota > 0 else None
+    return quota / (host.get("CpuPeriod") or DEFAULT_PERIOD) if quota >= MINIMUM_QUOTA else None
 
 
 def _positive(value: int | None) -> int | None:
