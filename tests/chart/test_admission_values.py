@@ -170,7 +170,9 @@ def test_what_is_judged_is_limited_to_the_namespaces_that_are_served(offline: He
     served = ["a", "b", "pods", f"{SYSTEM}-cleanup"]
     assert selector(webhook(manifests)) == served
     ours = {"reserved-labels": served, "nesting": served, "ephemeral-containers": served, "exec": served}
-    assert bound == ours | {"children": [], "nesteddockers": [], "pods": []}
+    assert bound == ours | {
+        each: [] for each in ("children", "nesteddockers", "pods", "claims", "events", "pod-events")
+    }
 
 
 def test_the_whole_cluster_is_judged_by_default(offline: Helm) -> None:

@@ -71,6 +71,8 @@ def test_the_chart_is_of_the_package_s_version() -> None:
         ("guardrails.serviceAccountNames={a b}", r"at '/guardrails/serviceAccountNames/0': 'a b' does not match"),
         ("guardrails.images={docker:(28}", r"guardrails.images: docker:\(28 is not an RE2 expression: fix it"),
         ("guardrails.images={a)|(b}", r"guardrails.images: a\)\|\(b is not an RE2 expression"),
+        ("guardrails.metadataKeys={a)|(b}", r"guardrails.metadataKeys: a\)\|\(b is not an RE2 expression"),
+        ("guardrails.metadataKeys={a b}", r"at '/guardrails/metadataKeys/0': 'a b' does not match"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_path(offline: Helm, value: str, complaint: str) -> None:
@@ -248,7 +250,8 @@ def test_two_releases_do_not_share_a_lease(offline: Helm) -> None:
         ("webhook.enabled=false", "ValidatingWebhookConfiguration", 0),
         ("guardrails.enabled=false,guardrails.denyExec=true", "ValidatingAdmissionPolicy", 0),
         ("guardrails.enabled=false,guardrails.denyExec=true", "ValidatingAdmissionPolicyBinding", 0),
-        ("guardrails.denyExec=true", "ValidatingAdmissionPolicy", 6),
+        ("guardrails.denyExec=true", "ValidatingAdmissionPolicy", 10),
+        ("guardrails.denyExec=false", "ValidatingAdmissionPolicy", 10),
     ],
 )
 def test_parts_can_be_switched(offline: Helm, value: str, kind: str, count: int) -> None:

@@ -24,7 +24,7 @@ from tests.support.waiting import wait_for
 
 from nested_docker.adapters.resources import RESOURCES
 from nested_docker.api.meta import Mode
-from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
+from nested_docker.api.v1alpha1 import API_VERSION, NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import StorageSpec
 from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
 from nested_docker.domain import pki
@@ -35,6 +35,7 @@ from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.modes.dockerd import RESTRICTED
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
 from nested_docker.domain.planning import node_cleanup as cleanup
@@ -50,8 +51,11 @@ DEFAULTS = OperatorDefaults(operator_image=OPERATOR_IMAGE)
 DAEMON, OURS, MINE, LOST = "build-abcde", "build-docker", "mine", "lost"
 """A daemon's pod, a Secret of the operator's, things of a user's, and a Secret that has lost its label."""
 
-GUARDED = "build-guard"
-"""A guarded pod."""
+LABELLED = "build-tls"
+"""A Secret of the operator's on which a user has put a label and an annotation."""
+
+GUARDED, RAW = "build-guard", "build-raw"
+"""A guarded pod, and a relay without a guard."""
 
 CLEANUP = "nesteddocker.dev/cleanup"
 """The finalizer."""
@@ -109,6 +113,8 @@ class Site:
         """The API server as somebody sees it: the operator, one of a group, or the admin that the tests are."""
         if who == "admin":
             return api
+        if who == "operator-everywhere":
+            return api.acting_as(self.operator, "system:masters")
         return api.acting_as(self.operator if who == "operator" else who, f"{who}s")
 
 
@@ -133,7 +139,7 @@ class Attempt:
     """Something that somebody tries.
 
     Attributes:
-        who: operator, user, debugger or admin.
+        who: operator, operator-everywhere (in every namespace), user, debugger or admin.
         request: what is tried.
         words: what the refusal must say; none: it is let through.
     """
@@ -226,14 +232,30 @@ def cleans(*over: Manifest, path: str = "/var/run/docker.sock") -> Make:
             defaults=defaults,
         )
         assert isinstance(step, cleanup.Start)
-        return merged_with(step.manifest, *over)
+        made = merged_with(step.manifest, *over)
+        for each in made["spec"]["containers"]:
+            if "args" in each:
+                each["args"] = [argument.replace("=UID", f"={site.uid}") for argument in each["args"]]
+        return made
 
     return make
 
 
+SOCKET_NAME = "node-socket"
+MOUNT = {"name": SOCKET_NAME, "mountPath": "/run/node/docker.sock"}
+CLEANUP_ARGS = ["cleanup", "--socket=/run/node/docker.sock", "--owner-uid=UID"]
+"""UID becomes that of the NestedDocker."""
+
+
 def container(**fields: Any) -> Manifest:
-    """Another container in the place of a pod's own."""
-    own = {"name": "cleanup", "image": OPERATOR_IMAGE, "args": ["cleanup"]}
+    """A node cleanup pod's container, with these fields changed."""
+    own = {
+        "name": "cleanup",
+        "image": OPERATOR_IMAGE,
+        "args": CLEANUP_ARGS,
+        "securityContext": RESTRICTED,
+        "volumeMounts": [MOUNT],
+    }
     return {"spec": {"containers": [{key: value for key, value in (own | fields).items() if value is not None}]}}
 
 
@@ -245,6 +267,19 @@ def by_template(**spec: Any) -> Make:
 def changed(*over: Manifest) -> Make:
     """A daemon's pod as no NestedDocker and no class makes it."""
     return lambda site: merged_with(daemon()(site), *over)
+
+
+def merged(make: Make, *over: Manifest) -> Make:
+    return lambda site: merged_with(make(site), *over)
+
+
+def of_web(make: Make) -> Make:
+    """The same of a NestedDocker called `web`, whose claim would be a user's."""
+
+    def moved(site: Site) -> Manifest:
+        return json.loads(json.dumps(make(site)).replace('"build', '"web'))  # type: ignore[no-any-return]
+
+    return moved
 
 
 def owned_by(**fields: Any) -> Make:
@@ -279,6 +314,10 @@ def elsewhere(make: Make, namespace: str) -> Make:
         return merged_with(make(site), {"metadata": {"namespace": getattr(site, namespace), "ownerReferences": None}})
 
     return moved
+
+
+def in_namespace(manifest: Manifest, namespace: str) -> Manifest:
+    return merged_with(manifest, {"metadata": {"namespace": namespace}})
 
 
 def merged_with(under: Manifest, *layers: Manifest) -> Manifest:
@@ -394,6 +433,17 @@ RESERVED: dict[str, Attempt] = {
 
 BUG = "This is a bug, or somebody impersonates the operator"
 
+OWN_KEYS = "it sets only labels and annotations of its own there"
+RESERVED_KEY = "the key is reserved for Kubernetes or a container runtime"
+FOREIGN_DATA: dict[str, Any] = {
+    "volumeName": "somebody-s",
+    "selector": {"matchLabels": {"app": "x"}},
+    "dataSource": {"kind": "PersistentVolumeClaim", "name": MINE},
+    "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": MINE},
+    "volumeAttributesClassName": "fast",
+}
+"""Fields of a claim by which it gets another volume than a new one."""
+
 CHILDREN: dict[str, Attempt] = {
     **{f"a {kind}": Attempt("operator", creates(child(kind))) for kind in MARKED},
     "its own put right": Attempt("operator", patches("Secret", OURS, annotations({CONTACT: "y"}))),
@@ -457,6 +507,196 @@ CHILDREN: dict[str, Attempt] = {
         creates(child("NetworkPolicy", {"spec": {"podSelector": {"matchLabels": None}}})),
         (f"spec.podSelector.matchLabels: NetworkPolicy another must select by the label {UID}", BUG),
     ),
+    **{
+        f"a {kind} with the {what} {key}": Attempt(
+            "operator",
+            creates(child(kind, {"metadata": {what: {key: "x"}}})),
+            (f"metadata: the operator may not set {key} on {kind} ", OWN_KEYS, "guardrails.metadataKeys"),
+        )
+        for kind, what, key in (
+            ("Service", "annotations", "external-dns.alpha.kubernetes.io/hostname"),
+            ("Service", "labels", "endpointslice.kubernetes.io/managed-by"),
+            ("Service", "labels", "app"),
+            ("NetworkPolicy", "labels", "team"),
+            ("NetworkPolicy", "annotations", "example.com/x"),
+            ("PersistentVolumeClaim", "annotations", "volume.kubernetes.io/selected-node"),
+            ("PersistentVolumeClaim", "labels", "app.kubernetes.io/name"),
+            ("Secret", "labels", "argocd.argoproj.io/secret-type"),
+            ("Secret", "annotations", "replicator.v1.mittwald.de/replicate-to"),
+        )
+    },
+    **{
+        f"a pod with the {what} {key}": Attempt(
+            "operator",
+            creates(child("Pod", {"metadata": {what: {key: "x"}}})),
+            (f"metadata: the operator may not set {key} on Pod build-other", RESERVED_KEY, "guardrails.metadataKeys"),
+        )
+        for what, key in (
+            ("annotations", "k8s.v1.cni.cncf.io/networks"),
+            ("annotations", "io.kubernetes.cri-o.userns-mode"),
+            ("annotations", "io.katacontainers.config.hypervisor.path"),
+            ("annotations", "run.oci.handler"),
+            ("annotations", "cdi.k8s.io/devices"),
+            ("annotations", "devices.nri.io/container.daemon"),
+            ("annotations", "iam.amazonaws.com/role"),
+            ("annotations", "cni.projectcalico.org/ipAddrs"),
+            ("labels", "batch.kubernetes.io/job-name"),
+            ("labels", "node-role.kubernetes.io/control-plane"),
+        )
+    },
+    "a key of Kubernetes on a connection Secret": Attempt(
+        "operator",
+        creates(child("Secret", {"metadata": {"name": "other-docker"}}, labels({"kubernetes.io/metadata.name": "x"}))),
+        ("metadata: the operator may not set kubernetes.io/metadata.name on Secret other-docker", RESERVED_KEY),
+    ),
+    "a key of Kubernetes put on its own": Attempt(
+        "operator",
+        patches("Pod", DAEMON, annotations({"k8s.v1.cni.cncf.io/networks": "x"})),
+        ("metadata: the operator may not set k8s.v1.cni.cncf.io/networks on Pod build-abcde", RESERVED_KEY),
+    ),
+    "what podTemplate and scheduling set": Attempt(
+        "operator",
+        creates(
+            child(
+                "Pod",
+                labels({"team": "x", "app.kubernetes.io/name": "x", "example.com/x": "x"}),
+                annotations({"example.com/x": "x", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}),
+            )
+        ),
+    ),
+    **{
+        f"what secretTemplate sets on {name}": Attempt(
+            "operator",
+            creates(
+                child(
+                    "Secret",
+                    {"metadata": {"name": name}},
+                    labels({"argocd.argoproj.io/secret-type": "cluster"}),
+                    annotations({"reflector/allowed": "true"}),
+                )
+            ),
+        )
+        for name in ("other-docker", "other-docker-env")
+    },
+    "its own put right that a user has labelled": Attempt(
+        "operator", patches("Secret", LABELLED, annotations({CONTACT: "y"}))
+    ),
+    **{
+        f"a claim with {name}": Attempt(
+            "operator",
+            creates(child("PersistentVolumeClaim", {"spec": {name: value}})),
+            (
+                "spec: PersistentVolumeClaim another must not set ",
+                name,
+                ": the operator creates only claims for new volumes",
+                BUG,
+            ),
+        )
+        for name, value in FOREIGN_DATA.items()
+    },
+    "a claim bound to a volume by name later": Attempt(
+        "operator",
+        patches("PersistentVolumeClaim", "build-data", {"spec": {"volumeName": "somebody-s"}}),
+        ("spec: PersistentVolumeClaim build-data must not set volumeName: ", BUG),
+    ),
+    "its claim put right": Attempt("operator", patches("PersistentVolumeClaim", "build-data", labels({ROLE: "x"}))),
+    **{
+        f"a {kind} in the namespace for cleanup": Attempt(
+            "operator",
+            creates(elsewhere(child(kind), "cleanup")),
+            ("metadata.namespace: the operator creates only pods in ", f"-cleanup, so not {kind} another", BUG),
+        )
+        for kind in MARKED
+        if kind != "Pod"
+    },
+    **{
+        f"a {kind} in {namespace}": Attempt(
+            "operator-everywhere",
+            creates(lambda site, kind=kind, namespace=namespace: in_namespace(child(kind)(site), namespace)),
+            (f"metadata.namespace: {namespace} belongs to Kubernetes", f"so not {kind} ", "watchNamespaces"),
+        )
+        for kind in MARKED
+        for namespace in ("kube-system", "kube-public", "kube-node-lease")
+    },
+    "another image in a running pod": Attempt(
+        "operator",
+        patches("Pod", DAEMON, {"spec": {"containers": [{"name": "daemon", "image": "busybox:1"}]}}, type_=STRATEGIC),
+        ("spec.containers: the operator does not change the image of a running pod, so not of build-abcde", BUG),
+    ),
+}
+
+# --- around the operator: Events ----------------------------------------------------------------------
+
+
+def event(group: str = "events.k8s.io", **fields: Any) -> Callable[[Site], Request]:
+    """An Event as the operator records it."""
+
+    def request(site: Site) -> Request:
+        regarding = {"apiVersion": API_VERSION, "kind": "NestedDocker", "name": "build", "namespace": site.name}
+        changed = {key: value for key, value in fields.items() if key != "regarding"}
+        regarding |= fields.get("regarding", {})
+        recorded = {
+            "metadata": {"name": "build.0123456789abcdef", "namespace": site.name},
+            "type": "Normal",
+            "reason": "Ready",
+            "action": "Reconcile",
+            "eventTime": "2026-01-01T00:00:00.000000Z",
+            "reportingInstance": "x",
+        }
+        if group:
+            about = {"regarding": regarding, "note": "x", "reportingController": "nesteddocker.dev/" + US}
+        else:
+            about = {"involvedObject": regarding, "message": "x", "reportingComponent": "nesteddocker.dev/" + US}
+        kind = "Event" if group else "CoreEvent"
+        body = recorded | about | changed | {"apiVersion": RESOURCES[kind].api_version, "kind": "Event"}
+        return Request("POST", RESOURCES[kind].path(site.name), body)
+
+    return request
+
+
+def about(kind: str, name: str, version: str = "v1") -> Manifest:
+    return {"apiVersion": version, "kind": kind, "name": name}
+
+
+NOT_ABOUT = "the operator creates Events only about NestedDockers and its pods"
+
+EVENTS: dict[str, Attempt] = {
+    "about a NestedDocker": Attempt("operator", event()),
+    "about its pod": Attempt("operator", event(regarding=about("Pod", DAEMON))),
+    "about a pod that is gone": Attempt("operator", event(regarding=about("Pod", "gone"))),
+    "about a user's pod": Attempt(
+        "operator",
+        event(regarding=about("Pod", MINE)),
+        ("regarding: Pod mine is not managed by the operator", MANAGED_BY, BUG),
+    ),
+    "about a user's pod, in the core group": Attempt(
+        "operator", event("", regarding=about("Pod", MINE)), ("regarding: Pod mine is not managed by the operator",)
+    ),
+    **{
+        f"about a {kind}{where}": Attempt(
+            "operator",
+            event(group, regarding=about(kind, "other", version)),
+            (f"regarding: {kind} other: ", NOT_ABOUT, BUG),
+        )
+        for where, group in (("", "events.k8s.io"), (" in the core group", ""))
+        for kind, version in (
+            ("Secret", "v1"),
+            ("Node", "v1"),
+            ("Deployment", "apps/v1"),
+            ("Namespace", "v1"),
+            ("NestedDocker", "example.com/v1"),
+            ("Pod", "example.com/v1"),
+        )
+    },
+    "about a NestedDocker and something else": Attempt(
+        "operator", event(related=about("Secret", MINE)), ("regarding: NestedDocker build: ", "without related")
+    ),
+    "in another controller's name": Attempt(
+        "operator",
+        event(reportingController="kubelet"),
+        ("reportingController: kubelet must be nesteddocker.dev/nested-docker-operator", BUG),
+    ),
+    "of a user's": Attempt("user", event(reportingController="example.com/x", regarding=about("Secret", MINE))),
 }
 
 # --- around the operator: requests --------------------------------------------------------------------
@@ -493,17 +733,65 @@ FIRST = {"name": "first", "image": "busybox:1"}
 LABELS = {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}
 ONE_KEY = {"secretKeyRef": {"name": MINE, "key": "key"}}
 
+DATA = {"spec": {"volumes": [..., {"name": "data", "persistentVolumeClaim": {"claimName": "build-data"}}]}}
 CLEANS_ONLY = ("only the operator's node cleanup pods may run in namespace ", "-cleanup. ", BUG)
 
 IN_CLEANUP: dict[str, Attempt] = {
     name: Attempt("operator", creates(make), words)
     for name, make, words in (
         ("its own pod", cleans(), ()),
+        ("its own pod, as these tests write it", cleans(container()), ()),
         ("another image", cleans(container(image="busybox:1")), CLEANS_ONLY),
         ("its image of another version", cleans(container(image=f"{OPERATOR_IMAGE}1")), CLEANS_ONLY),
         ("another command of its image", cleans(container(args=["relay"])), CLEANS_ONLY),
         ("no command of its image", cleans(container(args=None)), CLEANS_ONLY),
         ("another program of its image", cleans(container(command=["sh", "-c"])), CLEANS_ONLY),
+        *(
+            (f"with {what} in its container", cleans(container(**fields)), (f"containers.{key}", *CLEANS_ONLY))
+            for what, key, fields in (
+                ("a lifecycle hook", "lifecycle", {"lifecycle": {"postStart": {"exec": {"command": ["sh"]}}}}),
+                ("a hook before its end", "lifecycle", {"lifecycle": {"preStop": {"exec": {"command": ["sh"]}}}}),
+                ("a liveness probe", "livenessProbe", {"livenessProbe": {"exec": {"command": ["sh"]}}}),
+                ("a readiness probe", "readinessProbe", {"readinessProbe": {"exec": {"command": ["sh"]}}}),
+                ("a startup probe", "startupProbe", {"startupProbe": {"exec": {"command": ["sh"]}}}),
+                ("PYTHONPATH", "env", {"env": [{"name": "PYTHONPATH", "value": "/tmp"}]}),
+                ("a ConfigMap's variables", "envFrom", {"envFrom": [{"configMapRef": {"name": "x"}}]}),
+                ("a command", "command", {"command": ["nested-docker"]}),
+                ("a folder to start in", "workingDir", {"workingDir": "/tmp"}),
+                ("a port", "ports", {"ports": [{"containerPort": 1}]}),
+                ("a terminal", "tty", {"tty": True}),
+                ("standard input", "stdin", {"stdin": True}),
+                ("another termination message", "terminationMessagePath", {"terminationMessagePath": "/usr/lib/x"}),
+                ("privilege", "securityContext", {"securityContext": {"privileged": True}}),
+                ("root", "securityContext", {"securityContext": RESTRICTED | {"runAsUser": 0, "runAsNonRoot": False}}),
+                (
+                    "a capability",
+                    "securityContext",
+                    {"securityContext": RESTRICTED | {"capabilities": {"add": ["KILL"]}}},
+                ),
+                ("no security context", "securityContext", {"securityContext": None}),
+                ("the socket elsewhere", "volumeMounts", {"volumeMounts": [{"name": SOCKET_NAME, "mountPath": "/x"}]}),
+                ("no mount", "volumeMounts", {"volumeMounts": []}),
+                ("a second mount", "volumeMounts", {"volumeMounts": [MOUNT, {"name": SOCKET_NAME, "mountPath": "/y"}]}),
+                ("another owner", "args", {"args": ["cleanup", "--socket=/run/node/docker.sock", "--owner-uid=other"]}),
+                ("no owner", "args", {"args": ["cleanup", "--socket=/run/node/docker.sock"]}),
+                ("another socket", "args", {"args": ["cleanup", "--socket=/x", "--owner-uid=UID"]}),
+                ("an argument more", "args", {"args": [*CLEANUP_ARGS, "--verbose"]}),
+            )
+        ),
+        *(
+            (f"with {what}", cleans({"spec": spec}), (f"spec: {key}", *CLEANS_ONLY))
+            for what, key, spec in (
+                ("other names for hosts", "hostAliases", {"hostAliases": [{"ip": "192.0.2.1", "hostnames": ["x"]}]}),
+                ("another runtime", "runtimeClassName", {"runtimeClassName": RUNTIME}),
+                ("another DNS", "dnsConfig", {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["192.0.2.1"]}}),
+                ("a group of files", "securityContext", {"securityContext": {"fsGroup": 0}}),
+                ("a volume more", "volumes", {"volumes": [..., {"name": "extra", "emptyDir": {}}]}),
+                ("another volume", "volumes", {"volumes": [{"name": SOCKET_NAME, "emptyDir": {}}]}),
+                ("one process namespace", "shareProcessNamespace", {"shareProcessNamespace": True}),
+            )
+        ),
+        ("a device", cleans(container(volumeDevices=[{"name": "data", "devicePath": "/x"}]), DATA), CLEANS_ONLY),
         ("something beside it", cleans(beside(image="busybox:1")), CLEANS_ONLY),
         ("something before it", cleans({"spec": {"initContainers": [FIRST]}}), CLEANS_ONLY),
         ("a daemon", elsewhere(daemon(), "cleanup"), CLEANS_ONLY),
@@ -514,6 +802,26 @@ IN_CLEANUP: dict[str, Attempt] = {
         ("in another namespace", elsewhere(cleans(), "pods"), ("-pods is not in the chart's podNamespaces",)),
     )
 }
+
+NAME_LABEL = "nesteddocker.dev/name"
+MANY: Manifest = {
+    "containers": [
+        {
+            "name": f"c{number}",
+            "image": "registry.example.com/a/rather/long/name/of/an/image:with-a-tag",
+            "ports": [{"containerPort": 1000 + port} for port in range(20)],
+            "env": [{"name": f"NAME_{each}", "value": "x" * 100} for each in range(50)],
+            "args": ["x" * 100] * 50,
+            "livenessProbe": {"httpGet": {"port": 80}},
+            "securityContext": RESTRICTED | {"capabilities": {"add": ["NET_BIND_SERVICE"] * 10}},
+        }
+        for number in range(50)
+    ],
+    "volumes": [{"name": f"v{number}", "configMap": {"name": "x"}} for number in range(50)],
+}
+"""Much of everything: an expression has a budget, and a pod that exceeds it would be refused."""
+
+NEW_CLAIM = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
 
 PODS: dict[str, Attempt] = {
     name: Attempt("operator", creates(make), words)
@@ -611,11 +919,297 @@ PODS: dict[str, Attempt] = {
             ("env: container beside takes a variable from a Secret",),
         ),
         (
+            "on a claim that is not the operator's",
+            of_web(daemon({"storage": {"type": "Claim", "claim": {"size": "1Gi"}}})),
+            ("persistentVolumeClaim.claimName: web-data is not managed by the operator", MANAGED_BY, "another name"),
+        ),
+        *(
+            (
+                f"on the claim {claim}",
+                changed(volume(persistentVolumeClaim={"claimName": claim})),
+                (f"persistentVolumeClaim.claimName: {claim}: a daemon's pod may mount only its own claim", CLASS),
+            )
+            for claim in ("other", "other-data", "build", "build-data-0", "other-build-data")
+        ),
+        (
+            "on another's claim beside",
+            by_template(volumes=[{"name": "extra", "persistentVolumeClaim": {"claimName": MINE}}]),
+            ("persistentVolumeClaim.claimName: mine",),
+        ),
+        (
+            "on a claim by the name in its labels",
+            merged(daemon({"storage": {"type": "Claim", "claim": {"size": "1Gi"}}}), labels({NAME_LABEL: "web"})),
+            ("metadata.ownerReferences: there is no controller of kind NestedDocker",),
+        ),
+        *(
+            (
+                f"on a claim of its own with {name}",
+                changed(volume(ephemeral={"volumeClaimTemplate": merged_with(NEW_CLAIM, {"spec": {name: value}})})),
+                ("ephemeral.volumeClaimTemplate: extra: it must be for a new volume", CLASS),
+            )
+            for name, value in FOREIGN_DATA.items()
+        ),
+        *(
+            (
+                f"on a claim of its own with {name}",
+                changed(volume(ephemeral={"volumeClaimTemplate": NEW_CLAIM | {"metadata": {name: {"a.b/c": "x"}}}})),
+                ("ephemeral.volumeClaimTemplate: extra: it must be for a new volume", CLASS),
+            )
+            for name in ("labels", "annotations")
+        ),
+        (
+            "with others' devices",
+            by_template(resourceClaims=[{"name": "x", "resourceClaimName": MINE}]),
+            (
+                "resourceClaims.resourceClaimName: mine: a daemon's pod may not use others' devices",
+                "use resourceClaimTemplateName",
+            ),
+        ),
+        (
+            "with devices of its own",
+            by_template(resourceClaims=[{"name": "x", "resourceClaimTemplateName": "gpu"}]),
+            (),
+        ),
+        (
+            "on a node",
+            by_template(nodeName="control-plane"),
+            ("spec.nodeName: control-plane would bypass the scheduler: use nodeSelector",),
+        ),
+        (
+            "among its guard's processes",
+            daemon({"mode": "HostSocket"}, {"podTemplate": {"spec": {"shareProcessNamespace": True}}}),
+            ("spec.shareProcessNamespace: true would give the pod's other containers the node's socket", CLASS),
+        ),
+        ("among its processes", by_template(shareProcessNamespace=True), ()),
+        ("with many containers, ports and volumes", by_template(**MANY), ()),
+        (
             "on a network filesystem",
             changed(volume(nfs={"server": "192.0.2.1", "path": "/"})),
             ("spec.volumes: extra: the type must be one of configMap, ", "guardrails.volumeTypes", CLASS),
         ),
     )
+}
+
+SHELL = {"name": "debug", "image": "busybox:1"}
+EPHEMERAL = {"spec": {"ephemeralContainers": [SHELL]}}
+NOT_THE_GUARDRAIL = ("does not have a host assigned",)
+"""What the API server says to whoever is let into a pod that runs nowhere."""
+
+
+def enters(name: str, how: str, where: str = "name") -> Callable[[Site], Request]:
+    query = {"stdout": "true"} | ({"command": "true"} if how == "exec" else {})
+    return lambda site: Request("POST", RESOURCES["Pod"].path(getattr(site, where), name, how), query=query)
+
+
+# --- Pod Security's level baseline --------------------------------------------------------------------
+
+IN_VM: Manifest = {"mode": "Sysbox"}
+UNSAFE = "securityContext.capabilities.add: container {} adds more than Pod Security level baseline allows"
+SECCOMP = "securityContext.seccompProfile.type: {} must have RuntimeDefault or Localhost"
+APPARMOR = "securityContext.appArmorProfile.type: {} must have RuntimeDefault or Localhost"
+SELINUX = "securityContext.seLinuxOptions: {} sets a user, a role, or a type"
+HOST_PROCESS = "securityContext.windowsOptions.hostProcess: true on {} would run it on the node"
+PROC_MOUNT = "securityContext.procMount: container {} must have Default"
+HOST_PORT = "ports.hostPort: container {} would take a port of the node"
+HOST = "host: a probe or lifecycle hook of container {} would make the kubelet connect to another host"
+SYSCTL = "securityContext.sysctls: {}: Pod Security level baseline does not allow it"
+ELSEWHERE = {"httpGet": {"host": "192.0.2.1", "port": 80}}
+
+IN_CONTAINERS: dict[str, tuple[Manifest, str]] = {
+    **{
+        f"the capability {name}": ({"securityContext": {"capabilities": {"add": [name]}}}, UNSAFE)
+        for name in ("ALL", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "NET_ADMIN", "NET_RAW", "BPF", "DAC_READ_SEARCH")
+    },
+    "a capability among others": ({"securityContext": {"capabilities": {"add": ["KILL", "SYS_RAWIO"]}}}, UNSAFE),
+    "no seccomp": ({"securityContext": {"seccompProfile": {"type": "Unconfined"}}}, SECCOMP),
+    "no AppArmor": ({"securityContext": {"appArmorProfile": {"type": "Unconfined"}}}, APPARMOR),
+    "all of /proc": ({"securityContext": {"procMount": "Unmasked"}}, PROC_MOUNT),
+    **{
+        f"the SELinux {key} {value}": ({"securityContext": {"seLinuxOptions": {key: value}}}, SELINUX)
+        for key, value in (("type", "spc_t"), ("type", "unconfined_t"), ("user", "system_u"), ("role", "system_r"))
+    },
+    "a port of the node": ({"ports": [{"containerPort": 1, "hostPort": 22}]}, HOST_PORT),
+    "a port of the node after another": (
+        {"ports": [{"containerPort": 1}, {"containerPort": 2, "hostPort": 10250, "protocol": "UDP"}]},
+        HOST_PORT,
+    ),
+    "a liveness probe elsewhere": ({"livenessProbe": ELSEWHERE}, HOST),
+    "a connection elsewhere for liveness": ({"livenessProbe": {"tcpSocket": {"host": "192.0.2.1", "port": 1}}}, HOST),
+    "a readiness probe elsewhere": ({"readinessProbe": ELSEWHERE}, HOST),
+    "a startup probe elsewhere": ({"startupProbe": ELSEWHERE}, HOST),
+    "a hook elsewhere at its start": ({"lifecycle": {"postStart": ELSEWHERE}}, HOST),
+    "a hook elsewhere before its end": ({"lifecycle": {"preStop": ELSEWHERE}}, HOST),
+}
+"""What no container may have, and the message, with the container's name to be filled in."""
+
+IN_PODS: dict[str, tuple[Manifest, str]] = {
+    "no seccomp": ({"seccompProfile": {"type": "Unconfined"}}, SECCOMP.format("the pod")),
+    "no AppArmor": ({"appArmorProfile": {"type": "Unconfined"}}, APPARMOR.format("the pod")),
+    "the SELinux type spc_t": ({"seLinuxOptions": {"type": "spc_t"}}, SELINUX.format("the pod")),
+    "the SELinux user system_u": ({"seLinuxOptions": {"user": "system_u"}}, SELINUX.format("the pod")),
+    **{
+        f"the sysctl {name}": ({"sysctls": [{"name": name, "value": "1"}]}, SYSCTL.format(name))
+        for name in ("kernel.msgmax", "net.core.somaxconn", "net.ipv4.ip_forward", "kernel.sem", "fs.mqueue.msg_max")
+    },
+}
+"""What no pod may have in its security context."""
+
+ALLOWED: dict[str, Manifest] = {
+    "a harmless capability": {"securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE", "CHOWN"]}}},
+    "a seccomp profile of the node": {
+        "securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": "x"}}
+    },
+    "an AppArmor profile of the node": {
+        "securityContext": {"appArmorProfile": {"type": "Localhost", "localhostProfile": "x"}}
+    },
+    "a container's SELinux type": {"securityContext": {"seLinuxOptions": {"type": "container_t", "level": "s0:c1,c2"}}},
+    "a port": {"ports": [{"containerPort": 22}]},
+    "a probe": {"livenessProbe": {"httpGet": {"port": 80}}},
+}
+
+
+def one(place: str, fields: Manifest) -> Make:
+    """A Sysbox pod with these fields in one container: `beside`, `first` (an init container) or `daemon`."""
+
+    def make(site: Site) -> Manifest:
+        made = daemon(IN_VM, {"runtimeClassName": RUNTIME})(site)
+        extra = {"name": place, "image": "docker:28-dind"} | fields
+        match place:
+            case "beside":
+                return merged_with(made, beside(**fields))
+            case "first":
+                late = {} if fields.keys() <= {"securityContext", "ports"} else {"restartPolicy": "Always"}
+                return merged_with(made, {"spec": {"initContainers": [extra | late]}})
+            case _:
+                own, *others = made["spec"]["containers"]
+                own = {key: value for key, value in own.items() if not key.endswith("Probe")}
+                return merged_with(made, {"spec": {"containers": [own | fields, *others]}})
+
+    return make
+
+
+def in_pod(**context: Any) -> Make:
+    return merged(daemon(IN_VM, {"runtimeClassName": RUNTIME}), {"spec": {"securityContext": context}})
+
+
+ON_THE_NODE = {"hostNetwork": True, "hostUsers": None}
+WINDOWS = {"windowsOptions": {"hostProcess": True}}
+
+BASELINE: dict[str, Attempt] = {
+    **{
+        f"{what} in {place}": Attempt("operator", creates(one(place, fields)), (message.format(place),))
+        for place in ("daemon", "beside", "first")
+        for what, (fields, message) in IN_CONTAINERS.items()
+    },
+    **{
+        f"{what} in the pod": Attempt("operator", creates(in_pod(**context)), (message, CLASS))
+        for what, (context, message) in IN_PODS.items()
+    },
+    "a process of the node": Attempt(
+        "operator",
+        creates(merged(in_pod(**WINDOWS), {"spec": ON_THE_NODE})),
+        (HOST_PROCESS.format("the pod"), CLASS),
+    ),
+    "a process of the node in a container": Attempt(
+        "operator",
+        creates(
+            merged(
+                in_pod(**WINDOWS),
+                beside(securityContext=WINDOWS),
+                {"spec": ON_THE_NODE},
+            )
+        ),
+        ("securityContext.windowsOptions.hostProcess: true on the pod, beside would run it",),
+    ),
+    "no AppArmor, by annotation": Attempt(
+        "operator",
+        creates(
+            merged(
+                daemon(IN_VM, {"runtimeClassName": RUNTIME}),
+                annotations({"container.apparmor.security.beta.kubernetes.io/daemon": "unconfined"}),
+            )
+        ),
+        ("container.apparmor.security.beta.kubernetes.io/daemon",),
+    ),
+    "a harmless sysctl": Attempt(
+        "operator", creates(in_pod(sysctls=[{"name": "net.ipv4.ping_group_range", "value": "0 1"}]))
+    ),
+    **{
+        f"{what} in {place}": Attempt("operator", creates(one(place, fields)))
+        for place in ("daemon", "beside", "first")
+        for what, fields in ALLOWED.items()
+    },
+    **{
+        f"an ephemeral container {what}": Attempt(
+            "operator",
+            patches("Pod", DAEMON, {"spec": {"ephemeralContainers": [SHELL | fields]}}, "ephemeralcontainers"),
+            ("spec.ephemeralContainers: the operator adds no ephemeral containers", BUG),
+        )
+        for what, fields in {
+            "": {},
+            "with privilege": PRIVILEGED,
+            "with a capability": {"securityContext": {"capabilities": {"add": ["ALL"]}}},
+            "with the daemon's processes": {"targetContainerName": "daemon"},
+            "with a volume": {"volumeMounts": [{"name": "data", "mountPath": "/x"}]},
+        }.items()
+    },
+}
+
+# --- guarded pods, by default -------------------------------------------------------------------------
+
+BYPASSES = (
+    "pod build-guard has the node's Docker socket, without its guard: only system:masters",
+    "Use the Docker API",
+)
+
+
+def puts_image(pod: str, subresource: str = "") -> Callable[[Site], Request]:
+    change = {"spec": {"containers": [{"name": "daemon", "image": "busybox:1"}]}}
+    return patches("Pod", pod, change, subresource, STRATEGIC)
+
+
+def named(name: str, how: str) -> Callable[[Site], Request]:
+    return lambda site: Request("POST", RESOURCES["Pod"].path(site.name, name, how), query={})
+
+
+GUARDED_PODS: dict[str, Attempt] = {
+    **{
+        f"{how} into the guard": Attempt("user", enters(GUARDED, how), BYPASSES)
+        for how in ("exec", "attach", "portforward", "proxy")
+    },
+    **{
+        f"proxy to {name}": Attempt("user", named(name, "proxy"), BYPASSES)
+        for name in (f"{GUARDED}:8080", f"http:{GUARDED}:8080", f"https:{GUARDED}:")
+    },
+    **{
+        f"{how} into a node cleanup pod": Attempt(
+            "user", enters("cleaner", how, "cleanup"), ("pod cleaner has the node's Docker socket, without its guard",)
+        )
+        for how in ("exec", "attach", "portforward", "proxy")
+    },
+    "exec of an operator": Attempt("operator", enters(GUARDED, "exec"), BYPASSES),
+    "exec of a debugger": Attempt("debugger", enters(GUARDED, "exec"), BYPASSES),
+    "a container put beside the guard": Attempt(
+        "user",
+        patches("Pod", GUARDED, EPHEMERAL, "ephemeralcontainers"),
+        ("ephemeralContainers: " + BYPASSES[0],),
+    ),
+    "another image in place of the guard": Attempt("user", puts_image(GUARDED), ("image: " + BYPASSES[0],)),
+    "another image in place of the guard, by the operator": Attempt(
+        "operator", puts_image(GUARDED), ("spec.containers: the operator does not change the image of a running pod",)
+    ),
+    "a label on the guard": Attempt("user", patches("Pod", GUARDED, labels({"team": "x"}))),
+    "a deadline for the guard": Attempt("user", patches("Pod", GUARDED, {"spec": {"activeDeadlineSeconds": 1}})),
+    "exec by an admin": Attempt("admin", enters(GUARDED, "exec"), NOT_THE_GUARDRAIL),
+    "an admin's container": Attempt("admin", patches("Pod", GUARDED, EPHEMERAL, "ephemeralcontainers")),
+    "an admin's image": Attempt("admin", puts_image(GUARDED)),
+    **{
+        f"{how} into a relay without a guard": Attempt("user", enters(RAW, how), NOT_THE_GUARDRAIL)
+        for how in ("exec", "attach")
+    },
+    **{f"{how} into another pod": Attempt("user", enters(MINE, how), NOT_THE_GUARDRAIL) for how in ("exec", "attach")},
+    "another image in a daemon": Attempt("user", puts_image(DAEMON)),
+    "a guard's name in another pod's": Attempt("user", enters(f"{GUARDED}x", "exec"), ("not found",)),
 }
 
 # --- with every value set -----------------------------------------------------------------------------
@@ -627,18 +1221,16 @@ EVERYTHING: dict[str, Any] = {
         "serviceAccountNames": ["builder"],
         "images": ["docker:28-(dind|cli)", r"images\.example/ci/[a-z-]+@sha256:[0-9a-f]{64}"],
         "volumeTypes": ["emptyDir", "nfs"],
+        "metadataKeys": [r"k8s\.v1\.cni\.cncf\.io/networks", r"cloud\.example/neg"],
         "denyExec": True,
         "execGroups": ["debuggers"],
     },
 }
 DIGEST = "sha256:" + "0" * 64
-EPHEMERAL = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox:1"}]}}
 EXEC_DENIED = (
     "pod build-abcde runs a Docker daemon",
     "guardrails.denyExec denies access to its containers to all but debuggers",
 )
-NOT_THE_GUARDRAIL = ("does not have a host assigned",)
-"""What the API server says to whoever is let into a pod that runs nowhere."""
 
 
 def image(reference: str) -> Make:
@@ -647,11 +1239,6 @@ def image(reference: str) -> Make:
 
 def none_matches(reference: str) -> tuple[str, ...]:
     return (f"image: {reference}: no pattern in the chart's guardrails.images matches",)
-
-
-def enters(name: str, how: str) -> Callable[[Site], Request]:
-    query = {"stdout": "true"} | ({"command": "true"} if how == "exec" else {})
-    return lambda site: Request("POST", RESOURCES["Pod"].path(site.name, name, how), query=query)
 
 
 WITH_EVERYTHING: dict[str, Attempt] = {
@@ -740,6 +1327,26 @@ WITH_EVERYTHING: dict[str, Attempt] = {
     "attach to a daemon": Attempt("user", enters(DAEMON, "attach"), EXEC_DENIED),
     "exec into another pod": Attempt("user", enters(MINE, "exec"), NOT_THE_GUARDRAIL),
     "exec of one who is exempt": Attempt("debugger", enters(DAEMON, "exec"), NOT_THE_GUARDRAIL),
+    "exec into a guard": Attempt("user", enters(GUARDED, "exec"), ("its guard: only debuggers",)),
+    "exec of one who is exempt into a guard": Attempt("debugger", enters(GUARDED, "exec"), NOT_THE_GUARDRAIL),
+    "exec by an admin into a guard": Attempt("admin", enters(GUARDED, "exec"), ("its guard: only debuggers",)),
+    "another image in a daemon": Attempt("user", puts_image(DAEMON), ("image: " + EXEC_DENIED[0], EXEC_DENIED[1])),
+    "another image by one who is exempt": Attempt("debugger", puts_image(DAEMON)),
+    "port-forward to a daemon": Attempt("user", enters(DAEMON, "portforward"), NOT_THE_GUARDRAIL),
+    "a key that is listed": Attempt(
+        "operator", creates(child("Pod", annotations({"k8s.v1.cni.cncf.io/networks": "x"})))
+    ),
+    "a key that is listed, on a Service": Attempt(
+        "operator", creates(child("Service", annotations({"cloud.example/neg": "x"})))
+    ),
+    **{
+        f"the key {key}": Attempt(
+            "operator",
+            creates(child("Service", annotations({key: "x"}))),
+            (f"metadata: the operator may not set {key} on Service another", OWN_KEYS),
+        )
+        for key in ("cloud.example/negative", "xcloud.example/neg", "cloudxexample/neg")
+    },
 }
 
 # --- with no way to the node --------------------------------------------------------------------------
@@ -768,6 +1375,10 @@ WITHOUT_NODE: dict[str, Attempt] = {
 # --- the guardrails ---------------------------------------------------------------------------------------
 
 
+KUBERNETES = ("kube-system", "kube-public", "kube-node-lease")
+"""Namespaces that the guardrail for children is also bound to, which limits only these sites' operators."""
+
+
 def namespaces_of(site: Site) -> tuple[str, ...]:
     return site.name, site.system, site.pods, site.cleanup
 
@@ -777,9 +1388,10 @@ def rendered(site: Site, values: Manifest) -> list[Manifest]:
     flags = [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
     text = Helm()("template", site.name, str(CHART), "--namespace", site.system, "--kube-version=1.34.0", *flags)
     guardrails = [each for each in yaml.safe_load_all(text) if each and each["kind"].startswith("ValidatingAdmission")]
-    here = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [*namespaces_of(site)]}
     for guardrail in guardrails:
         if guardrail["kind"] == "ValidatingAdmissionPolicyBinding":
+            also = KUBERNETES if guardrail["spec"]["policyName"].endswith("-children") else ()
+            here = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [*namespaces_of(site), *also]}
             guardrail["spec"]["matchResources"] = {"namespaceSelector": {"matchExpressions": [here]}}
     return guardrails
 
@@ -815,10 +1427,18 @@ def furnish(cluster: Cluster, name: str) -> Site:
     cluster.apply(
         child("Pod", {"metadata": {"name": DAEMON}})(site),
         merged_with(daemon({"mode": "HostSocket"})(site), {"metadata": {"name": GUARDED}}),
+        merged_with(
+            daemon({"mode": "HostSocket"}, {"hostSocket": {"access": "Raw"}})(site), {"metadata": {"name": RAW}}
+        ),
+        merged_with(cleans({"metadata": {"name": "cleaner"}})(site), {"spec": NOWHERE | {"nodeName": None}}),
         child("Secret", {"metadata": {"name": OURS}})(site),
         child("Secret", {"metadata": {"name": LOST}}, labels({MANAGED_BY: None}))(site),
+        child("Secret", {"metadata": {"name": LABELLED}}, labels({"team": "x"}), annotations({"a.b/c": "x"}))(site),
+        child("PersistentVolumeClaim", {"metadata": {"name": "build-data"}})(site),
+        plain("PersistentVolumeClaim", name="web-data")(site),
         plain("Pod", name=MINE)(site),
         plain("Secret", name=MINE)(site),
+        plain("PersistentVolumeClaim", name=MINE)(site),
     )
     return site
 
@@ -852,8 +1472,11 @@ async def wait_until_in_force(cluster: Cluster, site: Site, guardrails: Sequence
         "nesteddockers": REQUESTS["one of its own"],
         "nesting": Attempt("admin", creates(deep_managed_fields), ("nested 40 levels deep or more",)),
         "pods": PODS["of no NestedDocker"],
-        "ephemeral-containers": WITH_EVERYTHING["a container put into a daemon's pod"],
-        "exec": WITH_EVERYTHING["exec into a daemon"],
+        "ephemeral-containers": GUARDED_PODS["a container put beside the guard"],
+        "exec": GUARDED_PODS["exec into the guard"],
+        "claims": PODS["on a claim that is not the operator's"],
+        "events": EVENTS["about a Secret"],
+        "pod-events": EVENTS["about a user's pod"],
     }
     async with Api.connect(cluster.kubeconfig) as api:
         for name in sorted({guardrail["metadata"]["name"] for guardrail in guardrails}):
@@ -922,6 +1545,24 @@ async def test_the_operator_s_pods(api: Api, sites: dict[str, Site], attempt: At
 
 @pytest.mark.parametrize("attempt", IN_CLEANUP.values(), ids=IN_CLEANUP)
 async def test_where_nodes_are_cleaned_up_from(api: Api, sites: dict[str, Site], attempt: Attempt) -> None:
+    await look(api, sites["default"], attempt)
+
+
+@pytest.mark.parametrize("attempt", EVENTS.values(), ids=EVENTS)
+async def test_the_operator_s_events(api: Api, sites: dict[str, Site], attempt: Attempt) -> None:
+    await look(api, sites["default"], attempt)
+
+
+@pytest.mark.parametrize("site", ["default", "no-node"])
+@pytest.mark.parametrize("attempt", BASELINE.values(), ids=BASELINE)
+async def test_no_more_than_pod_security_s_baseline(
+    api: Api, sites: dict[str, Site], site: str, attempt: Attempt
+) -> None:
+    await look(api, sites[site], attempt)
+
+
+@pytest.mark.parametrize("attempt", GUARDED_PODS.values(), ids=GUARDED_PODS)
+async def test_nobody_enters_a_guarded_pod(api: Api, sites: dict[str, Site], attempt: Attempt) -> None:
     await look(api, sites["default"], attempt)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from tests.chart.conftest import Helm
-from tests.integration.test_unreadable import BODIES, nested
 from tests.support.api import Api
 from tests.support.cluster import Cluster
 from tests.support.manifests import nested_docker
+from tests.support.nesting import BODIES, nested
 from tests.support.waiting import wait_for
 
 from nested_docker.adapters.resources import RESOURCES

@@ -50,7 +50,7 @@ async def test_what_the_user_reads(world: World) -> None:
 
 async def test_deletion_leaves_nothing(world: World) -> None:
     await world.create()
-    await world.ready()
+    status = await world.ready()
     await world.api.delete("NestedDocker", world.namespace, "build")
 
     async def nothing_left() -> bool:
@@ -59,4 +59,5 @@ async def test_deletion_leaves_nothing(world: World) -> None:
         return True
 
     await world.until(nothing_left, "the end of every child")
-    assert [str(call) for call in world.proxy.writes(world.namespace)][8:] == []
+    writes = [str(call) for call in world.proxy.writes(world.namespace)][8:]
+    assert writes in ([], [f"delete pods/{status['podName']}"]), "the garbage collector removes the rest"

@@ -12,28 +12,15 @@ from typing import Any
 import pytest
 from tests.integration.world import Lab, World
 from tests.support.api import Api
+from tests.support.nesting import BODIES, DEEP, nested
 from tests.support.proxy import Proxy
 
 from nested_docker.adapters.resources import RESOURCES
 from nested_docker.domain.names import LABEL_NAME
 from nested_docker.domain.ports import KubeError
 
-DEEP = 9_990
 PATIENCE = 40.0
 MANAGED_BY = {"app.kubernetes.io/managed-by": "nested-docker-operator"}
-BODIES: dict[str, dict[str, Any]] = {
-    "Secret": {"type": "Opaque"},
-    "Service": {"spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}},
-    "Pod": {"spec": {"nodeName": "nowhere", "containers": [{"name": "a", "image": "a"}]}},
-    "PersistentVolumeClaim": {
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    },
-    "NetworkPolicy": {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}},
-}
-
-
-def nested(depth: int) -> str:
-    return '{"f:a":' * depth + "{}" + "}" * depth
 
 
 async def spoil(api: Api, kind: str, namespace: str, name: str, *, depth: int = DEEP) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -30,12 +31,14 @@ SESSION = "nested-docker-test"
 """Label of namespaces: the fake node of the session that made them."""
 
 _ADDRESSES = itertools.count(1)
+_SESSION_OCTET = 64 + os.getpid() % 128
+"""Second octet of this process's addresses, so that two test sessions on one machine do not share them."""
 
 
 def address() -> str:
     """A loopback address that no other pod has."""
     number = next(_ADDRESSES)
-    return f"127.{64 + number // 64000}.{number // 250 % 256}.{number % 250 + 1}"
+    return f"127.{_SESSION_OCTET}.{number // 250 % 256}.{number % 250 + 1}"
 
 
 def now() -> str:

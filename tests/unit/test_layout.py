@@ -25,6 +25,7 @@ ELSEWHERE = {
     "domain/manifests/service": "whole manifests in manifests/test_pod.py and features/test_pod_namespace.py",
     "domain/manifests/storage": "whole manifests in manifests/test_pod.py",
     "domain/kube_types": "types",
+    "domain/partial": "a type; adapters/test_bounded_json.py makes its objects",
     "domain/modes/base": "types",
     "domain/modes/dind": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",
     "domain/modes/dockerd": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",

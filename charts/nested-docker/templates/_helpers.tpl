@@ -178,3 +178,32 @@ spec:
     {{- include "nested-docker.inNamespaces" . | nindent 4 }}
   {{- end }}
 {{- end }}
+
+{{/*
+Binds a guardrail of the operator's writes to all objects of its paramKind in the request's namespace that the operator
+does not manage: (list $ NAME).
+*/}}
+{{- define "nested-docker.bindingToOthers" -}}
+{{- include "nested-docker.binding" . }}
+  paramRef:
+    selector:
+      matchExpressions:
+        - {key: app.kubernetes.io/managed-by, operator: NotIn, values: [nested-docker-operator]}
+    parameterNotFoundAction: Allow
+{{- end }}
+
+{{/* Kubernetes' own namespaces, without those that values name. */}}
+{{- define "nested-docker.systemNamespaces" -}}
+{{- $system := list }}
+{{- range list "kube-system" "kube-public" "kube-node-lease" }}
+{{- if not (has . (concat $.Values.watchNamespaces $.Values.podNamespaces)) }}
+{{- $system = append $system . }}
+{{- end }}
+{{- end }}
+{{- toJson $system }}
+{{- end }}
+
+{{/* CEL: whether a pod, by the arguments that nobody can change, is a guard or cleans a node up. */}}
+{{- define "nested-docker.guarded" -}}
+({{ . }}.spec.containers + {{ . }}.spec.?initContainers.orValue([])).exists(container, container.?args.orValue([]).exists(argument, argument.startsWith('--guard-rules='))) || {{ . }}.metadata.?labels[?'nesteddocker.dev/role'].orValue('') == 'cleanup'
+{{- end }}

@@ -63,7 +63,9 @@ class Orphans:
     async def _remove(self, key: Key, child: Manifest) -> None:
         kind, metadata = child["kind"], child["metadata"]
         where = f"{metadata['namespace']}/{metadata['name']}"
-        logger.warning("removing %s %s: its NestedDocker is gone", kind, where, extra=_context(key))
+        # A pod with an owner reference is the normal course: the garbage collector comes second.
+        level = logging.WARNING if _controller(child) is None else logging.INFO
+        logger.log(level, "removing %s %s: its NestedDocker is gone", kind, where, extra=_context(key))
         await self._kube.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
 
 

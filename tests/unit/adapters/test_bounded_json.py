@@ -7,30 +7,17 @@ import time
 from typing import Any
 
 import pytest
+from tests.support.nesting import DEEP, nested, with_managed_fields
 
 from nested_docker.adapters import bounded_json
 from nested_docker.adapters.bounded_json import KEPT_LEVELS, is_too_deep, loads
 from nested_docker.domain.partial import PartialObject
 
-DEEP = 9990
-
-
-def nested(depth: int, opening: str = '{"f:a":', closing: str = "}") -> str:
-    return opening * depth + "{}" + closing * depth
-
-
-def text(kind: str, name: str, *, managed: str = "{}", **fields: str) -> str:
-    more = "".join(f', "{key}": {value}' for key, value in fields.items())
-    return (
-        f'{{"apiVersion": "v1", "kind": "{kind}", "metadata": {{"name": "{name}", "namespace": "ns", '
-        f'"uid": "{name}-uid", "managedFields": [{{"manager": "m", "fieldsV1": {managed}}}]}}{more}}}'
-    )
-
 
 @pytest.mark.parametrize("kind", ["NestedDocker", "Secret", "Pod", "Service", "Namespace", "Node", "NetworkPolicy"])
 @pytest.mark.parametrize("depth", [DEEP, 2000, 100_000])
 def test_managed_fields_are_left_out_where_they_are_too_deep(kind: str, depth: int) -> None:
-    found = loads(text(kind, "a", managed=nested(depth), data='{"key": "}]{[\\"\\\\"}'))
+    found = loads(with_managed_fields(kind, "a", managed=nested(depth), data='{"key": "}]{[\\"\\\\"}'))
     assert isinstance(found, PartialObject)
     assert found.missing == "metadata.managedFields"
     assert found["metadata"] == {"name": "a", "namespace": "ns", "uid": "a-uid"}
@@ -50,7 +37,7 @@ def test_managed_fields_are_left_out_where_they_are_too_deep(kind: str, depth: i
 )
 def test_the_field_with_missing_values_is_named(field: str, value: str) -> None:
     key, _, name = field.partition(".")
-    document = json.loads(text("NestedDocker", "a"))
+    document = json.loads(with_managed_fields("NestedDocker", "a"))
     document[key] = {**document.get(key, {}), name: "DEEP"} if name else "DEEP"
     found = loads(json.dumps(document).replace('"DEEP"', value))
     assert isinstance(found, PartialObject)
@@ -59,7 +46,11 @@ def test_the_field_with_missing_values_is_named(field: str, value: str) -> None:
 
 
 def test_the_others_of_a_list_are_whole() -> None:
-    items = [text("Pod", "a"), text("Pod", "b", managed=nested(DEEP)), text("Pod", "c", managed=nested(90))]
+    items = [
+        with_managed_fields("Pod", "a"),
+        with_managed_fields("Pod", "b", managed=nested(DEEP)),
+        with_managed_fields("Pod", "c", managed=nested(90)),
+    ]
     found = loads(f'{{"kind": "PodList", "metadata": {{"resourceVersion": "7"}}, "items": [{",".join(items)}]}}')
     assert [type(item) for item in found["items"]] == [dict, PartialObject, dict]
     assert [item["metadata"]["name"] for item in found["items"]] == ["a", "b", "c"]
@@ -68,13 +59,13 @@ def test_the_others_of_a_list_are_whole() -> None:
 
 
 def test_so_is_the_rest_of_an_event() -> None:
-    found = loads(f'{{"type": "MODIFIED", "object": {text("Pod", "a", managed=nested(DEEP))}}}')
+    found = loads(f'{{"type": "MODIFIED", "object": {with_managed_fields("Pod", "a", managed=nested(DEEP))}}}')
     assert found["type"] == "MODIFIED"
     assert isinstance(found["object"], PartialObject)
 
 
 def test_ordinary_documents_are_parsed_as_usual() -> None:
-    for document in ("[1, 2]", '"text"', "null", text("Pod", "a", managed=nested(400))):
+    for document in ("[1, 2]", '"text"', "null", with_managed_fields("Pod", "a", managed=nested(400))):
         assert loads(document) == json.loads(document)
         assert not is_too_deep(document.encode())
 
@@ -99,9 +90,9 @@ def test_what_is_not_json_is_one_error_and_found_soon(document: bytes) -> None:
 
 
 def test_the_mark_cannot_be_forged() -> None:
-    found: Any = loads(
-        f'{{"items": [{text("Pod", "a", note=json.dumps("left out"))}, {text("Pod", "b", managed=nested(DEEP))}]}}'
-    )
+    ordinary = with_managed_fields("Pod", "a", note=json.dumps("left out"))
+    deep = with_managed_fields("Pod", "b", managed=nested(DEEP))
+    found: Any = loads(f'{{"items": [{ordinary}, {deep}]}}')
     assert [type(item) for item in found["items"]] == [dict, PartialObject]
 
 
@@ -113,7 +104,7 @@ def test_nesting_within_brackets_is_counted_not_guessed() -> None:
 
 
 def test_an_ordinary_pod_costs_little_more() -> None:
-    pod = text(
+    pod = with_managed_fields(
         "Pod",
         "a",
         managed=nested(8),

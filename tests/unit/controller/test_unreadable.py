@@ -6,8 +6,7 @@ import logging
 from typing import Any
 
 import pytest
-from tests.unit.adapters.test_bounded_json import DEEP, nested, text
-from tests.unit.domain.test_shown import nested as nested_object
+from tests.support.nesting import DEEP, nested, nested_document, with_managed_fields
 
 from nested_docker.adapters.bounded_json import loads
 from nested_docker.controller.cache import Cache
@@ -37,7 +36,7 @@ def manifest(kind: str, name: str = "a", version: int = 1, **fields: Any) -> dic
 
 
 def test_it_is_reported_once_and_otherwise_served(recorded: Recorded, caplog: pytest.LogCaptureFixture) -> None:
-    found = loads(text("NestedDocker", "a", managed=nested(DEEP), spec='{"mode": "Dind"}'))
+    found = loads(with_managed_fields("NestedDocker", "a", managed=nested(DEEP), spec='{"mode": "Dind"}'))
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             recorded.router.seen("NestedDocker", found)
@@ -54,7 +53,7 @@ def test_it_is_reported_once_and_otherwise_served(recorded: Recorded, caplog: py
 @pytest.mark.parametrize("depth", [65, 200, 500, 900, 5000])
 def test_a_deep_spec_is_kept_to_a_depth(recorded: Recorded, depth: int) -> None:
     for version in (1, 2, 3):
-        spec = {"mode": "Dind", "engine": {"config": nested_object(depth)}}
+        spec = {"mode": "Dind", "engine": {"config": nested_document(depth)}}
         recorded.router.seen("NestedDocker", manifest("NestedDocker", version=version, spec=spec))
     assert [event[3] for event in recorded.events] == [
         "spec is nested too deeply to be read: the operator ignores it; replace it"
@@ -87,7 +86,7 @@ def test_whatever_form_it_has_the_next_one_is_read(recorded: Recorded, kind: str
 
 @pytest.mark.parametrize("end", ["read whole", "gone"])
 def test_it_is_forgotten_when_it_is_whole_or_gone(recorded: Recorded, end: str) -> None:
-    recorded.router.seen("Secret", loads(text("Secret", "a", managed=nested(DEEP))))
+    recorded.router.seen("Secret", loads(with_managed_fields("Secret", "a", managed=nested(DEEP))))
     if end == "gone":
         recorded.router.gone("Secret", manifest("Secret", version=2))
     else:

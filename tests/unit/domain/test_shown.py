@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.factory import DEFAULTS, observed, policy_spec
+from tests.support.nesting import nested_document
 
 from nested_docker.api.nesting import MAX_NESTING
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec
@@ -22,13 +23,6 @@ from nested_docker.domain.status.reasons import Reason
 from nested_docker.guard.errors import GuardDenied
 
 LONG = "x" * 1_000_000
-
-
-def nested(depth: int) -> dict[str, Any]:
-    value: dict[str, Any] = {}
-    for _ in range(depth - 1):
-        value = {"a": value}
-    return value
 
 
 def refused(spec: dict[str, Any]) -> str:
@@ -49,8 +43,8 @@ def test_text_is_cut_and_printable(text: str, limit: int, result: str) -> None:
 
 
 def test_a_value_that_is_nested_too_deeply_is_not_shown() -> None:
-    assert shown(nested(50_000)) == "a value that is nested too deeply to be shown"
-    assert format_value(nested(50_000)) == "a value that is nested too deeply to be shown"
+    assert shown(nested_document(50_000)) == "a value that is nested too deeply to be shown"
+    assert format_value(nested_document(50_000)) == "a value that is nested too deeply to be shown"
 
 
 @pytest.mark.parametrize(
@@ -143,15 +137,15 @@ def test_a_message_is_short_whatever_the_value_is(spec: dict[str, Any], fragment
 )
 @pytest.mark.parametrize("depth", [MAX_NESTING + 1, 200, 500, 900, 9990, 50_000])
 def test_a_value_of_any_shape_has_a_bound_on_its_depth(path: str, field: Any, depth: int) -> None:
-    message = refused(field(nested(depth)))
+    message = refused(field(nested_document(depth)))
     assert f"spec.{path}: objects and lists are nested more than 32 levels deep: nest them less" in message
 
 
 def test_a_class_has_it_too() -> None:
-    shallow = {"spec": {"affinity": nested(MAX_NESTING - 2)}}
+    shallow = {"spec": {"affinity": nested_document(MAX_NESTING - 2)}}
     NestedDockerClassSpec.model_validate({"modes": ["Dind"], "podTemplate": shallow})
     with pytest.raises(ValueError, match="nested more than 32 levels deep"):
-        NestedDockerClassSpec.model_validate({"modes": ["Dind"], "podTemplate": {"spec": nested(500)}})
+        NestedDockerClassSpec.model_validate({"modes": ["Dind"], "podTemplate": {"spec": nested_document(500)}})
 
 
 def test_the_guard_shortens_its_messages() -> None:

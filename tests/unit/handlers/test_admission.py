@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
-from tests.unit.adapters.test_bounded_json import DEEP, nested
+from tests.support.nesting import DEEP, nested
 
 from nested_docker.controller.admission_reviewer import AdmissionResponse, Review
 from nested_docker.domain.ports import KubeError

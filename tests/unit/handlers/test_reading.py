@@ -14,7 +14,7 @@ import kopf
 import pytest
 from aiohttp import web
 from kopf._cogs.clients import api, auth
-from tests.unit.adapters.test_bounded_json import DEEP, nested, text
+from tests.support.nesting import DEEP, nested, with_managed_fields
 
 from nested_docker.domain.partial import PartialObject
 from nested_docker.handlers.reading import BoundedResponse, read_object, session_for_kopf
@@ -66,7 +66,7 @@ async def read(url: str, path: str) -> list[Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_list_with_a_deep_object_is_read(kind: str) -> None:
-    async with server(text(kind, "a", managed=nested(DEEP)), text(kind, "b")) as url:
+    async with server(with_managed_fields(kind, "a", managed=nested(DEEP)), with_managed_fields(kind, "b")) as url:
         found = await read(url, "/things")
     assert [type(each) for each in found] == [PartialObject, dict]
     assert [each["metadata"]["name"] for each in found] == ["a", "b"]
@@ -75,18 +75,20 @@ async def test_a_list_with_a_deep_object_is_read(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("cut", [0, 70_000])
 async def test_so_is_a_watch(kind: str, cut: int) -> None:
-    async with server(text(kind, "a", managed=nested(DEEP)), text(kind, "b"), cut=cut) as url:
+    async with server(
+        with_managed_fields(kind, "a", managed=nested(DEEP)), with_managed_fields(kind, "b"), cut=cut
+    ) as url:
         found = await read(url, "/things?watch=true")
     first, second = (read_object(event) for event in found)
     assert isinstance(first, PartialObject)
     assert first.missing == "metadata.managedFields"
     assert type(second) is dict
-    assert second == json.loads(text(kind, "b"))
+    assert second == json.loads(with_managed_fields(kind, "b"))
 
 
 async def test_small_pieces_make_whole_lines() -> None:
     names = [f"n{i}" for i in range(50)]
-    async with server(*(text("Pod", name) for name in names), cut=37) as url:
+    async with server(*(with_managed_fields("Pod", name) for name in names), cut=37) as url:
         found = await read(url, "/things?watch=true")
     assert [event["object"]["metadata"]["name"] for event in found] == names
 
