@@ -20,6 +20,12 @@ IMAGE_LABEL = f"{LABEL_PREFIX}image-uid"
 """Label of images. It is not UID_LABEL, since containers inherit the labels of their image: a container that somebody
 else starts from an image must not belong to the owner of the image."""
 
+COMPOSE_LABELS = "com.docker.compose."
+"""Prefix of the labels by which compose finds its objects."""
+
+RESERVED_LABELS = (LABEL_PREFIX, "io.kubernetes.", "io.cri-containerd.", "annotation.io.kubernetes.", "com.docker.")
+"""Prefixes of labels that other software on the node obeys; cri-dockerd, for one, deletes the log file that a label of
+its containers names. Those of compose are an exception."""
 
 HOSTS_DOMAIN = ".nesteddocker.dev"
 """Domain of the host names that only the guard adds to containers."""
@@ -74,11 +80,12 @@ def with_owner_label(labels: Mapping[str, str], uid: str, *, where: str) -> dict
         where: path of the labels, for messages.
 
     Raises:
-        GuardDenied: the client uses the reserved prefix.
+        GuardDenied: the client uses a reserved prefix.
     """
     for key in labels:
-        if key.lower().startswith(LABEL_PREFIX):
-            raise GuardDenied("owner", f"{where} has {key}: labels with the prefix {LABEL_PREFIX} are reserved")
+        prefix = next((each for each in RESERVED_LABELS if key.lower().startswith(each)), None)
+        if prefix is not None and not key.startswith(COMPOSE_LABELS):
+            raise GuardDenied("owner", f"{where} has {key}: labels with the prefix {prefix} are reserved")
     return {**labels, UID_LABEL: uid}
 
 

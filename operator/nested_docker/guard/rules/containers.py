@@ -44,15 +44,32 @@ from nested_docker.guard.rules.schema import (
 from nested_docker.guard.wire.query import first_value
 
 DOCKER_NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
-PS_ARGUMENTS = re.compile(r"[A-Za-z0-9, -]*")
+RESERVED_NAME = re.compile(r"/?k8s_")
+"""Names of the kubelet's containers, which cri-dockerd would manage."""
+
+RESERVED_ENVIRONMENT = ("NVIDIA_",)
+"""Prefixes of variables by which a container runtime gives devices of the node to a container."""
+
+PS_ARGUMENTS = frozenset(
+    {"", "aux", "-ef", "-eF", "-o pid,cmd", "-o pid,comm", "-o pid,args", "-eo pid,cmd", "-eo pid,comm"}
+    | {"-eo pid,args", "-eo pid,ppid,cmd", "-eo pid,ppid,comm", "-eo pid,user,args", "-o pid,ppid,cmd"}
+)
+"""Arguments of ps that show only the container's processes, and nobody's environment.
+
+The node's ps has a language of options, and the daemon looks for the PID in its output: with the right columns others'
+processes pass, so whole values are allowed and no alphabet.
+"""
+
+MAX_STOP_SECONDS = 300
+"""A longer stop timeout would hold the node's daemon back when it shuts down."""
 ANY_ADDRESS = ("", "0.0.0.0", "::", "127.0.0.1", "::1")  # noqa: S104 - compared with, not listened on
 
 
 def validate_container_create(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/create`."""
     name = first_value(api_request.query, "name")
-    if name and not DOCKER_NAME.fullmatch(name):
-        raise GuardDenied("fields", f"{name!r} is not a valid container name", status=HTTPStatus.BAD_REQUEST)
+    if name:
+        _check_name(name)
     references: list[Reference] = []
     try:
         body = validate_object(
@@ -138,16 +155,44 @@ def validate_file_copy(api_request: ApiRequest) -> ForwardPlan:
 
 def validate_top(api_request: ApiRequest) -> ForwardPlan:
     """`GET /containers/{id}/top`: the daemon runs the node's ps with these arguments."""
-    if not PS_ARGUMENTS.fullmatch(first_value(api_request.query, "ps_args")):
-        raise GuardDenied("containers.top", "ps_args may have only letters, digits, commas, spaces and dashes")
+    arguments = first_value(api_request.query, "ps_args")
+    if arguments not in PS_ARGUMENTS:
+        allowed = ", ".join(sorted(PS_ARGUMENTS - {""}))
+        raise GuardDenied("containers.top", f"ps_args may not be {arguments!r}: use one of {allowed}")
+    return validate_owned_container(api_request)
+
+
+def validate_stop(api_request: ApiRequest) -> ForwardPlan:
+    """`POST /containers/{id}/stop` and `/containers/{id}/restart`."""
+    seconds = first_value(api_request.query, "t")
+    if seconds and not (seconds.isascii() and seconds.isdigit() and int(seconds[:9]) <= MAX_STOP_SECONDS):
+        raise GuardDenied("containers.stop", f"t may not be {seconds!r}: use 0 to {MAX_STOP_SECONDS} seconds")
     return validate_owned_container(api_request)
 
 
 def validate_rename(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/{id}/rename`."""
-    if not DOCKER_NAME.fullmatch(first_value(api_request.query, "name")):
-        raise GuardDenied("fields", "the new name is not a valid container name", status=HTTPStatus.BAD_REQUEST)
+    _check_name(first_value(api_request.query, "name"))
     return validate_owned_container(api_request)
+
+
+def _check_name(name: str) -> None:
+    if not DOCKER_NAME.fullmatch(name):
+        raise GuardDenied("fields", f"{name!r} is not a valid container name", status=HTTPStatus.BAD_REQUEST)
+    if RESERVED_NAME.match(name):
+        raise GuardDenied("owner", f"the name {name!r} is reserved for the kubelet: choose one without the prefix k8s_")
+
+
+def _environment(value: Any, where: str) -> Any:
+    """Variables without those that a container runtime obeys."""
+    entries = string_array(value, where)
+    for entry in entries or []:
+        if entry.upper().startswith(RESERVED_ENVIRONMENT):
+            name = entry.partition("=")[0]
+            raise GuardDenied(
+                "owner", f"{where} has {name}: variables with the prefix NVIDIA_ are reserved for the node"
+            )
+    return entries
 
 
 def validate_container_delete(api_request: ApiRequest) -> ForwardPlan:
@@ -355,7 +400,7 @@ CONFIG_FIELDS: FieldTable = {
     "Cmd": string_or_array,
     "Domainname": any_string,
     "Entrypoint": string_or_array,
-    "Env": string_array,
+    "Env": _environment,
     "ExposedPorts": any_object,
     "Healthcheck": object_of(
         {
@@ -377,7 +422,7 @@ CONFIG_FIELDS: FieldTable = {
     "Shell": string_array,
     "StdinOnce": any_boolean,
     "StopSignal": any_string,
-    "StopTimeout": any_integer,
+    "StopTimeout": between(0, MAX_STOP_SECONDS),
     "Tty": any_boolean,
     "User": any_string,
     "Volumes": _volumes,
@@ -394,7 +439,7 @@ EXEC_FIELDS: FieldTable = {
     "Container": ignored,
     "DetachKeys": any_string,
     "Detach": any_boolean,
-    "Env": string_array,
+    "Env": _environment,
     "Privileged": unset,
     "Tty": any_boolean,
     "User": any_string,
