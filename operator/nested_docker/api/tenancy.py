@@ -44,8 +44,8 @@ class TenantUse:
             to objects, volumes, or metadata that controllers obey.
         permission: what whoever sets the field must be allowed to do; None: nothing.
         named: whether the permission is for the objects that the value names, rather than for all of the resource.
-        on_each_change: whether every change of the value needs the permission; otherwise the permission is checked
-            only for what an earlier value did not use.
+        used_with: paths of other fields that decide what the permission is used for: a change of one of them needs
+            the permission again, as a change of this field does.
         has_default: whether the permission is needed even if the field is empty, because a default takes its place.
         in_use: whether the field takes effect, given the model that has it; None: it does if it is set.
     """
@@ -53,12 +53,12 @@ class TenantUse:
     tenant_owned: bool = False
     permission: Permission | None = None
     named: bool = False
-    on_each_change: bool = False
+    used_with: tuple[str, ...] = ()
     has_default: bool = False
     in_use: Callable[[Any], bool] | None = None
 
 
-UNDECLARED = TenantUse(tenant_owned=True, permission=Permission("*", "*", "*"), on_each_change=True)
+UNDECLARED = TenantUse(tenant_owned=True, permission=Permission("*", "*", "*"))
 """How a field without a declaration is treated."""
 
 T = TypeVar("T")

@@ -111,7 +111,7 @@ def test_defaults_written_out_use_nothing() -> None:
     assert [use.path for use in fields_in_use(written) if use.use != TenantUse()] == []
 
 
-def test_a_workload_needs_its_permission_at_each_change_and_a_claim_once() -> None:
+def test_each_changed_value_needs_its_permission_again() -> None:
     def spec(image: str, size: str) -> NestedDockerSpec:
         containers = [{"name": "job", "image": image}]
         return NestedDockerSpec.model_validate(
@@ -122,5 +122,6 @@ def test_a_workload_needs_its_permission_at_each_change_and_a_claim_once() -> No
         return [access.field for access in required_access(spec("golang", "1Gi"), before, "team-a")]
 
     assert fields(None) == ["spec.storage.claim", "spec.workload"]
-    assert fields(spec("golang", "2Gi")) == []
+    assert fields(spec("golang", "2Gi")) == ["spec.storage.claim"]
+    assert fields(spec("golang", "1Gi")) == []
     assert fields(spec("alpine", "1Gi")) == ["spec.workload"]

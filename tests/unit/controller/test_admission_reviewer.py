@@ -161,6 +161,63 @@ async def test_a_changed_workload_is_asked_for_again(reviewer: Reviewer) -> None
     assert response.reason == Reason.NOT_PERMITTED
 
 
+PULL = {"imagePullSecrets": [{"name": "pull"}]}
+CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "labels of the Secrets, which somebody else has set": (
+        {"connection": {"secretTemplate": {"labels": {"argocd.argoproj.io/secret-type": "cluster"}}}},
+        {"connection": {"secretTemplate": {"labels": {"argocd.argoproj.io/secret-type": "repository"}}}},
+        "spec.connection.secretTemplate: alice may not create secrets",
+    ),
+    "one label more": (
+        {"connection": {"secretTemplate": {"labels": {"a": "b"}}}},
+        {"connection": {"secretTemplate": {"labels": {"a": "b", "c": "d"}}}},
+        "create secrets",
+    ),
+    "labels taken away": ({"connection": {"secretTemplate": {"labels": {"a": "b"}}}}, {}, "create secrets"),
+    "annotations that a replicator obeys": (
+        {"connection": {"secretTemplate": {"annotations": {"replicate-to": "team-a"}}}},
+        {"connection": {"secretTemplate": {"annotations": {"replicate-to": ".*"}}}},
+        "create secrets",
+    ),
+    "an image with somebody's credentials": (
+        {"engine": PULL | {"image": "example.com/a:1"}},
+        {"engine": PULL | {"image": "example.com/secret:1"}},
+        "spec.engine.imagePullSecrets: alice may not get secrets pull",
+    ),
+    "another Secret beside one": (
+        {"engine": PULL},
+        {"engine": {"imagePullSecrets": [{"name": "pull"}, {"name": "other"}]}},
+        "get secrets other",
+    ),
+    "another key of a ConfigMap": (
+        {"engine": {"caBundleRef": {"name": "ca", "key": "ca.crt"}}},
+        {"engine": {"caBundleRef": {"name": "ca", "key": "other"}}},
+        "spec.engine.caBundleRef: alice may not get configmaps ca",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGED)
+async def test_changed_content_is_a_new_right(reviewer: Reviewer, change: str) -> None:
+    earlier, now, words = CHANGED[change]
+    response = await reviewer.review({"className": "standard"} | earlier, **now)
+    assert (response.allowed, response.reason) == (False, Reason.NOT_PERMITTED), response.message
+    assert words in response.message
+
+
+async def test_a_workload_beside_credentials_asks_for_both(reviewer: Reviewer) -> None:
+    spec = {"engine": PULL, "workload": {"containers": [{"name": "a", "image": "example.com/a:1"}]}}
+    changed = spec | {"workload": {"containers": [{"name": "a", "image": "example.com/b:1"}]}}
+    reviewer.kube.rights.add(("create", "pods", ""))
+    response = await reviewer.review({"className": "standard"} | spec, **changed)
+    assert "spec.engine.imagePullSecrets: alice may not get secrets pull" in response.message
+
+
+async def test_a_reference_that_is_removed_asks_for_nothing(reviewer: Reviewer) -> None:
+    before = {"className": "standard", "engine": PULL | {"caBundleRef": {"name": "ca"}}}
+    assert (await reviewer.review(before, idleTimeoutSeconds=60)).allowed
+
+
 async def test_an_update_that_leaves_the_spec_alone_is_nobodys_business(reviewer: Reviewer) -> None:
     reviewer.kube.rights.clear()
     assert (await reviewer.review({"className": "standard"})).allowed

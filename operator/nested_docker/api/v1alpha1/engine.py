@@ -51,7 +51,13 @@ OPERATOR_OWNED_CONFIG = (
 """Keys of daemon.json that `engine.config` may not have: the operator or another field sets them."""
 
 READS_CONFIG_MAP = TenantUse(tenant_owned=True, permission=Permission("get", "configmaps"), named=True)
-READS_SECRETS = TenantUse(tenant_owned=True, permission=Permission("get", "secrets"), named=True)
+READS_SECRETS = TenantUse(
+    tenant_owned=True,
+    permission=Permission("get", "secrets"),
+    named=True,
+    used_with=("spec.engine.image", "spec.workload"),
+)
+"""Credentials of a registry: with another image they give access to another repository."""
 CREATES_CLAIM = TenantUse(
     tenant_owned=True,
     permission=Permission("create", "persistentvolumeclaims"),

@@ -34,7 +34,7 @@ WORKSPACE = "/workspace"
 
 USE_CLASS = Permission("use", "nesteddockerclasses", GROUP)
 USES_CLASS = TenantUse(permission=USE_CLASS, named=True, has_default=True)
-RUNS_CODE = TenantUse(tenant_owned=True, permission=Permission("create", "pods"), on_each_change=True)
+RUNS_CODE = TenantUse(tenant_owned=True, permission=Permission("create", "pods"))
 WRITES_SECRETS = TenantUse(permission=Permission("create", "secrets"))
 MARKS_POD = TenantUse(tenant_owned=True)
 """Labels and annotations of the pod: controllers obey them, and the policy says which annotations may be set."""

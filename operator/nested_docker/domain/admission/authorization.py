@@ -6,7 +6,7 @@ requester must have each permission that a field of the request makes the operat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,21 +54,54 @@ def class_access(class_name: str, namespace: str) -> Access:
 
 
 def required_access(spec: NestedDockerSpec, before: NestedDockerSpec | None, namespace: str) -> list[Access]:
-    """The permissions that a request needs beyond those that it needed before, besides the one to use its class.
+    """The permissions that a request needs, besides the one to use its class.
+
+    An update needs those of the fields that it changes. A changed value is a new request: whoever set the earlier one
+    may have had the permission, and the requester may not. A field that is removed counts as changed if it made the
+    operator write something, since that is removed with it.
 
     Args:
         spec: the new spec.
         before: the spec that it replaces; None: the NestedDocker is new.
         namespace: of the NestedDocker.
     """
-    earlier = [] if before is None else [*fields_in_use(before)]
-    unchanged = {use.path: use.value for use in earlier}
-    known = {access for use in earlier for access in _access(use, namespace)}
+    now, earlier = _by_path(spec), _by_path(before)
+    changed = {path for path in now.keys() | earlier.keys() if not _same(now.get(path), earlier.get(path))}
+    changed.update(_changed_elsewhere(now.values(), spec, before))
     needed: dict[Access, None] = {}
-    for use in fields_in_use(spec):
-        changed = use.use.on_each_change and unchanged.get(use.path) != use.value
-        needed |= {access: None for access in _access(use, namespace) if changed or access not in known}
+    for path, use in now.items():
+        if path in changed:
+            needed |= dict.fromkeys(_access(use, namespace))
+    for path, use in earlier.items():
+        if path not in now and use.use.permission is not None and use.use.permission.verb != "get":
+            needed |= dict.fromkeys(_access(use, namespace))
     return list(needed)
+
+
+def _by_path(spec: NestedDockerSpec | None) -> dict[str, FieldUse]:
+    return {} if spec is None else {use.path: use for use in fields_in_use(spec)}
+
+
+def _same(one: FieldUse | None, other: FieldUse | None) -> bool:
+    return one is not None and other is not None and one.value == other.value
+
+
+def _changed_elsewhere(
+    uses: Iterable[FieldUse], spec: NestedDockerSpec, before: NestedDockerSpec | None
+) -> Iterator[str]:
+    """Paths of fields whose permission is used for something else now, because another field has changed."""
+    if before is None:
+        return
+    for use in uses:
+        if any(_value_at(spec, path) != _value_at(before, path) for path in use.use.used_with):
+            yield use.path
+
+
+def _value_at(spec: NestedDockerSpec, path: str) -> Any:
+    value: Any = spec.dump()
+    for part in path.split(".")[1:]:
+        value = (value or {}).get(part)
+    return value
 
 
 def _access(use: FieldUse, namespace: str) -> Iterator[Access]:

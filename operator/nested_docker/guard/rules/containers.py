@@ -51,7 +51,21 @@ RESERVED_ENVIRONMENT = ("NVIDIA_",)
 """Prefixes of variables by which a container runtime gives devices of the node to a container."""
 
 PS_ARGUMENTS = frozenset(
-    {"", "aux", "-ef", "-eF", "-o pid,cmd", "-o pid,comm", "-o pid,args", "-eo pid,cmd", "-eo pid,comm"}
+    {
+        "",
+        "aux",
+        "auxww",
+        "-ef",
+        "-eF",
+        "-el",
+        "-elf",
+        "-efww",
+        "-o pid,cmd",
+        "-o pid,comm",
+        "-o pid,args",
+        "-eo pid,cmd",
+        "-eo pid,comm",
+    }
     | {"-eo pid,args", "-eo pid,ppid,cmd", "-eo pid,ppid,comm", "-eo pid,user,args", "-o pid,ppid,cmd"}
 )
 """Arguments of ps that show only the container's processes, and nobody's environment.
