@@ -70,8 +70,14 @@ class Orphans:
 
 
 def _is_orphan_at_home(child: Manifest) -> bool:
-    """Whether nobody else removes a child in the namespace of its NestedDocker, once that is gone; a claim is kept."""
-    return child["kind"] == "Pod" or (child["kind"] != "PersistentVolumeClaim" and _controller(child) is None)
+    """Whether nobody else removes a child in the namespace of its NestedDocker, once that is gone.
+
+    A claim is kept. Other objects without the UID that the operator gives to each of its own are somebody else's.
+    """
+    if child["kind"] == "Pod":
+        return True
+    labelled = names.LABEL_UID in child["metadata"].get("labels", {})
+    return child["kind"] != "PersistentVolumeClaim" and labelled and _controller(child) is None
 
 
 def _controller(child: Manifest) -> str | None:

@@ -37,6 +37,10 @@ class Cluster(FakeKube):
         self.objects["NestedDocker", "team-a", "build"] = obj
         self.cache.put(obj, "NestedDocker")
 
+    def bumped(self, kind: str, name: str) -> dict[str, Any]:
+        """The metadata of an object, in a newer version."""
+        return self.objects[kind, "team-a", name]["metadata"] | {"resourceVersion": "2"}
+
     def names(self) -> list[str]:
         return sorted(f"{kind}/{name}" for kind, _, name in self.objects if kind != "NestedDocker")
 
@@ -54,6 +58,16 @@ async def test_an_orphaning_deletion_leaves_nothing_but_the_claim(cluster: Clust
         cluster.add(kind, name)
     await Orphans(cluster, cluster.cache).collect(KEY)
     assert cluster.names() == ["PersistentVolumeClaim/build-data"]
+
+
+async def test_an_object_without_our_uid_is_somebody_elses(cluster: Cluster) -> None:
+    cluster.add("Secret", "copy")
+    del cluster.objects["Secret", "team-a", "copy"]["metadata"]["labels"][names.LABEL_UID]
+    cluster.cache.put(
+        cluster.objects["Secret", "team-a", "copy"] | {"metadata": cluster.bumped("Secret", "copy")}, "Secret"
+    )
+    await Orphans(cluster, cluster.cache).collect(KEY)
+    assert cluster.names() == ["Secret/copy"]
 
 
 async def test_a_successor_of_the_same_name_is_no_owner(cluster: Cluster) -> None:
