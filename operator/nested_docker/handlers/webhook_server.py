@@ -29,6 +29,12 @@ _SILENT.setLevel(logging.CRITICAL)
 """aiohttp's log, which would have an error with its traceback for whatever a client sends that is not HTTP."""
 
 
+DRAIN_SECONDS = 3.0
+"""For the connections that are open when the server stops: each is closed with the response to its next request.
+
+A connection that is closed between two requests may cost the API server the second one, and a user an error.
+"""
+
 COLLECT_AFTER = 32
 """Closed connections after which the garbage is collected, at most once a second."""
 
@@ -99,6 +105,7 @@ class WebhookServer:
         self._bounds = bounds or Bounds()
         self._connections: dict[Any, Connection] = {}
         self._handshakes: set[asyncio.Task[None]] = set()
+        self._draining = False
         self.dropped = 0
 
     async def run(self, listening: asyncio.Event, *, check_seconds: float = 60.0) -> None:
@@ -120,8 +127,10 @@ class WebhookServer:
                     group.create_task(self._reload(context, digest, check_seconds), name="webhook certificate")
             finally:
                 listening.clear()
+                accepting.close()
                 for connecting in self._handshakes:
                     connecting.cancel()
+                await self._drain()
                 await server.shutdown(1.0)
 
     # --- connections ------------------------------------------------------------------------------
@@ -196,6 +205,13 @@ class WebhookServer:
                 if now - connection.since > allowed:
                     self._drop(key, connection)
 
+    async def _drain(self) -> None:
+        self._draining = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while self._connections:
+                    await asyncio.sleep(0.05)
+
     # --- requests ---------------------------------------------------------------------------------
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
@@ -203,7 +219,10 @@ class WebhookServer:
         if connection is None:  # it was closed a moment ago
             return web.Response(status=503)
         try:
-            return await self._respond(request, connection)
+            response = await self._respond(request, connection)
+            if self._draining:
+                response.force_close()
+            return response
         except (OSError, web.RequestPayloadError):  # the client is gone, or has sent no HTTP
             return web.Response(status=400)
         except Exception:

@@ -34,8 +34,10 @@ Reviewing = Callable[[Review], Awaitable[AdmissionResponse]]
 class Client:
     """Of a webhook's server."""
 
-    def __init__(self, serving: AdmissionServer, port: int, context: ssl.SSLContext) -> None:
-        self.serving, self.port, self.context = serving, port, context
+    def __init__(
+        self, serving: AdmissionServer, running: asyncio.Task[None], port: int, context: ssl.SSLContext
+    ) -> None:
+        self.serving, self.running, self.port, self.context = serving, running, port, context
         self.writers: list[asyncio.StreamWriter] = []
 
     async def post(self, body: bytes | str, **headers: str) -> tuple[int, str]:
@@ -82,7 +84,7 @@ async def webhook(folder: Path, review: Reviewing = grant, bounds: Bounds = BOUN
     serving = AdmissionServer(port, folder, review, bounds)
     running = asyncio.create_task(_run(serving))
     await serving.listening.wait()
-    client = Client(serving, port, context)
+    client = Client(serving, running, port, context)
     try:
         yield client
     finally:
@@ -347,6 +349,19 @@ async def test_an_idle_connection_that_has_served_stays_longest(tmp_path: Path) 
         for _ in range(40):
             await client.raw()
         assert used in client.serving.server._connections.values()
+
+
+async def test_a_server_that_stops_closes_a_connection_only_with_a_response(tmp_path: Path) -> None:
+    async with webhook(tmp_path) as client, aiohttp.ClientSession() as session:
+        url = f"https://localhost:{client.port}/"
+        async with session.post(url, data=review_of(), ssl=client.context) as response:
+            assert response.headers.get("Connection") != "close"
+        client.running.cancel()
+        await asyncio.sleep(0.2)
+        async with session.post(url, data=review_of(), ssl=client.context) as response:
+            assert (response.status, response.headers.get("Connection")) == (200, "close")
+        async with asyncio.timeout(2.0):
+            await asyncio.gather(client.running, return_exceptions=True)
 
 
 async def test_all_bodies_together_are_bounded(tmp_path: Path) -> None:
