@@ -72,7 +72,7 @@ class Orphans:
 def _is_orphan_at_home(child: Manifest) -> bool:
     """Whether nobody else removes a child in the namespace of its NestedDocker, once that is gone.
 
-    A claim is kept. Other objects without the UID that the operator gives to each of its own are somebody else's.
+    A claim is kept. Objects without the UID that the operator gives to its children are somebody else's.
     """
     if child["kind"] == "Pod":
         return True
