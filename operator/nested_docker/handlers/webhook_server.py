@@ -29,7 +29,7 @@ _SILENT.setLevel(logging.CRITICAL)
 """aiohttp's log, which would have an error with its traceback for whatever a client sends that is not HTTP."""
 
 
-DRAIN_SECONDS = 3.0
+WEBHOOK_DRAIN_SECONDS = 3.0
 """For the connections that are open when the server stops: each is closed with the response to its next request.
 
 A connection that is closed between two requests may cost the API server the second one, and a user an error.
@@ -208,7 +208,7 @@ class WebhookServer:
     async def _drain(self) -> None:
         self._draining = True
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):
+            async with asyncio.timeout(WEBHOOK_DRAIN_SECONDS):
                 while self._connections:
                     await asyncio.sleep(0.05)
 
