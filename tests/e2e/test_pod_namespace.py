@@ -156,7 +156,7 @@ def test_nothing_of_a_tenants_own_gets_through_the_door(team: Environment, spec:
     with pytest.raises(CommandFailed) as failure:
         team.nested_docker("build", className=CLASS, **spec)
     assert "NotAllowedByClass" in str(failure.value)
-    assert f"leave out {field}" in str(failure.value)
+    assert f"cannot set {field}" in str(failure.value)
 
 
 def test_deletion_leaves_nothing(team: Environment, pods: Environment) -> None:
