@@ -58,8 +58,9 @@ def _ended(at: Situation, conditions: Conditions) -> Plan | None:
         return Plan(delete_self=True)
     completed = ending.reason == Reason.COMPLETED
     ends_by = parse_timestamp(completion) + lifetime.FINISHED_GRACE
-    running = [each for each, pod in at.children.pods().items() if not pod.ended]
-    keep = _ended_pods(at.children, *(running if at.now < ends_by else [])) if ending.keeps_pod else ()
+    in_grace = ending.keeps_pod and at.now < ends_by
+    running = [each for each, pod in at.children.pods().items() if in_grace and not pod.ended]
+    keep = _ended_pods(at.children, *running) if ending.keeps_pod else ()
     conditions.set(Type.READY, truth(holds=completed), ending.reason, ending.message)
     if lifetime.one_shot(at.accepted):
         conditions.set(Type.COMPLETE if completed else Type.FAILED, Status.TRUE, ending.reason, ending.message)

@@ -37,6 +37,8 @@ def test_a_pod_that_does_not_end_is_deleted_after_the_grace_time(code: int) -> N
     assert world.plan().requeue_at == world.now + FINISHED_GRACE
     before = world.status
     world.advance(seconds=FINISHED_GRACE.total_seconds())
+    world.step()
+    assert world.plan().requeue_at is None, "a pod that terminates is not polled"
     world.settle()
     assert kinds(world) == []
     assert world.status == before
