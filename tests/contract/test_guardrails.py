@@ -1220,7 +1220,7 @@ EVERYTHING: dict[str, Any] = {
         "hostSocketPaths": ["/run/other.sock"],
         "serviceAccountNames": ["builder"],
         "images": ["docker:28-(dind|cli)", r"images\.example/ci/[a-z-]+@sha256:[0-9a-f]{64}"],
-        "volumeTypes": ["emptyDir", "nfs"],
+        "volumeTypes": ["emptyDir", "nfs", "persistentVolumeClaim"],
         "metadataKeys": [r"k8s\.v1\.cni\.cncf\.io/networks", r"cloud\.example/neg"],
         "denyExec": True,
         "execGroups": ["debuggers"],
@@ -1296,7 +1296,9 @@ WITH_EVERYTHING: dict[str, Attempt] = {
         "operator", creates(changed(volume(nfs={"server": "192.0.2.1", "path": "/"})))
     ),
     "the volume that is not": Attempt(
-        "operator", creates(changed(volume(configMap={"name": "x"}))), ("extra: the type must be one of emptyDir, nfs",)
+        "operator",
+        creates(changed(volume(configMap={"name": "x"}))),
+        ("extra: the type must be one of emptyDir, nfs, persistentVolumeClaim",),
     ),
     "a pod in the namespace for pods": Attempt("operator", creates(daemon(away=True))),
     "a Service in the namespace for pods": Attempt(
@@ -1465,7 +1467,13 @@ def deep_managed_fields(site: Site) -> Manifest:
 
 
 async def wait_until_in_force(cluster: Cluster, site: Site, guardrails: Sequence[Manifest]) -> None:
-    """Return when every guardrail refuses what it must: they are in force some time after they are made."""
+    """Return when every guardrail refuses what it must: they are in force some time after they are made.
+
+    If several guardrails refuse a request, the API server names any one of them, so each probe breaks only one.
+    """
+    claiming = daemon(
+        {"mode": "Sysbox", "storage": {"type": "Claim", "claim": {"size": "1Gi"}}}, {"runtimeClassName": RUNTIME}
+    )
     probes = {
         "reserved-labels": RESERVED["a Pod that looks like ours"],
         "children": CHILDREN["a Secret without the label"],
@@ -1474,7 +1482,7 @@ async def wait_until_in_force(cluster: Cluster, site: Site, guardrails: Sequence
         "pods": PODS["of no NestedDocker"],
         "ephemeral-containers": GUARDED_PODS["a container put beside the guard"],
         "exec": GUARDED_PODS["exec into the guard"],
-        "claims": PODS["on a claim that is not the operator's"],
+        "claims": Attempt("operator", creates(of_web(claiming)), ("web-data is not managed by the operator",)),
         "events": EVENTS["about a Secret"],
         "pod-events": EVENTS["about a user's pod"],
     }
