@@ -131,6 +131,25 @@ SCHEDULING = [
         _scheduling(podAnnotations={"k8s.v1.cni.cncf.io/networks": "kube-system/admin"}),
         "spec.scheduling.podAnnotations has k8s.v1.cni.cncf.io/networks",
     ),
+    _denied(
+        "an endpoint of any Service, by label",
+        _scheduling(podLabels={"app": "database"}),
+        "spec.scheduling.podLabels has app, and scheduling.podLabels has team",
+    ),
+    _denied(
+        "nodes without any other pod",
+        _scheduling(
+            affinity={
+                "podAntiAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": [
+                        {"topologyKey": "kubernetes.io/hostname", "namespaceSelector": {}}
+                    ]
+                }
+            }
+        ),
+        "spec.scheduling.affinity has podAntiAffinity, and scheduling.affinity has NodeAffinity",
+        "spec.scheduling.affinity is about pods of other namespaces",
+    ),
     Attempt(
         "nodes other than the class's",
         _scheduling(nodeSelector={"nested-docker-test/pool": "control-plane"}),
@@ -178,6 +197,31 @@ SIZE = [
         "the size of spec.storage is 1099511627776, and max.storage is 5Gi",
     ),
     _denied("a longer life", {"activeDeadlineSeconds": 86400}, "spec.activeDeadlineSeconds is 86400"),
+    _denied(
+        "devices",
+        {"resources": {"limits": {"cpu": "1", "memory": "1Gi", "example.com/gpu": "8"}}},
+        "spec.resources.limits has example.com/gpu, and allowedResources has nothing",
+    ),
+    _denied(
+        "the node's disk",
+        {"resources": {"limits": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Ti"}}},
+        "spec.resources.limits has ephemeral-storage",
+    ),
+    _denied(
+        "huge pages",
+        {
+            "resources": {
+                "requests": {"hugepages-2Mi": "1Gi"},
+                "limits": {"cpu": "1", "memory": "1Gi", "hugepages-2Mi": "1Gi"},
+            }
+        },
+        "spec.resources.requests has hugepages-2Mi",
+    ),
+    _denied(
+        "any StorageClass",
+        {"storage": {"type": "Ephemeral", "ephemeral": {"size": "1Gi", "storageClassName": "gold"}}},
+        "the storageClassName of spec.storage is gold, and allowedStorageClasses has nothing",
+    ),
     _denied(
         "more CPU, by a workload without a limit",
         _workload(),

@@ -20,7 +20,7 @@ from nested_docker.api.meta import (
 from nested_docker.api.v1alpha1.guard import GuardRules
 
 KeyPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/*-]+$", max_length=317)]
-"""A label or annotation key; `*` matches anything but `/`, `**` anything."""
+"""A key of metadata, or the name of a resource or a StorageClass; `*` matches anything but `/`, `**` anything."""
 
 _SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 
@@ -78,6 +78,26 @@ class WorkloadPolicy(KubeModel):
     images: ImageRules = Field(default=ImageRules(patterns=["**"]), description="Images that it may run.")
 
 
+class AffinityKind(StrEnum):
+    """A kind of affinity."""
+
+    NODE = "NodeAffinity"
+    POD = "PodAffinity"
+    POD_ANTI = "PodAntiAffinity"
+
+    @property
+    def member(self) -> str:
+        """Its name in the affinity of a pod."""
+        return f"{self[0].lower()}{self[1:]}"
+
+
+class AffinityNamespaces(StrEnum):
+    """Whose pods an affinity may be about."""
+
+    OWN = "Own"
+    ANY = "Any"
+
+
 class SchedulingPolicy(KubeModel):
     """Terms for `spec.scheduling`; what the class sets is not limited here."""
 
@@ -93,6 +113,24 @@ class SchedulingPolicy(KubeModel):
         default=[],
         description="Annotations that may be set on the pod, by key: some control runtimes and network plugins.",
         json_schema_extra=_SET,
+    )
+    pod_labels: Annotated[list[KeyPattern], Field(max_length=64)] = Field(
+        default=[],
+        description="Labels that may be set on the pod, by key: Services, NetworkPolicies and other selectors include "
+        "the pod by them.",
+        json_schema_extra=_SET,
+    )
+    affinity: Annotated[list[AffinityKind], Field(max_length=len(AffinityKind))] = Field(
+        default=[AffinityKind.NODE],
+        description="Kinds of affinity that may be set, required and preferred. `NodeAffinity` only narrows the choice "
+        "of nodes; `PodAntiAffinity` keeps other pods off a node.",
+        json_schema_extra=_SET,
+    )
+    affinity_namespaces: AffinityNamespaces = Field(
+        default=AffinityNamespaces.OWN,
+        description="Whose pods `PodAffinity` and `PodAntiAffinity` may be about. `Own`: those in the NestedDocker's "
+        "namespace; with a class's `podNamespace` none, since the pods of all tenants are in one namespace. `Any`: "
+        "those in every namespace.",
     )
 
 
@@ -139,12 +177,25 @@ class NestedDockerPolicySpec(KubeModel):
         description="Modes that may be used.", json_schema_extra=_SET
     )
     allowed_images: ImageRules = Field(default=ImageRules(), description="Images that the daemon may have.")
+    allowed_resources: Annotated[list[KeyPattern], Field(max_length=64)] = Field(
+        default=[],
+        description="Resources that requests and limits may name besides `cpu` and `memory`, such as "
+        "`ephemeral-storage`, `hugepages-*` or `example.com/gpu`; what the class sets is not limited here.",
+        json_schema_extra=_SET,
+    )
+    allowed_storage_classes: Annotated[list[KeyPattern], Field(max_length=64)] = Field(
+        default=[],
+        description="StorageClasses that may be named, for types `Ephemeral` and `Claim`. Empty: only the cluster's "
+        "default, or the class's.",
+        json_schema_extra=_SET,
+    )
     host_socket: HostSocketPolicy = Field(default=HostSocketPolicy(), description="Terms for mode `HostSocket`.")
     workload: WorkloadPolicy = Field(
         default=WorkloadPolicy(), description="Terms for `spec.workload`; by default it is not allowed."
     )
     scheduling: SchedulingPolicy = Field(
-        default=SchedulingPolicy(), description="Terms for the pod's tolerations, priority and annotations."
+        default=SchedulingPolicy(),
+        description="Terms for the pod's tolerations, priority, affinity, labels and annotations.",
     )
     max: Maxima = Field(default=Maxima(), description="Maxima of one NestedDocker; empty: no limit.")
     on_violation: ViolationAction = Field(
