@@ -82,6 +82,9 @@ IMAGES = [
     _denied("another port of the allowed registry", _engine(image="docker.io:5000/library/docker:28-dind")),
     _denied("another owner in the allowed registry", _engine(image="docker.io/evil/docker:28-dind")),
     _denied("a digest instead of the allowed tag", _engine(image="docker@sha256:" + "a" * 64)),
+    _denied("a registry whose name has a capital letter", _engine(image="EVIL/docker:28-dind")),
+    _denied("a tag beside any digest", _engine(image="docker:28-dind@sha256:" + "a" * 64)),
+    Attempt("any image on the node, by ID", _engine(image="sha256:" + "0a" * 32), ("must be named by its repository",)),
     _denied("an image of a workload", _workload("evil:1"), "spec.workload.containers.image is evil:1"),
 ]
 
@@ -119,6 +122,16 @@ SCHEDULING = [
         "every node, by an empty key",
         _scheduling(tolerations=[{"key": "", "operator": "Exists"}]),
         "tolerations has every key",
+    ),
+    _denied(
+        "every node, by a key of null",
+        _scheduling(tolerations=[{"key": None, "operator": "Exists"}]),
+        "tolerations has every key",
+    ),
+    Attempt(
+        "an annotation whose key has a newline",
+        _scheduling(podAnnotations={"note\nx": "y"}),
+        ("podAnnotations",),
     ),
     _denied("others' room", _scheduling(priorityClassName="system-node-critical"), "spec.scheduling.priorityClassName"),
     _denied(
@@ -186,6 +199,24 @@ SCHEDULING = [
 ]
 
 SIZE = [
+    *(
+        Attempt(
+            f"no limit on CPU, by {value}",
+            {"resources": {"limits": {"cpu": value, "memory": "1Gi"}}},
+            ("the limit of cpu must be at least 10m",),
+        )
+        for value in ("0", "-0", "1n", "0m")
+    ),
+    Attempt(
+        "no limit on memory, by 0",
+        {"resources": {"limits": {"cpu": "1", "memory": "0"}}},
+        ("the limit of memory must be at least 6Mi",),
+    ),
+    Attempt(
+        "no limit on storage, by 0",
+        {"storage": {"type": "EmptyDir", "emptyDir": {"sizeLimit": "0"}}},
+        ("the size must be at least 1Mi; 0 would mean unlimited",),
+    ),
     _denied(
         "no limit on CPU", {"resources": {"limits": {"memory": "1Gi"}}}, "limits.cpu", "must be set, since max.cpu"
     ),
