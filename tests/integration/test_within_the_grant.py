@@ -112,7 +112,7 @@ async def test_what_is_stored_lies_within_the_grant(world: World) -> None:
                 await world.ready(name, 60)
                 stored = await children(world, name)
                 assert len(stored) >= 5, [each["kind"] for each in stored]
-                found += [f"{name}: {each}" for each in outside(TERMS, PLAIN | spec, stored, plain)]
+                found += [f"{name}: {each}" for each in outside(TERMS, PLAIN | spec | {"mode": mode}, stored, plain)]
         assert found == []
     finally:
         for mode in MODES:

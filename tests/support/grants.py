@@ -152,9 +152,11 @@ def _guard_rules(grant: Grant, value: Any, _groups: Sequence[str]) -> bool:
 
 
 def _ingress(grant: Grant, value: Any, _groups: Sequence[str]) -> bool:
-    """Clients are the NestedDocker's to name; ports are not."""
-    ports, before = ([rule.get("ports") for rule in rules] for rules in (value, grant.before))
-    return all(each in before for each in ports)
+    """Clients are the NestedDocker's to name; ports are the policy's, and the operator's rule is fixed."""
+    *clients, operator = value
+    every_port = grant.policy.get("publishedPorts", "Allowed") == "Allowed" and grant.spec["mode"] != "HostSocket"
+    named = all(rule.get("from") and (every_port or rule.get("ports")) for rule in clients)
+    return named and operator == grant.before[-1]
 
 
 CLAIM = r"(?:\.spec\.volumes\[data\]\.ephemeral\.volumeClaimTemplate)?\.spec"

@@ -145,6 +145,13 @@ class Maxima(KubeModel):
     )
 
 
+class PublishedPorts(StrEnum):
+    """Whether clients reach the ports that containers publish in the daemon's pod."""
+
+    ALLOWED = "Allowed"
+    DENIED = "Denied"
+
+
 class ViolationAction(StrEnum):
     """What happens to a daemon whose grant is revoked."""
 
@@ -196,6 +203,12 @@ class NestedDockerPolicySpec(KubeModel):
     scheduling: SchedulingPolicy = Field(
         default=SchedulingPolicy(),
         description="Terms for the pod's tolerations, priority, affinity, labels and annotations.",
+    )
+    published_ports: PublishedPorts = Field(
+        default=PublishedPorts.ALLOWED,
+        description="Whether clients reach the ports that containers publish (`docker run -p`) in the daemon's pod. "
+        "`Denied`: the NetworkPolicy admits them to the Docker port only. For mode `HostSocket`, where ports are the "
+        "node's, `hostSocket.guard.containers.publish` decides.",
     )
     max: Maxima = Field(default=Maxima(), description="Maxima of one NestedDocker; empty: no limit.")
     on_violation: ViolationAction = Field(

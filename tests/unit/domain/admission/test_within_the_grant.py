@@ -143,6 +143,7 @@ POLICIES = st.fixed_dictionaries(
             {"allowed": st.just(True)},
             optional={"images": st.fixed_dictionaries({"patterns": some("docker:28-dind", "evil:1")})},
         ),
+        "publishedPorts": st.sampled_from(["Allowed", "Denied"]),
         "allowedResources": some("ephemeral-storage", "hugepages-2Mi"),
         "allowedStorageClasses": some("fast"),
         "scheduling": st.fixed_dictionaries(
