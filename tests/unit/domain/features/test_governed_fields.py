@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.factory import DEFAULTS, WORKLOAD, class_spec, observed
+from tests.unit.world import EVERYTHING, World
 
 from nested_docker.api.tenancy import declarations
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, accept
 from nested_docker.domain.observed import NamespaceFacts
-from nested_docker.domain.status.reasons import Reason
+from nested_docker.domain.status.reasons import Reason, Type
 
 Json = dict[str, Any]
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -341,6 +343,25 @@ def test_whoever_replaces_what_the_class_sets_is_limited() -> None:
     assert "allowedResources" in denial({"resources": {"limits": {"nvidia.example/gpu": "2"}}}, {}, of_class)
     other = {"storage": {"type": "Claim", "claim": {"size": "1Gi", "storageClassName": "silver"}}}
     assert "allowedStorageClasses" in denial(other, {}, of_class)
+
+
+@pytest.mark.parametrize(
+    ("action", "children", "condition"),
+    [("Stop", 0, ("False", "NotGranted")), ("Report", len(EVERYTHING), ("True", "GrantRevoked"))],
+)
+def test_what_was_granted_before_follows_on_violation(action: str, children: int, condition: tuple[str, str]) -> None:
+    spec = {"mode": "Dind"} | scheduling(podLabels={"app": "database"})
+    granting = policy(scheduling={"podLabels": ["app"]}, onViolation=action)
+    world = World(spec, policies={"p": granting})
+    world.settle()
+    assert len(world.kinds()) == len(EVERYTHING)
+    world.base = replace(world.base, policies={"p": policy(onViolation=action)})
+    world.settle()
+    assert len(world.kinds()) == children
+    accepted = world.status.condition(Type.ACCEPTED)
+    assert accepted is not None
+    assert (accepted.status, accepted.reason) == condition
+    assert "scheduling.podLabels has nothing" in accepted.message
 
 
 def test_without_a_data_root_its_storage_class_is_not_in_use() -> None:
