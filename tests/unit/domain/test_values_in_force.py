@@ -83,6 +83,7 @@ def stored(**fields: Any) -> GrantRequest:
     effective = resolve(NestedDockerSpec(), class_spec(), MODES[Mode.DIND], DEFAULTS)
     return grant_request(
         replace(effective, **fields),
+        name="build",
         namespace="a",
         namespace_labels={},
         class_name="c",

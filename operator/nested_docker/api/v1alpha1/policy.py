@@ -183,6 +183,12 @@ class NestedDockerPolicySpec(KubeModel):
     allowed_modes: Annotated[list[Mode], Field(min_length=1, max_length=len(Mode))] = Field(
         description="Modes that may be used.", json_schema_extra=_SET
     )
+    allowed_names: Annotated[list[KeyPattern], Field(min_length=1, max_length=64)] = Field(
+        default=["**"],
+        description="Names that NestedDockers may have. The Service and the NetworkPolicy in the namespace get this "
+        "name, and the Secrets and the claim begin with it.",
+        json_schema_extra=_SET,
+    )
     allowed_images: ImageRules = Field(default=ImageRules(), description="Images that the daemon may have.")
     allowed_resources: Annotated[list[KeyPattern], Field(max_length=64)] = Field(
         default=[],

@@ -193,6 +193,7 @@ def _try_mode(
     effective = resolve(spec, class_spec, behaviour, defaults)
     requested = grant_request(
         effective,
+        name=observed.owner.name,
         namespace=observed.owner.namespace,
         namespace_labels=observed.namespace_labels,
         class_name=class_name,

@@ -39,6 +39,7 @@ class GrantRequest:
         memory: the same for memory, in bytes.
         storage: size of the data-root in bytes; None: there is no limit, or no data-root.
         has_storage: whether there is a data-root.
+        name: of the NestedDocker.
         lifetime_seconds: seconds after creation at which the daemon is stopped; None: never.
     """
 
@@ -62,12 +63,14 @@ class GrantRequest:
     memory: Decimal | None = None
     storage: Decimal | None = None
     has_storage: bool = True
+    name: str = ""
     lifetime_seconds: int | None = None
 
 
 def grant_request(
     effective: EffectiveSpec,
     *,
+    name: str,
     namespace: str,
     namespace_labels: Mapping[str, str],
     class_name: str,
@@ -78,6 +81,7 @@ def grant_request(
 
     Args:
         effective: the effective spec.
+        name: name of the NestedDocker.
         namespace: namespace of the NestedDocker.
         namespace_labels: labels of that namespace.
         class_name: the class.
@@ -88,6 +92,7 @@ def grant_request(
     containers = workload.containers if workload else []
     resources = [effective.resources, *(container.resources for container in containers)]
     return GrantRequest(
+        name=name,
         namespace=namespace,
         namespace_labels=namespace_labels,
         class_name=class_name,

@@ -58,6 +58,10 @@ def _objections(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterat
         yield from check(request, policy)
 
 
+def _name(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+    yield from _by_patterns(f"metadata.name is {request.name}", request.name, policy.allowed_names, "allowedNames")
+
+
 def _class(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     if request.class_name not in policy.allowed_classes:
         yield Objection(
@@ -183,6 +187,7 @@ def _maxima(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[O
 
 
 _CHECKS: Sequence[Callable[[GrantRequest, NestedDockerPolicySpec], Iterable[Objection]]] = (
+    _name,
     _class,
     _mode,
     _mode_settings,

@@ -81,6 +81,11 @@ FIELDS: list[tuple[dict[str, object], dict[str, object], str]] = [
     ({"pod_labels": ("app",)}, {"scheduling": {}}, "spec.scheduling.podLabels has app"),
     ({"affinity": (AffinityKind.POD,)}, {"scheduling": {}}, "spec.scheduling.affinity has podAffinity"),
     ({"affinity": (AffinityKind.NODE,)}, {"scheduling": {"affinity": []}}, "scheduling.affinity has nothing"),
+    (
+        {"name": "registry"},
+        {"allowedNames": ["ci-*", "build"]},
+        "metadata.name is registry, and allowedNames has ci-*, build",
+    ),
     ({"affinity_of_others": True}, {"scheduling": {}}, "scheduling.affinityNamespaces is Own"),
     (
         {"resource_names": (("spec.resources.limits", "example.com/gpu"),)},
@@ -107,6 +112,7 @@ def test_every_field_of_a_policy_denies_by_name(
 
 def test_what_is_within_every_term_is_granted() -> None:
     wanted = request(
+        name="ci-1",
         image="registry.example/dind:28@sha256:" + "a" * 64,
         image_is_own=True,
         workload_images=("golang:1.25",),
@@ -136,6 +142,7 @@ def test_what_is_within_every_term_is_granted() -> None:
         },
         allowedResources=["example.com/*"],
         allowedStorageClasses=["ci-*"],
+        allowedNames=["ci-*", "build"],
         max={"cpu": "2", "memory": "1Gi", "storage": "10", "lifetimeSeconds": 60},
     )
     assert evaluate(wanted, {"p": terms}).granted
