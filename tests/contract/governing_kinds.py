@@ -161,6 +161,7 @@ POLICIES_ACCEPTED: dict[str, dict[str, Any]] = {
             "affinityNamespaces": "Any",
         }
     },
+    "clients of every namespace": {"connection": {"clientNamespaces": "Any"}},
     "no affinity": {"scheduling": {"affinity": []}},
     "further resources": {"allowedResources": ["ephemeral-storage", "hugepages-*", "example.com/gpu"]},
     "StorageClasses": {"allowedStorageClasses": ["fast", "ci-*"]},
@@ -284,6 +285,10 @@ POLICIES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "affinity to namespaces by name": (
         {"scheduling": {"affinityNamespaces": "team-b"}},
         'spec.scheduling.affinityNamespaces: Unsupported value: "team-b": supported values: "Own", "Any"',
+    ),
+    "clients of a namespace by name": (
+        {"connection": {"clientNamespaces": "team-b"}},
+        'spec.connection.clientNamespaces: Unsupported value: "team-b": supported values: "Own", "Any"',
     ),
     "a label with a value": (
         {"scheduling": {"podLabels": ["app=db"]}},

@@ -163,6 +163,11 @@ SCHEDULING = [
         "spec.scheduling.affinity has podAntiAffinity, and scheduling.affinity has NodeAffinity",
         "spec.scheduling.affinity is about pods of other namespaces",
     ),
+    _denied(
+        "clients of every namespace",
+        {"connection": {"clients": [{"namespaceSelector": {}}]}},
+        "spec.connection.clients has a namespaceSelector",
+    ),
     Attempt(
         "nodes other than the class's",
         _scheduling(nodeSelector={"nested-docker-test/pool": "control-plane"}),

@@ -36,6 +36,7 @@ def policy_spec(**fields: Any) -> NestedDockerPolicySpec:
         "workload": {"allowed": True},
         "allowedResources": ["**"],
         "allowedStorageClasses": ["**"],
+        "connection": {"clientNamespaces": "Any"},
         "scheduling": {
             "tolerationKeys": ["**"],
             "priorityClassNames": ["low"],

@@ -24,6 +24,7 @@ GENEROUS: Manifest = {
     "workload": {"allowed": True},
     "allowedResources": ["**"],
     "allowedStorageClasses": ["**"],
+    "connection": {"clientNamespaces": "Any"},
     "scheduling": {
         "tolerationKeys": ["**"],
         "podAnnotations": ["**"],

@@ -51,7 +51,7 @@ class TenantUse:
             the permission again, as a change of this field does.
         has_default: whether the permission is needed even if the field is empty, because a default takes its place.
         in_use: whether the field takes effect, given the model that has it; None: it does if it is set.
-        governed_by: fields of a policy's spec that limit the value, such as `allowedModes`.
+        governed_by: fields of a policy's spec that limit the value with all that is inside it, such as `allowedModes`.
         harmless: why nothing needs to limit the value, nor the fields inside it; empty: something does.
     """
 

@@ -47,13 +47,12 @@ def test_every_field_of_the_spec_has_a_declaration(path: str) -> None:
 def undecided(fields: dict[str, TenantUse | None]) -> list[str]:
     """Fields that nobody limits: neither a policy nor a permission, and without a reason why they are harmless.
 
-    A permission and a reason hold for the fields inside as well: a change of one of these is a change of the whole.
+    What a declaration says holds for the fields inside as well: a change of one of these is a change of the whole.
     """
 
     def is_decided(path: str, use: TenantUse | None) -> bool:
         around = [other for outer, other in fields.items() if path.startswith((f"{outer}.", f"{outer}[]."))]
-        own = use is not None and bool(use.governed_by)
-        return own or any(each and (each.permission or each.harmless) for each in [use, *around])
+        return any(each and (each.permission or each.governed_by or each.harmless) for each in [use, *around])
 
     containers = {outer for outer in fields for path in fields if path.startswith((f"{outer}.", f"{outer}[]."))}
     return [path for path, use in fields.items() if path not in containers and not is_decided(path, use)]

@@ -88,6 +88,7 @@ def stored(**fields: Any) -> GrantRequest:
         namespace_labels={},
         class_name="c",
         own_daemon=True,
+        clients=(),
         lifetime_seconds=None,
     )
 

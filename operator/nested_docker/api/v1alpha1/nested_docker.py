@@ -41,6 +41,8 @@ LABELS_POD = TenantUse(tenant_owned=True, governed_by=("scheduling.podLabels",))
 ANNOTATES_POD = TenantUse(tenant_owned=True, governed_by=("scheduling.podAnnotations",))
 """Annotations of the pod, which controllers and runtimes obey."""
 SELECTS_PODS = governed_by("scheduling.affinity", "scheduling.affinityNamespaces")
+SELECTS_CLIENTS = governed_by("connection.clientNamespaces")
+NARROWS_CLIENTS = harmless("it only narrows the choice of clients")
 ENDS_EARLIER = harmless("it only ends what the tenant has")
 
 
@@ -125,14 +127,13 @@ class SecretTemplate(KubeModel):
     )
 
 
-OPENS_PORT = harmless("it opens one port of the tenant's own pod, which only holders of its client certificate can use")
-
-
 class ClientPeer(KubeModel):
     """Pods that may connect, as in a NetworkPolicy."""
 
-    pod_selector: Plain[LabelSelector | None] = Field(default=None, description="Pods by label; empty: all.")
-    namespace_selector: Plain[LabelSelector | None] = Field(
+    pod_selector: Annotated[LabelSelector | None, NARROWS_CLIENTS] = Field(
+        default=None, description="Pods by label; empty: all."
+    )
+    namespace_selector: Annotated[LabelSelector | None, SELECTS_CLIENTS] = Field(
         default=None, description="Namespaces by label; absent: the NestedDocker's own."
     )
 
@@ -143,7 +144,7 @@ class ConnectionSpec(KubeModel):
     secret_template: Annotated[SecretTemplate, WRITES_SECRETS] = Field(
         default=SecretTemplate(), description="Metadata of the connection Secrets."
     )
-    clients: Annotated[list[ClientPeer], Field(max_length=32), OPENS_PORT] = Field(
+    clients: Plain[Annotated[list[ClientPeer], Field(max_length=32)]] = Field(
         default=[], description="Who may connect; empty: every pod of the NestedDocker's namespace."
     )
 

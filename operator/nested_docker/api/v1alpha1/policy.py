@@ -91,11 +91,21 @@ class AffinityKind(StrEnum):
         return f"{self[0].lower()}{self[1:]}"
 
 
-class AffinityNamespaces(StrEnum):
-    """Whose pods an affinity may be about."""
+class NamespaceScope(StrEnum):
+    """Which namespaces a request may be about."""
 
     OWN = "Own"
     ANY = "Any"
+
+
+class ConnectionPolicy(KubeModel):
+    """Terms for `spec.connection`."""
+
+    client_namespaces: NamespaceScope = Field(
+        default=NamespaceScope.OWN,
+        description="Namespaces that `clients` may select, to which the NetworkPolicy then opens the daemon's port. "
+        "`Own`: only the NestedDocker's, without a `namespaceSelector`; `Any`: every namespace.",
+    )
 
 
 class SchedulingPolicy(KubeModel):
@@ -126,8 +136,8 @@ class SchedulingPolicy(KubeModel):
         "of nodes; `PodAntiAffinity` keeps other pods off a node.",
         json_schema_extra=_SET,
     )
-    affinity_namespaces: AffinityNamespaces = Field(
-        default=AffinityNamespaces.OWN,
+    affinity_namespaces: NamespaceScope = Field(
+        default=NamespaceScope.OWN,
         description="Whose pods `PodAffinity` and `PodAntiAffinity` may be about. `Own`: those in the NestedDocker's "
         "namespace; with a class's `podNamespace` none, since the pods of all tenants are in one namespace. `Any`: "
         "those in every namespace.",
@@ -216,6 +226,7 @@ class NestedDockerPolicySpec(KubeModel):
         "`Denied`: the NetworkPolicy admits them to the Docker port only. For mode `HostSocket`, where ports are the "
         "node's, `hostSocket.guard.containers.publish` decides.",
     )
+    connection: ConnectionPolicy = Field(default=ConnectionPolicy(), description="Terms for `spec.connection`.")
     max: Maxima = Field(default=Maxima(), description="Maxima of one NestedDocker; empty: no limit.")
     on_violation: ViolationAction = Field(
         default=ViolationAction.STOP,

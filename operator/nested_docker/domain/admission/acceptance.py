@@ -198,6 +198,7 @@ def _try_mode(
         namespace_labels=observed.namespace_labels,
         class_name=class_name,
         own_daemon=behaviour.runs_own_daemon,
+        clients=spec.connection.clients,
         lifetime_seconds=lifetime_seconds(spec, class_spec),
     )
     decision = evaluate(requested, observed.policies, before=observed.status.policy_name)

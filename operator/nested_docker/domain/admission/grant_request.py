@@ -9,7 +9,7 @@ from decimal import Decimal
 from nested_docker.api.amounts import MINIMUM_SIZE, limit_in_force
 from nested_docker.api.meta import Mode, ResourceRequirements
 from nested_docker.api.v1alpha1.engine import StorageSpec, StorageType
-from nested_docker.api.v1alpha1.nested_docker import AffinitySpec
+from nested_docker.api.v1alpha1.nested_docker import AffinitySpec, ClientPeer
 from nested_docker.api.v1alpha1.policy import AffinityKind
 from nested_docker.domain import quantities
 from nested_docker.domain.admission.affinity import selects_other_namespaces
@@ -35,6 +35,7 @@ class GrantRequest:
         affinity_of_others: whether its affinity is about pods of other namespaces or tenants.
         pod_labels: keys of labels that it puts on the pod.
         pod_annotations: keys of annotations that it puts on the pod.
+        clients_elsewhere: whether it admits clients by their namespaces.
         cpu: sum of the containers' limits, in cores; None: at least one has no limit.
         memory: the same for memory, in bytes.
         storage: size of the data-root in bytes; None: there is no limit, or no data-root.
@@ -59,6 +60,7 @@ class GrantRequest:
     affinity_of_others: bool = False
     pod_labels: tuple[str, ...] = ()
     pod_annotations: tuple[str, ...] = ()
+    clients_elsewhere: bool = False
     cpu: Decimal | None = None
     memory: Decimal | None = None
     storage: Decimal | None = None
@@ -75,6 +77,7 @@ def grant_request(
     namespace_labels: Mapping[str, str],
     class_name: str,
     own_daemon: bool,
+    clients: Iterable[ClientPeer],
     lifetime_seconds: int | None,
 ) -> GrantRequest:
     """The request that an effective spec makes.
@@ -86,6 +89,7 @@ def grant_request(
         namespace_labels: labels of that namespace.
         class_name: the class.
         own_daemon: whether the mode runs dockerd in the pod, with an image and a data-root.
+        clients: who may connect.
         lifetime_seconds: the deadline; None: there is none.
     """
     scheduling, workload = effective.scheduling, effective.workload
@@ -109,6 +113,7 @@ def grant_request(
         affinity_of_others=_is_of_others(effective, namespace),
         pod_labels=tuple(scheduling.pod_labels),
         pod_annotations=tuple(scheduling.pod_annotations),
+        clients_elsewhere=any(client.namespace_selector is not None for client in clients),
         cpu=_limit("cpu", resources),
         memory=_limit("memory", resources),
         storage=_size(effective.storage) if own_daemon else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
-from nested_docker.api.v1alpha1.policy import AffinityNamespaces, ImageRules
+from nested_docker.api.v1alpha1.policy import ImageRules, NamespaceScope
 from nested_docker.domain import images, quantities
 from nested_docker.domain.admission.grant_request import GrantRequest
 from nested_docker.domain.modes import MODES
@@ -136,11 +136,20 @@ def _affinity(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator
                 f"spec.scheduling.affinity has {kind.member}, and scheduling.affinity has {_list(rules.affinity)}",
                 f"scheduling.affinity: {kind}",
             )
-    if request.affinity_of_others and rules.affinity_namespaces != AffinityNamespaces.ANY:
+    if request.affinity_of_others and rules.affinity_namespaces != NamespaceScope.ANY:
         yield Objection(
             "spec.scheduling.affinity is about pods of other namespaces (by namespaces, namespaceSelector, or the "
             f"class's podNamespace), and scheduling.affinityNamespaces is {rules.affinity_namespaces}",
-            f"scheduling.affinityNamespaces: {AffinityNamespaces.ANY}",
+            f"scheduling.affinityNamespaces: {NamespaceScope.ANY}",
+        )
+
+
+def _clients(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+    scope = policy.connection.client_namespaces
+    if request.clients_elsewhere and scope != NamespaceScope.ANY:
+        yield Objection(
+            f"spec.connection.clients has a namespaceSelector, and connection.clientNamespaces is {scope}",
+            f"connection.clientNamespaces: {NamespaceScope.ANY}",
         )
 
 
@@ -195,6 +204,7 @@ _CHECKS: Sequence[Callable[[GrantRequest, NestedDockerPolicySpec], Iterable[Obje
     _workload,
     _scheduling,
     _affinity,
+    _clients,
     _resources,
     _storage_class,
     _maxima,

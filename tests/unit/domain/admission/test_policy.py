@@ -13,7 +13,7 @@ from tests.support.factory import policy_spec
 from nested_docker.api.meta import LabelSelector, Mode
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
 from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
-from nested_docker.api.v1alpha1.policy import AffinityKind, AffinityNamespaces
+from nested_docker.api.v1alpha1.policy import AffinityKind, ConnectionPolicy, NamespaceScope
 from nested_docker.domain.admission.grant_request import GrantRequest
 from nested_docker.domain.admission.policy import evaluate
 from nested_docker.domain.modes.host_socket import HostSocketSettings
@@ -86,6 +86,7 @@ FIELDS: list[tuple[dict[str, object], dict[str, object], str]] = [
         {"allowedNames": ["ci-*", "build"]},
         "metadata.name is registry, and allowedNames has ci-*, build",
     ),
+    ({"clients_elsewhere": True}, {"connection": {}}, "connection.clientNamespaces is Own"),
     ({"affinity_of_others": True}, {"scheduling": {}}, "scheduling.affinityNamespaces is Own"),
     (
         {"resource_names": (("spec.resources.limits", "example.com/gpu"),)},
@@ -122,6 +123,7 @@ def test_what_is_within_every_term_is_granted() -> None:
         pod_labels=("a.example/b",),
         affinity=(AffinityKind.NODE, AffinityKind.POD_ANTI),
         affinity_of_others=True,
+        clients_elsewhere=True,
         resource_names=(("spec.resources.limits", "example.com/gpu"),),
         storage_class_name="ci-fast",
         cpu=Decimal(2),
@@ -141,6 +143,7 @@ def test_what_is_within_every_term_is_granted() -> None:
             "affinityNamespaces": "Any",
         },
         allowedResources=["example.com/*"],
+        connection={"clientNamespaces": "Any"},
         allowedStorageClasses=["ci-*"],
         allowedNames=["ci-*", "build"],
         max={"cpu": "2", "memory": "1Gi", "storage": "10", "lifetimeSeconds": 60},
@@ -176,6 +179,7 @@ POLICIES = st.builds(
         }
     ),
     allowedResources=st.sampled_from([[], ["hugepages-*"]]),
+    connection=st.fixed_dictionaries({"clientNamespaces": st.sampled_from(["Own", "Any"])}),
     allowedStorageClasses=st.sampled_from([[], ["*"]]),
     max=st.fixed_dictionaries({}, optional={"cpu": st.sampled_from(["1", "4"]), "lifetimeSeconds": st.just(60)}),
 )
@@ -196,6 +200,7 @@ REQUESTS = st.builds(
     pod_labels=st.sampled_from([(), ("a.example/b",)]),
     affinity=st.sampled_from([(), (AffinityKind.NODE,), (AffinityKind.POD_ANTI,)]),
     affinity_of_others=st.booleans(),
+    clients_elsewhere=st.booleans(),
     resource_names=st.sampled_from([(), (("spec.resources.limits", "hugepages-2Mi"),)]),
     storage_class_name=st.sampled_from(["", "gold"]),
     cpu=st.sampled_from([None, Decimal(1), Decimal(3)]),
@@ -228,7 +233,8 @@ NARROWER: list[Callable[[NestedDockerPolicySpec], dict[str, object]]] = [
     lambda wide: {"workload": wide.workload.model_copy(update={"allowed": False})},
     lambda wide: {"scheduling": wide.scheduling.model_copy(update={"toleration_keys": []})},
     lambda wide: {"scheduling": wide.scheduling.model_copy(update={"pod_labels": [], "affinity": []})},
-    lambda wide: {"scheduling": wide.scheduling.model_copy(update={"affinity_namespaces": AffinityNamespaces.OWN})},
+    lambda wide: {"scheduling": wide.scheduling.model_copy(update={"affinity_namespaces": NamespaceScope.OWN})},
+    lambda wide: {"connection": ConnectionPolicy()},
     lambda wide: {"allowed_resources": []},
     lambda wide: {"allowed_storage_classes": []},
     lambda wide: {"max": wide.max.model_copy(update={"cpu": "1", "lifetime_seconds": 30})},

@@ -182,6 +182,15 @@ VIOLATIONS: dict[tuple[str, str], st.SearchStrategy[Violation]] = {
     ("spec.activeDeadlineSeconds", "max.lifetimeSeconds"): st.integers(61, 600).map(
         lambda n: ({"activeDeadlineSeconds": n}, {"max": {"lifetimeSeconds": 60}}, {"max": {"lifetimeSeconds": n}})
     ),
+    ("spec.connection.clients[].namespaceSelector", "connection.clientNamespaces"): st.sampled_from(
+        [{}, {"matchLabels": {"team": "b"}}, {"matchExpressions": [{"key": "team", "operator": "Exists"}]}]
+    ).map(
+        lambda selector: (
+            {"connection": {"clients": [{"podSelector": {}}, {"namespaceSelector": selector}]}},
+            {},
+            {"connection": {"clientNamespaces": "Any"}},
+        )
+    ),
     ("spec.scheduling.affinity.nodeAffinity", "scheduling.affinity"): affinity("nodeAffinity"),
     ("spec.scheduling.affinity.podAffinity", "scheduling.affinity"): affinity("podAffinity"),
     ("spec.scheduling.affinity.podAntiAffinity", "scheduling.affinity"): affinity("podAntiAffinity"),
@@ -261,6 +270,11 @@ INSTANCES: dict[str, tuple[Json, Json, str]] = {
         {"scheduling": ALL_KINDS},
         ABOUT_OTHERS,
     ),
+    "clients that an admin keeps out by a NetworkPolicy": (
+        {"connection": {"clients": [{"namespaceSelector": {}}]}},
+        {},
+        "spec.connection.clients has a namespaceSelector, and connection.clientNamespaces is Own",
+    ),
     "a device": (
         {"resources": {"limits": {"nvidia.example/gpu": "8"}}},
         {},
@@ -312,6 +326,7 @@ HARMLESS: dict[str, Json] = {
     "a node selector": scheduling(nodeSelector={"zone": "a"}),
     "an affinity for nodes": scheduling(affinity={"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": []}}}),
     "an affinity that is empty": scheduling(affinity={}),
+    "some pods as clients": {"connection": {"clients": [{"podSelector": {"matchLabels": {"app": "ci"}}}]}},
     "CPU and memory": {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}},
     "an ephemeral volume of the default StorageClass": {"storage": {"type": "Ephemeral", "ephemeral": {"size": "1Gi"}}},
     "a claim of the default StorageClass": {"storage": {"type": "Claim", "claim": {"size": "1Gi"}}},
