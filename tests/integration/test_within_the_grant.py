@@ -19,6 +19,7 @@ TERMS: dict[str, Any] = {
     "allowedImages": {"patterns": ["docker:28-dind", "docker:29-dind"]},
     "allowedResources": ["ephemeral-storage"],
     "allowedStorageClasses": ["fast"],
+    "connection": {"clientNamespaces": "Any"},
     "workload": {"allowed": True, "images": {"patterns": ["docker:29-cli"]}},
     "scheduling": {
         "tolerationKeys": ["ci"],

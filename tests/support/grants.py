@@ -152,11 +152,13 @@ def _guard_rules(grant: Grant, value: Any, _groups: Sequence[str]) -> bool:
 
 
 def _ingress(grant: Grant, value: Any, _groups: Sequence[str]) -> bool:
-    """Clients are the NestedDocker's to name; ports are the policy's, and the operator's rule is fixed."""
+    """The NestedDocker names clients of its namespace; the rest is the policy's, and the operator's rule is fixed."""
     *clients, operator = value
     every_port = grant.policy.get("publishedPorts", "Allowed") == "Allowed" and grant.spec["mode"] != "HostSocket"
     named = all(rule.get("from") and (every_port or rule.get("ports")) for rule in clients)
-    return named and operator == grant.before[-1]
+    anywhere = grant.policy.get("connection", {}).get("clientNamespaces") == "Any"
+    own = all("namespaceSelector" not in peer for rule in clients for peer in rule["from"])
+    return named and (own or anywhere) and operator == grant.before[-1]
 
 
 CLAIM = r"(?:\.spec\.volumes\[data\]\.ephemeral\.volumeClaimTemplate)?\.spec"

@@ -100,11 +100,9 @@ SPEC_FIELDS = {
     "storage": STORAGE,
     "idleTimeoutSeconds": st.just(60),
     "activeDeadlineSeconds": st.sampled_from([60, 7200]),
-    "connection": st.just(
-        {
-            "clients": [{"podSelector": {}, "namespaceSelector": {}}],
-            "secretTemplate": {"labels": {"a": "b"}, "annotations": {"c": "d"}},
-        }
+    "connection": st.fixed_dictionaries(
+        {"secretTemplate": st.just({"labels": {"a": "b"}, "annotations": {"c": "d"}})},
+        optional={"clients": st.sampled_from([[{"podSelector": {}, "namespaceSelector": {}}], [{"podSelector": {}}]])},
     ),
     "scheduling": st.fixed_dictionaries(
         {},
@@ -143,6 +141,7 @@ POLICIES = st.fixed_dictionaries(
             {"allowed": st.just(True)},
             optional={"images": st.fixed_dictionaries({"patterns": some("docker:28-dind", "evil:1")})},
         ),
+        "connection": st.just({"clientNamespaces": "Any"}),
         "publishedPorts": st.sampled_from(["Allowed", "Denied"]),
         "allowedResources": some("ephemeral-storage", "hugepages-2Mi"),
         "allowedStorageClasses": some("fast"),
