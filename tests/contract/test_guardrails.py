@@ -496,9 +496,9 @@ CHILDREN: dict[str, Attempt] = {
             ("spec: Service another must be of type ClusterIP, without externalIPs", BUG),
         )
         for what, spec in {
-            "on every node": {"type": "NodePort"},
+            "on every node": {"type": "NodePort", "clusterIP": None},
             "for another's address": {"externalIPs": ["192.0.2.1"]},
-            "that is an alias": {"type": "ExternalName", "externalName": "example.com"},
+            "that is an alias": {"type": "ExternalName", "externalName": "example.com", "clusterIP": None},
             "before another's pods": {"selector": {UID: None, "app": "other"}},
         }.items()
     },

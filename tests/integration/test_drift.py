@@ -32,7 +32,7 @@ KEPT = {
     "Service deleted": delete("Service", "build"),
     "Service's selector": edit("Service", "build", {"spec": {"selector": {"nesteddocker.dev/key-set": "x"}}}),
     "Service's ports": edit("Service", "build", {"spec": {"ports": [{"name": "docker-tls", "port": 2375}]}}),
-    "Service's type": edit("Service", "build", {"spec": {"type": "NodePort"}}),
+    "Service's readiness": edit("Service", "build", {"spec": {"publishNotReadyAddresses": False}}),
     "Service's owner": edit("Service", "build", {"metadata": {"ownerReferences": []}}),
     "NetworkPolicy deleted": delete("NetworkPolicy", "build"),
     "NetworkPolicy opened": edit("NetworkPolicy", "build", {"spec": {"ingress": [{}]}}),
