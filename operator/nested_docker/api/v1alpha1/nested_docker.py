@@ -43,6 +43,7 @@ ANNOTATES_POD = TenantUse(tenant_owned=True, governed_by=("scheduling.podAnnotat
 SELECTS_PODS = governed_by("scheduling.affinity", "scheduling.affinityNamespaces")
 SELECTS_CLIENTS = governed_by("connection.clientNamespaces")
 NARROWS_CLIENTS = harmless("it only narrows the choice of clients")
+NARROWS_NODES = harmless("it only narrows the choice of nodes")
 ENDS_EARLIER = harmless("it only ends what the tenant has")
 
 
@@ -149,7 +150,6 @@ class ConnectionSpec(KubeModel):
     )
 
 
-NARROWS_NODES = harmless("it only narrows the choice of nodes")
 ANY_SHAPE: dict[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
 
 
