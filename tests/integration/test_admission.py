@@ -20,6 +20,7 @@ from tests.support.proxy import Proxy
 from tests.support.rbac import allow
 
 from nested_docker.adapters.certificates import CertificateMaker
+from nested_docker.adapters.resources import RESOURCES
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.domain import pki
 from nested_docker.domain.ports import KubeError
@@ -187,6 +188,16 @@ async def test_a_default_class_that_changes_is_not_given_to_who_may_not_use_it(w
         await world.api.delete("NestedDocker", world.namespace, "build")
         await world.api.delete("NestedDockerPolicy", None, first)
         await world.api.delete("NestedDockerClass", None, first)
+
+
+async def test_a_replaced_request_keeps_its_class(world: World, user: Api) -> None:
+    """As `kubectl replace` sends it, from a file that names no class."""
+    await may_use_classes(world, world.class_name)
+    stored = await user.create(nested_docker(world.namespace, className=world.class_name))
+    del stored["spec"]["className"]
+    path = RESOURCES["NestedDocker"].path(world.namespace, "build")
+    replaced = await user.request("PUT", path, body=stored)
+    assert replaced["spec"]["className"] == world.class_name
 
 
 async def set_default(world: World, name: str, value: str | None) -> None:

@@ -75,3 +75,26 @@ async def test_namespaces_that_are_not_known_yet_cost_nobody_the_daemon(settled:
     await starting
     await settled.until(lambda: looked_at_everything(settled.operator), "a look at everything", 30)
     assert await settled.quiet() == []
+
+
+async def test_a_service_from_before_becomes_headless(settled: World) -> None:
+    """Its ClusterIP cannot be changed, so it is deleted and created again, and nothing else is touched."""
+    name, pod = NAMES[1], (await settled.ready(NAMES[1]))["podName"]
+    await settled.operator.kill()
+    service = await settled.get("Service", name)
+    assert service is not None
+    kept = ("name", "namespace", "labels", "ownerReferences")
+    service["metadata"] = {key: service["metadata"][key] for key in kept}
+    service["spec"] = {key: service["spec"][key] for key in ("type", "selector", "ports", "publishNotReadyAddresses")}
+    await settled.api.delete("Service", settled.namespace, name)
+    before = await settled.api.create({"apiVersion": "v1", "kind": "Service"} | service)
+    assert before["spec"]["clusterIP"] != "None"
+    await settled.operator.start()
+
+    async def headless() -> bool:
+        found = await settled.get("Service", name)
+        return found is not None and found["spec"]["clusterIP"] == "None"
+
+    await settled.until(headless, "the headless Service", 30)
+    assert (await settled.ready(name))["podName"] == pod
+    await settled.quiet()
