@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     resync_seconds: float = Field(
         default=300, ge=10, description="Seconds between full comparisons with the API server's lists."
     )
+    replace_seconds: float = Field(
+        default=OperatorDefaults.replace_seconds,
+        ge=1,
+        description="Least seconds between two replacements of a NestedDocker's pod.",
+    )
     leader_election: bool = Field(default=True, description="Whether several replicas elect a leader.")
     lease_name: str = Field(default="nested-docker-operator", description="Lease for the election.")
     lease_seconds: float = Field(

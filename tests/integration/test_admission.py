@@ -7,12 +7,11 @@ import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from tests.integration.conftest import per_module, per_test
 from tests.integration.world import Lab, World
-from tests.support.api import Access, Api
+from tests.support.api import Api, own_address
 from tests.support.kubelet import SESSION
 from tests.support.manifests import nested_docker
 from tests.support.operator_process import Operator
@@ -56,14 +55,6 @@ async def operator(lab: Lab, proxy: Proxy) -> AsyncIterator[Operator]:
     yield running
     for kind in KINDS:
         await lab.api.request("DELETE", f"{configurations(kind)}/{name}")
-
-
-def own_address(access: Access) -> str:
-    """The machine's address on the way to the API server, which lives behind a bridge of its own."""
-    host = urlsplit(access.server).hostname or ""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((host, 1))
-        return str(probe.getsockname()[0])
 
 
 def configurations(kind: str) -> str:

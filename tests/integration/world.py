@@ -74,7 +74,7 @@ class Lab:
     async def new_operator(self, proxy: Proxy, *, leads: bool = True, **settings: str) -> Operator:
         """A running operator. Settings are those of the environment."""
         folder = self.folder / uuid.uuid4().hex[:8]
-        environment = {"OPERATOR_NAMESPACE": self.system, "LEASE_NAME": "operator"} | settings
+        environment = {"OPERATOR_NAMESPACE": self.system, "LEASE_NAME": "operator", "REPLACE_SECONDS": "1"} | settings
         return await self.stack.enter_async_context(running(folder, proxy.kubeconfig(), environment, leads=leads))
 
 
@@ -282,6 +282,7 @@ VOLATILE = frozenset(
         "podIPs",
         "nesteddocker.dev/not-after",
         "certificateExpirationTime",
+        "replacement",
         "DOCKER_HOST",
         "host",
         "uri",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import yaml
@@ -61,11 +63,19 @@ class Access:
         )
 
 
+def own_address(access: Access) -> str:
+    """The machine's address on the way to the API server, which lives behind a bridge of its own."""
+    host = urlsplit(access.server).hostname or ""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 1))
+        return str(probe.getsockname()[0])
+
+
 class Api:
     """The API server."""
 
     def __init__(self, access: Access, session: aiohttp.ClientSession, user: Sequence[tuple[str, str]] = ()) -> None:
-        self._access, self._session, self._user = access, session, user
+        self.access, self._session, self._user = access, session, user
 
     @classmethod
     @asynccontextmanager
@@ -78,7 +88,7 @@ class Api:
     def acting_as(self, user: str, *groups: str) -> Api:
         """The same client in somebody else's name."""
         headers = [("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)]
-        return Api(self._access, self._session, headers)
+        return Api(self.access, self._session, headers)
 
     async def request(
         self, method: str, path: str, *, query: dict[str, str] | None = None, body: Any = None, type_: str = ""
@@ -100,7 +110,7 @@ class Api:
             KubeError: the API server refused.
         """
         headers = [("Content-Type", type_ or "application/json"), ("Accept", "application/json"), *self._user]
-        url = self._access.server + path
+        url = self.access.server + path
         async with self._session.request(method, url, params=query, data=data, headers=headers) as response:
             text = await response.text()
         answer: Manifest = bounded_json.loads(text) if text.startswith("{") else {"message": text}
@@ -171,7 +181,7 @@ class Api:
         for item in listed["items"]:
             yield "ADDED", item
         query = {"fieldSelector": fields, "watch": "true", "resourceVersion": listed["metadata"]["resourceVersion"]}
-        async with self._session.get(self._access.server + RESOURCES[kind].path(None), params=query) as response:
+        async with self._session.get(self.access.server + RESOURCES[kind].path(None), params=query) as response:
             async for line in response.content:
                 event = bounded_json.loads(line)
                 yield event["type"], event["object"]

@@ -54,6 +54,7 @@ class FakeKube:
         writes: each write, as verb, kind and name.
         failure: what every request fails with.
         stall: what every request waits for.
+        webhook: a mutating webhook, called with `CREATE` or `UPDATE` and the object; it returns what is stored.
     """
 
     def __init__(self, now: Callable[[], datetime] = lambda: START) -> None:
@@ -61,6 +62,7 @@ class FakeKube:
         self.writes: list[str] = []
         self.failure: KubeError | None = None
         self.stall: asyncio.Event | None = None
+        self.webhook: Callable[[str, Manifest], Manifest] = lambda _operation, manifest: manifest
         self._now = now
         self._versions = itertools.count(1)
         self._uids: Counter[str] = Counter()
@@ -70,12 +72,14 @@ class FakeKube:
         location = self._place(manifest)
         if location in self.objects:
             raise KubeError(409, "AlreadyExists", f"{location} already exists")
-        return manifest if dry_run else self._store("create", location, manifest)
+        admitted = self.webhook("CREATE", copy.deepcopy(manifest))
+        return admitted if dry_run else self._store("create", location, admitted)
 
     async def apply(self, manifest: Manifest) -> Manifest:
         await self._turn()
         location = self._place(manifest)
-        return self._store("apply", location, _applied(self.objects.get(location, {}), manifest))
+        applied = copy.deepcopy(_applied(self.objects.get(location, {}), manifest))
+        return self._store("apply", location, self.webhook("UPDATE", applied))
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
         await self._turn()

@@ -10,7 +10,7 @@ import copy
 import itertools
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.support.factory import DEFAULTS, NOW, observed
@@ -21,13 +21,15 @@ from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.cache import CHILD_KINDS, Cache
 from nested_docker.controller.executor import Executor
 from nested_docker.controller.outcome import Written
-from nested_docker.controller.session import Sessions
+from nested_docker.controller.reconciler import PLANS_PER_PASS
+from nested_docker.controller.session import Session, Sessions
 from nested_docker.domain import names, pki
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import KeySet, Observed, ProbeResult
 from nested_docker.domain.planning import node_cleanup as cleanup
+from nested_docker.domain.planning.child_diff import Action, Apply, Create, Delete
 from nested_docker.domain.planning.node_cleanup import CleanupOutcome, ReleasePod, Start
 from nested_docker.domain.planning.plan import plan
 from nested_docker.domain.planning.planned import Plan
@@ -57,6 +59,7 @@ class World:
         outcome: why the finalizers of pods were removed.
         node: where pods run from now on.
         leftovers: nodes on which something that clients made through a guarded pod may remain.
+        created_pods: when each pod was created.
         writes_left: writes until the operator is killed; None: it is not.
     """
 
@@ -72,6 +75,7 @@ class World:
         self.defaults: OperatorDefaults = DEFAULTS
         self.probe_result: ProbeResult | None = None
         self.writes = 0
+        self.created_pods: list[datetime] = []
         self.writes_left: int | None = None
         self._sessions = Sessions()
         self._key_sets = itertools.count(1)
@@ -113,13 +117,8 @@ class World:
         if self.gone:
             return False
         before, cache = self.writes, self._watched()
-        seen, planned = self._plan(cache)
-        executor = Executor(self.server, cache, self._sessions)
-        outcome = _LOOP.run_until_complete(executor.run(seen, planned.stages))
-        assert outcome == Written(), "the plan was made from what the server has"
-        if planned.status is not None:
-            self.write()
-            self.status = planned.status
+        planned = self._carry_out(cache)
+        self._write_status(planned)
         if planned.delete_self:
             self.write()
             self.delete()
@@ -127,6 +126,27 @@ class World:
             self.probe_result = ProbeResult(planned.probe.pod_uid, planned.probe.restarts, ENGINE)
             return True
         return self.writes > before
+
+    def _carry_out(self, cache: Cache) -> Plan:
+        """Carry plans out until one has nothing more to create or correct; that one."""
+        deleted: set[Delete] = set()
+        self._session.keys = self._session.admitted = None
+        for _ in range(PLANS_PER_PASS):
+            seen, planned = self._plan(cache, write_status=True)
+            writes = [action for stage in planned.stages for action in stage]
+            stages = tuple(tuple(each for each in stage if not _requested(each, deleted)) for stage in planned.stages)
+            executor = Executor(self.server, cache, self._sessions, _WorldClock(self))
+            outcome = _LOOP.run_until_complete(executor.run(seen, stages))
+            assert outcome == Written(), "the plan was made from what the server has"
+            deleted |= {action for action in writes if isinstance(action, Delete)}
+            if not any(isinstance(action, Create | Apply) for action in writes):
+                return planned
+        raise AssertionError(f"after {PLANS_PER_PASS} plans there is still something to write: {planned.stages}")
+
+    def _write_status(self, planned: Plan) -> None:
+        if planned.status is not None:
+            self.write()
+            self.status = planned.status
 
     def settle(self, limit: int = 12) -> None:
         """Step, with pods that start at once, until nothing is written any more."""
@@ -145,6 +165,10 @@ class World:
                 raise Crashed
             self.writes_left -= 1
         self.writes += 1
+
+    def restart_operator(self) -> None:
+        """Forget what only the operator's process knows."""
+        self._sessions = Sessions()
 
     # --- what somebody does -------------------------------------------------------------------
 
@@ -255,27 +279,36 @@ class World:
     def _observe(self, cache: Cache, issued: KeySet | None) -> Observed:
         return replace(
             self.base,
-            children={each: cache.get(each.kind, each.namespace, each.name) for each in self.children},
+            children={
+                each: seen for each in self.children if (seen := cache.get(each.kind, each.namespace, each.name))
+            },
             status=self.status,
             issued=issued,
             probe_result=self.probe_result,
+            admitted=self._session.admitted,
+            corrections=self._session.corrections,
             finalizers=self.finalizers,
             deleted=self.deleted,
         )
 
-    def _plan(self, cache: Cache) -> tuple[Observed, Plan]:
-        """What is seen, and the plan; the operator keeps no keys but those that it has made for this plan."""
-        self._sessions = Sessions()
+    def _plan(self, cache: Cache, *, write_status: bool = False) -> tuple[Observed, Plan]:
+        """What is seen, and the plan; the operator keeps no keys but those that it has made in this pass."""
         seen = self._observe(cache, None)
         planned = plan(seen, self.now, self.defaults)
         if planned.issue is not None:
+            if write_status:
+                self._write_status(planned)
             number = next(self._key_sets)
             keys = {key: f"{key}-{number}".encode() for key in pki.KEYS}
-            self._sessions.of((self.base.owner.namespace, self.base.owner.name)).keys = keys
+            self._session.keys = keys
             digests = {key: value_digest(value) for key, value in keys.items()}
             seen = self._observe(cache, KeySet(digests, planned.issue.not_after))
             planned = plan(seen, self.now, self.defaults)
         return seen, planned
+
+    @property
+    def _session(self) -> Session:
+        return self._sessions.of((self.base.owner.namespace, self.base.owner.name))
 
     def _clean_once(self) -> bool:
         pods_needing_cleanup = cleanup.pods_needing_cleanup(self.children.items())
@@ -318,6 +351,21 @@ class World:
             del self.children[identity]
 
 
+class _WorldClock:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now(self) -> datetime:
+        return self._world.now
+
+    def monotonic(self) -> float:
+        return self._world.now.timestamp()
+
+
+def _requested(action: Action, deleted: set[Delete]) -> bool:
+    return isinstance(action, Delete) and action in deleted
+
+
 class _Server(FakeKube):
     """The API server of a world, with its garbage collector. It asserts what every write of a plan must hold to."""
 
@@ -352,6 +400,8 @@ class _Server(FakeKube):
     async def create(self, manifest: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
         self._world.write()
         self._check(manifest)
+        if manifest["kind"] == "Pod" and not dry_run:
+            self._world.created_pods.append(self._world.now)
         return await super().create(manifest | ({"status": {}} if manifest["kind"] == "Pod" else {}), dry_run=dry_run)
 
     async def apply(self, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from dataclasses import replace
 
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.finalizer import FinalizerWriter
 from nested_docker.controller.outcome import Gone, Rejected, Stale, WriteOutcome, Written, outcome_of
-from nested_docker.controller.session import KeyMaterial, Sessions
-from nested_docker.domain import pki
+from nested_docker.controller.session import KeyMaterial, Session, Sessions
+from nested_docker.controller.trim import trim
+from nested_docker.domain import names, pki
 from nested_docker.domain.manifests.secrets import SecretManifest, key_set_id, value_digest
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import ApiRejection, Observed, Ownership
+from nested_docker.domain.planning.admitted import admitted
 from nested_docker.domain.planning.child_diff import (
     Action,
     AddFinalizer,
     Apply,
+    ChildDiff,
     Create,
     Delete,
     RemoveFinalizer,
@@ -25,8 +30,9 @@ from nested_docker.domain.planning.child_diff import (
     describe_conflict,
     ownership_metadata,
 )
-from nested_docker.domain.ports import Kube, KubeError
-from nested_docker.domain.status.reasons import Reason
+from nested_docker.domain.planning.contested import corrected
+from nested_docker.domain.ports import Clock, Kube, KubeError
+from nested_docker.domain.status.reasons import Reason, Type
 
 RECREATED = frozenset({"Service", "NetworkPolicy"})
 """Kinds that hold no data, so that an object which no apply can correct is deleted and created again."""
@@ -35,8 +41,8 @@ RECREATED = frozenset({"Service", "NetworkPolicy"})
 class Executor:
     """Writes the objects of NestedDockers."""
 
-    def __init__(self, kube: Kube, cache: Cache, sessions: Sessions) -> None:
-        self._kube, self._cache, self._sessions = kube, cache, sessions
+    def __init__(self, kube: Kube, cache: Cache, sessions: Sessions, clock: Clock) -> None:
+        self._kube, self._cache, self._sessions, self._clock = kube, cache, sessions, clock
         self._finalizer = FinalizerWriter(kube, cache)
 
     async def keys(self, observed: Observed) -> KeyMaterial | Stale:
@@ -45,7 +51,7 @@ class Executor:
         Raises:
             KubeError: the Secret cannot be read; try again later.
         """
-        session = self._sessions.of((observed.owner.namespace, observed.owner.name))
+        session = self._session(observed)
         location, key_set = observed.location, observed.key_set()
         if session.keys is not None and key_set is not None and _id(session.keys) == key_set.id:
             return session.keys
@@ -99,17 +105,18 @@ class Executor:
                 if isinstance(manifest, Stale):
                     return manifest
                 if _same(Identity.of(manifest), identity):
-                    return await self._dry_run(manifest, identity)
+                    return await self._dry_run(observed, manifest, identity)
         existing = await self._kube.get(identity.kind, identity.namespace, identity.name)
         taken = existing is not None and observed.ownership(existing) != Ownership.OURS
         return _taken(identity) if taken else Written()
 
-    async def _dry_run(self, manifest: Manifest, identity: Identity) -> WriteOutcome:
+    async def _dry_run(self, observed: Observed, manifest: Manifest, identity: Identity) -> WriteOutcome:
         try:
-            await self._kube.create(manifest, dry_run=True)
+            stored = await self._kube.create(manifest, dry_run=True)
         except KubeError as error:
             return _taken(identity) if error.reason == "AlreadyExists" else outcome_of(error, identity)
-        return Written()
+        unusable = _lost_key_set(manifest, _with_child(observed, identity, stored))
+        return _unusable_key_set(identity) if unusable else Written()
 
     async def _act(self, observed: Observed, action: Action) -> WriteOutcome:
         match action:
@@ -130,14 +137,43 @@ class Executor:
         identity = Identity.of(manifest)
         try:
             write = self._kube.create if isinstance(action, Create) else self._kube.apply
-            self._cache.put(await write(manifest), identity.kind)
+            stored = await write(manifest)
+            self._cache.put(stored, identity.kind)
         except KubeError as error:
             if isinstance(action, Create) and error.reason == "AlreadyExists":
                 return await self._look_at_existing(observed, identity, manifest)
             if isinstance(action, Apply) and error.status == 422 and identity.kind in RECREATED:
+                self._count_correction(observed, action, identity, in_vain=False)
                 return await self._delete_to_recreate(observed, identity)
             return outcome_of(error, identity)
+        return self._look_at_answer(observed, action, manifest, stored)
+
+    def _look_at_answer(
+        self, observed: Observed, action: Create | Apply, manifest: Manifest, stored: Manifest
+    ) -> Written | Rejected:
+        """What other admission plugins made of a write: from now on that is compared with, not the manifest."""
+        identity = Identity.of(manifest)
+        if isinstance(action, Create) and identity.kind == "Pod":
+            self._session(observed).admitted = admitted(manifest, stored)
+            return Written()
+        with_answer = _with_child(observed, identity, stored)
+        if _lost_key_set(manifest, with_answer):
+            return _unusable_key_set(identity)
+        known = identity in self._session(observed).corrections
+        if isinstance(action, Apply) or known or _was_there(observed, identity):
+            differs = bool(ChildDiff(with_answer).ensure(action.desired))
+            self._count_correction(observed, action, identity, in_vain=differs and isinstance(action, Apply))
         return Written()
+
+    def _count_correction(
+        self, observed: Observed, action: Create | Apply, identity: Identity, *, in_vain: bool
+    ) -> None:
+        corrections = self._session(observed).corrections
+        before, now = corrections.get(identity), self._clock.now()
+        corrections[identity] = corrected(before, action.desired, now, in_vain=in_vain)
+
+    def _session(self, observed: Observed) -> Session:
+        return self._sessions.of((observed.owner.namespace, observed.owner.name))
 
     async def _manifest(self, observed: Observed, desired: Manifest | SecretManifest) -> Manifest | Stale:
         if not isinstance(desired, SecretManifest):
@@ -166,6 +202,32 @@ class Executor:
             existing = await self._kube.apply(ownership_metadata(head) if identity.kind == "Pod" else head)
         self._cache.put(existing, identity.kind)
         return Stale(f"{identity.kind} {identity.name} exists already")
+
+
+def _with_child(observed: Observed, identity: Identity, child: Manifest) -> Observed:
+    return replace(observed, children=dict(observed.children) | {identity: trim(child, identity.kind)})
+
+
+def _lost_key_set(manifest: Manifest, with_answer: Observed) -> bool:
+    """Whether a key set was written, and is not what the API server stored."""
+    holds_key_set = names.ANNOTATION_NOT_AFTER in manifest["metadata"].get("annotations", {})
+    return holds_key_set and replace(with_answer, issued=None).key_set() is None
+
+
+def _was_there(observed: Observed, identity: Identity) -> bool:
+    """Whether an object that is created now existed before, so that somebody has deleted it."""
+    home = ObjectNames(observed.owner)
+    connection = identity in {home.files_secret, home.env_secret}
+    return observed.status.holds(Type.READY if connection else Type.PROVISIONED) and observed.issued is None
+
+
+def _unusable_key_set(identity: Identity) -> Rejected:
+    message = (
+        f"an admission plugin of the cluster changed the data or the annotations of Secret {identity.name} when it was "
+        "stored, so no daemon can use its keys: exempt Secrets with the label "
+        f"{names.MANAGED_BY}={names.OPERATOR} from that plugin. The operator tries again from time to time"
+    )
+    return Rejected(identity, ApiRejection(Reason.CONTESTED, message))
 
 
 def _same(one: Identity, other: Identity) -> bool:

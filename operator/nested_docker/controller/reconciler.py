@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.cleaner import Cleaner
 from nested_docker.controller.daemon_prober import DaemonProber
@@ -31,6 +32,7 @@ from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.names import FINALIZER
 from nested_docker.domain.observed import ApiRejection, KeySet, Observed
 from nested_docker.domain.pki import CertificateRequest
+from nested_docker.domain.planning.child_diff import Apply, Create, Delete, Stage
 from nested_docker.domain.planning.plan import plan
 from nested_docker.domain.planning.planned import Plan
 from nested_docker.domain.ports import Certificates, Clock, Kube, KubeError, Recorder
@@ -38,8 +40,8 @@ from nested_docker.domain.status.reasons import Reason, Type
 
 logger = logging.getLogger(__name__)
 
-PLANS_PER_PASS = 6
-"""One plan, one more with a new key set, and a few for a cluster that differs from the cache."""
+PLANS_PER_PASS = 8
+"""One plan, one more with a new key set, one with the answers to the writes, and a few for a cluster that differs."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,12 @@ class _Replan:
     Attributes:
         issued: a key set that this pass has made and not written yet.
         rejected: the write that the API server rejected in this pass.
+        deleted: deletions that this pass has requested; the watch brings their results later.
     """
 
     issued: KeySet | None = None
     rejected: Rejected | None = None
+    deleted: frozenset[Delete] = frozenset()
 
 
 class Reconciler:
@@ -74,7 +78,7 @@ class Reconciler:
         self._prober, self._clock, self._defaults = prober, clock, defaults
         self._sessions = sessions
         self._observer = Observer(cache)
-        self._executor = Executor(kube, cache, sessions)
+        self._executor = Executor(kube, cache, sessions, clock)
         self._orphans = Orphans(kube, cache)
         self._cleaner = Cleaner(kube, cache, recorder, clock, defaults)
         self._status = StatusWriter(kube, cache, recorder)
@@ -109,6 +113,7 @@ class Reconciler:
         known = self._cache.get("NestedDocker", *key)
         if known is None or "deletionTimestamp" in known["metadata"]:
             session.reset()
+            session.corrections.clear()
             return await self._reconcile_deletion(key)
         if not await self._namespace_is_known(key[0]):
             return _nothing_left(key, Gone(f"namespace {key[0]} is gone"))
@@ -128,8 +133,14 @@ class Reconciler:
             return Settled()
         planned = plan(observed, self._clock.now(), self._defaults)
         if planned.issue is not None:
-            return replace(at, issued=self._issue(session, planned.issue))
-        outcome = await self._carry_out(key, session, observed, planned)
+            counted = await self._count_replacement(key, observed, planned.status)
+            return counted or replace(at, issued=self._issue(session, planned.issue))
+        planned = replace(planned, stages=_without(planned.stages, at.deleted))
+        outcome = await self._carry_out(session, observed, planned)
+        if isinstance(outcome, Written) and not _has_news(planned):
+            outcome = await self._finish(key, session, observed, planned)
+        elif isinstance(outcome, Written):
+            return replace(at, issued=None, deleted=at.deleted | _deletions(planned))
         if not isinstance(outcome, Written):
             return _after_failure(key, session, at, outcome)
         # The answer to a write may carry a user's change, and then the watch brings nothing new.
@@ -138,15 +149,27 @@ class Reconciler:
             return replace(at, issued=None)
         return at.rejected or Settled(self._requeue_at(planned))
 
-    async def _carry_out(self, key: Key, session: Session, observed: Observed, planned: Plan) -> WriteOutcome:
-        if observed.api_rejection is None and session.rejected is not None:
+    async def _count_replacement(
+        self, key: Key, observed: Observed, status: NestedDockerStatus | None
+    ) -> Settled | None:
+        """Write the status that counts a replacement, before it is made; an outcome: it cannot be made."""
+        outcome = await self._status.write(observed, status)
+        if isinstance(outcome, Gone):
+            return _nothing_left(key, outcome)
+        if status is not None and status.replacement is not None:
+            cause, count = status.replacement.cause, status.replacement.count
+            context = {"namespace": key[0], "nested_docker": key[1]}
+            logger.info("the pod is replaced: %s, %d in a row", cause, count, extra=context)
+        return None
+
+    async def _carry_out(self, session: Session, observed: Observed, planned: Plan) -> WriteOutcome:
+        if observed.api_rejection is None and session.rejected is not None and _has_news(planned):
             # A dry run of the write that was rejected before, so that nothing is made and removed in turns.
             still = await self._executor.still_rejected(observed, planned.stages, session.rejected)
             if not isinstance(still, Written):
                 return still
             session.rejected = None
-        outcome = await self._executor.run(observed, planned.stages)
-        return await self._finish(key, session, observed, planned) if isinstance(outcome, Written) else outcome
+        return await self._executor.run(observed, planned.stages)
 
     async def _finish(self, key: Key, session: Session, observed: Observed, planned: Plan) -> WriteOutcome:
         owner = observed.owner
@@ -156,6 +179,8 @@ class Reconciler:
         outcome = await self._status.write(observed, planned.status)
         if not isinstance(outcome, Written):
             return outcome
+        if session.admitted == (planned.status or observed.status).admitted_pod:
+            session.admitted = None
         if planned.probe is None:
             session.stop_probe()
             if (planned.status or observed.status).holds(Type.READY):
@@ -223,6 +248,8 @@ class Reconciler:
             probe_result=session.probe.result if session.probe else None,
             api_rejection=at.rejected.api_rejection if at.rejected else None,
             diagnoses={diagnosis.pod_uid: diagnosis.text} if diagnosis else {},
+            corrections=session.corrections,
+            admitted=session.admitted,
         )
 
     def _issue(self, session: Session, request: CertificateRequest) -> KeySet:
@@ -240,6 +267,22 @@ class Reconciler:
     def _requeue_at(self, planned: Plan) -> datetime | None:
         diagnosis_at = self._clock.now() + DIAGNOSE_INTERVAL if planned.diagnose else None
         return _earliest(planned.requeue_at, diagnosis_at)
+
+
+def _has_news(planned: Plan) -> bool:
+    """Whether the answers to the plan's writes say what other admission plugins, or the API server, made of them."""
+    return any(isinstance(action, Create | Apply) for stage in planned.stages for action in stage)
+
+
+def _deletions(planned: Plan) -> frozenset[Delete]:
+    return frozenset(action for stage in planned.stages for action in stage if isinstance(action, Delete))
+
+
+def _without(stages: tuple[Stage, ...], deleted: frozenset[Delete]) -> tuple[Stage, ...]:
+    """The stages without deletions that have been requested already."""
+    return tuple(
+        tuple(action for action in stage if not (isinstance(action, Delete) and action in deleted)) for stage in stages
+    )
 
 
 def _after_failure(key: Key, session: Session, at: _Replan, outcome: Stale | Rejected | Gone) -> _Replan | Outcome:

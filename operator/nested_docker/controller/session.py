@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from nested_docker.api.v1alpha1.nested_docker import AdmittedPod
 from nested_docker.controller.daemon_prober import Probe
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain.objects import Identity
+from nested_docker.domain.observed import Correction
 
 KeyMaterial = Mapping[str, bytes]
 
@@ -31,6 +33,8 @@ class Session:
         probe: the probe of the daemon that is under way or has succeeded.
         rejected: the object whose write the API server rejected last.
         diagnosis: the latest look at the Events of a pod that does not start.
+        admitted: the API server's answer to the creation of the pod, until the status has it.
+        corrections: what was corrected lately.
         failures: passes in a row that have failed.
     """
 
@@ -38,6 +42,8 @@ class Session:
     probe: Probe | None = None
     rejected: Identity | None = None
     diagnosis: Diagnosis | None = None
+    admitted: AdmittedPod | None = None
+    corrections: dict[Identity, Correction] = field(default_factory=dict)
     failures: int = 0
 
     def stop_probe(self) -> None:
@@ -47,9 +53,9 @@ class Session:
             self.probe = None
 
     def reset(self) -> None:
-        """Forget everything but the failures."""
+        """Forget everything but the failures and the corrections."""
         self.stop_probe()
-        self.keys = self.rejected = self.diagnosis = None
+        self.keys = self.rejected = self.diagnosis = self.admitted = None
 
 
 class Sessions:

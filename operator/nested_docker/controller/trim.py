@@ -29,6 +29,8 @@ METADATA = (
 SPEC_NESTING = 2 * MAX_NESTING
 """Levels of a spec that are kept, because comparing and copying are recursive; the models reject a spec with more."""
 
+POD_CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
+
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -70,8 +72,7 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
         for key in ("initContainers", "containers")
         if key in spec
     }
-    if "nodeName" in spec:
-        slim["nodeName"] = spec["nodeName"]
+    slim |= {key: spec[key] for key in ("nodeName", "schedulingGates") if key in spec}
     if needs_cleanup(dict(obj)):
         slim |= _cleanup_inputs(spec)
     return {
@@ -81,7 +82,7 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
         }
         | {
             "conditions": [
-                {key: condition[key] for key in ("type", "status", "message", "lastTransitionTime") if key in condition}
+                {key: condition[key] for key in POD_CONDITION if key in condition}
                 for condition in status.get("conditions", [])
                 if condition["type"] in {"PodScheduled", "ContainersReady"}
             ]

@@ -21,6 +21,10 @@ Observe = Callable[[str, float], None]
 REJECTED_DELAY, DEFECT_DELAY = 1.0, 5.0
 """Least seconds until the next pass after a rejected write, and after an exception that nobody expected."""
 
+REQUEUE_DELAY = 1.0
+"""Least seconds until a pass that a plan has asked for: a plan that always names a moment in the past is no hot loop.
+"""
+
 
 class Workers:
     """Run passes, and decide when a key is reconciled again."""
@@ -98,4 +102,4 @@ class Workers:
         return self._backoff.delay(session.failures)
 
     def _seconds_until(self, moment: datetime | None) -> float | None:
-        return None if moment is None else max(0.05, (moment - self._clock.now()).total_seconds())
+        return None if moment is None else max(REQUEUE_DELAY, (moment - self._clock.now()).total_seconds())

@@ -29,6 +29,7 @@ class OperatorDefaults:
         image_pull_policy: pull policy of the pods' containers.
         enforcement: what happens to requests that no policy grants; a namespace's label overrides it.
         admission_webhook: whether the webhook reviews every request and names its class.
+        replace_seconds: least seconds between two replacements of a pod.
     """
 
     engine_image: str = "docker:28-dind"
@@ -39,6 +40,7 @@ class OperatorDefaults:
     image_pull_policy: str = "IfNotPresent"
     enforcement: Enforcement = Enforcement.ENFORCE
     admission_webhook: bool = False
+    replace_seconds: float = 20
 
 
 class Origin(StrEnum):

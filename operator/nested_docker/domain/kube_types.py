@@ -74,6 +74,7 @@ class PodCondition(TypedDict, total=False):
 
     type: str
     status: str
+    reason: str
     message: str
     lastTransitionTime: str
 

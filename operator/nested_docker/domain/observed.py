@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
-from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, EngineStatus
 from nested_docker.domain import names
 from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.manifests import secrets
@@ -58,6 +58,21 @@ class ApiRejection:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """Corrections of one object in a row, each to the same desired state.
+
+    Attributes:
+        desired: digest of the desired state.
+        count: how many.
+        last: time of the latest.
+    """
+
+    desired: str
+    count: int
+    last: datetime
+
+
+@dataclass(frozen=True)
 class NamespaceFacts:
     """What is known of an existing namespace."""
 
@@ -84,6 +99,8 @@ class Observed:
         namespace_labels: labels of the NestedDocker's namespace.
         pod_namespaces: the existing ones of the classes' pod namespaces.
         children: objects with the NestedDocker's labels or names, in any namespace and of any owner.
+        corrections: what the operator has corrected lately, in this process.
+        admitted: the API server's answer to the creation of a pod, until the status has it.
     """
 
     owner: Owner
@@ -105,6 +122,8 @@ class Observed:
     probe_result: ProbeResult | None = None
     api_rejection: ApiRejection | None = None
     diagnoses: Mapping[str, str] = field(default_factory=dict)
+    corrections: Mapping[Identity, Correction] = field(default_factory=dict)
+    admitted: AdmittedPod | None = None
 
     def labels(self, namespace: str) -> Mapping[str, str]:
         """Labels of the NestedDocker's namespace, or of one with pods."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.support.factory import HOME, NOW, OWNER, observed
-from tests.unit.fakes import KEY, WatchedKube
+from tests.unit.fakes import KEY, FakeClock, WatchedKube
 
 from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
 from nested_docker.controller.executor import Executor
@@ -54,7 +54,7 @@ class Around:
 
     def __init__(self) -> None:
         self.kube, self.sessions = Failing(), Sessions()
-        self.executor = Executor(self.kube, self.kube.cache, self.sessions)
+        self.executor = Executor(self.kube, self.kube.cache, self.sessions, FakeClock())
 
     def seen(self, *children: Manifest, **fields: Any) -> Observed:
         return observed(children={Identity.of(each): each for each in children}, **fields)

@@ -58,9 +58,17 @@ async def passes(*outcomes: Outcome | Exception) -> tuple[list[str], list[float 
 
 async def test_a_settled_key_waits_for_its_time_or_for_an_event() -> None:
     now = FakeClock().now()
-    results, delays, _ = await passes(Settled(), Settled(now + timedelta(seconds=7)), Settled(now))
-    assert results == ["ok", "ok", "ok"]
-    assert delays == [None, 7.0, 0.05]
+    results, delays, _ = await passes(Settled(), Settled(now + timedelta(seconds=7)))
+    assert results == ["ok", "ok"]
+    assert delays == [None, 7.0]
+
+
+@pytest.mark.parametrize("seconds", [-31_536_000, -7, -0.001, 0, 0.001, 0.999])
+async def test_no_plan_can_make_a_hot_loop(seconds: float) -> None:
+    moment = FakeClock().now() + timedelta(seconds=seconds)
+    results, delays, _ = await passes(*[Settled(moment)] * 3)
+    assert results == ["ok"] * 3
+    assert delays == [1.0] * 3, "a moment that has passed, or passes soon, must not be honoured at once"
 
 
 @pytest.mark.parametrize(

@@ -309,6 +309,48 @@ class ContainerResult(KubeModel):
     exit_code: int = Field(description="Exit code of its process.")
 
 
+class AdmittedPod(KubeModel):
+    """The pod as the API server stored it at creation, after every admission plugin."""
+
+    uid: str = Field(description="UID of the pod.", max_length=64)
+    images: dict[str, Annotated[str, StringConstraints(max_length=512)]] = Field(
+        default={},
+        description="Image of each container that the operator created; another one later is drift.",
+        json_schema_extra=schema(maxProperties=64),
+    )
+    annotations: dict[str, Annotated[str, StringConstraints(max_length=4096)]] = Field(
+        default={},
+        description="The operator's annotations that an admission plugin changed, as the operator wrote them.",
+        json_schema_extra=schema(maxProperties=8),
+    )
+
+
+class Replacement(KubeModel):
+    """The latest replacement of the pod, made or planned."""
+
+    cause: str = Field(description="CamelCase word for why the pod is replaced.", max_length=64)
+    pod_name: str = Field(
+        default="", description="The pod that will be replaced; empty: it has been replaced.", max_length=253
+    )
+    time: str = Field(
+        description="When the operator replaced the pod, or will do so.", json_schema_extra=schema(format="date-time")
+    )
+    previous_time: str | None = Field(
+        default=None,
+        description="When it made the replacement before that one.",
+        json_schema_extra=schema(format="date-time"),
+    )
+    count: int = Field(default=1, description="Replacements in a row; each waits twice as long as the last.", ge=1)
+    same_cause: int = Field(
+        default=1, description="Those at the end of the row that have this cause; the third one is Stalled.", ge=1
+    )
+    inputs: str = Field(
+        default="",
+        description="Digest of the spec, class, policy and restart annotation; a change ends the row.",
+        max_length=64,
+    )
+
+
 class NestedDockerStatus(KubeModel):
     """The observed state of the NestedDocker."""
 
@@ -330,6 +372,10 @@ class NestedDockerStatus(KubeModel):
     )
     pod_name: str = Field(default="", description="Pod of the daemon.", max_length=253)
     node_name: str = Field(default="", description="Node that the pod runs on.", max_length=253)
+    admitted_pod: AdmittedPod | None = Field(default=None, description="The pod as the API server stored it.")
+    replacement: Replacement | None = Field(
+        default=None, description="The latest replacement of the pod; empty: none since creation."
+    )
     engine: EngineStatus | None = Field(default=None, description="The daemon, as it described itself.")
     isolation: Isolation | None = Field(default=None, description="What isolates the daemon's users from the node.")
     hazards: Annotated[list[Hazard], Field(max_length=16)] = Field(

@@ -7,10 +7,11 @@ executed in part is simply made again. `DECISIONS` is the order of precedence.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from nested_docker.api.meta import Status
 from nested_docker.api.v1alpha1 import NestedDockerStatus
+from nested_docker.api.v1alpha1.nested_docker import Replacement
 from nested_docker.domain import pki
 from nested_docker.domain.admission.acceptance import NotAccepted, accept, class_override_violation
 from nested_docker.domain.effective import OperatorDefaults
@@ -20,16 +21,15 @@ from nested_docker.domain.planning import lifetime
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.child_diff import ChildDiff, describe_conflict, nonempty
 from nested_docker.domain.planning.planned import Plan, if_changed
+from nested_docker.domain.planning.replacement import SERVES_ON, Cause
 from nested_docker.domain.planning.serving import serve
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.planning.status import status_of, truth
+from nested_docker.domain.planning.waiting import why_it_waits
 from nested_docker.domain.status.conditions import Conditions, parse_timestamp, timestamp
 from nested_docker.domain.status.reasons import Reason, Type
 
 __all__ = ["plan"]
-
-REPLACE_INTERVAL = timedelta(seconds=20)
-"""Least time from the creation of a pod that ended by itself to its replacement, so that crashes do not loop."""
 
 Decide = Callable[[Situation, Conditions], Plan | None]
 """The plan, if this decision applies; None: it does not, and the next one is asked."""
@@ -80,12 +80,18 @@ def _suspended(at: Situation, conditions: Conditions) -> Plan | None:
 
 
 def _write_rejected(at: Situation, conditions: Conditions) -> Plan | None:
-    """The API server rejected a write: what exists is removed, and the condition has the server's answer."""
+    """The API server rejected a write: what exists is removed, and the condition has the server's answer.
+
+    A pod that this removes counts as replaced, so that the next one is not created and removed at once.
+    """
     api_rejection = at.observed.api_rejection
     if api_rejection is None:
         return None
     conditions.set(Type.PROVISIONED, Status.FALSE, api_rejection.reason, api_rejection.message)
-    return _torn_down(at, conditions)
+    torn_down = status_of(at, conditions, serving=False)
+    if at.pod is not None:
+        torn_down = torn_down.model_copy(update={"replacement": at.next_replacement(Cause.WRITE_REJECTED)})
+    return Plan(stages=at.children.teardown(), status=if_changed(at.observed, torn_down))
 
 
 def _moved(at: Situation, _: Conditions) -> Plan | None:
@@ -106,21 +112,28 @@ def _no_new_pod(at: Situation, _: Conditions) -> Plan | None:
 
 
 def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
-    """A new pod with a new key set; a pod that ended by itself is not replaced at once."""
+    """A new pod with a new key set, as soon as it may be created; until then the old one serves on or is removed."""
     if not at.must_rotate:
         return None
-    replaced_at = at.pod.created + REPLACE_INTERVAL if at.pod is not None and at.pod.ended else at.now
-    if replaced_at <= at.now:
+    replacement = at.replacement
+    if replacement is None or parse_timestamp(replacement.time) <= at.now:
         domain = at.defaults.cluster_domain
         request = pki.certificate_request(at.object_names, cluster_domain=domain, now=at.now, deadline=at.deadline)
-        return Plan(issue=request)
-    why = at.pod.ending() if at.pod else ""
-    message = f"the pod ended soon after its start ({why}); the operator creates a new one at {timestamp(replaced_at)}"
-    conditions.set(Type.PROVISIONED, Status.FALSE, Reason.POD_LOST, message)
+        counted = at.observed.status.model_copy(update={"replacement": at.latest_replacement})
+        return Plan(issue=request, status=if_changed(at.observed, counted))
+    if at.cause in SERVES_ON:
+        return None
+    return _waiting(at, conditions, replacement)
+
+
+def _waiting(at: Situation, conditions: Conditions, replacement: Replacement) -> Plan:
+    """What must not run any longer is removed at once, though its replacement comes later."""
+    conditions.set(Type.PROVISIONED, Status.FALSE, *why_it_waits(at, replacement))
+    pods = () if at.cause == Cause.POD_ENDED else tuple(at.children.pods())
     return Plan(
-        stages=nonempty(at.children.withdraw()),
-        status=if_changed(at.observed, status_of(at, conditions, serving=True)),
-        requeue_at=replaced_at,
+        stages=nonempty(at.children.withdraw(), at.children.remove(*pods)),
+        status=if_changed(at.observed, status_of(at, conditions, serving=at.key_set is not None)),
+        requeue_at=parse_timestamp(replacement.time),
     )
 
 
@@ -170,6 +183,7 @@ def _not_accepted(observed: Observed, acceptance: NotAccepted, now: datetime) ->
         conditions=conditions.complete(),
         class_name=observed.status.class_name,
         mode=observed.status.mode,
+        replacement=observed.status.replacement,
     )
     return Plan(stages=ChildDiff(observed).teardown(), status=if_changed(observed, status))
 

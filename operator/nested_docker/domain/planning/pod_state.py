@@ -162,6 +162,14 @@ class PodState:
         if condition.get("status") != "False":
             return None
         message = condition.get("message", "")
+        if condition.get("reason") == "SchedulingGated":
+            gates = ", ".join(gate["name"] for gate in self.manifest.get("spec", {}).get("schedulingGates", []))
+            held = f" by scheduling gate {gates}" if gates else " by a scheduling gate"
+            return (
+                Reason.SCHEDULING_GATED,
+                f"the pod is held{held}, which the class or an admission plugin of the cluster has set: whoever owns "
+                "the gate removes it, for example Kueue when the queue admits the pod",
+            )
         if "persistentvolumeclaim" in message.lower():
             return (
                 Reason.VOLUME_NOT_BOUND,

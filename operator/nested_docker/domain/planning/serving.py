@@ -15,11 +15,13 @@ from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.observed import KeySet
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.child_diff import Stage, nonempty
+from nested_docker.domain.planning.contested import Withheld, withhold
 from nested_docker.domain.planning.planned import Plan, ProbeTarget, if_changed
 from nested_docker.domain.planning.reachability import Reachability, assess
 from nested_docker.domain.planning.situation import Situation
-from nested_docker.domain.planning.status import status_of
-from nested_docker.domain.status.conditions import Conditions, timestamp
+from nested_docker.domain.planning.status import status_of, truth
+from nested_docker.domain.planning.waiting import restart_command, why_it_waits
+from nested_docker.domain.status.conditions import Conditions, parse_timestamp, timestamp
 from nested_docker.domain.status.reasons import Reason, Type
 
 DIAGNOSE_AFTER = timedelta(seconds=4)
@@ -37,22 +39,29 @@ PENDING_UPDATES = {
 
 def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
     """The plan of a NestedDocker that has its daemon, or gets it."""
-    provisioned = _provision(at, key_set)
-    if at.unclean is None:
-        conditions.set(Type.PROVISIONED, Status.TRUE, Reason.PROVISIONED, "every object exists")
-    else:
-        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.CLEANING_UP, cleanup.describe(at.unclean, at.defaults))
     reach = assess(at.observed, at.pod, at.mode)
+    held, released = (at.children.add_finalizer(), ()) if at.outlives_owner else ((), at.children.remove_finalizer())
+    stages = nonempty(held, *_gated(at, reach, _provision(at, key_set)), released)
+    stages, withheld = withhold(stages, at.observed.corrections, at.now)
+    conditions.set(Type.PROVISIONED, *_provisioned(at, withheld))
     conditions.assess(Type.DAEMON_REACHABLE, reach.reason, reach.message, holds=reach.reachable)
     _set_update_pending(at, conditions, key_set)
-    held, released = (at.children.add_finalizer(), ()) if at.outlives_owner else ((), at.children.remove_finalizer())
     return Plan(
-        stages=nonempty(held, *_gated(at, reach, provisioned), released),
+        stages=stages,
         status=if_changed(at.observed, status_of(at, conditions, serving=True, reach=reach)),
         probe=_probe(at, reach),
         diagnose=_diagnose(at),
-        requeue_at=_next_look(at, key_set),
+        requeue_at=_next_look(at, key_set, withheld),
     )
+
+
+def _provisioned(at: Situation, withheld: list[Withheld]) -> tuple[Status, Reason, str]:
+    if at.unclean is not None:
+        return Status.FALSE, Reason.CLEANING_UP, cleanup.describe(at.unclean, at.defaults)
+    if not withheld:
+        return Status.TRUE, Reason.PROVISIONED, "every object exists"
+    worst = max(withheld, key=lambda each: each.matters)
+    return truth(holds=not worst.matters), Reason.CONTESTED, worst.message
 
 
 def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
@@ -91,8 +100,11 @@ def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -
 
 
 def _set_update_pending(at: Situation, conditions: Conditions, key_set: KeySet) -> None:
-    how = f"kubectl annotate nesteddocker {at.observed.owner.name} {names.ANNOTATION_RESTART}=$(date +%s) --overwrite"
-    if at.change is not None:
+    how = restart_command(at)
+    if at.replacement is not None:
+        reason, message = why_it_waits(at, at.replacement)
+        conditions.set(Type.UPDATE_PENDING, Status.TRUE, reason, message)
+    elif at.change is not None:
         reason, who = PENDING_UPDATES[at.change.origin]
         message = f"{who} changed {at.change.path}; the running pod has the previous value until you restart it: {how}"
         conditions.set(Type.UPDATE_PENDING, Status.TRUE, reason, message)
@@ -113,9 +125,11 @@ def _diagnose(at: Situation) -> str:
     return at.pod.uid if at.pod and since and at.now - since >= DIAGNOSE_AFTER else ""
 
 
-def _next_look(at: Situation, key_set: KeySet) -> datetime | None:
+def _next_look(at: Situation, key_set: KeySet, withheld: list[Withheld]) -> datetime | None:
     moments = [
+        *(each.until for each in withheld),
         at.deadline,
+        parse_timestamp(at.replacement.time) if at.replacement else None,
         key_set.not_after - pki.RENEW_BEFORE,
         key_set.not_after - pki.MARGIN / 2,
         at.silent_since + DIAGNOSE_AFTER if at.silent_since else None,

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
+from nested_docker.api.meta import Status
 from nested_docker.api.v1alpha1.engine import StorageType
+from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, Replacement
 from nested_docker.api.v1alpha1.nested_docker_class import NetworkPolicyManagement
 from nested_docker.api.v1alpha1.policy import PublishedPorts, ViolationAction
 from nested_docker.domain import names, pki
 from nested_docker.domain.admission.acceptance import Accepted
 from nested_docker.domain.effective import Change, EffectiveSpec, OperatorDefaults, Origin, first_change
+from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.modes import MODES, ModeBehaviour
+from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import KeySet, Observed
 from nested_docker.domain.planning import lifetime
+from nested_docker.domain.planning.admitted import admitted, allows, images_of, same_image
 from nested_docker.domain.planning.child_diff import ChildDiff
 from nested_docker.domain.planning.pod_state import PodState
+from nested_docker.domain.planning.replacement import ROW_ENDS, Cause, cause_of, made, next_replacement
+from nested_docker.domain.status.conditions import parse_timestamp
+from nested_docker.domain.status.reasons import Type
 
 
 @dataclass(frozen=True)
@@ -90,20 +98,90 @@ class Situation:
         """When the daemon is stopped at the latest."""
         return lifetime.deadline(self.observed, self.accepted)
 
-    @cached_property
+    @property
     def must_rotate(self) -> bool:
-        """Whether the key set and its pod must be replaced."""
+        """Whether the key set and its pod must be created or replaced."""
+        return self.key_set is None or self.cause is not None
+
+    @cached_property
+    def cause(self) -> Cause | None:
+        """Why the pod must be replaced; None: it need not, or there was none yet."""
+        if self.observed.issued is not None:
+            return None
+        planned = self.observed.status.replacement
         if self.key_set is None:
-            return True
-        if self.pod is None or self.observed.issued is not None:
-            return False
-        return (
-            self.pod.terminating
-            or self.pod.ended
-            or (self.change is not None and self._takes_effect_at_once(self.change))
-            or self._restart_requested
-            or self._image_was_changed
-            or self.key_set.not_after - self.now < pki.MARGIN / 2
+            if planned is not None and planned.pod_name:
+                return cause_of(planned)
+            return Cause.KEY_SET_LOST if self.pod_name else None
+        if self.pod is None:
+            was_there = self.observed.status.admitted_pod is not None and self.pod_name == self.observed.status.pod_name
+            waits = planned is not None and planned.pod_name == self.pod_name
+            return Cause.POD_DELETED if was_there or waits else None
+        return self._cause_with(self.pod, self.key_set)
+
+    @property
+    def pod_name(self) -> str:
+        """Name of the current pod, there or not; empty: there was none yet."""
+        return self.object_names.pod(self.key_set.id).name if self.key_set else self.observed.status.pod_name
+
+    @cached_property
+    def replacement(self) -> Replacement | None:
+        """The replacement that is due now or later; None: nothing is replaced."""
+        return None if self.cause is None else self.next_replacement(self.cause)
+
+    @property
+    def latest_replacement(self) -> Replacement | None:
+        """The replacement that status has."""
+        return self.replacement or made(self.observed.status.replacement, self.pod_name)
+
+    def next_replacement(self, cause: Cause) -> Replacement:
+        """The replacement of the current pod for that cause."""
+        interval = timedelta(seconds=self.defaults.replace_seconds)
+        earliest = self.now
+        if cause == Cause.POD_ENDED and self.pod is not None:
+            earliest = self.pod.created + interval
+        elif cause == Cause.WRITE_REJECTED:
+            earliest = self.now + interval
+        before = self.observed.status.replacement
+        return next_replacement(
+            before,
+            cause,
+            self.pod_name or (before.pod_name if before else ""),
+            self._inputs,
+            now=self.now,
+            earliest=earliest,
+            interval=interval,
+            was_steady=self._was_steady,
+        )
+
+    @cached_property
+    def admitted(self) -> AdmittedPod | None:
+        """The pod as the API server stored it at creation; None: the answer was lost, and the pod has other images.
+
+        If the answer was lost and the pod has the images that the operator asked for, nobody has changed them.
+        """
+        if self.pod is None:
+            return None
+        return self._admitted_then(self.pod) or self._admitted_as_asked(self.pod)
+
+    @cached_property
+    def image_not_allowed(self) -> tuple[str, str, str] | None:
+        """A container, its image, and the one asked for, if the policy does not allow what was stored instead."""
+        policy = self.observed.policies.get(self.accepted.policy)
+        if self.admitted is None or self.change is not None or policy is None:
+            return None
+        if policy.on_violation == ViolationAction.REPORT and self.observed.status.holds(Type.READY):
+            return None
+        stored = self.admitted.images
+        return next(
+            (
+                (name, stored[name], asked)
+                for name, asked in self._wanted_images.items()
+                if name in stored
+                and not same_image(stored[name], asked)
+                and not allows(policy.allowed_images if name == CONTAINER else policy.workload.images, stored[name])
+            ),
+            None,
         )
 
     @property
@@ -141,10 +219,72 @@ class Situation:
         """Since when the kubelet works on the pod without news in its status."""
         return self.pod.created if self.pod is not None and self.pod.waits_silently else None
 
+    def _admitted_then(self, pod: PodState) -> AdmittedPod | None:
+        """What the answer to its creation said."""
+        known = (self.observed.admitted, self.observed.status.admitted_pod)
+        return next((each for each in known if each and each.uid == pod.uid), None)
+
+    def _admitted_as_asked(self, pod: PodState) -> AdmittedPod | None:
+        if self.key_set is None or self.change is not None:
+            return None
+        context = PodContext(self.object_names, self.effective, self.defaults)
+        asked = pod_manifest(context, self.mode, self.key_set.id)
+        found = admitted(asked, pod.manifest)
+        return found.model_copy(update={"annotations": {}}) if found.images == images_of(asked) else None
+
+    def _cause_with(self, pod: PodState, key_set: KeySet) -> Cause | None:
+        """Why this pod must be replaced; what makes it stop at once comes first."""
+        return next(
+            (
+                cause
+                for cause, holds in (
+                    (Cause.IMAGE_NOT_ALLOWED, self.image_not_allowed is not None),
+                    (Cause.POD_DELETED, pod.terminating),
+                    (Cause.POD_ENDED, pod.ended),
+                    (Cause.IMAGE_CHANGED, self._image_was_changed),
+                    (self._cause_of_change, self._cause_of_change is not None),
+                    (Cause.RESTART_REQUESTED, self._restart_requested),
+                    (Cause.CERTIFICATE_EXPIRING, key_set.not_after - self.now < pki.MARGIN / 2),
+                )
+                if holds
+            ),
+            None,
+        )
+
+    @property
+    def _cause_of_change(self) -> Cause | None:
+        if self.change is None or not self._takes_effect_at_once(self.change):
+            return None
+        return Cause.POLICY_CHANGED if self.change.origin == Origin.POLICY else Cause.SPEC_CHANGED
+
+    @property
+    def _inputs(self) -> str:
+        """What a user or admin changes, so that the next replacement is worth a try."""
+        policy = self.observed.policies.get(self.accepted.policy)
+        return names.digest(
+            [
+                self.observed.generation,
+                self.accepted.class_spec.dump(),
+                policy.dump() if policy else None,
+                self.observed.annotations.get(names.ANNOTATION_RESTART),
+            ]
+        )
+
+    @property
+    def _was_steady(self) -> bool:
+        ready = self.observed.status.condition(Type.READY)
+        if ready is None or ready.status != Status.TRUE:
+            return False
+        return self.now - parse_timestamp(ready.last_transition_time) >= ROW_ENDS
+
     @property
     def _annotations(self) -> dict[str, str]:
-        annotations: dict[str, str] = self.pod.manifest["metadata"].get("annotations", {}) if self.pod else {}
-        return annotations
+        """The operator's annotations of the pod, as it wrote them."""
+        if self.pod is None:
+            return {}
+        annotations: dict[str, str] = self.pod.manifest["metadata"].get("annotations", {})
+        known = self._admitted_then(self.pod)
+        return annotations | (known.annotations if known else {})
 
     @property
     def _restart_requested(self) -> bool:
@@ -153,16 +293,28 @@ class Situation:
 
     @property
     def _image_was_changed(self) -> bool:
-        """Whether somebody has patched an image of the running pod, the only field of it that a patch can change."""
-        if self.pod is None or self.change is not None:
+        """Whether somebody has patched an image of the running pod, the only field of it that a patch can change.
+
+        The images that the API server stored at creation count, and not those that the operator asked for. It compares
+        with the latter only if the answer to the creation was lost.
+        """
+        if self.pod is None:
             return False
+        present = images_of(self.pod.manifest)
+        if self.admitted is not None:
+            return any(present.get(name, image) != image for name, image in self.admitted.images.items())
+        return self.change is None and any(
+            present.get(name, image) != image for name, image in self._wanted_images.items()
+        )
+
+    @property
+    def _wanted_images(self) -> dict[str, str]:
+        """Container → image that the spec, the class or the operator chooses, of those that policy judges."""
         workload = self.effective.workload
         wanted = {container.name: container.image for container in workload.containers} if workload else {}
         if self.mode.runs_own_daemon:
             wanted[CONTAINER] = self.effective.engine.image or ""
-        spec = self.pod.manifest.get("spec", {})
-        present = {i["name"]: i["image"] for key in ("initContainers", "containers") for i in spec.get(key, [])}
-        return any(present.get(name, image) != image for name, image in wanted.items())
+        return wanted
 
     def _takes_effect_at_once(self, change: Change) -> bool:
         """A change of the spec does, and one of the policy unless it only reports; others wait for a restart."""

@@ -32,6 +32,8 @@ def status_of(
         pod_namespace=at.object_names.pod_namespace if serving else "",
         pod_name=at.object_names.pod(key_set.id).name if key_set else "",
         node_name=pod.node if pod and engine else "",
+        admitted_pod=at.admitted if serving else None,
+        replacement=at.latest_replacement,
         engine=engine,
         isolation=at.mode.isolation,
         hazards=list(at.mode.hazards(at.effective, engine)),

@@ -133,6 +133,11 @@ class Reason(StrEnum):
     """The API server rejected an object; the message has its answer.
 
     Follow the message: raise the quota, or change the field or the admission webhook that it names."""
+    CONTESTED = "Contested", Trait.STALLED
+    """A controller or an admission plugin of the cluster changes an object, and undoes each correction. The operator
+    corrects it less and less often.
+
+    Exempt the object that the message names from that plugin."""
     CLEANING_UP = "CleaningUp", Trait.EXPECTED
     """The operator removes from a node what clients have made there through the guard.
 
@@ -168,6 +173,10 @@ class Reason(StrEnum):
     """No node can take the pod; the message is the scheduler's.
 
     Lower the requests or change `spec.scheduling`, or wait for a node."""
+    SCHEDULING_GATED = "SchedulingGated"
+    """A scheduling gate holds the pod; the message names it.
+
+    Wait; if it takes long, look at what owns the gate, for example the queue of Kueue."""
     VOLUME_NOT_BOUND = "VolumeNotBound"
     """The PersistentVolumeClaim of the data-root is not bound.
 
@@ -184,6 +193,20 @@ class Reason(StrEnum):
     """The pod was evicted or deleted, or its node is gone. The operator replaces it.
 
     Wait; if it repeats, look at the node and at the pod's requests."""
+    REPLACEMENT_DELAYED = "ReplacementDelayed"
+    """The pod must be replaced, and the operator has replaced it shortly before. The message says when it does so
+    again.
+
+    Wait; if it repeats, look at the cause in the message."""
+    REPLACED_REPEATEDLY = "ReplacedRepeatedly", Trait.STALLED
+    """The operator has replaced the pod twice in a row for the same cause, and the cause is there again.
+
+    Remove the cause that the message names, then restart the daemon. A change of the spec, the class or the policy
+    also starts it."""
+    IMAGE_NOT_ALLOWED = "ImageNotAllowed", Trait.STALLED
+    """An admission plugin of the cluster gave the pod an image that the policy does not allow.
+
+    Use the image that the message names in the spec or the class, or ask a cluster admin to allow it."""
     # Lifetime
     SUSPENDED = "Suspended", Trait.SETTLED
     """`spec.suspend` is true.

@@ -541,6 +541,8 @@ def test_whatever_happens_it_ends_as_if_nothing_had(steps: list[tuple[str, int]]
     change(made, pod_namespaces=NAMESPACES, policies=observed().policies, spec=DIND, **offering("daemons"))
     change(made, annotations={names.ANNOTATION_RESTART: "last"})
     made.settle(limit=40)
+    made.advance(seconds=made.defaults.replace_seconds + 1)
+    made.settle(limit=40)
     assert shape(made) == shape(settled(namespace_labels={}))
 
 

@@ -29,6 +29,19 @@ from nested_docker.domain.planning.drift import first_difference
             "spec.ingress[0].from[0].x",
         ),
         ({"spec": {"type": "A"}}, {"spec": {"type": "A", "clusterIP": "10.0.0.1"}}, ""),
+        ({"metadata": {"finalizers": ["a"]}}, {"metadata": {"finalizers": ["theirs", "a"]}}, ""),
+        ({"metadata": {"finalizers": ["a"]}}, {"metadata": {"finalizers": ["theirs"]}}, "metadata.finalizers"),
+        ({"metadata": {"finalizers": ["a"]}}, {"metadata": {}}, "metadata.finalizers"),
+        (
+            {"metadata": {"ownerReferences": [{"uid": "1"}]}},
+            {"metadata": {"ownerReferences": [{"uid": "2"}, {"uid": "1", "controller": True}]}},
+            "",
+        ),
+        (
+            {"metadata": {"ownerReferences": [{"uid": "1", "controller": True}]}},
+            {"metadata": {"ownerReferences": [{"uid": "1"}]}},
+            "metadata.ownerReferences",
+        ),
     ],
 )
 def test_the_first_difference(desired: Any, observed: Any, difference: str) -> None:

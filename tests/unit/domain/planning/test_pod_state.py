@@ -37,6 +37,27 @@ def ended(code: int, **fields: Any) -> dict[str, Any]:
     return daemon(state={"terminated": {"exitCode": code} | fields})
 
 
+def gated(*gates: str) -> PodState:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "is blocked"}
+    manifest = pod({"conditions": [condition]}, node="").manifest
+    return PodState(manifest | {"spec": {"schedulingGates": [{"name": gate} for gate in gates]}})
+
+
+@pytest.mark.parametrize(
+    ("gates", "held"),
+    [
+        (["kueue.x-k8s.io/admission"], "held by scheduling gate kueue.x-k8s.io/admission, which"),
+        (["a.example/x", "b.example/y"], "held by scheduling gate a.example/x, b.example/y, which"),
+        ([], "held by a scheduling gate, which"),
+    ],
+)
+def test_a_scheduling_gate_is_named(gates: list[str], held: str) -> None:
+    reason, message = gated(*gates).failure(MODES[Mode.DIND], "")
+    assert reason == Reason.SCHEDULING_GATED
+    assert held in message
+    assert "no node can take the pod" not in message
+
+
 def unscheduled(message: str) -> dict[str, Any]:
     return {"conditions": [{"type": "PodScheduled", "status": "False", "message": message}]}
 

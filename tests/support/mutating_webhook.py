@@ -1,0 +1,103 @@
+"""A mutating admission webhook that applies the JSON patch that a test gives it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from tests.support.api import Api, Manifest, own_address
+
+from nested_docker.adapters.certificates import CertificateMaker
+from nested_docker.domain import pki
+
+PATH = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+PLURALS = {"": ["pods", "services", "secrets", "persistentvolumeclaims"], "networking.k8s.io": ["networkpolicies"]}
+
+Patch = list[dict[str, Any]]
+Mutate = Callable[[Manifest], Patch]
+
+
+@dataclass
+class MutatingWebhook:
+    """The webhook, and what it does in each namespace.
+
+    Attributes:
+        mutations: namespace → kind, operations, and the patch for an object; other namespaces are left alone.
+    """
+
+    mutations: dict[str, tuple[str, tuple[str, ...], Mutate]] = field(default_factory=dict)
+
+    async def review(self, request: web.Request) -> web.Response:
+        """Answer an AdmissionReview."""
+        asked = (await request.json())["request"]
+        answer: Manifest = {"uid": asked["uid"], "allowed": True}
+        kind, operations, mutate = self.mutations.get(asked["namespace"], ("", (), lambda _object: []))
+        if asked["kind"]["kind"] == kind and asked["operation"] in operations:
+            patch = json.dumps(mutate(asked["object"])).encode()
+            answer |= {"patchType": "JSONPatch", "patch": base64.b64encode(patch).decode()}
+        return web.json_response({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer})
+
+    @classmethod
+    @asynccontextmanager
+    async def serve(cls, api: Api, folder: Path, selector: Manifest) -> AsyncIterator[MutatingWebhook]:
+        """A webhook for the children in the selected namespaces, for as long as the block lasts."""
+        webhook, here = cls(), own_address(api.access)
+        context, bundle = _tls(folder, here)
+        app = web.Application(client_max_size=2**22)
+        app.router.add_post("/mutate", webhook.review)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        await runner.setup()
+        await web.TCPSite(runner, "0.0.0.0", 0, ssl_context=context).start()
+        name = f"test-{uuid.uuid4().hex[:8]}"
+        url = f"https://{here}:{runner.addresses[0][1]}/mutate"
+        await api.request("POST", PATH, body=_configuration(name, url, bundle, selector))
+        try:
+            yield webhook
+        finally:
+            await api.request("DELETE", f"{PATH}/{name}")
+            await runner.cleanup()
+
+
+def _tls(folder: Path, host: str) -> tuple[ssl.SSLContext, str]:
+    now = datetime.now(UTC)
+    request = pki.CertificateRequest("webhook", (), (host,), now - timedelta(hours=1), now + timedelta(hours=1))
+    keys = CertificateMaker().issue(request)
+    folder.mkdir(parents=True)
+    for file, key in (("tls.crt", pki.SERVER_CERTIFICATE), ("tls.key", pki.SERVER_KEY)):
+        (folder / file).write_bytes(keys[key])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    return context, base64.b64encode(keys[pki.CA_CERTIFICATE]).decode()
+
+
+def _configuration(name: str, url: str, bundle: str, selector: Manifest) -> Manifest:
+    rules = [
+        {"apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": plurals}
+        for group, plurals in PLURALS.items()
+    ]
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [
+            {
+                "name": "mutate.example.com",
+                "clientConfig": {"url": url, "caBundle": bundle},
+                "namespaceSelector": selector,
+                "rules": rules,
+                "failurePolicy": "Fail",
+                "sideEffects": "None",
+                "timeoutSeconds": 5,
+                "admissionReviewVersions": ["v1"],
+            }
+        ],
+    }
