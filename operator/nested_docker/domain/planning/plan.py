@@ -121,7 +121,7 @@ def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
         request = pki.certificate_request(at.object_names, cluster_domain=domain, now=at.now, deadline=at.deadline)
         counted = at.observed.status.model_copy(update={"replacement": at.latest_replacement})
         return Plan(issue=request, status=if_changed(at.observed, counted))
-    if at.cause in SERVES_ON:
+    if at.cause in SERVES_ON and at.key_set is not None:
         return None
     return _waiting(at, conditions, replacement)
 
