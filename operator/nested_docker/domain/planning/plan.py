@@ -126,7 +126,7 @@ def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
         )
         counted = at.observed.status.model_copy(update={"replacement": at.latest_replacement})
         return Plan(issue=request, status=if_changed(at.observed, counted))
-    if at.cause in SERVES_ON:
+    if at.cause in SERVES_ON and at.key_set is not None:
         return None
     return _waiting(at, conditions, replacement)
 

@@ -141,7 +141,8 @@ class Situation:
     @property
     def latest_replacement(self) -> Replacement | None:
         """The replacement that status has."""
-        return self.replacement or made(self.observed.status.replacement, self.pod_name)
+        before = self.observed.status.replacement
+        return self.replacement or (before if self.pod is None else made(before, self.pod_name))
 
     def next_replacement(self, cause: Cause) -> Replacement:
         """The replacement of the current pod for that cause."""
