@@ -192,8 +192,8 @@ class _Exchange:
                 response, data = await self._exchange(head, request, resolved)
                 creation.absent = response.status_code >= HTTPStatus.BAD_REQUEST
                 if not creation.absent:
-                    container = str((json_or_none(data) or {}).get("Id"))
-                    await verify_container(self._open, forwarding, creation, container)
+                    creation.container = str((json_or_none(data) or {}).get("Id"))
+                    await verify_container(self._open, forwarding, creation)
                 return response, data
 
     async def _exchange(self, head: RequestHead, request: ParsedRequest, resolved: ResolvedRequest) -> _WholeResponse:

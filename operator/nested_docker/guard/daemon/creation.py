@@ -15,22 +15,19 @@ from nested_docker.guard.ownership import CREATION_ANNOTATION, annotations_of
 from nested_docker.relay.handler import OpenUpstream
 
 
-async def verify_container(
-    open_upstream: OpenUpstream, forwarding: Forwarding, creation: Creation, container: str
-) -> None:
+async def verify_container(open_upstream: OpenUpstream, forwarding: Forwarding, creation: Creation) -> None:
     """Check that a new container has the image and the volumes that were looked up, and remove it otherwise.
 
     Args:
         open_upstream: connects to the daemon.
         forwarding: the request.
-        creation: the creation, which gets the result.
-        container: the container's full ID.
+        creation: the creation, which has the container's ID and gets the result.
 
     Raises:
         GuardDenied: the container was removed.
         OSError: the daemon cannot be reached, or did not respond; the container is nobody's.
     """
-    path = f"/containers/{escape_name(container)}"
+    path = f"/containers/{escape_name(creation.container)}"
     try:
         _, inspected = await query_daemon(open_upstream, "GET", f"{path}/json")
         _check(inspected or {}, forwarding, creation)

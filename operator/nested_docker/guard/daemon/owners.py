@@ -23,6 +23,7 @@ class Creation:
 
     Attributes:
         annotation: a random text by which the container is recognized.
+        container: its full ID; empty: not yet known.
         verified: the container is as requested.
         absent: there is no container, or not any more.
         ended: is set at the end.
@@ -30,6 +31,7 @@ class Creation:
 
     def __init__(self) -> None:
         self.annotation = secrets.token_hex(16)
+        self.container = ""
         self.verified = self.absent = False
         self.ended = asyncio.Event()
 
@@ -56,6 +58,8 @@ class ContainerOwners:
         try:
             yield creation
         finally:
+            if creation.verified:
+                self._remember(creation.container, owned=True)
             creation.ended.set()
             if creation.verified or creation.absent:
                 del self._creations[creation.annotation]
