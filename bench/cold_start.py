@@ -59,7 +59,7 @@ def plain_objects(where: str, keys: dict[str, bytes]) -> list[dict[str, Any]]:
         secrets.tls(object_names, "0123456789", "2099-01-01T00:00:00Z").filled(keys),
         pod_manifest(context, MODES[accepted.effective.mode], "0123456789"),
         service(object_names, "0123456789"),
-        network_policy(object_names, [], SYSTEM),
+        network_policy(object_names, [], SYSTEM, published_ports=True),
         secrets.env(object_names, template).filled({}),
         secrets.files(object_names, template, "none").filled(keys),
     ]

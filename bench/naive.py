@@ -56,7 +56,7 @@ def create(name, namespace, uid, spec, **_):
     )
     core.create_namespaced_pod(namespace, pod_manifest(context, MODES[accepted.effective.mode], "0123456789"))
     core.create_namespaced_service(namespace, service(object_names, "0123456789"))
-    network.create_namespaced_network_policy(namespace, network_policy(object_names, [], SYSTEM))
+    network.create_namespaced_network_policy(namespace, network_policy(object_names, [], SYSTEM, published_ports=True))
     core.create_namespaced_secret(namespace, secrets.env(object_names, connection).filled({}))
     core.create_namespaced_secret(namespace, secrets.files(object_names, connection, "none").filled(keys))
     set_ready(custom, namespace, name, "False")

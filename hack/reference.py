@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 
 NEEDS = (
     "The column *needs* says which permission the requester must have in the NestedDocker's namespace to set a field, "
-    "and which fields a class with `podNamespace` rejects."
+    "which fields of a policy limit its value, and which fields a class with `podNamespace` rejects."
 )
 HEAD = "<!-- Made by hack/generate.py; edit the models instead. -->\n\n"
 
@@ -51,8 +51,9 @@ def _needs() -> dict[str, str]:
 def _need(use: TenantUse) -> str:
     named = " for each named object" if use.named and not use.has_default else ""
     permission = f"permission `{use.permission}`{named}" if use.permission else ""
+    policy = f"policy {', '.join(f'`{field}`' for field in use.governed_by)}" if use.governed_by else ""
     place = "a class without `podNamespace`" if use.tenant_owned else ""
-    return "; ".join(part for part in (permission, place) if part)
+    return "; ".join(part for part in (permission, policy, place) if part)
 
 
 def conditions_reference() -> str:

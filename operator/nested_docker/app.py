@@ -96,7 +96,12 @@ class Operator:
         )
         self._webhook = (
             admission.AdmissionServer(
-                settings.webhook_port, settings.webhook_certificates, self._admission_reviewer.review
+                settings.webhook_port,
+                settings.webhook_certificates,
+                {
+                    admission.MUTATE_PATH: self._admission_reviewer.name_class,
+                    admission.VALIDATE_PATH: self._admission_reviewer.review,
+                },
             )
             if settings.webhook_port
             else None

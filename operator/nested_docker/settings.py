@@ -70,13 +70,18 @@ class Settings(BaseSettings):
         description="What happens to requests that no policy grants: Enforce, Warn or Audit; a namespace's label "
         "`nesteddocker.dev/enforcement` overrides it.",
     )
-    webhook_port: int = Field(default=0, ge=0, le=65535, description="Port of the validating webhook; 0: none.")
+    webhook_port: int = Field(default=0, ge=0, le=65535, description="Port of the admission webhook; 0: none.")
     webhook_certificates: Path = Field(
         default=Path("/certs/webhook"), description="Directory with the webhook's tls.crt, tls.key and ca.crt."
     )
     health_port: int = Field(default=8080, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     log_format: LogFormat = Field(default=LogFormat.JSON, description="How log lines look.")
     log_level: str = Field(default="INFO", description="Lowest severity that is logged.")
+
+    @property
+    def admission_webhook(self) -> bool:
+        """Whether the webhook reviews requests."""
+        return self.webhook_port != 0
 
     def defaults(self) -> OperatorDefaults:
         """The part that the domain uses."""

@@ -165,8 +165,9 @@ def test_the_operator_makes_nothing_but_daemons_and_leaves_its_webhook_alone(clu
     assert "app.kubernetes.io/managed-by of Secret other must be nested-docker-operator" in message
     message = acting("-n", SYSTEM, "delete", "secret", WEBHOOK, "--dry-run=server")
     assert f"Secret {WEBHOOK} is not managed by the operator" in message
-    message = acting("delete", "validatingwebhookconfiguration", OPERATOR, "--dry-run=server")
-    assert 'cannot delete resource "validatingwebhookconfigurations"' in message
+    for kind in ("validatingwebhookconfiguration", "mutatingwebhookconfiguration"):
+        message = acting("delete", kind, OPERATOR, "--dry-run=server")
+        assert f'cannot delete resource "{kind}s"' in message
 
 
 def test_a_class_beyond_the_guardrails_gives_no_daemon_and_says_why(cluster: Cluster) -> None:

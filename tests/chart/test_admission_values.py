@@ -13,13 +13,24 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.chart.conftest import OPERATOR, SYSTEM, Helm
 from tests.chart.rendered import environment, of_kind
 
+from nested_docker.handlers import admission
+
 CERTIFICATE = "webhook.certificate"
 CHECKSUM = "checksum/webhook-certificate"
 
 
-def webhook(manifests: list[dict[str, Any]]) -> dict[str, Any]:
-    """The one webhook."""
-    (configuration,) = of_kind(manifests, "ValidatingWebhookConfiguration")
+WEBHOOKS = {
+    "MutatingWebhookConfiguration": "/mutate-nested-dockers",
+    "ValidatingWebhookConfiguration": "/validate-nested-dockers",
+}
+"""The kinds of webhooks, and the paths that they are sent to."""
+
+VALIDATING = "ValidatingWebhookConfiguration"
+
+
+def webhook(manifests: list[dict[str, Any]], kind: str = VALIDATING) -> dict[str, Any]:
+    """The one webhook of a kind."""
+    (configuration,) = of_kind(manifests, kind)
     (only,) = configuration["webhooks"]
     return only
 
@@ -48,13 +59,14 @@ def selector(holder: dict[str, Any]) -> list[str]:
     return [value for each in expressions for value in each["values"]]
 
 
-def test_the_webhook_is_asked_where_the_operator_listens(offline: Helm) -> None:
+@pytest.mark.parametrize("kind", WEBHOOKS)
+def test_the_webhook_is_asked_where_the_operator_listens(offline: Helm, kind: str) -> None:
     manifests = offline.render()
-    client = webhook(manifests)["clientConfig"]["service"]
+    client = webhook(manifests, kind)["clientConfig"]["service"]
     assert client == {
         "name": "nested-docker-webhook",
         "namespace": SYSTEM,
-        "path": "/validate-nested-dockers",
+        "path": WEBHOOKS[kind],
         "port": 443,
     }
     (service,) = (each for each in of_kind(manifests, "Service") if each["metadata"]["name"] == client["name"])
@@ -68,8 +80,13 @@ def test_the_webhook_is_asked_where_the_operator_listens(offline: Helm) -> None:
     assert {"port": 9443, "protocol": "TCP"} in network["spec"]["ingress"][0]["ports"]
 
 
-def test_the_webhook_is_for_what_asks_for_a_daemon_and_fails_closed(offline: Helm) -> None:
-    only = webhook(offline.render())
+def test_the_paths_are_the_operator_s() -> None:
+    assert [*WEBHOOKS.values()] == [admission.MUTATE_PATH, admission.VALIDATE_PATH]
+
+
+@pytest.mark.parametrize("kind", WEBHOOKS)
+def test_the_webhook_is_for_what_asks_for_a_daemon_and_fails_closed(offline: Helm, kind: str) -> None:
+    only = webhook(offline.render(), kind)
     assert only["rules"] == [
         {
             "apiGroups": ["nesteddocker.dev"],
@@ -97,7 +114,7 @@ def test_helm_makes_a_pair_for_the_service_and_forgets_the_authority_s_key(offli
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == [f"nested-docker-webhook.{SYSTEM}.svc"]
     assert certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=3600)
-    assert webhook(manifests)["clientConfig"]["caBundle"] == secret["data"]["ca.crt"]
+    assert {webhook(manifests, kind)["clientConfig"]["caBundle"] for kind in WEBHOOKS} == {secret["data"]["ca.crt"]}
     assert pods(manifests)["metadata"]["annotations"][CHECKSUM]
 
 
@@ -120,7 +137,8 @@ def test_a_secret_of_somebody_else_s(offline: Helm, tmp_path: Path) -> None:
     manifests = offline.render(f"{CERTIFICATE}.existingSecret=theirs", files=(f"{CERTIFICATE}.caBundle={bundle}",))
     assert of_kind(manifests, "Secret") == []
     assert mounted(manifests) == "theirs"
-    assert base64.b64decode(webhook(manifests)["clientConfig"]["caBundle"]) == bundle.read_bytes()
+    for kind in WEBHOOKS:
+        assert base64.b64decode(webhook(manifests, kind)["clientConfig"]["caBundle"]) == bundle.read_bytes()
     assert "annotations" not in pods(manifests)["metadata"]
 
 
@@ -131,10 +149,11 @@ def test_cert_manager(offline: Helm) -> None:
     assert certificate["spec"]["issuerRef"] == {"name": "ours", "kind": "Issuer", "group": "cert-manager.io"}
     assert certificate["spec"]["dnsNames"] == [f"nested-docker-webhook.{SYSTEM}.svc"]
     assert mounted(manifests) == certificate["spec"]["secretName"]
-    (configuration,) = of_kind(manifests, "ValidatingWebhookConfiguration")
-    injected = configuration["metadata"]["annotations"]["cert-manager.io/inject-ca-from"]
-    assert injected == f"{SYSTEM}/{certificate['metadata']['name']}"
-    assert "caBundle" not in webhook(manifests)["clientConfig"]
+    for kind in WEBHOOKS:
+        (configuration,) = of_kind(manifests, kind)
+        injected = configuration["metadata"]["annotations"]["cert-manager.io/inject-ca-from"]
+        assert injected == f"{SYSTEM}/{certificate['metadata']['name']}"
+        assert "caBundle" not in webhook(manifests, kind)["clientConfig"]
     assert "annotations" not in pods(manifests)["metadata"]
 
 
@@ -168,7 +187,7 @@ def test_what_is_judged_is_limited_to_the_namespaces_that_are_served(offline: He
         for each in of_kind(manifests, "ValidatingAdmissionPolicyBinding")
     }
     served = ["a", "b", "pods", f"{SYSTEM}-cleanup"]
-    assert selector(webhook(manifests)) == served
+    assert [selector(webhook(manifests, kind)) for kind in WEBHOOKS] == [served, served]
     ours = {"reserved-labels": served, "nesting": served, "ephemeral-containers": served, "exec": served}
     assert bound == ours | {
         each: [] for each in ("children", "nesteddockers", "pods", "claims", "events", "pod-events")
@@ -177,7 +196,7 @@ def test_what_is_judged_is_limited_to_the_namespaces_that_are_served(offline: He
 
 def test_the_whole_cluster_is_judged_by_default(offline: Helm) -> None:
     manifests = offline.render("podNamespaces={pods}")
-    assert selector(webhook(manifests)) == []
+    assert [selector(webhook(manifests, kind)) for kind in WEBHOOKS] == [[], []]
     bindings = of_kind(manifests, "ValidatingAdmissionPolicyBinding")
     assert not [each for each in bindings if "matchResources" in each["spec"]]
 

@@ -248,6 +248,7 @@ def test_two_releases_do_not_share_a_lease(offline: Helm) -> None:
         ("metrics.serviceMonitor=true", "ServiceMonitor", 1),
         ("userRoles=false", "ClusterRole", 1),
         ("webhook.enabled=false", "ValidatingWebhookConfiguration", 0),
+        ("webhook.enabled=false", "MutatingWebhookConfiguration", 0),
         ("guardrails.enabled=false,guardrails.denyExec=true", "ValidatingAdmissionPolicy", 0),
         ("guardrails.enabled=false,guardrails.denyExec=true", "ValidatingAdmissionPolicyBinding", 0),
         ("guardrails.denyExec=true", "ValidatingAdmissionPolicy", 10),

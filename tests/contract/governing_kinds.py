@@ -156,8 +156,15 @@ POLICIES_ACCEPTED: dict[str, dict[str, Any]] = {
             "tolerationKeys": ["ci.example/*", "**"],
             "priorityClassNames": ["ci"],
             "podAnnotations": ["a.example/*"],
+            "podLabels": ["a.example/*", "team"],
+            "affinity": ["NodeAffinity", "PodAffinity", "PodAntiAffinity"],
+            "affinityNamespaces": "Any",
         }
     },
+    "clients of every namespace": {"connection": {"clientNamespaces": "Any"}},
+    "no affinity": {"scheduling": {"affinity": []}},
+    "further resources": {"allowedResources": ["ephemeral-storage", "hugepages-*", "example.com/gpu"]},
+    "StorageClasses": {"allowedStorageClasses": ["fast", "ci-*"]},
     "maxima": {"max": {"cpu": 2, "memory": "4Gi", "storage": "20Gi", "lifetimeSeconds": 3600}},
     "a report instead of a stop": {"onViolation": "Report"},
 }
@@ -265,6 +272,35 @@ POLICIES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a lifetime of none": (
         {"max": {"lifetimeSeconds": 0}},
         "spec.max.lifetimeSeconds in body should be greater than or equal to 1",
+    ),
+    "an unknown affinity": (
+        {"scheduling": {"affinity": ["ClusterAffinity"]}},
+        'spec.scheduling.affinity[0]: Unsupported value: "ClusterAffinity": supported values: "NodeAffinity", '
+        '"PodAffinity", "PodAntiAffinity"',
+    ),
+    "a member of a pod's affinity": (
+        {"scheduling": {"affinity": ["nodeAffinity"]}},
+        'spec.scheduling.affinity[0]: Unsupported value: "nodeAffinity"',
+    ),
+    "affinity to namespaces by name": (
+        {"scheduling": {"affinityNamespaces": "team-b"}},
+        'spec.scheduling.affinityNamespaces: Unsupported value: "team-b": supported values: "Own", "Any"',
+    ),
+    "clients of a namespace by name": (
+        {"connection": {"clientNamespaces": "team-b"}},
+        'spec.connection.clientNamespaces: Unsupported value: "team-b": supported values: "Own", "Any"',
+    ),
+    "a label with a value": (
+        {"scheduling": {"podLabels": ["app=db"]}},
+        'spec.scheduling.podLabels[0]: Invalid value: "app=db"',
+    ),
+    "a resource with an amount": (
+        {"allowedResources": ["example.com/gpu: 1"]},
+        'spec.allowedResources[0]: Invalid value: "example.com/gpu: 1"',
+    ),
+    "a StorageClass twice": (
+        {"allowedStorageClasses": ["fast", "fast"]},
+        'spec.allowedStorageClasses[1]: Duplicate value: "fast"',
     ),
     "a violation that is ignored": (
         {"onViolation": "Ignore"},

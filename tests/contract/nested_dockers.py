@@ -403,6 +403,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"connection": {"clients": [{"podSelector": {"matchExpressions": [{"key": "a", "operator": "Is"}]}}]}},
         'operator: Unsupported value: "Is": supported values: "In", "NotIn", "Exists", "DoesNotExist"',
     ),
+    "kind of affinity": (
+        {"scheduling": {"affinity": {"clusterAffinity": {}}}},
+        'unknown field "spec.scheduling.affinity.clusterAffinity"',
+    ),
+    "affinity as a list": (
+        {"scheduling": {"affinity": {"podAffinity": []}}},
+        'spec.scheduling.affinity.podAffinity: Invalid value: "array"',
+    ),
     "field that does not exist": ({"modus": "Dind"}, 'unknown field "spec.modus"'),
     "field that belongs to the class": ({"podTemplate": {}}, 'unknown field "spec.podTemplate"'),
 }

@@ -297,7 +297,7 @@ def child(kind: str, *over: Manifest) -> Make:
         made: dict[str, Manifest | None] = {
             "Pod": daemon()(site),
             "Service": service(place, "12345fffff"),
-            "NetworkPolicy": network_policy(place, [], site.system),
+            "NetworkPolicy": network_policy(place, [], site.system, published_ports=True),
             "Secret": secrets.files(place, SecretTemplate(), "x").filled(dict.fromkeys(pki.KEYS, b"pem")),
             "PersistentVolumeClaim": storage.data_claim(place, claim),
         }

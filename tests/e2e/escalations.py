@@ -82,6 +82,9 @@ IMAGES = [
     _denied("another port of the allowed registry", _engine(image="docker.io:5000/library/docker:28-dind")),
     _denied("another owner in the allowed registry", _engine(image="docker.io/evil/docker:28-dind")),
     _denied("a digest instead of the allowed tag", _engine(image="docker@sha256:" + "a" * 64)),
+    _denied("a registry whose name has a capital letter", _engine(image="EVIL/docker:28-dind")),
+    _denied("a tag beside any digest", _engine(image="docker:28-dind@sha256:" + "a" * 64)),
+    Attempt("any image on the node, by ID", _engine(image="sha256:" + "0a" * 32), ("must be named by its repository",)),
     _denied("an image of a workload", _workload("evil:1"), "spec.workload.containers.image is evil:1"),
 ]
 
@@ -120,6 +123,16 @@ SCHEDULING = [
         _scheduling(tolerations=[{"key": "", "operator": "Exists"}]),
         "tolerations has every key",
     ),
+    _denied(
+        "every node, by a key of null",
+        _scheduling(tolerations=[{"key": None, "operator": "Exists"}]),
+        "tolerations has every key",
+    ),
+    Attempt(
+        "an annotation whose key has a newline",
+        _scheduling(podAnnotations={"note\nx": "y"}),
+        ("podAnnotations",),
+    ),
     _denied("others' room", _scheduling(priorityClassName="system-node-critical"), "spec.scheduling.priorityClassName"),
     _denied(
         "no AppArmor, by annotation",
@@ -130,6 +143,30 @@ SCHEDULING = [
         "another network, by annotation",
         _scheduling(podAnnotations={"k8s.v1.cni.cncf.io/networks": "kube-system/admin"}),
         "spec.scheduling.podAnnotations has k8s.v1.cni.cncf.io/networks",
+    ),
+    _denied(
+        "an endpoint of any Service, by label",
+        _scheduling(podLabels={"app": "database"}),
+        "spec.scheduling.podLabels has app, and scheduling.podLabels has team",
+    ),
+    _denied(
+        "nodes without any other pod",
+        _scheduling(
+            affinity={
+                "podAntiAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": [
+                        {"topologyKey": "kubernetes.io/hostname", "namespaceSelector": {}}
+                    ]
+                }
+            }
+        ),
+        "spec.scheduling.affinity has podAntiAffinity, and scheduling.affinity has NodeAffinity",
+        "spec.scheduling.affinity is about pods of other namespaces",
+    ),
+    _denied(
+        "clients of every namespace",
+        {"connection": {"clients": [{"namespaceSelector": {}}]}},
+        "spec.connection.clients has a namespaceSelector",
     ),
     Attempt(
         "nodes other than the class's",
@@ -167,6 +204,24 @@ SCHEDULING = [
 ]
 
 SIZE = [
+    *(
+        Attempt(
+            f"no limit on CPU, by {value}",
+            {"resources": {"limits": {"cpu": value, "memory": "1Gi"}}},
+            ("the limit of cpu must be at least 10m",),
+        )
+        for value in ("0", "-0", "1n", "0m")
+    ),
+    Attempt(
+        "no limit on memory, by 0",
+        {"resources": {"limits": {"cpu": "1", "memory": "0"}}},
+        ("the limit of memory must be at least 6Mi",),
+    ),
+    Attempt(
+        "no limit on storage, by 0",
+        {"storage": {"type": "EmptyDir", "emptyDir": {"sizeLimit": "0"}}},
+        ("the size must be at least 1Mi; 0 would mean unlimited",),
+    ),
     _denied(
         "no limit on CPU", {"resources": {"limits": {"memory": "1Gi"}}}, "limits.cpu", "must be set, since max.cpu"
     ),
@@ -178,6 +233,31 @@ SIZE = [
         "the size of spec.storage is 1099511627776, and max.storage is 5Gi",
     ),
     _denied("a longer life", {"activeDeadlineSeconds": 86400}, "spec.activeDeadlineSeconds is 86400"),
+    _denied(
+        "devices",
+        {"resources": {"limits": {"cpu": "1", "memory": "1Gi", "example.com/gpu": "8"}}},
+        "spec.resources.limits has example.com/gpu, and allowedResources has nothing",
+    ),
+    _denied(
+        "the node's disk",
+        {"resources": {"limits": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Ti"}}},
+        "spec.resources.limits has ephemeral-storage",
+    ),
+    _denied(
+        "huge pages",
+        {
+            "resources": {
+                "requests": {"hugepages-2Mi": "1Gi"},
+                "limits": {"cpu": "1", "memory": "1Gi", "hugepages-2Mi": "1Gi"},
+            }
+        },
+        "spec.resources.requests has hugepages-2Mi",
+    ),
+    _denied(
+        "any StorageClass",
+        {"storage": {"type": "Ephemeral", "ephemeral": {"size": "1Gi", "storageClassName": "gold"}}},
+        "the storageClassName of spec.storage is gold, and allowedStorageClasses has nothing",
+    ),
     _denied(
         "more CPU, by a workload without a limit",
         _workload(),

@@ -51,6 +51,7 @@ GOVERNING = [
             "allowedModes": ["Dind", "HostSocket"],
             "allowedImages": {"patterns": ["docker:28-dind"]},
             "workload": {"allowed": True, "images": {"patterns": ["docker:28-cli"]}},
+            "scheduling": {"podLabels": ["team"]},
             "max": {"cpu": "2", "memory": "2Gi", "storage": "5Gi", "lifetimeSeconds": 3600},
         },
     },

@@ -20,10 +20,15 @@ from tests.support.proxy import Proxy
 from tests.support.rbac import allow
 
 from nested_docker.adapters.certificates import CertificateMaker
+from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.domain import pki
 from nested_docker.domain.ports import KubeError
+from nested_docker.handlers.admission import MUTATE_PATH, VALIDATE_PATH
 
 USER = "mallory"
+
+KINDS = {"Mutating": MUTATE_PATH, "Validating": VALIDATE_PATH}
+"""Kinds of webhooks, and their paths."""
 
 
 @per_module
@@ -44,10 +49,12 @@ async def operator(lab: Lab, proxy: Proxy) -> AsyncIterator[Operator]:
     running = await lab.new_operator(proxy, WEBHOOK_PORT=str(port), WEBHOOK_CERTIFICATES=str(folder))
     name = f"test-{lab.class_name}"
     bundle = base64.b64encode(keys[pki.CA_CERTIFICATE]).decode()
-    path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
-    await lab.api.request("POST", path, body=configuration(name, f"https://{here}:{port}", bundle, lab.class_name))
+    for kind in KINDS:
+        body = configuration(kind, name, f"https://{here}:{port}", bundle, lab.class_name)
+        await lab.api.request("POST", configurations(kind), body=body)
     yield running
-    await lab.api.request("DELETE", f"{path}/{name}")
+    for kind in KINDS:
+        await lab.api.request("DELETE", f"{configurations(kind)}/{name}")
 
 
 def own_address(access: Access) -> str:
@@ -58,15 +65,20 @@ def own_address(access: Access) -> str:
         return str(probe.getsockname()[0])
 
 
-def configuration(name: str, server: str, bundle: str, session: str) -> dict[str, Any]:
+def configurations(kind: str) -> str:
+    """The path of a kind of webhook configurations."""
+    return f"/apis/admissionregistration.k8s.io/v1/{kind.lower()}webhookconfigurations"
+
+
+def configuration(kind: str, name: str, server: str, bundle: str, session: str) -> dict[str, Any]:
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingWebhookConfiguration",
+        "kind": f"{kind}WebhookConfiguration",
         "metadata": {"name": name},
         "webhooks": [
             {
                 "name": "validate.nesteddocker.dev",
-                "clientConfig": {"url": f"{server}/validate-nested-dockers", "caBundle": bundle},
+                "clientConfig": {"url": f"{server}{KINDS[kind]}", "caBundle": bundle},
                 "namespaceSelector": {"matchLabels": {SESSION: session}},
                 "rules": [
                     {
@@ -150,6 +162,36 @@ async def test_what_has_just_been_granted_is_granted(world: World, user: Api) ->
     await admin.delete("NestedDocker", world.namespace, "build")
     await admin.delete("NestedDockerPolicy", None, name)
     await admin.delete("NestedDockerClass", None, name)
+
+
+async def test_a_default_class_that_changes_is_not_given_to_who_may_not_use_it(world: World, user: Api) -> None:
+    """The request waits for the pod namespace of the first default class, and the second one needs none."""
+    first, head = f"{world.namespace}-first", {"apiVersion": "nesteddocker.dev/v1alpha1"}
+    spec = {"modes": ["Dind"], "podNamespace": f"{world.namespace}-missing"}
+    metadata = {"name": first, "annotations": {DEFAULT_CLASS_ANNOTATION: "true"}}
+    await world.api.create(head | {"kind": "NestedDockerClass", "metadata": metadata, "spec": spec})
+    grant = {"namespaceSelector": {}, "allowedClasses": [first], "allowedModes": ["Dind"]}
+    await world.api.create(head | {"kind": "NestedDockerPolicy", "metadata": {"name": first}, "spec": grant})
+    await may_use_classes(world, first)
+    try:
+        stored = await user.create(nested_docker(world.namespace))
+        assert stored["spec"]["className"] == first
+        await set_default(world, first, None)
+        await set_default(world, world.class_name, "true")
+        await world.annotate(looked="again")
+        await world.quiet()
+        accepted = await world.until_condition({"status": "False", "reason": "PodNamespaceMissing"}, "Accepted")
+        assert f"NestedDockerClass {first}" in accepted["message"]
+    finally:
+        await set_default(world, world.class_name, None)
+        await world.api.delete("NestedDocker", world.namespace, "build")
+        await world.api.delete("NestedDockerPolicy", None, first)
+        await world.api.delete("NestedDockerClass", None, first)
+
+
+async def set_default(world: World, name: str, value: str | None) -> None:
+    metadata = {"metadata": {"annotations": {DEFAULT_CLASS_ANNOTATION: value}}}
+    await world.api.patch("NestedDockerClass", None, name, metadata)
 
 
 async def test_the_record_says_who(world: World, user: Api) -> None:

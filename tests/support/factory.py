@@ -34,7 +34,17 @@ def policy_spec(**fields: Any) -> NestedDockerPolicySpec:
             "paths": ["/var/run/docker.sock", "/run/other.sock"],
         },
         "workload": {"allowed": True},
-        "scheduling": {"tolerationKeys": ["**"], "priorityClassNames": ["low"], "podAnnotations": ["**"]},
+        "allowedResources": ["**"],
+        "allowedStorageClasses": ["**"],
+        "connection": {"clientNamespaces": "Any"},
+        "scheduling": {
+            "tolerationKeys": ["**"],
+            "priorityClassNames": ["low"],
+            "podAnnotations": ["**"],
+            "podLabels": ["**"],
+            "affinity": ["NodeAffinity", "PodAffinity", "PodAntiAffinity"],
+            "affinityNamespaces": "Any",
+        },
     }
     return NestedDockerPolicySpec.model_validate(grant | fields)
 

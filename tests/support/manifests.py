@@ -22,7 +22,16 @@ def nested_docker_class(name: str, **spec: Any) -> Manifest:
 GENEROUS: Manifest = {
     "allowedImages": {"patterns": ["**"]},
     "workload": {"allowed": True},
-    "scheduling": {"tolerationKeys": ["**"], "podAnnotations": ["**"]},
+    "allowedResources": ["**"],
+    "allowedStorageClasses": ["**"],
+    "connection": {"clientNamespaces": "Any"},
+    "scheduling": {
+        "tolerationKeys": ["**"],
+        "podAnnotations": ["**"],
+        "podLabels": ["**"],
+        "affinity": ["NodeAffinity", "PodAffinity", "PodAntiAffinity"],
+        "affinityNamespaces": "Any",
+    },
 }
 """Terms of a policy under which a NestedDocker may set whatever it likes."""
 

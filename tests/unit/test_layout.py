@@ -16,7 +16,6 @@ ELSEWHERE = {
     "domain/ports": "protocols; the real ones are met by the slow rings, the doubles by every test of controller/",
     "domain/planning/planned": "types",
     "domain/planning/status": "whole statuses in planning/test_plan.py",
-    "domain/admission/acceptance": "features/test_governing.py and features/test_pod_namespace.py",
     "domain/admission/authorization": "controller/test_admission_reviewer.py",
     "domain/admission/grant_request": "admission/test_policy.py",
     "domain/admission/pod_security": "features/test_governing.py",

@@ -14,12 +14,12 @@ from nested_docker.api.metadata import (
     IMAGE_ID,
     IMAGE_ID_MESSAGE,
     IMAGE_REFERENCE,
-    require_annotations,
     require_image_name,
     require_key,
+    require_keys,
     require_labels,
 )
-from nested_docker.api.tenancy import Plain
+from nested_docker.api.tenancy import Plain, governed_by
 
 GROUP = "nesteddocker.dev"
 
@@ -122,7 +122,7 @@ Labels = Annotated[
 Annotations = Annotated[
     dict[str, Annotated[str, StringConstraints(max_length=4096)]],
     Field(max_length=32),
-    AfterValidator(require_annotations),
+    AfterValidator(require_keys),
 ]
 
 
@@ -236,12 +236,17 @@ def _holds(requirement: LabelSelectorRequirement, labels: dict[str, str]) -> boo
 class ResourceRequirements(KubeModel):
     """CPU, memory and other resources of a container, as in a pod."""
 
-    requests: Plain[dict[str, Quantity]] = Field(
+    requests: Annotated[dict[str, Quantity], AfterValidator(require_keys), governed_by("allowedResources")] = Field(
         default={},
         description="What the container is guaranteed.",
         json_schema_extra=schema(maxProperties=16),
     )
-    limits: Plain[Annotated[dict[str, Quantity], AfterValidator(amounts.require_limits)]] = Field(
+    limits: Annotated[
+        dict[str, Quantity],
+        AfterValidator(require_keys),
+        AfterValidator(amounts.require_limits),
+        governed_by("allowedResources", "max.cpu", "max.memory"),
+    ] = Field(
         default={},
         description="What the container may use at most; at least 10m of CPU and 6Mi of memory, since a smaller limit "
         "would not be in force.",

@@ -24,7 +24,7 @@ MAX_PREFIX = 253
 
 
 def require_key(key: str) -> str:
-    """A key of a label, an annotation or a taint, in Kubernetes' syntax.
+    """A key of a label, an annotation, a taint or a resource, in Kubernetes' syntax.
 
     Raises:
         ValueError: it has another form.
@@ -38,15 +38,15 @@ def require_key(key: str) -> str:
     return key
 
 
-def require_annotations(annotations: dict[str, str]) -> dict[str, str]:
-    """Annotations with keys in Kubernetes' syntax.
+def require_keys(values: dict[str, str]) -> dict[str, str]:
+    """Annotations, or amounts of resources, with keys in Kubernetes' syntax.
 
     Raises:
         ValueError: a key has another form.
     """
-    for key in annotations:
+    for key in values:
         require_key(key)
-    return annotations
+    return values
 
 
 def require_labels(labels: dict[str, str]) -> dict[str, str]:
@@ -55,7 +55,7 @@ def require_labels(labels: dict[str, str]) -> dict[str, str]:
     Raises:
         ValueError: a key or value has another form.
     """
-    for key, value in require_annotations(labels).items():
+    for key, value in require_keys(labels).items():
         if _LABEL_VALUE.fullmatch(value) is None:
             raise ValueError(
                 f"the value {value[:80]!r} of label {key} has other characters than letters, digits, '-', '_' and '.' "
@@ -71,7 +71,7 @@ def require_template_metadata(template: dict[str, Any]) -> dict[str, Any]:
         ValueError: a key or value has another form.
     """
     metadata = template.get("metadata")
-    for field, check in (("labels", require_labels), ("annotations", require_annotations)):
+    for field, check in (("labels", require_labels), ("annotations", require_keys)):
         values = metadata.get(field) if isinstance(metadata, dict) else None
         if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
             continue  # absent, or rejected for its type

@@ -1,9 +1,12 @@
-"""What a field of the NestedDocker spec uses of the tenant's, and which permission that needs.
+"""What a field of the NestedDocker spec uses of the tenant's, which permission that needs, and which policy limits it.
 
 The operator may read Secrets and create pods everywhere, so a field that makes it use such a permission is declared
 here, on the model, and checked against the requester's own permissions. Everything that depends on it is derived:
 the checks at admission, what a class with `podNamespace` rejects, and a column of the API reference. A field without
 a declaration is treated as the tenant's, and needs every permission in the namespace.
+
+A field also shapes objects that the operator creates. So a permission covers it, a policy limits it, or its declaration
+says why it can do no harm.
 """
 
 from __future__ import annotations
@@ -48,6 +51,8 @@ class TenantUse:
             the permission again, as a change of this field does.
         has_default: whether the permission is needed even if the field is empty, because a default takes its place.
         in_use: whether the field takes effect, given the model that has it; None: it does if it is set.
+        governed_by: fields of a policy's spec that limit the value with all that is inside it, such as `allowedModes`.
+        harmless: why nothing needs to limit the value, nor the fields inside it; empty: something does.
     """
 
     tenant_owned: bool = False
@@ -56,6 +61,13 @@ class TenantUse:
     used_with: tuple[str, ...] = ()
     has_default: bool = False
     in_use: Callable[[Any], bool] | None = None
+    governed_by: tuple[str, ...] = ()
+    harmless: str = ""
+
+    @property
+    def uses_something(self) -> bool:
+        """Whether it uses anything of the tenant's."""
+        return self.tenant_owned or self.permission is not None
 
 
 UNDECLARED = TenantUse(tenant_owned=True, permission=Permission("*", "*", "*"))
@@ -64,6 +76,16 @@ UNDECLARED = TenantUse(tenant_owned=True, permission=Permission("*", "*", "*"))
 T = TypeVar("T")
 Plain = Annotated[T, TenantUse()]
 """A field that uses nothing of the tenant's by itself; the fields of a model inside it have their own declarations."""
+
+
+def governed_by(*fields: str) -> TenantUse:
+    """The declaration of a field that uses nothing of the tenant's, and that these fields of a policy limit."""
+    return TenantUse(governed_by=fields)
+
+
+def harmless(reason: str) -> TenantUse:
+    """The declaration of a field that uses nothing of the tenant's and needs no limit, with the reason."""
+    return TenantUse(harmless=reason)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class AdmissionResponse:
         message: why not, for the requester.
         warnings: for the requester of an allowed request.
         accepted: the accepted request; None: it was not accepted.
+        patch: operations of a JSON Patch to the object before it is reviewed further.
     """
 
     allowed: bool
@@ -63,6 +64,7 @@ class AdmissionResponse:
     message: str = ""
     warnings: tuple[str, ...] = ()
     accepted: Accepted | None = None
+    patch: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass
@@ -96,6 +98,32 @@ class AdmissionReviewer:
         response = await self._review(review)
         self.record(review, response)
         return response
+
+    async def name_class(self, review: Review) -> AdmissionResponse:
+        """The response that names the class of a request which names none: the default class of this moment.
+
+        So the requester's permission is checked for the class that the NestedDocker gets, whatever the default class
+        is when the reconciler sees it. An update that leaves the name out keeps it.
+
+        Raises:
+            KubeError: the API server cannot be reached; the request must not be allowed.
+        """
+        name = await self._class_to_name(review)
+        patch = ({"op": "add", "path": "/spec/className", "value": name},) if name else ()
+        return AdmissionResponse(allowed=True, reason=Reason.GRANTED, patch=patch)
+
+    async def _class_to_name(self, review: Review) -> str:
+        """The class that is written into the spec; empty: the spec stays as it is."""
+        spec = review.obj.get("spec")
+        if not isinstance(spec, dict) or "className" in spec:
+            return ""
+        if review.old is not None:
+            return str(review.old["spec"].get("className", ""))
+        classes = self.observer.candidate(review.obj).default_classes
+        if len(classes) != 1:
+            await self._refresh(review.obj["metadata"]["namespace"])
+            classes = self.observer.candidate(review.obj).default_classes
+        return classes[0] if len(classes) == 1 else ""
 
     async def _review(self, review: Review) -> AdmissionResponse:
         if review.old is not None and review.old.get("spec") == review.obj.get("spec"):

@@ -76,7 +76,9 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
         slim |= _cleanup_inputs(spec)
     return {
         "spec": slim,
-        "status": {key: status[key] for key in ("phase", "reason", "message", "podIP", "startTime") if key in status}
+        "status": {
+            key: status[key] for key in ("phase", "reason", "message", "hostIP", "podIP", "startTime") if key in status
+        }
         | {
             "conditions": [
                 {key: condition[key] for key in ("type", "status", "message", "lastTransitionTime") if key in condition}

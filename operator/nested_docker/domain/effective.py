@@ -28,6 +28,7 @@ class OperatorDefaults:
         cluster_domain: DNS domain of the cluster.
         image_pull_policy: pull policy of the pods' containers.
         enforcement: what happens to requests that no policy grants; a namespace's label overrides it.
+        admission_webhook: whether the webhook reviews every request and names its class.
     """
 
     engine_image: str = "docker:28-dind"
@@ -37,6 +38,7 @@ class OperatorDefaults:
     cluster_domain: str = "cluster.local"
     image_pull_policy: str = "IfNotPresent"
     enforcement: Enforcement = Enforcement.ENFORCE
+    admission_webhook: bool = False
 
 
 class Origin(StrEnum):

@@ -1,11 +1,12 @@
-"""The validating webhook: the AdmissionReviewer decides, and no requester holds up the others."""
+"""The admission webhook: the AdmissionReviewer decides, and no requester holds up the others."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,11 @@ WORKERS, SHARE, WAITING = 8, 2, 16
 TURN_SECONDS, REVIEW_SECONDS = 2.0, 2.5
 """For a turn and for a review. The API server waits 5 seconds."""
 
+MUTATE_PATH, VALIDATE_PATH = "/mutate-nested-dockers", "/validate-nested-dockers"
+"""Paths of the mutating and of the validating webhook, as in the chart's configurations."""
+
 ReviewRequest = Callable[[Review], Awaitable[AdmissionResponse]]
-"""Reviews a request; `AdmissionReviewer.review`."""
+"""Reviews a request."""
 
 
 class AdmissionServer:
@@ -44,12 +48,14 @@ class AdmissionServer:
     Args:
         port: port to listen on.
         certificates: directory with tls.crt, tls.key and ca.crt; they are reloaded when they change.
-        review: reviews a request.
+        reviews: reviews a request, by the path that it is sent to.
         bounds: of connections and requests.
     """
 
-    def __init__(self, port: int, certificates: Path, review: ReviewRequest, bounds: Bounds | None = None) -> None:
-        self._review = review
+    def __init__(
+        self, port: int, certificates: Path, reviews: Mapping[str, ReviewRequest], bounds: Bounds | None = None
+    ) -> None:
+        self._reviews = reviews
         self._turns = FairShare(workers=WORKERS, share=SHARE, waiting=WAITING, patience=TURN_SECONDS)
         self.server = WebhookServer(port, certificates, self._answer, bounds)
         self.listening = asyncio.Event()
@@ -64,7 +70,10 @@ class AdmissionServer:
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
 
-    async def _answer(self, body: bytes) -> web.Response:
+    async def _answer(self, path: str, body: bytes) -> web.Response:
+        review_request = self._reviews.get(path)
+        if review_request is None:
+            return web.Response(status=404, text=f"the webhook has only the paths {', '.join(sorted(self._reviews))}")
         try:
             document = bounded_json.loads(body)
             request = document["request"]
@@ -83,13 +92,13 @@ class AdmissionServer:
         if isinstance(review.obj, PartialObject):
             message = f"{shorten(review.obj.missing)} is nested too deeply to be read: replace it, with fewer levels"
             return _denied(uid, DENIED_STATUS, message)
-        return await self._reviewed(uid, review)
+        return await self._reviewed(uid, review, review_request)
 
-    async def _reviewed(self, uid: str, review: Review) -> web.Response:
+    async def _reviewed(self, uid: str, review: Review, review_request: ReviewRequest) -> web.Response:
         name = shorten(str(review.user.get("username", "")) or "an unnamed user")
         try:
             async with self._turns.turn(name), asyncio.timeout(REVIEW_SECONDS):
-                response = await self._review(review)
+                response = await review_request(review)
         except NoTurn as error:
             logger.warning("a request was denied because its user has too many: %s", error)
             return _denied(uid, BUSY_STATUS, f"{error}: send fewer requests at the same time, and try again")
@@ -102,13 +111,19 @@ class AdmissionServer:
             return _denied(uid, 500, "the request could not be reviewed because of a defect in the operator")
         if not response.allowed:
             return _denied(uid, DENIED_STATUS, f"{response.reason}: {response.message}")
-        return _respond({"uid": uid, "allowed": True}, response.warnings)
+        return _respond({"uid": uid, "allowed": True, **_patch(response)}, response.warnings)
 
 
 def register_webhook(settings: kopf.OperatorSettings, server: AdmissionServer) -> None:
     """Make kopf run the server. The chart creates the webhook configuration; kopf must not manage it."""
     settings.admission.server = server
     settings.admission.managed = None
+
+
+def _patch(response: AdmissionResponse) -> dict[str, str]:
+    if not response.patch:
+        return {}
+    return {"patchType": "JSONPatch", "patch": b64encode(json.dumps(response.patch).encode()).decode()}
 
 
 def _denied(uid: str, code: int, message: str) -> web.Response:

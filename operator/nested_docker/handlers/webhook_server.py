@@ -83,8 +83,8 @@ class Connection:
     close: Callable[[], object] = field(default=lambda: None)
 
 
-Answer = Callable[[bytes], Awaitable[web.Response]]
-"""Answers a body."""
+Answer = Callable[[str, bytes], Awaitable[web.Response]]
+"""Answers a path and a body."""
 
 
 class WebhookServer:
@@ -244,7 +244,7 @@ class WebhookServer:
             return too_large
         connection.requests += 1
         connection.answering = True
-        return await self._answer(body)
+        return await self._answer(request.path, body)
 
     async def _read(self, request: web.BaseRequest, connection: Connection) -> bytes | None:
         """The body; None: it is too large."""

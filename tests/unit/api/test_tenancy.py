@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
 from pydantic import Field
 
 from nested_docker.api.meta import KubeModel
-from nested_docker.api.tenancy import UNDECLARED, Permission, Plain, TenantUse, declarations, fields_in_use
-from nested_docker.api.v1alpha1 import NestedDockerSpec
+from nested_docker.api.tenancy import (
+    UNDECLARED,
+    Permission,
+    Plain,
+    TenantUse,
+    declarations,
+    fields_in_use,
+    governed_by,
+    harmless,
+)
+from nested_docker.api.v1alpha1 import NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.domain.admission.authorization import Access, required_access
 from nested_docker.domain.object_names import tenant_owned_fields
 
 FIELDS = dict(declarations(NestedDockerSpec))
+POLICY_FIELDS = {path.removeprefix("spec.") for path, _ in declarations(NestedDockerPolicySpec)}
 
 
 class Part(KubeModel):
@@ -30,6 +42,51 @@ class Later(NestedDockerSpec):
 @pytest.mark.parametrize("path", FIELDS)
 def test_every_field_of_the_spec_has_a_declaration(path: str) -> None:
     assert FIELDS[path] is not None, f"declare {path}: Plain[…] where it uses nothing of the tenant's, else TenantUse"
+
+
+def undecided(fields: dict[str, TenantUse | None]) -> list[str]:
+    """Fields that nobody limits: neither a policy nor a permission, and without a reason why they are harmless.
+
+    What a declaration says holds for the fields inside as well: a change of one of these is a change of the whole.
+    """
+
+    def is_decided(path: str, use: TenantUse | None) -> bool:
+        around = [other for outer, other in fields.items() if path.startswith((f"{outer}.", f"{outer}[]."))]
+        return any(each and (each.permission or each.governed_by or each.harmless) for each in [use, *around])
+
+    containers = {outer for outer in fields for path in fields if path.startswith((f"{outer}.", f"{outer}[]."))}
+    return [path for path, use in fields.items() if path not in containers and not is_decided(path, use)]
+
+
+def test_a_policy_or_a_permission_limits_every_field_that_is_not_harmless() -> None:
+    assert undecided(FIELDS) == [], "declare them: governed_by(…), a permission, or harmless(…) with the reason"
+
+
+def test_a_field_that_nobody_limits_is_found() -> None:
+    class Wider(NestedDockerSpec):
+        parts: Plain[list[Part]] = Field(default=[])
+        count: Plain[int] = Field(default=0)
+        labels: Plain[dict[str, str]] = Field(default={})
+        limited: Annotated[int, governed_by("max.cpu")] = Field(default=0)
+        excused: Annotated[list[Part], harmless("nobody reads it")] = Field(default=[])
+
+    found = undecided(dict(declarations(Wider)))
+    assert found == ["spec.parts[].declared", "spec.parts[].undeclared", "spec.count", "spec.labels"]
+
+
+@pytest.mark.parametrize("path", [path for path, use in FIELDS.items() if use and use.governed_by])
+def test_the_fields_of_a_policy_that_limit_a_field_exist(path: str) -> None:
+    use = FIELDS[path]
+    assert use is not None
+    assert set(use.governed_by) <= POLICY_FIELDS
+
+
+@pytest.mark.parametrize("path", [path for path, use in FIELDS.items() if use and use.harmless])
+def test_what_is_limited_is_not_called_harmless(path: str) -> None:
+    use = FIELDS[path]
+    assert use is not None
+    assert not use.governed_by
+    assert not use.permission
 
 
 def test_the_walk_reaches_every_depth() -> None:
@@ -72,8 +129,8 @@ def test_a_field_without_a_declaration_is_the_tenants_and_needs_every_permission
 
 
 def test_the_tenants_fields_and_what_they_need() -> None:
-    declared = {path: use for path, use in FIELDS.items() if use not in {None, TenantUse()}}
-    assert {path: (use.tenant_owned, str(use.permission or "")) for path, use in declared.items() if use} == {
+    declared = {path: use for path, use in FIELDS.items() if use and use.uses_something}
+    assert {path: (use.tenant_owned, str(use.permission or "")) for path, use in declared.items()} == {
         "spec.className": (False, "use nesteddockerclasses.nesteddocker.dev"),
         "spec.engine.caBundleRef": (True, "get configmaps"),
         "spec.engine.imagePullSecrets": (True, "get secrets"),
@@ -108,7 +165,7 @@ def test_defaults_written_out_use_nothing() -> None:
             "suspend": False,
         }
     )
-    assert [use.path for use in fields_in_use(written) if use.use != TenantUse()] == []
+    assert [use.path for use in fields_in_use(written) if use.use.uses_something] == []
 
 
 def test_each_changed_value_needs_its_permission_again() -> None:

@@ -112,6 +112,66 @@ async def test_who_may_use_the_class_and_has_a_policy_gets_in(reviewer: Reviewer
     }
 
 
+def unnamed(old: dict[str, Any] | None = None) -> Review:
+    metadata = {"name": "build", "namespace": "team-a"}
+    before = None if old is None else {"metadata": metadata, "spec": old}
+    return Review(ALICE, {"metadata": metadata, "spec": {}}, before)
+
+
+def naming(name: str) -> tuple[dict[str, str], ...]:
+    return ({"op": "add", "path": "/spec/className", "value": name},)
+
+
+DEFAULT = {"annotations": {"nesteddocker.dev/is-default-class": "true"}}
+
+
+async def test_a_request_without_a_class_gets_the_default_class_s_name(reviewer: Reviewer) -> None:
+    reviewer.put("NestedDockerClass", "usual", {"modes": ["Dind"]}, **DEFAULT)
+    response = await reviewer.keeper.name_class(unnamed())
+    assert (response.allowed, response.patch) == (True, naming("usual"))
+
+
+async def test_a_default_class_that_the_watch_has_not_brought_is_read(reviewer: Reviewer) -> None:
+    reviewer.put("NestedDockerClass", "usual", {"modes": ["Dind"]}, seen=False, **DEFAULT)
+    assert (await reviewer.keeper.name_class(unnamed())).patch == naming("usual")
+
+
+@pytest.mark.parametrize("defaults", [(), ("a", "b")])
+async def test_without_one_default_class_no_class_is_named(reviewer: Reviewer, defaults: tuple[str, ...]) -> None:
+    for name in defaults:
+        reviewer.put("NestedDockerClass", name, {"modes": ["Dind"]}, **DEFAULT)
+    assert (await reviewer.keeper.name_class(unnamed())).patch == ()
+
+
+async def test_a_named_class_stays(reviewer: Reviewer) -> None:
+    reviewer.put("NestedDockerClass", "usual", {"modes": ["Dind"]}, **DEFAULT)
+    assert (await reviewer.keeper.name_class(review({"className": "later"}))).patch == ()
+
+
+@pytest.mark.parametrize(("before", "patch"), [({"className": "first"}, naming("first")), ({}, ())])
+async def test_a_replaced_object_keeps_its_class(
+    reviewer: Reviewer, before: dict[str, Any], patch: tuple[dict[str, str], ...]
+) -> None:
+    reviewer.put("NestedDockerClass", "usual", {"modes": ["Dind"]}, **DEFAULT)
+    assert (await reviewer.keeper.name_class(unnamed(before))).patch == patch
+
+
+@pytest.mark.parametrize("spec", [None, [], "x", {"className": None}])
+async def test_a_malformed_spec_is_left_to_the_schema(reviewer: Reviewer, spec: Any) -> None:
+    reviewer.put("NestedDockerClass", "usual", {"modes": ["Dind"]}, **DEFAULT)
+    obj = {"metadata": {"name": "build", "namespace": "team-a"}, "spec": spec}
+    assert (await reviewer.keeper.name_class(Review(ALICE, obj))).patch == ()
+
+
+async def test_a_class_cannot_be_named_while_the_api_server_is_down(reviewer: Reviewer) -> None:
+    async def down(*_: Any, **__: Any) -> Any:
+        raise KubeError(500, "", "down")
+
+    reviewer.kube.list = down  # type: ignore[method-assign]
+    with pytest.raises(KubeError):
+        await reviewer.keeper.name_class(unnamed())
+
+
 async def test_who_may_not_use_the_class_stays_out(reviewer: Reviewer) -> None:
     reviewer.kube.rights.clear()
     response = await reviewer.review()

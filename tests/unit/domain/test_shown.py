@@ -131,7 +131,7 @@ def test_a_message_is_short_whatever_the_value_is(spec: dict[str, Any], fragment
     ("path", "field"),
     [
         ("engine.config", lambda value: {"engine": {"config": value}}),
-        ("scheduling.affinity", lambda value: {"scheduling": {"affinity": value}}),
+        ("scheduling.affinity.podAffinity", lambda value: {"scheduling": {"affinity": {"podAffinity": value}}}),
         ("scheduling.tolerations.0", lambda value: {"scheduling": {"tolerations": [value]}}),
     ],
 )

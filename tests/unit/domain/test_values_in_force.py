@@ -83,10 +83,12 @@ def stored(**fields: Any) -> GrantRequest:
     effective = resolve(NestedDockerSpec(), class_spec(), MODES[Mode.DIND], DEFAULTS)
     return grant_request(
         replace(effective, **fields),
+        name="build",
         namespace="a",
         namespace_labels={},
         class_name="c",
         own_daemon=True,
+        clients=(),
         lifetime_seconds=None,
     )
 

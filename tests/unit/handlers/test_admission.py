@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import io
@@ -40,11 +41,11 @@ class Client:
         self.serving, self.running, self.port, self.context = serving, running, port, context
         self.writers: list[asyncio.StreamWriter] = []
 
-    async def post(self, body: bytes | str, **headers: str) -> tuple[int, str]:
+    async def post(self, body: bytes | str, path: str = "/validate", **headers: str) -> tuple[int, str]:
         data = body.encode() if isinstance(body, str) else body
         async with (
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self.context)) as session,
-            session.post(f"https://localhost:{self.port}/validate", data=io.BytesIO(data), headers=headers) as response,
+            session.post(f"https://localhost:{self.port}{path}", data=io.BytesIO(data), headers=headers) as response,
         ):
             return response.status, await response.text()
 
@@ -81,7 +82,7 @@ async def webhook(folder: Path, review: Reviewing = grant, bounds: Bounds = BOUN
     context.check_hostname = False
     with contextlib.closing(await _free()) as probe:
         port = probe.getsockname()[1]
-    serving = AdmissionServer(port, folder, review, bounds)
+    serving = AdmissionServer(port, folder, {"/validate": review}, bounds)
     running = asyncio.create_task(_run(serving))
     await serving.listening.wait()
     client = Client(serving, running, port, context)
@@ -198,6 +199,23 @@ async def test_a_deep_object_is_denied_and_the_field_is_named(tmp_path: Path, fi
         old = {"metadata": {"namespace": "ns", "managedFields": "DEEP"}}
         status, text = await client.post(review_of(oldObject=old).replace('"DEEP"', nested(DEEP)))
         assert json.loads(text)["response"]["allowed"] is True, "who repairs a deep object may do so"
+
+
+async def test_a_patch_is_sent_as_json_patch(tmp_path: Path) -> None:
+    patch = {"op": "add", "path": "/spec/className", "value": "standard"}
+
+    async def name_class(_review: Review) -> AdmissionResponse:
+        return AdmissionResponse(allowed=True, reason=Reason.GRANTED, patch=(patch,))
+
+    async with webhook(tmp_path, name_class) as client:
+        response = await client.review()
+    assert response["patchType"] == "JSONPatch"
+    assert json.loads(base64.b64decode(response["patch"])) == [patch]
+
+
+async def test_another_path_is_not_reviewed(tmp_path: Path) -> None:
+    async with webhook(tmp_path) as client:
+        assert await client.post(review_of(), path="/other") == (404, "the webhook has only the paths /validate")
 
 
 async def test_bodies_are_bounded(tmp_path: Path) -> None:
@@ -342,7 +360,7 @@ async def test_an_idle_connection_that_has_served_stays_longest(tmp_path: Path) 
     bounds = Bounds(connections=20, handshake_seconds=30, request_seconds=30)
     connector = aiohttp.TCPConnector()
     async with webhook(tmp_path, bounds=bounds) as client, aiohttp.ClientSession(connector=connector) as session:
-        url = f"https://localhost:{client.port}/"
+        url = f"https://localhost:{client.port}/validate"
         async with session.post(url, data=review_of(), ssl=client.context) as response:
             assert response.status == 200
         used = next(iter(client.serving.server._connections.values()))
@@ -353,7 +371,7 @@ async def test_an_idle_connection_that_has_served_stays_longest(tmp_path: Path) 
 
 async def test_a_server_that_stops_closes_a_connection_only_with_a_response(tmp_path: Path) -> None:
     async with webhook(tmp_path) as client, aiohttp.ClientSession() as session:
-        url = f"https://localhost:{client.port}/"
+        url = f"https://localhost:{client.port}/validate"
         async with session.post(url, data=review_of(), ssl=client.context) as response:
             assert response.headers.get("Connection") != "close"
         client.running.cancel()
@@ -381,7 +399,7 @@ async def test_a_new_certificate_is_used(tmp_path: Path) -> None:
     with contextlib.closing(await _free()) as probe:
         port = probe.getsockname()[1]
 
-    async def answer(_body: bytes) -> Any:
+    async def answer(_path: str, _body: bytes) -> Any:
         raise AssertionError
 
     listening = asyncio.Event()

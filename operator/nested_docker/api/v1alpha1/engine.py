@@ -19,7 +19,7 @@ from nested_docker.api.meta import (
     schema,
 )
 from nested_docker.api.nesting import FreeObject
-from nested_docker.api.tenancy import Permission, Plain, TenantUse
+from nested_docker.api.tenancy import Permission, Plain, T, TenantUse, governed_by, harmless
 
 OPERATOR_OWNED_CONFIG = (
     "authorization-plugins",
@@ -64,6 +64,10 @@ CREATES_CLAIM = TenantUse(
     in_use=lambda storage: storage.type == StorageType.CLAIM,
 )
 
+DaemonSetting = Annotated[T, harmless("only dockerd in the tenant's own pod reads it")]
+StorageClassName = Annotated[T, governed_by("allowedStorageClasses")]
+VolumeSize = Annotated[T, governed_by("max.storage")]
+
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/$.?#][^\s]*$", max_length=2048)]
 RegistryHost = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9.:\[\]/-]+$", max_length=255)]
 Cidr = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", max_length=43)]
@@ -98,19 +102,23 @@ class Proxy(KubeModel):
 class EngineSpec(KubeModel):
     """Settings of the Docker daemon."""
 
-    image: Plain[ImageReference | None] = Field(
-        default=None,
-        description="Image with `dockerd` and the `docker` client; its entrypoint is never used. "
-        "Empty: the class's, else the operator's default.",
+    image: Annotated[ImageReference | None, governed_by("allowedImages.patterns", "allowedImages.requireDigest")] = (
+        Field(
+            default=None,
+            description="Image with `dockerd` and the `docker` client; its entrypoint is never used. "
+            "Empty: the class's, else the operator's default.",
+        )
     )
-    storage_driver: Plain[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=32)] | None] = Field(
-        default=None,
-        description="Storage driver; empty: dockerd chooses, and `status.engine.storageDriver` has its choice.",
+    storage_driver: DaemonSetting[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=32)] | None] = (
+        Field(
+            default=None,
+            description="Storage driver; empty: dockerd chooses, and `status.engine.storageDriver` has its choice.",
+        )
     )
-    registry_mirrors: Plain[Annotated[list[Url], Field(max_length=16)] | None] = Field(
+    registry_mirrors: DaemonSetting[Annotated[list[Url], Field(max_length=16)] | None] = Field(
         default=None, description="Mirrors of Docker Hub, tried in order before it."
     )
-    insecure_registries: Plain[Annotated[list[RegistryHost], Field(max_length=16)] | None] = Field(
+    insecure_registries: DaemonSetting[Annotated[list[RegistryHost], Field(max_length=16)] | None] = Field(
         default=None, description="Registries (host:port or CIDR) that the daemon uses without verified TLS."
     )
     ca_bundle_ref: Annotated[KeyReference | None, READS_CONFIG_MAP] = Field(
@@ -121,26 +129,26 @@ class EngineSpec(KubeModel):
     image_pull_secrets: Annotated[Annotated[list[LocalObjectReference], Field(max_length=16)] | None, READS_SECRETS] = (
         Field(default=None, description="Secrets with which the kubelet pulls the pod's own images.")
     )
-    mtu: Plain[int | None] = Field(
+    mtu: DaemonSetting[int | None] = Field(
         default=None,
         description="MTU in bytes of the daemon's networks, the default one and user-defined ones; "
         "empty: that of the pod's own interface.",
         ge=576,
         le=65535,
     )
-    iptables: Plain[IptablesBackend | None] = Field(
+    iptables: DaemonSetting[IptablesBackend | None] = Field(
         default=None, description="iptables implementation; `Auto` or empty: the image's own."
     )
-    address_pools: Plain[Annotated[list[AddressPool], Field(max_length=16)] | None] = Field(
+    address_pools: DaemonSetting[Annotated[list[AddressPool], Field(max_length=16)] | None] = Field(
         default=None, description="Ranges for the daemon's networks, where the default ones collide."
     )
-    dns: Plain[Annotated[list[IpAddress], Field(max_length=8)] | None] = Field(
+    dns: DaemonSetting[Annotated[list[IpAddress], Field(max_length=8)] | None] = Field(
         default=None, description="Name servers of inner containers; empty: the pod's own."
     )
-    proxy: Plain[Proxy | None] = Field(
+    proxy: DaemonSetting[Proxy | None] = Field(
         default=None, description="Proxies that the daemon itself uses to pull and push."
     )
-    config: Plain[FreeObject | None] = Field(
+    config: DaemonSetting[FreeObject | None] = Field(
         default=None,
         description="Further keys of daemon.json. Keys that the operator owns are rejected by name.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
@@ -184,10 +192,12 @@ class EmptyDirStorage(KubeModel):
         "json_schema_extra": schema(rules=(at_least("sizeLimit", MINIMUM_SIZE, SIZE_TOO_SMALL),))
     }
 
-    size_limit: Plain[Size | None] = Field(default=None, description="Bytes after which the kubelet evicts the pod.")
-    medium: Plain[StorageMedium | None] = Field(
-        default=None, description="`Memory` keeps the data in RAM, which counts against the pod's memory limit."
+    size_limit: VolumeSize[Size | None] = Field(
+        default=None, description="Bytes after which the kubelet evicts the pod."
     )
+    medium: Annotated[
+        StorageMedium | None, harmless("what is in RAM counts against the limit of memory, which max.memory governs")
+    ] = Field(default=None, description="`Memory` keeps the data in RAM, which counts against the pod's memory limit.")
 
 
 class EphemeralStorage(KubeModel):
@@ -197,8 +207,8 @@ class EphemeralStorage(KubeModel):
         "json_schema_extra": schema(rules=(at_least("size", MINIMUM_SIZE, SIZE_TOO_SMALL),))
     }
 
-    size: Plain[Size] = Field(description="Bytes to request.")
-    storage_class_name: Plain[DnsSubdomain | None] = Field(
+    size: VolumeSize[Size] = Field(description="Bytes to request.")
+    storage_class_name: StorageClassName[DnsSubdomain | None] = Field(
         default=None, description="StorageClass; empty: the cluster's default."
     )
 
@@ -217,8 +227,8 @@ class ClaimStorage(KubeModel):
         "json_schema_extra": schema(rules=(at_least("size", MINIMUM_SIZE, SIZE_TOO_SMALL),))
     }
 
-    size: Plain[Size] = Field(description="Bytes to request.")
-    storage_class_name: Plain[DnsSubdomain | None] = Field(
+    size: VolumeSize[Size] = Field(description="Bytes to request.")
+    storage_class_name: StorageClassName[DnsSubdomain | None] = Field(
         default=None, description="StorageClass; empty: the cluster's default."
     )
     when_deleted: Plain[RetentionPolicy | None] = Field(
@@ -251,7 +261,9 @@ class StorageSpec(KubeModel):
         )
     }
 
-    type: Plain[StorageType] = Field(description="Which of the members below applies.")
+    type: Annotated[StorageType, harmless("it selects a member, and each has a declaration")] = Field(
+        description="Which of the members below applies."
+    )
     empty_dir: Plain[EmptyDirStorage | None] = Field(default=None, description="For type `EmptyDir`.")
     ephemeral: Plain[EphemeralStorage | None] = Field(default=None, description="For type `Ephemeral`.")
     claim: Annotated[ClaimStorage | None, CREATES_CLAIM] = Field(

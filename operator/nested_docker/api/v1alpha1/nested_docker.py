@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -25,7 +25,7 @@ from nested_docker.api.meta import (
 )
 from nested_docker.api.metadata import require_toleration
 from nested_docker.api.nesting import FreeObject
-from nested_docker.api.tenancy import Permission, Plain, TenantUse
+from nested_docker.api.tenancy import Permission, Plain, TenantUse, governed_by, harmless
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
 
 NAME_PATTERN = "^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$"
@@ -33,11 +33,17 @@ WORKSPACE = "/workspace"
 """The directory that a workload shares with its daemon, at the same path in both."""
 
 USE_CLASS = Permission("use", "nesteddockerclasses", GROUP)
-USES_CLASS = TenantUse(permission=USE_CLASS, named=True, has_default=True)
-RUNS_CODE = TenantUse(tenant_owned=True, permission=Permission("create", "pods"))
+USES_CLASS = TenantUse(permission=USE_CLASS, named=True, has_default=True, governed_by=("allowedClasses",))
+RUNS_CODE = TenantUse(tenant_owned=True, permission=Permission("create", "pods"), governed_by=("workload.allowed",))
 WRITES_SECRETS = TenantUse(permission=Permission("create", "secrets"))
-MARKS_POD = TenantUse(tenant_owned=True)
-"""Labels and annotations of the pod: controllers obey them, and the policy says which annotations may be set."""
+LABELS_POD = TenantUse(tenant_owned=True, governed_by=("scheduling.podLabels",))
+"""Labels of the pod: Services, NetworkPolicies and other selectors include it by them."""
+ANNOTATES_POD = TenantUse(tenant_owned=True, governed_by=("scheduling.podAnnotations",))
+"""Annotations of the pod, which controllers and runtimes obey."""
+SELECTS_PODS = governed_by("scheduling.affinity", "scheduling.affinityNamespaces")
+SELECTS_CLIENTS = governed_by("connection.clientNamespaces")
+NARROWS_CLIENTS = harmless("it only narrows the choice of clients")
+ENDS_EARLIER = harmless("it only ends what the tenant has")
 
 
 class RestartPolicy(StrEnum):
@@ -60,7 +66,9 @@ class WorkloadContainer(KubeModel):
     """A container in the daemon's pod; `DOCKER_HOST` in its environment is the daemon's address."""
 
     name: Plain[DnsLabel] = Field(description="Name of the container.")
-    image: Plain[ImageReference] = Field(description="Image of the container.")
+    image: Annotated[ImageReference, governed_by("workload.images.patterns", "workload.images.requireDigest")] = Field(
+        description="Image of the container."
+    )
     command: Plain[Annotated[list[Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=256)]] = Field(
         default=[], description="Entrypoint; empty: the image's."
     )
@@ -122,8 +130,10 @@ class SecretTemplate(KubeModel):
 class ClientPeer(KubeModel):
     """Pods that may connect, as in a NetworkPolicy."""
 
-    pod_selector: Plain[LabelSelector | None] = Field(default=None, description="Pods by label; empty: all.")
-    namespace_selector: Plain[LabelSelector | None] = Field(
+    pod_selector: Annotated[LabelSelector | None, NARROWS_CLIENTS] = Field(
+        default=None, description="Pods by label; empty: all."
+    )
+    namespace_selector: Annotated[LabelSelector | None, SELECTS_CLIENTS] = Field(
         default=None, description="Namespaces by label; absent: the NestedDocker's own."
     )
 
@@ -139,27 +149,51 @@ class ConnectionSpec(KubeModel):
     )
 
 
+NARROWS_NODES = harmless("it only narrows the choice of nodes")
+ANY_SHAPE: dict[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
+
+
+class AffinitySpec(KubeModel):
+    """Affinity, as in a pod."""
+
+    node_affinity: Annotated[FreeObject | None, governed_by("scheduling.affinity")] = Field(
+        default=None, description="Nodes that the pod needs or prefers.", json_schema_extra=ANY_SHAPE
+    )
+    pod_affinity: Annotated[FreeObject | None, SELECTS_PODS] = Field(
+        default=None, description="Pods that the pod needs or prefers to be near to.", json_schema_extra=ANY_SHAPE
+    )
+    pod_anti_affinity: Annotated[FreeObject | None, SELECTS_PODS] = Field(
+        default=None, description="Pods that the pod keeps or prefers to be away from.", json_schema_extra=ANY_SHAPE
+    )
+
+    @property
+    def kinds(self) -> dict[str, dict[str, Any]]:
+        """The kinds that are set, by their names in a pod."""
+        fields = {info.alias or name: getattr(self, name) for name, info in type(self).model_fields.items()}
+        return {kind: value for kind, value in fields.items() if value is not None}
+
+
 class SchedulingSpec(KubeModel):
     """Where the daemon's pod may run, and its labels and annotations."""
 
-    node_selector: Plain[Labels] = Field(default={}, description="Labels that the node must have.")
-    affinity: Plain[FreeObject | None] = Field(
-        default=None,
-        description="Affinity, as in a pod.",
-        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
-    )
-    tolerations: Plain[
-        Annotated[list[Annotated[FreeObject, AfterValidator(require_toleration)]], Field(max_length=32)]
+    node_selector: Annotated[Labels, NARROWS_NODES] = Field(default={}, description="Labels that the node must have.")
+    affinity: Plain[AffinitySpec | None] = Field(default=None, description="Affinity, as in a pod.")
+    tolerations: Annotated[
+        list[Annotated[FreeObject, AfterValidator(require_toleration)]],
+        Field(max_length=32),
+        governed_by("scheduling.tolerationKeys"),
     ] = Field(
         default=[],
         description="Tolerations, as in a pod.",
         json_schema_extra={"items": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
     )
-    priority_class_name: Plain[DnsSubdomain | None] = Field(default=None, description="PriorityClass of the pod.")
-    pod_labels: Annotated[Labels, MARKS_POD] = Field(
+    priority_class_name: Annotated[DnsSubdomain | None, governed_by("scheduling.priorityClassNames")] = Field(
+        default=None, description="PriorityClass of the pod."
+    )
+    pod_labels: Annotated[Labels, LABELS_POD] = Field(
         default={}, description="Labels to add to the pod.", json_schema_extra=USER_LABELS
     )
-    pod_annotations: Annotated[Annotations, MARKS_POD] = Field(
+    pod_annotations: Annotated[Annotations, ANNOTATES_POD] = Field(
         default={}, description="Annotations to add to the pod.", json_schema_extra=USER_ANNOTATIONS
     )
 
@@ -188,7 +222,7 @@ class NestedDockerSpec(KubeModel):
     class_name: Annotated[DnsSubdomain | None, USES_CLASS] = Field(
         default=None, description="NestedDockerClass to use; empty: the default class."
     )
-    mode: Plain[Mode | None] = Field(
+    mode: Annotated[Mode | None, governed_by("allowedModes")] = Field(
         default=None,
         description="How the daemon runs; empty: the first of the class's modes that policy allows "
         "and the cluster supports.",
@@ -203,23 +237,23 @@ class NestedDockerSpec(KubeModel):
     workload: Annotated[WorkloadSpec | None, RUNS_CODE] = Field(
         default=None, description="Containers that run in the daemon's pod."
     )
-    suspend: Plain[bool] = Field(
+    suspend: Annotated[bool, ENDS_EARLIER] = Field(
         default=False, description="Delete the pod and the connection Secrets; a `Claim` keeps its data."
     )
-    active_deadline_seconds: Plain[int | None] = Field(
+    active_deadline_seconds: Annotated[int | None, governed_by("max.lifetimeSeconds")] = Field(
         default=None,
         description="Seconds after creation at which the daemon is stopped for good.",
         ge=1,
         le=31_536_000,
     )
-    idle_timeout_seconds: Plain[int | None] = Field(
+    idle_timeout_seconds: Annotated[int | None, ENDS_EARLIER] = Field(
         default=None,
         description="Seconds without a running container or an open client connection after which the daemon "
         "is stopped for good.",
         ge=10,
         le=31_536_000,
     )
-    ttl_seconds_after_finished: Plain[int | None] = Field(
+    ttl_seconds_after_finished: Annotated[int | None, ENDS_EARLIER] = Field(
         default=None,
         description="Seconds after which a NestedDocker that has finished is deleted; empty: it stays.",
         ge=0,

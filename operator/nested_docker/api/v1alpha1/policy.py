@@ -20,7 +20,7 @@ from nested_docker.api.meta import (
 from nested_docker.api.v1alpha1.guard import GuardRules
 
 KeyPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/*-]+$", max_length=317)]
-"""A label or annotation key; `*` matches anything but `/`, `**` anything."""
+"""A key of metadata, or the name of a resource or a StorageClass; `*` matches anything but `/`, `**` anything."""
 
 _SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 
@@ -78,6 +78,36 @@ class WorkloadPolicy(KubeModel):
     images: ImageRules = Field(default=ImageRules(patterns=["**"]), description="Images that it may run.")
 
 
+class AffinityKind(StrEnum):
+    """A kind of affinity."""
+
+    NODE = "NodeAffinity"
+    POD = "PodAffinity"
+    POD_ANTI = "PodAntiAffinity"
+
+    @property
+    def member(self) -> str:
+        """Its name in the affinity of a pod."""
+        return f"{self[0].lower()}{self[1:]}"
+
+
+class NamespaceScope(StrEnum):
+    """Which namespaces a request may be about."""
+
+    OWN = "Own"
+    ANY = "Any"
+
+
+class ConnectionPolicy(KubeModel):
+    """Terms for `spec.connection`."""
+
+    client_namespaces: NamespaceScope = Field(
+        default=NamespaceScope.OWN,
+        description="Namespaces that `clients` may select, to which the NetworkPolicy then opens the daemon's port. "
+        "`Own`: only the NestedDocker's, without a `namespaceSelector`; `Any`: every namespace.",
+    )
+
+
 class SchedulingPolicy(KubeModel):
     """Terms for `spec.scheduling`; what the class sets is not limited here."""
 
@@ -94,6 +124,24 @@ class SchedulingPolicy(KubeModel):
         description="Annotations that may be set on the pod, by key: some control runtimes and network plugins.",
         json_schema_extra=_SET,
     )
+    pod_labels: Annotated[list[KeyPattern], Field(max_length=64)] = Field(
+        default=[],
+        description="Labels that may be set on the pod, by key: Services, NetworkPolicies and other selectors include "
+        "the pod by them.",
+        json_schema_extra=_SET,
+    )
+    affinity: Annotated[list[AffinityKind], Field(max_length=len(AffinityKind))] = Field(
+        default=[AffinityKind.NODE],
+        description="Kinds of affinity that may be set, required and preferred. `NodeAffinity` only narrows the choice "
+        "of nodes; `PodAntiAffinity` keeps other pods off a node.",
+        json_schema_extra=_SET,
+    )
+    affinity_namespaces: NamespaceScope = Field(
+        default=NamespaceScope.OWN,
+        description="Whose pods `PodAffinity` and `PodAntiAffinity` may be about. `Own`: those in the NestedDocker's "
+        "namespace; with a class's `podNamespace` none, since the pods of all tenants are in one namespace. `Any`: "
+        "those in every namespace.",
+    )
 
 
 class Maxima(KubeModel):
@@ -105,6 +153,13 @@ class Maxima(KubeModel):
     lifetime_seconds: int | None = Field(
         default=None, description="Largest `activeDeadlineSeconds`.", ge=1, le=31_536_000
     )
+
+
+class PublishedPorts(StrEnum):
+    """Whether clients reach the ports that containers publish in the daemon's pod."""
+
+    ALLOWED = "Allowed"
+    DENIED = "Denied"
 
 
 class ViolationAction(StrEnum):
@@ -138,14 +193,40 @@ class NestedDockerPolicySpec(KubeModel):
     allowed_modes: Annotated[list[Mode], Field(min_length=1, max_length=len(Mode))] = Field(
         description="Modes that may be used.", json_schema_extra=_SET
     )
+    allowed_names: Annotated[list[KeyPattern], Field(min_length=1, max_length=64)] = Field(
+        default=["**"],
+        description="Names that NestedDockers may have. The Service and the NetworkPolicy in the namespace get this "
+        "name, and the Secrets and the claim begin with it.",
+        json_schema_extra=_SET,
+    )
     allowed_images: ImageRules = Field(default=ImageRules(), description="Images that the daemon may have.")
+    allowed_resources: Annotated[list[KeyPattern], Field(max_length=64)] = Field(
+        default=[],
+        description="Resources that requests and limits may name besides `cpu` and `memory`, such as "
+        "`ephemeral-storage`, `hugepages-*` or `example.com/gpu`; what the class sets is not limited here.",
+        json_schema_extra=_SET,
+    )
+    allowed_storage_classes: Annotated[list[KeyPattern], Field(max_length=64)] = Field(
+        default=[],
+        description="StorageClasses that may be named, for types `Ephemeral` and `Claim`. Empty: only the cluster's "
+        "default, or the class's.",
+        json_schema_extra=_SET,
+    )
     host_socket: HostSocketPolicy = Field(default=HostSocketPolicy(), description="Terms for mode `HostSocket`.")
     workload: WorkloadPolicy = Field(
         default=WorkloadPolicy(), description="Terms for `spec.workload`; by default it is not allowed."
     )
     scheduling: SchedulingPolicy = Field(
-        default=SchedulingPolicy(), description="Terms for the pod's tolerations, priority and annotations."
+        default=SchedulingPolicy(),
+        description="Terms for the pod's tolerations, priority, affinity, labels and annotations.",
     )
+    published_ports: PublishedPorts = Field(
+        default=PublishedPorts.ALLOWED,
+        description="Whether clients reach the ports that containers publish (`docker run -p`) in the daemon's pod. "
+        "`Denied`: the NetworkPolicy admits them to the Docker port only. For mode `HostSocket`, where ports are the "
+        "node's, `hostSocket.guard.containers.publish` decides.",
+    )
+    connection: ConnectionPolicy = Field(default=ConnectionPolicy(), description="Terms for `spec.connection`.")
     max: Maxima = Field(default=Maxima(), description="Maxima of one NestedDocker; empty: no limit.")
     on_violation: ViolationAction = Field(
         default=ViolationAction.STOP,

@@ -64,7 +64,7 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAcce
         spec = NestedDockerSpec.model_validate(observed.spec)
     except ValidationError as error:
         return NotAccepted(Reason.INVALID_SPEC, _explain(error))
-    chosen = _choose_class(observed)
+    chosen = _choose_class(observed, defaults)
     if isinstance(chosen, NotAccepted):
         return chosen
     class_name, class_spec = chosen
@@ -95,10 +95,21 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAcce
     return _joined([outcome for outcome in outcomes if isinstance(outcome, NotAccepted)])
 
 
-def _choose_class(observed: Observed) -> tuple[str, NestedDockerClassSpec] | NotAccepted:
+def _choose_class(observed: Observed, defaults: OperatorDefaults) -> tuple[str, NestedDockerClassSpec] | NotAccepted:
+    """The class of the spec, or of the status, or the default class.
+
+    Where the webhook reviews requests, it has named the class of each and checked that the requester may use it. The
+    default class of a later time is then another class, which nobody has checked.
+    """
     name = observed.class_name
     if not name:
         return _no_default(observed.default_classes)
+    if defaults.admission_webhook and name not in (observed.spec.get("className"), observed.status.class_name):
+        return NotAccepted(
+            Reason.CLASS_NOT_FOUND,
+            f"spec.className is empty: the webhook sets it at creation, and {name} was not the default class then, so "
+            "nothing shows that the creator may use it; delete the NestedDocker, and create it with spec.className",
+        )
     class_spec = observed.classes.get(name)
     if class_spec is None:
         return NotAccepted(
@@ -182,10 +193,12 @@ def _try_mode(
     effective = resolve(spec, class_spec, behaviour, defaults)
     requested = grant_request(
         effective,
+        name=observed.owner.name,
         namespace=observed.owner.namespace,
         namespace_labels=observed.namespace_labels,
         class_name=class_name,
         own_daemon=behaviour.runs_own_daemon,
+        clients=spec.connection.clients,
         lifetime_seconds=lifetime_seconds(spec, class_spec),
     )
     decision = evaluate(requested, observed.policies, before=observed.status.policy_name)

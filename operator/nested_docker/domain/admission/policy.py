@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
-from nested_docker.api.v1alpha1.policy import ImageRules
+from nested_docker.api.v1alpha1.policy import ImageRules, NamespaceScope
 from nested_docker.domain import images, quantities
 from nested_docker.domain.admission.grant_request import GrantRequest
 from nested_docker.domain.modes import MODES
@@ -56,6 +56,10 @@ def evaluate(
 def _objections(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     for check in _CHECKS:
         yield from check(request, policy)
+
+
+def _name(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+    yield from _by_patterns(f"metadata.name is {request.name}", request.name, policy.allowed_names, "allowedNames")
 
 
 def _class(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
@@ -109,21 +113,61 @@ def _scheduling(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterat
             f"{_list(rules.priority_class_names)}",
             f"scheduling.priorityClassNames: {priority}",
         )
-    for field, keys, allowed in (
-        ("tolerations", [key or "**" for key in request.toleration_keys], rules.toleration_keys),
-        ("podAnnotations", request.pod_annotations, rules.pod_annotations),
+    if "" in request.toleration_keys and "**" not in rules.toleration_keys:
+        yield Objection(
+            f"spec.scheduling.tolerations has every key, and scheduling.tolerationKeys has "
+            f"{_list(rules.toleration_keys)}",
+            "scheduling.tolerationKeys: '**'",
+        )
+    for field, entry, keys, allowed in (
+        ("tolerations", "tolerationKeys", filter(None, request.toleration_keys), rules.toleration_keys),
+        ("podLabels", "podLabels", request.pod_labels, rules.pod_labels),
+        ("podAnnotations", "podAnnotations", request.pod_annotations, rules.pod_annotations),
     ):
-        entry = "tolerationKeys" if field == "tolerations" else field
         for key in keys:
-            everything = key == "**"
-            if everything and key in allowed:
-                continue
-            if everything or not any(images.glob(pattern).fullmatch(key) for pattern in allowed):
-                yield Objection(
-                    f"spec.scheduling.{field} has {'every key' if everything else key}, and scheduling.{entry} has "
-                    f"{_list(allowed)}",
-                    f"scheduling.{entry}: '{key}'",
-                )
+            yield from _by_patterns(f"spec.scheduling.{field} has {key}", key, allowed, f"scheduling.{entry}")
+
+
+def _affinity(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+    rules = policy.scheduling
+    for kind in request.affinity:
+        if kind not in rules.affinity:
+            yield Objection(
+                f"spec.scheduling.affinity has {kind.member}, and scheduling.affinity has {_list(rules.affinity)}",
+                f"scheduling.affinity: {kind}",
+            )
+    if request.affinity_of_others and rules.affinity_namespaces != NamespaceScope.ANY:
+        yield Objection(
+            "spec.scheduling.affinity is about pods of other namespaces (by namespaces, namespaceSelector, or the "
+            f"class's podNamespace), and scheduling.affinityNamespaces is {rules.affinity_namespaces}",
+            f"scheduling.affinityNamespaces: {NamespaceScope.ANY}",
+        )
+
+
+def _clients(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+    scope = policy.connection.client_namespaces
+    if request.clients_elsewhere and scope != NamespaceScope.ANY:
+        yield Objection(
+            f"spec.connection.clients has a namespaceSelector, and connection.clientNamespaces is {scope}",
+            f"connection.clientNamespaces: {NamespaceScope.ANY}",
+        )
+
+
+def _resources(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+    for field, name in request.resource_names:
+        yield from _by_patterns(f"{field} has {name}", name, policy.allowed_resources, "allowedResources")
+
+
+def _storage_class(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
+    name = request.storage_class_name
+    if name:
+        problem = f"the storageClassName of spec.storage is {name}"
+        yield from _by_patterns(problem, name, policy.allowed_storage_classes, "allowedStorageClasses")
+
+
+def _by_patterns(problem: str, key: str, patterns: Sequence[str], entry: str) -> Iterator[Objection]:
+    if not any(images.glob(pattern).fullmatch(key) for pattern in patterns):
+        yield Objection(f"{problem}, and {entry} has {_list(patterns)}", f"{entry}: '{key}'")
 
 
 def _maxima(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
@@ -152,12 +196,17 @@ def _maxima(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[O
 
 
 _CHECKS: Sequence[Callable[[GrantRequest, NestedDockerPolicySpec], Iterable[Objection]]] = (
+    _name,
     _class,
     _mode,
     _mode_settings,
     _image,
     _workload,
     _scheduling,
+    _affinity,
+    _clients,
+    _resources,
+    _storage_class,
     _maxima,
 )
 

@@ -168,7 +168,7 @@ def _scheduling(context: PodContext) -> Manifest:
     wanted = context.effective.scheduling
     fields = {
         "nodeSelector": dict(wanted.node_selector),
-        "affinity": wanted.affinity,
+        "affinity": wanted.affinity.kinds if wanted.affinity else None,
         "tolerations": list(wanted.tolerations),
         "priorityClassName": wanted.priority_class_name,
     }

@@ -8,7 +8,9 @@ from nested_docker.domain.objects import Manifest, child
 
 
 def service(object_names: ObjectNames, key_set: str) -> Manifest:
-    """A Service that selects the one pod serving with this key set.
+    """A headless Service that selects the one pod serving with this key set.
+
+    Its name is the pod's address, so that clients reach every port which a container publishes there.
 
     Not-ready addresses are published: clients start when they can mount the files Secret, which is written
     as soon as the daemon answers, a second before the kubelet marks the pod ready. The key set in the
@@ -17,6 +19,7 @@ def service(object_names: ObjectNames, key_set: str) -> Manifest:
     manifest = child("v1", object_names.service, object_names.owner)
     manifest["spec"] = {
         "type": "ClusterIP",
+        "clusterIP": "None",
         "publishNotReadyAddresses": True,
         "selector": {names.LABEL_UID: object_names.owner.uid, names.LABEL_KEY_SET: key_set},
         "ports": [

@@ -98,8 +98,13 @@ class ModeBehaviour(Protocol):
     def volumes(self, context: PodContext) -> list[Manifest]:
         """Volumes that the mode's container mounts, besides the common ones."""
 
-    def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
-        """Environment variables that clients need besides the address."""
+    def client_env(self, effective: EffectiveSpec, node_address: str = "") -> Mapping[str, str]:
+        """Environment variables that clients need besides the address.
+
+        Args:
+            effective: the effective spec.
+            node_address: of the pod's node; empty: unknown.
+        """
 
     def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:
         """Whether clients' objects remain on the node after the pod, and can be found by a label and removed."""

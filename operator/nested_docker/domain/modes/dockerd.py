@@ -72,9 +72,9 @@ class OwnDaemon:
         """The daemon's volumes."""
         return dockerd_volumes(context)
 
-    def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
+    def client_env(self, effective: EffectiveSpec, node_address: str = "") -> Mapping[str, str]:
         """None: the address is enough."""
-        del effective
+        del effective, node_address
         return {}
 
     def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:

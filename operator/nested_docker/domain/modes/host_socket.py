@@ -9,7 +9,7 @@ from typing import Any
 
 from nested_docker.api.meta import Enforcement, Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
-from nested_docker.api.v1alpha1.guard import POD_UID, GuardRules
+from nested_docker.api.v1alpha1.guard import POD_UID, GuardRules, Publish
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
 from nested_docker.domain import names
@@ -167,9 +167,15 @@ class HostSocket:
         path = _own(context.effective.mode_settings).path
         return [{"name": NODE_SOCKET_VOLUME, "hostPath": {"path": path, "type": "Socket"}}]
 
-    def client_env(self, effective: EffectiveSpec) -> Mapping[str, str]:
-        """With a guard, the classic builder: the guard cannot inspect BuildKit's tunnels."""
-        return {} if _rules(effective) is None else {"DOCKER_BUILDKIT": "0"}
+    def client_env(self, effective: EffectiveSpec, node_address: str = "") -> Mapping[str, str]:
+        """With a guard, the classic builder: the guard cannot inspect BuildKit's tunnels.
+
+        Where containers may publish ports, these are the node's, and testcontainers must look for them there.
+        """
+        rules = _rules(effective)
+        published = node_address and (rules is None or rules.containers.publish != Publish.NOTHING)
+        ports = {"TESTCONTAINERS_HOST_OVERRIDE": node_address} if published else {}
+        return ports if rules is None else {"DOCKER_BUILDKIT": "0"} | ports
 
     def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:
         """With a guard: containers remain on the node's daemon, and the guard's label identifies them."""

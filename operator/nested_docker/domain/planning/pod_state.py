@@ -57,6 +57,11 @@ class PodState:
         return str(self._status.get("podIP", ""))
 
     @property
+    def host_ip(self) -> str:
+        """The node's address; empty: none yet."""
+        return str(self._status.get("hostIP", ""))
+
+    @property
     def terminating(self) -> bool:
         """Whether it is being deleted."""
         return "deletionTimestamp" in self.manifest["metadata"]

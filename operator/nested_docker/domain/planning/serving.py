@@ -59,7 +59,12 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
     """Everything but the connection Secrets, and the pod unless it waits; the key set precedes its pod."""
     object_names, children, spec = at.object_names, at.children, at.accepted.spec
     claim = storage.data_claim(object_names, at.effective.storage) if at.mode.runs_own_daemon else None
-    peers = network_policy(object_names, spec.connection.clients, at.defaults.operator_namespace)
+    peers = network_policy(
+        object_names,
+        spec.connection.clients,
+        at.defaults.operator_namespace,
+        published_ports=at.published_ports,
+    )
     waits = at.unclean is not None or at.waits_for_volume
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
     context = PodContext(object_names, at.effective, at.defaults)
@@ -77,10 +82,10 @@ def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -
     """The connection Secrets: written last if the daemon has answered, removed first if it has not."""
     if not reach.probe_result:
         return (at.children.withdraw(), *provisioned)
-    template = at.accepted.spec.connection.secret_template
+    template, node = at.accepted.spec.connection.secret_template, at.pod.host_ip if at.pod else ""
     return (
         *provisioned,
-        at.children.ensure(secrets.env(at.object_names, template, at.mode.client_env(at.effective))),
+        at.children.ensure(secrets.env(at.object_names, template, at.mode.client_env(at.effective, node))),
         at.children.ensure(secrets.files(at.object_names, template, reach.probe_result)),
     )
 

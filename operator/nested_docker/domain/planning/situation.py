@@ -8,7 +8,7 @@ from functools import cached_property
 
 from nested_docker.api.v1alpha1.engine import StorageType
 from nested_docker.api.v1alpha1.nested_docker_class import NetworkPolicyManagement
-from nested_docker.api.v1alpha1.policy import ViolationAction
+from nested_docker.api.v1alpha1.policy import PublishedPorts, ViolationAction
 from nested_docker.domain import names, pki
 from nested_docker.domain.admission.acceptance import Accepted
 from nested_docker.domain.effective import Change, EffectiveSpec, OperatorDefaults, Origin, first_change
@@ -45,6 +45,12 @@ class Situation:
     def manages_network(self) -> bool:
         """Whether the operator manages the NetworkPolicy."""
         return self.accepted.class_spec.network_policy == NetworkPolicyManagement.MANAGED
+
+    @property
+    def published_ports(self) -> bool:
+        """Whether clients may reach the ports that containers publish in the pod."""
+        policy = self.observed.policies.get(self.accepted.policy)
+        return self.mode.runs_own_daemon and (policy is None or policy.published_ports == PublishedPorts.ALLOWED)
 
     @cached_property
     def wanted(self) -> ObjectNames:

@@ -13,6 +13,7 @@ from tests.support.factory import policy_spec
 from nested_docker.api.meta import LabelSelector, Mode
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
 from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
+from nested_docker.api.v1alpha1.policy import AffinityKind, ConnectionPolicy, NamespaceScope
 from nested_docker.domain.admission.grant_request import GrantRequest
 from nested_docker.domain.admission.policy import evaluate
 from nested_docker.domain.modes.host_socket import HostSocketSettings
@@ -77,6 +78,22 @@ FIELDS: list[tuple[dict[str, object], dict[str, object], str]] = [
     ({"toleration_keys": ("",)}, {"scheduling": {"tolerationKeys": ["*"]}}, "tolerations has every key"),
     ({"priority_class_name": "top"}, {"scheduling": {}}, "spec.scheduling.priorityClassName is top"),
     ({"pod_annotations": ("a.example/b",)}, {"scheduling": {}}, "spec.scheduling.podAnnotations has a.example/b"),
+    ({"pod_labels": ("app",)}, {"scheduling": {}}, "spec.scheduling.podLabels has app"),
+    ({"affinity": (AffinityKind.POD,)}, {"scheduling": {}}, "spec.scheduling.affinity has podAffinity"),
+    ({"affinity": (AffinityKind.NODE,)}, {"scheduling": {"affinity": []}}, "scheduling.affinity has nothing"),
+    (
+        {"name": "registry"},
+        {"allowedNames": ["ci-*", "build"]},
+        "metadata.name is registry, and allowedNames has ci-*, build",
+    ),
+    ({"clients_elsewhere": True}, {"connection": {}}, "connection.clientNamespaces is Own"),
+    ({"affinity_of_others": True}, {"scheduling": {}}, "scheduling.affinityNamespaces is Own"),
+    (
+        {"resource_names": (("spec.resources.limits", "example.com/gpu"),)},
+        {"allowedResources": ["ephemeral-storage"]},
+        "spec.resources.limits has example.com/gpu, and allowedResources has ephemeral-storage",
+    ),
+    ({"storage_class_name": "gold"}, {"allowedStorageClasses": []}, "the storageClassName of spec.storage is gold"),
     ({}, {"max": {"cpu": "1"}}, "limits.cpu, summed up over the containers, must be set, since max.cpu is 1"),
     ({"memory": Decimal(2**31)}, {"max": {"memory": "1Gi"}}, "is 2147483648, and max.memory is 1Gi"),
     ({}, {"max": {"storage": "1Gi"}}, "the size of spec.storage must be set, since max.storage is 1Gi"),
@@ -96,12 +113,19 @@ def test_every_field_of_a_policy_denies_by_name(
 
 def test_what_is_within_every_term_is_granted() -> None:
     wanted = request(
+        name="ci-1",
         image="registry.example/dind:28@sha256:" + "a" * 64,
         image_is_own=True,
         workload_images=("golang:1.25",),
         toleration_keys=("ci.example/only",),
         priority_class_name="ci",
         pod_annotations=("a.example/b",),
+        pod_labels=("a.example/b",),
+        affinity=(AffinityKind.NODE, AffinityKind.POD_ANTI),
+        affinity_of_others=True,
+        clients_elsewhere=True,
+        resource_names=(("spec.resources.limits", "example.com/gpu"),),
+        storage_class_name="ci-fast",
         cpu=Decimal(2),
         memory=Decimal(2**30),
         storage=Decimal(10),
@@ -114,7 +138,14 @@ def test_what_is_within_every_term_is_granted() -> None:
             "tolerationKeys": ["ci.example/*"],
             "priorityClassNames": ["ci"],
             "podAnnotations": ["a.example/*"],
+            "podLabels": ["a.example/*"],
+            "affinity": ["NodeAffinity", "PodAntiAffinity"],
+            "affinityNamespaces": "Any",
         },
+        allowedResources=["example.com/*"],
+        connection={"clientNamespaces": "Any"},
+        allowedStorageClasses=["ci-*"],
+        allowedNames=["ci-*", "build"],
         max={"cpu": "2", "memory": "1Gi", "storage": "10", "lifetimeSeconds": 60},
     )
     assert evaluate(wanted, {"p": terms}).granted
@@ -139,7 +170,17 @@ POLICIES = st.builds(
         {"patterns": st.sampled_from([[], ["docker:*"], ["**"]]), "requireDigest": st.booleans()}
     ),
     workload=st.fixed_dictionaries({"allowed": st.booleans()}),
-    scheduling=st.fixed_dictionaries({"tolerationKeys": st.sampled_from([[], ["gpu"], ["**"]])}),
+    scheduling=st.fixed_dictionaries(
+        {
+            "tolerationKeys": st.sampled_from([[], ["gpu"], ["**"]]),
+            "podLabels": st.sampled_from([[], ["a.example/*"]]),
+            "affinity": st.sampled_from([[], ["NodeAffinity"], ["NodeAffinity", "PodAntiAffinity"]]),
+            "affinityNamespaces": st.sampled_from(["Own", "Any"]),
+        }
+    ),
+    allowedResources=st.sampled_from([[], ["hugepages-*"]]),
+    connection=st.fixed_dictionaries({"clientNamespaces": st.sampled_from(["Own", "Any"])}),
+    allowedStorageClasses=st.sampled_from([[], ["*"]]),
     max=st.fixed_dictionaries({}, optional={"cpu": st.sampled_from(["1", "4"]), "lifetimeSeconds": st.just(60)}),
 )
 MODE_FIELDS: list[dict[str, object]] = [
@@ -156,6 +197,12 @@ REQUESTS = st.builds(
     image_is_own=st.booleans(),
     workload_images=st.sampled_from([None, ("golang",)]),
     toleration_keys=st.sampled_from([(), ("gpu",), ("",)]),
+    pod_labels=st.sampled_from([(), ("a.example/b",)]),
+    affinity=st.sampled_from([(), (AffinityKind.NODE,), (AffinityKind.POD_ANTI,)]),
+    affinity_of_others=st.booleans(),
+    clients_elsewhere=st.booleans(),
+    resource_names=st.sampled_from([(), (("spec.resources.limits", "hugepages-2Mi"),)]),
+    storage_class_name=st.sampled_from(["", "gold"]),
     cpu=st.sampled_from([None, Decimal(1), Decimal(3)]),
     lifetime_seconds=st.sampled_from([None, 30, 600]),
 )
@@ -185,6 +232,11 @@ NARROWER: list[Callable[[NestedDockerPolicySpec], dict[str, object]]] = [
     lambda wide: {"allowed_images": wide.allowed_images.model_copy(update={"require_digest": True})},
     lambda wide: {"workload": wide.workload.model_copy(update={"allowed": False})},
     lambda wide: {"scheduling": wide.scheduling.model_copy(update={"toleration_keys": []})},
+    lambda wide: {"scheduling": wide.scheduling.model_copy(update={"pod_labels": [], "affinity": []})},
+    lambda wide: {"scheduling": wide.scheduling.model_copy(update={"affinity_namespaces": NamespaceScope.OWN})},
+    lambda wide: {"connection": ConnectionPolicy()},
+    lambda wide: {"allowed_resources": []},
+    lambda wide: {"allowed_storage_classes": []},
     lambda wide: {"max": wide.max.model_copy(update={"cpu": "1", "lifetime_seconds": 30})},
 ]
 

@@ -66,7 +66,7 @@ class TestPlacement:
             "children-in-pod-namespace",
             {key: value for key, value in pod(THERE, MODES[Mode.DIND], "0123456789").items() if key != "spec"},
             service(AWAY, "0123456789"),
-            network_policy(AWAY, [], "operator-system"),
+            network_policy(AWAY, [], "operator-system", published_ports=True),
             secrets.tls(AWAY, "0123456789", "2027-01-01T00:00:00Z").filled(dict.fromkeys(pki.KEYS, b"x")),
             secrets.env(AWAY, template).filled({}),
             secrets.files(AWAY, template, "uid/0").filled(dict.fromkeys(pki.KEYS, b"x")),
@@ -111,12 +111,12 @@ class TestPlacement:
         ],
     )
     def test_a_client_without_a_namespace_is_the_tenants(self, client: ClientPeer, selector: dict[str, Any]) -> None:
-        peers = network_policy(AWAY, [client], "system")["spec"]["ingress"][0]["from"]
-        assert [peer["namespaceSelector"] for peer in peers] == [
+        clients, operator = network_policy(AWAY, [client], "system", published_ports=True)["spec"]["ingress"]
+        assert [peer["namespaceSelector"] for peer in (*clients["from"], *operator["from"])] == [
             selector,
             {"matchLabels": {"kubernetes.io/metadata.name": "system"}},
         ]
-        at_home = network_policy(HOME, [client], "system")["spec"]["ingress"][0]["from"]
+        at_home = network_policy(HOME, [client], "system", published_ports=True)["spec"]["ingress"][0]["from"]
         assert ("namespaceSelector" in at_home[0]) == (client.namespace_selector is not None)
 
 

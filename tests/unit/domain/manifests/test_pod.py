@@ -66,7 +66,7 @@ def test_the_other_children() -> None:
     matches_snapshot(
         "children",
         service(HOME, "0123456789"),
-        network_policy(HOME, [], "operator-system"),
+        network_policy(HOME, [], "operator-system", published_ports=True),
         storage.data_claim(HOME, claim.effective.storage),
         secrets.tls(HOME, "0123456789", "2027-01-01T00:00:00Z").filled(dict.fromkeys(pki.KEYS, b"x")),
         secrets.env(HOME, claim.spec.connection.secret_template).filled({}),

@@ -1,0 +1,230 @@
+"""Whatever passes admission: what the executor then stores lies within the policy that granted it, field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from tests.support.factory import DEFAULTS, class_spec, observed, policy_spec
+from tests.support.grants import outside
+from tests.unit.world import World
+
+from nested_docker.api.meta import Mode
+from nested_docker.domain.admission.acceptance import Accepted, accept, class_override_violation
+
+MODES = [mode.value for mode in Mode]
+CLASSES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "bounded": {
+        "engine": {"image": "docker:28-dind"},
+        "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
+        "storage": {"type": "EmptyDir", "emptyDir": {"sizeLimit": "5Gi"}},
+    },
+    "templated": {
+        "podTemplate": {
+            "metadata": {"labels": {"team": "class"}, "annotations": {"note": "class"}},
+            "spec": {
+                "nodeSelector": {"pool": "ci"},
+                "tolerations": [{"key": "ci", "operator": "Exists"}],
+                "containers": [{"name": "logs", "image": "logs:1", "resources": {"limits": {"cpu": "100m"}}}],
+            },
+        },
+    },
+}
+AFFINITIES = [
+    {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+    {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+    {
+        "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [
+                {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "x"}}}
+            ]
+        }
+    },
+    {
+        "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [
+                {"topologyKey": "kubernetes.io/hostname", "labelSelector": {}, "namespaceSelector": {}}
+            ]
+        }
+    },
+]
+IMAGES = st.sampled_from(["docker:28-dind", "evil:1", "registry.example/dind:1"])
+CPU = st.sampled_from(["10m", "500m", "1", "3"])
+MEMORY = st.sampled_from(["64Mi", "1Gi", "3Gi"])
+OTHER_RESOURCES = {
+    "ephemeral-storage": st.just("1Gi"),
+    "hugepages-2Mi": st.just("2Mi"),
+    "example.com/gpu": st.just("1"),
+}
+RESOURCES = st.fixed_dictionaries(
+    {}, optional={"limits": st.fixed_dictionaries({}, optional={"cpu": CPU, "memory": MEMORY} | OTHER_RESOURCES)}
+)
+KEYS = st.sampled_from(["team", "note", "example.com/a"])
+MAPS = st.dictionaries(KEYS, st.sampled_from(["a", "class"]), min_size=1, max_size=2)
+SIZES = st.sampled_from(["1Gi", "5Gi", "50Gi"])
+VOLUME = st.fixed_dictionaries({"size": SIZES}, optional={"storageClassName": st.sampled_from(["fast", "slow"])})
+STORAGE = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "type": st.just("EmptyDir"),
+            "emptyDir": st.fixed_dictionaries({}, optional={"sizeLimit": SIZES, "medium": st.just("Memory")}),
+        }
+    ),
+    st.fixed_dictionaries({"type": st.just("Ephemeral"), "ephemeral": VOLUME}),
+    st.fixed_dictionaries({"type": st.just("Claim"), "claim": VOLUME}),
+)
+CONTAINERS = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["one", "two"]), "image": IMAGES},
+        optional={
+            "command": st.just(["x"]),
+            "env": st.just([{"name": "A", "value": "$(B)"}]),
+            "resources": RESOURCES,
+            "workingDir": st.just("/"),
+        },
+    ),
+    min_size=1,
+    max_size=2,
+    unique_by=lambda container: container["name"],
+)
+SPEC_FIELDS = {
+    "engine": st.one_of(
+        st.fixed_dictionaries({"image": IMAGES}),
+        st.just({"mtu": 1400, "proxy": {"httpProxy": "http://p:1"}, "caBundleRef": {"name": "corporate"}}),
+    ),
+    "workload": st.fixed_dictionaries({"containers": CONTAINERS}, optional={"restartPolicy": st.just("Never")}),
+    "resources": RESOURCES,
+    "storage": STORAGE,
+    "idleTimeoutSeconds": st.just(60),
+    "activeDeadlineSeconds": st.sampled_from([60, 7200]),
+    "connection": st.fixed_dictionaries(
+        {"secretTemplate": st.just({"labels": {"a": "b"}, "annotations": {"c": "d"}})},
+        optional={"clients": st.sampled_from([[{"podSelector": {}, "namespaceSelector": {}}], [{"podSelector": {}}]])},
+    ),
+    "scheduling": st.fixed_dictionaries(
+        {},
+        optional={
+            "nodeSelector": MAPS,
+            "tolerations": st.lists(
+                st.sampled_from(
+                    [{"key": "ci", "operator": "Exists"}, {"key": "gpu", "operator": "Exists"}, {"operator": "Exists"}]
+                ),
+                max_size=2,
+            ),
+            "podLabels": MAPS,
+            "podAnnotations": MAPS,
+            "priorityClassName": st.sampled_from(["low", "high"]),
+            "affinity": st.sampled_from(AFFINITIES),
+        },
+    ),
+}
+SPECS = st.fixed_dictionaries({"mode": st.sampled_from(MODES)}, optional=SPEC_FIELDS)
+
+
+def some(*values: str) -> st.SearchStrategy[list[str]]:
+    """Everything, or some of the values."""
+    return st.one_of(st.just(["**"]), st.lists(st.sampled_from(values), unique=True, max_size=len(values)))
+
+
+POLICIES = st.fixed_dictionaries(
+    {
+        "namespaceSelector": st.just({}),
+        "allowedClasses": st.just(["standard"]),
+        "allowedModes": st.just(MODES),
+    },
+    optional={
+        "allowedImages": st.fixed_dictionaries({"patterns": some("docker:28-dind", "registry.example/dind:1")}),
+        "workload": st.fixed_dictionaries(
+            {"allowed": st.just(True)},
+            optional={"images": st.fixed_dictionaries({"patterns": some("docker:28-dind", "evil:1")})},
+        ),
+        "connection": st.just({"clientNamespaces": "Any"}),
+        "publishedPorts": st.sampled_from(["Allowed", "Denied"]),
+        "allowedResources": some("ephemeral-storage", "hugepages-2Mi"),
+        "allowedStorageClasses": some("fast"),
+        "scheduling": st.fixed_dictionaries(
+            {},
+            optional={
+                "tolerationKeys": some("ci", "gpu"),
+                "priorityClassNames": st.just(["low"]),
+                "podAnnotations": some("note", "example.com/a"),
+                "podLabels": some("note", "example.com/a"),
+                "affinity": st.lists(st.sampled_from(["NodeAffinity", "PodAffinity", "PodAntiAffinity"]), unique=True),
+                "affinityNamespaces": st.sampled_from(["Own", "Any"]),
+            },
+        ),
+        "max": st.fixed_dictionaries(
+            {}, optional={"cpu": CPU, "memory": MEMORY, "storage": SIZES, "lifetimeSeconds": st.just(3600)}
+        ),
+    },
+)
+GUARDED = {"hostSocket": {"guard": {"limits": {"total": {"cpu": "2"}, "perContainer": {"memory": "2Gi"}}}}}
+
+
+def children(spec: dict[str, Any], class_name: str, policy: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the executor stores for a spec that is granted."""
+    world = World(spec, classes={"standard": class_spec(**CLASSES[class_name])}, policies={"p": policy_spec_of(policy)})
+    world.settle()
+    return [*world.children.values()]
+
+
+def policy_spec_of(policy: dict[str, Any]) -> Any:
+    return type(policy_spec()).model_validate(policy)
+
+
+def passes(spec: dict[str, Any], class_name: str, policy: dict[str, Any]) -> bool:
+    """Whether the webhook lets it in."""
+    seen = observed(
+        spec, classes={"standard": class_spec(**CLASSES[class_name])}, policies={"p": policy_spec_of(policy)}
+    )
+    outcome = accept(seen, DEFAULTS)
+    return isinstance(outcome, Accepted) and class_override_violation(seen, outcome, DEFAULTS) is None
+
+
+def with_guard(policy: dict[str, Any]) -> dict[str, Any]:
+    return policy | GUARDED if "HostSocket" in policy["allowedModes"] else policy
+
+
+@settings(max_examples=150)
+@given(SPECS, st.sampled_from(sorted(CLASSES)), POLICIES)
+def test_what_passes_lies_within_the_grant(spec: dict[str, Any], class_name: str, policy: dict[str, Any]) -> None:
+    policy = with_guard(policy)
+    assume(passes(spec, class_name, policy))
+    everything = with_guard({"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": MODES})
+    kept = {key: value for key, value in spec.items() if key in {"mode", "idleTimeoutSeconds"}}
+    plain = children(kept, class_name, everything)
+    assert outside(policy, spec, children(spec, class_name, policy), plain) == []
+
+
+DAEMON = "containers", 0
+DEFECTS: list[tuple[str, tuple[Any, ...], Any, str]] = [
+    ("Pod", ("spec", "hostNetwork"), True, "Pod .spec.hostNetwork: None -> True"),
+    ("Pod", ("spec", "volumes", 0, "hostPath"), {"path": "/"}, "Pod .spec.volumes"),
+    ("Pod", ("spec", *DAEMON, "image"), "evil:1", "Pod .spec.containers[daemon].image: docker:28-dind -> evil:1"),
+    ("Pod", ("spec", *DAEMON, "securityContext", "runAsUser"), 0, "Pod .spec.containers[daemon].securityContext"),
+    ("Pod", ("spec", *DAEMON, "resources", "limits", "cpu"), "3", "Pod sum of cpu: ['3']"),
+    ("Pod", ("metadata", "labels", "team"), "a", "Pod .metadata.labels.team: None -> a"),
+    ("Service", ("spec", "selector"), {"app": "x"}, "Service .spec.selector"),
+    ("Service", ("spec", "type"), "NodePort", "Service .spec.type"),
+    ("NetworkPolicy", ("spec", "ingress"), [{}], "NetworkPolicy .spec.ingress"),
+    ("NetworkPolicy", ("spec", "podSelector"), {}, "NetworkPolicy .spec.podSelector"),
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "value", "found"), DEFECTS)
+def test_the_comparison_finds(kind: str, path: tuple[Any, ...], value: Any, found: str) -> None:
+    """A comparison that finds nothing proves nothing."""
+    policy = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": MODES, "max": {"cpu": "1"}}
+    policy |= {"allowedImages": {"patterns": ["docker:28-dind"]}}
+    spec = {"mode": "Dind", "resources": {"limits": {"cpu": "1"}}}
+    plain, stored = children(spec, "plain", policy), children(spec, "plain", policy)
+    assert outside(policy, spec, stored, plain) == []
+    place: Any = next(each for each in stored if each["kind"] == kind)
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    problems = outside(policy, spec, stored, plain)
+    assert [each for each in problems if each.startswith(found)], problems

@@ -1,0 +1,75 @@
+"""Published ports: who reaches what containers publish, and where clients look for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.factory import HOME, class_spec, policy_spec
+from tests.unit.world import World
+
+from nested_docker.domain.manifests.secrets import value_digest
+from nested_docker.domain.observed import DATA_DIGESTS
+
+DOCKER_PORT = [{"port": 2376, "protocol": "TCP"}]
+
+
+def ports(world: World) -> list[Any]:
+    """Ports that clients and the operator reach; None: all."""
+    return [rule.get("ports") for rule in world.children[HOME.network_policy]["spec"]["ingress"]]
+
+
+def settled(mode: str, **policy: Any) -> World:
+    world = World({"mode": mode}, policies={"p": policy_spec(**policy)})
+    world.settle()
+    return world
+
+
+@pytest.mark.parametrize("mode", ["Dind", "Sysbox"])
+def test_clients_reach_every_port_and_the_operator_one(mode: str) -> None:
+    world = settled(mode)
+    assert ports(world) == [None, DOCKER_PORT]
+    service = world.children[HOME.service]["spec"]
+    assert (service["clusterIP"], service["publishNotReadyAddresses"]) == ("None", True)
+
+
+@pytest.mark.parametrize("mode", ["Dind", "Sysbox"])
+def test_a_policy_can_deny_it(mode: str) -> None:
+    assert ports(settled(mode, publishedPorts="Denied")) == [DOCKER_PORT, DOCKER_PORT]
+
+
+def test_the_relay_publishes_nothing() -> None:
+    assert ports(settled("HostSocket")) == [DOCKER_PORT, DOCKER_PORT]
+
+
+def test_a_change_of_the_policy_changes_the_network_policy_alone() -> None:
+    world = settled("Dind")
+    pod = world.pod()["metadata"]["uid"]
+    world.base = World({"mode": "Dind"}, policies={"p": policy_spec(publishedPorts="Denied")}).base
+    before = world.writes
+    world.settle()
+    assert ports(world) == [DOCKER_PORT, DOCKER_PORT]
+    assert (world.pod()["metadata"]["uid"], world.writes - before) == (pod, 1)
+
+
+@pytest.mark.parametrize(
+    ("access", "publish", "override"),
+    [("Guarded", "Ephemeral", True), ("Guarded", "Nothing", False), ("Raw", "Nothing", True)],
+)
+def test_clients_of_the_node_s_daemon_look_on_the_node(access: str, publish: str, override: bool) -> None:
+    guard = {"allowRaw": True, "guard": {"containers": {"publish": publish}}}
+    classes = {"standard": class_spec(hostSocket={"access": access})}
+    world = World({"mode": "HostSocket"}, classes=classes, policies={"p": policy_spec(hostSocket=guard)})
+    world.step()
+    world.step()
+    world.run_pods()
+    world.pod()["status"]["hostIP"] = "192.0.2.7"
+    world.settle()
+    digests = world.observe().children[HOME.env_secret][DATA_DIGESTS]
+    expected = value_digest(b"192.0.2.7") if override else None
+    assert digests.get("TESTCONTAINERS_HOST_OVERRIDE") == expected
+
+
+def test_clients_of_an_own_daemon_look_at_its_host() -> None:
+    world = settled("Dind")
+    assert "TESTCONTAINERS_HOST_OVERRIDE" not in world.observe().children[HOME.env_secret][DATA_DIGESTS]
