@@ -146,6 +146,8 @@ HOST_CONFIG: list[tuple[str, Any]] = [
     ("groups", {"GroupAdd": ["docker", "0"]}),
     ("links", {"Links": ["{raw}:raw"]}),
     ("annotations", {"Annotations": {"run.oci.handler": "x"}}),
+    ("the annotation of an owner", {"Annotations": {"nesteddocker.dev/uid": "x"}}),
+    ("annotations in lower case", {"annotations": {"nesteddocker.dev/uid": "x"}}),
     ("storage options", {"StorageOpt": {"size": "10T"}}),
     ("block devices", {"BlkioWeightDevice": [{"Path": "/dev/sda", "Weight": 10}]}),
     ("throttles", {"BlkioDeviceReadBps": [{"Path": "/dev/sda", "Rate": 1}]}),
@@ -258,6 +260,19 @@ OTHERS: list[tuple[str, str, str, Any]] = [
     ("image: build over it", "POST", "/build?t={image}", b"\0" * 1024),
     ("image: cache from it", "POST", "/build?cachefrom=%5B%22{image}%22%5D", b"\0" * 1024),
     ("image: a container of it", "POST", "/containers/create", {"Image": "{image}"}),
+    ("image: a tag that stays on everyone's", "POST", "/images/busybox/tag?repo=localhost/stays&tag=1", None),
+    (
+        "more names than are looked up, of volumes",
+        "POST",
+        "/containers/create",
+        {"Image": "busybox", "HostConfig": {"Binds": [f"many{number}x:/m{number}" for number in range(64)]}},
+    ),
+    (
+        "more names than are looked up, of images",
+        "POST",
+        f"/build?{'&'.join(f't=localhost/{number}' for number in range(65))}",
+        b"\0" * 1024,
+    ),
 ]
 
 RULED: list[tuple[str, str, str, Any]] = [

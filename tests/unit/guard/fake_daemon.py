@@ -10,25 +10,43 @@ from tests.unit.guard.decisions import OPEN, UID
 from tests.unit.relay.peers import Neighbourhood
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.ownership import UID_LABEL
+from nested_docker.guard.ownership import OWNER_ANNOTATION, UID_LABEL
 from nested_docker.guard.proxy import Guard, Timeouts
 from nested_docker.net.streams import Stream
 
-FULL = "a" * 64
-MINE = {"Id": FULL, "Config": {"Labels": {UID_LABEL: UID}}, "HostConfig": {"Memory": 2**20}}
+FULL, NEW = "a" * 64, "b" * 64
+BUSYBOX = f"sha256:{'c' * 64}"
+MINE = {
+    "Id": FULL,
+    "Config": {"Labels": {UID_LABEL: UID}},
+    "HostConfig": {"Memory": 2**20, "Annotations": {OWNER_ANNOTATION: UID}},
+}
+THEIRS = {**MINE, "HostConfig": {"Annotations": {OWNER_ANNOTATION: "other"}}}
+INHERITED = {**MINE, "HostConfig": {"Annotations": None}}
+"""A container with a label of its image."""
 SHORT = Timeouts(idle=5, document=0.3, chunk=0.3, linger=0.3)
 
 
+class InTurn(list[Any]):
+    """Answers to one path after the other; the last one stays."""
+
+
 class FakeDaemon:
-    """A daemon that responds by path, and records requests."""
+    """A daemon that responds by path, and records requests. It stores the container that it is asked to create.
+
+    An answer that is a list of the class `InTurn` is given item by item.
+    """
 
     def __init__(self, **answers: Any) -> None:
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
+        self._stored: set[str] = set()
         self.answers: dict[str, Any] = {
             f"/containers/{FULL}/json": MINE,
             "/containers/mine/json": MINE,
-            "/images/busybox/json": {"RepoTags": ["busybox:latest"]},
+            "/images/busybox/json": {"Id": BUSYBOX, "RepoTags": ["busybox:latest"]},
+            "/containers/json": [],
+            "/volumes": {"Volumes": None},
             **answers,
         }
 
@@ -54,12 +72,25 @@ class FakeDaemon:
         self.heads.append(head.decode())
         self.bodies.append(body)
         answer = self.answers.get(path, {"message": "no such thing"})
+        if isinstance(answer, InTurn):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if path.endswith("/containers/create") and isinstance(answer, dict):
+            self.store(answer["Id"], body)
         if callable(answer):
             await answer(client, headers, body)
             return
         data = json.dumps(answer).encode()
         status = "404 Not Found" if answer == {"message": "no such thing"} else "200 OK"
         await client.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+
+    def store(self, container: str, body: bytes, image: str = BUSYBOX) -> None:
+        """Store a container with the body of its creation, unless the test has set another answer for it."""
+        given = json.loads(body)
+        new = {"Id": container, "Image": image, "Config": {"Labels": given.get("Labels")}}
+        path = f"/containers/{container}/json"
+        if path in self._stored or path not in self.answers:
+            self._stored.add(path)
+            self.answers[path] = {**new, "HostConfig": given.get("HostConfig", {})}
 
     def forwarded(self) -> list[str]:
         """Request lines; the guard's own requests are among them."""

@@ -46,6 +46,22 @@ async def query_daemon(open_upstream: OpenUpstream, method: str, path: str, body
     return response.status, json_or_none(response.body)
 
 
+async def list_objects(open_upstream: OpenUpstream, path: str) -> Any:
+    """The JSON of one of the daemon's lists.
+
+    Raises:
+        GuardDenied: the daemon does not give it; what follows from an empty list must not happen.
+        UpstreamError, DockerApiError: as in `query_daemon`.
+    """
+    status, response = await query_daemon(open_upstream, "GET", path)
+    if status != HTTPStatus.OK:
+        what = path.partition("?")[0]
+        raise GuardDenied(
+            "daemon", f"the node's Docker daemon does not list {what} (status {status})", status=HTTPStatus.BAD_GATEWAY
+        )
+    return response
+
+
 def escape_name(name: str) -> str:
     """The name of an object, escaped for a path."""
     return quote(name, safe="/:@+")

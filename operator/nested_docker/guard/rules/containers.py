@@ -12,6 +12,7 @@ from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.hints import BUILDKIT_HINT, BUILDKIT_IMAGE
 from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
 from nested_docker.guard.ownership import (
+    OWNER_ANNOTATION,
     ObjectKind,
     Reference,
     Requirement,
@@ -21,6 +22,7 @@ from nested_docker.guard.ownership import (
     with_owner_label,
 )
 from nested_docker.guard.rules import endpoints, mounts, resources
+from nested_docker.guard.rules.inherited import complete_by_image
 from nested_docker.guard.rules.schema import (
     OMIT,
     FieldTable,
@@ -100,10 +102,14 @@ def validate_container_create(api_request: ApiRequest) -> ForwardPlan:
         endpoints.check_network(
             "", api_request.rules, "HostConfig.NetworkMode", add_reference=references.append, location=()
         )
-    body["HostConfig"] = resources.apply_limits(host, api_request.rules.limits)
+    body["HostConfig"] = {
+        **resources.apply_limits(host, api_request.rules.limits),
+        "Annotations": {OWNER_ANNOTATION: api_request.uid},
+    }
     body["Labels"] = with_owner_label(body.get("Labels", {}), api_request.uid, where="Labels")
     reservation = Reservation(ObjectKind.CONTAINER, resources.limits_of(body["HostConfig"]))
-    return ForwardPlan(api_request.query, body, tuple(references), reservation)
+    complete = functools.partial(complete_by_image, uid=api_request.uid)
+    return ForwardPlan(api_request.query, body, tuple(references), reservation, complete=complete)
 
 
 def _with_hint(denied: GuardDenied, image: str) -> GuardDenied:

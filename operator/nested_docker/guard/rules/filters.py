@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.model import ApiRequest, ForwardPlan, ResponseFilter, Validator
+from nested_docker.guard.model import ApiRequest, ContainersIn, ForwardPlan, ResponseFilter, Validator
 from nested_docker.guard.ownership import UID_LABEL
 from nested_docker.guard.wire import strict_json
 from nested_docker.guard.wire.query import first_value
@@ -16,22 +16,20 @@ Filters = dict[str, list[str]]
 
 
 def filter_by_owner(
-    known: AbstractSet[str], *, label: str = UID_LABEL, response_filter: ResponseFilter | None = None
+    known: AbstractSet[str], *, label: str = UID_LABEL, containers_in: ContainersIn | None = None
 ) -> Validator:
     """A validator that adds a filter by owner; the daemon requires an object to match all labels of a filter.
 
     Args:
         known: filters that the client may use; others would reveal other owners' objects.
         label: the label with the owner's UID.
-        response_filter: filters the daemon's response; None: it passes unchanged.
+        containers_in: where the response shows containers; None: nowhere.
     """
 
     def validate(api_request: ApiRequest) -> ForwardPlan:
         filters = parse_filters(first_value(api_request.query, "filters"), known)
         filters.setdefault("label", []).append(f"{label}={api_request.uid}")
-        return ForwardPlan(
-            {**api_request.query, "filters": (encode_filters(filters),)}, response_filter=response_filter
-        )
+        return ForwardPlan({**api_request.query, "filters": (encode_filters(filters),)}, containers_in=containers_in)
 
     return validate
 

@@ -85,7 +85,8 @@ def check_mounts(
                 labels = options.get("Labels", {})
                 options["Labels"] = with_owner_label(labels, uid, where=f"{path}.VolumeOptions.Labels")
             case "image":
-                add_reference(Reference(ObjectKind.IMAGE, source, Requirement.VISIBLE))
+                location = ("body", "HostConfig", "Mounts", number, "Source")
+                add_reference(Reference(ObjectKind.IMAGE, source, Requirement.VISIBLE, location=location))
         result.append(mount)
     return result
 

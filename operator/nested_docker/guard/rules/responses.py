@@ -96,9 +96,9 @@ def filter_network(response: Any, rules: GuardRules, uid: str) -> Any:
 
 def filter_disk_usage(response: Any, rules: GuardRules, uid: str) -> Any:
     """`GET /system/df`, which the daemon cannot filter; in the form that it has up to API 1.51."""
-    usage, result = _object(response), dict(EMPTY_DISK_USAGE)
+    usage = _object(response)
+    result = {**EMPTY_DISK_USAGE, "Containers": usage.get("Containers") or []}  # by now only the owner's
     predicates: dict[str, Callable[[Any], bool]] = {
-        "Containers": lambda each: is_owned(each.get("Labels"), uid),
         "Volumes": lambda each: is_owned(each.get("Labels"), uid),
         "Images": lambda each: is_visible_image(each, rules, uid),
     }
