@@ -12,14 +12,17 @@ from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.domain import quantities
 from nested_docker.guard import audit
-from nested_docker.guard.daemon.client import escape_name, json_or_none, read_rest
+from nested_docker.guard.daemon import negotiation
+from nested_docker.guard.daemon.client import escape_name, json_or_none, read_head, read_rest
 from nested_docker.guard.daemon.preconditions import Preconditions, ResolvedRequest
 from nested_docker.guard.daemon.reservations import Reservations
 from nested_docker.guard.decision import Decision, ParsedRequest, decide, parse_request
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.routes import BodyKind
+from nested_docker.guard.rules.api_changes import Translation
 from nested_docker.guard.rules.responses import hide_container_id
 from nested_docker.guard.wire import strict_json
+from nested_docker.guard.wire.api_version import MAX_VERSION, common_version, format_version
 from nested_docker.guard.wire.headers import (
     RequestHead,
     client_head,
@@ -29,6 +32,7 @@ from nested_docker.guard.wire.headers import (
     raw_stream_head,
 )
 from nested_docker.guard.wire.http import Client, Peer, PrefixedStream
+from nested_docker.guard.wire.object_stream import ObjectStream
 from nested_docker.guard.wire.query import encode_query
 from nested_docker.net.streams import Stream, discard
 from nested_docker.relay.handler import OpenUpstream, UpstreamError
@@ -36,6 +40,9 @@ from nested_docker.relay.splice import splice
 
 MAX_DRAINED = 65536
 """Bytes of a denied request's body that are read, so that the client can reuse the connection."""
+
+VERSIONLESS = frozenset({"/_ping", "/version"})
+"""Paths that mean the same in all versions; clients learn from them which version to use."""
 
 _ResponseHead = h11.Response | h11.InformationalResponse
 
@@ -95,6 +102,7 @@ class _Exchange:
         self._peer, self._open, self._rules, self._uid = peer, open_upstream, guard.rules, guard.uid
         self._timeouts, self._reservations = guard.timeouts, guard.reservations
         self._method, self._path, self._warning = "", "", ""
+        self._translation = Translation("", None, MAX_VERSION)
 
     async def serve(self) -> bool:
         """Serve one request; return whether another one may follow on the connection."""
@@ -131,8 +139,30 @@ class _Exchange:
             self._warning = decision.waived.message
         preconditions = Preconditions(self._rules, self._uid, self._reservations, self._open)
         async with preconditions.resolve(decision.forward_plan) as resolved:
-            audit.log_allowed(self._method, self._path, resolved.objects, decision.waived)
-            await self._forward(head, request, decision, resolved)
+            daemon = await self._connect(request)
+            try:
+                audit.log_allowed(self._method, self._path, resolved.objects, decision.waived)
+                await self._forward(daemon, head, request, decision, resolved)
+            finally:
+                daemon.stream.close()
+
+    async def _connect(self, request: ParsedRequest) -> Peer:
+        """Connect to the daemon, and choose the version of the request.
+
+        Raises:
+            GuardDenied: the client's version is newer than the daemon's.
+        """
+        if request.target.path in VERSIONLESS:
+            return Peer(await self._open())
+        daemon, newest = await negotiation.connect(self._open)
+        try:
+            version = common_version(newest, request.target.version)
+        except GuardDenied:
+            daemon.stream.close()
+            raise
+        route = request.match.route
+        self._translation = Translation(f"{route.method} {route.template}", request.target.version, version)
+        return daemon
 
     async def _read_body(self) -> bytes:
         """The whole of a body that the rules apply to."""
@@ -159,40 +189,30 @@ class _Exchange:
             await self._peer.send(h11.InformationalResponse(status_code=HTTPStatus.CONTINUE, headers=[]))
 
     async def _forward(
-        self, head: RequestHead, request: ParsedRequest, decision: Decision, resolved: ResolvedRequest
+        self, daemon: Peer, head: RequestHead, request: ParsedRequest, decision: Decision, resolved: ResolvedRequest
     ) -> None:
         route = request.match.route
-        body = (
-            None
-            if route.body is BodyKind.STREAM
-            else b""
-            if resolved.body is None
-            else strict_json.encode_json(resolved.body)
-        )
-        target = _daemon_target(request, resolved)
-        upstream = await self._open()
-        daemon = Peer(upstream)
-        try:
-            head_for_daemon = daemon_head(head, target, body=body, hijack=route.hijack)
-            if body is None:
-                await daemon.send(head_for_daemon)
-                await self._forward_stream(daemon, decision)
-                return
-            await daemon.send(head_for_daemon, h11.Data(data=body), h11.EndOfMessage())
-            if route.hijack:
-                await self._forward_hijack(daemon)
-            else:
-                await self._respond_while_connected(daemon, decision)
-        finally:
-            upstream.close()
+        document = self._translation.body(resolved.body)
+        body = None if route.body is BodyKind.STREAM else b"" if document is None else strict_json.encode_json(document)
+        target = _daemon_target(request, resolved, self._translation)
+        head_for_daemon = daemon_head(head, target, body=body, hijack=route.hijack)
+        if body is None:
+            await daemon.send(head_for_daemon)
+            await self._forward_stream(daemon, decision)
+            return
+        await daemon.send(head_for_daemon, h11.Data(data=body), h11.EndOfMessage())
+        if route.hijack:
+            await self._forward_hijack(daemon)
+        else:
+            await self._respond_while_connected(daemon, decision)
 
     async def _forward_hijack(self, daemon: Peer) -> None:
-        response = await _read_head(daemon)
+        response = await read_head(daemon)
         if not is_hijacked(response):
             await self._forward_response(daemon, response)
             return
         await self._peer.stop_reading()
-        await self._peer.stream.write(raw_stream_head(response))
+        await self._peer.stream.write(raw_stream_head(response, content_type=self._translation.content_type))
         upstream_stream = PrefixedStream(daemon.stream, daemon.trailing_data())
 
         async def open_stream() -> Stream:
@@ -262,29 +282,39 @@ class _Exchange:
             ) from error
 
     async def _respond(self, daemon: Peer, decision: Decision) -> None:
-        response = await _read_head(daemon)
+        response = await read_head(daemon)
         response_filter = decision.forward_plan.response_filter
         if response.status_code == HTTPStatus.CONFLICT:
             data = hide_container_id(await read_rest(daemon))
-        elif response_filter is not None and response.status_code == HTTPStatus.OK:
-            data = strict_json.encode_json(
-                response_filter(json_or_none(await read_rest(daemon)), self._rules, self._uid)
-            )
+        elif response.status_code == HTTPStatus.OK and (response_filter or self._translation.changes_response):
+            document = json_or_none(await read_rest(daemon))
+            if response_filter is not None:
+                document = response_filter(document, self._rules, self._uid)
+            data = strict_json.encode_json(self._translation.response(document))
         else:
             await self._forward_response(daemon, response)
             return
-        head = client_head(_final_response(response), length=len(data), warning=self._warning)
-        await self._peer.send(head, h11.Data(data=data), h11.EndOfMessage())
+        await self._peer.send(self._client_head(response, len(data)), h11.Data(data=data), h11.EndOfMessage())
 
     async def _forward_response(self, daemon: Peer, response: _ResponseHead) -> None:
-        head = client_head(_final_response(response), warning=self._warning)
+        head = self._client_head(response)
+        events = response.status_code == HTTPStatus.OK and self._translation.changes_events
+        lines = ObjectStream(self._translation.event) if events else None
         try:
-            await self._peer.send(head, h11.Data(data=daemon.available()))
+            await self._peer.send(head, h11.Data(data=_feed(lines, daemon.available())))
             while data := await daemon.body():
-                await self._peer.send(h11.Data(data=data))
+                await self._peer.send(h11.Data(data=_feed(lines, data)))
         except h11.RemoteProtocolError as error:
             raise ConnectionAbortedError(f"the daemon's response is incomplete: {error}") from error
-        await self._peer.send(h11.EndOfMessage())
+        await self._peer.send(h11.Data(data=lines.end() if lines else b""), h11.EndOfMessage())
+
+    def _client_head(self, response: _ResponseHead, length: int | None = None) -> h11.Response:
+        return client_head(
+            _final_response(response),
+            content_type=self._translation.content_type,
+            length=length,
+            warning=self._warning,
+        )
 
     async def _deny(self, denied: GuardDenied) -> bool:
         audit.log_denied(self._method, self._path, denied)
@@ -324,24 +354,6 @@ class _Exchange:
         return False
 
 
-async def _read_head(daemon: Peer) -> _ResponseHead:
-    """The head of the daemon's response: a final one, or 101.
-
-    Raises:
-        UpstreamError: the daemon did not respond.
-        OSError: the connection broke.
-    """
-    try:
-        while isinstance(event := await daemon.event(), h11.InformationalResponse):
-            if event.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-                return event
-    except h11.RemoteProtocolError as error:
-        raise UpstreamError(f"the node's Docker daemon did not respond: {error}") from error
-    if not isinstance(event, h11.Response):
-        raise UpstreamError("the node's Docker daemon did not respond")
-    return event
-
-
 async def _try_send(daemon: Peer, event: h11.Event) -> bool:
     """Send a part of an upload; False: the daemon has stopped reading it, and its response says why."""
     try:
@@ -351,10 +363,15 @@ async def _try_send(daemon: Peer, event: h11.Event) -> bool:
     return True
 
 
-def _daemon_target(request: ParsedRequest, resolved: ResolvedRequest) -> str:
+def _feed(lines: ObjectStream | None, data: bytes) -> bytes:
+    return data if lines is None else lines.feed(data)
+
+
+def _daemon_target(request: ParsedRequest, resolved: ResolvedRequest, translation: Translation) -> str:
     name = escape_name(resolved.path or request.match.name)
     path = request.match.route.template.replace("{id}", name).replace("{name}", name)
-    return f"{request.target.prefix}{path}{encode_query(resolved.query)}"
+    prefix = "" if request.target.path in VERSIONLESS else f"/v{format_version(translation.daemon)}"
+    return f"{prefix}{path}{encode_query(translation.query(resolved.query))}"
 
 
 def _final_response(response: _ResponseHead) -> h11.Response:

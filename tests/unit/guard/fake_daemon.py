@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,9 +21,13 @@ SHORT = Timeouts(idle=5, document=0.3, chunk=0.3, linger=0.3)
 
 
 class FakeDaemon:
-    """A daemon that responds by path, and records requests."""
+    """A daemon that responds by path without the API version, and records requests.
 
-    def __init__(self, **answers: Any) -> None:
+    It answers a ping by HEAD, from which the guard learns the version, without a record.
+    """
+
+    def __init__(self, *, api_version: str = "1.51", **answers: Any) -> None:
+        self.api_version = api_version
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
         self.answers: dict[str, Any] = {
@@ -34,15 +39,27 @@ class FakeDaemon:
 
     async def __call__(self, client: Stream) -> None:
         received = b""
+        while (received := await self._head(client, received)).startswith(b"HEAD /_ping "):
+            pong = f"HTTP/1.1 200 OK\r\nApi-Version: {self.api_version}\r\nContent-Length: 0\r\n\r\n"
+            await client.write(pong.encode())
+            received = received.partition(b"\r\n\r\n")[2]
+        await self._serve(client, received)
+
+    async def _head(self, client: Stream, received: bytes) -> bytes:
         while b"\r\n\r\n" not in received:
             data = await client.read()
             if not data:
-                return
+                return b""
             received += data
+        return received
+
+    async def _serve(self, client: Stream, received: bytes) -> None:
+        if not received:
+            return
         head, _, body = received.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         headers = {key.lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-        path = first.split(" ")[1].partition("?")[0]
+        path = re.sub(r"^/v1\.[0-9]+/", "/", first.split(" ")[1].partition("?")[0])
         if path == "/build" and callable(self.answers.get(path)):  # responds before the upload is complete
             await self.answers[path](client, headers, body)
             return
