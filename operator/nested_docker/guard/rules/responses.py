@@ -97,7 +97,11 @@ def filter_image(response: Any, rules: GuardRules, uid: str) -> Any:
 def filter_network(response: Any, rules: GuardRules, uid: str) -> Any:
     """`GET /networks/{id}`."""
     del rules
-    return response if is_owned(_object(response).get("Labels"), uid) else {**_object(response), "Containers": {}}
+    network = _object(response)
+    if is_owned(network.get("Labels"), uid):
+        return response
+    # The status, which API 1.52 adds, counts the addresses that all owners use.
+    return {**{key: value for key, value in network.items() if key != "Status"}, "Containers": {}}
 
 
 def filter_disk_usage(response: Any, rules: GuardRules, uid: str) -> Any:
