@@ -14,6 +14,7 @@ from nested_docker.guard.model import ApiRequest, ForwardPlan
 from nested_docker.guard.ownership import OWNER_ANNOTATION, ObjectKind, Reference, Requirement, with_owner_label
 from nested_docker.guard.routes import BodyKind, RouteMatch
 from nested_docker.guard.rules.inherited import check_inherited
+from nested_docker.guard.rules.parameters import check_parameters
 from nested_docker.guard.rules.schema import any_object, any_string, string_array, string_map
 from nested_docker.guard.wire import query, strict_json
 from nested_docker.guard.wire.target import Target, parse_target
@@ -61,14 +62,16 @@ def parse_request(method: str, target: bytes) -> ParsedRequest:
     """Parse a request line.
 
     Raises:
-        GuardDenied: it is malformed, or no route matches it.
+        GuardDenied: it is malformed, no route matches it, or a parameter has a value that it cannot have.
     """
     if method not in METHODS:
         raise GuardDenied("method", f"method {method} is not supported", status=HTTPStatus.BAD_REQUEST)
     parsed = parse_target(target)
     match = routes.match_route(method, parsed.path)
     parameters = (
-        {} if match.route.always_denied else query.parse_query(parsed.query, known=frozenset(match.route.query))
+        {}
+        if match.route.always_denied
+        else check_parameters(match.route.template, query.parse_query(parsed.query, known=frozenset(match.route.query)))
     )
     return ParsedRequest(method, parsed, match, parameters)
 

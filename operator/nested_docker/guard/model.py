@@ -122,6 +122,11 @@ class ForwardPlan:
     prune: ContainerPrune | None = None
     tags: tuple[str, ...] = ()
 
+    @property
+    def filters_response(self) -> bool:
+        """Whether the client gets another response than the daemon's."""
+        return self.containers_in is not None or self.response_filter is not None
+
 
 Completion = Callable[[JsonObject, Mapping[str, Any], AbstractSet[str]], int]
 """Completes the body of a new container; called with (body, its image as inspected, targets of mounts from other

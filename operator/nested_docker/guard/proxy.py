@@ -14,7 +14,8 @@ from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.domain import quantities
 from nested_docker.guard import audit
-from nested_docker.guard.daemon.client import escape_name, json_or_none, read_rest
+from nested_docker.guard.daemon import negotiation
+from nested_docker.guard.daemon.client import escape_name, json_or_none, read_head, read_rest
 from nested_docker.guard.daemon.creation import verify_container
 from nested_docker.guard.daemon.filtering import EventFilter, filter_containers
 from nested_docker.guard.daemon.owners import ContainerOwners
@@ -27,9 +28,11 @@ from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ContainerPrune, ContainersIn, ForwardPlan
 from nested_docker.guard.ownership import CREATION_ANNOTATION
 from nested_docker.guard.routes import BodyKind
+from nested_docker.guard.rules.api_changes import Translation
 from nested_docker.guard.rules.build_output import BuildOutput
 from nested_docker.guard.rules.responses import hide_container_id
 from nested_docker.guard.wire import strict_json
+from nested_docker.guard.wire.api_version import MAX_VERSION, common_version, format_version
 from nested_docker.guard.wire.headers import (
     RequestHead,
     client_head,
@@ -46,6 +49,9 @@ from nested_docker.relay.splice import splice
 
 MAX_DRAINED = 65536
 """Bytes of a denied request's body that are read, so that the client can reuse the connection."""
+
+VERSIONLESS = frozenset({"/_ping", "/version"})
+"""Paths that mean the same in all versions; clients learn from them which version to use."""
 
 _ResponseHead = h11.Response | h11.InformationalResponse
 _WholeResponse = tuple[_ResponseHead, bytes]
@@ -119,6 +125,7 @@ class _Exchange:
         self._peer, self._open, self._rules, self._uid = peer, open_upstream, guard.rules, guard.uid
         self._timeouts, self._guard = guard.timeouts, guard
         self._method, self._path, self._warning = "", "", ""
+        self._translation = Translation("", None, MAX_VERSION)
 
     async def serve(self) -> bool:
         """Serve one request; return whether another one may follow on the connection."""
@@ -198,17 +205,39 @@ class _Exchange:
 
     async def _exchange(self, head: RequestHead, request: ParsedRequest, resolved: ResolvedRequest) -> _WholeResponse:
         """Send a request with its whole body, and read the whole response."""
-        body = strict_json.encode_json(resolved.body)
-        upstream = await self._open()
-        try:
-            daemon = Peer(upstream)
-            head_for_daemon = daemon_head(head, _daemon_target(request, resolved), body=body, hijack=False)
-            await daemon.send(head_for_daemon, h11.Data(data=body), h11.EndOfMessage())
-            response = await _read_head(daemon)
+        daemon = await self._connect(request)
+        with contextlib.closing(daemon.stream):
+            await self._send(daemon, head, request, resolved)
+            response = await read_head(daemon)
             data = await read_rest(daemon)
-        finally:
-            upstream.close()
         return response, hide_container_id(data) if response.status_code == HTTPStatus.CONFLICT else data
+
+    async def _connect(self, request: ParsedRequest) -> Peer:
+        """Connect to the daemon, and choose the version of the request.
+
+        Raises:
+            GuardDenied: the client's version is newer than the daemon's.
+        """
+        if request.target.path in VERSIONLESS:
+            return Peer(await self._open())
+        daemon, newest = await negotiation.connect(self._open)
+        try:
+            version = common_version(newest, request.target.version)
+        except GuardDenied:
+            daemon.stream.close()
+            raise
+        route = request.match.route
+        self._translation = Translation(f"{route.method} {route.template}", request.target.version, version)
+        return daemon
+
+    async def _send(self, daemon: Peer, head: RequestHead, request: ParsedRequest, resolved: ResolvedRequest) -> None:
+        """Send a request to the daemon, without the body if that is a stream."""
+        route, document = request.match.route, self._translation.body(resolved.body)
+        body = None if route.body is BodyKind.STREAM else b"" if document is None else strict_json.encode_json(document)
+        target = _daemon_target(request, resolved, self._translation)
+        head_for_daemon = daemon_head(head, target, body=body, hijack=route.hijack)
+        rest = () if body is None else (h11.Data(data=body), h11.EndOfMessage())
+        await daemon.send(head_for_daemon, *rest)
 
     async def _read_body(self) -> bytes:
         """The whole of a body that the rules apply to."""
@@ -235,38 +264,23 @@ class _Exchange:
             await self._peer.send(h11.InformationalResponse(status_code=HTTPStatus.CONTINUE, headers=[]))
 
     async def _forward(self, head: RequestHead, request: ParsedRequest, forwarding: Forwarding) -> None:
-        route, resolved = request.match.route, forwarding.resolved
-        body = (
-            None
-            if route.body is BodyKind.STREAM
-            else b""
-            if resolved.body is None
-            else strict_json.encode_json(resolved.body)
-        )
-        target = _daemon_target(request, resolved)
-        upstream = await self._open()
-        daemon = Peer(upstream)
-        try:
-            head_for_daemon = daemon_head(head, target, body=body, hijack=route.hijack)
-            if body is None:
-                await daemon.send(head_for_daemon)
+        route, daemon = request.match.route, await self._connect(request)
+        with contextlib.closing(daemon.stream):
+            await self._send(daemon, head, request, forwarding.resolved)
+            if route.body is BodyKind.STREAM:
                 await self._forward_stream(daemon, forwarding)
-                return
-            await daemon.send(head_for_daemon, h11.Data(data=body), h11.EndOfMessage())
-            if route.hijack:
+            elif route.hijack:
                 await self._forward_hijack(daemon)
             else:
                 await self._respond_while_connected(daemon, forwarding)
-        finally:
-            upstream.close()
 
     async def _forward_hijack(self, daemon: Peer) -> None:
-        response = await _read_head(daemon)
+        response = await read_head(daemon)
         if not is_hijacked(response):
             await self._forward_response(daemon, response)
             return
         await self._peer.stop_reading()
-        await self._peer.stream.write(raw_stream_head(response))
+        await self._peer.stream.write(raw_stream_head(response, content_type=self._translation.content_type))
         upstream_stream = PrefixedStream(daemon.stream, daemon.trailing_data())
 
         async def open_stream() -> Stream:
@@ -336,7 +350,7 @@ class _Exchange:
             ) from error
 
     async def _respond(self, daemon: Peer, forwarding: Forwarding) -> None:
-        response, plan = await _read_head(daemon), forwarding.plan
+        response, plan = await read_head(daemon), forwarding.plan
         if response.status_code < HTTPStatus.BAD_REQUEST:
             await forwarding.verify()
         if response.status_code == HTTPStatus.CONFLICT:
@@ -348,8 +362,9 @@ class _Exchange:
         elif plan.tags:
             await self._forward_build(daemon, response, forwarding)
         elif plan.containers_in is ContainersIn.EVENTS:
-            await self._forward_response(daemon, response, EventFilter(self._open, self._guard.owners).feed)
-        elif plan.containers_in is not None or plan.response_filter is not None:
+            events = EventFilter(self._open, self._guard.owners, self._translation.event)
+            await self._forward_response(daemon, response, events.feed)
+        elif plan.filters_response or self._translation.changes_response:
             await self._send_whole(response, await self._filter(await read_rest(daemon), plan))
         else:
             await self._forward_response(daemon, response)
@@ -358,7 +373,7 @@ class _Exchange:
         document = await filter_containers(self._open, self._guard.owners, json_or_none(data), plan.containers_in)
         if plan.response_filter is not None:
             document = plan.response_filter(document, self._rules, self._uid)
-        return strict_json.encode_json(document)
+        return strict_json.encode_json(self._translation.response(document))
 
     async def _tag_commit(self, data: bytes, forwarding: Forwarding) -> bytes:
         """Name the new image; return the response of the commit."""
@@ -401,8 +416,7 @@ class _Exchange:
         return {} if quiet else {"stream": f"Successfully tagged {name}\n"}
 
     async def _send_whole(self, response: _ResponseHead, data: bytes) -> None:
-        head = client_head(_final_response(response), length=len(data), warning=self._warning)
-        await self._peer.send(head, h11.Data(data=data), h11.EndOfMessage())
+        await self._peer.send(self._client_head(response, len(data)), h11.Data(data=data), h11.EndOfMessage())
 
     async def _forward_response(
         self,
@@ -419,10 +433,9 @@ class _Exchange:
             change: maps each part of the body to what the client gets; None: the same.
             last: what the client gets in addition, at the end; None: nothing.
         """
-        head = client_head(_final_response(response), warning=self._warning)
         try:
             data = daemon.available()
-            await self._peer.send(head, h11.Data(data=await change(data) if change else data))
+            await self._peer.send(self._client_head(response), h11.Data(data=await change(data) if change else data))
             while data := await daemon.body():
                 await self._peer.send(h11.Data(data=await change(data) if change else data))
         except h11.RemoteProtocolError as error:
@@ -430,6 +443,14 @@ class _Exchange:
         if last is not None:
             await self._peer.send(h11.Data(data=await last()))
         await self._peer.send(h11.EndOfMessage())
+
+    def _client_head(self, response: _ResponseHead, length: int | None = None) -> h11.Response:
+        return client_head(
+            _final_response(response),
+            content_type=self._translation.content_type,
+            length=length,
+            warning=self._warning,
+        )
 
     async def _deny(self, denied: GuardDenied) -> bool:
         audit.log_denied(self._method, self._path, denied)
@@ -469,24 +490,6 @@ class _Exchange:
         return False
 
 
-async def _read_head(daemon: Peer) -> _ResponseHead:
-    """The head of the daemon's response: a final one, or 101.
-
-    Raises:
-        UpstreamError: the daemon did not respond.
-        OSError: the connection broke.
-    """
-    try:
-        while isinstance(event := await daemon.event(), h11.InformationalResponse):
-            if event.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-                return event
-    except h11.RemoteProtocolError as error:
-        raise UpstreamError(f"the node's Docker daemon did not respond: {error}") from error
-    if not isinstance(event, h11.Response):
-        raise UpstreamError("the node's Docker daemon did not respond")
-    return event
-
-
 async def _try_send(daemon: Peer, event: h11.Event) -> bool:
     """Send a part of an upload; False: the daemon has stopped reading it, and its response says why."""
     try:
@@ -496,10 +499,11 @@ async def _try_send(daemon: Peer, event: h11.Event) -> bool:
     return True
 
 
-def _daemon_target(request: ParsedRequest, resolved: ResolvedRequest) -> str:
+def _daemon_target(request: ParsedRequest, resolved: ResolvedRequest, translation: Translation) -> str:
     name = escape_name(resolved.path or request.match.name)
     path = request.match.route.template.replace("{id}", name).replace("{name}", name)
-    return f"{request.target.prefix}{path}{encode_query(resolved.query)}"
+    prefix = "" if request.target.path in VERSIONLESS else f"/v{format_version(translation.daemon)}"
+    return f"{prefix}{path}{encode_query(translation.query(resolved.query))}"
 
 
 def _final_response(response: _ResponseHead) -> h11.Response:

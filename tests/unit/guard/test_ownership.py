@@ -252,7 +252,7 @@ async def test_what_reads_an_image_gets_its_id(hood: Neighbourhood) -> None:
         ("GET", "/images/get?names=0000000000000", f"/images/get?names={full.replace(':', '%3A')}"),
     ):
         await answer(hood, method, target)
-        assert daemon.forwarded()[-1] == f"{method} {expected} HTTP/1.1"
+        assert daemon.forwarded()[-1] == f"{method} /v1.51{expected} HTTP/1.1"
     await answer(hood, "POST", "/build?cachefrom=%5B%22busybox%22,%22localhost/mine:1%22%5D")
     (line,) = [each for each in daemon.forwarded() if "/build" in each]
     ids = f"%5B%22{BUSYBOX}%22%2C%22{full}%22%5D".replace(":", "%3A")

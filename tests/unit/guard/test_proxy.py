@@ -40,7 +40,7 @@ async def answers(client: PlainStream, count: int) -> list[tuple[int, bytes]]:
 
 
 async def test_the_daemon_gets_a_head_from_the_guard(hood: Neighbourhood) -> None:
-    daemon = FakeDaemon(**{f"/v1.45/containers/{FULL}/json": MINE})
+    daemon = FakeDaemon(**{f"/containers/{FULL}/json": MINE})
     guarded(hood, daemon)
     client = await hood.unix()
     await client.write(
@@ -48,7 +48,7 @@ async def test_the_daemon_gets_a_head_from_the_guard(hood: Neighbourhood) -> Non
     )
     assert (await answers(client, 1))[0][0] == 200
     assert daemon.heads[-1].split("\r\n") == [
-        f"GET /v1.45/containers/{FULL}/json?size=1 HTTP/1.1",
+        f"GET /v1.51/containers/{FULL}/json?size=1 HTTP/1.1",
         "Host: docker",
         "x-registry-auth: eA==",
         "Connection: close",

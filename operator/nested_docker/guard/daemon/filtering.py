@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nested_docker.guard.daemon.client import TooLargeError, json_or_none
 from nested_docker.guard.daemon.owners import ContainerOwners
-from nested_docker.guard.model import ContainersIn
+from nested_docker.guard.model import ContainersIn, JsonObject
+from nested_docker.guard.wire import strict_json
 from nested_docker.relay.handler import OpenUpstream
 
 MAX_EVENT = 2**20
@@ -39,10 +41,13 @@ class EventFilter:
     Args:
         open_upstream: connects to the daemon.
         owners: the owner's containers.
+        translate: maps an event of the daemon's API version to the client's.
     """
 
-    def __init__(self, open_upstream: OpenUpstream, owners: ContainerOwners) -> None:
-        self._open, self._owners = open_upstream, owners
+    def __init__(
+        self, open_upstream: OpenUpstream, owners: ContainerOwners, translate: Callable[[JsonObject], JsonObject]
+    ) -> None:
+        self._open, self._owners, self._translate = open_upstream, owners, translate
         self._line = b""
 
     async def feed(self, data: bytes) -> bytes:
@@ -54,11 +59,13 @@ class EventFilter:
         *lines, self._line = (self._line + data).split(b"\n")
         if len(self._line) > MAX_EVENT:
             raise TooLargeError
-        return b"".join([each + b"\n" for each in lines if await self._passes(each)])
+        return b"".join([await self._event(each) for each in lines])
 
-    async def _passes(self, line: bytes) -> bool:
+    async def _event(self, line: bytes) -> bytes:
         event = json_or_none(line)
         if not isinstance(event, dict) or event.get("Type") != "container":
-            return False
+            return b""
         actor = event.get("Actor")
-        return isinstance(actor, dict) and await self._owners.owns(self._open, str(actor.get("ID")))
+        if not isinstance(actor, dict) or not await self._owners.owns(self._open, str(actor.get("ID"))):
+            return b""
+        return strict_json.encode_json(self._translate(event)) + b"\n"

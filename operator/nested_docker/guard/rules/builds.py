@@ -11,10 +11,10 @@ from nested_docker.guard.ownership import (
     Reference,
     Requirement,
     build_step_host,
-    check_extra_hosts,
     image_labels,
     with_owner_label,
 )
+from nested_docker.guard.rules.containers import extra_hosts
 from nested_docker.guard.rules.images import tag_reference
 from nested_docker.guard.rules.resources import RESOURCE_FIELDS, apply_limits
 from nested_docker.guard.rules.schema import between, string_map
@@ -36,7 +36,7 @@ BUILD_PARAMETERS = FORWARDED_PARAMETERS | VALIDATED_PARAMETERS | EMPTY_PARAMETER
 
 def validate_build(api_request: ApiRequest) -> ForwardPlan:
     """`POST /build`."""
-    hosts = check_extra_hosts(api_request.query.get("extrahosts", ()), "extrahosts")  # first, since it is never waived
+    hosts = extra_hosts([*api_request.query.get("extrahosts", ())], "extrahosts")  # first, since it is never waived
     if not api_request.rules.build.allowed:
         raise GuardDenied("build.allowed", "images may not be built: the policy does not allow builds")
     _check_parameters(api_request.query)
