@@ -89,7 +89,8 @@ def real(folder: Path) -> Iterator[Contender]:
         daemon.start()
         for number in range(20):
             name = f"other-{number}" if number else "first"
-            daemon.docker("create", "--name", name, "--label", f"nesteddocker.dev/uid={OWNER}", "busybox")
+            owner = f"nesteddocker.dev/uid={OWNER}"
+            daemon.docker("create", "--name", name, "--label", owner, "--annotation", owner, "busybox")
         yield Contender("bare", f"unix:{daemon.socket}", "", 0)
     finally:
         daemon.stop()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"encoding/json"
 	"flag"
@@ -11,11 +12,15 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 const (
 	chunk  = 32 << 10 // what dockerd copies at a time
 	listed = 20       // containers that there are
+
+	placeholder = "the creation of a container" // an annotation
 )
 
 var zeros = make([]byte, chunk)
@@ -60,19 +65,23 @@ func daemon(owner string) http.Handler {
 	})
 	container := document(map[string]any{
 		"Id": id(1), "Created": "2026-01-01T00:00:00.0Z", "Path": "sh", "Args": []string{}, "Name": "/first",
-		"State":      map[string]any{"Status": "running", "Running": true, "Pid": 4711, "ExitCode": 0},
-		"HostConfig": map[string]any{"NetworkMode": "default", "RestartPolicy": map[string]any{"Name": "no"}},
-		"Config":     map[string]any{"Image": "busybox", "Cmd": []string{"sh"}, "Labels": labels},
+		"State": map[string]any{"Status": "running", "Running": true, "Pid": 4711, "ExitCode": 0},
+		"HostConfig": map[string]any{
+			"NetworkMode": "default", "RestartPolicy": map[string]any{"Name": "no"},
+			"Annotations": map[string]string{"nesteddocker.dev/uid": owner, "nesteddocker.dev/creation": placeholder},
+		},
+		"Config": map[string]any{"Image": "busybox", "Cmd": []string{"sh"}, "Labels": labels},
+		"Image":  "sha256:" + id(0),
 	})
-	created := document(map[string]any{"Id": id(2), "Warnings": []string{}})
+	creations := &creations{container: container}
 	containers := document(list(labels))
 
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /_ping", answer(http.StatusOK, "text/plain; charset=utf-8", []byte("OK")))
 	routes.HandleFunc("GET /containers/json", answer(http.StatusOK, "application/json", containers))
-	routes.HandleFunc("GET /containers/{id}/json", answer(http.StatusOK, "application/json", container))
+	routes.HandleFunc("GET /containers/{id}/json", creations.inspect)
 	routes.HandleFunc("GET /images/{name}/json", answer(http.StatusOK, "application/json", image))
-	routes.HandleFunc("POST /containers/create", answer(http.StatusCreated, "application/json", created))
+	routes.HandleFunc("POST /containers/create", creations.create)
 	routes.HandleFunc("DELETE /containers/{id}", answer(http.StatusNoContent, "text/plain", nil))
 	routes.HandleFunc("POST /build", take)
 	routes.HandleFunc("GET /images/{name}/get", give)
@@ -88,6 +97,37 @@ func daemon(owner string) http.Handler {
 		}
 		routes.ServeHTTP(w, r)
 	})
+}
+
+// creations stores of each new container the annotation by which the guard
+// recognizes it, until the guard has inspected the container.
+type creations struct {
+	container   []byte
+	number      atomic.Int64
+	annotations sync.Map
+}
+
+func (c *creations) create(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		HostConfig struct{ Annotations map[string]string }
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		http.Error(w, "the body is not JSON", http.StatusBadRequest)
+		return
+	}
+	container := id(1000 + int(c.number.Add(1)))
+	if annotation := body.HostConfig.Annotations["nesteddocker.dev/creation"]; annotation != "" {
+		c.annotations.Store(container, annotation)
+	}
+	answer(http.StatusCreated, "application/json", document(map[string]any{"Id": container, "Warnings": []string{}}))(w, r)
+}
+
+func (c *creations) inspect(w http.ResponseWriter, r *http.Request) {
+	container := c.container
+	if annotation, found := c.annotations.LoadAndDelete(r.PathValue("id")); found {
+		container = bytes.Replace(container, []byte(placeholder), []byte(annotation.(string)), 1)
+	}
+	answer(http.StatusOK, "application/json", container)(w, r)
 }
 
 func answer(status int, kind string, body []byte) http.HandlerFunc {

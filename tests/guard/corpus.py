@@ -146,6 +146,8 @@ HOST_CONFIG: list[tuple[str, Any]] = [
     ("groups", {"GroupAdd": ["docker", "0"]}),
     ("links", {"Links": ["{raw}:raw"]}),
     ("annotations", {"Annotations": {"run.oci.handler": "x"}}),
+    ("the annotation of an owner", {"Annotations": {"nesteddocker.dev/uid": "x"}}),
+    ("annotations in lower case", {"annotations": {"nesteddocker.dev/uid": "x"}}),
     ("storage options", {"StorageOpt": {"size": "10T"}}),
     ("block devices", {"BlkioWeightDevice": [{"Path": "/dev/sda", "Weight": 10}]}),
     ("throttles", {"BlkioDeviceReadBps": [{"Path": "/dev/sda", "Rate": 1}]}),
@@ -258,6 +260,19 @@ OTHERS: list[tuple[str, str, str, Any]] = [
     ("image: build over it", "POST", "/build?t={image}", b"\0" * 1024),
     ("image: cache from it", "POST", "/build?cachefrom=%5B%22{image}%22%5D", b"\0" * 1024),
     ("image: a container of it", "POST", "/containers/create", {"Image": "{image}"}),
+    ("image: a tag that stays on everyone's", "POST", "/images/busybox/tag?repo=localhost/stays&tag=1", None),
+    (
+        "more names than are looked up, of volumes",
+        "POST",
+        "/containers/create",
+        {"Image": "busybox", "HostConfig": {"Binds": [f"many{number}x:/m{number}" for number in range(64)]}},
+    ),
+    (
+        "more names than are looked up, of images",
+        "POST",
+        f"/build?{'&'.join(f't=localhost/{number}' for number in range(65))}",
+        b"\0" * 1024,
+    ),
 ]
 
 RULED: list[tuple[str, str, str, Any]] = [
@@ -559,9 +574,36 @@ RAW: list[tuple[str, bytes]] = [
 ]
 """All but the first request of each must be denied; the first may at most get a response."""
 
+LANGUAGES: list[tuple[str, str, str, Any]] = [
+    ("signal", "POST", "/containers/{mine}/kill?signal=KILL%3Bx", None),
+    ("keys to detach", "POST", "/containers/{mine}/exec", {"Cmd": ["true"], "DetachKeys": "ctrl-"}),
+    ("lines of a log", "GET", "/containers/{mine}/logs?stdout=1&tail=all%0A", None),
+    ("time of events", "GET", "/events?since=0&until=tomorrow", None),
+    ("filter by a state", "GET", "/containers/json?filters=%7B%22status%22%3A%5B%22up%22%5D%7D", None),
+    ("filter by ports", "GET", "/containers/json?filters=%7B%22publish%22%3A%5B%220-65535%22%5D%7D", None),
+    ("Dockerfile of the node", "POST", "/build?dockerfile=..%2F..%2Fetc%2Fpasswd", None),
+    ("platform", "POST", "/images/create?fromImage=busybox&tag=1&platform=linux%28x%29", None),
+    ("CPUs of an update", "POST", "/containers/{mine}/update", {"CpusetCpus": "0-4294967295"}),
+]
+"""Texts of small languages that other programs parse."""
+
+LANGUAGES_IN_CREATE: list[tuple[str, Any]] = [
+    ("resolver with another line", {"Dns": ["1.1.1.1\nnameserver 10.0.0.1"]}),
+    ("resolver option with another", {"DnsOptions": ["ndots:2 timeout:9"]}),
+    ("search domain with another", {"DnsSearch": ["a b"]}),
+    ("host entry with another line", {"ExtraHosts": ["a:10.0.0.1\n10.0.0.2 registry"]}),
+    ("capability with another", {"CapDrop": ["NET_RAW,CHOWN"]}),
+    ("log template", {"LogConfig": {"Type": "json-file", "Config": {"tag": "{{.DaemonName}}"}}}),
+    ("log size with another option", {"LogConfig": {"Type": "json-file", "Config": {"max-size": "10m,labels=x"}}}),
+    ("all ports", {"PortBindings": {"1-65535/tcp": [{}]}}),
+    ("tmpfs target with options", {"Tmpfs": {"/t:exec": ""}}),
+]
+
 ATTACKS: tuple[Attack, ...] = (
     *(_create(name, host) for name, host in HOST_CONFIG),
     *(_create(name, **more) for name, more in CONFIG),
+    *(_create(f"language: {name}", host) for name, host in LANGUAGES_IN_CREATE),
+    *(Attack(f"language: {name}", method, target, body) for name, method, target, body in LANGUAGES),
     *(_text(name, text) for name, text in BODIES),
     *(
         Attack(f"create: {name}", body={"Image": "busybox", "HostConfig": host}, needs_daemon=True)

@@ -133,12 +133,14 @@ def test_clients_cannot_use_the_guards_host_names(alice: Owner, bob: Owner, tmp_
         assert b"host names that end in .nesteddocker.dev are reserved (rule: owner)" in ran.stderr
 
 
-def test_a_dockerfile_may_show_a_step_to_the_owner_whose_uid_it_names(
+def test_a_label_in_a_dockerfile_gives_a_step_to_nobody(
     dockerd: Dockerd, alice: Owner, bob: Owner, tmp_path: Path
 ) -> None:
     labelled = f"FROM busybox\nLABEL nesteddocker.dev/uid={bob.uid}\nRUN sleep 300\n"
     with building(alice, dockerd, tmp_path / "build", labelled) as step:
-        assert step in bob.docker("ps", "-q").split()
-        assert step not in alice.docker("ps", "-q").split()
+        assert step not in bob.docker("ps", "-q").split()
+        assert bob.request("GET", f"/containers/{step}/json").status == 404
+        remove_all(str(dockerd.socket), bob.uid)
+        assert step in all_containers(dockerd)
         remove_all(str(dockerd.socket), alice.uid)
         assert step not in all_containers(dockerd)

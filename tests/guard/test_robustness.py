@@ -18,6 +18,7 @@ from tests.guard.dockerd import Dockerd
 from tests.guard.owner import Owner, parse, read_all
 
 from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.wire.api_version import format_version
 from nested_docker.guard.wire.target import parse_target
 
 MIB = 2**20
@@ -165,7 +166,8 @@ def test_the_daemon_routes_what_the_guard_parsed(dockerd: Dockerd) -> None:
         understood += 1
         if understood % 10:
             continue
-        as_sent, as_written = (_status(dockerd.socket, each) for each in (target, f"{read.prefix}{read.path}"))
+        prefix = "" if read.version is None else f"/v{format_version(read.version)}"
+        as_sent, as_written = (_status(dockerd.socket, each) for each in (target, f"{prefix}{read.path}"))
         assert as_sent == as_written, target
         assert as_sent[0] not in {301, 302, 307, 308}, target
     assert understood > 200

@@ -11,9 +11,11 @@ from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard import routes
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ApiRequest, ForwardPlan
-from nested_docker.guard.ownership import ObjectKind, Reference, Requirement, with_owner_label
+from nested_docker.guard.ownership import OWNER_ANNOTATION, ObjectKind, Reference, Requirement, with_owner_label
 from nested_docker.guard.routes import BodyKind, RouteMatch
-from nested_docker.guard.rules.schema import string_map
+from nested_docker.guard.rules.inherited import check_inherited
+from nested_docker.guard.rules.parameters import check_parameters
+from nested_docker.guard.rules.schema import any_object, any_string, string_array, string_map
 from nested_docker.guard.wire import query, strict_json
 from nested_docker.guard.wire.target import Target, parse_target
 
@@ -60,14 +62,16 @@ def parse_request(method: str, target: bytes) -> ParsedRequest:
     """Parse a request line.
 
     Raises:
-        GuardDenied: it is malformed, or no route matches it.
+        GuardDenied: it is malformed, no route matches it, or a parameter has a value that it cannot have.
     """
     if method not in METHODS:
         raise GuardDenied("method", f"method {method} is not supported", status=HTTPStatus.BAD_REQUEST)
     parsed = parse_target(target)
     match = routes.match_route(method, parsed.path)
     parameters = (
-        {} if match.route.always_denied else query.parse_query(parsed.query, known=frozenset(match.route.query))
+        {}
+        if match.route.always_denied
+        else check_parameters(match.route.template, query.parse_query(parsed.query, known=frozenset(match.route.query)))
     )
     return ParsedRequest(method, parsed, match, parameters)
 
@@ -123,11 +127,27 @@ def _forward_unvalidated(request: ParsedRequest, api_request: ApiRequest) -> For
     Other objects that its body names may be another owner's: the rules that deny that are not enforced.
     """
     references = _path_reference(request)
-    body = dict(api_request.body) if request.match.route.body is BodyKind.JSON else None
-    if body is not None and request.target.segments[-1] == "create":
-        labels = string_map(body.get("Labels") or {}, "Labels")
-        body["Labels"] = with_owner_label(labels, api_request.uid, where="Labels")
-    return ForwardPlan(request.query, body, references)
+    if request.match.route.body is not BodyKind.JSON:
+        return ForwardPlan(request.query, None, references)
+    body = dict(api_request.body)
+    if request.target.segments[-1] != "create":
+        return ForwardPlan(request.query, body, references)
+    labels = string_map(body.get("Labels") or {}, "Labels")
+    body["Labels"] = with_owner_label(labels, api_request.uid, where="Labels")
+    if request.target.segments[0] == "containers":
+        return _create_unvalidated(request, body, api_request.uid)
+    return ForwardPlan(request.query, body)
+
+
+def _create_unvalidated(request: ParsedRequest, body: dict[str, Any], uid: str) -> ForwardPlan:
+    """A creation of a container with its owner, and without what only images may not give it."""
+    host = any_object(body.get("HostConfig") or {}, "HostConfig")
+    string_map(host.get("Annotations") or {}, "HostConfig.Annotations")
+    body["HostConfig"] = {**host, "Annotations": {**(host.get("Annotations") or {}), OWNER_ANNOTATION: uid}}
+    image = any_string(body.get("Image") or "", "Image")
+    string_array(body.get("Env") or [], "Env")
+    references = (Reference(ObjectKind.IMAGE, image, Requirement.VISIBLE),)
+    return ForwardPlan(request.query, body, references, complete=check_inherited)
 
 
 def _path_reference(request: ParsedRequest) -> tuple[Reference, ...]:

@@ -1,4 +1,4 @@
-"""Who owns an object: the labels that only the guard writes, and the objects that a request names."""
+"""Who owns an object: the marks that only the guard writes, and the objects that a request names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from nested_docker.guard.errors import GuardDenied, ObjectNotFound
 
 LABEL_PREFIX = "nesteddocker.dev/"
 UID_LABEL = f"{LABEL_PREFIX}uid"
-"""Label of containers, networks and volumes; its value is the UID of the NestedDocker that owns them."""
+"""Label of containers, networks and volumes; its value is the UID of the NestedDocker that owns them.
+
+For networks and volumes it is the evidence. Containers inherit the labels of their image, so for them it only lets the
+daemon filter lists, and OWNER_ANNOTATION is the evidence.
+"""
+
+OWNER_ANNOTATION = UID_LABEL
+"""Key in HostConfig.Annotations of containers, with the UID of their owner. An image has no annotations, and a
+container's never change."""
+
+CREATION_ANNOTATION = f"{LABEL_PREFIX}creation"
+"""Key in HostConfig.Annotations of containers, with a random text for the request that created them."""
 
 IMAGE_LABEL = f"{LABEL_PREFIX}image-uid"
 """Label of images. It is not UID_LABEL, since containers inherit the labels of their image: a container that somebody
@@ -83,10 +94,16 @@ def with_owner_label(labels: Mapping[str, str], uid: str, *, where: str) -> dict
         GuardDenied: the client uses a reserved prefix.
     """
     for key in labels:
-        prefix = next((each for each in RESERVED_LABELS if key.lower().startswith(each)), None)
-        if prefix is not None and not key.startswith(COMPOSE_LABELS):
+        if prefix := reserved_prefix(key):
             raise GuardDenied("owner", f"{where} has {key}: labels with the prefix {prefix} are reserved")
     return {**labels, UID_LABEL: uid}
+
+
+def reserved_prefix(key: str) -> str:
+    """The reserved prefix of a label's key; empty: it has none."""
+    if key.startswith(COMPOSE_LABELS):
+        return ""
+    return next((each for each in RESERVED_LABELS if key.lower().startswith(each)), "")
 
 
 def image_labels(uid: str) -> dict[str, str]:
@@ -116,15 +133,34 @@ def check_extra_hosts(entries: Iterable[str], where: str) -> list[str]:
 
 
 def is_owned(labels: Mapping[str, str] | None, uid: str) -> bool:
-    """Whether a container, network or volume with these labels belongs to this owner."""
+    """Whether a network or volume with these labels belongs to this owner."""
     return bool(uid) and (labels or {}).get(UID_LABEL) == uid
 
 
+def is_owned_container(container: Mapping[str, Any], uid: str) -> bool:
+    """Whether a container, as inspected, belongs to this owner."""
+    return bool(uid) and annotations_of(container).get(OWNER_ANNOTATION) == uid
+
+
+def is_build_step(container: Mapping[str, Any], uid: str) -> bool:
+    """Whether a container, as inspected, is a step of this owner's build."""
+    return build_step_host(uid) in ((container.get("HostConfig") or {}).get("ExtraHosts") or ())
+
+
+def annotations_of(container: Mapping[str, Any]) -> Mapping[str, str]:
+    """The annotations of a container, as inspected."""
+    return (container.get("HostConfig") or {}).get("Annotations") or {}
+
+
 def is_owned_image(image: Mapping[str, Any], uid: str) -> bool:
-    """Whether an image, as inspected or listed, belongs to this owner."""
+    """Whether an image, as inspected or listed, belongs to this owner.
+
+    One from a registry, which may carry any label, is nobody's: only an image that the node has built has a parent.
+    """
     config = image.get("Config") or {}
     labels = config.get("Labels") or image.get("Labels") or {}
-    return bool(uid) and labels.get(IMAGE_LABEL) == uid
+    built_here = bool(image.get("Parent") or image.get("ParentId"))
+    return bool(uid) and built_here and labels.get(IMAGE_LABEL) == uid
 
 
 def is_visible_image(image: Mapping[str, Any], rules: GuardRules, uid: str) -> bool:

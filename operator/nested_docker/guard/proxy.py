@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -12,14 +14,25 @@ from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.domain import quantities
 from nested_docker.guard import audit
-from nested_docker.guard.daemon.client import escape_name, json_or_none, read_rest
-from nested_docker.guard.daemon.preconditions import Preconditions, ResolvedRequest
+from nested_docker.guard.daemon import negotiation
+from nested_docker.guard.daemon.client import escape_name, json_or_none, read_head, read_rest
+from nested_docker.guard.daemon.creation import verify_container
+from nested_docker.guard.daemon.filtering import EventFilter, filter_containers
+from nested_docker.guard.daemon.owners import ContainerOwners
+from nested_docker.guard.daemon.preconditions import Forwarding, Preconditions, ResolvedRequest
+from nested_docker.guard.daemon.pruning import prune_containers
 from nested_docker.guard.daemon.reservations import Reservations
+from nested_docker.guard.daemon.tagging import remove_image, tag_image
 from nested_docker.guard.decision import Decision, ParsedRequest, decide, parse_request
 from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.model import ContainerPrune, ContainersIn, ForwardPlan
+from nested_docker.guard.ownership import CREATION_ANNOTATION
 from nested_docker.guard.routes import BodyKind
+from nested_docker.guard.rules.api_changes import Translation
+from nested_docker.guard.rules.build_output import BuildOutput
 from nested_docker.guard.rules.responses import hide_container_id
 from nested_docker.guard.wire import strict_json
+from nested_docker.guard.wire.api_version import MAX_VERSION, common_version, format_version
 from nested_docker.guard.wire.headers import (
     RequestHead,
     client_head,
@@ -29,7 +42,7 @@ from nested_docker.guard.wire.headers import (
     raw_stream_head,
 )
 from nested_docker.guard.wire.http import Client, Peer, PrefixedStream
-from nested_docker.guard.wire.query import encode_query
+from nested_docker.guard.wire.query import encode_query, first_value, is_true
 from nested_docker.net.streams import Stream, discard
 from nested_docker.relay.handler import OpenUpstream, UpstreamError
 from nested_docker.relay.splice import splice
@@ -37,7 +50,11 @@ from nested_docker.relay.splice import splice
 MAX_DRAINED = 65536
 """Bytes of a denied request's body that are read, so that the client can reuse the connection."""
 
+VERSIONLESS = frozenset({"/_ping", "/version"})
+"""Paths that mean the same in all versions; clients learn from them which version to use."""
+
 _ResponseHead = h11.Response | h11.InformationalResponse
+_WholeResponse = tuple[_ResponseHead, bytes]
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,20 @@ class Guard:
         if not uid.isascii() or not uid.replace("-", "").isalnum():
             raise ValueError(f"{uid!r} is not a valid UID")
         self.rules, self.uid, self.timeouts = rules, uid, timeouts or Timeouts()
-        self.reservations = Reservations()
+        self.reservations, self.owners = Reservations(), ContainerOwners(uid)
+        self._creations: set[asyncio.Task[_WholeResponse]] = set()
+
+    def start_creation(self, creation: Coroutine[None, None, _WholeResponse]) -> asyncio.Task[_WholeResponse]:
+        """Run the creation of a container, which ends with its check even if the client disconnects."""
+        task = asyncio.create_task(creation)
+        self._creations.add(task)
+        task.add_done_callback(self._end_creation)
+        return task
+
+    def _end_creation(self, task: asyncio.Task[_WholeResponse]) -> None:
+        self._creations.discard(task)
+        if not task.cancelled():
+            task.exception()  # retrieved, so that asyncio does not log it if the client has disconnected
 
     async def __call__(self, client: Stream, open_upstream: OpenUpstream) -> None:
         """See `Handler`."""
@@ -93,8 +123,9 @@ class _Exchange:
 
     def __init__(self, guard: Guard, peer: Client, open_upstream: OpenUpstream) -> None:
         self._peer, self._open, self._rules, self._uid = peer, open_upstream, guard.rules, guard.uid
-        self._timeouts, self._reservations = guard.timeouts, guard.reservations
+        self._timeouts, self._guard = guard.timeouts, guard
         self._method, self._path, self._warning = "", "", ""
+        self._translation = Translation("", None, MAX_VERSION)
 
     async def serve(self) -> bool:
         """Serve one request; return whether another one may follow on the connection."""
@@ -129,10 +160,84 @@ class _Exchange:
             raise GuardDenied("http", "this request may not upgrade the connection", status=HTTPStatus.BAD_REQUEST)
         if decision.waived is not None and self._rules.enforcement is Enforcement.WARN:
             self._warning = decision.waived.message
-        preconditions = Preconditions(self._rules, self._uid, self._reservations, self._open)
+        if decision.forward_plan.prune is not None:
+            await self._prune(decision.forward_plan.prune)
+        elif decision.forward_plan.complete is not None:
+            await self._create(head, request, decision)
+        else:
+            async with self._resolve(decision) as forwarding:
+                await self._forward(head, request, forwarding)
+
+    @contextlib.asynccontextmanager
+    async def _resolve(self, decision: Decision) -> AsyncIterator[Forwarding]:
+        guard = self._guard
+        preconditions = Preconditions(self._rules, self._uid, guard.owners, guard.reservations, self._open)
         async with preconditions.resolve(decision.forward_plan) as resolved:
             audit.log_allowed(self._method, self._path, resolved.objects, decision.waived)
-            await self._forward(head, request, decision, resolved)
+            yield Forwarding(decision.forward_plan, resolved, preconditions.references)
+
+    async def _prune(self, prune: ContainerPrune) -> None:
+        audit.log_allowed(self._method, self._path, (), None)
+        data = strict_json.encode_json(await prune_containers(self._open, self._guard.owners, prune))
+        headers = [(b"Content-Type", b"application/json"), (b"Content-Length", str(len(data)).encode())]
+        await self._peer.send(
+            h11.Response(status_code=HTTPStatus.OK, headers=headers), h11.Data(data=data), h11.EndOfMessage()
+        )
+
+    async def _create(self, head: RequestHead, request: ParsedRequest, decision: Decision) -> None:
+        creation = self._guard.start_creation(self._create_container(head, request, decision))
+        async with self._peer.cancel_on_disconnect(self._timeouts.linger):
+            response, data = await asyncio.shield(creation)
+        await self._send_whole(response, data)
+
+    async def _create_container(self, head: RequestHead, request: ParsedRequest, decision: Decision) -> _WholeResponse:
+        async with self._resolve(decision) as forwarding:
+            resolved = forwarding.resolved
+            with self._guard.owners.creation() as creation:
+                assert resolved.body is not None  # noqa: S101 - a plan that completes a body has one
+                resolved.body["HostConfig"]["Annotations"][CREATION_ANNOTATION] = creation.annotation
+                response, data = await self._exchange(head, request, resolved)
+                creation.absent = response.status_code >= HTTPStatus.BAD_REQUEST
+                if not creation.absent:
+                    creation.container = str((json_or_none(data) or {}).get("Id"))
+                    await verify_container(self._open, forwarding, creation)
+                return response, data
+
+    async def _exchange(self, head: RequestHead, request: ParsedRequest, resolved: ResolvedRequest) -> _WholeResponse:
+        """Send a request with its whole body, and read the whole response."""
+        daemon = await self._connect(request)
+        with contextlib.closing(daemon.stream):
+            await self._send(daemon, head, request, resolved)
+            response = await read_head(daemon)
+            data = await read_rest(daemon)
+        return response, hide_container_id(data) if response.status_code == HTTPStatus.CONFLICT else data
+
+    async def _connect(self, request: ParsedRequest) -> Peer:
+        """Connect to the daemon, and choose the version of the request.
+
+        Raises:
+            GuardDenied: the client's version is newer than the daemon's.
+        """
+        if request.target.path in VERSIONLESS:
+            return Peer(await self._open())
+        daemon, newest = await negotiation.connect(self._open)
+        try:
+            version = common_version(newest, request.target.version)
+        except GuardDenied:
+            daemon.stream.close()
+            raise
+        route = request.match.route
+        self._translation = Translation(f"{route.method} {route.template}", request.target.version, version)
+        return daemon
+
+    async def _send(self, daemon: Peer, head: RequestHead, request: ParsedRequest, resolved: ResolvedRequest) -> None:
+        """Send a request to the daemon, without the body if that is a stream."""
+        route, document = request.match.route, self._translation.body(resolved.body)
+        body = None if route.body is BodyKind.STREAM else b"" if document is None else strict_json.encode_json(document)
+        target = _daemon_target(request, resolved, self._translation)
+        head_for_daemon = daemon_head(head, target, body=body, hijack=route.hijack)
+        rest = () if body is None else (h11.Data(data=body), h11.EndOfMessage())
+        await daemon.send(head_for_daemon, *rest)
 
     async def _read_body(self) -> bytes:
         """The whole of a body that the rules apply to."""
@@ -158,41 +263,24 @@ class _Exchange:
         if self._peer.h11.they_are_waiting_for_100_continue:
             await self._peer.send(h11.InformationalResponse(status_code=HTTPStatus.CONTINUE, headers=[]))
 
-    async def _forward(
-        self, head: RequestHead, request: ParsedRequest, decision: Decision, resolved: ResolvedRequest
-    ) -> None:
-        route = request.match.route
-        body = (
-            None
-            if route.body is BodyKind.STREAM
-            else b""
-            if resolved.body is None
-            else strict_json.encode_json(resolved.body)
-        )
-        target = _daemon_target(request, resolved)
-        upstream = await self._open()
-        daemon = Peer(upstream)
-        try:
-            head_for_daemon = daemon_head(head, target, body=body, hijack=route.hijack)
-            if body is None:
-                await daemon.send(head_for_daemon)
-                await self._forward_stream(daemon, decision)
-                return
-            await daemon.send(head_for_daemon, h11.Data(data=body), h11.EndOfMessage())
-            if route.hijack:
+    async def _forward(self, head: RequestHead, request: ParsedRequest, forwarding: Forwarding) -> None:
+        route, daemon = request.match.route, await self._connect(request)
+        with contextlib.closing(daemon.stream):
+            await self._send(daemon, head, request, forwarding.resolved)
+            if route.body is BodyKind.STREAM:
+                await self._forward_stream(daemon, forwarding)
+            elif route.hijack:
                 await self._forward_hijack(daemon)
             else:
-                await self._respond_while_connected(daemon, decision)
-        finally:
-            upstream.close()
+                await self._respond_while_connected(daemon, forwarding)
 
     async def _forward_hijack(self, daemon: Peer) -> None:
-        response = await _read_head(daemon)
+        response = await read_head(daemon)
         if not is_hijacked(response):
             await self._forward_response(daemon, response)
             return
         await self._peer.stop_reading()
-        await self._peer.stream.write(raw_stream_head(response))
+        await self._peer.stream.write(raw_stream_head(response, content_type=self._translation.content_type))
         upstream_stream = PrefixedStream(daemon.stream, daemon.trailing_data())
 
         async def open_stream() -> Stream:
@@ -200,7 +288,7 @@ class _Exchange:
 
         await splice(PrefixedStream(self._peer.stream, self._peer.trailing_data()), open_stream)
 
-    async def _respond_while_connected(self, daemon: Peer, decision: Decision) -> None:
+    async def _respond_while_connected(self, daemon: Peer, forwarding: Forwarding) -> None:
         """Forward the daemon's response. A client that disconnects cancels the request, as at the daemon's own socket.
 
         A client that has closed only its direction still gets a response that arrives within `Timeouts.linger`.
@@ -209,16 +297,16 @@ class _Exchange:
             OSError: the client has disconnected, or the connection to the daemon broke.
         """
         async with self._peer.cancel_on_disconnect(self._timeouts.linger):
-            await self._respond(daemon, decision)
+            await self._respond(daemon, forwarding)
 
-    async def _forward_stream(self, daemon: Peer, decision: Decision) -> None:
+    async def _forward_stream(self, daemon: Peer, forwarding: Forwarding) -> None:
         """Forward an upload, and the daemon's response, which may come before the upload is complete.
 
         Raises:
             OSError: the client has disconnected, or the connection to the daemon broke.
             GuardDenied: the upload is too large or too slow.
         """
-        responding = asyncio.create_task(self._respond(daemon, decision))
+        responding = asyncio.create_task(self._respond(daemon, forwarding))
         uploading = asyncio.create_task(self._upload(daemon))
         try:
             await asyncio.wait({responding, uploading}, return_when=asyncio.FIRST_COMPLETED)
@@ -261,30 +349,108 @@ class _Exchange:
                 "http", f"the upload paused for more than {self._timeouts.chunk:g} s", status=HTTPStatus.REQUEST_TIMEOUT
             ) from error
 
-    async def _respond(self, daemon: Peer, decision: Decision) -> None:
-        response = await _read_head(daemon)
-        response_filter = decision.forward_plan.response_filter
+    async def _respond(self, daemon: Peer, forwarding: Forwarding) -> None:
+        response, plan = await read_head(daemon), forwarding.plan
+        if response.status_code < HTTPStatus.BAD_REQUEST:
+            await forwarding.verify()
         if response.status_code == HTTPStatus.CONFLICT:
-            data = hide_container_id(await read_rest(daemon))
-        elif response_filter is not None and response.status_code == HTTPStatus.OK:
-            data = strict_json.encode_json(
-                response_filter(json_or_none(await read_rest(daemon)), self._rules, self._uid)
-            )
+            await self._send_whole(response, hide_container_id(await read_rest(daemon)))
+        elif response.status_code == HTTPStatus.CREATED and plan.tags:
+            await self._send_whole(response, await self._tag_commit(await read_rest(daemon), forwarding))
+        elif response.status_code != HTTPStatus.OK:
+            await self._forward_response(daemon, response)
+        elif plan.tags:
+            await self._forward_build(daemon, response, forwarding)
+        elif plan.containers_in is ContainersIn.EVENTS:
+            events = EventFilter(self._open, self._guard.owners, self._translation.event)
+            await self._forward_response(daemon, response, events.feed)
+        elif plan.filters_response or self._translation.changes_response:
+            await self._send_whole(response, await self._filter(await read_rest(daemon), plan))
         else:
             await self._forward_response(daemon, response)
-            return
-        head = client_head(_final_response(response), length=len(data), warning=self._warning)
-        await self._peer.send(head, h11.Data(data=data), h11.EndOfMessage())
 
-    async def _forward_response(self, daemon: Peer, response: _ResponseHead) -> None:
-        head = client_head(_final_response(response), warning=self._warning)
+    async def _filter(self, data: bytes, plan: ForwardPlan) -> bytes:
+        document = await filter_containers(self._open, self._guard.owners, json_or_none(data), plan.containers_in)
+        if plan.response_filter is not None:
+            document = plan.response_filter(document, self._rules, self._uid)
+        return strict_json.encode_json(self._translation.response(document))
+
+    async def _tag_commit(self, data: bytes, forwarding: Forwarding) -> bytes:
+        """Name the new image; return the response of the commit."""
+        image = str((json_or_none(data) or {}).get("Id"))
         try:
-            await self._peer.send(head, h11.Data(data=daemon.available()))
+            for name in forwarding.plan.tags:
+                await tag_image(self._open, forwarding.references, image, name)
+        except GuardDenied:
+            await remove_image(self._open, image)
+            raise
+        return data
+
+    async def _forward_build(self, daemon: Peer, response: _ResponseHead, forwarding: Forwarding) -> None:
+        """Forward the output of a build, and name the image at its end."""
+        quiet = is_true(first_value(forwarding.plan.query, "q"))
+        output = BuildOutput(quiet=quiet)
+
+        async def read(data: bytes) -> bytes:
+            output.feed(data)
+            return data
+
+        async def tag() -> bytes:
+            lines = [
+                await self._tag_build(forwarding, output.image, name, quiet=quiet)
+                for name in forwarding.plan.tags
+                if output.image
+            ]
+            return b"".join(strict_json.encode_json(line) + b"\r\n" for line in lines if line)
+
+        await self._forward_response(daemon, _without_length(response), read, tag)
+
+    async def _tag_build(self, forwarding: Forwarding, image: str, name: str, *, quiet: bool) -> dict[str, object]:
+        """Name the image of a build; return a line of output, empty in quiet mode."""
+        try:
+            await tag_image(self._open, forwarding.references, image, name)
+        except GuardDenied as denied:
+            audit.log_denied(self._method, self._path, denied)
+            message = json_or_none(denied.body())["message"]
+            return {"errorDetail": {"message": message}, "error": message}
+        return {} if quiet else {"stream": f"Successfully tagged {name}\n"}
+
+    async def _send_whole(self, response: _ResponseHead, data: bytes) -> None:
+        await self._peer.send(self._client_head(response, len(data)), h11.Data(data=data), h11.EndOfMessage())
+
+    async def _forward_response(
+        self,
+        daemon: Peer,
+        response: _ResponseHead,
+        change: Callable[[bytes], Awaitable[bytes]] | None = None,
+        last: Callable[[], Awaitable[bytes]] | None = None,
+    ) -> None:
+        """Forward a response as it arrives.
+
+        Args:
+            daemon: the connection.
+            response: its head.
+            change: maps each part of the body to what the client gets; None: the same.
+            last: what the client gets in addition, at the end; None: nothing.
+        """
+        try:
+            data = daemon.available()
+            await self._peer.send(self._client_head(response), h11.Data(data=await change(data) if change else data))
             while data := await daemon.body():
-                await self._peer.send(h11.Data(data=data))
+                await self._peer.send(h11.Data(data=await change(data) if change else data))
         except h11.RemoteProtocolError as error:
             raise ConnectionAbortedError(f"the daemon's response is incomplete: {error}") from error
+        if last is not None:
+            await self._peer.send(h11.Data(data=await last()))
         await self._peer.send(h11.EndOfMessage())
+
+    def _client_head(self, response: _ResponseHead, length: int | None = None) -> h11.Response:
+        return client_head(
+            _final_response(response),
+            content_type=self._translation.content_type,
+            length=length,
+            warning=self._warning,
+        )
 
     async def _deny(self, denied: GuardDenied) -> bool:
         audit.log_denied(self._method, self._path, denied)
@@ -324,24 +490,6 @@ class _Exchange:
         return False
 
 
-async def _read_head(daemon: Peer) -> _ResponseHead:
-    """The head of the daemon's response: a final one, or 101.
-
-    Raises:
-        UpstreamError: the daemon did not respond.
-        OSError: the connection broke.
-    """
-    try:
-        while isinstance(event := await daemon.event(), h11.InformationalResponse):
-            if event.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-                return event
-    except h11.RemoteProtocolError as error:
-        raise UpstreamError(f"the node's Docker daemon did not respond: {error}") from error
-    if not isinstance(event, h11.Response):
-        raise UpstreamError("the node's Docker daemon did not respond")
-    return event
-
-
 async def _try_send(daemon: Peer, event: h11.Event) -> bool:
     """Send a part of an upload; False: the daemon has stopped reading it, and its response says why."""
     try:
@@ -351,16 +499,23 @@ async def _try_send(daemon: Peer, event: h11.Event) -> bool:
     return True
 
 
-def _daemon_target(request: ParsedRequest, resolved: ResolvedRequest) -> str:
+def _daemon_target(request: ParsedRequest, resolved: ResolvedRequest, translation: Translation) -> str:
     name = escape_name(resolved.path or request.match.name)
     path = request.match.route.template.replace("{id}", name).replace("{name}", name)
-    return f"{request.target.prefix}{path}{encode_query(resolved.query)}"
+    prefix = "" if request.target.path in VERSIONLESS else f"/v{format_version(translation.daemon)}"
+    return f"{prefix}{path}{encode_query(translation.query(resolved.query))}"
 
 
 def _final_response(response: _ResponseHead) -> h11.Response:
     if isinstance(response, h11.Response):
         return response
     raise UpstreamError("the node's Docker daemon upgraded a connection without being asked to")
+
+
+def _without_length(response: _ResponseHead) -> h11.Response:
+    """A head without the length of the body, for a body that becomes longer."""
+    headers = [each for each in response.headers if each[0] != b"content-length"]
+    return h11.Response(status_code=response.status_code, headers=headers)
 
 
 def _malformed_request(error: h11.RemoteProtocolError) -> GuardDenied:

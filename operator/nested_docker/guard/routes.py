@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from nested_docker.guard.errors import GuardDenied, ObjectNotFound
 from nested_docker.guard.hints import BUILDKIT_HINT
-from nested_docker.guard.model import ApiRequest, ForwardPlan, ResponseFilter, Validator
+from nested_docker.guard.model import ApiRequest, ContainersIn, ForwardPlan, ResponseFilter, Validator
 from nested_docker.guard.ownership import IMAGE_LABEL
-from nested_docker.guard.rules import builds, containers, filters, images, networks, responses, volumes
+from nested_docker.guard.rules import builds, containers, filters, images, networks, pruning, responses, volumes
 
 
 class BodyKind(StrEnum):
@@ -79,9 +79,11 @@ def allow(api_request: ApiRequest) -> ForwardPlan:
     return ForwardPlan(api_request.query)
 
 
-def allow_filtered(response_filter: ResponseFilter) -> Validator:
+def allow_filtered(response_filter: ResponseFilter, containers_in: ContainersIn | None = None) -> Validator:
     """A request that every client may send, with a filtered response."""
-    return lambda api_request: ForwardPlan(api_request.query, response_filter=response_filter)
+    return lambda api_request: ForwardPlan(
+        api_request.query, response_filter=response_filter, containers_in=containers_in
+    )
 
 
 def _validate_network_inspect(api_request: ApiRequest) -> ForwardPlan:
@@ -119,14 +121,16 @@ ROUTES: tuple[Route, ...] = (
     Route("HEAD", "/_ping", allow),
     Route("GET", "/version", allow_filtered(responses.filter_version)),
     Route("GET", "/info", allow_filtered(responses.filter_info)),
-    Route("GET", "/events", filters.filter_by_owner(filters.EVENT_FILTERS), frozenset({"since", "until", "filters"})),
-    Route("GET", "/system/df", allow_filtered(responses.filter_disk_usage), frozenset({"type"})),
+    Route("GET", "/events", filters.filter_by_owner(filters.EVENT_FILTERS, containers_in=ContainersIn.EVENTS),
+          frozenset({"since", "until", "filters"})),
+    Route("GET", "/system/df", allow_filtered(responses.filter_disk_usage, ContainersIn.FIELD), frozenset({"type"})),
     Route("POST", "/auth", _AUTH, body=_JSON),
     # containers
-    Route("GET", "/containers/json", filters.filter_by_owner(filters.CONTAINER_FILTERS),
+    Route("GET", "/containers/json",
+          filters.filter_by_owner(filters.CONTAINER_FILTERS, containers_in=ContainersIn.LIST),
           frozenset({"all", "filters", "limit", "size"})),
     Route("POST", "/containers/create", containers.validate_container_create, frozenset({"name", "platform"}), _JSON),
-    Route("POST", "/containers/prune", filters.filter_by_owner(filters.PRUNE_FILTERS), _FILTERS),
+    Route("POST", "/containers/prune", pruning.validate_container_prune, _FILTERS),
     Route("GET", "/containers/{id}/json", containers.validate_owned_container, frozenset({"size"})),
     Route("GET", "/containers/{id}/top", containers.validate_top, frozenset({"ps_args"})),
     Route("GET", "/containers/{id}/logs", containers.validate_owned_container, _LOGS),

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from tests.unit.guard.decisions import OPEN, decide, denial, rules
+from tests.unit.guard.decisions import OPEN, UID, decide, denial, rules
 from typer.testing import CliRunner
 
 from nested_docker.api.meta import Enforcement
@@ -15,8 +15,9 @@ from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.cli.app import app
 from nested_docker.guard import audit
 from nested_docker.guard.errors import GuardDenied, ObjectNotFound
-from nested_docker.guard.ownership import UID_LABEL, ObjectKind
+from nested_docker.guard.ownership import OWNER_ANNOTATION, UID_LABEL, ObjectKind, Reference, Requirement
 from nested_docker.guard.proxy import Guard
+from nested_docker.guard.rules.inherited import check_inherited
 from nested_docker.guard.rules_flag import in_pod, parse_rules
 
 PRIVILEGED = {"Image": "busybox", "HostConfig": {"Privileged": True}}
@@ -40,9 +41,12 @@ def test_warn_and_audit_waive_rules_but_add_the_owner_label(enforcement: Enforce
     assert decision.waived is not None
     assert decision.waived.rule == "HostConfig.Privileged"
     assert decision.forward_plan.body == {
-        **PRIVILEGED,
-        "Labels": {UID_LABEL: decision.forward_plan.body["Labels"][UID_LABEL]},
-    }  # type: ignore[index]
+        "Image": "busybox",
+        "HostConfig": {"Privileged": True, "Annotations": {OWNER_ANNOTATION: UID}},
+        "Labels": {UID_LABEL: UID},
+    }
+    assert decision.forward_plan.references == (Reference(ObjectKind.IMAGE, "busybox", Requirement.VISIBLE),)
+    assert decision.forward_plan.complete is check_inherited
     (reference,) = decide(
         "POST", "/containers/x1/exec", {"Cmd": ["id"], "Privileged": True}, by=lenient
     ).forward_plan.references
@@ -61,11 +65,22 @@ def test_warn_and_audit_waive_rules_but_add_the_owner_label(enforcement: Enforce
         ("POST", "/containers/create", {"Image": "busybox", "Labels": {"nesteddocker.dev/uid": "x"}}),
         ("POST", "/containers/create", {**PRIVILEGED, "Labels": ["x"]}),
         ("POST", "/containers/create", {**PRIVILEGED, "Labels": {"nesteddocker.dev/uid": "x"}}),
+        ("POST", "/containers/create", {**PRIVILEGED, "HostConfig": ["x"]}),
+        ("POST", "/containers/create", {**PRIVILEGED, "Env": "x"}),
         ("GET", "/containers/../json", None),
     ],
 )
 def test_some_rules_are_never_waived(method: str, path: str, body: object) -> None:
     assert denial(method, path, body, by=OPEN.model_copy(update={"enforcement": Enforcement.AUDIT}))
+
+
+def test_a_waived_creation_keeps_its_owner_in_the_annotations() -> None:
+    forged = {**PRIVILEGED, "HostConfig": {"Privileged": True, "Annotations": {OWNER_ANNOTATION: "x", "a": "b"}}}
+    body = decide(
+        "POST", "/containers/create", forged, by=OPEN.model_copy(update={"enforcement": Enforcement.AUDIT})
+    ).forward_plan.body
+    assert body is not None
+    assert body["HostConfig"]["Annotations"] == {OWNER_ANNOTATION: UID, "a": "b"}
 
 
 @pytest.mark.parametrize("uid", ["", "a b", "a=b", "x\n", "é", '"', "-"])

@@ -7,11 +7,13 @@ import json
 import random
 
 from tests.unit.guard.decisions import OPEN, UID
-from tests.unit.guard.fake_daemon import FULL, FakeDaemon, guarded, request
+from tests.unit.guard.fake_daemon import FULL, NEW, FakeDaemon, guarded, request
 from tests.unit.relay.peers import Neighbourhood, read_all
 
 from nested_docker.guard.decision import ParsedRequest, decide, parse_request
 from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.ownership import CREATION_ANNOTATION, OWNER_ANNOTATION
+from nested_docker.guard.rules.inherited import NO_DEVICES
 
 ROUNDS = 1000
 
@@ -53,7 +55,7 @@ GUARDS_OWN = "Accept-Encoding: identity"
 
 
 async def test_forwarded_requests_satisfy_the_rules(hood: Neighbourhood) -> None:
-    daemon = FakeDaemon(**{"/_ping": {}, "/containers/create": {}, "/containers/json": [], "/build": {},
+    daemon = FakeDaemon(**{"/_ping": {}, "/containers/create": {"Id": NEW}, "/build": {},
                        f"/containers/{FULL}/start": {}})  # fmt: skip
     guarded(hood, daemon)
     chance = random.Random(11)
@@ -81,7 +83,18 @@ async def test_forwarded_requests_satisfy_the_rules(hood: Neighbourhood) -> None
             assert json.loads(body)["Labels"]["nesteddocker.dev/uid"] == UID
             assert "Privileged" not in json.loads(body)["HostConfig"]
             assert "Binds" not in json.loads(body)["HostConfig"]
-        assert _validated(routed, b"" if routed.target.path == "/build" else body) in {"", "owner"}, (head, body)
+        allowed = _without_annotations(body) if routed.target.path == "/containers/create" else body
+        assert _validated(routed, b"" if routed.target.path == "/build" else allowed) in {"", "owner"}, (head, body)
+
+
+def _without_annotations(body: bytes) -> bytes:
+    """A creation without the guard's annotations, which clients may not use."""
+    document = json.loads(body)
+    annotations = document["HostConfig"].pop("Annotations")
+    assert annotations.keys() == {OWNER_ANNOTATION, CREATION_ANNOTATION}
+    assert annotations[OWNER_ANNOTATION] == UID
+    document["Env"].remove(NO_DEVICES)
+    return json.dumps(document).encode()
 
 
 def _validated(routed: ParsedRequest, body: bytes) -> str:

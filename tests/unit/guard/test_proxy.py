@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from tests.unit.guard.decisions import OPEN, UID
-from tests.unit.guard.fake_daemon import FULL, MINE, SHORT, FakeDaemon, guarded, request
+from tests.unit.guard.fake_daemon import FULL, MINE, NEW, SHORT, FakeDaemon, guarded, request
 from tests.unit.relay.peers import MIB, Neighbourhood, read_all, send_all
 
 from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL
+from nested_docker.guard.ownership import CREATION_ANNOTATION, IMAGE_LABEL, OWNER_ANNOTATION, UID_LABEL
 from nested_docker.guard.proxy import Guard, Timeouts
 from nested_docker.net.streams import PlainStream, Stream
 
@@ -40,7 +40,7 @@ async def answers(client: PlainStream, count: int) -> list[tuple[int, bytes]]:
 
 
 async def test_the_daemon_gets_a_head_from_the_guard(hood: Neighbourhood) -> None:
-    daemon = FakeDaemon(**{f"/v1.45/containers/{FULL}/json": MINE})
+    daemon = FakeDaemon(**{f"/containers/{FULL}/json": MINE})
     guarded(hood, daemon)
     client = await hood.unix()
     await client.write(
@@ -48,7 +48,7 @@ async def test_the_daemon_gets_a_head_from_the_guard(hood: Neighbourhood) -> Non
     )
     assert (await answers(client, 1))[0][0] == 200
     assert daemon.heads[-1].split("\r\n") == [
-        f"GET /v1.45/containers/{FULL}/json?size=1 HTTP/1.1",
+        f"GET /v1.51/containers/{FULL}/json?size=1 HTTP/1.1",
         "Host: docker",
         "x-registry-auth: eA==",
         "Connection: close",
@@ -56,16 +56,19 @@ async def test_the_daemon_gets_a_head_from_the_guard(hood: Neighbourhood) -> Non
 
 
 async def test_the_daemon_gets_a_reencoded_body(hood: Neighbourhood) -> None:
-    created = {"Id": FULL}
-    daemon = FakeDaemon(**{"/containers/create": created, "/containers/json": []})
+    created = {"Id": NEW}
+    daemon = FakeDaemon(**{"/containers/create": created})
     guarded(hood, daemon)
     client = await hood.unix()
     body = b'{ "Image" : "busybox", "Env": null, "HostConfig": {"Privileged": false, "CapAdd": []} }'
     await client.write(request("POST", "/containers/create", body))
     assert await answers(client, 1) == [(200, json.dumps(created).encode())]
-    assert json.loads(daemon.bodies[-1]) == {
+    body = json.loads(next(each for each in daemon.bodies if each))
+    assert len(body["HostConfig"]["Annotations"].pop(CREATION_ANNOTATION)) == 32
+    assert body == {
         "Image": "busybox",
-        "HostConfig": {"CapAdd": []},
+        "Env": ["NVIDIA_VISIBLE_DEVICES=void"],
+        "HostConfig": {"CapAdd": [], "Annotations": {OWNER_ANNOTATION: UID}},
         "Labels": {UID_LABEL: UID},
     }
 
@@ -256,17 +259,21 @@ async def test_a_head_request_gets_no_body(hood: Neighbourhood) -> None:
 async def test_quota_checks_run_one_at_a_time(hood: Neighbourhood) -> None:
     made: list[int] = []
 
-    async def create(client: Stream, _headers: Any, _body: bytes) -> None:
+    async def create(client: Stream, _headers: Any, body: bytes) -> None:
         await asyncio.sleep(0.05)
         made.append(1)
-        await client.write(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+        container = f"{len(made):064x}"
+        daemon.store(container, body)
+        data = json.dumps({"Id": container}).encode()
+        await client.write(f"HTTP/1.1 201 Created\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
 
     async def listed(client: Stream, _headers: Any, _body: bytes) -> None:
         data = json.dumps([{"Id": FULL}] * len(made)).encode()
         await client.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
 
     rules = OPEN.model_copy(update={"limits": OPEN.limits.model_copy(update={"containers": 2})})
-    guarded(hood, FakeDaemon(**{"/containers/create": create, "/containers/json": listed}), rules=rules)
+    daemon = FakeDaemon(**{"/containers/create": create, "/containers/json": listed})
+    guarded(hood, daemon, rules=rules)
     clients = [await hood.unix() for _ in range(4)]
     for client in clients:
         await client.write(request("POST", "/containers/create", b'{"Image":"busybox"}'))
@@ -275,7 +282,7 @@ async def test_quota_checks_run_one_at_a_time(hood: Neighbourhood) -> None:
 
 
 async def test_totals_cover_all_owned_containers(hood: Neighbourhood) -> None:
-    daemon = FakeDaemon(**{"/containers/create": {}, "/containers/json": [{"Id": FULL}]})
+    daemon = FakeDaemon(**{"/containers/create": {"Id": NEW}, "/containers/json": [{"Id": FULL}]})
     limits = {"perContainer": {"memory": "8Mi"}, "total": {"memory": "8Mi"}}
     rules = GuardRules.model_validate({**OPEN.dump(), "limits": limits})
     guarded(hood, daemon, rules=rules)
@@ -291,7 +298,7 @@ async def test_totals_cover_all_owned_containers(hood: Neighbourhood) -> None:
 
 async def test_each_decision_is_one_line_without_secrets(hood: Neighbourhood, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "nested_docker.guard")
-    guarded(hood, FakeDaemon(**{"/containers/create": {}, "/containers/json": [], "/build": {}}))
+    guarded(hood, FakeDaemon(**{"/containers/create": {"Id": NEW}, "/build": {}}))
     client = await hood.unix()
     body = b'{"Image":"busybox","Env":["PASSWORD=canary"],"HostConfig":{"Privileged":true}}'
     await client.write(
@@ -315,16 +322,18 @@ async def test_a_warning_reaches_the_client(hood: Neighbourhood) -> None:
 
 
 async def test_the_label_of_an_image_decides_who_owns_it(hood: Neighbourhood) -> None:
-    own = {"RepoTags": ["localhost/mine:1"], "Config": {"Labels": {IMAGE_LABEL: UID}}}
-    theirs = {"RepoTags": ["localhost/theirs:1"], "Config": {"Labels": {IMAGE_LABEL: "other"}}}
-    daemon = FakeDaemon(**{"/images/localhost/mine:1/json": own, "/images/localhost/theirs:1/json": theirs})
+    own = {"Id": "sha256:1", "Parent": "x", "RepoTags": ["localhost/mine:1"], "Config": {"Labels": {IMAGE_LABEL: UID}}}
+    theirs = {"Id": "sha256:2", "Parent": "x", "RepoTags": ["localhost/theirs:1"],
+              "Config": {"Labels": {IMAGE_LABEL: "other"}}}  # fmt: skip
+    daemon = FakeDaemon(**{"/images/localhost/mine:1/json": own, "/images/localhost/theirs:1/json": theirs,
+                           "/images/sha256:1/json": own})  # fmt: skip
     guarded(hood, daemon)
     client = await hood.unix()
     await client.write(
         request("GET", "/images/localhost/mine:1/json")
         + request("GET", "/images/localhost/theirs:1/json")
         + request("DELETE", "/images/localhost/theirs:1")
-        + request("POST", "/images/busybox/tag?repo=localhost/theirs&tag=1")
+        + request("POST", "/images/localhost/mine:1/tag?repo=localhost/theirs&tag=1")
         + request("DELETE", "/images/busybox")
     )
     assert [status for status, _ in await answers(client, 5)] == [200, 404, 404, 409, 403]

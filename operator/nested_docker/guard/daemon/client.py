@@ -7,11 +7,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+import h11
+
 from nested_docker.docker_api import client
 from nested_docker.docker_api.errors import AnswerTooLargeError
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.wire.http import Peer
-from nested_docker.relay.handler import OpenUpstream
+from nested_docker.relay.handler import OpenUpstream, UpstreamError
 from nested_docker.relay.upstream import NODE_DAEMON
 
 RESPONSE_SECONDS = 60.0
@@ -46,9 +48,43 @@ async def query_daemon(open_upstream: OpenUpstream, method: str, path: str, body
     return response.status, json_or_none(response.body)
 
 
+async def list_objects(open_upstream: OpenUpstream, path: str) -> Any:
+    """The JSON of one of the daemon's lists.
+
+    Raises:
+        GuardDenied: the daemon does not give it; what follows from an empty list must not happen.
+        UpstreamError, DockerApiError: as in `query_daemon`.
+    """
+    status, response = await query_daemon(open_upstream, "GET", path)
+    if status != HTTPStatus.OK:
+        what = path.partition("?")[0]
+        raise GuardDenied(
+            "daemon", f"the node's Docker daemon does not list {what} (status {status})", status=HTTPStatus.BAD_GATEWAY
+        )
+    return response
+
+
 def escape_name(name: str) -> str:
     """The name of an object, escaped for a path."""
     return quote(name, safe="/:@+")
+
+
+async def read_head(daemon: Peer) -> h11.Response | h11.InformationalResponse:
+    """The head of the daemon's response: a final one, or 101.
+
+    Raises:
+        UpstreamError: the daemon did not respond.
+        OSError: the connection broke.
+    """
+    try:
+        while isinstance(event := await daemon.event(), h11.InformationalResponse):
+            if event.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+                return event
+    except h11.RemoteProtocolError as error:
+        raise UpstreamError(f"the node's Docker daemon did not respond: {error}") from error
+    if not isinstance(event, h11.Response):
+        raise UpstreamError("the node's Docker daemon did not respond")
+    return event
 
 
 async def read_rest(peer: Peer) -> bytes:

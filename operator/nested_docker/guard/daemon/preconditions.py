@@ -7,30 +7,25 @@ import copy
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from nested_docker.api.v1alpha1.guard import GuardRules
-from nested_docker.guard.daemon.client import escape_name, query_daemon
+from nested_docker.guard.daemon.client import list_objects, query_daemon
+from nested_docker.guard.daemon.owners import ContainerOwners
+from nested_docker.guard.daemon.references import Found, References
 from nested_docker.guard.daemon.reservations import Reservations
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.model import ForwardPlan, Reservation, set_at
-from nested_docker.guard.ownership import (
-    UID_LABEL,
-    ObjectKind,
-    Reference,
-    Requirement,
-    is_owned,
-    is_owned_image,
-    is_valid_name,
-    is_visible_image,
-    not_found,
-)
+from nested_docker.guard.model import ForwardPlan, JsonObject, Reservation, set_at
+from nested_docker.guard.ownership import UID_LABEL, ObjectKind, Reference, Requirement, not_found
 from nested_docker.guard.rules import resources
 from nested_docker.guard.wire.query import Query
 from nested_docker.relay.handler import OpenUpstream
+
+MAX_REFERENCES = 64
+"""Objects that one request may name. Each is looked up, and in the meantime others may change."""
 
 
 @dataclass(frozen=True)
@@ -41,27 +36,42 @@ class ResolvedRequest:
         path: the ID in its path; empty: the path keeps what the client wrote.
         query: its query parameters.
         body: its JSON body; None: it has none.
-        objects: the IDs, for the audit log.
+        found: the objects that it names.
     """
 
     path: str
     query: Query
-    body: Mapping[str, Any] | None
-    objects: tuple[str, ...]
+    body: JsonObject | None
+    found: Mapping[Reference, Found]
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """The IDs of the objects, for the audit log."""
+        return tuple(dict.fromkeys(each.id for each in self.found.values()))
 
 
 class Preconditions:
-    """Checks the conditions of a request. It queries the daemon each time and caches nothing.
+    """Checks the conditions of a request.
 
     Args:
         rules: the rules that apply.
         uid: the owner's UID.
+        owners: the owner's containers.
         reservations: the quota that the owner's other requests need.
         open_upstream: connects to the daemon.
     """
 
-    def __init__(self, rules: GuardRules, uid: str, reservations: Reservations, open_upstream: OpenUpstream) -> None:
-        self._rules, self._uid, self._reservations, self._open = rules, uid, reservations, open_upstream
+    def __init__(
+        self,
+        rules: GuardRules,
+        uid: str,
+        owners: ContainerOwners,
+        reservations: Reservations,
+        open_upstream: OpenUpstream,
+    ) -> None:
+        self._rules, self._uid, self._owners = rules, uid, owners
+        self._reservations, self._open = reservations, open_upstream
+        self.references = References(rules, uid, owners, open_upstream)
 
     @contextlib.asynccontextmanager
     async def resolve(self, forward_plan: ForwardPlan) -> AsyncIterator[ResolvedRequest]:
@@ -71,123 +81,72 @@ class Preconditions:
             GuardDenied: a condition is not met.
             OSError: the daemon cannot be reached, or did not respond.
         """
-        document: dict[str, Any] = {
-            "path": "",
-            "query": dict(forward_plan.query),
-            "body": copy.deepcopy(forward_plan.body),
-        }
-        ids: list[str] = []
-        for reference in forward_plan.references:
-            ids.append(await self._resolve_reference(reference))
-            if reference.location:
-                replacement: Any = reference.id_format.format(ids[-1])
-                in_query = reference.location[0] == "query"
-                value = (replacement,) if in_query else replacement
-                set_at(document, reference.location, value, is_key=reference.is_key)
-        async with self._reserve(forward_plan.reservation):
-            yield ResolvedRequest(document["path"], document["query"], document["body"], tuple(ids))
+        found = await self._find_all(forward_plan)
+        request = _with_ids(forward_plan, found)
+        reservation = _exact(forward_plan, found)
+        if forward_plan.complete is not None and request.body is not None:
+            image, mounted = found[forward_plan.references[0]].inspected, _mounted(found)
+            volumes = forward_plan.complete(request.body, image, mounted)
+            reservation = reservation and replace(reservation, anonymous_volumes=volumes)
+        async with self._reserve(reservation):
+            yield request
 
-    async def _resolve_reference(self, reference: Reference) -> str:
-        match reference.kind:
-            case ObjectKind.CONTAINER:
-                return str((await self._owned_container(reference.name, reference))["Id"])
-            case ObjectKind.EXEC:
-                return await self._owned_exec(reference)
-            case ObjectKind.NETWORK:
-                inspected = await self._inspect(f"/networks/{escape_name(reference.name)}", reference)
-                return self._owned_id(inspected, "Id", reference)
-            case ObjectKind.VOLUME:
-                return await self._volume(reference)
-            case ObjectKind.IMAGE:
-                return await self._image(reference)
-
-    async def _owned_container(self, name: str, reference: Reference) -> Mapping[str, Any]:
-        inspected = await self._inspect(f"/containers/{escape_name(name)}/json", reference)
-        if not is_owned((inspected.get("Config") or {}).get("Labels"), self._uid):
-            raise not_found(reference.kind, reference.name)
-        return inspected
-
-    async def _owned_exec(self, reference: Reference) -> str:
-        inspected = await self._inspect(f"/exec/{escape_name(reference.name)}/json", reference)
-        await self._owned_container(str(inspected.get("ContainerID")), reference)
-        return str(inspected["ID"])
-
-    async def _volume(self, reference: Reference) -> str:
-        path = f"/volumes/{escape_name(reference.name)}"
-        try:
-            inspected = await self._inspect(path, reference)
-        except GuardDenied:
-            if reference.requirement is Requirement.OWNED:
-                raise
-            if reference.requirement is Requirement.OWNED_OR_ABSENT:
-                return reference.name
-            volume = {"Name": reference.name, "Labels": {UID_LABEL: self._uid}}
-            async with self._reserve(Reservation(ObjectKind.VOLUME)):
-                await query_daemon(self._open, "POST", "/volumes/create", volume)
-            inspected = await self._inspect(path, reference)
-        if reference.requirement is not Requirement.OWNED and not is_owned(inspected.get("Labels"), self._uid):
+    async def _find_all(self, forward_plan: ForwardPlan) -> dict[Reference, Found]:
+        """Look up each object once, although the request may name it in many places."""
+        distinct = {(each.kind, each.name, each.requirement): each for each in forward_plan.references}
+        if len(distinct) > MAX_REFERENCES:
             raise GuardDenied(
-                "owner", f"the name {reference.name} is taken: choose another", status=HTTPStatus.CONFLICT
+                "fields",
+                f"the request names {len(distinct)} containers, networks, volumes and images: name at most "
+                f"{MAX_REFERENCES}",
+                status=HTTPStatus.BAD_REQUEST,
             )
-        return self._owned_id(inspected, "Name", reference)
+        once: dict[tuple[ObjectKind, str, Requirement], Found] = {}
+        for reference in forward_plan.references:
+            key = (reference.kind, reference.name, reference.requirement)
+            if key not in once:
+                once[key] = await self._find(reference)
+        return {each: once[each.kind, each.name, each.requirement] for each in forward_plan.references}
 
-    async def _image(self, reference: Reference) -> str:
-        try:
-            inspected = await self._inspect(f"/images/{escape_name(reference.name)}/json", reference)
-        except GuardDenied:
-            if reference.requirement is Requirement.OWNED_OR_ABSENT:
-                return reference.name
-            raise
-        if reference.requirement is Requirement.OWNED_OR_ABSENT and not is_owned_image(inspected, self._uid):
-            raise GuardDenied(
-                "owner", f"another owner's image has the name {reference.name}: choose another",
-                status=HTTPStatus.CONFLICT,
-            )  # fmt: skip
-        if reference.requirement is Requirement.OWNED and not is_owned_image(inspected, self._uid):
-            if is_visible_image(inspected, self._rules, self._uid):
-                raise GuardDenied("owner", f"image {reference.name} is shared: you may use it, but not remove it")
+    async def _find(self, reference: Reference) -> Found:
+        found = await self.references.find(reference)
+        if found.inspected or reference.requirement is not Requirement.CREATED_IF_ABSENT:
+            return found
+        volume = {"Name": reference.name, "Labels": {UID_LABEL: self._uid}}
+        async with self._reserve(Reservation(ObjectKind.VOLUME)):
+            await query_daemon(self._open, "POST", "/volumes/create", volume)
+        found = await self.references.find(replace(reference, requirement=Requirement.OWNED_OR_ABSENT))
+        if not found.inspected:
             raise not_found(reference.kind, reference.name)
-        if not is_visible_image(inspected, self._rules, self._uid):
-            raise not_found(reference.kind, reference.name)
-        return reference.name
-
-    def _owned_id(self, inspected: Mapping[str, Any], key: str, reference: Reference) -> str:
-        if not is_owned(inspected.get("Labels"), self._uid):
-            raise not_found(reference.kind, reference.name)
-        return str(inspected[key])
-
-    async def _inspect(self, path: str, reference: Reference) -> Mapping[str, Any]:
-        if not is_valid_name(reference.name):
-            raise not_found(reference.kind, reference.name)
-        status, response = await query_daemon(self._open, "GET", path)
-        if status != HTTPStatus.OK or not isinstance(response, dict):
-            raise not_found(reference.kind, reference.name)
-        return response
+        return found
 
     def _reserve(self, reservation: Reservation | None) -> AbstractAsyncContextManager[None]:
         async def check(others: Sequence[Reservation]) -> None:
             if reservation is not None:
-                await self._check_quota(reservation, [each for each in others if each.kind is reservation.kind])
+                await self._check_quota(reservation, others)
 
         return self._reservations.reserve(reservation, check)
 
-    async def _check_quota(self, reservation: Reservation, others: list[Reservation]) -> None:
+    async def _check_quota(self, reservation: Reservation, others: Sequence[Reservation]) -> None:
         limits = self._rules.limits
-        quotas = {
-            ObjectKind.CONTAINER: limits.containers,
-            ObjectKind.NETWORK: limits.networks,
-            ObjectKind.VOLUME: limits.volumes,
-        }
+        same = [each for each in others if each.kind is reservation.kind]
+        if reservation.kind is ObjectKind.VOLUME:
+            await self._check_volumes(1, others)
+            return
+        quota = limits.containers if reservation.kind is ObjectKind.CONTAINER else limits.networks
         owned = await self._list_owned(reservation.kind)
-        count = len(owned) + len([each for each in others if not each.updated_container])
-        quota = quotas[reservation.kind]
-        if not reservation.updated_container and count >= quota:
-            raise GuardDenied(
-                f"limits.{reservation.kind}s",
-                f"{count} of {quota} allowed {reservation.kind}s exist: remove one that you no longer need",
-            )
+        if not reservation.updated_container:
+            count = len(owned) + len([each for each in same if not each.updated_container])
+            _check_count(reservation.kind, count, 1, quota)
+        if reservation.anonymous_volumes:
+            await self._check_volumes(reservation.anonymous_volumes, others)
         if reservation.kind is ObjectKind.CONTAINER and resources.has_total_limits(limits.total):
-            await self._check_total(reservation, [str(each["Id"]) for each in owned], others)
+            await self._check_total(reservation, [str(each["Id"]) for each in owned], same)
+
+    async def _check_volumes(self, new: int, others: Sequence[Reservation]) -> None:
+        reserved = sum(each.anonymous_volumes + (each.kind is ObjectKind.VOLUME) for each in others)
+        count = len(await self._list_owned(ObjectKind.VOLUME)) + reserved
+        _check_count(ObjectKind.VOLUME, count, new, self._rules.limits.volumes)
 
     async def _list_owned(self, kind: ObjectKind) -> list[Mapping[str, Any]]:
         filters = quote(json.dumps({"label": [f"{UID_LABEL}={self._uid}"]}))
@@ -196,22 +155,82 @@ class Preconditions:
             ObjectKind.NETWORK: f"/networks?filters={filters}",
             ObjectKind.VOLUME: f"/volumes?filters={filters}",
         }
-        _, response = await query_daemon(self._open, "GET", paths[kind])
+        response = await list_objects(self._open, paths[kind])
+        if kind is ObjectKind.CONTAINER:
+            return await self._owners.only_owned(self._open, response)
         return list(((response or {}).get("Volumes") if kind is ObjectKind.VOLUME else response) or ())
 
     async def _check_total(self, reservation: Reservation, ids: list[str], others: list[Reservation]) -> None:
         limits = [each.limits for each in others]
-        updated_id = ""
-        if reservation.updated_container:
-            reference = Reference(ObjectKind.CONTAINER, reservation.updated_container)
-            updated_id = str((await self._owned_container(reservation.updated_container, reference))["Id"])
         for each in ids:
             _, inspected = await query_daemon(self._open, "GET", f"/containers/{each}/json")
             host_config = (inspected or {}).get("HostConfig")
             if host_config is None:  # removed in the meantime
                 continue
             present = resources.limits_of(host_config)
-            limits.append(resources.after_update(present, reservation.limits) if each == updated_id else present)
+            updated = each == reservation.updated_container
+            limits.append(resources.after_update(present, reservation.limits) if updated else present)
         if not reservation.updated_container:
             limits.append(reservation.limits)
         resources.check_total(limits, self._rules.limits.total)
+
+
+@dataclass(frozen=True)
+class Forwarding:
+    """A request on its way to the daemon.
+
+    Attributes:
+        plan: its plan.
+        resolved: what the daemon gets.
+        references: looks up objects.
+    """
+
+    plan: ForwardPlan
+    resolved: ResolvedRequest
+    references: References
+
+    async def verify(self) -> None:
+        """Check the names again after the daemon has used them.
+
+        Raises:
+            GuardDenied: one of them is somebody else's by now.
+        """
+        for reference, found in self.resolved.found.items():
+            if reference.name not in self.plan.tags:
+                await self.references.verify(reference, found)
+
+
+def _check_count(kind: ObjectKind, count: int, new: int, quota: int) -> None:
+    if count + new <= quota:
+        return
+    more = "" if new == 1 else f", and the container needs {new} more"
+    raise GuardDenied(
+        f"limits.{kind}s", f"{count} of {quota} allowed {kind}s exist{more}: remove one that you no longer need"
+    )
+
+
+def _with_ids(forward_plan: ForwardPlan, found: Mapping[Reference, Found]) -> ResolvedRequest:
+    document: dict[str, Any] = {
+        "path": "",
+        "query": {key: list(values) for key, values in forward_plan.query.items()},
+        "body": copy.deepcopy(forward_plan.body),
+    }
+    for reference, each in found.items():
+        if reference.location:
+            set_at(document, reference.location, reference.id_format.format(each.id), is_key=reference.is_key)
+    query = {key: tuple(values) for key, values in document["query"].items()}
+    return ResolvedRequest(document["path"], query, document["body"], found)
+
+
+def _exact(forward_plan: ForwardPlan, found: Mapping[Reference, Found]) -> Reservation | None:
+    """The reservation with the full ID of the container that is updated."""
+    reservation = forward_plan.reservation
+    if reservation is None or not reservation.updated_container:
+        return reservation
+    return replace(reservation, updated_container=found[forward_plan.references[0]].id)
+
+
+def _mounted(found: Mapping[Reference, Found]) -> set[str]:
+    """Targets of the mounts that a new container takes over from others."""
+    containers = [each.inspected for reference, each in found.items() if "VolumesFrom" in reference.location]
+    return {str(mount.get("Destination")) for each in containers for mount in each.get("Mounts") or ()}

@@ -14,7 +14,7 @@ import docker
 from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
-from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL, build_step_host, is_owned
+from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL, is_build_step, is_owned_container, is_owned_image
 
 logger = logging.getLogger(__package__)
 
@@ -100,7 +100,7 @@ def _owned(client: Any, uid: str) -> Iterator[tuple[str, str, Callable[[], None]
     """Kind, name and removal of each object, in an order in which the daemon removes them."""
     label = {"label": f"{UID_LABEL}={uid}"}
     for each in client.containers(all=True):
-        if is_owned(each.get("Labels"), uid) or _is_build_step(client, each["Id"], uid):
+        if _is_container_of(client, each["Id"], uid):
             yield "container", each["Id"], partial(client.remove_container, each["Id"], v=True, force=True)
     for each in client.networks(filters=label):
         yield "network", each["Name"], partial(client.remove_network, each["Id"])
@@ -108,18 +108,19 @@ def _owned(client: Any, uid: str) -> Iterator[tuple[str, str, Callable[[], None]
         yield "volume", each["Name"], partial(client.remove_volume, each["Name"], force=True)
 
 
-def _is_build_step(client: Any, container: str, uid: str) -> bool:
-    """Whether a container is a step of the owner's build; such a container has no owner label."""
+def _is_container_of(client: Any, container: str, uid: str) -> bool:
+    """Whether a container is the owner's, or a step of the owner's build. Its labels may be those of its image."""
     try:
-        host_config = client.inspect_container(container)["HostConfig"]
-    except NotFound:  # the build has ended
+        inspected = client.inspect_container(container)
+    except NotFound:  # it has ended
         return False
-    return build_step_host(uid) in (host_config.get("ExtraHosts") or ())
+    return is_owned_container(inspected, uid) or is_build_step(inspected, uid)
 
 
 def _remove_images(client: Any, uid: str, removed: Removed) -> None:
     """Untag images, and remove untagged ones; those in use stay, since another owner's container uses them."""
-    for image in client.images(filters={"label": f"{IMAGE_LABEL}={uid}"}, all=True):
+    images = client.images(filters={"label": f"{IMAGE_LABEL}={uid}"}, all=True)
+    for image in (each for each in images if is_owned_image(each, uid)):
         for name in [tag for tag in image["RepoTags"] or () if tag != NO_TAG] or [image["Id"]]:
             try:
                 client.remove_image(name)

@@ -11,10 +11,10 @@ from nested_docker.guard.ownership import (
     Reference,
     Requirement,
     build_step_host,
-    check_extra_hosts,
     image_labels,
     with_owner_label,
 )
+from nested_docker.guard.rules.containers import extra_hosts
 from nested_docker.guard.rules.images import tag_reference
 from nested_docker.guard.rules.resources import RESOURCE_FIELDS, apply_limits
 from nested_docker.guard.rules.schema import between, string_map
@@ -36,7 +36,7 @@ BUILD_PARAMETERS = FORWARDED_PARAMETERS | VALIDATED_PARAMETERS | EMPTY_PARAMETER
 
 def validate_build(api_request: ApiRequest) -> ForwardPlan:
     """`POST /build`."""
-    hosts = check_extra_hosts(api_request.query.get("extrahosts", ()), "extrahosts")  # first, since it is never waived
+    hosts = extra_hosts([*api_request.query.get("extrahosts", ())], "extrahosts")  # first, since it is never waived
     if not api_request.rules.build.allowed:
         raise GuardDenied("build.allowed", "images may not be built: the policy does not allow builds")
     _check_parameters(api_request.query)
@@ -45,14 +45,16 @@ def validate_build(api_request: ApiRequest) -> ForwardPlan:
     query |= _network(api_request, references)
     query |= {"rm": ("1",), "forcerm": ("1",), "version": ("1",), "labels": (_labels(api_request),)}
     query |= _resources(api_request.query, api_request.rules.limits)
-    if tags := tuple(tag for tag in api_request.query.get("t", ()) if tag):
-        references.extend(tag_reference(_with_default_tag(tag), api_request) for tag in tags)
-        query["t"] = tags
-    if cached := _cache_images(first_value(api_request.query, "cachefrom")):
-        references.extend(Reference(ObjectKind.IMAGE, image, Requirement.VISIBLE) for image in cached)
-        query["cachefrom"] = (strict_json.encode_json(cached).decode(),)
+    tags = tuple(dict.fromkeys(_with_default_tag(tag) for tag in api_request.query.get("t", ()) if tag))
+    references.extend(tag_reference(tag, api_request) for tag in tags)
+    if cached := tuple(_cache_images(first_value(api_request.query, "cachefrom"))):
+        references.extend(
+            Reference(ObjectKind.IMAGE, image, Requirement.VISIBLE, location=("query", "cachefrom", number))
+            for number, image in enumerate(cached)
+        )
+        query["cachefrom"] = cached
     query["extrahosts"] = (*(each for each in hosts if each), build_step_host(api_request.uid))
-    return ForwardPlan(query, references=tuple(references))
+    return ForwardPlan(query, references=tuple(references), tags=tags)
 
 
 def _check_parameters(query: Query) -> None:
@@ -72,12 +74,12 @@ def _network(api_request: ApiRequest, references: list[Reference]) -> dict[str, 
     elif mode.startswith("container:"):
         name = mode.removeprefix("container:")
         references.append(
-            Reference(ObjectKind.CONTAINER, name, location=("query", "networkmode"), id_format="container:{}")
+            Reference(ObjectKind.CONTAINER, name, location=("query", "networkmode", 0), id_format="container:{}")
         )
     elif mode == "host":
         raise GuardDenied("networks", "a build may not use the node's own network")
     elif mode != "none":
-        references.append(Reference(ObjectKind.NETWORK, mode, location=("query", "networkmode")))
+        references.append(Reference(ObjectKind.NETWORK, mode, location=("query", "networkmode", 0)))
     return {"networkmode": (mode,)}
 
 

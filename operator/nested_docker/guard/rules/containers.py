@@ -12,6 +12,7 @@ from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.hints import BUILDKIT_HINT, BUILDKIT_IMAGE
 from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
 from nested_docker.guard.ownership import (
+    OWNER_ANNOTATION,
     ObjectKind,
     Reference,
     Requirement,
@@ -20,13 +21,13 @@ from nested_docker.guard.ownership import (
     matches_any,
     with_owner_label,
 )
-from nested_docker.guard.rules import endpoints, mounts, resources
+from nested_docker.guard.rules import endpoints, mounts, resources, values
+from nested_docker.guard.rules.inherited import complete_by_image
 from nested_docker.guard.rules.schema import (
     OMIT,
     FieldTable,
     any_array,
     any_boolean,
-    any_integer,
     any_object,
     any_string,
     array_of,
@@ -76,6 +77,13 @@ processes pass, so whole values are allowed and no alphabet.
 
 MAX_STOP_SECONDS = 300
 """A longer stop timeout would hold the node's daemon back when it shuts down."""
+MAX_PORTS = 256
+"""Ports of a container: the node runs a process for each published one."""
+
+MAX_NANOSECONDS = 2**63 - 1
+MAX_TERMINAL = 2**16 - 1
+"""Rows and columns of a terminal are 16 bits in the kernel."""
+
 ANY_ADDRESS = ("", "0.0.0.0", "::", "127.0.0.1", "::1")  # noqa: S104 - compared with, not listened on
 
 
@@ -100,10 +108,14 @@ def validate_container_create(api_request: ApiRequest) -> ForwardPlan:
         endpoints.check_network(
             "", api_request.rules, "HostConfig.NetworkMode", add_reference=references.append, location=()
         )
-    body["HostConfig"] = resources.apply_limits(host, api_request.rules.limits)
+    body["HostConfig"] = {
+        **resources.apply_limits(host, api_request.rules.limits),
+        "Annotations": {OWNER_ANNOTATION: api_request.uid},
+    }
     body["Labels"] = with_owner_label(body.get("Labels", {}), api_request.uid, where="Labels")
     reservation = Reservation(ObjectKind.CONTAINER, resources.limits_of(body["HostConfig"]))
-    return ForwardPlan(api_request.query, body, tuple(references), reservation)
+    complete = functools.partial(complete_by_image, uid=api_request.uid)
+    return ForwardPlan(api_request.query, body, tuple(references), reservation, complete=complete)
 
 
 def _with_hint(denied: GuardDenied, image: str) -> GuardDenied:
@@ -179,9 +191,12 @@ def validate_top(api_request: ApiRequest) -> ForwardPlan:
 def validate_stop(api_request: ApiRequest) -> ForwardPlan:
     """`POST /containers/{id}/stop` and `/containers/{id}/restart`."""
     seconds = first_value(api_request.query, "t")
-    if seconds and not (seconds.isascii() and seconds.isdigit() and int(seconds[:9]) <= MAX_STOP_SECONDS):
+    if not seconds:
+        return validate_owned_container(api_request)
+    if not (seconds.isascii() and seconds.isdigit() and int(seconds[:9]) <= MAX_STOP_SECONDS):
         raise GuardDenied("containers.stop", f"t may not be {seconds!r}: use 0 to {MAX_STOP_SECONDS} seconds")
-    return validate_owned_container(api_request)
+    query = {**api_request.query, "t": (str(int(seconds[:9])),)}
+    return ForwardPlan(query, references=(_owned_container(api_request),))
 
 
 def validate_rename(api_request: ApiRequest) -> ForwardPlan:
@@ -241,7 +256,7 @@ def host_config_fields(rules: GuardRules, uid: str, add_reference: mounts.AddRef
         "AutoRemove": any_boolean,
         "Binds": functools.partial(mounts.check_binds, rules=rules, add_reference=add_reference),
         "CapAdd": functools.partial(_capabilities, rules=containers),
-        "CapDrop": string_array,
+        "CapDrop": values.each(values.CAPABILITY),
         "Capabilities": unset,
         "Cgroup": unset,
         "CgroupParent": unset,
@@ -251,10 +266,10 @@ def host_config_fields(rules: GuardRules, uid: str, add_reference: mounts.AddRef
         "DeviceCgroupRules": unset,
         "DeviceRequests": unset,
         "Devices": functools.partial(_devices, rules=containers),
-        "Dns": string_array,
-        "DnsOptions": string_array,
-        "DnsSearch": string_array,
-        "ExtraHosts": _extra_hosts,
+        "Dns": values.each(values.ADDRESS),
+        "DnsOptions": values.each(values.RESOLVER_OPTION),
+        "DnsSearch": values.each(values.SEARCH_DOMAIN),
+        "ExtraHosts": extra_hosts,
         "GroupAdd": unset,
         "Init": any_boolean,
         "IpcMode": functools.partial(
@@ -288,13 +303,17 @@ def host_config_fields(rules: GuardRules, uid: str, add_reference: mounts.AddRef
     }
 
 
-def _extra_hosts(value: Any, where: str) -> list[str]:
-    return check_extra_hosts(string_array(value, where), where)
+def extra_hosts(value: Any, where: str) -> list[str]:
+    """Entries for /etc/hosts, none of which is reserved for the guard."""
+    return list(values.each(values.EXTRA_HOST)(check_extra_hosts(string_array(value, where), where), where))
 
 
 def _string_set(value: Any, where: str) -> dict[str, Any]:
-    """A set in Go's form: an object whose values are empty objects."""
-    return {key: unset(each, f"{where}.{key}") and {} for key, each in any_object(value, where).items()}
+    """A set in Go's form: an object whose values are empty objects, or null."""
+    for key, each in any_object(value, where).items():
+        if each is not None:
+            unset(each, f"{where}.{key}")
+    return {key: {} for key in value}
 
 
 def _volumes(value: Any, where: str) -> dict[str, Any]:
@@ -302,13 +321,24 @@ def _volumes(value: Any, where: str) -> dict[str, Any]:
     for path in any_object(value, where):
         if not path.startswith("/") or ":" in path:
             raise GuardDenied("containers.binds", f"{where} has {path!r}, which is not an absolute path without colons")
-    return _string_set(value, where)
+    return {values.ABSOLUTE_PATH(path, where): each for path, each in _string_set(value, where).items()}
+
+
+def _exposed_ports(value: Any, where: str) -> dict[str, Any]:
+    result = {values.PORTS(port, where): each for port, each in _string_set(value, where).items()}
+    _check_number_of_ports(sum(len(values.ports(port)) for port in result), where)
+    return result
+
+
+def _check_number_of_ports(number: int, where: str) -> None:
+    if number > MAX_PORTS:
+        raise GuardDenied("fields", f"{where} has {number} ports; allowed: {MAX_PORTS}", status=HTTPStatus.BAD_REQUEST)
 
 
 def _console_size(value: Any, where: str) -> list[int]:
     if len(any_array(value, where)) != 2:
         raise GuardDenied("fields", f"{where} is not an array of height and width", status=HTTPStatus.BAD_REQUEST)
-    return [any_integer(each, where) for each in value]
+    return [between(0, MAX_TERMINAL)(each, where) for each in value]
 
 
 def _capabilities(value: Any, where: str, *, rules: ContainerRules) -> list[str]:
@@ -317,11 +347,15 @@ def _capabilities(value: Any, where: str, *, rules: ContainerRules) -> list[str]
     for each in result:
         if each.upper().removeprefix("CAP_") not in rules.capabilities:
             raise GuardDenied("containers.capabilities", f"capability {each!r} may not be added")
-    return result
+    return list(values.each(values.CAPABILITY)(result, where))
 
 
 def _devices(value: Any, where: str, *, rules: ContainerRules) -> list[dict[str, Any]]:
-    fields: FieldTable = {"PathOnHost": any_string, "PathInContainer": any_string, "CgroupPermissions": any_string}
+    fields: FieldTable = {
+        "PathOnHost": any_string,
+        "PathInContainer": values.ABSOLUTE_PATH,
+        "CgroupPermissions": values.DEVICE_PERMISSIONS,
+    }
     result: list[dict[str, Any]] = array_of(fields)(value, where)
     for each in result:
         if each.get("PathOnHost") not in rules.devices:
@@ -334,7 +368,7 @@ def _sysctls(value: Any, where: str, *, rules: ContainerRules) -> dict[str, str]
     for key in result:
         if key not in rules.sysctls:
             raise GuardDenied("containers.sysctls", f"kernel parameter {key!r} may not be set")
-    return result
+    return {key: values.SYSCTL(each, f"{where}.{key}") for key, each in result.items()}
 
 
 def _runtime(value: Any, where: str, *, rules: ContainerRules) -> Any:
@@ -355,9 +389,9 @@ def _namespace_mode(value: Any, where: str, *, allowed: tuple[str, ...], add_ref
 
 def _ports(value: Any, where: str, *, rules: ContainerRules) -> dict[str, Any]:
     binding: FieldTable = {"HostIp": one_of(*ANY_ADDRESS), "HostPort": any_string}
-    result = {}
-    for port, bindings in any_object(value, where).items():
-        path = f"{where}.{port}"
+    result: dict[str, Any] = {}
+    for key, bindings in any_object(value, where).items():
+        port, path = values.PORT(key, where), f"{where}.{key}"
         result[port] = [] if bindings is None else array_of(binding)(bindings, path)
         if rules.publish is Publish.NOTHING:
             raise GuardDenied("containers.publish", f"{path}: ports may not be published on the node")
@@ -368,6 +402,7 @@ def _ports(value: Any, where: str, *, rules: ContainerRules) -> dict[str, Any]:
                     f"{path}: port {each['HostPort']} of the node may not be chosen: use -p {port.split('/')[0]}, and "
                     "look up the port with docker port",
                 )
+    _check_number_of_ports(sum(max(1, len(bindings)) for bindings in result.values()), where)
     return result
 
 
@@ -384,16 +419,31 @@ def _security_options(value: Any, where: str) -> list[str]:
     return list(value)
 
 
+_LOG_OPTIONS: FieldTable = {
+    "max-size": values.SIZE,
+    "max-file": values.whole_number(1, 1000),
+    "compress": values.BOOLEAN_WORD,
+}
+
+
 def _log_options(value: Any, where: str) -> dict[str, str]:
-    result = string_map(value, where)
-    for key in result:
-        if key not in {"max-size", "max-file", "compress"}:
-            raise GuardDenied(where, f"log option {key!r} may not be set")
-    return result
+    for key in string_map(value, where):
+        if key not in _LOG_OPTIONS:
+            raise GuardDenied(where, f"log option {key!r} may not be set; allowed: {', '.join(_LOG_OPTIONS)}")
+    return validate_object(value, _LOG_OPTIONS, where)
+
+
+def _health_test(value: Any, where: str) -> list[str]:
+    test = string_array(value, where)
+    if test and test[0] not in {"", "NONE", "CMD", "CMD-SHELL"}:
+        raise GuardDenied(
+            "fields", f"{where}[0] may not be {test[0]!r}: use NONE, CMD or CMD-SHELL", status=HTTPStatus.BAD_REQUEST
+        )
+    return test
 
 
 _RESTART_POLICY = object_of(
-    {"Name": one_of("", "no", "on-failure", "always", "unless-stopped"), "MaximumRetryCount": any_integer}
+    {"Name": one_of("", "no", "on-failure", "always", "unless-stopped"), "MaximumRetryCount": between(0, 2**31 - 1)}
 )
 
 UPDATE_FIELDS: FieldTable = {
@@ -412,33 +462,33 @@ CONFIG_FIELDS: FieldTable = {
     "AttachStdin": any_boolean,
     "AttachStdout": any_boolean,
     "Cmd": string_or_array,
-    "Domainname": any_string,
+    "Domainname": values.HOST_NAME,
     "Entrypoint": string_or_array,
     "Env": _environment,
-    "ExposedPorts": any_object,
+    "ExposedPorts": _exposed_ports,
     "Healthcheck": object_of(
         {
-            "Test": string_array,
-            "Interval": any_integer,
-            "Timeout": any_integer,
-            "Retries": any_integer,
-            "StartPeriod": any_integer,
-            "StartInterval": any_integer,
+            "Test": _health_test,
+            "Interval": between(0, MAX_NANOSECONDS),
+            "Timeout": between(0, MAX_NANOSECONDS),
+            "Retries": between(0, 2**31 - 1),
+            "StartPeriod": between(0, MAX_NANOSECONDS),
+            "StartInterval": between(0, MAX_NANOSECONDS),
         }
     ),
-    "Hostname": any_string,
+    "Hostname": values.HOST_NAME,
     "Image": any_string,
     "Labels": string_map,
-    "MacAddress": any_string,
+    "MacAddress": values.MAC_ADDRESS,
     "NetworkDisabled": any_boolean,
     "OnBuild": unset,
     "OpenStdin": any_boolean,
     "Shell": string_array,
     "StdinOnce": any_boolean,
-    "StopSignal": any_string,
+    "StopSignal": values.SIGNAL,
     "StopTimeout": between(0, MAX_STOP_SECONDS),
     "Tty": any_boolean,
-    "User": any_string,
+    "User": values.USER,
     "Volumes": _volumes,
     "WorkingDir": any_string,
 }
@@ -451,11 +501,11 @@ EXEC_FIELDS: FieldTable = {
     "Cmd": string_or_array,
     "ConsoleSize": _console_size,
     "Container": ignored,
-    "DetachKeys": any_string,
+    "DetachKeys": values.KEY_SEQUENCE,
     "Detach": any_boolean,
     "Env": _environment,
     "Privileged": unset,
     "Tty": any_boolean,
-    "User": any_string,
+    "User": values.USER,
     "WorkingDir": any_string,
 }

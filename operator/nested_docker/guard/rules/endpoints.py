@@ -7,6 +7,7 @@ from typing import Any
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.ownership import ObjectKind, Reference
+from nested_docker.guard.rules import values
 from nested_docker.guard.rules.mounts import AddReference
 from nested_docker.guard.rules.schema import (
     FieldTable,
@@ -14,7 +15,6 @@ from nested_docker.guard.rules.schema import (
     any_object,
     any_string,
     object_of,
-    string_array,
     unset,
     validate_object,
 )
@@ -23,10 +23,10 @@ DEFAULT_NETWORKS = frozenset({"", "default", "bridge"})
 """Names of the default network, which all containers of a node share."""
 
 ENDPOINT_FIELDS: FieldTable = {
-    "IPAMConfig": object_of({"IPv4Address": any_string, "IPv6Address": any_string, "LinkLocalIPs": unset}),
+    "IPAMConfig": object_of({"IPv4Address": values.ADDRESS, "IPv6Address": values.ADDRESS, "LinkLocalIPs": unset}),
     "Links": unset,
-    "MacAddress": any_string,
-    "Aliases": string_array,
+    "MacAddress": values.MAC_ADDRESS,
+    "Aliases": values.each(values.ALIAS),
     "DriverOpts": unset,
     "GwPriority": any_integer,
     "NetworkID": unset,

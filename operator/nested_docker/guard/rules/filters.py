@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Any
 
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.model import ApiRequest, ForwardPlan, ResponseFilter, Validator
+from nested_docker.guard.model import ApiRequest, ContainersIn, ForwardPlan, ResponseFilter, Validator
 from nested_docker.guard.ownership import UID_LABEL
+from nested_docker.guard.rules import values
+from nested_docker.guard.rules.schema import FieldCheck, any_string
 from nested_docker.guard.wire import strict_json
 from nested_docker.guard.wire.query import first_value
 
@@ -16,22 +19,20 @@ Filters = dict[str, list[str]]
 
 
 def filter_by_owner(
-    known: AbstractSet[str], *, label: str = UID_LABEL, response_filter: ResponseFilter | None = None
+    known: AbstractSet[str], *, label: str = UID_LABEL, containers_in: ContainersIn | None = None
 ) -> Validator:
     """A validator that adds a filter by owner; the daemon requires an object to match all labels of a filter.
 
     Args:
         known: filters that the client may use; others would reveal other owners' objects.
         label: the label with the owner's UID.
-        response_filter: filters the daemon's response; None: it passes unchanged.
+        containers_in: where the response shows containers; None: nowhere.
     """
 
     def validate(api_request: ApiRequest) -> ForwardPlan:
         filters = parse_filters(first_value(api_request.query, "filters"), known)
         filters.setdefault("label", []).append(f"{label}={api_request.uid}")
-        return ForwardPlan(
-            {**api_request.query, "filters": (encode_filters(filters),)}, response_filter=response_filter
-        )
+        return ForwardPlan({**api_request.query, "filters": (encode_filters(filters),)}, containers_in=containers_in)
 
     return validate
 
@@ -67,7 +68,11 @@ def parse_filters(text: str, known: AbstractSet[str]) -> Filters:
     for key in document:
         if key not in known:
             raise GuardDenied("filters", f"filter {key!r} is not supported here; supported: {', '.join(sorted(known))}")
-    return {key: _values(values) for key, values in document.items()}
+    return {key: [_value(key, each) for each in _values(texts)] for key, texts in document.items()}
+
+
+def _value(key: str, text: str) -> str:
+    return str(VALUES[key](text, f"filter {key}"))
 
 
 def encode_filters(filters: Filters) -> str:
@@ -75,19 +80,55 @@ def encode_filters(filters: Filters) -> str:
     return strict_json.encode_json({key: dict.fromkeys(values, True) for key, values in filters.items()}).decode()
 
 
-def _values(values: Any) -> list[str]:
-    if isinstance(values, dict):
-        if not all(each is True for each in values.values()):
+def _values(texts: Any) -> list[str]:
+    if isinstance(texts, dict):
+        if not all(each is True for each in texts.values()):
             raise _malformed()
-        values = list(values)
-    if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+        texts = list(texts)
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
         raise _malformed()
-    return values
+    return texts
 
 
 def _malformed() -> GuardDenied:
     return GuardDenied("filters", "filters must have the form {name: {value: true}}", status=HTTPStatus.BAD_REQUEST)
 
+
+VALUES: Mapping[str, FieldCheck] = {
+    **dict.fromkeys(
+        ("ancestor", "container", "driver", "event", "id", "image", "label", "label!", "name", "network", "reference"),
+        any_string,
+    ),
+    "volume": any_string,
+    "all": values.BOOLEAN_WORD,
+    "dangling": values.BOOLEAN_WORD,
+    "is-task": values.BOOLEAN_WORD,
+    "exited": values.whole_number(0, 255),
+    "expose": values.PORTS,
+    "publish": values.PORTS,
+    "health": values.one_word("starting", "healthy", "unhealthy", "none"),
+    "scope": values.one_word("local", "global", "swarm"),
+    "status": values.one_word("created", "restarting", "running", "removing", "paused", "exited", "dead"),
+    "type": values.one_word(
+        *(
+            "container",
+            "image",
+            "volume",
+            "network",
+            "daemon",
+            "plugin",
+            "builder",
+            "node",
+            "service",
+            "secret",
+            "config",
+        ),
+        *("custom", "builtin"),
+    ),
+    "until": values.MOMENT,
+}
+"""Checks of values. The daemon compares the texts that pass as they are with its objects, `name` as a regular
+expression of Go and `reference` as a pattern of paths, each in linear time and among the owner's objects only."""
 
 CONTAINER_FILTERS = frozenset(
     {"ancestor", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish", "status"}

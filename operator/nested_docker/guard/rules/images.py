@@ -19,9 +19,8 @@ from nested_docker.guard.wire.query import Query, first_value
 
 def validate_visible_image(api_request: ApiRequest) -> ForwardPlan:
     """A request that reads one image, which must be visible."""
-    return ForwardPlan(
-        api_request.query, references=(Reference(ObjectKind.IMAGE, api_request.name, Requirement.VISIBLE),)
-    )
+    image = Reference(ObjectKind.IMAGE, api_request.name, Requirement.VISIBLE, location=("path",))
+    return ForwardPlan(api_request.query, references=(image,))
 
 
 def validate_image_inspect(api_request: ApiRequest) -> ForwardPlan:
@@ -61,14 +60,13 @@ def validate_push(api_request: ApiRequest) -> ForwardPlan:
 
 
 def validate_tag(api_request: ApiRequest) -> ForwardPlan:
-    """`POST /images/{name}/tag`."""
+    """`POST /images/{name}/tag`. The image must be owned, since a tag on another would stay on the node forever."""
     new_name = tag_reference(
         _join_tag(first_value(api_request.query, "repo"), first_value(api_request.query, "tag") or "latest"),
         api_request,
     )
-    return ForwardPlan(
-        api_request.query, references=(Reference(ObjectKind.IMAGE, api_request.name, Requirement.VISIBLE), new_name)
-    )
+    image = Reference(ObjectKind.IMAGE, api_request.name, Requirement.OWNED, location=("path",))
+    return ForwardPlan(api_request.query, references=(image, new_name))
 
 
 def validate_commit(api_request: ApiRequest) -> ForwardPlan:
@@ -80,14 +78,15 @@ def validate_commit(api_request: ApiRequest) -> ForwardPlan:
     if any(validate_object(api_request.body, {**CONFIG_FIELDS, "OnBuild": any_string}, "").values()):
         raise GuardDenied("containers.commit", "a configuration may not be set: build an image from the committed one")
     references = [
-        Reference(ObjectKind.CONTAINER, first_value(api_request.query, "container"), location=("query", "container"))
+        Reference(ObjectKind.CONTAINER, first_value(api_request.query, "container"), location=("query", "container", 0))
     ]
+    tags: tuple[str, ...] = ()
     if repo := first_value(api_request.query, "repo"):
-        references.append(
-            tag_reference(_join_tag(repo, first_value(api_request.query, "tag") or "latest"), api_request)
-        )
+        tags = (_join_tag(repo, first_value(api_request.query, "tag") or "latest"),)
+        references.append(tag_reference(tags[0], api_request))
     label = " ".join(f'"{key}"="{value}"' for key, value in image_labels(api_request.uid).items())
-    return ForwardPlan({**api_request.query, "changes": (f"LABEL {label}",)}, references=tuple(references))
+    query = {key: values for key, values in api_request.query.items() if key not in {"repo", "tag"}}
+    return ForwardPlan({**query, "changes": (f"LABEL {label}",)}, references=tuple(references), tags=tags)
 
 
 def validate_save(api_request: ApiRequest) -> ForwardPlan:
@@ -99,12 +98,17 @@ def validate_save(api_request: ApiRequest) -> ForwardPlan:
         raise GuardDenied("fields", "the request names no image", status=HTTPStatus.BAD_REQUEST)
     # A name without a tag means all images of a repository, some of which may not be visible.
     tagged = tuple(_with_default_tag(name) for name in names)
-    query: Query = {**api_request.query, "names": tagged} if not api_request.name else api_request.query
     if api_request.name and tagged != (api_request.name,):
         raise GuardDenied("images.save", f"add a tag to the image name, such as {tagged[0]}")
-    return ForwardPlan(
-        query, references=tuple(Reference(ObjectKind.IMAGE, name, Requirement.VISIBLE) for name in tagged)
-    )
+    references = tuple(_saved(name, number, api_request) for number, name in enumerate(tagged))
+    query: Query = api_request.query if api_request.name else {**api_request.query, "names": tagged}
+    return ForwardPlan(query, references=references)
+
+
+def _saved(name: str, number: int, api_request: ApiRequest) -> Reference:
+    """A tag is exported by its name, so that the archive has it; what may be an ID or a repository, by the full ID."""
+    by_id: tuple[str | int, ...] = ("path",) if api_request.name else ("query", "names", number)
+    return Reference(ObjectKind.IMAGE, name, Requirement.VISIBLE, location=by_id if _HEX.fullmatch(name) else ())
 
 
 def validate_load(api_request: ApiRequest) -> ForwardPlan:
@@ -150,6 +154,10 @@ def _join_tag(name: str, tag: str) -> str:
 
 def _with_default_tag(name: str) -> str:
     last = name.rpartition("/")[2]
-    if ":" in last or "@" in name or re.fullmatch(r"[0-9a-f]{12,64}", name):
+    if ":" in last or "@" in name or _HEX.fullmatch(name):
         return name
     return f"{name}:latest"
+
+
+_HEX = re.compile(r"[0-9a-f]{12,64}")
+"""IDs of images, whole or shortened; a repository may have such a name too."""

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from nested_docker.api.v1alpha1.guard import GuardRules
+from nested_docker.domain.shown import shorten
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.hints import DAEMON_SOCKET_NAMES, RYUK_HINT
 from nested_docker.guard.ownership import ObjectKind, Reference, Requirement, with_owner_label
 from nested_docker.guard.rules.schema import (
     FieldTable,
     any_boolean,
-    any_integer,
     any_object,
     any_string,
+    between,
     object_of,
     one_of,
     string_array,
@@ -23,14 +24,16 @@ from nested_docker.guard.rules.schema import (
     unset,
     validate_object,
 )
+from nested_docker.guard.rules.values import ABSOLUTE_PATH
 
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")
 SUBPATH = re.compile(r"(?!\.\.?(/|$))[A-Za-z0-9_.-]+(/(?!\.\.?(/|$))[A-Za-z0-9_.-]+)*")
 BIND_OPTIONS = frozenset({"ro", "rw", "private", "rprivate", "consistent", "cached", "delegated"})
 VOLUME_OPTIONS = frozenset({"ro", "rw", "nocopy", "z", "Z"})
 TMPFS_OPTION = re.compile(
-    r"(rw|ro|exec|noexec|suid|nosuid|dev|nodev|noatime|nodiratime|(size|nr_inodes)=[0-9]+[kmgKMG%]?|mode=[0-7]+|"
-    r"(uid|gid)=[0-9]+)"
+    r"(?P<flag>rw|ro|exec|noexec|suid|nosuid|dev|nodev|noatime|nodiratime)|"
+    r"(?P<name>(?:size|nr_inodes)(?==[0-9]+[kmgKMG%]?$)|mode(?==[0-7]+$)|[ug]id(?==[0-9]+$))"
+    r"=(?P<number>[0-9]{1,15})(?P<unit>[kmgKMG%]?)"
 )
 
 AddReference = Callable[[Reference], None]
@@ -44,12 +47,13 @@ def check_binds(value: Any, where: str, *, rules: GuardRules, add_reference: Add
         parts = bind.split(":")
         path = f"{where}[{number}]"
         if len(parts) == 1:
-            _check_target(parts[0], path)
+            result[number] = ABSOLUTE_PATH(parts[0] or "?", path)
             continue
         if len(parts) > 3:
             raise GuardDenied("containers.binds", f"{path} does not have the form SOURCE:TARGET:OPTIONS")
         options = set(parts[2].split(",")) if len(parts) == 3 else set()
-        _check_target(parts[1], path)
+        target = ABSOLUTE_PATH(parts[1] or "?", path)
+        result[number] = ":".join((parts[0], target, *([",".join(sorted(options))] if options else [])))
         if parts[0].startswith("/"):
             _check_options(options, BIND_OPTIONS, path)
             _check_bind(parts[0], rules, path, read_only="ro" in options and "rw" not in options)
@@ -85,7 +89,8 @@ def check_mounts(
                 labels = options.get("Labels", {})
                 options["Labels"] = with_owner_label(labels, uid, where=f"{path}.VolumeOptions.Labels")
             case "image":
-                add_reference(Reference(ObjectKind.IMAGE, source, Requirement.VISIBLE))
+                location = ("body", "HostConfig", "Mounts", number, "Source")
+                add_reference(Reference(ObjectKind.IMAGE, source, Requirement.VISIBLE, location=location))
         result.append(mount)
     return result
 
@@ -106,12 +111,19 @@ def check_tmpfs(value: Any, where: str) -> dict[str, str]:
     """HostConfig.Tmpfs: mount options by target."""
     result = {}
     for target, options in any_object(value, where).items():
-        _check_target(target, where)
-        for option in any_string(options, f"{where}.{target}").split(",") if options else ():
-            if not TMPFS_OPTION.fullmatch(option):
-                raise GuardDenied(where, f"the guard does not support the tmpfs option {option!r}")
-        result[target] = options
+        texts = any_string(options, f"{where}.{target}").split(",") if options else []
+        result[ABSOLUTE_PATH(target or "?", where)] = ",".join(_tmpfs_option(each, where) for each in texts)
     return result
+
+
+def _tmpfs_option(option: str, where: str) -> str:
+    match = TMPFS_OPTION.fullmatch(option)
+    if match is None:
+        raise GuardDenied(where, f"the guard does not support the tmpfs option {shorten(option)!r}")
+    if match["flag"]:
+        return match["flag"]
+    name, number = match["name"], int(match["number"], 8 if match["name"] == "mode" else 10)
+    return f"{name}={number:o}" if name == "mode" else f"{name}={number}{match['unit'] or ''}"
 
 
 def _check_bind(source: str, rules: GuardRules, where: str, *, read_only: bool) -> None:
@@ -138,11 +150,6 @@ def _volume_reference(name: str, where: str) -> Reference:
     return Reference(ObjectKind.VOLUME, name, Requirement.CREATED_IF_ABSENT)
 
 
-def _check_target(path: str, where: str) -> None:
-    if not path.startswith("/") or "\x00" in path:
-        raise GuardDenied("fields", f"{where}: the target {path!r} is not an absolute path")
-
-
 def _check_options(options: set[str], known: frozenset[str], where: str) -> None:
     for option in sorted(options - known):
         raise GuardDenied("containers.binds", f"{where} has the option {option!r}; allowed: {', '.join(sorted(known))}")
@@ -155,7 +162,7 @@ def _subpath(value: Any, where: str) -> str:
 
 
 _COMMON: FieldTable = {
-    "Target": any_string,
+    "Target": ABSOLUTE_PATH,
     "Type": any_string,
     "ReadOnly": any_boolean,
     "Consistency": one_of("", "default", "consistent", "cached", "delegated"),
@@ -197,7 +204,7 @@ MOUNT_FIELDS: dict[str, FieldTable] = {
     "tmpfs": {
         **_COMMON,
         "Source": unset,
-        "TmpfsOptions": object_of({"SizeBytes": any_integer, "Mode": any_integer, "Options": unset}),
+        "TmpfsOptions": object_of({"SizeBytes": between(0, 2**60), "Mode": between(0, 0o7777), "Options": unset}),
         "BindOptions": unset,
         "VolumeOptions": unset,
         "ImageOptions": unset,

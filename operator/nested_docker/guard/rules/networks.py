@@ -11,7 +11,7 @@ from nested_docker.api.v1alpha1.guard import NetworkRules
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
 from nested_docker.guard.ownership import ObjectKind, Reference, with_owner_label
-from nested_docker.guard.rules import endpoints
+from nested_docker.guard.rules import endpoints, values
 from nested_docker.guard.rules.containers import DOCKER_NAME
 from nested_docker.guard.rules.schema import (
     FieldTable,
@@ -26,7 +26,10 @@ from nested_docker.guard.rules.schema import (
     validate_object,
 )
 
-NETWORK_OPTIONS = frozenset({"com.docker.network.driver.mtu", "com.docker.network.bridge.enable_icc"})
+NETWORK_OPTIONS: FieldTable = {
+    "com.docker.network.driver.mtu": values.whole_number(68, 65535),
+    "com.docker.network.bridge.enable_icc": values.BOOLEAN_WORD,
+}
 RESERVED_NETWORK_NAMES = frozenset({"bridge", "default", "host", "none"})
 
 
@@ -98,19 +101,18 @@ def network_fields(rules: NetworkRules) -> FieldTable:
 
 
 def _options(value: Any, where: str) -> dict[str, str]:
-    result = string_map(value, where)
-    for key in result:
+    for key in string_map(value, where):
         if key not in NETWORK_OPTIONS:
             raise GuardDenied("networks", f"network option {key!r} may not be set")
-    return result
+    return validate_object(value, NETWORK_OPTIONS, where)
 
 
 def _pools(value: Any, where: str, *, rules: NetworkRules) -> list[dict[str, Any]]:
     pool_fields: FieldTable = {
-        "Subnet": any_string,
-        "IPRange": any_string,
-        "Gateway": any_string,
-        "AuxiliaryAddresses": string_map,
+        "Subnet": values.SUBNET,
+        "IPRange": values.SUBNET,
+        "Gateway": values.ADDRESS,
+        "AuxiliaryAddresses": _addresses,
     }
     result = [validate_object(each, pool_fields, where) for each in any_array(value, where)]
     for pool in result:
@@ -120,7 +122,14 @@ def _pools(value: Any, where: str, *, rules: NetworkRules) -> list[dict[str, Any
                 f"subnet {pool.get('Subnet', '')!r} is not within networks.subnets: it could take "
                 "addresses that the node uses",
             )
+        for key in ("IPRange", "Gateway"):
+            if pool.get(key) and not _is_subnet_of(pool[key], pool["Subnet"]):
+                raise GuardDenied("networks.subnets", f"{where} has the {key} {pool[key]} outside of {pool['Subnet']}")
     return result
+
+
+def _addresses(value: Any, where: str) -> dict[str, str]:
+    return {values.ALIAS(name, where): values.ADDRESS(each, where) for name, each in string_map(value, where).items()}
 
 
 def _is_subnet_of(subnet: str, allowed: str) -> bool:

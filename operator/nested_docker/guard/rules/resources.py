@@ -9,7 +9,8 @@ from nested_docker.api.v1alpha1.guard import LimitRules, Resources
 from nested_docker.domain import quantities
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ContainerLimits
-from nested_docker.guard.rules.schema import OMIT, FieldTable, any_integer, any_string, array_of, between, one_of, unset
+from nested_docker.guard.rules.schema import OMIT, FieldTable, any_integer, array_of, between, one_of, unset
+from nested_docker.guard.rules.values import CPU_SET
 
 NANO = 10**9
 DEFAULT_PERIOD = 100_000
@@ -46,8 +47,8 @@ RESOURCE_FIELDS: FieldTable = {
     "CpuRealtimePeriod": unset,
     "CpuRealtimeRuntime": unset,
     "CpuShares": between(0, 262_144),
-    "CpusetCpus": any_string,
-    "CpusetMems": any_string,
+    "CpusetCpus": CPU_SET,
+    "CpusetMems": CPU_SET,
     "IOMaximumBandwidth": unset,
     "IOMaximumIOps": unset,
     "KernelMemory": unset,
@@ -59,7 +60,7 @@ RESOURCE_FIELDS: FieldTable = {
     "NanoCpus": _nano_cpus,
     "OomKillDisable": unset,
     "PidsLimit": between(-1, 2**31),
-    "Ulimits": array_of({"Name": one_of(*ULIMITS), "Soft": any_integer, "Hard": any_integer}),
+    "Ulimits": array_of({"Name": one_of(*ULIMITS), "Soft": between(-1, 2**63 - 1), "Hard": between(-1, 2**63 - 1)}),
 }
 """The fields of HostConfig for resources; an update has them too."""
 

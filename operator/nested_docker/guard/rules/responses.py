@@ -8,7 +8,7 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.ownership import is_owned, is_visible_image
-from nested_docker.guard.wire.target import cap_version
+from nested_docker.guard.wire.api_version import MIN_VERSION, cap_version, format_version
 
 INFO_FIELDS = frozenset(
     {
@@ -67,13 +67,19 @@ def filter_info(response: Any, rules: GuardRules, uid: str) -> Any:
 def filter_version(response: Any, rules: GuardRules, uid: str) -> Any:
     """`GET /version`, from which clients negotiate the API version."""
     del rules, uid
-    result = dict(_object(response))
+    result = _with_guard_versions(_object(response))
+    for component in result.get("Components") or ():
+        component["Details"] = _with_guard_versions(component.get("Details") or {})
+    return result
+
+
+def _with_guard_versions(response: Mapping[str, Any]) -> dict[str, Any]:
+    """The oldest version is the guard's, which translates for clients that are too old for the daemon."""
+    result = dict(response)
     if "ApiVersion" in result:
         result["ApiVersion"] = cap_version(str(result["ApiVersion"]))
-    for component in result.get("Components") or ():
-        details = component.get("Details") or {}
-        if "ApiVersion" in details:
-            details["ApiVersion"] = cap_version(str(details["ApiVersion"]))
+    if "MinAPIVersion" in result:
+        result["MinAPIVersion"] = format_version(MIN_VERSION)
     return result
 
 
@@ -91,14 +97,18 @@ def filter_image(response: Any, rules: GuardRules, uid: str) -> Any:
 def filter_network(response: Any, rules: GuardRules, uid: str) -> Any:
     """`GET /networks/{id}`."""
     del rules
-    return response if is_owned(_object(response).get("Labels"), uid) else {**_object(response), "Containers": {}}
+    network = _object(response)
+    if is_owned(network.get("Labels"), uid):
+        return response
+    # The status, which API 1.52 adds, counts the addresses that all owners use.
+    return {**{key: value for key, value in network.items() if key != "Status"}, "Containers": {}}
 
 
 def filter_disk_usage(response: Any, rules: GuardRules, uid: str) -> Any:
     """`GET /system/df`, which the daemon cannot filter; in the form that it has up to API 1.51."""
-    usage, result = _object(response), dict(EMPTY_DISK_USAGE)
+    usage = _object(response)
+    result = {**EMPTY_DISK_USAGE, "Containers": usage.get("Containers") or []}  # by now only the owner's
     predicates: dict[str, Callable[[Any], bool]] = {
-        "Containers": lambda each: is_owned(each.get("Labels"), uid),
         "Volumes": lambda each: is_owned(each.get("Labels"), uid),
         "Images": lambda each: is_visible_image(each, rules, uid),
     }

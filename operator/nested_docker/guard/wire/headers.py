@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import h11
 
 from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.wire.api_version import cap_version
 from nested_docker.guard.wire.http import Headers
-from nested_docker.guard.wire.target import cap_version
 
 CREDENTIAL_HEADERS = frozenset({b"x-registry-auth", b"x-registry-config"})
 """Registry credentials: the only headers of a client that the daemon needs."""
@@ -25,6 +25,9 @@ DROPPED_HEADERS = frozenset(
 
 HOST = (b"Host", b"docker")
 RAW_STREAMS = (b"application/vnd.docker.raw-stream", b"application/vnd.docker.multiplexed-stream")
+
+TranslateType = Callable[[bytes], bytes]
+"""Maps the content type of the daemon's response to the one for the client."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,14 @@ def daemon_head(head: RequestHead, target: str, *, body: bytes | None, hijack: b
     return h11.Request(method=head.method, target=target, headers=headers)
 
 
-def client_head(response: h11.Response, *, length: int | None = None, warning: str = "") -> h11.Response:
+def client_head(
+    response: h11.Response, *, content_type: TranslateType, length: int | None = None, warning: str = ""
+) -> h11.Response:
     """The head of the response to the client.
 
     Args:
         response: the daemon's.
+        content_type: maps the daemon's content type to the client's.
         length: bytes of the body if the guard replaces it.
         warning: text of a Warning header; empty: none.
     """
@@ -112,7 +118,8 @@ def client_head(response: h11.Response, *, length: int | None = None, warning: s
     for name, value in response.headers:
         if name in DROPPED_HEADERS or (name == b"content-length" and length is not None):
             continue
-        headers.append((name, _VALUES[name](value) if name in _VALUES else value))
+        translate = content_type if name == b"content-type" else _VALUES.get(name)
+        headers.append((name, value if translate is None else translate(value)))
     if length is not None:
         headers.append((b"Content-Length", str(length).encode()))
     if warning:
@@ -130,10 +137,10 @@ def is_hijacked(response: h11.Response | h11.InformationalResponse) -> bool:
     return response.status_code == HTTPStatus.OK and not framed and headers.get(b"content-type") in RAW_STREAMS
 
 
-def raw_stream_head(response: h11.Response | h11.InformationalResponse) -> bytes:
-    """The head before a raw stream."""
+def raw_stream_head(response: h11.Response | h11.InformationalResponse, *, content_type: TranslateType) -> bytes:
+    """The head before a raw stream; `content_type` maps the daemon's content type to the client's."""
     kind = dict(response.headers).get(b"content-type", RAW_STREAMS[0])
-    kind = kind if kind in RAW_STREAMS else RAW_STREAMS[0]
+    kind = content_type(kind if kind in RAW_STREAMS else RAW_STREAMS[0])
     first = (
         b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS

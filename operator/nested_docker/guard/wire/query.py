@@ -9,6 +9,7 @@ from http import HTTPStatus
 from urllib.parse import unquote_to_bytes, urlencode
 
 from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.wire.strict_json import encode_json
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -59,9 +60,17 @@ def _unescape(raw: str) -> str:
     return value
 
 
+JSON_PARAMETERS = frozenset({"cachefrom"})
+"""The daemon reads all values of such a parameter from one JSON array."""
+
+
 def encode_query(query: Query) -> str:
     """The query string for the daemon, with its question mark; empty for an empty query."""
-    pairs = [(key, value) for key, values in query.items() for value in values]
+    pairs = [
+        (key, value)
+        for key, values in query.items()
+        for value in ([encode_json(values).decode()] if key in JSON_PARAMETERS else values)
+    ]
     return f"?{urlencode(pairs)}" if pairs else ""
 
 

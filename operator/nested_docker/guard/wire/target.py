@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.wire.api_version import MAX_VERSION, MIN_VERSION, ApiVersion, format_version
 
 MAX_TARGET = 16384
 """Bytes; build arguments are part of the query."""
-
-MIN_VERSION, MAX_VERSION = (1, 24), (1, 56)
-"""API versions whose routes and fields the guard knows."""
 
 _PRINTABLE = re.compile(rb"[\x21-\x7e]+")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
@@ -32,12 +30,12 @@ class Target:
     """The canonical form of a request's target.
 
     Attributes:
-        version: API version, such as (1, 45); None: the daemon's own.
+        version: the client's API version; None: it names none.
         segments: unescaped segments of the path after the version.
         query: what follows the question mark, unparsed; see `query.parse_query`.
     """
 
-    version: tuple[int, int] | None
+    version: ApiVersion | None
     segments: tuple[str, ...]
     query: str
 
@@ -45,11 +43,6 @@ class Target:
     def path(self) -> str:
         """The path after the version."""
         return "/" + "/".join(self.segments)
-
-    @property
-    def prefix(self) -> str:
-        """The version as part of a path; empty if the request has none."""
-        return "" if self.version is None else f"/v{self.version[0]}.{self.version[1]}"
 
 
 def parse_target(target: bytes) -> Target:
@@ -69,14 +62,6 @@ def parse_target(target: bytes) -> Target:
         raise _malformed("it does not start with /")
     segments = tuple(_parse_segment(each) for each in path[1:].split("/"))
     return _parse_version(segments, query)
-
-
-def cap_version(api_version: str) -> str:
-    """An API version, but at most the newest one that the guard knows; other text is returned as it is."""
-    major, _, minor = api_version.partition(".")
-    if not (major.isdigit() and minor.isdigit()) or (int(major), int(minor)) <= MAX_VERSION:
-        return api_version
-    return _dotted(MAX_VERSION)
 
 
 def _parse_segment(text: str) -> str:
@@ -108,17 +93,13 @@ def _parse_version(segments: tuple[str, ...], query: str) -> Target:
     if not MIN_VERSION <= version <= MAX_VERSION:
         raise GuardDenied(
             "version",
-            f"API version {_dotted(version)} is not between {_dotted(MIN_VERSION)} and {_dotted(MAX_VERSION)}: "
-            "set DOCKER_API_VERSION, or let the client negotiate",
+            f"API version {format_version(version)} is not between {format_version(MIN_VERSION)} and "
+            f"{format_version(MAX_VERSION)}: set DOCKER_API_VERSION, or let the client negotiate",
             status=HTTPStatus.BAD_REQUEST,
         )
     if len(segments) == 1:
         raise _malformed("it ends after the version")
     return Target(version, segments[1:], query)
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
 
 
 def _malformed(why: str) -> GuardDenied:

@@ -10,7 +10,7 @@ from tests.unit.guard.decisions import OPEN, UID, created, denial, forwarded, no
 
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.model import ContainerLimits, Reservation
-from nested_docker.guard.ownership import UID_LABEL, ObjectKind, Reference, Requirement
+from nested_docker.guard.ownership import OWNER_ANNOTATION, UID_LABEL, ObjectKind, Reference, Requirement
 
 CREATE_OF_THE_CLI: dict[str, Any] = {
     "Hostname": "",
@@ -134,7 +134,7 @@ def test_fields_that_affect_only_the_container_are_allowed(host: dict[str, Any])
     assert body is not None
     assert body["HostConfig"] == {key: value for key, value in host.items() if key != "PortBindings"} | (
         {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": ""}], "81/udp": []}} if "PortBindings" in host else {}
-    )
+    ) | {"Annotations": {OWNER_ANNOTATION: UID}}
 
 
 def test_no_container_can_pose_as_a_build_step() -> None:
@@ -158,7 +158,7 @@ def test_named_objects_must_be_owned() -> None:
     host = ("body", "HostConfig")
     assert set(forward_plan.references) == {
         Reference(ObjectKind.IMAGE, "busybox", Requirement.VISIBLE),
-        Reference(ObjectKind.IMAGE, "tools", Requirement.VISIBLE),
+        Reference(ObjectKind.IMAGE, "tools", Requirement.VISIBLE, location=(*host, "Mounts", 1, "Source")),
         Reference(ObjectKind.VOLUME, "cache", Requirement.CREATED_IF_ABSENT),
         Reference(ObjectKind.VOLUME, "data", Requirement.CREATED_IF_ABSENT),
         Reference(ObjectKind.CONTAINER, "other", location=(*host, "VolumesFrom", 0), id_format="{}:ro"),
@@ -234,6 +234,7 @@ def test_a_container_without_a_limit_gets_the_maximum() -> None:
         "NanoCpus": 2 * 10**9,
         "PidsLimit": 100,
         "CgroupParent": "/pods/x",
+        "Annotations": {OWNER_ANNOTATION: UID},
     }
     assert created({}, by=LIMITED).reservation == Reservation(ObjectKind.CONTAINER, ContainerLimits(2.0, 2**30, 100))
 

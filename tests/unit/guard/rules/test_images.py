@@ -33,7 +33,7 @@ def test_pull_by_pattern() -> None:
 def test_new_image_names_must_be_absent_or_owned() -> None:
     forward_plan = forwarded("POST", "/images/busybox/tag", repo="localhost/app", tag="1")
     assert forward_plan.references == (
-        Reference(ObjectKind.IMAGE, "busybox", Requirement.VISIBLE),
+        Reference(ObjectKind.IMAGE, "busybox", Requirement.OWNED, location=("path",)),
         Reference(ObjectKind.IMAGE, "localhost/app:1", Requirement.OWNED_OR_ABSENT),
     )
     assert forwarded("POST", "/images/busybox/tag", repo="localhost/app").references[1].name == "localhost/app:latest"
@@ -69,12 +69,14 @@ def test_load_is_a_rule() -> None:
 def test_a_commit_adds_the_guards_labels_last() -> None:
     forward_plan = forwarded("POST", "/commit", container="x1", repo="localhost/app", tag="1", comment="c")
     assert forward_plan.query["changes"] == (f'LABEL "{UID_LABEL}"="" "{IMAGE_LABEL}"="{UID}"',)
-    assert forward_plan.references[0] == Reference(ObjectKind.CONTAINER, "x1", location=("query", "container"))
+    assert forward_plan.references[0] == Reference(ObjectKind.CONTAINER, "x1", location=("query", "container", 0))
+    assert forward_plan.tags == ("localhost/app:1",)
+    assert not {"repo", "tag"} & forward_plan.query.keys()
     assert denial("POST", "/commit", {"Cmd": ["x"]}, container="x1").rule == "containers.commit"
 
 
 def test_visible_images() -> None:
-    own = {"Config": {"Labels": {IMAGE_LABEL: UID}}}
+    own = {"Parent": "sha256:x", "Config": {"Labels": {IMAGE_LABEL: UID}}}
     base = {"RepoTags": ["busybox:latest"]}
     pulled = {"RepoDigests": [f"alpine@sha256:{'a' * 64}"]}
     foreign = {"RepoTags": ["localhost/theirs:1"], "Config": {"Labels": {IMAGE_LABEL: "other", UID_LABEL: UID}}}
@@ -82,6 +84,8 @@ def test_visible_images() -> None:
         assert is_visible_image(image, OPEN, UID) is seen
         assert is_visible_image(image, rules(images={"sharing": "Shared"}), UID)
     assert is_owned_image(own, UID)
+    assert is_owned_image({"ParentId": "sha256:x", "Labels": {IMAGE_LABEL: UID}}, UID)
+    assert not is_owned_image({**own, "Parent": ""}, UID), "an image from a registry carries any label"
     assert not is_owned_image(foreign, UID)
     assert not is_owned_image({"Config": {"Labels": {IMAGE_LABEL: ""}}}, "")
 
@@ -113,6 +117,8 @@ def test_a_classic_build_of_the_cli_is_allowed() -> None:
     assert json.loads(forward_plan.query["labels"][0]) == {UID_LABEL: "", IMAGE_LABEL: UID}
     assert forward_plan.query["forcerm"] == forward_plan.query["rm"] == forward_plan.query["version"] == ("1",)
     assert "cgroupparent" not in forward_plan.query
+    assert "t" not in forward_plan.query, "the guard gives the image its name at the end"
+    assert forward_plan.tags == ("localhost/app:latest",)
     assert forward_plan.references == (
         Reference(ObjectKind.IMAGE, "localhost/app:latest", Requirement.OWNED_OR_ABSENT),
     )
@@ -161,7 +167,7 @@ def test_build_parameters_that_are_denied(query: dict[str, str | list[str]], rul
 
 def test_a_build_may_use_owned_networks_and_visible_images() -> None:
     assert forwarded("POST", "/build", networkmode="mine").references == (
-        Reference(ObjectKind.NETWORK, "mine", location=("query", "networkmode")),
+        Reference(ObjectKind.NETWORK, "mine", location=("query", "networkmode", 0)),
     )
     assert forwarded("POST", "/build", networkmode="container:x1").references[0].id_format == "container:{}"
     assert (
