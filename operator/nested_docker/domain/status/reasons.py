@@ -133,6 +133,11 @@ class Reason(StrEnum):
     """The API server rejected an object; the message has its answer.
 
     Follow the message: raise the quota, or change the field or the admission webhook that it names."""
+    REQUEST_FAILED = "RequestFailed"
+    """A request to the API server failed, for example because an admission webhook of the cluster does not answer. The
+    message has the object and the answer, and the operator repeats the request.
+
+    Follow the message if it lasts."""
     CONTESTED = "Contested", Trait.STALLED
     """A controller or an admission plugin of the cluster changes an object, and undoes each correction. The operator
     corrects it less and less often.
