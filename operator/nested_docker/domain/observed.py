@@ -101,6 +101,7 @@ class Observed:
         children: objects with the NestedDocker's labels or names, in any namespace and of any owner.
         corrections: what the operator has corrected lately, in this process.
         admitted: the API server's answer to the creation of a pod, until the status has it.
+        departed: the latest pod that has gone, as it was when it went; None: none, or nobody saw it.
         failed_request: what is wrong with a request that failed in this pass and is repeated later; empty: none. The
             plan is then made only for its status.
     """
@@ -126,6 +127,7 @@ class Observed:
     diagnoses: Mapping[str, str] = field(default_factory=dict)
     corrections: Mapping[Identity, Correction] = field(default_factory=dict)
     admitted: AdmittedPod | None = None
+    departed: Manifest | None = None
     failed_request: str = ""
 
     def labels(self, namespace: str) -> Mapping[str, str]:

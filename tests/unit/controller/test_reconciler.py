@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.unit.fakes import KEY, WatchedKube, reconciler_of
+from tests.unit.lab import Lab
 
 from nested_docker.controller.outcome import Rejected
 from nested_docker.controller.reconciler import Reconciler
@@ -134,3 +135,20 @@ async def test_a_key_set_that_has_just_gone_is_made_anew_before_anybody_is_diall
 
 def dials() -> list[str]:
     return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("probe ")]
+
+
+async def test_a_pod_that_goes_at_once_is_reported_with_its_last_words() -> None:
+    lab = Lab()
+    await lab.passes(3)
+    (pod,) = lab.pods()
+    disruption = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "drain"}
+    location = ("Pod", "team-a", pod["metadata"]["name"])
+    lab.kube.objects[location] = pod | {"status": pod["status"] | {"conditions": [disruption]}}
+    lab.kube._drop(location)
+    await lab.passes(4, seconds=10)
+    assert lab.ready() == ("True", "Ready")
+    (event,) = [each for each in lab.events if each[1] == "PodLost"]
+    words = "the pod was evicted through the API, as kubectl drain and autoscalers do (drain)"
+    assert event == ("Warning", "PodLost", f"Pod {pod['metadata']['name']} is lost: {words}")
+    lost = lab.kube.objects["NestedDocker", *KEY]["status"]["lostPod"]
+    assert (lost["reason"], lost["message"]) == ("EvictionByEvictionAPI", words)

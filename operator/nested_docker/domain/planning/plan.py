@@ -70,7 +70,8 @@ def _ended(at: Situation, conditions: Conditions) -> Plan | None:
     conditions.set(Type.READY, truth(holds=completed), ending.reason, ending.message)
     if lifetime.one_shot(at.accepted):
         conditions.set(Type.COMPLETE if completed else Type.FAILED, Status.TRUE, ending.reason, ending.message)
-    results = {"completion_time": completion, "results": ending.results}
+    lost = at.lost_pod if ending.pod_lost else at.observed.status.lost_pod
+    results = {"completion_time": completion, "results": ending.results, "lost_pod": lost}
     return Plan(
         stages=at.children.teardown(keep=keep),
         status=if_changed(at.observed, status_of(at, conditions, serving=False).model_copy(update=results)),
@@ -136,7 +137,8 @@ def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
     if replacement is None or parse_timestamp(replacement.time) <= at.now:
         domain = at.defaults.cluster_domain
         request = pki.certificate_request(at.object_names, cluster_domain=domain, now=at.now, deadline=at.deadline)
-        counted = at.observed.status.model_copy(update={"replacement": at.latest_replacement})
+        known = {"replacement": at.latest_replacement, "lost_pod": at.lost_pod}
+        counted = at.observed.status.model_copy(update=known)
         return Plan(issue=request, status=if_changed(at.observed, counted))
     if at.cause in SERVES_ON:
         return None
@@ -204,6 +206,7 @@ def _not_accepted(observed: Observed, acceptance: NotAccepted, now: datetime) ->
         class_name=observed.status.class_name,
         mode=observed.status.mode,
         replacement=observed.status.replacement,
+        lost_pod=observed.status.lost_pod,
     )
     return Plan(stages=ChildDiff(observed).teardown(), status=if_changed(observed, status))
 

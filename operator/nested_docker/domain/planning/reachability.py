@@ -45,7 +45,7 @@ def assess(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Rea
     node = observed.cluster.nodes.get(pod.node)
     if node is not None and not node.ready:
         message = f"node {pod.node} is not ready; the connection Secret is withdrawn until it is"
-        return Reachability(reachable=False, reason=Reason.POD_LOST, message=message)
+        return Reachability(reachable=False, reason=Reason.NODE_NOT_READY, message=message)
     mark, fresh = _probe_result(observed, pod)
     probeable = pod.daemon_running and bool(pod.ip)
     if not mark:

@@ -194,10 +194,16 @@ class Reason(StrEnum):
     """The node has no Docker socket at the class's path.
 
     Choose another mode; or an admin installs Docker on the node or corrects `hostSocket.path` of the class."""
-    POD_LOST = "PodLost"
-    """The pod was evicted or deleted, or its node is gone. The operator replaces it.
+    NODE_NOT_READY = "NodeNotReady"
+    """The pod's node is not ready. The daemon may come back with it, and clients wait.
 
-    Wait; if it repeats, look at the node and at the pod's requests."""
+    Wait; if it takes long, look at the node. Kubernetes deletes the pod after some minutes, and the operator then
+    replaces it."""
+    POD_LOST = "PodLost"
+    """The pod was evicted or deleted, or its node is gone. The operator replaces it. Each lost pod has an Event with
+    this reason, and `status.lostPod` keeps the last one.
+
+    Follow the message: it has the words of the kubelet, the scheduler or whoever evicted the pod."""
     REPLACEMENT_DELAYED = "ReplacementDelayed"
     """The pod must be replaced, and the operator has replaced it shortly before. The message says when it does so
     again.

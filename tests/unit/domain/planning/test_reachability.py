@@ -58,7 +58,7 @@ def test_a_node_that_is_not_ready_takes_it_away(ready: bool, known: bool) -> Non
     nodes = {"node-1": NodeFacts(ready=ready)} if known else {}
     seen = remembered("uid-1/0", cluster=ClusterFacts(nodes=nodes))
     found = look(seen, pod(**RUNNING, ready=True))
-    assert (found.reachable, found.reason == Reason.POD_LOST) == (ready, not ready)
+    assert (found.reachable, found.reason == Reason.NODE_NOT_READY) == (ready, not ready)
     if not ready:
         assert found.probe_result == "", "so that the connection Secret is withdrawn"
         assert "node node-1 is not ready" in found.message
