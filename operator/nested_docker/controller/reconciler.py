@@ -263,6 +263,7 @@ class Reconciler:
             observed,
             issued=at.issued,
             probe_result=session.probe.result if session.probe else None,
+            probe_failure=session.probe.failure if session.probe else None,
             api_rejection=at.rejected.api_rejection if at.rejected else None,
             diagnoses={diagnosis.pod_uid: diagnosis.text} if diagnosis else {},
             corrections=session.corrections,

@@ -9,8 +9,11 @@ import pytest
 from tests.unit.fakes import KEY, WatchedKube, reconciler_of
 from tests.unit.lab import Lab
 
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.controller import daemon_prober
 from nested_docker.controller.outcome import Rejected
 from nested_docker.controller.reconciler import Reconciler
+from nested_docker.docker_api.errors import DockerApiError
 from nested_docker.domain.ports import KubeError
 
 
@@ -152,3 +155,27 @@ async def test_a_pod_that_goes_at_once_is_reported_with_its_last_words() -> None
     assert event == ("Warning", "PodLost", f"Pod {pod['metadata']['name']} is lost: {words}")
     lost = lab.kube.objects["NestedDocker", *KEY]["status"]["lostPod"]
     assert (lost["reason"], lost["message"]) == ("EvictionByEvictionAPI", words)
+
+
+class Unreachable:
+    """Daemons behind a NetworkPolicy."""
+
+    async def ask(self, *_: Any) -> EngineStatus:
+        raise DockerApiError("https://192.0.2.1:2376 has not answered /version within 5 s") from TimeoutError()
+
+
+async def test_a_daemon_that_the_operator_cannot_reach_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_prober, "REPORT_AFTER", 0.0)
+    lab = Lab(daemons=Unreachable())
+    await lab.passes(4)
+    assert lab.ready() == ("False", "DaemonUnreachable")
+    message = lab.kube.conditions()["DaemonReachable"]["message"]
+    assert message == lab.kube.conditions()["Ready"]["message"]
+    assert "(https://192.0.2.1:2376 has not answered /version within 5 s): most likely a NetworkPolicy" in message
+    assert lab.kube.conditions()["Reconciling"]["status"] == "True"
+    before = [*lab.kube.writes]
+    lab.restart()
+    await lab.passes(3)
+    assert lab.kube.writes == before, "an operator that starts again takes it back"
+    assert [reason for _, reason, _ in lab.events].count("DaemonUnreachable") == 1
+    lab.sessions.stop_probes()

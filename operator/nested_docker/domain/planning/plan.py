@@ -84,7 +84,7 @@ def _request_failed(at: Situation, conditions: Conditions) -> Plan | None:
     if not at.observed.failed_request:
         return None
     conditions.set(Type.PROVISIONED, Status.FALSE, Reason.REQUEST_FAILED, at.observed.failed_request)
-    reach = assess(at.observed, at.pod, at.mode)
+    reach = assess(at.observed, at.pod, at.mode, at.defaults.operator_namespace)
     conditions.assess(Type.DAEMON_REACHABLE, reach.reason, reach.message, holds=reach.reachable)
     status = status_of(at, conditions, serving=at.key_set is not None, reach=reach)
     return Plan(status=if_changed(at.observed, status))

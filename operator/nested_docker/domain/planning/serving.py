@@ -40,7 +40,7 @@ PENDING_UPDATES = {
 
 def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
     """The plan of a NestedDocker that has its daemon, or gets it."""
-    reach = assess(at.observed, at.pod, at.mode)
+    reach = assess(at.observed, at.pod, at.mode, at.defaults.operator_namespace)
     held, released = (at.children.add_finalizer(), ()) if at.outlives_owner else ((), at.children.remove_finalizer())
     stages = nonempty(held, *_gated(at, reach, _provision(at, key_set)), released)
     stages, withheld = withhold(stages, at.observed.corrections, at.now)

@@ -167,9 +167,11 @@ class Reason(StrEnum):
 
     Raise `spec.resources.limits.memory`, or limit containers with `docker run --memory`."""
     DAEMON_UNREACHABLE = "DaemonUnreachable"
-    """The daemon runs but its readiness probe fails.
+    """The daemon runs, but the operator cannot reach it or its readiness probe fails. The message has the last error
+    and its likely cause.
 
-    Look at `kubectl describe pod` and at the daemon's logs."""
+    Follow the message: often a NetworkPolicy or a service mesh is in the way. Otherwise look at
+    `kubectl describe pod` and at the daemon's logs."""
     IMAGE_PULL_FAILED = "ImagePullFailed", Trait.STALLED
     """The kubelet cannot pull an image of the pod.
 
