@@ -18,13 +18,17 @@ from nested_docker.domain.ports import KubeError
 
 
 class FullKube(WatchedKube):
-    """An API server whose quota has no room for pods."""
+    """An API server whose quota has no room for pods.
 
-    full = True
+    Attributes:
+        words: what it says.
+    """
+
+    full, words = True, "exceeded quota: none, requested: pods=1, used: pods=1, limited: pods=1"
 
     async def create(self, manifest: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
         if self.full and manifest["kind"] == "Pod":
-            raise KubeError(403, "Forbidden", "exceeded quota: none")
+            raise KubeError(403, "Forbidden", f'pods "x" is forbidden: {self.words}')
         return await super().create(manifest, dry_run=dry_run)
 
 
@@ -74,6 +78,50 @@ async def test_an_edit_that_a_status_writes_answer_brings_is_not_overlooked(
     await reconciler.reconcile(KEY)
     assert len(made(kube)) == left
     assert len([write for write in kube.writes if write.startswith("create Pod")]) == (2 if left else 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason", "stalled"),
+    [
+        (FullKube.words, "QuotaExceeded", False),
+        (
+            'error looking up service account team-a/default: serviceaccount "default" not found',
+            "ServiceAccountMissing",
+            False,
+        ),
+        ('violates PodSecurity "baseline:latest": privileged', "APIRejected", True),
+        ("failed quota: one: must specify limits.cpu for: daemon", "APIRejected", True),
+    ],
+)
+async def test_only_what_lasts_is_stalled(
+    reconciler: Reconciler, kube: FullKube, words: str, reason: str, stalled: bool
+) -> None:
+    kube.words = words
+    for _ in range(3):
+        assert isinstance(await reconciler.reconcile(KEY), Rejected)
+    found = kube.conditions()
+    assert (found["Ready"]["status"], found["Ready"]["reason"]) == ("False", reason)
+    assert words in found["Ready"]["message"]
+    assert ("Stalled" in found, "Reconciling" in found) == (stalled, not stalled)
+    kube.full = False
+    await reconciler.reconcile(KEY)
+    assert kube.conditions()["Ready"]["reason"] == "DaemonStarting"
+
+
+async def test_a_replacement_that_waits_for_room_says_so() -> None:
+    kube = FullKube()
+    kube.full = False
+    lab = Lab(kube)
+    await lab.passes(3, seconds=30)
+    kube.full = True
+    lab.change(engine={"mtu": 1300})
+    for _ in range(4):
+        await lab.passes(1, seconds=5)
+        assert lab.ready() == ("False", "QuotaExceeded")
+        assert "Stalled" not in kube.conditions()
+    kube.full = False
+    await lab.passes(4, seconds=30)
+    assert lab.ready() == ("True", "Ready")
 
 
 async def test_room_heals(reconciler: Reconciler, kube: FullKube) -> None:

@@ -9,12 +9,17 @@ from nested_docker.domain.planning.replacement import DESCRIPTIONS, LOSSES, Caus
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.status.reasons import Reason, Type
 
+REJECTIONS = frozenset(
+    {Reason.API_REJECTED, Reason.QUOTA_EXCEEDED, Reason.SERVICE_ACCOUNT_MISSING, Reason.NAME_CONFLICT}
+)
+"""Reasons why the API server rejects a write."""
+
 
 def why_it_waits(at: Situation, replacement: Replacement) -> tuple[Reason, str]:
     """Reason and message while the next pod may not be created yet."""
     if replacement.cause == Cause.WRITE_REJECTED:
         before = at.observed.status.condition(Type.PROVISIONED)
-        if before is not None and before.reason in {Reason.API_REJECTED, Reason.NAME_CONFLICT}:
+        if before is not None and before.reason in REJECTIONS:
             return Reason(before.reason), before.message
     if replacement.cause == Cause.IMAGE_NOT_ALLOWED:
         return Reason.IMAGE_NOT_ALLOWED, _image_not_allowed(at)

@@ -132,7 +132,16 @@ class Reason(StrEnum):
     API_REJECTED = "APIRejected", Trait.STALLED
     """The API server rejected an object; the message has its answer.
 
-    Follow the message: raise the quota, or change the field or the admission webhook that it names."""
+    Follow the message: change the field or the admission webhook that it names."""
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    """A ResourceQuota of the namespace has no room for an object now. The operator tries again within 15 seconds.
+
+    Wait until other objects have gone, or ask a cluster admin to raise the quota that the message names."""
+    SERVICE_ACCOUNT_MISSING = "ServiceAccountMissing"
+    """The ServiceAccount of the pod does not exist yet; in a new namespace Kubernetes creates `default` a moment later.
+    The operator tries again within 15 seconds.
+
+    Wait; if it takes long, create the ServiceAccount that the message names."""
     REQUEST_FAILED = "RequestFailed"
     """A request to the API server failed, for example because an admission webhook of the cluster does not answer. The
     message has the object and the answer, and the operator repeats the request.
