@@ -115,7 +115,7 @@ def test_a_quota_that_is_full_is_told_and_heals(env: Environment) -> None:
         lambda: "hard" in env.get("resourcequota", "none").get("status", {}), 20, lambda: str(env.get("quota", "none"))
     )
     env.nested_docker("build", mode="Dind")
-    assert "exceeded quota" in env.settles("build", "APIRejected")
+    assert "exceeded quota" in env.settles("build", "QuotaExceeded")
     assert [secret["metadata"]["name"] for secret in env.list("secrets")] == []
     env.kubectl("delete", "resourcequota", "none")
     env.ready("build")

@@ -146,7 +146,7 @@ async def test_an_evicted_pod_is_replaced_but_not_at_once(world: World) -> None:
     pod = await world.pod()
     await pod.fail("Evicted", "The node was low on resource: ephemeral-storage.")
     message = await world.settles("PodLost")
-    assert "Evicted: The node was low on resource: ephemeral-storage." in message
+    assert f"the kubelet of node {world.kubelet.node} evicted the pod (The node was low on resource: ephe" in message
     await world.gone("Secret", "build-docker")
     started = time.monotonic()
 
@@ -178,7 +178,7 @@ async def test_a_node_that_is_lost_and_found(world: World, node: FakeKubelet) ->
     await there.ready()
     pod = await there.pod()
     await node.say_ready(False)
-    assert f"node {node.node} is not ready" in await there.settles("PodLost")
+    assert f"node {node.node} is not ready" in await there.settles("NodeNotReady")
     await there.gone("Secret", "build-docker")
     await holds(lambda: pod.uid in node.pods, 1.0, "the pod is left alone: the node may come back")
     await node.say_ready(True)

@@ -6,7 +6,7 @@ import base64
 import json
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -65,6 +65,25 @@ class MutatingWebhook:
         finally:
             await api.request("DELETE", f"{PATH}/{name}")
             await runner.cleanup()
+
+
+@asynccontextmanager
+async def unreachable(api: Api, selector: Manifest, *resources: str, operations: Sequence[str]) -> AsyncIterator[None]:
+    """A webhook that fails closed and whose server does not exist, for these resources in the selected namespaces."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    configuration = _configuration(name, f"https://{own_address(api.access)}:1/mutate", "", selector)
+    (hook,) = configuration["webhooks"]
+    del hook["clientConfig"]["caBundle"]
+    hook["rules"] = [
+        rule | {"operations": [*operations], "resources": wanted}
+        for rule in hook["rules"]
+        if (wanted := [each for each in rule["resources"] if each in resources])
+    ]
+    await api.request("POST", PATH, body=configuration)
+    try:
+        yield
+    finally:
+        await api.request("DELETE", f"{PATH}/{name}")
 
 
 def _tls(folder: Path, host: str) -> tuple[ssl.SSLContext, str]:

@@ -37,6 +37,7 @@ class Cache:
         self._objects: defaultdict[str, dict[Key, Manifest]] = defaultdict(dict)
         self._children: dict[Key, set[Identity]] = {}
         self._dead: OrderedDict[str, int] = OrderedDict()
+        self._departed: dict[Key, Manifest] = {}
         self.governing_version = 0
 
     def put(self, obj: Mapping[str, Any], kind: str) -> bool:
@@ -52,6 +53,8 @@ class Cache:
         if known is not None:
             self._disown(known, kind)
         self._objects[kind][location] = trimmed
+        if kind == "NestedDocker" and location in self._departed:
+            self._forget_departed(location, trimmed)
         owner = self.owner(trimmed, kind)
         if owner is not None:
             self._children.setdefault(owner, set()).add(Identity(kind, *location))
@@ -75,11 +78,16 @@ class Cache:
             return
         del self._objects[kind][location]
         self._disown(known, kind)
+        self._note_departure(obj, known, kind)
         self.governing_version += kind in GOVERNING_KINDS
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """One object, trimmed."""
         return self._objects[kind].get((namespace, name))
+
+    def departed(self, key: Key) -> Manifest | None:
+        """The pod of a NestedDocker that has gone and was current until then, as it was when it went; None: none."""
+        return self._departed.get(key)
 
     def all(self, kind: str) -> ValuesView[Manifest]:
         """Every object of a kind, trimmed."""
@@ -106,6 +114,11 @@ class Cache:
         """NestedDockers that children and cleanup pods belong to, whether they exist or not."""
         return self._children.keys()
 
+    def _forget_departed(self, key: Key, nested_docker: Manifest) -> None:
+        departed = self._departed[key]["metadata"]["name"]
+        if nested_docker.get("status", {}).get("podName") != departed:
+            del self._departed[key]
+
     @staticmethod
     def owner(obj: Mapping[str, Any], kind: str) -> Key | None:
         """The NestedDocker that an object belongs to; None: it is not a child.
@@ -121,6 +134,16 @@ class Cache:
             if reference.get("controller") and reference.get("kind") == "NestedDocker":
                 return own, reference["name"]
         return (labels.get(LABEL_NAMESPACE, own), labels[LABEL_NAME]) if labels.get(LABEL_NAME) else None
+
+    def _note_departure(self, obj: Mapping[str, Any], known: Manifest, kind: str) -> None:
+        """Keep the last words of a pod until another one replaces it in the status, or the NestedDocker goes."""
+        metadata = known["metadata"]
+        if kind == "NestedDocker":
+            self._departed.pop((metadata["namespace"], metadata["name"]), None)
+        owner = self.owner(known, kind) if kind == "Pod" else None
+        current = self.get("NestedDocker", *owner) if owner is not None else None
+        if owner is not None and current and current.get("status", {}).get("podName") == metadata["name"]:
+            self._departed[owner] = trim(obj, kind)
 
     def _disown(self, known: Manifest, kind: str) -> None:
         owner = self.owner(known, kind)

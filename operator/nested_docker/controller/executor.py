@@ -8,6 +8,7 @@ import binascii
 from dataclasses import replace
 
 from nested_docker.controller.cache import Cache
+from nested_docker.controller.failure import requesting
 from nested_docker.controller.finalizer import FinalizerWriter
 from nested_docker.controller.outcome import Gone, Rejected, Stale, WriteOutcome, Written, outcome_of
 from nested_docker.controller.session import KeyMaterial, Session, Sessions
@@ -49,7 +50,7 @@ class Executor:
         """The key set in force, from memory or from its Secret; `Stale` if that holds another one.
 
         Raises:
-            KubeError: the Secret cannot be read; try again later.
+            RequestFailed: the Secret cannot be read; try again later.
         """
         session = self._session(observed)
         location, key_set = observed.location, observed.key_set()
@@ -58,7 +59,8 @@ class Executor:
         if location is None or key_set is None:
             return Stale("there is no key set")
         where = location.tls_secret
-        secret = await self._kube.get("Secret", where.namespace, where.name)
+        with requesting("read", where):
+            secret = await self._kube.get("Secret", where.namespace, where.name)
         keys = _decoded(secret) if secret else {}
         if secret is None or _id(keys) != key_set.id:
             if secret is not None:
@@ -77,7 +79,7 @@ class Executor:
             have not.
 
         Raises:
-            KubeError: a write failed, and may succeed later.
+            RequestFailed: a write failed, and may succeed later.
         """
         for stage in stages:
             outcomes = await asyncio.gather(*(self._act(observed, action) for action in stage), return_exceptions=True)
@@ -95,10 +97,14 @@ class Executor:
         taken. The write of the NestedDocker itself has no dry run and is simply repeated.
 
         Raises:
-            KubeError: the dry run failed, and may succeed later.
+            RequestFailed: the dry run failed, and may succeed later.
         """
         if identity.kind == "NestedDocker":
             return Written()
+        with requesting("create", identity):
+            return await self._ask_again(observed, stages, identity)
+
+    async def _ask_again(self, observed: Observed, stages: tuple[Stage, ...], identity: Identity) -> WriteOutcome:
         for action in (action for stage in stages for action in stage):
             if isinstance(action, Create):
                 manifest = await self._manifest(observed, action.desired)
@@ -121,14 +127,21 @@ class Executor:
     async def _act(self, observed: Observed, action: Action) -> WriteOutcome:
         match action:
             case Delete(identity, uid):
-                await self._kube.delete(identity.kind, identity.namespace, identity.name, uid)
+                with requesting("delete", identity):
+                    await self._kube.delete(identity.kind, identity.namespace, identity.name, uid)
                 return Written()
-            case AddFinalizer(finalizers):
-                return await self._finalizer.add(observed, finalizers)
-            case RemoveFinalizer():
-                return await self._finalizer.remove(observed, action)
-            case Create() | Apply():
-                return await self._put(observed, action)
+            case AddFinalizer() | RemoveFinalizer():
+                with requesting("update", _nested_docker(observed)):
+                    return await self._write_finalizer(observed, action)
+            case Create(desired) | Apply(desired):
+                head = desired.manifest if isinstance(desired, SecretManifest) else desired
+                with requesting("create" if isinstance(action, Create) else "update", Identity.of(head)):
+                    return await self._put(observed, action)
+
+    async def _write_finalizer(self, observed: Observed, action: AddFinalizer | RemoveFinalizer) -> WriteOutcome:
+        if isinstance(action, AddFinalizer):
+            return await self._finalizer.add(observed, action.finalizers)
+        return await self._finalizer.remove(observed, action)
 
     async def _put(self, observed: Observed, action: Create | Apply) -> WriteOutcome:
         manifest = await self._manifest(observed, action.desired)
@@ -202,6 +215,10 @@ class Executor:
             existing = await self._kube.apply(ownership_metadata(head) if identity.kind == "Pod" else head)
         self._cache.put(existing, identity.kind)
         return Stale(f"{identity.kind} {identity.name} exists already")
+
+
+def _nested_docker(observed: Observed) -> Identity:
+    return Identity("NestedDocker", observed.owner.namespace, observed.owner.name)
 
 
 def _with_child(observed: Observed, identity: Identity, child: Manifest) -> Observed:

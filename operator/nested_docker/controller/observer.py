@@ -74,6 +74,7 @@ class Observer:
             policies=self._governing.policies,
             cluster=self._governing.cluster,
             children=children,
+            departed=self._cache.departed((metadata["namespace"], metadata["name"])),
         )
 
     def _pod_namespaces(self, status: NestedDockerStatus) -> dict[str, NamespaceFacts]:

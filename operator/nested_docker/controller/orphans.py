@@ -6,9 +6,10 @@ import asyncio
 import logging
 
 from nested_docker.controller.cache import Cache
+from nested_docker.controller.failure import requesting
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain import names
-from nested_docker.domain.objects import Manifest
+from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.ports import Kube, KubeError
 
 logger = logging.getLogger(__name__)
@@ -29,13 +30,14 @@ class Orphans:
         """Remove objects that have a NestedDocker's labels, if that NestedDocker does not exist.
 
         Raises:
-            KubeError: a request failed; try again later.
+            RequestFailed: try again later.
         """
         suspects = self._suspects(key)
         if not suspects:
             return
         try:
-            owner = await self._kube.get("NestedDocker", *key)
+            with requesting("read", Identity("NestedDocker", *key)):
+                owner = await self._kube.get("NestedDocker", *key)
         except KubeError as error:
             if error.status != 403:
                 raise
@@ -66,7 +68,8 @@ class Orphans:
         # A pod with an owner reference is the normal course: the garbage collector comes second.
         level = logging.WARNING if _controller(child) is None else logging.INFO
         logger.log(level, "removing %s %s: its NestedDocker is gone", kind, where, extra=_context(key))
-        await self._kube.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
+        with requesting("delete", Identity.of(child)):
+            await self._kube.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
 
 
 def _is_orphan_at_home(child: Manifest) -> bool:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from nested_docker.controller.failure import DENYING_WEBHOOK
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import ApiRejection
 from nested_docker.domain.ports import KubeError
-from nested_docker.domain.status.reasons import Reason
+from nested_docker.domain.status.reasons import Reason, Trait
+
+PASSING = {
+    Reason.QUOTA_EXCEEDED: re.compile(r"\bexceeded quota: |\bstatus unknown for quota: "),
+    Reason.SERVICE_ACCOUNT_MISSING: re.compile(r"\berror looking up service account "),
+}
+"""Rejections that end without a change of the NestedDocker, by the words of the API server's own admission plugins."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,11 @@ class Rejected:
 
     identity: Identity
     api_rejection: ApiRejection
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether it may end although nobody changes the NestedDocker or what governs it."""
+        return not self.api_rejection.reason.has(Trait.STALLED)
 
 
 @dataclass(frozen=True)
@@ -76,4 +89,11 @@ def outcome_of(error: KubeError, identity: Identity) -> Rejected | Gone:
         f"the API server rejected {identity.kind} {identity.name}: {error.message.rstrip('.')}. The operator retries "
         "from time to time, and at once when the NestedDocker changes"
     )
-    return Rejected(identity, ApiRejection(Reason.API_REJECTED, message))
+    return Rejected(identity, ApiRejection(_reason(error), message))
+
+
+def _reason(error: KubeError) -> Reason:
+    """Why a write is rejected; a webhook's words prove nothing."""
+    if error.status != 403 or DENYING_WEBHOOK.search(error.message):
+        return Reason.API_REJECTED
+    return next((reason for reason, words in PASSING.items() if words.search(error.message)), Reason.API_REJECTED)

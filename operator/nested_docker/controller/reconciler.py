@@ -12,6 +12,7 @@ from nested_docker.controller.cleaner import Cleaner
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.diagnosis import DIAGNOSE_INTERVAL, Diagnoser
 from nested_docker.controller.executor import Executor
+from nested_docker.controller.failure import RequestFailed, requesting
 from nested_docker.controller.observer import Observer
 from nested_docker.controller.orphans import Orphans
 from nested_docker.controller.outcome import (
@@ -24,19 +25,19 @@ from nested_docker.controller.outcome import (
     WriteOutcome,
     Written,
 )
-from nested_docker.controller.session import Session, Sessions
+from nested_docker.controller.session import KeyMaterial, Session, Sessions
 from nested_docker.controller.status_writer import StatusWriter
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.secrets import value_digest
-from nested_docker.domain.names import FINALIZER
-from nested_docker.domain.observed import ApiRejection, KeySet, Observed
+from nested_docker.domain.objects import Identity
+from nested_docker.domain.observed import KeySet, Observed
 from nested_docker.domain.pki import CertificateRequest
 from nested_docker.domain.planning.child_diff import Apply, Create, Delete, Stage
 from nested_docker.domain.planning.plan import plan
 from nested_docker.domain.planning.planned import Plan
 from nested_docker.domain.ports import Certificates, Clock, Kube, KubeError, Recorder
-from nested_docker.domain.status.reasons import Reason, Type
+from nested_docker.domain.status.reasons import Type
 
 logger = logging.getLogger(__name__)
 
@@ -85,11 +86,33 @@ class Reconciler:
         self._diagnoser = Diagnoser(kube, clock)
 
     async def reconcile(self, key: Key) -> Outcome:
-        """One pass.
+        """One pass. If a request fails without which it cannot go on, the status says so.
 
         Raises:
             KubeError: a request to the API server failed; try again later.
         """
+        try:
+            return await self._complete_pass(key)
+        except RequestFailed as failed:
+            await self._report(key, failed)
+            raise
+
+    async def _report(self, key: Key, failed: RequestFailed) -> None:
+        """Write what is true after a failed request."""
+        session = self._sessions.of(key)
+        if failed.momentary and not session.failures:
+            return
+        observed = self._observe(key, session, _Replan())
+        if observed is None:
+            return
+        observed = replace(observed, failed_request=failed.description)
+        try:
+            await self._status.write(observed, plan(observed, self._clock.now(), self._defaults).status)
+        except KubeError as error:
+            context = {"namespace": key[0], "nested_docker": key[1]}
+            logger.warning("the status cannot be written either: %s", error, extra=context)
+
+    async def _complete_pass(self, key: Key) -> Outcome:
         await self._orphans.collect(key)
         cleanup_at, failure = await self._clean(key)
         outcome = await self._reconcile(key)
@@ -174,8 +197,12 @@ class Reconciler:
     async def _finish(self, key: Key, session: Session, observed: Observed, planned: Plan) -> WriteOutcome:
         owner = observed.owner
         if planned.delete_self:
-            await self._kube.delete("NestedDocker", owner.namespace, owner.name, owner.uid)
+            with requesting("delete", Identity("NestedDocker", owner.namespace, owner.name)):
+                await self._kube.delete("NestedDocker", owner.namespace, owner.name, owner.uid)
             return Written()
+        keys = await self._keys_for_probe(session, observed, planned)
+        if isinstance(keys, Stale):
+            return keys
         outcome = await self._status.write(observed, planned.status)
         if not isinstance(outcome, Written):
             return outcome
@@ -185,13 +212,16 @@ class Reconciler:
             session.stop_probe()
             if (planned.status or observed.status).holds(Type.READY):
                 session.reset()
-        elif session.probe is None or session.probe.target != planned.probe:
-            keys = await self._executor.keys(observed)
-            if isinstance(keys, Stale):
-                return keys
+        elif keys is not None:
             session.stop_probe()
             session.probe = self._prober.start(key, planned.probe, keys)
         return outcome
+
+    async def _keys_for_probe(self, session: Session, observed: Observed, planned: Plan) -> KeyMaterial | Stale | None:
+        """What a new probe needs; None: there is no new probe. It is read before the status says that all is well."""
+        if planned.probe is None or (session.probe is not None and session.probe.target == planned.probe):
+            return None
+        return await self._executor.keys(observed)
 
     async def _reconcile_deletion(self, key: Key) -> Outcome:
         """A deleted NestedDocker stays until what it has in other places is gone; its status says why it stays."""
@@ -200,12 +230,7 @@ class Reconciler:
             if observed is None:
                 return Settled()
             planned = plan(observed, self._clock.now(), self._defaults)
-            try:
-                outcome = await self._executor.run(observed, planned.stages)
-            except KubeError as error:
-                if error.status == 403:
-                    await self._report_blocked_deletion(observed, error)
-                raise
+            outcome = await self._executor.run(observed, planned.stages)
             if isinstance(outcome, Written):
                 outcome = await self._status.write(observed, planned.status)
             match outcome:
@@ -219,20 +244,12 @@ class Reconciler:
                     return Settled()
         return NotConverged(PLANS_PER_PASS)
 
-    async def _report_blocked_deletion(self, observed: Observed, error: KubeError) -> None:
-        message = (
-            f"deletion waits, because the operator may not remove objects in another namespace: {error.message}. The "
-            "operator retries from time to time; a cluster admin restores its permissions there, or removes the "
-            f"objects and the finalizer {FINALIZER}"
-        )
-        blocked = replace(observed, api_rejection=ApiRejection(Reason.API_REJECTED, message))
-        await self._status.write(observed, plan(blocked, self._clock.now(), self._defaults).status)
-
     async def _namespace_is_known(self, name: str) -> bool:
         """Look up a namespace that the watch has not brought yet: unknown labels are not missing labels."""
         if self._cache.get("Namespace", "", name) is not None:
             return True
-        namespace = await self._kube.get("Namespace", None, name)
+        with requesting("read", Identity("Namespace", "", name)):
+            namespace = await self._kube.get("Namespace", None, name)
         if namespace is not None:
             self._cache.put(namespace, "Namespace")
         return namespace is not None
@@ -246,6 +263,7 @@ class Reconciler:
             observed,
             issued=at.issued,
             probe_result=session.probe.result if session.probe else None,
+            probe_failure=session.probe.failure if session.probe else None,
             api_rejection=at.rejected.api_rejection if at.rejected else None,
             diagnoses={diagnosis.pod_uid: diagnosis.text} if diagnosis else {},
             corrections=session.corrections,

@@ -27,6 +27,9 @@ METADATA = (*IDENTITY, "labels", "annotations", "finalizers", "ownerReferences")
 SPEC_NESTING = 2 * MAX_NESTING
 """Levels of a spec that are kept, because comparing and copying are recursive; the models reject a spec with more."""
 
+POD_CONDITIONS = frozenset({"PodScheduled", "ContainersReady", "DisruptionTarget"})
+"""Types of the conditions that a plan reads."""
+
 POD_CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -111,7 +114,7 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
             "conditions": [
                 {key: condition[key] for key in POD_CONDITION if key in condition}
                 for condition in status.get("conditions", [])
-                if condition["type"] in {"PodScheduled", "ContainersReady"}
+                if condition["type"] in POD_CONDITIONS
             ]
         }
         | {

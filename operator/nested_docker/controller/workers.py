@@ -21,6 +21,9 @@ Observe = Callable[[str, float], None]
 REJECTED_DELAY, DEFECT_DELAY = 1.0, 5.0
 """Least seconds until the next pass after a rejected write, and after an exception that nobody expected."""
 
+PASSING_DELAY = 15.0
+"""Most seconds until the next pass after a write was rejected for a reason that passes, such as a full quota."""
+
 REQUEUE_DELAY = 1.0
 """Least seconds until a pass that a plan has asked for: a plan that always names a moment in the past is no hot loop.
 """
@@ -85,7 +88,8 @@ class Workers:
             return "error", delay
         match outcome:
             case Rejected():
-                return "rejected", max(REJECTED_DELAY, self._failed(session))
+                delay = max(REJECTED_DELAY, self._failed(session))
+                return "rejected", min(delay, PASSING_DELAY) if outcome.may_pass else delay
             case NotConverged(plans):
                 delay = self._failed(session)
                 logger.warning(

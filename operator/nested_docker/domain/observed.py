@@ -56,6 +56,40 @@ class ProbeResult:
         return f"{self.pod_uid}/{self.restarts}"
 
 
+class ProbeError(Enum):
+    """Kinds of failed attempts to reach a daemon."""
+
+    SILENCE = "silence"
+    REFUSED = "refused"
+    NO_ROUTE = "no route"
+    CLOSED = "closed"
+    NO_TLS = "no TLS"
+    CERTIFICATE = "certificate"
+    """The operator does not accept the certificate of who answers."""
+    REJECTED = "rejected"
+    """The daemon, or who answers instead of it, does not accept the operator's."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class ProbeFailure:
+    """A daemon that has not answered for a while.
+
+    Attributes:
+        pod_uid: its pod.
+        restarts: restarts of its container.
+        kind: of the last error.
+        error: message of the last error.
+        seconds: how long the operator had tried when it began to report that.
+    """
+
+    pod_uid: str
+    restarts: int
+    kind: ProbeError
+    error: str
+    seconds: float
+
+
 @dataclass(frozen=True)
 class ApiRejection:
     """The API server's answer to the last write, if repeating the write cannot succeed."""
@@ -108,6 +142,10 @@ class Observed:
         children: objects with the NestedDocker's labels or names, in any namespace and of any owner.
         corrections: what the operator has corrected lately, in this process.
         admitted: the API server's answer to the creation of a pod, until the status has it.
+        departed: the latest pod that has gone, as it was when it went; None: none, or nobody saw it.
+        probe_failure: what keeps the probe of the daemon from success; None: nothing, or not for long.
+        failed_request: what is wrong with a request that failed in this pass and is repeated later; empty: none. The
+            plan is then made only for its status.
     """
 
     owner: Owner
@@ -131,6 +169,9 @@ class Observed:
     diagnoses: Mapping[str, str] = field(default_factory=dict)
     corrections: Mapping[Identity, Correction] = field(default_factory=dict)
     admitted: AdmittedPod | None = None
+    departed: Manifest | None = None
+    probe_failure: ProbeFailure | None = None
+    failed_request: str = ""
 
     def labels(self, namespace: str) -> Mapping[str, str]:
         """Labels of the NestedDocker's namespace, or of one with pods."""

@@ -118,3 +118,50 @@ def test_of_what_concerns_many_only_changes_that_plans_read_are_news(
     version = cache.governing_version
     assert cache.put(after | {"metadata": after["metadata"] | metadata}, kind) == news
     assert (cache.governing_version > version) == (news and kind != "Namespace")
+
+
+class TestDeparted:
+    """The last words of a pod that went before a pass saw them."""
+
+    KEY = ("team-a", "build")
+
+    def cache(self, pod_name: str = "build-1") -> Cache:
+        cache = Cache()
+        cache.put(self.nested_docker(pod_name, "1"), "NestedDocker")
+        cache.put(self.pod("build-1", "2"), "Pod")
+        return cache
+
+    @staticmethod
+    def nested_docker(pod_name: str, version: str) -> dict[str, Any]:
+        metadata = {"name": "build", "namespace": "team-a", "uid": "u", "resourceVersion": version}
+        return {"metadata": metadata, "spec": {}, "status": {"podName": pod_name}}
+
+    @staticmethod
+    def pod(name: str, version: str, **status: Any) -> dict[str, Any]:
+        labels = {"nesteddocker.dev/name": "build"}
+        metadata = {"name": name, "namespace": "team-a", "uid": name, "resourceVersion": version, "labels": labels}
+        return {"metadata": metadata, "spec": {}, "status": status}
+
+    def test_the_event_of_the_deletion_has_them(self) -> None:
+        cache = self.cache()
+        cache.remove(self.pod("build-1", "3", reason="Evicted", message="low on memory"), "Pod")
+        departed = cache.departed(self.KEY)
+        assert departed is not None
+        assert departed["status"]["message"] == "low on memory"
+
+    def test_they_go_when_another_pod_or_nothing_is_there(self) -> None:
+        for end in ("another", "nothing"):
+            cache = self.cache()
+            cache.remove(self.pod("build-1", "3"), "Pod")
+            cache.put(self.nested_docker("build-1", "4"), "NestedDocker")
+            assert cache.departed(self.KEY) is not None
+            if end == "another":
+                cache.put(self.nested_docker("build-2", "5"), "NestedDocker")
+            else:
+                cache.remove(self.nested_docker("build-1", "5"), "NestedDocker")
+            assert cache.departed(self.KEY) is None
+
+    def test_only_the_current_pods_are_kept(self) -> None:
+        cache = self.cache("build-2")
+        cache.remove(self.pod("build-1", "3"), "Pod")
+        assert cache.departed(self.KEY) is None

@@ -2,85 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.certificates import certificate_maker
-from tests.support.factory import DEFAULTS
-from tests.unit.fakes import KEY, FakeClock, Silent, WatchedKube
+from tests.unit.fakes import KEY
+from tests.unit.lab import Lab
 
-from nested_docker.api.v1alpha1.nested_docker import EngineStatus
-from nested_docker.controller.daemon_prober import DaemonProber
-from nested_docker.controller.reconciler import Reconciler
-from nested_docker.controller.session import Sessions
 from nested_docker.domain import names
 
 Manifest = dict[str, Any]
 Mutate = Callable[[Manifest], object]
-RUNNING = {"running": {"startedAt": "2026-03-01T00:00:01Z"}}
-
-
-class Answering:
-    """Daemons that answer at once."""
-
-    async def ask(self, *_: Any) -> EngineStatus:
-        return EngineStatus(version="28.5.2")
-
-
-class Lab:
-    """A NestedDocker with a claim, an operator, and a cluster whose pods run at once."""
-
-    def __init__(self) -> None:
-        self.kube, self.clock = WatchedKube(), FakeClock()
-        grant = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
-        self.kube.put("NestedDockerClass", "", "standard", spec={"modes": ["Dind"]})
-        self.kube.put("NestedDockerPolicy", "", "all", spec=grant)
-        self.kube.put("Namespace", "", "team-a")
-        spec = {"className": "standard", "storage": {"type": "Claim", "claim": {"size": "1Gi"}}}
-        self.kube.put("NestedDocker", *KEY, spec=spec)
-        self.kube.writes.clear()
-        self.restart()
-
-    def restart(self) -> None:
-        """A new operator, which knows only what the API server has."""
-        self.reconciler = Reconciler(
-            cache=self.kube.cache,
-            kube=self.kube,
-            certificates=certificate_maker(),
-            prober=DaemonProber(Answering(), lambda _key: None),
-            recorder=Silent(),
-            clock=self.clock,
-            defaults=DEFAULTS,
-            sessions=Sessions(),
-        )
-
-    async def passes(self, count: int, *, seconds: float = 1.0) -> None:
-        """So many passes, with that time between them."""
-        for _ in range(count):
-            await self.reconciler.reconcile(KEY)
-            for location, obj in [*self.kube.objects.items()]:
-                if location[0] == "Pod" and "status" not in obj:
-                    container = {"name": "daemon", "state": RUNNING, "ready": True, "restartCount": 0}
-                    status = {"phase": "Running", "podIP": "192.0.2.1", "containerStatuses": [container]}
-                    self.kube.again(obj | {"status": status})
-            for _ in range(3):
-                await asyncio.sleep(0)
-            self.clock.seconds += seconds
-
-    def ready(self) -> tuple[str, str]:
-        """Status and reason of the condition Ready."""
-        condition = self.kube.conditions()["Ready"]
-        return condition["status"], condition["reason"]
-
-    def made(self, kind: str) -> int:
-        """How many objects of a kind were created."""
-        return sum(write.startswith(f"create {kind}/") for write in self.kube.writes)
-
-    def changes(self) -> list[str]:
-        """Writes other than of the NestedDocker's status."""
-        return [write for write in self.kube.writes if not write.startswith("status")]
 
 
 @pytest.fixture

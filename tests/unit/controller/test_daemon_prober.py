@@ -12,7 +12,7 @@ from nested_docker.controller import daemon_prober
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.workqueue import Key
 from nested_docker.docker_api.errors import AnswerTooLargeError, DockerApiError
-from nested_docker.domain.observed import ProbeResult
+from nested_docker.domain.observed import ProbeError, ProbeResult
 from nested_docker.domain.planning.planned import ProbeTarget
 
 KEY = ("team-a", "build")
@@ -72,6 +72,62 @@ async def test_a_cancelled_probe_asks_no_more() -> None:
     await asyncio.sleep(0.05)
     assert daemons.asked == asked > 0
     assert probe.result is None
+
+
+class Report:
+    """A daemon whose attempts end one by one, each at a moment that a test sets."""
+
+    def __init__(self) -> None:
+        self.seconds, self.news = 0.0, 0
+        self._attempts: asyncio.Queue[Exception | None] = asyncio.Queue()
+        self.probe = DaemonProber(self, self._count, monotonic=lambda: self.seconds).start(KEY, target(), KEYS)
+
+    async def ask(self, *_: object) -> EngineStatus:
+        error = await self._attempts.get()
+        if error is not None:
+            raise error
+        return EngineStatus(version="28")
+
+    async def at(self, seconds: float, error: Exception | None) -> tuple[int, str]:
+        """An attempt ends at that moment: how often there was news, and the failure's text."""
+        self.seconds = seconds
+        self._attempts.put_nowait(error)
+        await asyncio.sleep(0.03)
+        return self.news, self.probe.failure.error if self.probe.failure else ""
+
+    def _count(self, _key: Key) -> None:
+        self.news += 1
+
+
+async def test_a_failure_that_lasts_is_reported_once_and_another_one_not_at_once() -> None:
+    report, refused, other = Report(), DockerApiError("refused"), DockerApiError("other\x1b" + "x" * 1000)
+    assert await report.at(0, refused) == (0, "")
+    assert await report.at(14.9, refused) == (0, "")
+    assert await report.at(15, refused) == (1, "refused")
+    assert await report.at(16, refused) == (1, "refused")
+    assert await report.at(29, other) == (1, "refused")
+    assert await report.at(31, refused) == (1, "refused")
+    news, text = await report.at(32, other)
+    assert (news, text[:7], len(text)) == (2, "other\N{REPLACEMENT CHARACTER}x", 501)
+    report.probe.cancel()
+
+
+async def test_an_answer_ends_the_failure() -> None:
+    report = Report()
+    assert await report.at(20, ConnectionRefusedError(111, "Connection refused")) == (
+        1,
+        "[Errno 111] Connection refused",
+    )
+    assert report.probe.failure is not None
+    assert (report.probe.failure.kind, report.probe.failure.seconds) == (ProbeError.REFUSED, 15.0)
+    assert await report.at(21, None) == (2, "")
+    assert report.probe.result is not None
+
+
+async def test_a_defect_is_reported_too() -> None:
+    report = Report()
+    assert await report.at(16, KeyError("Version")) == (1, "'Version'")
+    report.probe.cancel()
 
 
 def target() -> ProbeTarget:

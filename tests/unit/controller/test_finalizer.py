@@ -78,7 +78,7 @@ async def test_a_right_that_is_lost_is_told_and_its_return_ends_it(
             await reconciler.reconcile(KEY)
     assert finalizers(kube) == [names.FINALIZER]
     conditions = kube.conditions()
-    assert conditions["Ready"]["reason"] == "APIRejected"
+    assert conditions["Ready"]["reason"] == "RequestFailed"
     assert f"cannot {right}" in conditions["Ready"]["message"]
     assert len([write for write in kube.writes if write.startswith("status")]) == 2
     kube.forbidden.clear()

@@ -14,10 +14,43 @@ POD = Identity("Pod", "team-a", "build-abcde")
 
 @pytest.mark.parametrize("status", [400, 403, 422])
 def test_what_would_be_rejected_again(status: int) -> None:
-    found = outcome_of(KubeError(status, "Forbidden", "exceeded quota: none."), POD)
+    found = outcome_of(KubeError(status, "Forbidden", "violates PodSecurity: none."), POD)
     assert isinstance(found, Rejected)
     assert (found.identity, found.api_rejection.reason) == (POD, Reason.API_REJECTED)
-    assert "Pod build-abcde: exceeded quota: none. The" in found.api_rejection.message
+    assert "Pod build-abcde: violates PodSecurity: none. The" in found.api_rejection.message
+
+
+QUOTA = "exceeded quota: one, requested: pods=1, used: pods=1, limited: pods=1"
+NO_ACCOUNT = 'error looking up service account team-a/default: serviceaccount "default" not found'
+WEBHOOK = 'admission webhook "validate.example.com" denied the request: '
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "reason"),
+    [
+        (403, f'pods "build-abcde" is forbidden: {QUOTA}', Reason.QUOTA_EXCEEDED),
+        (403, f'persistentvolumeclaims "build-data" is forbidden: {QUOTA}', Reason.QUOTA_EXCEEDED),
+        (
+            403,
+            'services "build" is forbidden: status unknown for quota: one, resources: services',
+            Reason.QUOTA_EXCEEDED,
+        ),
+        (403, f'pods "build-abcde" is forbidden: {NO_ACCOUNT}', Reason.SERVICE_ACCOUNT_MISSING),
+        (403, 'pods "x" is forbidden: failed quota: one: must specify limits.cpu for: daemon', Reason.API_REJECTED),
+        (403, 'pods "x" is forbidden: violates PodSecurity "baseline:latest": privileged', Reason.API_REJECTED),
+        (403, 'pods "x" is forbidden: maximum cpu usage per Container is 1, but limit is 2', Reason.API_REJECTED),
+        (403, "pods is forbidden: User operator cannot create resource pods", Reason.API_REJECTED),
+        (403, WEBHOOK + QUOTA, Reason.API_REJECTED),
+        (403, WEBHOOK + NO_ACCOUNT, Reason.API_REJECTED),
+        (422, f'Pod "x" is invalid: spec: {QUOTA}', Reason.API_REJECTED),
+        (400, f"Pod in version v1 cannot be handled: {NO_ACCOUNT}", Reason.API_REJECTED),
+    ],
+)
+def test_what_passes_is_not_stalled(status: int, message: str, reason: Reason) -> None:
+    found = outcome_of(KubeError(status, "Forbidden", message), POD)
+    assert isinstance(found, Rejected)
+    assert (found.api_rejection.reason, found.may_pass) == (reason, reason != Reason.API_REJECTED)
+    assert message in found.api_rejection.message
 
 
 @pytest.mark.parametrize(

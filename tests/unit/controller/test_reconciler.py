@@ -7,20 +7,28 @@ from typing import Any
 
 import pytest
 from tests.unit.fakes import KEY, WatchedKube, reconciler_of
+from tests.unit.lab import Lab
 
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.controller import daemon_prober
 from nested_docker.controller.outcome import Rejected
 from nested_docker.controller.reconciler import Reconciler
+from nested_docker.docker_api.errors import DockerApiError
 from nested_docker.domain.ports import KubeError
 
 
 class FullKube(WatchedKube):
-    """An API server whose quota has no room for pods."""
+    """An API server whose quota has no room for pods.
 
-    full = True
+    Attributes:
+        words: what it says.
+    """
+
+    full, words = True, "exceeded quota: none, requested: pods=1, used: pods=1, limited: pods=1"
 
     async def create(self, manifest: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
         if self.full and manifest["kind"] == "Pod":
-            raise KubeError(403, "Forbidden", "exceeded quota: none")
+            raise KubeError(403, "Forbidden", f'pods "x" is forbidden: {self.words}')
         return await super().create(manifest, dry_run=dry_run)
 
 
@@ -70,6 +78,50 @@ async def test_an_edit_that_a_status_writes_answer_brings_is_not_overlooked(
     await reconciler.reconcile(KEY)
     assert len(made(kube)) == left
     assert len([write for write in kube.writes if write.startswith("create Pod")]) == (2 if left else 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason", "stalled"),
+    [
+        (FullKube.words, "QuotaExceeded", False),
+        (
+            'error looking up service account team-a/default: serviceaccount "default" not found',
+            "ServiceAccountMissing",
+            False,
+        ),
+        ('violates PodSecurity "baseline:latest": privileged', "APIRejected", True),
+        ("failed quota: one: must specify limits.cpu for: daemon", "APIRejected", True),
+    ],
+)
+async def test_only_what_lasts_is_stalled(
+    reconciler: Reconciler, kube: FullKube, words: str, reason: str, stalled: bool
+) -> None:
+    kube.words = words
+    for _ in range(3):
+        assert isinstance(await reconciler.reconcile(KEY), Rejected)
+    found = kube.conditions()
+    assert (found["Ready"]["status"], found["Ready"]["reason"]) == ("False", reason)
+    assert words in found["Ready"]["message"]
+    assert ("Stalled" in found, "Reconciling" in found) == (stalled, not stalled)
+    kube.full = False
+    await reconciler.reconcile(KEY)
+    assert kube.conditions()["Ready"]["reason"] == "DaemonStarting"
+
+
+async def test_a_replacement_that_waits_for_room_says_so() -> None:
+    kube = FullKube()
+    kube.full = False
+    lab = Lab(kube)
+    await lab.passes(3, seconds=30)
+    kube.full = True
+    lab.change(engine={"mtu": 1300})
+    for _ in range(4):
+        await lab.passes(1, seconds=5)
+        assert lab.ready() == ("False", "QuotaExceeded")
+        assert "Stalled" not in kube.conditions()
+    kube.full = False
+    await lab.passes(4, seconds=30)
+    assert lab.ready() == ("True", "Ready")
 
 
 async def test_room_heals(reconciler: Reconciler, kube: FullKube) -> None:
@@ -134,3 +186,44 @@ async def test_a_key_set_that_has_just_gone_is_made_anew_before_anybody_is_diall
 
 def dials() -> list[str]:
     return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("probe ")]
+
+
+async def test_a_pod_that_goes_at_once_is_reported_with_its_last_words() -> None:
+    lab = Lab()
+    await lab.passes(3)
+    (pod,) = lab.pods()
+    disruption = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "drain"}
+    location = ("Pod", "team-a", pod["metadata"]["name"])
+    lab.kube.objects[location] = pod | {"status": pod["status"] | {"conditions": [disruption]}}
+    lab.kube._drop(location)
+    await lab.passes(4, seconds=10)
+    assert lab.ready() == ("True", "Ready")
+    (event,) = [each for each in lab.events if each[1] == "PodLost"]
+    words = "the pod was evicted through the API, as kubectl drain and autoscalers do (drain)"
+    assert event == ("Warning", "PodLost", f"Pod {pod['metadata']['name']} is lost: {words}")
+    lost = lab.kube.objects["NestedDocker", *KEY]["status"]["lostPod"]
+    assert (lost["reason"], lost["message"]) == ("EvictionByEvictionAPI", words)
+
+
+class Unreachable:
+    """Daemons behind a NetworkPolicy."""
+
+    async def ask(self, *_: Any) -> EngineStatus:
+        raise DockerApiError("https://192.0.2.1:2376 has not answered /version within 5 s") from TimeoutError()
+
+
+async def test_a_daemon_that_the_operator_cannot_reach_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_prober, "REPORT_AFTER", 0.0)
+    lab = Lab(daemons=Unreachable())
+    await lab.passes(4)
+    assert lab.ready() == ("False", "DaemonUnreachable")
+    message = lab.kube.conditions()["DaemonReachable"]["message"]
+    assert message == lab.kube.conditions()["Ready"]["message"]
+    assert "(https://192.0.2.1:2376 has not answered /version within 5 s): most likely a NetworkPolicy" in message
+    assert lab.kube.conditions()["Reconciling"]["status"] == "True"
+    before = [*lab.kube.writes]
+    lab.restart()
+    await lab.passes(3)
+    assert lab.kube.writes == before, "an operator that starts again takes it back"
+    assert [reason for _, reason, _ in lab.events].count("DaemonUnreachable") == 1
+    lab.sessions.stop_probes()

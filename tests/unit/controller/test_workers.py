@@ -89,6 +89,15 @@ async def test_each_failure_delays_the_next_pass(outcome: Outcome | Exception, r
     assert sessions.of(KEY).failures == 1
 
 
+async def test_what_may_pass_is_tried_again_within_seconds() -> None:
+    full = Rejected(REJECTED.identity, ApiRejection(Reason.QUOTA_EXCEEDED, "exceeded quota"))
+    for outcome, most in ((full, 15.0), (REJECTED, 60.0)):
+        _, delays, _ = await passes(*[outcome] * 12)
+        assert all(delay is not None and 1.0 <= delay <= most for delay in delays)
+        assert delays[-1] is not None
+        assert delays[-1] >= most / 2, "it does not back off"
+
+
 async def test_failures_in_a_row_back_off_and_a_success_ends_them() -> None:
     _, delays, sessions = await passes(*[NotConverged(6)] * 8)
     assert sessions.of(KEY).failures == 8

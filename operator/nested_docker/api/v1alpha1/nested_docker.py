@@ -352,6 +352,20 @@ class Replacement(KubeModel):
     )
 
 
+class LostPod(KubeModel):
+    """A pod that ended or was deleted although the NestedDocker still needed it."""
+
+    name: str = Field(description="Name of the pod.", max_length=253)
+    node_name: str = Field(default="", description="Node that it ran on.", max_length=253)
+    reason: str = Field(
+        description="CamelCase word for why: the reason in the pod's status or in its condition `DisruptionTarget`; "
+        "`Deleted` if somebody deleted it, and `NodeGone` if its node was removed.",
+        max_length=64,
+    )
+    message: str = Field(description="Why, in the words of the kubelet or of who evicted it.", max_length=1024)
+    time: str = Field(description="When the operator saw it.", json_schema_extra=schema(format="date-time"))
+
+
 class NestedDockerStatus(KubeModel):
     """The observed state of the NestedDocker."""
 
@@ -376,6 +390,9 @@ class NestedDockerStatus(KubeModel):
     admitted_pod: AdmittedPod | None = Field(default=None, description="The pod as the API server stored it.")
     replacement: Replacement | None = Field(
         default=None, description="The latest replacement of the pod; empty: none since creation."
+    )
+    lost_pod: LostPod | None = Field(
+        default=None, description="The pod that was lost last; stays when another one serves."
     )
     engine: EngineStatus | None = Field(default=None, description="The daemon, as it described itself.")
     isolation: Isolation | None = Field(default=None, description="What isolates the daemon's users from the node.")

@@ -23,11 +23,16 @@ on with it.
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a NestedDocker never gets a daemon again."""
+    """Why a NestedDocker never gets a daemon again.
+
+    Attributes:
+        pod_lost: whether its pod ended and not its workload.
+    """
 
     reason: Reason
     message: str
     keeps_pod: bool = False
+    pod_lost: bool = False
     results: list[ContainerResult] = field(default_factory=list)
 
 
@@ -82,7 +87,8 @@ def _workload_ended(accepted: Accepted, pod: PodState) -> Ending | None:
     if results is None:
         if not pod.ended:
             return None
-        return Ending(Reason.WORKLOAD_FAILED, f"the pod ended before its workload ({pod.ending()})", keeps_pod=True)
+        message = f"the pod ended before its workload ({pod.ending()})"
+        return Ending(Reason.WORKLOAD_FAILED, message, keeps_pod=True, pod_lost=True)
     failed = [result for result in results if result.exit_code != 0]
     if failed:
         failures = ", ".join(f"container {result.name} exited with code {result.exit_code}" for result in failed)

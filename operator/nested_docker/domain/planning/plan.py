@@ -15,12 +15,14 @@ from nested_docker.api.v1alpha1.nested_docker import Replacement
 from nested_docker.domain import pki
 from nested_docker.domain.admission.acceptance import NotAccepted, accept, class_override_violation
 from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.names import FINALIZER
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import ApiRejection, Observed, Ownership
 from nested_docker.domain.planning import lifetime
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.child_diff import ChildDiff, describe_conflict, nonempty
 from nested_docker.domain.planning.planned import Plan, if_changed
+from nested_docker.domain.planning.reachability import assess
 from nested_docker.domain.planning.replacement import SERVES_ON, Cause
 from nested_docker.domain.planning.serving import serve
 from nested_docker.domain.planning.situation import Situation
@@ -41,7 +43,7 @@ def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
         return _deleted(observed, now, defaults)
     acceptance = accept(observed, defaults)
     if isinstance(acceptance, NotAccepted):
-        return _finished(observed) if observed.status.completion_time else _not_accepted(observed, acceptance, now)
+        return _finished(observed, now) if observed.status.completion_time else _not_accepted(observed, acceptance, now)
     at = Situation(observed, acceptance, now, defaults)
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
     conditions.set(Type.ACCEPTED, Status.TRUE, acceptance.reason, acceptance.message)
@@ -52,9 +54,13 @@ def _ended(at: Situation, conditions: Conditions) -> Plan | None:
     ending = lifetime.ending(at.observed, at.accepted, at.pod, at.now)
     if ending is None:
         return None
+    if at.observed.failed_request:
+        if not (ending.keeps_pod or at.observed.status.completion_time):
+            return None  # it has not been stopped
+        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.REQUEST_FAILED, at.observed.failed_request)
     completion = at.observed.status.completion_time or timestamp(at.now)
     until = lifetime.time_to_live(at.accepted, completion)
-    if until is not None and until <= at.now:
+    if until is not None and until <= at.now and not at.observed.failed_request:
         return Plan(delete_self=True)
     completed = ending.reason == Reason.COMPLETED
     ends_by = parse_timestamp(completion) + lifetime.FINISHED_GRACE
@@ -64,12 +70,24 @@ def _ended(at: Situation, conditions: Conditions) -> Plan | None:
     conditions.set(Type.READY, truth(holds=completed), ending.reason, ending.message)
     if lifetime.one_shot(at.accepted):
         conditions.set(Type.COMPLETE if completed else Type.FAILED, Status.TRUE, ending.reason, ending.message)
-    results = {"completion_time": completion, "results": ending.results}
+    lost = at.lost_pod if ending.pod_lost else at.observed.status.lost_pod
+    results = {"completion_time": completion, "results": ending.results, "lost_pod": lost}
     return Plan(
         stages=at.children.teardown(keep=keep),
         status=if_changed(at.observed, status_of(at, conditions, serving=False).model_copy(update=results)),
         requeue_at=min((moment for moment in (until, ends_by if running else None) if moment), default=None),
     )
+
+
+def _request_failed(at: Situation, conditions: Conditions) -> Plan | None:
+    """A request of this pass failed: the status says so, and what holds nevertheless."""
+    if not at.observed.failed_request:
+        return None
+    conditions.set(Type.PROVISIONED, Status.FALSE, Reason.REQUEST_FAILED, at.observed.failed_request)
+    reach = assess(at.observed, at.pod, at.mode, at.defaults.operator_namespace)
+    conditions.assess(Type.DAEMON_REACHABLE, reach.reason, reach.message, holds=reach.reachable)
+    status = status_of(at, conditions, serving=at.key_set is not None, reach=reach)
+    return Plan(status=if_changed(at.observed, status))
 
 
 def _suspended(at: Situation, conditions: Conditions) -> Plan | None:
@@ -124,7 +142,8 @@ def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
             deadline=at.deadline,
             rotation=at.rotation,
         )
-        counted = at.observed.status.model_copy(update={"replacement": at.latest_replacement})
+        known = {"replacement": at.latest_replacement, "lost_pod": at.lost_pod}
+        counted = at.observed.status.model_copy(update=known)
         return Plan(issue=request, status=if_changed(at.observed, counted))
     if at.cause in SERVES_ON and at.key_set is not None:
         return None
@@ -160,6 +179,7 @@ def _serving(at: Situation, conditions: Conditions) -> Plan | None:
 
 DECISIONS: tuple[Decide, ...] = (
     _ended,
+    _request_failed,
     _suspended,
     _write_rejected,
     _moved,
@@ -183,20 +203,28 @@ def _not_accepted(observed: Observed, acceptance: NotAccepted, now: datetime) ->
     """Everything is removed; a corrected spec, class or policy starts again."""
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
     conditions.set(Type.ACCEPTED, Status.FALSE, acceptance.reason, acceptance.message)
+    if observed.failed_request:
+        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.REQUEST_FAILED, observed.failed_request)
     status = NestedDockerStatus(
         observed_generation=observed.generation,
         conditions=conditions.complete(),
         class_name=observed.status.class_name,
         mode=observed.status.mode,
         replacement=observed.status.replacement,
+        lost_pod=observed.status.lost_pod,
     )
     return Plan(stages=ChildDiff(observed).teardown(), status=if_changed(observed, status))
 
 
-def _finished(observed: Observed) -> Plan:
+def _finished(observed: Observed, now: datetime) -> Plan:
     """A finished NestedDocker without a grant keeps its results and its ended pods, for their logs."""
     children = ChildDiff(observed)
-    return Plan(stages=children.teardown(keep=_ended_pods(children)))
+    conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
+    conditions.keep(but=Type.PROVISIONED)
+    if observed.failed_request:
+        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.REQUEST_FAILED, observed.failed_request)
+    status = observed.status.model_copy(update={"conditions": conditions.complete()})
+    return Plan(stages=children.teardown(keep=_ended_pods(children)), status=if_changed(observed, status))
 
 
 def _ended_pods(children: ChildDiff, *more: Identity) -> tuple[Identity, ...]:
@@ -206,8 +234,12 @@ def _ended_pods(children: ChildDiff, *more: Identity) -> tuple[Identity, ...]:
 def _deleted(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
     """Everything is removed without any evaluation; the status says what the deletion waits for."""
     children = ChildDiff(observed)
-    if observed.api_rejection is not None:
-        return Plan(status=_blocked(observed, observed.api_rejection, now))
+    if observed.failed_request:
+        message = (
+            f"deletion waits: {observed.failed_request}. As a last resort, the admin removes the objects, and then the "
+            f"finalizer {FINALIZER}"
+        )
+        return Plan(status=_blocked(observed, ApiRejection(Reason.REQUEST_FAILED, message), now))
     unclean = [pod for _, pod in children.pods_needing_cleanup]
     waits = ApiRejection(Reason.CLEANING_UP, cleanup.describe(unclean[0], defaults)) if unclean else None
     return Plan(stages=children.finalize(), status=_blocked(observed, waits, now) if waits else None)

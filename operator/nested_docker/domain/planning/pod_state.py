@@ -150,8 +150,20 @@ class PodState:
 
     def ending(self) -> str:
         """Why it ended: reason and message of its status."""
-        reason, message = self._status.get("reason", ""), self._status.get("message", "")
-        return ": ".join(part for part in (reason, message) if part) or f"phase {self._status.get('phase')}"
+        return ": ".join(part for part in self.status_reason if part) or f"phase {self._status.get('phase')}"
+
+    @property
+    def status_reason(self) -> tuple[str, str]:
+        """Reason and message of its status; empty: none."""
+        return str(self._status.get("reason", "")), str(self._status.get("message", ""))
+
+    @property
+    def disruption(self) -> tuple[str, str] | None:
+        """Reason and message of the condition by which Kubernetes announces that it ends the pod; None: it does not."""
+        condition = self._condition("DisruptionTarget")
+        if condition.get("status") != "True":
+            return None
+        return str(condition.get("reason", "")), str(condition.get("message", ""))
 
     def out_of_memory(self) -> bool:
         """Whether the daemon's container last ended at its memory limit."""

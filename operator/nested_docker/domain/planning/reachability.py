@@ -9,7 +9,8 @@ from nested_docker.domain.modes.base import ModeBehaviour
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.planning.pod_state import STARTING, PodState
-from nested_docker.domain.status.reasons import Reason
+from nested_docker.domain.planning.unreachable import unanswered
+from nested_docker.domain.status.reasons import Reason, Type
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,17 @@ class Reachability:
     needs_probe: bool = False
 
 
-def assess(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Reachability:
+def assess(observed: Observed, pod: PodState | None, mode: ModeBehaviour, operator_namespace: str) -> Reachability:
     """Assess the current pod.
 
     The first answer over TLS opens the gate, about a second before the kubelet calls the pod ready. From then on
     the kubelet's readiness probe decides, and the operator does not poll.
+
+    Args:
+        observed: the NestedDocker.
+        pod: its current pod; None: there is none.
+        mode: explains messages that only it knows.
+        operator_namespace: where connections of the operator come from, for messages.
     """
     if pod is None:
         reason, message = STARTING
@@ -45,11 +52,13 @@ def assess(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Rea
     node = observed.cluster.nodes.get(pod.node)
     if node is not None and not node.ready:
         message = f"node {pod.node} is not ready; the connection Secret is withdrawn until it is"
-        return Reachability(reachable=False, reason=Reason.POD_LOST, message=message)
+        return Reachability(reachable=False, reason=Reason.NODE_NOT_READY, message=message)
     mark, fresh = _probe_result(observed, pod)
     probeable = pod.daemon_running and bool(pod.ip)
     if not mark:
         reason, message = pod.failure(mode, observed.diagnoses.get(pod.uid, ""))
+        if reason == Reason.DAEMON_STARTING and pod.daemon_running:
+            reason, message = _not_answered(observed, pod, operator_namespace)
         return Reachability(reachable=False, reason=reason, message=message, needs_probe=probeable)
     reachable, reason, message = _restarted_since_probe(observed, pod, mode, mark)
     return Reachability(
@@ -60,6 +69,20 @@ def assess(observed: Observed, pod: PodState | None, mode: ModeBehaviour) -> Rea
         fresh=fresh,
         needs_probe=probeable and not fresh and observed.status.engine is None,
     )
+
+
+def _not_answered(observed: Observed, pod: PodState, operator_namespace: str) -> tuple[Reason, str]:
+    """A daemon that runs and has never answered: it starts, or something is in the operator's way."""
+    failure, known = observed.probe_failure, observed.status.condition(Type.DAEMON_REACHABLE)
+    if failure is not None and (failure.pod_uid, failure.restarts) == (pod.uid, pod.restarts):
+        words = unanswered(failure, pod.name, operator_namespace)
+        if pod.daemon_ready:
+            return Reason.DAEMON_UNREACHABLE, f"the daemon runs, but {words}"
+        return Reason.DAEMON_STARTING, f"the daemon's container runs, but {words}"
+    reported = known is not None and known.reason == Reason.DAEMON_UNREACHABLE
+    if known is not None and reported and pod.daemon_ready and observed.status.pod_name == pod.name:
+        return Reason.DAEMON_UNREACHABLE, known.message  # the operator has restarted, and has not tried for long
+    return STARTING
 
 
 def _probe_result(observed: Observed, pod: PodState) -> tuple[str, bool]:

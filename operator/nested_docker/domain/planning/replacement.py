@@ -59,6 +59,10 @@ DESCRIPTIONS = {
 }
 
 
+LOSSES = frozenset({Cause.POD_DELETED, Cause.POD_ENDED})
+"""Causes that are somebody else's doing, and none of the operator, the spec or the policy."""
+
+
 def cause_of(replacement: Replacement) -> Cause:
     """The cause in a status, which another version of the operator may have written."""
     known = next((each for each in Cause if each == replacement.cause), None)

@@ -18,6 +18,7 @@ from nested_docker.domain.planning.child_diff import Stage, nonempty
 from nested_docker.domain.planning.contested import Withheld, withhold
 from nested_docker.domain.planning.planned import Plan, ProbeTarget, if_changed
 from nested_docker.domain.planning.reachability import Reachability, assess
+from nested_docker.domain.planning.replacement import LOSSES, cause_of
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.planning.status import status_of, truth
 from nested_docker.domain.planning.waiting import restart_command, why_it_waits
@@ -39,12 +40,12 @@ PENDING_UPDATES = {
 
 def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
     """The plan of a NestedDocker that has its daemon, or gets it."""
-    reach = assess(at.observed, at.pod, at.mode)
+    reach = assess(at.observed, at.pod, at.mode, at.defaults.operator_namespace)
     held, released = (at.children.add_finalizer(), ()) if at.outlives_owner else ((), at.children.remove_finalizer())
     stages = nonempty(held, *_gated(at, reach, _provision(at, key_set)), released)
     stages, withheld = withhold(stages, at.observed.corrections, at.now)
     conditions.set(Type.PROVISIONED, *_provisioned(at, withheld))
-    conditions.assess(Type.DAEMON_REACHABLE, reach.reason, reach.message, holds=reach.reachable)
+    conditions.assess(Type.DAEMON_REACHABLE, reach.reason, _with_loss(at, reach), holds=reach.reachable)
     _set_update_pending(at, conditions, key_set)
     return Plan(
         stages=stages,
@@ -53,6 +54,14 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
         diagnose=_diagnose(at),
         requeue_at=_next_look(at, key_set, withheld),
     )
+
+
+def _with_loss(at: Situation, reach: Reachability) -> str:
+    """The message of the start, with what happened to the pod before."""
+    lost, latest = at.lost_pod, at.latest_replacement
+    if reach.reason != Reason.DAEMON_STARTING or lost is None or latest is None or cause_of(latest) not in LOSSES:
+        return reach.message
+    return f"{reach.message}; Pod {lost.name} was lost before: {lost.message}"
 
 
 def _provisioned(at: Situation, withheld: list[Withheld]) -> tuple[Status, Reason, str]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from nested_docker.api.meta import Status
 from nested_docker.api.v1alpha1.engine import StorageType
-from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, Replacement
+from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, LostPod, Replacement
 from nested_docker.api.v1alpha1.nested_docker_class import NetworkPolicyManagement
 from nested_docker.api.v1alpha1.policy import PublishedPorts, ViolationAction
 from nested_docker.domain import names, pki
@@ -24,10 +24,23 @@ from nested_docker.domain.observed import KeySet, Observed
 from nested_docker.domain.planning import lifetime
 from nested_docker.domain.planning.admitted import admitted, allows, images_of, same_image
 from nested_docker.domain.planning.child_diff import ChildDiff
+from nested_docker.domain.planning.loss import why_lost
 from nested_docker.domain.planning.pod_state import PodState
-from nested_docker.domain.planning.replacement import ROW_ENDS, Cause, cause_of, made, next_replacement
-from nested_docker.domain.status.conditions import parse_timestamp
+from nested_docker.domain.planning.replacement import (
+    LOSSES,
+    ROW_ENDS,
+    SERVES_ON,
+    Cause,
+    cause_of,
+    made,
+    next_replacement,
+)
+from nested_docker.domain.shown import shorten
+from nested_docker.domain.status.conditions import parse_timestamp, timestamp
 from nested_docker.domain.status.reasons import Type
+
+REASON_LENGTH, LOST_MESSAGE_LENGTH = 63, 1023
+"""Characters of why a pod was lost: with the ellipsis, as many as the status may have."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +157,26 @@ class Situation:
         before = self.observed.status.replacement
         return self.replacement or (before if self.pod is None else made(before, self.pod_name))
 
+    @cached_property
+    def lost_pod(self) -> LostPod | None:
+        """The pod that was lost last, now or earlier; one that the operator itself deletes is not lost."""
+        known, replacement = self.observed.status.lost_pod, self.replacement
+        if replacement is None or self.cause not in LOSSES or cause_of(replacement) not in LOSSES | SERVES_ON:
+            return known
+        if known is not None and known.name == self.pod_name:
+            return known
+        pod = self.pod or self._departed
+        node = pod.node if pod is not None else self.observed.status.node_name
+        nodes = self.observed.cluster.nodes
+        reason, message = why_lost(pod, node, node_exists=node in nodes or not nodes)
+        return LostPod(
+            name=self.pod_name,
+            node_name=node,
+            reason=shorten(reason, REASON_LENGTH),
+            message=shorten(message, LOST_MESSAGE_LENGTH),
+            time=timestamp(self.now),
+        )
+
     def next_replacement(self, cause: Cause) -> Replacement:
         """The replacement of the current pod for that cause."""
         interval = timedelta(seconds=self.defaults.replace_seconds)
@@ -228,6 +261,12 @@ class Situation:
     def silent_since(self) -> datetime | None:
         """Since when the kubelet works on the pod without news in its status."""
         return self.pod.created if self.pod is not None and self.pod.waits_silently else None
+
+    @property
+    def _departed(self) -> PodState | None:
+        """The current pod as it was when it went, if the operator saw that."""
+        departed = PodState(self.observed.departed) if self.observed.departed is not None else None
+        return departed if departed is not None and departed.name == self.pod_name else None
 
     def _admitted_then(self, pod: PodState) -> AdmittedPod | None:
         """What the answer to its creation said."""

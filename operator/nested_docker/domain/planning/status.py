@@ -34,6 +34,7 @@ def status_of(
         node_name=pod.node if pod and engine else "",
         admitted_pod=at.admitted if serving else None,
         replacement=at.latest_replacement,
+        lost_pod=at.lost_pod,
         engine=engine,
         isolation=at.mode.isolation,
         hazards=list(at.mode.hazards(at.effective, engine)),

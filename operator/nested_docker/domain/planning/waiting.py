@@ -5,16 +5,21 @@ from __future__ import annotations
 from nested_docker.api.v1alpha1.nested_docker import Replacement
 from nested_docker.domain import names
 from nested_docker.domain.modes.dockerd import CONTAINER
-from nested_docker.domain.planning.replacement import DESCRIPTIONS, Cause, cause_of, is_stalled
+from nested_docker.domain.planning.replacement import DESCRIPTIONS, LOSSES, Cause, cause_of, is_stalled
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.status.reasons import Reason, Type
+
+REJECTIONS = frozenset(
+    {Reason.API_REJECTED, Reason.QUOTA_EXCEEDED, Reason.SERVICE_ACCOUNT_MISSING, Reason.NAME_CONFLICT}
+)
+"""Reasons why the API server rejects a write."""
 
 
 def why_it_waits(at: Situation, replacement: Replacement) -> tuple[Reason, str]:
     """Reason and message while the next pod may not be created yet."""
     if replacement.cause == Cause.WRITE_REJECTED:
         before = at.observed.status.condition(Type.PROVISIONED)
-        if before is not None and before.reason in {Reason.API_REJECTED, Reason.NAME_CONFLICT}:
+        if before is not None and before.reason in REJECTIONS:
             return Reason(before.reason), before.message
     if replacement.cause == Cause.IMAGE_NOT_ALLOWED:
         return Reason.IMAGE_NOT_ALLOWED, _image_not_allowed(at)
@@ -24,8 +29,7 @@ def why_it_waits(at: Situation, replacement: Replacement) -> tuple[Reason, str]:
             f"{what}, for the third time in a row, so the operator stops creating pods. Find who or what does that; "
             f"then restart the daemon: {restart_command(at)}. Without a change {when}"
         )
-    lost = replacement.cause in {Cause.POD_ENDED, Cause.POD_DELETED}
-    return Reason.POD_LOST if lost else Reason.REPLACEMENT_DELAYED, f"{what}; {when}"
+    return Reason.POD_LOST if replacement.cause in LOSSES else Reason.REPLACEMENT_DELAYED, f"{what}; {when}"
 
 
 def restart_command(at: Situation) -> str:
@@ -34,9 +38,8 @@ def restart_command(at: Situation) -> str:
 
 
 def _what_happened(at: Situation, replacement: Replacement) -> str:
-    if replacement.cause == Cause.POD_ENDED and at.pod is not None and at.pod.ended:
-        soon = " soon after its start" if replacement.count == 1 else ""
-        return f"the pod ended{soon} ({at.pod.ending()})"
+    if replacement.cause in LOSSES and at.lost_pod is not None:
+        return at.lost_pod.message
     return DESCRIPTIONS[cause_of(replacement)]
 
 

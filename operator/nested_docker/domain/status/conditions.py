@@ -51,6 +51,10 @@ class Conditions:
             observed_generation=self._generation,
         )
 
+    def keep(self, *, but: Type) -> None:
+        """Take over all previous conditions except one."""
+        self._current |= {type_: condition for type_, condition in self._previous.items() if type_ != but}
+
     def complete(self) -> list[Condition]:
         """Every condition, with `Ready` and kstatus's `Reconciling` and `Stalled` derived from the others."""
         self._derive_ready()

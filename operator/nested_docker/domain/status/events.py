@@ -25,14 +25,18 @@ class Transition:
 def transitions(before: NestedDockerStatus, after: NestedDockerStatus) -> Iterator[Transition]:
     """The steps from one status to the next, each reason once; acceptance also reports the mode's hazards.
 
-    A daemon that has just been granted starts, so that is not reported.
+    A daemon that has just been granted starts, so that is not reported. Each lost pod is reported once, whether another
+    one serves already or must wait.
     """
+    lost, known = after.lost_pod, before.lost_pod
+    if lost is not None and (known is None or known.name != lost.name):
+        yield Transition("Warning", Reason.POD_LOST, f"Pod {lost.name} is lost: {lost.message}")
     reported = set()
     for type_ in REPORTED_CONDITIONS:
         new, old = after.condition(type_), before.condition(type_)
         if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
             continue
-        if old is None and new.reason == Reason.DAEMON_STARTING:
+        if (old is None and new.reason == Reason.DAEMON_STARTING) or new.reason == Reason.POD_LOST:
             continue
         if new.reason not in reported:
             reported.add(new.reason)

@@ -132,7 +132,21 @@ class Reason(StrEnum):
     API_REJECTED = "APIRejected", Trait.STALLED
     """The API server rejected an object; the message has its answer.
 
-    Follow the message: raise the quota, or change the field or the admission webhook that it names."""
+    Follow the message: change the field or the admission webhook that it names."""
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    """A ResourceQuota of the namespace has no room for an object now. The operator tries again within 15 seconds.
+
+    Wait until other objects have gone, or ask a cluster admin to raise the quota that the message names."""
+    SERVICE_ACCOUNT_MISSING = "ServiceAccountMissing"
+    """The ServiceAccount of the pod does not exist yet; in a new namespace Kubernetes creates `default` a moment later.
+    The operator tries again within 15 seconds.
+
+    Wait; if it takes long, create the ServiceAccount that the message names."""
+    REQUEST_FAILED = "RequestFailed"
+    """A request to the API server failed, for example because an admission webhook of the cluster does not answer. The
+    message has the object and the answer, and the operator repeats the request.
+
+    Follow the message if it lasts."""
     CONTESTED = "Contested", Trait.STALLED
     """A controller or an admission plugin of the cluster changes an object, and undoes each correction. The operator
     corrects it less and less often.
@@ -162,9 +176,11 @@ class Reason(StrEnum):
 
     Raise `spec.resources.limits.memory`, or limit containers with `docker run --memory`."""
     DAEMON_UNREACHABLE = "DaemonUnreachable"
-    """The daemon runs but its readiness probe fails.
+    """The daemon runs, but the operator cannot reach it or its readiness probe fails. The message has the last error
+    and its likely cause.
 
-    Look at `kubectl describe pod` and at the daemon's logs."""
+    Follow the message: often a NetworkPolicy or a service mesh is in the way. Otherwise look at
+    `kubectl describe pod` and at the daemon's logs."""
     IMAGE_PULL_FAILED = "ImagePullFailed", Trait.STALLED
     """The kubelet cannot pull an image of the pod.
 
@@ -189,10 +205,16 @@ class Reason(StrEnum):
     """The node has no Docker socket at the class's path.
 
     Choose another mode; or an admin installs Docker on the node or corrects `hostSocket.path` of the class."""
-    POD_LOST = "PodLost"
-    """The pod was evicted or deleted, or its node is gone. The operator replaces it.
+    NODE_NOT_READY = "NodeNotReady"
+    """The pod's node is not ready. The daemon may come back with it, and clients wait.
 
-    Wait; if it repeats, look at the node and at the pod's requests."""
+    Wait; if it takes long, look at the node. Kubernetes deletes the pod after some minutes, and the operator then
+    replaces it."""
+    POD_LOST = "PodLost"
+    """The pod was evicted or deleted, or its node is gone. The operator replaces it. Each lost pod has an Event with
+    this reason, and `status.lostPod` keeps the last one.
+
+    Follow the message: it has the words of the kubelet, the scheduler or whoever evicted the pod."""
     REPLACEMENT_DELAYED = "ReplacementDelayed"
     """The pod must be replaced, and the operator has replaced it shortly before. The message says when it does so
     again.

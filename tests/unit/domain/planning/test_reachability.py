@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support.factory import OWNER, observed
 
-from nested_docker.api.meta import Mode
+from nested_docker.api.meta import Condition, Mode, Status
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain import names
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import ClusterFacts, NodeFacts
-from nested_docker.domain.observed import Observed, ProbeResult
-from nested_docker.domain.planning.pod_state import PodState
+from nested_docker.domain.observed import Observed, ProbeError, ProbeFailure, ProbeResult
+from nested_docker.domain.planning.pod_state import STARTING, PodState
 from nested_docker.domain.planning.reachability import Reachability, assess
 from nested_docker.domain.status.reasons import Reason
 
@@ -45,7 +46,7 @@ def remembered(mark: str, **fields: Any) -> Observed:
 
 
 def look(seen: Observed, state: PodState | None) -> Reachability:
-    return assess(seen, state, MODES[Mode.DIND])
+    return assess(seen, state, MODES[Mode.DIND], "operator-system")
 
 
 def test_without_a_pod_it_starts() -> None:
@@ -58,7 +59,7 @@ def test_a_node_that_is_not_ready_takes_it_away(ready: bool, known: bool) -> Non
     nodes = {"node-1": NodeFacts(ready=ready)} if known else {}
     seen = remembered("uid-1/0", cluster=ClusterFacts(nodes=nodes))
     found = look(seen, pod(**RUNNING, ready=True))
-    assert (found.reachable, found.reason == Reason.POD_LOST) == (ready, not ready)
+    assert (found.reachable, found.reason == Reason.NODE_NOT_READY) == (ready, not ready)
     if not ready:
         assert found.probe_result == "", "so that the connection Secret is withdrawn"
         assert "node node-1 is not ready" in found.message
@@ -125,3 +126,54 @@ def test_the_kubelets_warning_is_passed_on() -> None:
     seen = observed(diagnoses={"uid-1": "MountVolume.SetUp failed", "uid-2": "another pod's"})
     found = look(seen, pod(state={"waiting": {}}))
     assert (found.reason, found.message) == (Reason.POD_START_FAILED, "the kubelet said: MountVolume.SetUp failed")
+
+
+FAILURE = ProbeFailure("uid-1", 0, ProbeError.SILENCE, "https://10.0.0.7:2376 has not answered /version within 5 s", 15)
+
+
+def test_a_daemon_that_the_operator_cannot_reach_is_unreachable() -> None:
+    found = look(observed(probe_failure=FAILURE), pod(**RUNNING, ready=True))
+    assert (found.reachable, found.reason, found.needs_probe) == (False, Reason.DAEMON_UNREACHABLE, True)
+    assert found.message.startswith(
+        "the daemon runs, but for 15 s it has not answered the operator over TLS (https://10.0.0.7:2376 has not "
+        "answered /version within 5 s): most likely a NetworkPolicy"
+    )
+    assert "from namespace operator-system to the pod" in found.message
+
+
+def test_one_that_the_kubelet_does_not_call_ready_either_still_starts() -> None:
+    found = look(observed(probe_failure=FAILURE), pod(**RUNNING, ready=False))
+    assert (found.reason, found.needs_probe) == (Reason.DAEMON_STARTING, True)
+    assert found.message.startswith("the daemon's container runs, but for 15 s it has not answered")
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [None, replace(FAILURE, pod_uid="uid-0"), replace(FAILURE, restarts=1)],
+    ids=["none", "of another pod", "of another start"],
+)
+def test_without_a_failure_of_this_start_it_starts(failure: ProbeFailure | None) -> None:
+    found = look(observed(probe_failure=failure), pod(**RUNNING, ready=True))
+    assert (found.reason, found.message) == STARTING
+
+
+def test_the_container_s_own_failure_comes_first() -> None:
+    crashed = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}}
+    found = look(observed(probe_failure=FAILURE), pod(**crashed))
+    assert found.reason == Reason.DAEMON_CRASHED
+
+
+@pytest.mark.parametrize(("name", "kept"), [("build-abcde", True), ("build-other", False)])
+def test_another_operator_does_not_begin_from_the_start(name: str, kept: bool) -> None:
+    condition = Condition(
+        type="DaemonReachable",
+        status=Status.FALSE,
+        reason="DaemonUnreachable",
+        message="the daemon runs, but",
+        last_transition_time="",
+    )
+    status = NestedDockerStatus(conditions=[condition], pod_name=name)
+    found = look(observed(status=status), pod(**RUNNING, ready=True))
+    assert (found.reason == Reason.DAEMON_UNREACHABLE, found.message == "the daemon runs, but") == (kept, kept)
+    answers = look(observed(status=status, probe_result=ProbeResult("uid-1", 0, ENGINE)), pod(**RUNNING, ready=True))
+    assert answers.reachable

@@ -6,7 +6,7 @@ import pytest
 
 from nested_docker.api.meta import Condition, Status
 from nested_docker.api.v1alpha1 import NestedDockerStatus
-from nested_docker.api.v1alpha1.nested_docker import Hazard
+from nested_docker.api.v1alpha1.nested_docker import Hazard, LostPod
 from nested_docker.domain.status.events import Transition, transitions
 from nested_docker.domain.status.reasons import Reason, Type
 
@@ -29,9 +29,26 @@ READY = status((Type.ACCEPTED, Status.TRUE, Reason.GRANTED), (Type.READY, Status
 
 
 def test_a_step_has_the_conditions_message() -> None:
-    assert [*transitions(READY, status((Type.READY, Status.FALSE, Reason.POD_LOST)))] == [
-        Transition("Warning", "PodLost", "PodLost!")
+    assert [*transitions(READY, status((Type.READY, Status.FALSE, Reason.POD_START_FAILED)))] == [
+        Transition("Warning", "PodStartFailed", "PodStartFailed!")
     ]
+
+
+def test_each_lost_pod_is_reported_once_whatever_the_conditions_say() -> None:
+    starting = status((Type.READY, Status.FALSE, Reason.DAEMON_STARTING))
+    held = status((Type.READY, Status.FALSE, Reason.POD_LOST))
+    first, second = (
+        LostPod(name=name, reason="Evicted", message="low on memory", time="2026-03-01T12:00:00Z") for name in "ab"
+    )
+    report = Transition("Warning", "PodLost", "Pod a is lost: low on memory")
+    for after in (starting, held):
+        with_loss = after.model_copy(update={"lost_pod": first})
+        assert [*transitions(READY, with_loss)][:1] == [report]
+        assert [each.reason for each in transitions(READY, with_loss)].count("PodLost") == 1
+    known = READY.model_copy(update={"lost_pod": first})
+    assert [*transitions(known, known)] == []
+    assert steps(known, held.model_copy(update={"lost_pod": first})) == [], "the condition of a reported loss"
+    assert steps(known, known.model_copy(update={"lost_pod": second})) == [("Warning", "PodLost")]
 
 
 def test_no_step_without_a_change() -> None:

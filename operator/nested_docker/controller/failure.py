@@ -1,0 +1,74 @@
+"""Requests that failed: which one it was, what the API server said, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nested_docker.domain.objects import Identity
+from nested_docker.domain.ports import KubeError
+
+MOMENTARY = frozenset({409, 429})
+"""Statuses that are part of a busy cluster's normal course, so that only the second one in a row is reported."""
+
+UNREACHABLE_WEBHOOK = re.compile(r'failed calling webhook "([^"]{1,253})"')
+DENYING_WEBHOOK = re.compile(r'admission webhook "([^"]{1,253})" denied the request')
+
+
+class RequestFailed(KubeError):
+    """A request that a pass cannot do without has failed; another try may help.
+
+    Attributes:
+        verb: the kind of request: `read`, `create`, `update` or `delete`.
+        identity: the object.
+    """
+
+    def __init__(self, verb: str, identity: Identity, error: KubeError) -> None:
+        super().__init__(error.status, error.reason, error.message, error.retry_after)
+        self.verb, self.identity = verb, identity
+
+    @property
+    def momentary(self) -> bool:
+        """Whether one failure alone means nothing."""
+        return self.status in MOMENTARY
+
+    @property
+    def description(self) -> str:
+        """The message of the condition."""
+        kind, name, namespace = self.identity.kind, self.identity.name, self.identity.namespace
+        where = f"{kind} {name} in namespace {namespace}" if namespace else f"{kind} {name}"
+        said = f"the API server said: {self.message.rstrip('.')}" if self.status else f"no answer: {self.message}"
+        return f"the operator cannot {self.verb} {where} ({said}). It retries. {self._remedy}"
+
+    @property
+    def _remedy(self) -> str:
+        kind, namespace = self.identity.kind, self.identity.namespace
+        if webhook := UNREACHABLE_WEBHOOK.search(self.message):
+            return (
+                f"A cluster admin starts the server of admission webhook {webhook[1]} again, or excludes namespace "
+                f"{namespace} from that webhook"
+            )
+        if webhook := DENYING_WEBHOOK.search(self.message):
+            return f"A cluster admin exempts this {kind} from admission webhook {webhook[1]}"
+        return {
+            0: "If it lasts, a cluster admin looks at the API server and at the network between",
+            403: f"A cluster admin gives the operator the permission to {self.verb} this {kind}",
+            409: "If it lasts, find who changes the object all the time: kubectl get with --show-managed-fields",
+            429: "If it lasts, a cluster admin looks at the load of the API server",
+        }.get(self.status, "If it lasts, a cluster admin looks at what the answer names and at the API server's log")
+
+
+@contextmanager
+def requesting(verb: str, identity: Identity) -> Iterator[None]:
+    """Name the request that fails inside.
+
+    Raises:
+        RequestFailed: instead of any other `KubeError`.
+    """
+    try:
+        yield
+    except RequestFailed:
+        raise
+    except KubeError as error:
+        raise RequestFailed(verb, identity, error) from error
