@@ -109,6 +109,7 @@ class Operator:
         self._sessions = Sessions()
         reconciler = Reconciler(
             cache=self._cache,
+            router=self._router,
             kube=fenced,
             certificates=CertificateMaker(),
             prober=prober,

@@ -74,7 +74,8 @@ class Lab:
     async def new_operator(self, proxy: Proxy, *, leads: bool = True, **settings: str) -> Operator:
         """A running operator. Settings are those of the environment."""
         folder = self.folder / uuid.uuid4().hex[:8]
-        environment = {"OPERATOR_NAMESPACE": self.system, "LEASE_NAME": "operator", "REPLACE_SECONDS": "1"} | settings
+        brisk = {"REPLACE_SECONDS": "1", "DENIAL_GRACE_SECONDS": "0"}
+        environment = {"OPERATOR_NAMESPACE": self.system, "LEASE_NAME": "operator"} | brisk | settings
         return await self.stack.enter_async_context(running(folder, proxy.kubeconfig(), environment, leads=leads))
 
 

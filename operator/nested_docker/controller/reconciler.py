@@ -12,6 +12,7 @@ from nested_docker.controller.cleaner import Cleaner
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.diagnosis import DIAGNOSE_INTERVAL, Diagnoser
 from nested_docker.controller.executor import Executor
+from nested_docker.controller.fresh_look import FreshLook
 from nested_docker.controller.observer import Observer
 from nested_docker.controller.orphans import Orphans
 from nested_docker.controller.outcome import (
@@ -24,6 +25,7 @@ from nested_docker.controller.outcome import (
     WriteOutcome,
     Written,
 )
+from nested_docker.controller.routing import Router
 from nested_docker.controller.session import Session, Sessions
 from nested_docker.controller.status_writer import StatusWriter
 from nested_docker.controller.workqueue import Key
@@ -66,6 +68,7 @@ class Reconciler:
         self,
         *,
         cache: Cache,
+        router: Router,
         kube: Kube,
         certificates: Certificates,
         prober: DaemonProber,
@@ -78,6 +81,7 @@ class Reconciler:
         self._prober, self._clock, self._defaults = prober, clock, defaults
         self._sessions = sessions
         self._observer = Observer(cache)
+        self._fresh_look = FreshLook(kube, cache, router)
         self._executor = Executor(kube, cache, sessions, clock)
         self._orphans = Orphans(kube, cache)
         self._cleaner = Cleaner(kube, cache, recorder, clock, defaults)
@@ -127,11 +131,12 @@ class Reconciler:
 
     async def _plan_and_execute(self, key: Key, session: Session, at: _Replan) -> _Replan | Outcome:
         revision = self._user_revision(key)
-        observed = self._observe(key, session, at)
-        if observed is None:
+        found = await self._plan(key, session, at)
+        if found is None:
             session.reset()
             return Settled()
-        planned = plan(observed, self._clock.now(), self._defaults)
+        observed, planned = found
+        session.denial = planned.status.denial if planned.status else session.denial
         if planned.issue is not None:
             counted = await self._count_replacement(key, observed, planned.status)
             return counted or replace(at, issued=self._issue(session, planned.issue))
@@ -148,6 +153,32 @@ class Reconciler:
         if changed or await self._diagnoser.diagnose(session, observed, planned.diagnose):
             return replace(at, issued=None)
         return at.rejected or Settled(self._requeue_at(planned))
+
+    async def _plan(
+        self, key: Key, session: Session, at: _Replan, *, looked_again: bool = False
+    ) -> tuple[Observed, Plan] | None:
+        """What is observed, and the plan, which denies nothing without a fresh look; None: the NestedDocker is gone."""
+        observed = self._observe(key, session, at)
+        if observed is None:
+            return None
+        planned = plan(observed, self._clock.now(), self._defaults)
+        if not planned.look_again or looked_again:
+            return observed, planned
+        await self._look_again(observed)
+        return await self._plan(key, session, at, looked_again=True)
+
+    async def _look_again(self, observed: Observed) -> None:
+        """Read afresh what governs it. Without permission the watch decides, so that a lost one lets nothing run on.
+
+        Raises:
+            KubeError: the API server did not answer; try again later.
+        """
+        try:
+            await self._fresh_look.look(observed)
+        except KubeError as error:
+            if error.status != 403:
+                raise
+            logger.warning("what governs a NestedDocker cannot be read again: %s", error)
 
     async def _count_replacement(
         self, key: Key, observed: Observed, status: NestedDockerStatus | None
@@ -179,6 +210,7 @@ class Reconciler:
         outcome = await self._status.write(observed, planned.status)
         if not isinstance(outcome, Written):
             return outcome
+        session.denial = None
         if session.admitted == (planned.status or observed.status).admitted_pod:
             session.admitted = None
         if planned.probe is None:
@@ -250,6 +282,7 @@ class Reconciler:
             diagnoses={diagnosis.pod_uid: diagnosis.text} if diagnosis else {},
             corrections=session.corrections,
             admitted=session.admitted,
+            denial=session.denial,
         )
 
     def _issue(self, session: Session, request: CertificateRequest) -> KeySet:

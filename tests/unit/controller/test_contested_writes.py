@@ -7,26 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.factory import DEFAULTS
-from tests.unit.fakes import KEY, FakeClock, Silent, WatchedKube
+from tests.unit.fakes import KEY, FakeClock, WatchedKube, reconciler_of
 
-from nested_docker.adapters.certificates import CertificateMaker
-from nested_docker.api.v1alpha1.nested_docker import EngineStatus
-from nested_docker.controller.daemon_prober import DaemonProber
-from nested_docker.controller.reconciler import Reconciler
-from nested_docker.controller.session import Sessions
 from nested_docker.domain import names
 
 Manifest = dict[str, Any]
 Mutate = Callable[[Manifest], object]
 RUNNING = {"running": {"startedAt": "2026-03-01T00:00:01Z"}}
-
-
-class Answering:
-    """Daemons that answer at once."""
-
-    async def ask(self, *_: Any) -> EngineStatus:
-        return EngineStatus(version="28.5.2")
 
 
 class Lab:
@@ -45,16 +32,7 @@ class Lab:
 
     def restart(self) -> None:
         """A new operator, which knows only what the API server has."""
-        self.reconciler = Reconciler(
-            cache=self.kube.cache,
-            kube=self.kube,
-            certificates=CertificateMaker(),
-            prober=DaemonProber(Answering(), lambda _key: None),
-            recorder=Silent(),
-            clock=self.clock,
-            defaults=DEFAULTS,
-            sessions=Sessions(),
-        )
+        self.reconciler = reconciler_of(self.kube, clock=self.clock, answers=True)
 
     async def passes(self, count: int, *, seconds: float = 1.0) -> None:
         """So many passes, with that time between them."""

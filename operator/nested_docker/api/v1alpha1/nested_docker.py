@@ -351,6 +351,21 @@ class Replacement(KubeModel):
     )
 
 
+class Denial(KubeModel):
+    """The latest denial of a daemon that runs, past or present."""
+
+    since: str = Field(
+        description="When the operator first saw it. After earlier denials, it is moved back by the time that they "
+        "lasted, unless the request was granted for ten minutes in between.",
+        json_schema_extra=schema(format="date-time"),
+    )
+    until: str | None = Field(
+        default=None,
+        description="When the request was granted again; empty: it is denied.",
+        json_schema_extra=schema(format="date-time"),
+    )
+
+
 class NestedDockerStatus(KubeModel):
     """The observed state of the NestedDocker."""
 
@@ -375,6 +390,10 @@ class NestedDockerStatus(KubeModel):
     admitted_pod: AdmittedPod | None = Field(default=None, description="The pod as the API server stored it.")
     replacement: Replacement | None = Field(
         default=None, description="The latest replacement of the pod; empty: none since creation."
+    )
+    denial: Denial | None = Field(
+        default=None,
+        description="The latest denial of the running daemon; its grace time begins at `since`. Empty: none lately.",
     )
     engine: EngineStatus | None = Field(default=None, description="The daemon, as it described itself.")
     isolation: Isolation | None = Field(default=None, description="What isolates the daemon's users from the node.")

@@ -40,6 +40,8 @@ class Plan:
         diagnose: uid of a pod whose Events may say why it does not start; empty: none.
         delete_self: the time to live of the finished NestedDocker has passed.
         requeue_at: when to plan again at the latest; None: when something happens.
+        look_again: it denies something, or stops it, because of what governs it: read that again from the API server,
+            and plan again, before this is carried out.
     """
 
     issue: pki.CertificateRequest | None = None
@@ -49,6 +51,7 @@ class Plan:
     diagnose: str = ""
     delete_self: bool = False
     requeue_at: datetime | None = None
+    look_again: bool = False
 
 
 def if_changed(observed: Observed, status: NestedDockerStatus) -> NestedDockerStatus | None:

@@ -18,6 +18,7 @@ from nested_docker.domain.planning.child_diff import Stage, nonempty
 from nested_docker.domain.planning.contested import Withheld, withhold
 from nested_docker.domain.planning.planned import Plan, ProbeTarget, if_changed
 from nested_docker.domain.planning.reachability import Reachability, assess
+from nested_docker.domain.planning.replacement import DESCRIPTIONS
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.planning.status import status_of, truth
 from nested_docker.domain.planning.waiting import restart_command, why_it_waits
@@ -101,7 +102,11 @@ def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -
 
 def _set_update_pending(at: Situation, conditions: Conditions, key_set: KeySet) -> None:
     how = restart_command(at)
-    if at.replacement is not None:
+    if at.grace is not None and at.cause is not None:
+        end = timestamp(at.grace.until)
+        message = f"{DESCRIPTIONS[at.cause]}: the operator replaces the pod at {end}, unless the policy changes back"
+        conditions.set(Type.UPDATE_PENDING, Status.TRUE, Reason.POLICY_UPDATED, message)
+    elif at.replacement is not None:
         reason, message = why_it_waits(at, at.replacement)
         conditions.set(Type.UPDATE_PENDING, Status.TRUE, reason, message)
     elif at.change is not None:
@@ -129,6 +134,7 @@ def _next_look(at: Situation, key_set: KeySet, withheld: list[Withheld]) -> date
     moments = [
         *(each.until for each in withheld),
         at.deadline,
+        at.grace.until if at.grace else None,
         parse_timestamp(at.replacement.time) if at.replacement else None,
         key_set.not_after - pki.RENEW_BEFORE,
         key_set.not_after - pki.MARGIN / 2,

@@ -21,11 +21,12 @@ from nested_docker.domain.modes.dockerd import CONTAINER
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import KeySet, Observed
-from nested_docker.domain.planning import lifetime
+from nested_docker.domain.planning import lifetime, patience
 from nested_docker.domain.planning.admitted import admitted, allows, images_of, same_image
 from nested_docker.domain.planning.child_diff import ChildDiff
+from nested_docker.domain.planning.patience import Grace
 from nested_docker.domain.planning.pod_state import PodState
-from nested_docker.domain.planning.replacement import ROW_ENDS, Cause, cause_of, made, next_replacement
+from nested_docker.domain.planning.replacement import REVOKED, ROW_ENDS, Cause, cause_of, made, next_replacement
 from nested_docker.domain.status.conditions import parse_timestamp
 from nested_docker.domain.status.reasons import Type
 
@@ -101,7 +102,7 @@ class Situation:
     @property
     def must_rotate(self) -> bool:
         """Whether the key set and its pod must be created or replaced."""
-        return self.key_set is None or self.cause is not None
+        return self.key_set is None or (self.cause is not None and self.grace is None)
 
     @cached_property
     def cause(self) -> Cause | None:
@@ -119,6 +120,15 @@ class Situation:
             return Cause.POD_DELETED if was_there or waits else None
         return self._cause_with(self.pod, self.key_set)
 
+    @cached_property
+    def grace(self) -> Grace | None:
+        """How long the pod may go on as it is although policy no longer grants that; None: it may not, or need not."""
+        stored, pod = self.observed.status.admitted_pod, self.pod
+        if self.cause not in REVOKED or pod is None or stored is None or stored.uid != pod.uid:
+            return None
+        served = self.observed.status.holds(Type.READY)
+        return patience.grace(self.observed, self.now, self.defaults) if served else None
+
     @property
     def pod_name(self) -> str:
         """Name of the current pod, there or not; empty: there was none yet."""
@@ -127,7 +137,7 @@ class Situation:
     @cached_property
     def replacement(self) -> Replacement | None:
         """The replacement that is due now or later; None: nothing is replaced."""
-        return None if self.cause is None else self.next_replacement(self.cause)
+        return None if self.cause is None or self.grace is not None else self.next_replacement(self.cause)
 
     @property
     def latest_replacement(self) -> Replacement | None:

@@ -51,6 +51,10 @@ class Conditions:
             observed_generation=self._generation,
         )
 
+    def keep(self, *types: Type) -> None:
+        """Keep conditions of the pass before as they are."""
+        self._current |= {type_: self._previous[type_] for type_ in types if type_ in self._previous}
+
     def complete(self) -> list[Condition]:
         """Every condition, with `Ready` and kstatus's `Reconciling` and `Stalled` derived from the others."""
         self._derive_ready()
