@@ -31,6 +31,7 @@ from nested_docker.controller.status_writer import StatusWriter
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.secrets import value_digest
+from nested_docker.domain.manifests.storage import claim_users
 from nested_docker.domain.names import FINALIZER
 from nested_docker.domain.observed import ApiRejection, KeySet, Observed
 from nested_docker.domain.pki import CertificateRequest
@@ -54,11 +55,13 @@ class _Replan:
         issued: a key set that this pass has made and not written yet.
         rejected: the write that the API server rejected in this pass.
         deleted: deletions that this pass has requested; the watch brings their results later.
+        claim_users: pods that use the claim of the data-root; None: this pass has not looked.
     """
 
     issued: KeySet | None = None
     rejected: Rejected | None = None
     deleted: frozenset[Delete] = frozenset()
+    claim_users: tuple[str, ...] | None = None
 
 
 class Reconciler:
@@ -135,7 +138,7 @@ class Reconciler:
         if found is None:
             session.reset()
             return Settled()
-        observed, planned = found
+        observed, planned, at = found
         session.denial = planned.status.denial if planned.status else session.denial
         if planned.issue is not None:
             counted = await self._count_replacement(key, observed, planned.status)
@@ -156,16 +159,23 @@ class Reconciler:
 
     async def _plan(
         self, key: Key, session: Session, at: _Replan, *, looked_again: bool = False
-    ) -> tuple[Observed, Plan] | None:
-        """What is observed, and the plan, which denies nothing without a fresh look; None: the NestedDocker is gone."""
+    ) -> tuple[Observed, Plan, _Replan] | None:
+        """What is observed, the plan, and what it has looked up; None: the NestedDocker is gone.
+
+        It denies nothing without a fresh look, and shares no claim.
+        """
         observed = self._observe(key, session, at)
         if observed is None:
             return None
         planned = plan(observed, self._clock.now(), self._defaults)
-        if not planned.look_again or looked_again:
-            return observed, planned
-        await self._look_again(observed)
-        return await self._plan(key, session, at, looked_again=True)
+        if planned.look_again and not looked_again:
+            await self._look_again(observed)
+            return await self._plan(key, session, at, looked_again=True)
+        if planned.claim is None:
+            return observed, planned, at
+        pods = await self._kube.list("Pod", planned.claim.namespace)
+        at = replace(at, claim_users=claim_users(pods, planned.claim.name))
+        return await self._plan(key, session, at, looked_again=looked_again)
 
     async def _look_again(self, observed: Observed) -> None:
         """Read afresh what governs it. Without permission the watch decides, so that a lost one lets nothing run on.
@@ -283,6 +293,7 @@ class Reconciler:
             corrections=session.corrections,
             admitted=session.admitted,
             denial=session.denial,
+            claim_users=at.claim_users,
         )
 
     def _issue(self, session: Session, request: CertificateRequest) -> KeySet:

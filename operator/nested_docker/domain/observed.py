@@ -102,6 +102,7 @@ class Observed:
         corrections: what the operator has corrected lately, in this process.
         admitted: the API server's answer to the creation of a pod, until the status has it.
         denial: the latest denial of what runs, until the status has it.
+        claim_users: pods that mount the claim of the data-root and have not ended; None: nobody has looked.
     """
 
     owner: Owner
@@ -126,6 +127,7 @@ class Observed:
     corrections: Mapping[Identity, Correction] = field(default_factory=dict)
     admitted: AdmittedPod | None = None
     denial: Denial | None = None
+    claim_users: tuple[str, ...] | None = None
 
     def labels(self, namespace: str) -> Mapping[str, str]:
         """Labels of the NestedDocker's namespace, or of one with pods."""

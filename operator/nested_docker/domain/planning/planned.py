@@ -7,6 +7,7 @@ from datetime import datetime
 
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.domain import pki
+from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.planning.child_diff import Stage
 
@@ -42,6 +43,7 @@ class Plan:
         requeue_at: when to plan again at the latest; None: when something happens.
         look_again: it denies something, or stops it, because of what governs it: read that again from the API server,
             and plan again, before this is carried out.
+        claim: a claim that the next pod mounts: find out which pods use it, and plan again, before this is carried out.
     """
 
     issue: pki.CertificateRequest | None = None
@@ -52,6 +54,7 @@ class Plan:
     delete_self: bool = False
     requeue_at: datetime | None = None
     look_again: bool = False
+    claim: Identity | None = None
 
 
 def if_changed(observed: Observed, status: NestedDockerStatus) -> NestedDockerStatus | None:

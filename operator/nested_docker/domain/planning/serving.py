@@ -28,6 +28,9 @@ from nested_docker.domain.status.reasons import Reason, Type
 DIAGNOSE_AFTER = timedelta(seconds=4)
 """How long a pod may start without news in its status before the operator reads the kubelet's Events."""
 
+CLAIM_INTERVAL = timedelta(seconds=5)
+"""Time between two looks at the pods that use a claim: the operator does not watch other people's pods."""
+
 
 PENDING_UPDATES = {
     Origin.SPEC: (Reason.CLASS_UPDATED, "the class"),
@@ -53,12 +56,19 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
         probe=_probe(at, reach),
         diagnose=_diagnose(at),
         requeue_at=_next_look(at, key_set, withheld),
+        claim=at.unchecked_claim,
     )
 
 
 def _provisioned(at: Situation, withheld: list[Withheld]) -> tuple[Status, Reason, str]:
     if at.unclean is not None:
         return Status.FALSE, Reason.CLEANING_UP, cleanup.describe(at.unclean, at.defaults)
+    if at.claim_user:
+        claim = at.object_names.data_claim.name
+        message = (
+            f"pod {at.claim_user} uses PersistentVolumeClaim {claim}, so the daemon waits until that pod has ended"
+        )
+        return Status.FALSE, Reason.WAITING_FOR_PREVIOUS, message
     if not withheld:
         return Status.TRUE, Reason.PROVISIONED, "every object exists"
     worst = max(withheld, key=lambda each: each.matters)
@@ -75,7 +85,7 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
         at.defaults.operator_namespace,
         published_ports=at.published_ports,
     )
-    waits = at.unclean is not None or at.waits_for_volume
+    waits = at.unclean is not None or bool(at.claim_user)
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
     context = PodContext(object_names, at.effective, at.defaults)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
@@ -135,6 +145,7 @@ def _next_look(at: Situation, key_set: KeySet, withheld: list[Withheld]) -> date
         *(each.until for each in withheld),
         at.deadline,
         at.grace.until if at.grace else None,
+        at.now + CLAIM_INTERVAL if at.claim_user else None,
         parse_timestamp(at.replacement.time) if at.replacement else None,
         key_set.not_after - pki.RENEW_BEFORE,
         key_set.not_after - pki.MARGIN / 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -199,12 +200,32 @@ class Situation:
         """Whether it has something that the garbage collector does not remove."""
         return self.object_names.remote or self.mode.needs_node_cleanup(self.effective)
 
+    @cached_property
+    def claim_user(self) -> str:
+        """Name of a pod that still uses the claim of the next pod, which therefore waits; empty: none is known.
+
+        Two daemons on one data-root corrupt it, whoever created them.
+        """
+        if not self._next_pod_has_claim:
+            return ""
+        ours = (
+            each.name
+            for each, pod in self.children.pods().items()
+            if each.namespace == self.object_names.namespace and not pod.ended
+        )
+        others = (name for name in self.observed.claim_users or () if name != self.pod_name)
+        return next(itertools.chain(ours, others), "")
+
     @property
-    def waits_for_volume(self) -> bool:
-        """Two daemons on one data-root corrupt it, so the next pod of a claim waits until the previous one is gone."""
+    def unchecked_claim(self) -> Identity | None:
+        """The claim of the next pod, if nobody has looked yet which pods use it."""
+        unchecked = self._next_pod_has_claim and not self.claim_user and self.observed.claim_users is None
+        return self.object_names.data_claim if unchecked else None
+
+    @property
+    def _next_pod_has_claim(self) -> bool:
         kept = self.mode.runs_own_daemon and self.effective.storage.type == StorageType.CLAIM
-        here = {(identity.kind, identity.namespace) for identity, _ in self.observed.ours()}
-        return kept and self.pod is None and ("Pod", self.object_names.namespace) in here
+        return kept and self.pod is None
 
     @cached_property
     def unclean(self) -> Manifest | None:
