@@ -111,6 +111,7 @@ class Operator:
         self._root_key = RootKey(kube, settings.operator_namespace, settings.root_key_secret)
         reconciler = Reconciler(
             cache=self._cache,
+            router=self._router,
             kube=fenced,
             certificates=CertificateMaker(self._root_key),
             prober=prober,

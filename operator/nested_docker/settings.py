@@ -65,6 +65,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Least seconds between two replacements of a NestedDocker's pod.",
     )
+    denial_grace_seconds: float = Field(
+        default=OperatorDefaults.denial_grace_seconds,
+        ge=0,
+        le=3600,
+        description="Seconds between the denial of a running daemon and its end; 0: it is stopped at once.",
+    )
     leader_election: bool = Field(default=True, description="Whether several replicas elect a leader.")
     root_key_secret: str = Field(
         default="nested-docker-operator-root-key",

@@ -79,6 +79,7 @@ class Lab:
             "LEASE_NAME": "operator",
             "ROOT_KEY_SECRET": ROOT_KEY,
             "REPLACE_SECONDS": "1",
+            "DENIAL_GRACE_SECONDS": "0",
         } | settings
         return await self.stack.enter_async_context(running(folder, proxy.kubeconfig(), environment, leads=leads))
 

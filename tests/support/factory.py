@@ -15,7 +15,10 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 OWNER = Owner(name="build", namespace="team-a", uid="11111111-2222-3333-4444-555555555555")
 HOME = ObjectNames(OWNER)
 AWAY = ObjectNames(OWNER, "daemons")
-DEFAULTS = OperatorDefaults(operator_image="example.com/operator:1", operator_namespace="operator-system")
+DEFAULTS = OperatorDefaults(
+    operator_image="example.com/operator:1", operator_namespace="operator-system", denial_grace_seconds=0
+)
+"""Without a grace time: what is denied stops at once."""
 
 
 def class_spec(**fields: Any) -> NestedDockerClassSpec:

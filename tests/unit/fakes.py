@@ -18,8 +18,10 @@ from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.reconciler import Reconciler
+from nested_docker.controller.routing import Router
 from nested_docker.controller.session import Sessions
 from nested_docker.controller.workqueue import WorkQueue
+from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.ports import Clock, KubeError, Recorder
 from nested_docker.domain.status.conditions import timestamp
 
@@ -279,17 +281,32 @@ class Silent:
         """Not needed here."""
 
 
-def reconciler_of(kube: WatchedKube, recorder: Recorder | None = None, clock: Clock | None = None) -> Reconciler:
-    """A reconciler whose daemons do not answer."""
+class Answering:
+    """Daemons that answer at once."""
+
+    async def ask(self, *_: Any) -> EngineStatus:
+        return EngineStatus(version="28.5.2")
+
+
+def reconciler_of(
+    kube: WatchedKube,
+    recorder: Recorder | None = None,
+    clock: Clock | None = None,
+    *,
+    answers: bool = False,
+    defaults: OperatorDefaults = DEFAULTS,
+) -> Reconciler:
+    """A reconciler; its daemons do not answer, unless `answers`."""
     silent = Silent()
     return Reconciler(
         cache=kube.cache,
+        router=Router(kube.cache, WorkQueue()),
         kube=kube,
         certificates=certificate_maker(),
-        prober=DaemonProber(silent, lambda _key: None),
+        prober=DaemonProber(Answering() if answers else silent, lambda _key: None),
         recorder=recorder or silent,
         clock=clock or FakeClock(),
-        defaults=DEFAULTS,
+        defaults=defaults,
         sessions=Sessions(),
     )
 

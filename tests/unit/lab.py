@@ -12,7 +12,9 @@ from tests.unit.fakes import KEY, FakeClock, WatchedKube
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.reconciler import Reconciler
+from nested_docker.controller.routing import Router
 from nested_docker.controller.session import Sessions
+from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain.ports import Daemons, KubeError
 
 Manifest = dict[str, Any]
@@ -50,6 +52,7 @@ class Lab:
         self.sessions = Sessions()
         self.reconciler = Reconciler(
             cache=self.kube.cache,
+            router=Router(self.kube.cache, WorkQueue()),
             kube=self.kube,
             certificates=certificate_maker(),
             prober=DaemonProber(self._daemons, lambda _key: None),

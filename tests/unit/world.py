@@ -26,6 +26,7 @@ from nested_docker.controller.session import Session, Sessions
 from nested_docker.domain import names, pki
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.secrets import value_digest
+from nested_docker.domain.manifests.storage import claim_users
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import KeySet, Observed, ProbeResult
 from nested_docker.domain.planning import node_cleanup as cleanup
@@ -287,6 +288,10 @@ class World:
             probe_result=self.probe_result,
             admitted=self._session.admitted,
             corrections=self._session.corrections,
+            claim_users=claim_users(
+                (child for each, child in self.children.items() if each.kind == "Pod"),
+                names.data_claim_name(self.base.owner.name),
+            ),
             finalizers=self.finalizers,
             deleted=self.deleted,
         )

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.controller.cache import Cache
+from nested_docker.controller.fresh_look import FreshLook
 from nested_docker.controller.observer import Observer
 from nested_docker.controller.routing import Router
 from nested_docker.domain.admission import authorization
@@ -85,9 +86,11 @@ class AdmissionReviewer:
     defaults: OperatorDefaults
     record: Callable[[Review, AdmissionResponse], None]
     observer: Observer = field(init=False)
+    fresh_look: FreshLook = field(init=False)
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.cache)
+        self.fresh_look = FreshLook(self.kube, self.cache, self.router)
 
     async def review(self, review: Review) -> AdmissionResponse:
         """The response to a request.
@@ -121,7 +124,7 @@ class AdmissionReviewer:
             return str(review.old["spec"].get("className", ""))
         classes = self.observer.candidate(review.obj).default_classes
         if len(classes) != 1:
-            await self._refresh(review.obj["metadata"]["namespace"])
+            await self.fresh_look.look(self.observer.candidate(review.obj))
             classes = self.observer.candidate(review.obj).default_classes
         return classes[0] if len(classes) == 1 else ""
 
@@ -148,17 +151,9 @@ class AdmissionReviewer:
             outcome = accept(observed, self.defaults)
             if isinstance(outcome, Accepted) and outcome.reason == Reason.GRANTED:
                 return observed, outcome
-        await self._refresh(namespace)
+        await self.fresh_look.look(self.observer.candidate(obj))
         observed = self.observer.candidate(obj)
         return observed, accept(observed, self.defaults)
-
-    async def _refresh(self, namespace: str) -> None:
-        found = await self.kube.get("Namespace", None, namespace)
-        if found is not None:
-            self.router.seen("Namespace", found)
-        for kind in ("NestedDockerClass", "NestedDockerPolicy"):
-            for obj in await self.kube.list(kind):
-                self.router.seen(kind, obj)
 
     async def _check_permissions(
         self, review: Review, observed: Observed, outcome: Accepted | NotAccepted

@@ -13,6 +13,7 @@ from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.diagnosis import DIAGNOSE_INTERVAL, Diagnoser
 from nested_docker.controller.executor import Executor
 from nested_docker.controller.failure import RequestFailed, requesting
+from nested_docker.controller.fresh_look import FreshLook
 from nested_docker.controller.observer import Observer
 from nested_docker.controller.orphans import Orphans
 from nested_docker.controller.outcome import (
@@ -25,11 +26,13 @@ from nested_docker.controller.outcome import (
     WriteOutcome,
     Written,
 )
+from nested_docker.controller.routing import Router
 from nested_docker.controller.session import KeyMaterial, Session, Sessions
 from nested_docker.controller.status_writer import StatusWriter
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.secrets import value_digest
+from nested_docker.domain.manifests.storage import claim_users
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import KeySet, Observed
 from nested_docker.domain.pki import CertificateRequest
@@ -53,11 +56,13 @@ class _Replan:
         issued: a key set that this pass has made and not written yet.
         rejected: the write that the API server rejected in this pass.
         deleted: deletions that this pass has requested; the watch brings their results later.
+        claim_users: pods that use the claim of the data-root; None: this pass has not looked.
     """
 
     issued: KeySet | None = None
     rejected: Rejected | None = None
     deleted: frozenset[Delete] = frozenset()
+    claim_users: tuple[str, ...] | None = None
 
 
 class Reconciler:
@@ -67,6 +72,7 @@ class Reconciler:
         self,
         *,
         cache: Cache,
+        router: Router,
         kube: Kube,
         certificates: Certificates,
         prober: DaemonProber,
@@ -79,6 +85,7 @@ class Reconciler:
         self._prober, self._clock, self._defaults = prober, clock, defaults
         self._sessions = sessions
         self._observer = Observer(cache)
+        self._fresh_look = FreshLook(kube, cache, router)
         self._executor = Executor(kube, cache, sessions, clock)
         self._orphans = Orphans(kube, cache)
         self._cleaner = Cleaner(kube, cache, recorder, clock, defaults)
@@ -150,11 +157,12 @@ class Reconciler:
 
     async def _plan_and_execute(self, key: Key, session: Session, at: _Replan) -> _Replan | Outcome:
         revision = self._user_revision(key)
-        observed = self._observe(key, session, at)
-        if observed is None:
+        found = await self._plan(key, session, at)
+        if found is None:
             session.reset()
             return Settled()
-        planned = plan(observed, self._clock.now(), self._defaults)
+        observed, planned, at = found
+        session.denial = planned.status.denial if planned.status else session.denial
         if planned.issue is not None:
             counted = await self._count_replacement(key, observed, planned.status)
             return counted or replace(at, issued=self._issue(session, planned.issue))
@@ -171,6 +179,39 @@ class Reconciler:
         if changed or await self._diagnoser.diagnose(session, observed, planned.diagnose):
             return replace(at, issued=None)
         return at.rejected or Settled(self._requeue_at(planned))
+
+    async def _plan(
+        self, key: Key, session: Session, at: _Replan, *, looked_again: bool = False
+    ) -> tuple[Observed, Plan, _Replan] | None:
+        """What is observed, the plan, and what it has looked up; None: the NestedDocker is gone.
+
+        It denies nothing without a fresh look, and shares no claim.
+        """
+        observed = self._observe(key, session, at)
+        if observed is None:
+            return None
+        planned = plan(observed, self._clock.now(), self._defaults)
+        if planned.look_again and not looked_again:
+            await self._look_again(observed)
+            return await self._plan(key, session, at, looked_again=True)
+        if planned.claim is None:
+            return observed, planned, at
+        pods = await self._kube.list("Pod", planned.claim.namespace)
+        at = replace(at, claim_users=claim_users(pods, planned.claim.name))
+        return await self._plan(key, session, at, looked_again=looked_again)
+
+    async def _look_again(self, observed: Observed) -> None:
+        """Read afresh what governs it. Without permission the watch decides, so that a lost one lets nothing run on.
+
+        Raises:
+            KubeError: the API server did not answer; try again later.
+        """
+        try:
+            await self._fresh_look.look(observed)
+        except KubeError as error:
+            if error.status != 403:
+                raise
+            logger.warning("what governs a NestedDocker cannot be read again: %s", error)
 
     async def _count_replacement(
         self, key: Key, observed: Observed, status: NestedDockerStatus | None
@@ -206,6 +247,7 @@ class Reconciler:
         outcome = await self._status.write(observed, planned.status)
         if not isinstance(outcome, Written):
             return outcome
+        session.denial = None
         if session.admitted == (planned.status or observed.status).admitted_pod:
             session.admitted = None
         if planned.probe is None:
@@ -268,6 +310,8 @@ class Reconciler:
             diagnoses={diagnosis.pod_uid: diagnosis.text} if diagnosis else {},
             corrections=session.corrections,
             admitted=session.admitted,
+            denial=session.denial,
+            claim_users=at.claim_users,
         )
 
     def _issue(self, session: Session, request: CertificateRequest) -> KeySet:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from nested_docker.api.v1alpha1.nested_docker import AdmittedPod
+from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, Denial
 from nested_docker.controller.daemon_prober import Probe
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain.objects import Identity
@@ -34,6 +34,7 @@ class Session:
         rejected: the object whose write the API server rejected last.
         diagnosis: the latest look at the Events of a pod that does not start.
         admitted: the API server's answer to the creation of the pod, until the status has it.
+        denial: the latest denial of what runs, until the status has it.
         corrections: what was corrected lately.
         failures: passes in a row that have failed.
     """
@@ -43,6 +44,7 @@ class Session:
     rejected: Identity | None = None
     diagnosis: Diagnosis | None = None
     admitted: AdmittedPod | None = None
+    denial: Denial | None = None
     corrections: dict[Identity, Correction] = field(default_factory=dict)
     failures: int = 0
 
@@ -55,7 +57,7 @@ class Session:
     def reset(self) -> None:
         """Forget everything but the failures and the corrections."""
         self.stop_probe()
-        self.keys = self.rejected = self.diagnosis = self.admitted = None
+        self.keys = self.rejected = self.diagnosis = self.admitted = self.denial = None
 
 
 class Sessions:

@@ -30,6 +30,7 @@ class OperatorDefaults:
         enforcement: what happens to requests that no policy grants; a namespace's label overrides it.
         admission_webhook: whether the webhook reviews every request and names its class.
         replace_seconds: least seconds between two replacements of a pod.
+        denial_grace_seconds: seconds for which a daemon may run after its request has been denied.
     """
 
     engine_image: str = "docker:28-dind"
@@ -41,6 +42,7 @@ class OperatorDefaults:
     enforcement: Enforcement = Enforcement.ENFORCE
     admission_webhook: bool = False
     replace_seconds: float = 20
+    denial_grace_seconds: float = 30
 
 
 class Origin(StrEnum):

@@ -10,14 +10,14 @@ from functools import cached_property
 from typing import Any
 
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
-from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, EngineStatus
+from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, Denial, EngineStatus
 from nested_docker.domain import names
 from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
 from nested_docker.domain.status.conditions import parse_timestamp
-from nested_docker.domain.status.reasons import Reason
+from nested_docker.domain.status.reasons import Reason, Type
 
 DATA_DIGESTS = "dataDigests"
 """Key of an observed Secret with the digests of its data; the data itself is never kept."""
@@ -146,6 +146,8 @@ class Observed:
         probe_failure: what keeps the probe of the daemon from success; None: nothing, or not for long.
         failed_request: what is wrong with a request that failed in this pass and is repeated later; empty: none. The
             plan is then made only for its status.
+        denial: the latest denial of what runs, until the status has it.
+        claim_users: pods that mount the claim of the data-root and have not ended; None: nobody has looked.
     """
 
     owner: Owner
@@ -172,6 +174,8 @@ class Observed:
     departed: Manifest | None = None
     probe_failure: ProbeFailure | None = None
     failed_request: str = ""
+    denial: Denial | None = None
+    claim_users: tuple[str, ...] | None = None
 
     def labels(self, namespace: str) -> Mapping[str, str]:
         """Labels of the NestedDocker's namespace, or of one with pods."""
@@ -249,6 +253,27 @@ class Observed:
         If the class has another pod namespace by now, that applies to the next pod, like every change of a class.
         """
         return self._kept[0] if self._kept else None
+
+    @property
+    def current_pod(self) -> Manifest | None:
+        """The pod that serves with the stored key set, terminating or not; None: there is none."""
+        if self._kept is None:
+            return None
+        location, key_set = self._kept
+        pod = self.children.get(location.pod(key_set.id))
+        return pod if pod is not None and self.ownership(pod) == Ownership.OURS else None
+
+    @property
+    def latest_denial(self) -> Denial | None:
+        """The latest denial of what runs, past or present."""
+        return self.denial or self.status.denial
+
+    @property
+    def was_accepted(self) -> bool:
+        """Whether this spec was accepted, be it denied now and in its grace time."""
+        unchanged = self.generation == self.status.observed_generation
+        in_grace = self.latest_denial is not None and self.latest_denial.until is None
+        return unchanged and (self.status.holds(Type.ACCEPTED) or in_grace)
 
     def key_set(self) -> KeySet | None:
         """The current key set; None: there is none, or it has been edited."""

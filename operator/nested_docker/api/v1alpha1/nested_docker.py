@@ -366,6 +366,21 @@ class LostPod(KubeModel):
     time: str = Field(description="When the operator saw it.", json_schema_extra=schema(format="date-time"))
 
 
+class Denial(KubeModel):
+    """The latest denial of a daemon that runs, past or present."""
+
+    since: str = Field(
+        description="When the operator first saw it. After earlier denials, it is moved back by the time that they "
+        "lasted, unless the request was granted for ten minutes in between.",
+        json_schema_extra=schema(format="date-time"),
+    )
+    until: str | None = Field(
+        default=None,
+        description="When the request was granted again; empty: it is denied.",
+        json_schema_extra=schema(format="date-time"),
+    )
+
+
 class NestedDockerStatus(KubeModel):
     """The observed state of the NestedDocker."""
 
@@ -393,6 +408,10 @@ class NestedDockerStatus(KubeModel):
     )
     lost_pod: LostPod | None = Field(
         default=None, description="The pod that was lost last; stays when another one serves."
+    )
+    denial: Denial | None = Field(
+        default=None,
+        description="The latest denial of the running daemon; its grace time begins at `since`. Empty: none lately.",
     )
     engine: EngineStatus | None = Field(default=None, description="The daemon, as it described itself.")
     isolation: Isolation | None = Field(default=None, description="What isolates the daemon's users from the node.")

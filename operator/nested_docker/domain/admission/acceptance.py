@@ -20,7 +20,7 @@ from nested_docker.domain.modes import MODES, ModeBehaviour
 from nested_docker.domain.object_names import ObjectNames, tenant_owned_fields
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.shown import MESSAGE_LENGTH, VALUE_LENGTH, shorten, shown
-from nested_docker.domain.status.reasons import Reason, Type
+from nested_docker.domain.status.reasons import Reason
 
 SHOWN_PROBLEMS = 10
 """Problems of a spec that a message names one by one."""
@@ -249,8 +249,7 @@ def _reason_without_grant(observed: Observed, enforcement: Enforcement) -> Reaso
     if enforcement != Enforcement.ENFORCE:
         return Reason.NOT_ENFORCED
     granted_by = observed.policies.get(observed.status.policy_name)
-    unchanged = observed.generation == observed.status.observed_generation
-    if granted_by is None or not observed.status.holds(Type.ACCEPTED) or not unchanged:
+    if granted_by is None or not observed.was_accepted:
         return None
     return Reason.GRANT_REVOKED if granted_by.on_violation == ViolationAction.REPORT else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nested_docker.api.v1alpha1.engine import (
@@ -35,6 +36,19 @@ def data_claim(object_names: ObjectNames, storage: StorageSpec) -> Manifest | No
     manifest = child("v1", object_names.data_claim, object_names.owner, owned=deleted_with_owner)
     manifest["spec"] = _claim_spec(storage.claim.size, storage.claim.storage_class_name)
     return manifest
+
+
+def claim_users(pods: Iterable[Mapping[str, Any]], claim: str) -> tuple[str, ...]:
+    """Names of the pods of a namespace that mount a claim and have not ended, whoever created them."""
+    return tuple(
+        pod["metadata"]["name"]
+        for pod in pods
+        if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
+        and any(
+            (volume.get("persistentVolumeClaim") or {}).get("claimName") == claim
+            for volume in pod.get("spec", {}).get("volumes") or []
+        )
+    )
 
 
 def _claim_spec(size: str, storage_class_name: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ executed in part is simply made again. `DECISIONS` is the order of precedence.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from nested_docker.api.meta import Status
@@ -18,12 +19,13 @@ from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.names import FINALIZER
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import ApiRejection, Observed, Ownership
-from nested_docker.domain.planning import lifetime
+from nested_docker.domain.planning import lifetime, patience
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.child_diff import ChildDiff, describe_conflict, nonempty
+from nested_docker.domain.planning.patience import Grace
 from nested_docker.domain.planning.planned import Plan, if_changed
 from nested_docker.domain.planning.reachability import assess
-from nested_docker.domain.planning.replacement import SERVES_ON, Cause
+from nested_docker.domain.planning.replacement import REVOKED, SERVES_ON, Cause
 from nested_docker.domain.planning.serving import serve
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.planning.status import status_of, truth
@@ -43,11 +45,13 @@ def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
         return _deleted(observed, now, defaults)
     acceptance = accept(observed, defaults)
     if isinstance(acceptance, NotAccepted):
-        return _finished(observed, now) if observed.status.completion_time else _not_accepted(observed, acceptance, now)
+        finished = observed.status.completion_time
+        return _finished(observed, now) if finished else _not_accepted(observed, acceptance, now, defaults)
     at = Situation(observed, acceptance, now, defaults)
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
     conditions.set(Type.ACCEPTED, Status.TRUE, acceptance.reason, acceptance.message)
-    return next(found for decide in DECISIONS if (found := decide(at, conditions)) is not None)
+    planned = next(found for decide in DECISIONS if (found := decide(at, conditions)) is not None)
+    return _looking_again(planned) if at.cause in REVOKED else planned
 
 
 def _ended(at: Situation, conditions: Conditions) -> Plan | None:
@@ -126,7 +130,7 @@ def _no_new_pod(at: Situation, _: Conditions) -> Plan | None:
         not_accepted: NotAccepted | None = NotAccepted(Reason.NOT_GRANTED, at.accepted.message)
     else:
         not_accepted = class_override_violation(at.observed, at.accepted, at.defaults)
-    return None if not_accepted is None else _not_accepted(at.observed, not_accepted, at.now)
+    return None if not_accepted is None else _not_accepted(at.observed, not_accepted, at.now, at.defaults)
 
 
 def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
@@ -199,12 +203,29 @@ def _torn_down(at: Situation, conditions: Conditions) -> Plan:
 # --- not accepted, or deleted ------------------------------------------------------------------------------
 
 
-def _not_accepted(observed: Observed, acceptance: NotAccepted, now: datetime) -> Plan:
-    """Everything is removed; a corrected spec, class or policy starts again."""
+def _not_accepted(observed: Observed, acceptance: NotAccepted, now: datetime, defaults: OperatorDefaults) -> Plan:
+    """Nothing is created. What runs has a grace time, and then everything is removed.
+
+    A corrected spec, class or policy starts again.
+    """
+    grace = patience.grace(observed, now, defaults)
+    return _looking_again(
+        _stop(observed, acceptance, now) if grace is None else _wait(observed, acceptance, grace, now, defaults)
+    )
+
+
+def _looking_again(planned: Plan) -> Plan:
+    """A plan that follows from what governs a NestedDocker, which is read again unless nothing changes."""
+    changes = bool(planned.stages) or planned.status is not None or planned.issue is not None
+    return replace(planned, look_again=changes)
+
+
+def _stop(observed: Observed, acceptance: NotAccepted, now: datetime) -> Plan:
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
     conditions.set(Type.ACCEPTED, Status.FALSE, acceptance.reason, acceptance.message)
     if observed.failed_request:
         conditions.set(Type.PROVISIONED, Status.FALSE, Reason.REQUEST_FAILED, observed.failed_request)
+    before = observed.latest_denial
     status = NestedDockerStatus(
         observed_generation=observed.generation,
         conditions=conditions.complete(),
@@ -212,15 +233,36 @@ def _not_accepted(observed: Observed, acceptance: NotAccepted, now: datetime) ->
         mode=observed.status.mode,
         replacement=observed.status.replacement,
         lost_pod=observed.status.lost_pod,
+        denial=None if before is None else patience.denied(before, now),
     )
     return Plan(stages=ChildDiff(observed).teardown(), status=if_changed(observed, status))
+
+
+def _wait(observed: Observed, acceptance: NotAccepted, grace: Grace, now: datetime, defaults: OperatorDefaults) -> Plan:
+    """The daemon runs on until its grace time ends; clients that cannot connect any more wait, as always."""
+    conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
+    conditions.keep(Type.PROVISIONED, Type.UPDATE_PENDING)
+    if observed.failed_request:
+        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.REQUEST_FAILED, observed.failed_request)
+    end = f"the operator stops the daemon at {timestamp(grace.until)}, unless this changes: {acceptance.message}"
+    conditions.set(Type.ACCEPTED, Status.FALSE, acceptance.reason, end)
+    reach = assess(observed, grace.pod, grace.mode, defaults.operator_namespace)
+    conditions.assess(Type.DAEMON_REACHABLE, reach.reason, reach.message, holds=reach.reachable)
+    if reach.reachable and observed.status.holds(Type.READY):
+        conditions.set(Type.READY, Status.TRUE, Reason.READY, f"clients can connect; {end}")
+    status = observed.status.model_copy(update={"conditions": conditions.complete(), "denial": grace.denial})
+    return Plan(
+        stages=nonempty(() if reach.probe_result else ChildDiff(observed).withdraw()),
+        status=if_changed(observed, status),
+        requeue_at=grace.until,
+    )
 
 
 def _finished(observed: Observed, now: datetime) -> Plan:
     """A finished NestedDocker without a grant keeps its results and its ended pods, for their logs."""
     children = ChildDiff(observed)
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
-    conditions.keep(but=Type.PROVISIONED)
+    conditions.keep_all(but=Type.PROVISIONED)
     if observed.failed_request:
         conditions.set(Type.PROVISIONED, Status.FALSE, Reason.REQUEST_FAILED, observed.failed_request)
     status = observed.status.model_copy(update={"conditions": conditions.complete()})

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.domain import pki
+from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.planning.child_diff import Stage
 
@@ -40,6 +41,9 @@ class Plan:
         diagnose: uid of a pod whose Events may say why it does not start; empty: none.
         delete_self: the time to live of the finished NestedDocker has passed.
         requeue_at: when to plan again at the latest; None: when something happens.
+        look_again: it denies something, or stops it, because of what governs it: read that again from the API server,
+            and plan again, before this is carried out.
+        claim: a claim that the next pod mounts: find out which pods use it, and plan again, before this is carried out.
     """
 
     issue: pki.CertificateRequest | None = None
@@ -49,6 +53,8 @@ class Plan:
     diagnose: str = ""
     delete_self: bool = False
     requeue_at: datetime | None = None
+    look_again: bool = False
+    claim: Identity | None = None
 
 
 def if_changed(observed: Observed, status: NestedDockerStatus) -> NestedDockerStatus | None:

@@ -72,6 +72,9 @@ def cause_of(replacement: Replacement) -> Cause:
 SERVES_ON = frozenset({Cause.SPEC_CHANGED, Cause.RESTART_REQUESTED, Cause.CERTIFICATE_EXPIRING})
 """Causes for which the old pod serves until the new one may be created; otherwise it is removed first."""
 
+REVOKED = frozenset({Cause.POLICY_CHANGED, Cause.IMAGE_NOT_ALLOWED})
+"""Causes for which a pod must not run any longer, although nobody has changed it or its spec."""
+
 
 def next_replacement(
     before: Replacement | None,

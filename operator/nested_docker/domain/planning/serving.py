@@ -18,7 +18,7 @@ from nested_docker.domain.planning.child_diff import Stage, nonempty
 from nested_docker.domain.planning.contested import Withheld, withhold
 from nested_docker.domain.planning.planned import Plan, ProbeTarget, if_changed
 from nested_docker.domain.planning.reachability import Reachability, assess
-from nested_docker.domain.planning.replacement import LOSSES, cause_of
+from nested_docker.domain.planning.replacement import DESCRIPTIONS, LOSSES, cause_of
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.planning.status import status_of, truth
 from nested_docker.domain.planning.waiting import restart_command, why_it_waits
@@ -27,6 +27,9 @@ from nested_docker.domain.status.reasons import Reason, Type
 
 DIAGNOSE_AFTER = timedelta(seconds=4)
 """How long a pod may start without news in its status before the operator reads the kubelet's Events."""
+
+CLAIM_INTERVAL = timedelta(seconds=5)
+"""Time between two looks at the pods that use a claim: the operator does not watch other people's pods."""
 
 
 PENDING_UPDATES = {
@@ -53,6 +56,7 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
         probe=_probe(at, reach),
         diagnose=_diagnose(at),
         requeue_at=_next_look(at, key_set, withheld),
+        claim=at.unchecked_claim,
     )
 
 
@@ -67,6 +71,12 @@ def _with_loss(at: Situation, reach: Reachability) -> str:
 def _provisioned(at: Situation, withheld: list[Withheld]) -> tuple[Status, Reason, str]:
     if at.unclean is not None:
         return Status.FALSE, Reason.CLEANING_UP, cleanup.describe(at.unclean, at.defaults)
+    if at.claim_user:
+        claim = at.object_names.data_claim.name
+        message = (
+            f"pod {at.claim_user} uses PersistentVolumeClaim {claim}, so the daemon waits until that pod has ended"
+        )
+        return Status.FALSE, Reason.WAITING_FOR_PREVIOUS, message
     if not withheld:
         return Status.TRUE, Reason.PROVISIONED, "every object exists"
     worst = max(withheld, key=lambda each: each.matters)
@@ -83,7 +93,7 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
         at.defaults.operator_namespace,
         published_ports=at.published_ports,
     )
-    waits = at.unclean is not None or at.waits_for_volume
+    waits = at.unclean is not None or bool(at.claim_user)
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
     context = PodContext(object_names, at.effective, at.defaults)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
@@ -110,7 +120,11 @@ def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -
 
 def _set_update_pending(at: Situation, conditions: Conditions, key_set: KeySet) -> None:
     how = restart_command(at)
-    if at.replacement is not None:
+    if at.grace is not None and at.cause is not None:
+        end = timestamp(at.grace.until)
+        message = f"{DESCRIPTIONS[at.cause]}: the operator replaces the pod at {end}, unless the policy changes back"
+        conditions.set(Type.UPDATE_PENDING, Status.TRUE, Reason.POLICY_UPDATED, message)
+    elif at.replacement is not None:
         reason, message = why_it_waits(at, at.replacement)
         conditions.set(Type.UPDATE_PENDING, Status.TRUE, reason, message)
     elif at.change is not None:
@@ -138,6 +152,8 @@ def _next_look(at: Situation, key_set: KeySet, withheld: list[Withheld]) -> date
     moments = [
         *(each.until for each in withheld),
         at.deadline,
+        at.grace.until if at.grace else None,
+        at.now + CLAIM_INTERVAL if at.claim_user else None,
         parse_timestamp(at.replacement.time) if at.replacement else None,
         key_set.not_after - pki.RENEW_BEFORE,
         key_set.not_after - pki.MARGIN / 2,

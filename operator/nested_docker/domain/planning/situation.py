@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -21,13 +22,15 @@ from nested_docker.domain.modes.dockerd import CONTAINER
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import KeySet, Observed
-from nested_docker.domain.planning import lifetime
+from nested_docker.domain.planning import lifetime, patience
 from nested_docker.domain.planning.admitted import admitted, allows, images_of, same_image
 from nested_docker.domain.planning.child_diff import ChildDiff
 from nested_docker.domain.planning.loss import why_lost
+from nested_docker.domain.planning.patience import Grace
 from nested_docker.domain.planning.pod_state import PodState
 from nested_docker.domain.planning.replacement import (
     LOSSES,
+    REVOKED,
     ROW_ENDS,
     SERVES_ON,
     Cause,
@@ -123,7 +126,7 @@ class Situation:
     @property
     def must_rotate(self) -> bool:
         """Whether the key set and its pod must be created or replaced."""
-        return self.key_set is None or self.cause is not None
+        return self.key_set is None or (self.cause is not None and self.grace is None)
 
     @cached_property
     def cause(self) -> Cause | None:
@@ -141,6 +144,15 @@ class Situation:
             return Cause.POD_DELETED if was_there or waits else None
         return self._cause_with(self.pod, self.key_set)
 
+    @cached_property
+    def grace(self) -> Grace | None:
+        """How long the pod may go on as it is although policy no longer grants that; None: it may not, or need not."""
+        stored, pod = self.observed.status.admitted_pod, self.pod
+        if self.cause not in REVOKED or pod is None or stored is None or stored.uid != pod.uid:
+            return None
+        served = self.observed.status.holds(Type.READY)
+        return patience.grace(self.observed, self.now, self.defaults) if served else None
+
     @property
     def pod_name(self) -> str:
         """Name of the current pod, there or not; empty: there was none yet."""
@@ -149,7 +161,7 @@ class Situation:
     @cached_property
     def replacement(self) -> Replacement | None:
         """The replacement that is due now or later; None: nothing is replaced."""
-        return None if self.cause is None else self.next_replacement(self.cause)
+        return None if self.cause is None or self.grace is not None else self.next_replacement(self.cause)
 
     @property
     def latest_replacement(self) -> Replacement | None:
@@ -232,12 +244,32 @@ class Situation:
         """Whether it has something that the garbage collector does not remove."""
         return self.object_names.remote or self.mode.needs_node_cleanup(self.effective)
 
+    @cached_property
+    def claim_user(self) -> str:
+        """Name of a pod that still uses the claim of the next pod, which therefore waits; empty: none is known.
+
+        Two daemons on one data-root corrupt it, whoever created them.
+        """
+        if not self._next_pod_has_claim:
+            return ""
+        ours = (
+            each.name
+            for each, pod in self.children.pods().items()
+            if each.namespace == self.object_names.namespace and not pod.ended
+        )
+        others = (name for name in self.observed.claim_users or () if name != self.pod_name)
+        return next(itertools.chain(ours, others), "")
+
     @property
-    def waits_for_volume(self) -> bool:
-        """Two daemons on one data-root corrupt it, so the next pod of a claim waits until the previous one is gone."""
+    def unchecked_claim(self) -> Identity | None:
+        """The claim of the next pod, if nobody has looked yet which pods use it."""
+        unchecked = self._next_pod_has_claim and not self.claim_user and self.observed.claim_users is None
+        return self.object_names.data_claim if unchecked else None
+
+    @property
+    def _next_pod_has_claim(self) -> bool:
         kept = self.mode.runs_own_daemon and self.effective.storage.type == StorageType.CLAIM
-        here = {(identity.kind, identity.namespace) for identity, _ in self.observed.ours()}
-        return kept and self.pod is None and ("Pod", self.object_names.namespace) in here
+        return kept and self.pod is None
 
     @cached_property
     def unclean(self) -> Manifest | None:

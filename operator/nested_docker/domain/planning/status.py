@@ -5,6 +5,7 @@ from __future__ import annotations
 from nested_docker.api.meta import Status
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import BindingReference, EngineStatus
+from nested_docker.domain.planning.patience import granted
 from nested_docker.domain.planning.reachability import Reachability
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.status.conditions import Conditions, timestamp
@@ -28,13 +29,14 @@ def status_of(
         endpoint=at.object_names.endpoint if serving else "",
         class_name=at.accepted.class_name,
         mode=at.effective.mode,
-        policy_name=at.accepted.policy,
+        policy_name=at.observed.status.policy_name if at.grace else at.accepted.policy,
         pod_namespace=at.object_names.pod_namespace if serving else "",
         pod_name=at.object_names.pod(key_set.id).name if key_set else "",
         node_name=pod.node if pod and engine else "",
         admitted_pod=at.admitted if serving else None,
         replacement=at.latest_replacement,
         lost_pod=at.lost_pod,
+        denial=at.grace.denial if at.grace else granted(at.observed.latest_denial, at.now),
         engine=engine,
         isolation=at.mode.isolation,
         hazards=list(at.mode.hazards(at.effective, engine)),

@@ -51,9 +51,13 @@ class Conditions:
             observed_generation=self._generation,
         )
 
-    def keep(self, *, but: Type) -> None:
+    def keep_all(self, *, but: Type) -> None:
         """Take over all previous conditions except one."""
         self._current |= {type_: condition for type_, condition in self._previous.items() if type_ != but}
+
+    def keep(self, *types: Type) -> None:
+        """Keep conditions of the pass before as they are."""
+        self._current |= {type_: self._previous[type_] for type_ in types if type_ in self._previous}
 
     def complete(self) -> list[Condition]:
         """Every condition, with `Ready` and kstatus's `Reconciling` and `Stalled` derived from the others."""

@@ -126,9 +126,10 @@ class Reason(StrEnum):
 
     Delete or rename that object, or give the NestedDocker another name."""
     WAITING_FOR_PREVIOUS = "WaitingForPrevious", Trait.EXPECTED
-    """An object of a deleted NestedDocker of the same name still terminates.
+    """An object of a deleted NestedDocker of the same name still terminates, or a pod still uses the claim of the
+    data-root.
 
-    Wait; if it takes long, look at the finalizers of that object."""
+    Wait until it is gone; if it takes long, look at the finalizers of that object, or delete that pod."""
     API_REJECTED = "APIRejected", Trait.STALLED
     """The API server rejected an object; the message has its answer.
 

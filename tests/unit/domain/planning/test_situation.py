@@ -124,8 +124,8 @@ def test_the_next_pod_of_a_claim_waits_for_the_last_one() -> None:
     for spec, waits in (({}, False), (CLAIM, True)):
         made = world("Dind", spec)
         issued = KeySet({"ca.pem": "new"}, made.now + timedelta(days=1))
-        assert not situation(made).waits_for_volume, "its own pod is there"
-        assert situation(made, issued).waits_for_volume == waits
+        assert not situation(made).claim_user, "its own pod is there"
+        assert bool(situation(made, issued).claim_user) == waits
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""A fresh look: reads what governs NestedDockers from the API server, because a watch may lag behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.routing import Router
+from nested_docker.domain.observed import Observed
+from nested_docker.domain.ports import Kube
+
+LISTED = ("NestedDockerClass", "NestedDockerPolicy", "RuntimeClass")
+"""Governing kinds that are listed. Nodes are not: there may be thousands."""
+
+
+class FreshLook:
+    """Reads into the cache.
+
+    Args:
+        kube: the API server.
+        cache: what is known.
+        router: receives what is read, so that everybody whom it concerns is reconciled.
+    """
+
+    def __init__(self, kube: Kube, cache: Cache, router: Router) -> None:
+        self._kube, self._cache, self._router = kube, cache, router
+        self._lock, self._begun = asyncio.Lock(), 0
+
+    async def look(self, observed: Observed) -> None:
+        """Read everything that accepting this NestedDocker depends on.
+
+        Raises:
+            KubeError: a request failed.
+        """
+        await self._read_governing()
+        await asyncio.gather(*(self._read_namespace(name) for name in self._namespaces(observed)))
+
+    async def _read_governing(self) -> None:
+        """Read the objects that concern everybody. A read that has begun after this call counts."""
+        begun = self._begun
+        async with self._lock:
+            if self._begun > begun:
+                return
+            self._begun += 1
+            for kind in LISTED:
+                for obj in await self._kube.list(kind):
+                    self._router.seen(kind, obj)
+
+    async def _read_namespace(self, name: str) -> None:
+        found = await self._kube.get("Namespace", None, name)
+        if found is not None:
+            self._router.seen("Namespace", found)
+
+    def _namespaces(self, observed: Observed) -> set[str]:
+        """Its own, and those in which its pod is or would be."""
+        classes = [self._cache.get("NestedDockerClass", "", observed.class_name)]
+        wanted = [found.get("spec", {}).get("podNamespace") for found in classes if found is not None]
+        names = {observed.owner.namespace, observed.status.pod_namespace, *wanted}
+        return {name for name in names if isinstance(name, str) and name}

@@ -1,0 +1,87 @@
+"""How long a daemon may go on after its request has been denied: its policy, class or namespace may soon be back.
+
+The clock is in the NestedDocker's status, so that a restart of the operator neither restarts nor skips it. A grant
+stops the clock, and only a grant that lasts sets it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from nested_docker.api.v1alpha1.nested_docker import Denial
+from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import ModeBehaviour
+from nested_docker.domain.observed import Observed
+from nested_docker.domain.planning.admitted import images_of
+from nested_docker.domain.planning.pod_state import PodState
+from nested_docker.domain.status.conditions import parse_timestamp, timestamp
+
+CALM = timedelta(minutes=10)
+"""How long a grant must have lasted, so that the next denial has the whole grace time."""
+
+_TRUNCATED = timedelta(seconds=1)
+"""What a timestamp of whole seconds may lack; so a short denial counts as a second, however often it comes."""
+
+
+@dataclass(frozen=True)
+class Grace:
+    """The time that a denied daemon has left.
+
+    Attributes:
+        pod: its pod.
+        mode: its mode.
+        denial: the clock.
+        until: when the operator stops it.
+    """
+
+    pod: PodState
+    mode: ModeBehaviour
+    denial: Denial
+    until: datetime
+
+
+def denied(before: Denial | None, now: datetime) -> Denial:
+    """The clock of a denial that begins now, or goes on."""
+    if before is None:
+        return Denial(since=timestamp(now))
+    if before.until is None:
+        return before
+    ended = parse_timestamp(before.until)
+    if now - ended >= CALM:
+        return Denial(since=timestamp(now))
+    return Denial(since=timestamp(now - (ended - parse_timestamp(before.since)) - _TRUNCATED))
+
+
+def granted(before: Denial | None, now: datetime) -> Denial | None:
+    """The clock of a denial that has passed; None: it is forgotten."""
+    if before is None:
+        return None
+    if before.until is None:
+        return before.model_copy(update={"until": timestamp(now)})
+    return None if now - parse_timestamp(before.until) >= CALM else before
+
+
+def grace(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Grace | None:
+    """The grace time of what runs; None: nothing runs, or it must be stopped now.
+
+    It is for what was accepted as it is, so a change of the spec or of the pod ends it, and so does a deadline.
+    """
+    pod = PodState(observed.current_pod) if observed.current_pod is not None else None
+    mode = MODES[observed.status.mode] if observed.was_accepted and observed.status.mode else None
+    if mode is None or pod is None or pod.terminating or _image_was_changed(observed, pod):
+        return None
+    denial = denied(observed.latest_denial, now)
+    until = parse_timestamp(denial.since) + timedelta(seconds=defaults.denial_grace_seconds)
+    if observed.status.expiration_time:
+        until = min(until, parse_timestamp(observed.status.expiration_time))
+    return Grace(pod, mode, denial, until) if now < until else None
+
+
+def _image_was_changed(observed: Observed, pod: PodState) -> bool:
+    stored = observed.status.admitted_pod
+    present = images_of(pod.manifest)
+    if stored is None or stored.uid != pod.uid:
+        return False
+    return any(present.get(name, image) != image for name, image in stored.images.items())
