@@ -28,7 +28,8 @@ def command(cluster: Cluster, name: str, *, audit: bool = False) -> list[str]:
     if name == "containerd":
         return [str(cluster.home.bin / "containerd"), "--config", f"{conf}/containerd.toml"]
     if name == DOCKERD:
-        return ["dockerd", "--config-file", f"{conf}/dockerd.json"]
+        # the one that the images have, since the machine's own may be too old for the guard
+        return [str(cluster.home.roots / "docker/usr/sbin/dockerd"), "--config-file", f"{conf}/dockerd.json"]
     if name == "kubelet":
         flags = [
             f"--config={conf}/kubelet.json",
