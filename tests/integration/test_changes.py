@@ -174,3 +174,22 @@ async def test_a_build_whose_pod_was_evicted_has_failed(world: World) -> None:
     await (await world.pod()).fail("Evicted", "The node was low on resource: memory.")
     message = await world.settles("WorkloadFailed")
     assert "exited with code 137" in message or "Evicted" in message
+
+
+async def test_who_waits_for_the_observed_restart_never_sees_the_old_pod_ready(world: World) -> None:
+    await world.create()
+    before = (await world.ready())["podName"]
+    for value in ("first", "second"):
+        await world.annotate(restart=value)
+
+        async def observed(value: str = value) -> dict[str, Any]:
+            status = await world.status()
+            assert status.get("observedRestart") == value
+            return status
+
+        status = await world.until(observed, "the observed restart")
+        ready = next(each for each in status["conditions"] if each["type"] == "Ready")
+        assert ready["status"] == "False" or status["podName"] != before, "Ready is that of the old pod"
+        after = (await world.ready())["podName"]
+        assert after != before
+        before = after

@@ -51,9 +51,9 @@ class Conditions:
             observed_generation=self._generation,
         )
 
-    def keep(self, *, but: Type) -> None:
-        """Take over all previous conditions except one."""
-        self._current |= {type_: condition for type_, condition in self._previous.items() if type_ != but}
+    def keep(self, *types: Type) -> None:
+        """Take over the previous conditions of these types."""
+        self._current |= {type_: condition for type_, condition in self._previous.items() if type_ in types}
 
     def complete(self) -> list[Condition]:
         """Every condition, with `Ready` and kstatus's `Reconciling` and `Stalled` derived from the others."""
