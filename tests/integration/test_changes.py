@@ -110,7 +110,7 @@ async def test_the_deadline_stops_it_for_good(world: World) -> None:
     assert "activeDeadlineSeconds ended at" in await world.settles("DeadlineExceeded")
     await world.until(lambda: no_children(world), "the end of every child")
     assert (await world.status())["completionTime"]
-    assert not {"Stalled", "Reconciling"} & (await types(world)).keys()
+    assert (await types(world))["Stalled"] == "True", "nothing changes any more, and kstatus calls that Stalled"
     await world.edit(activeDeadlineSeconds=3600)
     await world.quiet(0.5)
     assert await world.children() == [], "what has finished stays so"
@@ -174,3 +174,22 @@ async def test_a_build_whose_pod_was_evicted_has_failed(world: World) -> None:
     await (await world.pod()).fail("Evicted", "The node was low on resource: memory.")
     message = await world.settles("WorkloadFailed")
     assert "exited with code 137" in message or "Evicted" in message
+
+
+async def test_who_waits_for_the_observed_restart_never_sees_the_old_pod_ready(world: World) -> None:
+    await world.create()
+    before = (await world.ready())["podName"]
+    for value in ("first", "second"):
+        await world.annotate(restart=value)
+
+        async def observed(value: str = value) -> dict[str, Any]:
+            status = await world.status()
+            assert status.get("observedRestart") == value
+            return status
+
+        status = await world.until(observed, "the observed restart")
+        ready = next(each for each in status["conditions"] if each["type"] == "Ready")
+        assert ready["status"] == "False" or status["podName"] != before, "Ready is that of the old pod"
+        after = (await world.ready())["podName"]
+        assert after != before
+        before = after

@@ -235,7 +235,7 @@ def _was_there(observed: Observed, identity: Identity) -> bool:
     """Whether an object that is created now existed before, so that somebody has deleted it."""
     home = ObjectNames(observed.owner)
     connection = identity in {home.files_secret, home.env_secret}
-    return observed.status.holds(Type.READY if connection else Type.PROVISIONED) and observed.issued is None
+    return observed.status.holds(Type.DAEMON_REACHABLE if connection else Type.PROVISIONED) and observed.issued is None
 
 
 def _unusable_key_set(identity: Identity) -> Rejected:

@@ -16,8 +16,12 @@ from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
+from nested_docker.domain.shown import shorten
 from nested_docker.domain.status.conditions import parse_timestamp
 from nested_docker.domain.status.reasons import Reason, Type
+
+RESTART_LENGTH = 128
+"""Characters of the restart annotation that the status repeats: with the ellipsis, as many as it may have."""
 
 DATA_DIGESTS = "dataDigests"
 """Key of an observed Secret with the digests of its data; the data itself is never kept."""
@@ -176,6 +180,11 @@ class Observed:
     failed_request: str = ""
     denial: Denial | None = None
     claim_users: tuple[str, ...] | None = None
+
+    @property
+    def restart(self) -> str:
+        """The restart annotation as the status has it; empty: there is none."""
+        return shorten(self.annotations.get(names.ANNOTATION_RESTART, ""), RESTART_LENGTH)
 
     def labels(self, namespace: str) -> Mapping[str, str]:
         """Labels of the NestedDocker's namespace, or of one with pods."""

@@ -387,6 +387,12 @@ class NestedDockerStatus(KubeModel):
     observed_generation: int = Field(
         default=0, description="Generation of the spec that this status is based on.", ge=0
     )
+    observed_restart: str = Field(
+        default="",
+        description="Value of the annotation `nesteddocker.dev/restart` that this status is based on, at most 128 "
+        "characters of it.",
+        max_length=129,
+    )
     conditions: Annotated[list[Condition], Field(max_length=16)] = Field(
         default=[],
         description="Aspects of the state; `Ready` summarizes them.",

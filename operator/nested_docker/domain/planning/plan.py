@@ -29,7 +29,7 @@ from nested_docker.domain.planning.replacement import REVOKED, SERVES_ON, Cause
 from nested_docker.domain.planning.serving import serve
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.planning.status import status_of, truth
-from nested_docker.domain.planning.waiting import why_it_waits
+from nested_docker.domain.planning.waiting import why_it_waits, why_replaced
 from nested_docker.domain.status.conditions import Conditions, parse_timestamp, timestamp
 from nested_docker.domain.status.reasons import Reason, Type
 
@@ -72,6 +72,8 @@ def _ended(at: Situation, conditions: Conditions) -> Plan | None:
     running = [each for each, pod in at.children.pods().items() if in_grace and not pod.ended]
     keep = _ended_pods(at.children, *running) if ending.keeps_pod else ()
     conditions.set(Type.READY, truth(holds=completed), ending.reason, ending.message)
+    if not completed:
+        conditions.set(Type.STALLED, Status.TRUE, ending.reason, ending.message)
     if lifetime.one_shot(at.accepted):
         conditions.set(Type.COMPLETE if completed else Type.FAILED, Status.TRUE, ending.reason, ending.message)
     lost = at.lost_pod if ending.pod_lost else at.observed.status.lost_pod
@@ -146,12 +148,33 @@ def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
             deadline=at.deadline,
             rotation=at.rotation,
         )
-        known = {"replacement": at.latest_replacement, "lost_pod": at.lost_pod}
-        counted = at.observed.status.model_copy(update=known)
-        return Plan(issue=request, status=if_changed(at.observed, counted))
+        return Plan(issue=request, status=_counted(at, conditions) if replacement is not None else None)
     if at.cause in SERVES_ON and at.key_set is not None:
         return None
     return _waiting(at, conditions, replacement)
+
+
+def _counted(at: Situation, conditions: Conditions) -> NestedDockerStatus | None:
+    """The status before a replacement is made: it is counted, and nobody takes the old pod for the new one.
+
+    A replacement that is tried again has been counted, and then the last status says why it failed.
+    """
+    before = at.observed.status
+    if before.replacement == at.latest_replacement and not before.holds(Type.READY):
+        return None
+    if before.holds(Type.PROVISIONED):
+        conditions.keep(Type.PROVISIONED)
+    conditions.set(
+        Type.DAEMON_REACHABLE, Status.UNKNOWN, Reason.DAEMON_STARTING, f"a new pod starts: {why_replaced(at)}"
+    )
+    known = {
+        "conditions": conditions.complete(),
+        "observed_generation": at.observed.generation,
+        "observed_restart": at.observed.restart,
+        "replacement": at.latest_replacement,
+        "lost_pod": at.lost_pod,
+    }
+    return if_changed(at.observed, before.model_copy(update=known))
 
 
 def _waiting(at: Situation, conditions: Conditions, replacement: Replacement) -> Plan:
@@ -228,6 +251,7 @@ def _stop(observed: Observed, acceptance: NotAccepted, now: datetime) -> Plan:
     before = observed.latest_denial
     status = NestedDockerStatus(
         observed_generation=observed.generation,
+        observed_restart=observed.restart,
         conditions=conditions.complete(),
         class_name=observed.status.class_name,
         mode=observed.status.mode,
@@ -262,10 +286,11 @@ def _finished(observed: Observed, now: datetime) -> Plan:
     """A finished NestedDocker without a grant keeps its results and its ended pods, for their logs."""
     children = ChildDiff(observed)
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
-    conditions.keep_all(but=Type.PROVISIONED)
+    conditions.keep(*(type_ for type_ in Type if type_ != Type.PROVISIONED))
     if observed.failed_request:
         conditions.set(Type.PROVISIONED, Status.FALSE, Reason.REQUEST_FAILED, observed.failed_request)
-    status = observed.status.model_copy(update={"conditions": conditions.complete()})
+    known = {"conditions": conditions.complete(), "observed_restart": observed.restart}
+    status = observed.status.model_copy(update=known)
     return Plan(stages=children.teardown(keep=_ended_pods(children)), status=if_changed(observed, status))
 
 

@@ -69,7 +69,10 @@ def cause_of(replacement: Replacement) -> Cause:
     return known or Cause.KEY_SET_LOST
 
 
-SERVES_ON = frozenset({Cause.SPEC_CHANGED, Cause.RESTART_REQUESTED, Cause.CERTIFICATE_EXPIRING})
+REQUESTED = frozenset({Cause.SPEC_CHANGED, Cause.RESTART_REQUESTED})
+"""Causes that a user has asked for, so that only the new pod makes the NestedDocker Ready again."""
+
+SERVES_ON = REQUESTED | {Cause.CERTIFICATE_EXPIRING}
 """Causes for which the old pod serves until the new one may be created; otherwise it is removed first."""
 
 REVOKED = frozenset({Cause.POLICY_CHANGED, Cause.IMAGE_NOT_ALLOWED})

@@ -18,7 +18,7 @@ from nested_docker.domain.planning.child_diff import Stage, nonempty
 from nested_docker.domain.planning.contested import Withheld, withhold
 from nested_docker.domain.planning.planned import Plan, ProbeTarget, if_changed
 from nested_docker.domain.planning.reachability import Reachability, assess
-from nested_docker.domain.planning.replacement import DESCRIPTIONS, LOSSES, cause_of
+from nested_docker.domain.planning.replacement import DESCRIPTIONS, LOSSES, REQUESTED, cause_of, is_stalled
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.planning.status import status_of, truth
 from nested_docker.domain.planning.waiting import restart_command, why_it_waits
@@ -50,6 +50,10 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
     conditions.set(Type.PROVISIONED, *_provisioned(at, withheld))
     conditions.assess(Type.DAEMON_REACHABLE, reach.reason, _with_loss(at, reach), holds=reach.reachable)
     _set_update_pending(at, conditions, key_set)
+    planned = at.replacement
+    if planned is not None and at.cause in REQUESTED and not is_stalled(planned.cause, planned.same_cause):
+        # Clients may go on with the old pod, but who asked for another one waits for that.
+        conditions.set(Type.READY, Status.FALSE, *why_it_waits(at, planned))
     return Plan(
         stages=stages,
         status=if_changed(at.observed, status_of(at, conditions, serving=True, reach=reach)),

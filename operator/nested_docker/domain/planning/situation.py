@@ -225,7 +225,7 @@ class Situation:
         policy = self.observed.policies.get(self.accepted.policy)
         if self.admitted is None or self.change is not None or policy is None:
             return None
-        if policy.on_violation == ViolationAction.REPORT and self.observed.status.holds(Type.READY):
+        if policy.on_violation == ViolationAction.REPORT and self.observed.status.holds(Type.DAEMON_REACHABLE):
             return None
         stored = self.admitted.images
         return next(

@@ -24,6 +24,7 @@ def status_of(
     key_set = at.key_set if serving else None
     return NestedDockerStatus(
         observed_generation=at.observed.generation,
+        observed_restart=at.observed.restart,
         conditions=conditions.complete(),
         binding=BindingReference(name=at.object_names.files_secret.name) if serving else None,
         endpoint=at.object_names.endpoint if serving else "",

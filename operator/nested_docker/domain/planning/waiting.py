@@ -37,6 +37,11 @@ def restart_command(at: Situation) -> str:
     return f"kubectl annotate nesteddocker {at.observed.owner.name} {names.ANNOTATION_RESTART}=$(date +%s) --overwrite"
 
 
+def why_replaced(at: Situation) -> str:
+    """Why the pod is replaced now."""
+    return _what_happened(at, at.replacement) if at.replacement is not None else ""
+
+
 def _what_happened(at: Situation, replacement: Replacement) -> str:
     if replacement.cause in LOSSES and at.lost_pod is not None:
         return at.lost_pod.message

@@ -51,9 +51,6 @@ class Conditions:
             observed_generation=self._generation,
         )
 
-    def keep_all(self, *, but: Type) -> None:
-        """Take over all previous conditions except one."""
-        self._current |= {type_: condition for type_, condition in self._previous.items() if type_ != but}
 
     def keep(self, *types: Type) -> None:
         """Keep conditions of the pass before as they are."""

@@ -147,7 +147,8 @@ def test_two_edits_in_a_row_are_two_pods_and_the_first_serves_meanwhile() -> Non
         change(world, spec={"mode": "Dind", "engine": {"mtu": mtu}})
         world.settle()
     assert len(creations(world)) == 2
-    assert ready(world) == ("True", "Ready"), "the pod of the first edit serves until it is replaced"
+    assert ready(world) == ("False", "ReplacementDelayed"), "the pod of the first edit is not what was asked for"
+    assert world.secret("build-docker") is not None, "the pod of the first edit serves until it is replaced"
     pending = world.status.condition(Type.UPDATE_PENDING)
     assert pending is not None
     assert (pending.reason, pending.status) == ("ReplacementDelayed", "True")
