@@ -104,6 +104,7 @@ OPERATIONS: Mapping[str, Operation] = {
         cache_from=["busybox"], squash=False, extra_hosts={"db": "10.0.0.5"}, platform="linux/amd64",
         container_limits={"memory": 2**26},
     ),
+    "images.build with the default isolation": lambda client, names: _build(client, names, isolation="default"),
     "images.build of a folder": lambda client, names: _build_folder(client, names, dockerfile_outside=False),
     "images.build with gzip": lambda client, names: _build_folder(client, names, dockerfile_outside=False, gzip=True),
     "images.build with a Dockerfile outside": lambda client, names: _build_folder(

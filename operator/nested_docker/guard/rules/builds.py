@@ -61,7 +61,8 @@ def _check_parameters(query: Query) -> None:
     if first_value(query, "version") not in {"", "1"} or any(first_value(query, key) for key in BUILDKIT_PARAMETERS):
         raise GuardDenied("buildkit", BUILDKIT_HINT)
     for key in EMPTY_PARAMETERS:
-        if not is_unset(first_value(query, key)):
+        value = first_value(query, key)
+        if not is_unset(value) and (key, value) != ("isolation", "default"):
             raise GuardDenied(f"build.{key}", f"build parameter {key} may not be set")
 
 
