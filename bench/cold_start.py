@@ -18,10 +18,10 @@ from typing import Any
 
 from lab import SYSTEM, ensure, grant, laboratory, namespace, ours, spread
 from tests.support.api import Api
+from tests.support.certificates import certificate_maker
 from tests.support.factory import class_spec, observed
 from tests.support.manifests import nested_docker
 
-from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.adapters.dockerd import DaemonClient
 from nested_docker.domain import names, pki
 from nested_docker.domain.admission.acceptance import accept
@@ -112,7 +112,7 @@ async def plain(api: Api) -> Times:
         now = datetime.now(UTC)
         object_names = ObjectNames(Owner("plain", where, ""))
         request = pki.certificate_request(object_names, cluster_domain="cluster.local", now=now, deadline=None)
-        keys = CertificateMaker().issue(request)
+        keys = certificate_maker().issue(request)
         started = time.monotonic()
         for manifest in plain_objects(where, keys):
             await api.create(manifest)

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import kopf
 from kubernetes import client, config
 from lab import SYSTEM
+from tests.support.certificates import certificate_maker
 from tests.support.factory import class_spec, observed
 
-from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.domain import names, pki
 from nested_docker.domain.admission.acceptance import accept
 from nested_docker.domain.effective import OperatorDefaults
@@ -49,7 +49,7 @@ def create(name, namespace, uid, spec, **_):
     request = pki.certificate_request(
         object_names, cluster_domain="cluster.local", now=datetime.now(UTC), deadline=None
     )
-    keys = CertificateMaker().issue(request)
+    keys = certificate_maker().issue(request)
     connection = accepted.spec.connection.secret_template
     core.create_namespaced_secret(
         namespace, secrets.tls(object_names, "0123456789", "2099-01-01T00:00:00Z").filled(keys)

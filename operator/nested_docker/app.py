@@ -24,6 +24,7 @@ from nested_docker.controller.leader import Leader, NotLeader
 from nested_docker.controller.lease_fence import Fenced
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.controller.resync import Resync
+from nested_docker.controller.root_key import RootKey, RootKeyUnusable
 from nested_docker.controller.routing import Router
 from nested_docker.controller.session import Sessions
 from nested_docker.controller.unreadable import UnreadableObjects
@@ -107,10 +108,11 @@ class Operator:
             else None
         )
         self._sessions = Sessions()
+        self._root_key = RootKey(kube, settings.operator_namespace, settings.root_key_secret)
         reconciler = Reconciler(
             cache=self._cache,
             kube=fenced,
-            certificates=CertificateMaker(),
+            certificates=CertificateMaker(self._root_key),
             prober=prober,
             recorder=audit,
             clock=self._clock,
@@ -194,13 +196,17 @@ class Operator:
             logger.warning("a write was stopped because this replica no longer leads: %s", stopped.exceptions[0])
 
     async def _initial_sync(self) -> None:
-        """List all objects into the cache; repeat until it succeeds, as the CRDs may not be established yet."""
+        """Read the root key and list all objects into the cache; repeat until both succeed.
+
+        The CRDs, for example, may not be established yet.
+        """
         delay = INITIAL_SYNC_DELAY
         while True:
             try:
+                await self._root_key.load()
                 return await self._resync.once()
-            except KubeError as error:
-                wait = max(delay, error.retry_after)
+            except (KubeError, RootKeyUnusable) as error:
+                wait = max(delay, error.retry_after if isinstance(error, KubeError) else 0)
                 logger.warning("the initial sync failed and is repeated in %.1f s: %s", wait, error)
             await asyncio.sleep(wait)
             delay = min(2 * delay, 30.0)

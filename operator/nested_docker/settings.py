@@ -66,6 +66,11 @@ class Settings(BaseSettings):
         description="Least seconds between two replacements of a NestedDocker's pod.",
     )
     leader_election: bool = Field(default=True, description="Whether several replicas elect a leader.")
+    root_key_secret: str = Field(
+        default="nested-docker-operator-root-key",
+        description="Secret in the operator's namespace with the key that all certificate authorities are derived "
+        "from; the operator creates it if there is none.",
+    )
     lease_name: str = Field(default="nested-docker-operator", description="Lease for the election.")
     lease_seconds: float = Field(
         default=15, ge=3, description="Seconds without renewal after which another replica becomes leader."

@@ -232,6 +232,22 @@ def test_nobody_is_given_the_use_of_classes(offline: Helm) -> None:
     assert not [each for each in of_kind(manifests, "ClusterRoleBinding") if each["roleRef"]["name"] != OPERATOR]
 
 
+def test_two_releases_have_different_root_keys(offline: Helm) -> None:
+    one, other = (environment(offline.render(release=release)) for release in ("one", "other"))
+    assert one["NESTED_DOCKER_ROOT_KEY_SECRET"] != other["NESTED_DOCKER_ROOT_KEY_SECRET"]
+
+
+def test_an_admins_root_key_is_only_read(offline: Helm) -> None:
+    manifests = offline.render("rootKeySecret=mine")
+    assert environment(manifests)["NESTED_DOCKER_ROOT_KEY_SECRET"] == "mine"
+    (role,) = (each for each in of_kind(manifests, "Role") if each["metadata"]["name"].endswith("-root-key"))
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["mine"], "verbs": ["get"]}]
+    (guardrail,) = (
+        each for each in of_kind(manifests, "ValidatingAdmissionPolicy") if "children" in each["metadata"]["name"]
+    )
+    assert [each["name"] for each in guardrail["spec"]["matchConditions"]] == ["the-operator"]
+
+
 def test_two_releases_do_not_share_a_lease(offline: Helm) -> None:
     one, other = (environment(offline.render(release=release)) for release in ("one", "other"))
     assert one["NESTED_DOCKER_LEASE_NAME"] != other["NESTED_DOCKER_LEASE_NAME"]

@@ -307,6 +307,19 @@ def child(kind: str, *over: Manifest) -> Make:
     return make
 
 
+def root_key(*over: Manifest) -> Make:
+    """The Secret that the operator creates in its namespace at its first start."""
+    return lambda site: merged_with(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": f"{site.name}-operator-root-key", "namespace": site.system},
+            "data": {"key": "eA=="},
+        },
+        *over,
+    )
+
+
 def elsewhere(make: Make, namespace: str) -> Make:
     """The same in another namespace of the site, where an owner reference would lead nowhere."""
 
@@ -477,6 +490,26 @@ CHILDREN: dict[str, Attempt] = {
         "operator",
         creates(elsewhere(child("Secret"), "system")),
         ("-system and creates nothing there", "create the NestedDocker in another namespace"),
+    ),
+    "its root key": Attempt("operator", creates(root_key())),
+    "its root key with what another plugin adds": Attempt("operator", creates(root_key(labels({"team": "x"})))),
+    "another Secret beside itself": Attempt(
+        "operator", creates(root_key({"metadata": {"name": "other"}})), (f"must be {US}", "Secret other")
+    ),
+    "its root key in another namespace": Attempt(
+        "operator",
+        creates(lambda site: in_namespace(root_key()(site), site.name)),
+        (f"must be {US}", "-root-key"),
+    ),
+    "a root key to be filled with a token": Attempt(
+        "operator",
+        creates(
+            root_key(
+                {"type": "kubernetes.io/service-account-token", "data": None},
+                annotations({"kubernetes.io/service-account.name": "default"}),
+            )
+        ),
+        (f"must be {US}", "-root-key"),
     ),
     "a Secret to be filled with a token": Attempt(
         "operator",

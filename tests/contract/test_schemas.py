@@ -18,11 +18,13 @@ from nested_docker.api import crd
 from nested_docker.api.meta import GROUP, Condition, Mode, Status
 from nested_docker.api.v1alpha1 import API_VERSION, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import (
+    AdmittedPod,
     BindingReference,
     ContainerResult,
     EngineStatus,
     Hazard,
     Isolation,
+    Replacement,
 )
 
 Kubectl = Callable[..., str]
@@ -48,6 +50,16 @@ FULL = NestedDockerStatus(
     mode=Mode.DIND,
     pod_name="build-0a1b2",
     node_name="node",
+    admitted_pod=AdmittedPod(uid="1", images={"daemon": "docker:28-dind"}, annotations={"example.com/a": "b"}),
+    replacement=Replacement(
+        cause="PodDeleted",
+        pod_name="build-0a1b2",
+        time=NOW,
+        previous_time=NOW,
+        count=2,
+        same_cause=1,
+        inputs="0123456789",
+    ),
     engine=EngineStatus(
         version="28.1.1",
         api_version="1.49",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from tests.e2e.environment import Environment, until
 from tests.e2e.images import BUILD_AND_RUN, give_busybox
+from tests.support.cluster import CommandFailed
 
 
 def test_a_client_applied_before_its_daemon_builds_and_runs_at_the_first_try(env: Environment) -> None:
@@ -101,3 +103,23 @@ def test_a_client_of_another_daemon_is_refused(env: Environment) -> None:
     assert "certificate signed by unknown authority" in env.output("client") or "verify certificate" in env.output(
         "client"
     )
+
+
+def test_running_clients_trust_the_next_pod_until_the_authority_is_rotated(env: Environment) -> None:
+    """The client has read its files once, as a program does that runs for long."""
+    env.nested_docker("build", mode="Dind")
+    env.client("client", "build")
+    before = env.ready("build")["podName"]
+    env.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
+    env.exec("client", "cp", "-rL", "/certs/client", "/tmp/read-once")
+    version = ("env", "DOCKER_CERT_PATH=/tmp/read-once", "docker", "version", "-f", "{{.Server.Version}}")
+    assert env.exec("client", *version).strip()
+    env.kubectl("delete", "pod", before, "--wait=false")
+    until(lambda: env.condition("build").get("status") != "True", 30, lambda: env.condition("build"))
+    assert env.ready("build")["podName"] != before
+    assert env.exec("client", *version).strip()
+    env.kubectl("annotate", "nd", "build", "nesteddocker.dev/rotate-authority=1")
+    until(lambda: env.condition("build").get("status") != "True", 30, lambda: env.condition("build"))
+    env.ready("build")
+    with pytest.raises(CommandFailed, match=r"unknown authority|failed to verify certificate"):
+        env.exec("client", *version)

@@ -12,13 +12,13 @@ import pytest
 from tests.integration.conftest import per_module, per_test
 from tests.integration.world import Lab, World
 from tests.support.api import Api, own_address
+from tests.support.certificates import certificate_maker
 from tests.support.kubelet import SESSION
 from tests.support.manifests import nested_docker
 from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
 from tests.support.rbac import allow
 
-from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.adapters.resources import RESOURCES
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.domain import pki
@@ -36,8 +36,8 @@ async def operator(lab: Lab, proxy: Proxy) -> AsyncIterator[Operator]:
     """One with a webhook, which the API server asks about the lab's namespaces."""
     here = own_address(lab.access)
     now = datetime.now(UTC)
-    keys = CertificateMaker().issue(
-        pki.CertificateRequest("webhook", (), (here,), now - timedelta(hours=1), now + timedelta(hours=1))
+    keys = certificate_maker().issue(
+        pki.CertificateRequest("uid", "", "webhook", (), (here,), now - timedelta(hours=1), now + timedelta(hours=1))
     )
     folder = lab.folder / "webhook"
     folder.mkdir()

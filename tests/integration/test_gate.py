@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.integration.world import World
+from tests.support.certificates import certificate_maker
 from tests.support.dockerd import FakeDockerd
 from tests.support.kubelet import FakePod, address, stays_creating
 from tests.support.waiting import holds
 
-from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
 from nested_docker.domain.pki import certificate_request
@@ -60,7 +60,7 @@ async def test_an_impostor_does_not_open_it(world: World) -> None:
     async def is_another(pod: FakePod) -> None:
         object_names = ObjectNames(Owner("build", pod.namespace, pod.uid))
         other = certificate_request(object_names, cluster_domain="cluster.local", now=datetime.now(UTC), deadline=None)
-        keys = CertificateMaker().issue(other)
+        keys = certificate_maker().issue(other)
         files = {"ca.pem": keys["ca.pem"], "cert.pem": keys["server-cert.pem"], "key.pem": keys["server-key.pem"]}
         pod.dockerd = FakeDockerd(address(), files, lets_anyone_in=True)
         await pod.dockerd.start()

@@ -128,7 +128,11 @@ async def test_a_scheduling_gate_is_named_at_once(world: World, webhook: Mutatin
 
 
 OBJECTS: dict[str, tuple[str, Mutate, str]] = {
-    "Service's type": ("Service", add("/spec/type", "NodePort"), "spec.type of Service build"),
+    "Service's addresses": (
+        "Service",
+        add("/spec/publishNotReadyAddresses", False),
+        "spec.publishNotReadyAddresses of Service build",
+    ),
     "Service's selector": ("Service", add("/spec/selector/theirs", "x"), "spec.selector.theirs of Service build"),
     "Service's label": ("Service", add("/metadata/labels/theirs", "x"), ""),
     "NetworkPolicy opened": ("NetworkPolicy", add("/spec/ingress", [{}]), "of NetworkPolicy build back"),

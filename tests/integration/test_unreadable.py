@@ -113,7 +113,11 @@ async def test_an_operator_that_starts_among_them_serves(lab: Lab, proxy: Proxy)
         await operator.stop()
         await operator.start(leads=False)
         await world.serves("build", timeout=PATIENCE)
-        assert await operator.metric("nested_docker_unreadable_objects") == len(BODIES) + 1
+
+        async def counted() -> bool:
+            return await operator.metric("nested_docker_unreadable_objects") == len(BODIES) + 1
+
+        await world.until(counted, "a metric that counts them all", PATIENCE)
 
 
 async def test_a_daemon_of_a_spoilt_child_is_served(world: World) -> None:

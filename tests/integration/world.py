@@ -19,7 +19,7 @@ from tests.support.dockerd import client_context
 from tests.support.kubelet import SESSION, FakeKubelet, FakePod
 from tests.support.manifests import nested_docker
 from tests.support.operator_process import Operator, running
-from tests.support.proxy import Proxy
+from tests.support.proxy import ROOT_KEY, Proxy
 from tests.support.waiting import INTERVAL, wait_for
 
 from nested_docker.domain import pki
@@ -74,7 +74,12 @@ class Lab:
     async def new_operator(self, proxy: Proxy, *, leads: bool = True, **settings: str) -> Operator:
         """A running operator. Settings are those of the environment."""
         folder = self.folder / uuid.uuid4().hex[:8]
-        environment = {"OPERATOR_NAMESPACE": self.system, "LEASE_NAME": "operator", "REPLACE_SECONDS": "1"} | settings
+        environment = {
+            "OPERATOR_NAMESPACE": self.system,
+            "LEASE_NAME": "operator",
+            "ROOT_KEY_SECRET": ROOT_KEY,
+            "REPLACE_SECONDS": "1",
+        } | settings
         return await self.stack.enter_async_context(running(folder, proxy.kubeconfig(), environment, leads=leads))
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from aiohttp import web
 from tests.support.api import Api, Manifest, own_address
+from tests.support.certificates import certificate_maker
 
-from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.domain import pki
 
 PATH = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
@@ -69,8 +69,10 @@ class MutatingWebhook:
 
 def _tls(folder: Path, host: str) -> tuple[ssl.SSLContext, str]:
     now = datetime.now(UTC)
-    request = pki.CertificateRequest("webhook", (), (host,), now - timedelta(hours=1), now + timedelta(hours=1))
-    keys = CertificateMaker().issue(request)
+    request = pki.CertificateRequest(
+        "uid", "", "webhook", (), (host,), now - timedelta(hours=1), now + timedelta(hours=1)
+    )
+    keys = certificate_maker().issue(request)
     folder.mkdir(parents=True)
     for file, key in (("tls.crt", pki.SERVER_CERTIFICATE), ("tls.key", pki.SERVER_KEY)):
         (folder / file).write_bytes(keys[key])

@@ -22,7 +22,10 @@ PATH = re.compile(
 VERBS = {"POST": "create", "PATCH": "apply", "PUT": "replace", "DELETE": "delete", "GET": "get"}
 HOP = {"connection", "host", "transfer-encoding", "content-length", "keep-alive"}
 UNCOUNTED = {"leases", "events"}
-"""Writes that are no part of a NestedDocker's making: leadership, and what is told in the background."""
+"""Writes that are no part of a NestedDocker's making: leadership, and what is reported in the background."""
+
+ROOT_KEY = "root-key"
+"""Name of the Secret with the root key, which the operator creates once and not for a NestedDocker."""
 
 
 @dataclass
@@ -63,7 +66,8 @@ class Call:
     @property
     def is_write(self) -> bool:
         """Whether it changes something that counts."""
-        return self.method != "GET" and self.resource not in UNCOUNTED and "dryRun" not in self.query
+        counts = self.resource not in UNCOUNTED and self.name != ROOT_KEY and "dryRun" not in self.query
+        return self.method != "GET" and counts
 
     def __str__(self) -> str:
         subresource = f"/{self.subresource}" if self.subresource else ""

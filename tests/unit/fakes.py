@@ -10,9 +10,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.support.certificates import certificate_maker
 from tests.support.factory import DEFAULTS
 
-from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.cache import Cache
@@ -285,7 +285,7 @@ def reconciler_of(kube: WatchedKube, recorder: Recorder | None = None, clock: Cl
     return Reconciler(
         cache=kube.cache,
         kube=kube,
-        certificates=CertificateMaker(),
+        certificates=certificate_maker(),
         prober=DaemonProber(silent, lambda _key: None),
         recorder=recorder or silent,
         clock=clock or FakeClock(),

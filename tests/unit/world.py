@@ -302,7 +302,7 @@ class World:
             keys = {key: f"{key}-{number}".encode() for key in pki.KEYS}
             self._session.keys = keys
             digests = {key: value_digest(value) for key, value in keys.items()}
-            seen = self._observe(cache, KeySet(digests, planned.issue.not_after))
+            seen = self._observe(cache, KeySet(digests, planned.issue.not_after, planned.issue.rotation))
             planned = plan(seen, self.now, self.defaults)
         return seen, planned
 

@@ -37,6 +37,11 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "nested-docker.name" .
 {{ concat . $.Values.podNamespaces $cleanup | uniq | toJson }}{{ else }}[]{{ end }}
 {{- end }}
 
+{{/* Secret with the root key of all certificate authorities. */}}
+{{- define "nested-docker.rootKeySecret" -}}
+{{- .Values.rootKeySecret | default (printf "%s-root-key" (include "nested-docker.name" .)) }}
+{{- end }}
+
 {{/* The namespace of node cleanup pods; nothing else may run there. */}}
 {{- define "nested-docker.cleanupNamespace" -}}
 {{- $name := .Values.cleanup.namespace | default (printf "%s-cleanup" .Release.Namespace) }}

@@ -41,6 +41,7 @@ class Observer:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
+        self._specs: dict[str, dict[str, tuple[Manifest, KubeModel | None]]] = {}
         self._governing = self._read_governing()
 
     def observe(self, key: Key) -> Observed | None:
@@ -106,14 +107,22 @@ class Observer:
         )
 
     def _parsed(self, kind: str, model: type[Spec]) -> dict[str, Spec]:
-        specs = {}
+        """The valid specs by name; only those that have changed are parsed again."""
+        before, specs = self._specs.get(kind, {}), {}
         for obj in self._cache.all(kind):
             name = obj["metadata"]["name"]
-            try:
-                specs[name] = model.model_validate(obj.get("spec", {}))
-            except ValidationError as error:
-                logger.warning("%s %s is not valid and is ignored: %s", kind, name, error)
-        return specs
+            known = before.get(name)
+            specs[name] = known if known and known[0] is obj else (obj, _valid(obj, model))
+        self._specs[kind] = specs
+        return {name: spec for name, (_, spec) in specs.items() if isinstance(spec, model)}
+
+
+def _valid(obj: Manifest, model: type[Spec]) -> Spec | None:
+    try:
+        return model.model_validate(obj.get("spec", {}))
+    except ValidationError as error:
+        logger.warning("%s %s is not valid and is ignored: %s", obj["kind"], obj["metadata"]["name"], error)
+        return None
 
 
 def _status(obj: Mapping[str, Any]) -> NestedDockerStatus:

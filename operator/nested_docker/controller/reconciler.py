@@ -254,7 +254,8 @@ class Reconciler:
 
     def _issue(self, session: Session, request: CertificateRequest) -> KeySet:
         session.keys = self._certificates.issue(request)
-        return KeySet({name: value_digest(value) for name, value in session.keys.items()}, request.not_after)
+        digests = {name: value_digest(value) for name, value in session.keys.items()}
+        return KeySet(digests, request.not_after, request.rotation)
 
     def _user_revision(self, key: Key) -> tuple[int, bool, dict[str, str]] | None:
         """What a user can change of the NestedDocker: generation, deletion, annotations; None: it is gone."""

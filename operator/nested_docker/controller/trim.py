@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nested_docker.api.nesting import MAX_NESTING, nesting_exceeds, without_deep_values
+from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.modes.host_socket import NODE_SOCKET_VOLUME, OWNER_FLAG
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.observed import DATA_DIGESTS
 from nested_docker.domain.planning.node_cleanup import needs_cleanup
 
-METADATA = (
+IDENTITY = (
     "name",
     "namespace",
     "uid",
@@ -21,11 +22,8 @@ METADATA = (
     "generation",
     "creationTimestamp",
     "deletionTimestamp",
-    "labels",
-    "annotations",
-    "finalizers",
-    "ownerReferences",
 )
+METADATA = (*IDENTITY, "labels", "annotations", "finalizers", "ownerReferences")
 SPEC_NESTING = 2 * MAX_NESTING
 """Levels of a spec that are kept, because comparing and copying are recursive; the models reject a spec with more."""
 
@@ -36,10 +34,39 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 def trim(obj: Mapping[str, Any], kind: str) -> Manifest:
     """The part of an object that the cache keeps."""
-    metadata = {key: obj["metadata"][key] for key in METADATA if key in obj["metadata"]}
-    if LAST_APPLIED in metadata.get("annotations", {}):
-        metadata["annotations"] = {key: v for key, v in metadata["annotations"].items() if key != LAST_APPLIED}
+    metadata = _METADATA.get(kind, _most_metadata)(obj["metadata"])
     return {"kind": kind, "metadata": metadata, **_BODY.get(kind, _nothing)(obj)}
+
+
+def _most_metadata(metadata: Mapping[str, Any]) -> Manifest:
+    kept = {key: metadata[key] for key in METADATA if key in metadata}
+    if LAST_APPLIED in kept.get("annotations", {}):
+        kept["annotations"] = {key: value for key, value in kept["annotations"].items() if key != LAST_APPLIED}
+    return kept
+
+
+def _identity(metadata: Mapping[str, Any]) -> Manifest:
+    return {key: metadata[key] for key in IDENTITY if key in metadata}
+
+
+def _identity_and_labels(metadata: Mapping[str, Any]) -> Manifest:
+    return _identity(metadata) | {"labels": metadata.get("labels", {})}
+
+
+def _identity_and_default(metadata: Mapping[str, Any]) -> Manifest:
+    annotations = metadata.get("annotations", {})
+    default = {key: annotations[key] for key in (DEFAULT_CLASS_ANNOTATION,) if key in annotations}
+    return _identity(metadata) | {"annotations": default}
+
+
+_METADATA: dict[str, Callable[[Mapping[str, Any]], Manifest]] = {
+    "NestedDockerClass": _identity_and_default,
+    "NestedDockerPolicy": _identity,
+    "RuntimeClass": _identity,
+    "Namespace": _identity_and_labels,
+    "Node": _identity_and_labels,
+}
+"""Of objects that concern many NestedDockers only what plans read is kept: other changes cost nothing."""
 
 
 def _nothing(_obj: Mapping[str, Any]) -> Manifest:

@@ -25,10 +25,17 @@ DATA_DIGESTS = "dataDigests"
 
 @dataclass(frozen=True)
 class KeySet:
-    """A key set, by its digests."""
+    """A key set, by its digests.
+
+    Attributes:
+        digests: digest of each part.
+        not_after: when its certificates expire.
+        rotation: value of the annotation `nesteddocker.dev/rotate-authority` for which it was issued.
+    """
 
     digests: Mapping[str, str]
     not_after: datetime
+    rotation: str = ""
 
     @property
     def id(self) -> str:
@@ -220,5 +227,6 @@ class Observed:
         not_after = annotations.get(names.ANNOTATION_NOT_AFTER)
         if not_after is None:
             return None
-        key_set = KeySet(secret.get(DATA_DIGESTS, {}), parse_timestamp(not_after))
+        rotation = annotations.get(names.ANNOTATION_ROTATE_AUTHORITY, "")
+        key_set = KeySet(secret.get(DATA_DIGESTS, {}), parse_timestamp(not_after), rotation)
         return key_set if key_set.id == annotations.get(names.ANNOTATION_DATA_DIGEST) else None

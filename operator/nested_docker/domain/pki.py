@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 
 from nested_docker.domain.object_names import ObjectNames
 
+AUTHORITY_LIFETIME = timedelta(days=3650)
+"""Lifetime of the authority's certificate, which clients keep while pods are replaced."""
+
 LIFETIME = timedelta(days=365)
 """Lifetime of certificates whose daemon has no deadline."""
 
@@ -33,21 +36,25 @@ KEYS = (
     OPERATOR_CERTIFICATE,
     OPERATOR_KEY,
 )
-"""Keys of the `-tls` Secret. The private key of the authority is not among them: it is never stored."""
+"""Keys of the `-tls` Secret. The private key of the authority is not among them: the operator derives it."""
 
 
 @dataclass(frozen=True)
 class CertificateRequest:
-    """A key set to issue: a certificate authority, and the certificates that it signs before its key is discarded.
+    """A key set to issue: the certificate of an authority, and the certificates that it signs.
 
     Attributes:
+        owner_uid: uid of the NestedDocker.
+        rotation: value of its annotation `nesteddocker.dev/rotate-authority`; each value has another authority.
         common_name: subject of the authority, which clients' error messages show.
         dns_names: names that the server certificate is for.
         ip_addresses: addresses that the server certificate is for.
         not_before: start of every certificate's validity.
-        not_after: end of every certificate's validity.
+        not_after: end of the validity of every certificate but the authority's.
     """
 
+    owner_uid: str
+    rotation: str
     common_name: str
     dns_names: tuple[str, ...]
     ip_addresses: tuple[str, ...]
@@ -56,11 +63,21 @@ class CertificateRequest:
 
 
 def certificate_request(
-    object_names: ObjectNames, *, cluster_domain: str, now: datetime, deadline: datetime | None
+    object_names: ObjectNames, *, cluster_domain: str, now: datetime, deadline: datetime | None, rotation: str = ""
 ) -> CertificateRequest:
-    """The key set of a NestedDocker's next pod, for the names of its Service."""
+    """The key set of a NestedDocker's next pod, for the names of its Service.
+
+    Args:
+        object_names: names of the children.
+        cluster_domain: DNS domain of the cluster.
+        now: the current time.
+        deadline: when the daemon is stopped at the latest; None: never.
+        rotation: value of the NestedDocker's annotation `nesteddocker.dev/rotate-authority`; empty: it has none.
+    """
     owner, service, host = object_names.owner, object_names.service, object_names.host
     return CertificateRequest(
+        owner_uid=owner.uid,
+        rotation=rotation,
         common_name=f"{owner.namespace}/{owner.name}",
         dns_names=(service.name, f"{service.name}.{service.namespace}", host, f"{host}.{cluster_domain}", "localhost"),
         ip_addresses=("127.0.0.1", "::1"),

@@ -17,11 +17,12 @@ import pytest
 import uvloop
 from aiohttp import web
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import strategies
+from tests.support.certificates import certificate_maker
 
 from nested_docker.adapters import dockerd
-from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.adapters.dockerd import DaemonClient
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.docker_api.errors import DockerApiError
@@ -33,12 +34,12 @@ from nested_docker.domain.planning.planned import ProbeTarget
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-def key_set(name: str = "build", **fields: datetime) -> dict[str, bytes]:
-    object_names = ObjectNames(Owner(name, "team-a", "uid"))
+def key_set(name: str = "build", **fields: Any) -> dict[str, bytes]:
+    object_names = ObjectNames(Owner(name, "team-a", f"uid of {name}"))
     request = pki.certificate_request(object_names, cluster_domain="cluster.local", now=NOW, deadline=None)
     if fields:
         request = pki.CertificateRequest(**(vars(request) | fields))
-    return CertificateMaker().issue(request)
+    return certificate_maker().issue(request)
 
 
 def test_a_key_set_is_whole_and_has_no_key_of_its_authority() -> None:
@@ -84,11 +85,66 @@ def test_the_server_is_known_by_every_name_of_its_service() -> None:
     ]
 
 
+def trusts(keys: dict[str, bytes], others: dict[str, bytes]) -> bool:
+    """Whether who has the authority's certificate of the first key set accepts the certificates of the second."""
+    authority = x509.load_pem_x509_certificate(keys[pki.CA_CERTIFICATE])
+    leaf = x509.load_pem_x509_certificate(others[pki.SERVER_CERTIFICATE])
+    try:
+        leaf.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def test_the_next_key_set_of_a_nesteddocker_has_its_authority() -> None:
+    first, second = key_set(), key_set(not_before=NOW + timedelta(days=300), not_after=NOW + timedelta(days=600))
+    assert first[pki.SERVER_KEY] != second[pki.SERVER_KEY]
+    assert first[pki.CLIENT_KEY] != second[pki.CLIENT_KEY]
+    assert trusts(first, second)
+    assert trusts(second, first)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param(key_set("other"), id="another NestedDocker"),
+        pytest.param(key_set(owner_uid="a later uid"), id="a later NestedDocker of that name"),
+        pytest.param(key_set(rotation="1"), id="after a rotation"),
+        pytest.param(key_set(owner_uid="uid of build/1"), id="a uid that has the form of a uid with a rotation"),
+    ],
+)
+def test_another_authority_is_not_trusted(others: dict[str, bytes]) -> None:
+    assert not trusts(key_set(), others)
+    assert not trusts(others, key_set())
+
+
+def test_an_authority_cannot_be_derived_without_the_root_key() -> None:
+    object_names = ObjectNames(Owner("build", "team-a", "uid"))
+    request = pki.certificate_request(object_names, cluster_domain="cluster.local", now=NOW, deadline=None)
+    mine, others = (
+        certificate_maker().issue(request),
+        certificate_maker(b"another root key of 32 bytes....").issue(request),
+    )
+    assert not trusts(mine, others)
+
+
+def test_an_authority_outlives_its_certificates_so_that_clients_keep_it() -> None:
+    keys = key_set()
+    authority = x509.load_pem_x509_certificate(keys[pki.CA_CERTIFICATE])
+    assert authority.not_valid_after_utc - NOW > timedelta(days=3600)
+
+
+@pytest.mark.parametrize("number", range(64))
+def test_every_derived_key_is_valid(number: int) -> None:
+    """A number outside the curve's order would be refused."""
+    assert tuple(key_set(rotation=str(number))) == pki.KEYS
+
+
 def test_certificates_outlast_the_deadline_by_a_margin() -> None:
     deadline = NOW + timedelta(hours=2)
     object_names = ObjectNames(Owner("b", "n", "uid"))
     request = pki.certificate_request(object_names, cluster_domain="c", now=NOW, deadline=deadline)
-    keys = CertificateMaker().issue(request)
+    keys = certificate_maker().issue(request)
     server = x509.load_pem_x509_certificate(keys[pki.SERVER_CERTIFICATE])
     assert server.not_valid_after_utc == deadline + pki.MARGIN
     assert server.not_valid_before_utc == NOW - pki.BACKDATED
@@ -170,13 +226,19 @@ async def test_another_services_name_is_refused(daemon: dict[str, bytes]) -> Non
 async def test_another_authoritys_daemon_is_refused(daemon: dict[str, bytes]) -> None:
     del daemon
     with pytest.raises(DockerApiError, match="CERTIFICATE_VERIFY_FAILED"):
-        await DaemonClient().ask("127.0.0.1", "build.team-a.svc", key_set())
+        await DaemonClient().ask("127.0.0.1", "build.team-a.svc", key_set(owner_uid="another"))
 
 
 async def test_another_authoritys_client_is_refused(daemon: dict[str, bytes]) -> None:
-    stranger = key_set() | {pki.CA_CERTIFICATE: daemon[pki.CA_CERTIFICATE]}
+    stranger = key_set(owner_uid="another") | {pki.CA_CERTIFICATE: daemon[pki.CA_CERTIFICATE]}
     with pytest.raises(DockerApiError):  # the server hangs up, which shows in several ways
         await DaemonClient().ask("127.0.0.1", "build.team-a.svc", stranger)
+
+
+async def test_clients_and_operator_connect_to_the_next_pod_with_what_they_have(daemon: dict[str, bytes]) -> None:
+    earlier = key_set()
+    assert earlier[pki.OPERATOR_KEY] != daemon[pki.OPERATOR_KEY]
+    assert (await DaemonClient().ask("127.0.0.1", "build.team-a.svc", earlier)).version == VERSION["Version"]
 
 
 @pytest.mark.parametrize(("address", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", r"\[::1\]")])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
+import pytest
 from tests.unit.controller.objects import child, obj
 
+from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.controller.cache import Cache
 from nested_docker.domain.objects import Identity
 
@@ -81,3 +84,37 @@ def test_nothing_secret_is_kept() -> None:
     assert "PRIVATE" not in kept
     assert secret["data"]["key.pem"] not in kept
     assert "dataDigests" in kept
+
+
+NEWS: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "a policy's label": ("NestedDockerPolicy", {"labels": {"a": "b"}}, False),
+    "a policy's annotation": ("NestedDockerPolicy", {"annotations": {"a": "b"}}, False),
+    "a policy's finalizer": ("NestedDockerPolicy", {"finalizers": ["example.com/a"]}, False),
+    "a policy's owner": ("NestedDockerPolicy", {"ownerReferences": [{"uid": "1"}]}, False),
+    "a class's label": ("NestedDockerClass", {"labels": {"a": "b"}}, False),
+    "a class's annotation": ("NestedDockerClass", {"annotations": {"a": "b"}}, False),
+    "a class made default": (
+        "NestedDockerClass",
+        {"annotations": {DEFAULT_CLASS_ANNOTATION: "true"}},
+        True,
+    ),
+    "a RuntimeClass's label": ("RuntimeClass", {"labels": {"a": "b"}}, False),
+    "a node's annotation": ("Node", {"annotations": {"a": "b"}}, False),
+    "a node's label": ("Node", {"labels": {"a": "b"}}, True),
+    "a namespace's annotation": ("Namespace", {"annotations": {"a": "b"}}, False),
+    "a namespace's label": ("Namespace", {"labels": {"a": "b"}}, True),
+    "a policy's deletion": ("NestedDockerPolicy", {"deletionTimestamp": "2026-03-01T00:00:00Z"}, True),
+    "a policy's generation": ("NestedDockerPolicy", {"generation": 2}, True),
+}
+
+
+@pytest.mark.parametrize(("kind", "metadata", "news"), NEWS.values(), ids=NEWS)
+def test_of_what_concerns_many_only_changes_that_plans_read_are_news(
+    kind: str, metadata: dict[str, Any], news: bool
+) -> None:
+    cache = Cache()
+    before, after = obj("a", version=1), obj("a", version=2)
+    cache.put(before, kind)
+    version = cache.governing_version
+    assert cache.put(after | {"metadata": after["metadata"] | metadata}, kind) == news
+    assert (cache.governing_version > version) == (news and kind != "Namespace")

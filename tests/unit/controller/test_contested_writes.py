@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.support.certificates import certificate_maker
 from tests.support.factory import DEFAULTS
 from tests.unit.fakes import KEY, FakeClock, Silent, WatchedKube
 
-from nested_docker.adapters.certificates import CertificateMaker
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.reconciler import Reconciler
@@ -48,7 +48,7 @@ class Lab:
         self.reconciler = Reconciler(
             cache=self.kube.cache,
             kube=self.kube,
-            certificates=CertificateMaker(),
+            certificates=certificate_maker(),
             prober=DaemonProber(Answering(), lambda _key: None),
             recorder=Silent(),
             clock=self.clock,

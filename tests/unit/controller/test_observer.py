@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.fakes import KEY, WatchedKube
 
-from nested_docker.api.v1alpha1 import NestedDockerStatus
+from nested_docker.api.v1alpha1 import NestedDockerPolicySpec, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.controller.observer import Observer
 from nested_docker.domain import names
@@ -108,3 +108,25 @@ def test_a_candidate_has_neither_children_nor_a_past(kube: WatchedKube) -> None:
     assert (found.owner.uid, found.children, found.generation) == ("", {}, 0)
     assert found.created == datetime(1970, 1, 1, tzinfo=UTC)
     assert found.namespace_labels == {"team": "a"}
+
+
+def test_only_what_has_changed_is_parsed_again(kube: WatchedKube, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        kube.put("NestedDockerPolicy", "", f"policy-{number}", spec=GRANT)
+    observer, parsed = Observer(kube.cache), []
+
+    def counted(spec: dict[str, Any]) -> NestedDockerPolicySpec:
+        parsed.append(spec)
+        return NestedDockerPolicySpec(**spec)
+
+    monkeypatch.setattr(NestedDockerPolicySpec, "model_validate", counted)
+    kube.put("NestedDockerPolicy", "", "policy-3", spec=GRANT | {"allowedClasses": ["other"]})
+    found = observer.observe(KEY)
+    assert found is not None
+    assert found.policies["policy-3"].allowed_classes == ["other"]
+    assert parsed == [GRANT | {"allowedClasses": ["other"]}]
+    kube.cache.remove(kube.objects["NestedDockerPolicy", "", "policy-3"], "NestedDockerPolicy")
+    again = observer.observe(KEY)
+    assert again is not None
+    assert len(again.policies) == 20
+    assert len(parsed) == 1

@@ -346,7 +346,8 @@ class Replacement(KubeModel):
     )
     inputs: str = Field(
         default="",
-        description="Digest of the spec, class, policy and restart annotation; a change ends the row.",
+        description="Digest of the spec, class, policy and those annotations that ask for another pod; a change ends "
+        "the row.",
         max_length=64,
     )
 

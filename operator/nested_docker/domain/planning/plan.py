@@ -117,11 +117,16 @@ def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
         return None
     replacement = at.replacement
     if replacement is None or parse_timestamp(replacement.time) <= at.now:
-        domain = at.defaults.cluster_domain
-        request = pki.certificate_request(at.object_names, cluster_domain=domain, now=at.now, deadline=at.deadline)
+        request = pki.certificate_request(
+            at.object_names,
+            cluster_domain=at.defaults.cluster_domain,
+            now=at.now,
+            deadline=at.deadline,
+            rotation=at.rotation,
+        )
         counted = at.observed.status.model_copy(update={"replacement": at.latest_replacement})
         return Plan(issue=request, status=if_changed(at.observed, counted))
-    if at.cause in SERVES_ON:
+    if at.cause in SERVES_ON and at.key_set is not None:
         return None
     return _waiting(at, conditions, replacement)
 

@@ -37,6 +37,7 @@ class Cause(StrEnum):
     SPEC_CHANGED = "SpecChanged"
     POLICY_CHANGED = "PolicyChanged"
     RESTART_REQUESTED = "RestartRequested"
+    AUTHORITY_ROTATED = "AuthorityRotated"
     CERTIFICATE_EXPIRING = "CertificateExpiring"
     IMAGE_CHANGED = "ImageChanged"
     IMAGE_NOT_ALLOWED = "ImageNotAllowed"
@@ -50,6 +51,7 @@ DESCRIPTIONS = {
     Cause.SPEC_CHANGED: "the spec differs from what the pod was created for",
     Cause.POLICY_CHANGED: "the policy differs from what the pod was created for",
     Cause.RESTART_REQUESTED: "the restart annotation differs from the pod's",
+    Cause.AUTHORITY_ROTATED: "the annotation for another certificate authority differs from the key set's",
     Cause.CERTIFICATE_EXPIRING: "the pod's certificates expire soon",
     Cause.IMAGE_CHANGED: "somebody changed an image of the pod",
     Cause.IMAGE_NOT_ALLOWED: "an admission plugin gave the pod an image that the policy does not allow",

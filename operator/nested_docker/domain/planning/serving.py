@@ -79,7 +79,7 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
     context = PodContext(object_names, at.effective, at.defaults)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
     return nonempty(
-        children.ensure(claim, secrets.tls(object_names, key_set.id, timestamp(key_set.not_after))),
+        children.ensure(claim, secrets.tls(object_names, key_set.id, timestamp(key_set.not_after), key_set.rotation)),
         children.remove_pods(but=object_names.pod(key_set.id))
         + children.remove_others(object_names)
         + children.ensure(wanted_pod, service(object_names, key_set.id), peers if at.manages_network else None)

@@ -99,6 +99,15 @@ class Situation:
         return lifetime.deadline(self.observed, self.accepted)
 
     @property
+    def rotation(self) -> str:
+        """What tells the wanted certificate authority from the NestedDocker's earlier ones.
+
+        Who removes the annotation does not get an earlier authority back.
+        """
+        present = self.key_set.rotation if self.key_set else ""
+        return self.observed.annotations.get(names.ANNOTATION_ROTATE_AUTHORITY) or present
+
+    @property
     def must_rotate(self) -> bool:
         """Whether the key set and its pod must be created or replaced."""
         return self.key_set is None or self.cause is not None
@@ -132,7 +141,8 @@ class Situation:
     @property
     def latest_replacement(self) -> Replacement | None:
         """The replacement that status has."""
-        return self.replacement or made(self.observed.status.replacement, self.pod_name)
+        before = self.observed.status.replacement
+        return self.replacement or (before if self.pod is None else made(before, self.pod_name))
 
     def next_replacement(self, cause: Cause) -> Replacement:
         """The replacement of the current pod for that cause."""
@@ -239,6 +249,7 @@ class Situation:
                 cause
                 for cause, holds in (
                     (Cause.IMAGE_NOT_ALLOWED, self.image_not_allowed is not None),
+                    (Cause.AUTHORITY_ROTATED, key_set.rotation != self.rotation),
                     (Cause.POD_DELETED, pod.terminating),
                     (Cause.POD_ENDED, pod.ended),
                     (Cause.IMAGE_CHANGED, self._image_was_changed),
@@ -267,6 +278,7 @@ class Situation:
                 self.accepted.class_spec.dump(),
                 policy.dump() if policy else None,
                 self.observed.annotations.get(names.ANNOTATION_RESTART),
+                self.rotation,
             ]
         )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.support.factory import AWAY, DEFAULTS, HOME, NOW, OWNER, class_spec, observed
 from tests.unit.snapshot import matches_snapshot
@@ -535,6 +535,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(sorted(EVENTS)), st.integers(min_valu
 
 
 @given(STEPS)
+@example([("class comes home", 5), ("restart asked", 4), ("restart asked", 1)])
 def test_whatever_happens_it_ends_as_if_nothing_had(steps: list[tuple[str, int]]) -> None:
     made = world(namespace_labels={})
     disturb(made, steps)
