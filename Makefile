@@ -54,7 +54,7 @@ lint: $(VENV)/installed ## Lint sources, spelling, words, YAML and workflows.
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
 	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
-		hack/lint_workflows.py hack/release_notes.py hack/check_names.py hack/check_words.py
+		hack/lint_workflows.py hack/release_notes.py hack/check_names.py hack/check_words.py hack/docker_py_suite.py
 
 .PHONY: imports
 imports: $(VENV)/installed ## Check the layers.

@@ -15,13 +15,14 @@ from nested_docker.guard.ownership import OWNER_ANNOTATION, ObjectKind, Referenc
 from nested_docker.guard.routes import BodyKind, RouteMatch
 from nested_docker.guard.rules.inherited import check_inherited
 from nested_docker.guard.rules.parameters import check_parameters
-from nested_docker.guard.rules.schema import any_object, any_string, string_array, string_map
-from nested_docker.guard.wire import query, strict_json
+from nested_docker.guard.rules.schema import any_object, any_string, require_spelling, string_array, string_map
+from nested_docker.guard.wire import strict_json
+from nested_docker.guard.wire.query import Query, parse_query
 from nested_docker.guard.wire.target import Target, parse_target
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "POST", "PUT"})
 EMPTY_BODIES = frozenset({b"", b"{}", b"null"})
-"""Bodies that some clients send for requests without a body."""
+"""Bodies without any field."""
 
 ALWAYS_ENFORCED = frozenset({"buildkit", "fields", "owner", "query", "routes", "swarm", "plugins", "debug"})
 """Rules that enforcement Warn and Audit do not waive: the guard cannot tell what the request would do, or it is not
@@ -37,12 +38,14 @@ class ParsedRequest:
         target: the canonical target.
         match: its route.
         query: its query parameters.
+        others: parameters that the route does not have.
     """
 
     method: str
     target: Target
     match: RouteMatch
-    query: query.Query
+    query: Query
+    others: Query
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,10 @@ def parse_request(method: str, target: bytes) -> ParsedRequest:
         raise GuardDenied("method", f"method {method} is not supported", status=HTTPStatus.BAD_REQUEST)
     parsed = parse_target(target)
     match = routes.match_route(method, parsed.path)
-    parameters = (
-        {}
-        if match.route.always_denied
-        else check_parameters(match.route.template, query.parse_query(parsed.query, known=frozenset(match.route.query)))
-    )
-    return ParsedRequest(method, parsed, match, parameters)
+    if match.route.always_denied:
+        return ParsedRequest(method, parsed, match, {}, {})
+    known, others = parse_query(parsed.query, known=match.route.query)
+    return ParsedRequest(method, parsed, match, check_parameters(match.route.template, known), others)
 
 
 def decide(request: ParsedRequest, body: bytes, rules: GuardRules, uid: str) -> Decision:
@@ -81,14 +82,20 @@ def decide(request: ParsedRequest, body: bytes, rules: GuardRules, uid: str) -> 
 
     Args:
         request: its head.
-        body: its whole body; empty for streams, which the guard does not inspect.
+        body: its whole body; empty for streams, which the guard does not inspect, and for what the daemon ignores.
         rules: the rules.
         uid: UID of the NestedDocker that sends it.
 
     Raises:
         GuardDenied: it may not be forwarded.
     """
-    api_request = ApiRequest(rules, uid, request.match.name, request.query, _json_body(request, body))
+    document = _json_body(request, body)
+    for key in request.others:
+        if key not in document:
+            raise GuardDenied("query", f"the guard does not support the parameter {key} for this request")
+    # Some clients send each field as a parameter too, and each parameter as a field.
+    fields = {key: value for key, value in document.items() if key not in request.query}
+    api_request = ApiRequest(rules, uid, request.match.name, request.query, fields)
     try:
         return Decision(request.match.route.validate(api_request))
     except GuardDenied as denied:
@@ -99,14 +106,8 @@ def decide(request: ParsedRequest, body: bytes, rules: GuardRules, uid: str) -> 
 
 def _json_body(request: ParsedRequest, body: bytes) -> dict[str, Any]:
     route = request.match.route
-    if route.body is BodyKind.STREAM or route.always_denied:
+    if route.body is not BodyKind.JSON or route.always_denied or body.strip() in EMPTY_BODIES:
         return {}
-    if body.strip() in EMPTY_BODIES:
-        return {}
-    if route.body is BodyKind.NONE:
-        raise GuardDenied(
-            "body", f"{request.method} {request.target.path} takes no body", status=HTTPStatus.BAD_REQUEST
-        )
     document = strict_json.parse_json(body)
     if not isinstance(document, dict):
         raise GuardDenied("body", "the request body is not a JSON object", status=HTTPStatus.BAD_REQUEST)
@@ -132,6 +133,7 @@ def _forward_unvalidated(request: ParsedRequest, api_request: ApiRequest) -> For
     body = dict(api_request.body)
     if request.target.segments[-1] != "create":
         return ForwardPlan(request.query, body, references)
+    require_spelling(body, ("Env", "HostConfig", "Image", "Labels"), "")
     labels = string_map(body.get("Labels") or {}, "Labels")
     body["Labels"] = with_owner_label(labels, api_request.uid, where="Labels")
     if request.target.segments[0] == "containers":
@@ -142,6 +144,7 @@ def _forward_unvalidated(request: ParsedRequest, api_request: ApiRequest) -> For
 def _create_unvalidated(request: ParsedRequest, body: dict[str, Any], uid: str) -> ForwardPlan:
     """A creation of a container with its owner, and without what only images may not give it."""
     host = any_object(body.get("HostConfig") or {}, "HostConfig")
+    require_spelling(host, ("Annotations",), "HostConfig")
     string_map(host.get("Annotations") or {}, "HostConfig.Annotations")
     body["HostConfig"] = {**host, "Annotations": {**(host.get("Annotations") or {}), OWNER_ANNOTATION: uid}}
     image = any_string(body.get("Image") or "", "Image")

@@ -79,6 +79,8 @@ class ContainersIn(StrEnum):
     """The response's field `Containers` is a list of them."""
     EVENTS = "events"
     """The response is a stream of events of containers."""
+    COUNTS = "counts"
+    """The response counts containers and images; for the response filter, lists of them replace the numbers."""
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ import h11
 
 from nested_docker.api.meta import Enforcement
 from nested_docker.api.v1alpha1.guard import GuardRules
+from nested_docker.docker_api.errors import DockerApiError
 from nested_docker.domain import quantities
 from nested_docker.guard import audit
 from nested_docker.guard.daemon import negotiation
-from nested_docker.guard.daemon.client import escape_name, json_or_none, read_head, read_rest
+from nested_docker.guard.daemon.client import escape_name, json_or_none, read_head, read_rest, try_send
 from nested_docker.guard.daemon.creation import verify_container
 from nested_docker.guard.daemon.filtering import EventFilter, filter_containers
 from nested_docker.guard.daemon.owners import ContainerOwners
@@ -27,7 +28,7 @@ from nested_docker.guard.decision import Decision, ParsedRequest, decide, parse_
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ContainerPrune, ContainersIn, ForwardPlan
 from nested_docker.guard.ownership import CREATION_ANNOTATION
-from nested_docker.guard.routes import BodyKind
+from nested_docker.guard.routes import BodyKind, Route
 from nested_docker.guard.rules.api_changes import Translation
 from nested_docker.guard.rules.build_output import BuildOutput
 from nested_docker.guard.rules.responses import hide_container_id
@@ -130,34 +131,41 @@ class _Exchange:
     async def serve(self) -> bool:
         """Serve one request; return whether another one may follow on the connection."""
         try:
-            async with asyncio.timeout(self._timeouts.idle):
-                event = await self._peer.event()
-        except TimeoutError:
-            return await self._close()
-        except h11.RemoteProtocolError as error:
-            return await self._deny(_malformed_request(error))
-        if not isinstance(event, h11.Request):
-            return await self._close()
-        self._method, self._path = event.method.decode("ascii"), event.target.decode("latin-1").partition("?")[0]
-        try:
+            event = await self._next_request()
+            if event is None:
+                return await self._close()
             await self._forward_allowed(parse_head(event))
         except GuardDenied as denied:
             return await self._deny(denied)
         except h11.RemoteProtocolError as error:
             return await self._deny(_malformed_request(error))
-        except UpstreamError as error:
-            await self._deny(GuardDenied("daemon", str(error), status=HTTPStatus.BAD_GATEWAY))
-            raise
+        except DockerApiError as error:
+            return await self._deny(GuardDenied("daemon", str(error), status=HTTPStatus.BAD_GATEWAY))
         return self._peer.reusable or await self._close()
+
+    async def _next_request(self) -> h11.Request | None:
+        """The head of the client's next request; None: the client sends none."""
+        try:
+            async with asyncio.timeout(self._timeouts.idle):
+                event = await self._peer.event()
+        except TimeoutError:
+            return None
+        if not isinstance(event, h11.Request):
+            return None
+        self._method, self._path = event.method.decode("ascii"), event.target.decode("latin-1").partition("?")[0]
+        return event
 
     async def _forward_allowed(self, head: RequestHead) -> None:
         request = parse_request(head.method, head.target)
         self._path = request.target.path
         route = request.match.route
-        data = b"" if route.body is BodyKind.STREAM else await self._read_body()
+        _check_encoding(head, route)
+        data = await self._read_body() if route.body is BodyKind.JSON else b""
         decision = decide(request, data, self._rules, self._uid)
         if head.upgrade and not route.hijack:
             raise GuardDenied("http", "this request may not upgrade the connection", status=HTTPStatus.BAD_REQUEST)
+        if route.body is BodyKind.NONE:
+            await self._read_body()  # and ignore it, as the daemon does
         if decision.waived is not None and self._rules.enforcement is Enforcement.WARN:
             self._warning = decision.waived.message
         if decision.forward_plan.prune is not None:
@@ -237,10 +245,10 @@ class _Exchange:
         target = _daemon_target(request, resolved, self._translation)
         head_for_daemon = daemon_head(head, target, body=body, hijack=route.hijack)
         rest = () if body is None else (h11.Data(data=body), h11.EndOfMessage())
-        await daemon.send(head_for_daemon, *rest)
+        await try_send(daemon, head_for_daemon, *rest)
 
     async def _read_body(self) -> bytes:
-        """The whole of a body that the rules apply to."""
+        """The whole of a body, except for a stream."""
         collected = bytearray(self._peer.available())
         if self._peer.complete:  # nearly always
             return bytes(collected)
@@ -336,9 +344,9 @@ class _Exchange:
                         status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                     )
             if daemon_reads:
-                daemon_reads = await _try_send(daemon, h11.Data(data=data))
+                daemon_reads = await try_send(daemon, h11.Data(data=data))
         if daemon_reads:
-            await _try_send(daemon, h11.EndOfMessage())
+            await try_send(daemon, h11.EndOfMessage())
 
     async def _next_chunk(self) -> bytes:
         try:
@@ -490,13 +498,13 @@ class _Exchange:
         return False
 
 
-async def _try_send(daemon: Peer, event: h11.Event) -> bool:
-    """Send a part of an upload; False: the daemon has stopped reading it, and its response says why."""
-    try:
-        await daemon.send(event)
-    except (BrokenPipeError, ConnectionResetError):
-        return False
-    return True
+def _check_encoding(head: RequestHead, route: Route) -> None:
+    if head.encoded and route.body is BodyKind.JSON:
+        raise GuardDenied(
+            "http",
+            "Content-Encoding is not supported here: send the JSON as it is",
+            status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        )
 
 
 def _daemon_target(request: ParsedRequest, resolved: ResolvedRequest, translation: Translation) -> str:

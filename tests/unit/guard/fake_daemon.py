@@ -28,7 +28,7 @@ INHERITED = {**MINE, "HostConfig": {"Annotations": None}}
 FIRST_WITH_ANNOTATIONS = 43
 """The minor version from which the daemon stores annotations."""
 
-SHORT = Timeouts(idle=5, document=0.3, chunk=0.3, linger=0.3)
+SHORT = Timeouts(idle=5, document=0.3, chunk=0.3, linger=1)
 
 
 class InTurn(list[Any]):

@@ -107,7 +107,7 @@ def test_every_key_of_mounts_is_classified() -> None:
 
 
 def test_an_unknown_field_is_denied_at_any_depth() -> None:
-    for body in ({"New": 1}, {"HostConfig": {"New": 1}}, {"NetworkingConfig": {"New": {}}}):
+    for body in ({"New": 1}, {"HostConfig": {"New": 1}}, {"NetworkingConfig": {"New": {"a": None}}}):
         denied = denial("POST", "/containers/create", {"Image": "busybox", **body})
         assert denied.rule == "fields"
         assert "New" in denied.message

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.unit.guard.decisions import OPEN, UID, decide, denial, rules
+from tests.unit.guard.decisions import OPEN, UID, decide, denial, forwarded, rules
 from typer.testing import CliRunner
 
 from nested_docker.api.meta import Enforcement
@@ -168,3 +169,109 @@ def test_an_unknown_pod_uid_is_an_error() -> None:
         ValueError, match=r"limits\.cgroupParent is /pod\{podUID\}, which needs the pod\'s UID: set --pod-uid"
     ):
         in_pod(GuardRules.model_validate({"limits": {"cgroupParent": "/pod{podUID}"}}), "")
+
+
+@pytest.mark.parametrize("value", [None, False, 0, "", [], {}])
+@pytest.mark.parametrize("where", [(), ("HostConfig",), ("NetworkingConfig",), ("HostConfig", "LogConfig"),
+                                   ("NetworkingConfig", "EndpointsConfig", "n1")])  # fmt: skip
+def test_an_unknown_field_that_says_nothing_is_dropped(where: tuple[str, ...], value: Any) -> None:
+    body: dict[str, Any] = {"New": value}
+    for key in reversed(where):
+        body = {key: body}
+    plan = forwarded("POST", "/containers/create", {"Image": "busybox", **body})
+    assert "New" not in json.dumps(plan.body)
+
+
+@pytest.mark.parametrize("value", [True, 1, -1, "0", "false", "null", [None], [0], {"a": None}, [[]], {"a": {}}])
+def test_an_unknown_field_that_says_something_is_denied(value: Any) -> None:
+    for body in ({"New": value}, {"HostConfig": {"New": value}}):
+        denied = denial("POST", "/containers/create", {"Image": "busybox", **body})
+        assert denied.message.startswith("the guard does not support the field ")
+        assert denied.message.endswith("New")
+
+
+@pytest.mark.parametrize("key", ["tty", "TTY", "tTy"])
+def test_a_field_is_meant_in_any_case(key: str) -> None:
+    plan = forwarded("POST", "/containers/create", {"Image": "busybox", key: True})
+    assert plan.body is not None
+    assert plan.body["Tty"] is True
+    assert key not in plan.body
+    assert forwarded("POST", "/containers/x1/exec", {"Cmd": ["a"], "detachkeys": "ctrl-p"}).body == {
+        "Cmd": ["a"], "DetachKeys": "ctrl-p",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ({"privileged": True}, "HostConfig.Privileged may not be set"),
+        ({"PIDMODE": "host"}, "HostConfig.PidMode may not be 'host'"),
+        ({"binds": ["/:/host"]}, "HostConfig.Binds[0] would bind the node's /"),
+        ({"maskedpaths": []}, "HostConfig.MaskedPaths may not be set, even to an empty value"),
+        ({"Networ\u212aMode": "none"}, "HostConfig.Networ\u212aMode must be spelled NetworkMode"),
+        ({"Bind\u017f": ["v1:/v"]}, "HostConfig.Bind\u017f must be spelled Binds"),
+    ],
+)
+def test_a_field_in_another_case_has_the_checks_of_the_field(host: dict[str, Any], message: str) -> None:
+    denied = denial("POST", "/containers/create", {"Image": "busybox", "HostConfig": host})
+    assert denied.message.startswith(message)
+
+
+def test_a_parameter_that_repeats_a_field_is_dropped() -> None:
+    body = {"Image": "busybox", "Cmd": ["a", "b"], "HostConfig": {}, "name": "n1"}
+    plan = forwarded("POST", "/containers/create", body, Image="x", Cmd=["a", "b"], HostConfig="{}", name="n1")
+    assert plan.query == {"name": ("n1",)}
+    assert plan.body is not None
+    assert plan.body["Image"] == "busybox"
+    assert "name" not in plan.body
+
+
+@pytest.mark.parametrize("query", [{"Image": "x"}, {"HostConfig": '{"Privileged":true}'}, {"tty": "1"}])
+def test_a_parameter_that_repeats_no_field_is_denied(query: dict[str, str]) -> None:
+    denied = denial("POST", "/containers/create", {"Cmd": ["a"], "Tty": True}, **query)
+    assert denied.message == f"the guard does not support the parameter {next(iter(query))} for this request"
+    assert denial("POST", "/containers/x1/stop", {"Image": "x"}, **query).rule == "query"
+
+
+def test_a_field_that_repeats_no_parameter_is_denied() -> None:
+    denied = denial("POST", "/containers/create", {"Image": "busybox", "name": "n1"})
+    assert denied.message == "the guard does not support the field name"
+
+
+@pytest.mark.parametrize("body", [{"Binds": ["/:/host"]}, {"Privileged": True}, {"NetworkMode": "host"}])
+def test_a_start_has_no_configuration(body: dict[str, Any]) -> None:
+    assert denial("POST", "/containers/x1/start", body).rule == "fields"
+    assert forwarded("POST", "/containers/x1/start", {"Binds": None, "Privileged": False}).body is None
+
+
+@pytest.mark.parametrize("changes", [["LABEL a=b"], ["LABEL a=b", "CMD c"]])
+def test_changes_of_a_commit_are_denied_by_their_rule(changes: list[str]) -> None:
+    denied = denial("POST", "/commit", container="x1", changes=changes)
+    assert denied.message == "changes may not be set: build an image from the committed one"
+
+
+@pytest.mark.parametrize("filters", ["null", "{}", '{"label":null}', '{"since":[]}', '{"label":[],"name":{}}'])
+def test_filters_that_say_nothing_pass(filters: str) -> None:
+    plan = forwarded("GET", "/containers/json", filters=filters)
+    assert plan.query == forwarded("GET", "/containers/json").query
+
+
+@pytest.mark.parametrize("mode", [Enforcement.WARN, Enforcement.AUDIT])
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"labels": {"io.kubernetes.pod.uid": "x"}}, "labels must be spelled Labels"),
+        ({"LABELS": {"nesteddocker.dev/image-uid": "x"}}, "LABELS must be spelled Labels"),
+        ({"hostConfig": {"Annotations": {"nesteddocker.dev/uid": "x"}}}, "hostConfig must be spelled HostConfig"),
+        ({"Ho\u017ftConfig": {"Privileged": True}}, "Ho\u017ftConfig must be spelled HostConfig"),
+        ({"image": "localhost/theirs"}, "image must be spelled Image"),
+        ({"env": ["NVIDIA_VISIBLE_DEVICES=all"]}, "env must be spelled Env"),
+    ],
+)
+def test_a_waived_violation_does_not_hide_what_the_guard_writes(
+    mode: Enforcement, body: dict[str, Any], message: str
+) -> None:
+    by = OPEN.model_copy(update={"enforcement": mode})
+    waived = {"Volumes": {"not/absolute": {}}}
+    assert decide("POST", "/containers/create", {"Image": "busybox", **waived}, by=by).waived is not None
+    assert denial("POST", "/containers/create", {**waived, **body}, by=by).message == message

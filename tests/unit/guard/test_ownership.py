@@ -42,8 +42,8 @@ async def answer(hood: Neighbourhood, method: str, target: str, body: Any = None
     """Status and body of the response."""
     client = await hood.unix()
     await client.write(request(method, target, b"" if body is None else json.dumps(body).encode(), "Connection: close"))
-    await client.end()
     received = parse(await read_all(client))
+    client.close()
     return received.status, received.body
 
 
@@ -236,6 +236,20 @@ async def test_an_image_whose_name_has_changed_is_not_sent(hood: Neighbourhood, 
         assert found == status
         assert (b"secret" in data) is (status == 200)
         await hood.stop()
+
+
+async def test_info_counts_the_owners_containers_and_images(hood: Neighbourhood) -> None:
+    listed = [{"Id": FULL, "State": "running"}, {"Id": "b" * 64, "State": "exited"}]
+    daemon = FakeDaemon(**{
+        "/info": {"Containers": 40, "Images": 90}, "/containers/json": listed,
+        f"/containers/{'b' * 64}/json": {**MINE, "Id": "b" * 64, "HostConfig": {"Annotations": None}},
+        "/images/json": [{"RepoTags": ["busybox:1"]}, {"RepoTags": ["localhost/theirs:1"]}],
+    })  # fmt: skip
+    guarded(hood, daemon)
+    status, data = await answer(hood, "GET", "/info")
+    shown = json.loads(data)
+    assert status == 200
+    assert (shown["Containers"], shown["ContainersRunning"], shown["Images"]) == (1, 1, 1)
 
 
 async def test_what_reads_an_image_gets_its_id(hood: Neighbourhood) -> None:

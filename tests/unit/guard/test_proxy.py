@@ -222,13 +222,57 @@ async def test_other_routes_may_not_upgrade_the_connection(hood: Neighbourhood) 
     assert daemon.heads == []
 
 
+async def test_buildkits_upgrade_gets_the_remedy(hood: Neighbourhood) -> None:
+    guarded(hood, FakeDaemon())
+    client = await hood.unix()
+    await client.write(request("POST", "/session", b"", "Connection: Upgrade", "Upgrade: h2c"))
+    ((status, body),) = await answers(client, 1)
+    assert status == 403
+    assert b"set DOCKER_BUILDKIT=0" in body
+
+
 async def test_an_unreachable_daemon_is_a_502(hood: Neighbourhood) -> None:
+    """The connection stays, so that no request of the client meets one that is being closed."""
     hood.start(None, Guard(OPEN, UID, timeouts=SHORT))
     client = await hood.unix()
-    await client.write(request("GET", "/_ping"))
-    received = await read_all(client)
-    assert received.startswith(b"HTTP/1.1 502")
-    assert b"does not exist" in received
+    for each in (request("GET", "/_ping"), request("POST", "/containers/create", b'{"Image":"busybox"}')):
+        await client.write(each)
+        ((status, body),) = await answers(client, 1)
+        assert status == 502
+        assert b"does not exist" in body
+
+
+async def test_an_upload_while_the_daemon_is_down_gets_the_reason(hood: Neighbourhood) -> None:
+    hood.start(None, Guard(OPEN, UID, timeouts=SHORT))
+    client = await hood.unix()
+    await client.write(
+        request("POST", "/build", b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+    )
+    for _ in range(40):
+        await client.write(b"8000\r\n" + bytes(0x8000) + b"\r\n")
+    await client.write(b"0\r\n\r\n")
+    ((status, body),) = await answers(client, 1)
+    assert status == 502
+    assert b"does not exist" in body
+
+
+@pytest.mark.parametrize("answered", range(3))
+async def test_a_daemon_that_dies_during_a_request_is_a_502(hood: Neighbourhood, answered: int) -> None:
+    """It dies before the guard looks up the image, before the request, or before the guard checks the container."""
+    alive = [answered]
+    daemon = FakeDaemon(**{"/containers/create": {"Id": "d" * 64}})
+
+    async def dying(client: Stream) -> None:
+        alive[0] -= 1
+        if alive[0] >= 0:
+            await daemon(client)
+
+    guarded(hood, dying)
+    client = await hood.unix()
+    await client.write(request("POST", "/containers/create", b'{"Image":"busybox"}'))
+    ((status, body),) = await answers(client, 1)
+    assert status == 502
+    assert b"the node's Docker daemon" in body
 
 
 async def test_an_incomplete_response_of_the_daemon_breaks_the_connection(hood: Neighbourhood) -> None:
@@ -337,3 +381,57 @@ async def test_the_label_of_an_image_decides_who_owns_it(hood: Neighbourhood) ->
         + request("DELETE", "/images/busybox")
     )
     assert [status for status, _ in await answers(client, 5)] == [200, 404, 404, 409, 403]
+
+
+@pytest.mark.parametrize("body", [b'{"t":0}', b'{"hijack":true}', b"[]", b"no JSON", b"x" * 100_000])
+async def test_a_body_that_the_daemon_ignores_does_not_reach_it(hood: Neighbourhood, body: bytes) -> None:
+    daemon = FakeDaemon(**{f"/containers/{FULL}/stop": {}, "/_ping": {}})
+    guarded(hood, daemon)
+    client = await hood.unix()
+    await client.write(request("POST", "/containers/mine/stop?t=0", body) + request("GET", "/_ping"))
+    assert [status for status, _ in await answers(client, 2)] == [200, 200]
+    assert daemon.bodies == [b""] * len(daemon.bodies)
+    assert daemon.forwarded()[-2:] == [f"POST /v1.51/containers/{FULL}/stop?t=0 HTTP/1.1", "GET /_ping HTTP/1.1"]
+
+
+async def test_a_body_that_the_daemon_ignores_has_a_limit(hood: Neighbourhood) -> None:
+    daemon = FakeDaemon()
+    guarded(hood, daemon)
+    client = await hood.unix()
+    await client.write(request("POST", "/containers/mine/stop", bytes(3 * MIB)))
+    ((status, body),) = await answers(client, 1)
+    assert status == 413
+    assert b"the request body exceeds 1048576 bytes" in body
+    assert daemon.heads == []
+
+
+async def test_an_import_is_denied_by_its_rule_however_large_it_is(hood: Neighbourhood) -> None:
+    guarded(hood, FakeDaemon())
+    client = await hood.unix()
+    await client.write(request("POST", "/images/create?fromSrc=-", bytes(3 * MIB)))
+    ((status, body),) = await answers(client, 1)
+    assert status == 403
+    assert b"images may not be imported from archives" in body
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "bzip2", "xz", "identity"])
+async def test_an_upload_may_be_compressed(hood: Neighbourhood, encoding: str) -> None:
+    """The daemon sees by the first bytes how an archive is compressed, and the header does not reach it."""
+    daemon = FakeDaemon(**{"/build": {}})
+    guarded(hood, daemon)
+    client = await hood.unix()
+    await client.write(request("POST", "/build", b"archive", f"Content-Encoding: {encoding}"))
+    assert [status for status, _ in await answers(client, 1)] == [200]
+    assert daemon.bodies[-1] == b"archive"
+    assert "encoding" not in daemon.heads[-1].lower()
+
+
+async def test_a_document_may_not_be_compressed(hood: Neighbourhood) -> None:
+    daemon = FakeDaemon()
+    guarded(hood, daemon)
+    client = await hood.unix()
+    await client.write(request("POST", "/containers/create", b'{"Image":"busybox"}', "Content-Encoding: gzip"))
+    ((status, body),) = await answers(client, 1)
+    assert status == 415
+    assert b"Content-Encoding is not supported here: send the JSON as it is" in body
+    assert daemon.heads == []

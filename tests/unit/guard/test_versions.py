@@ -76,12 +76,12 @@ async def test_a_daemon_without_a_known_version_gets_nothing(hood: Neighbourhood
 
 
 async def test_the_version_is_asked_for_each_request(hood: Neighbourhood) -> None:
-    fake = FakeDaemon(api_version="1.41", **{"/info": {}})
+    fake = FakeDaemon(api_version="1.41", **{"/images/json": []})
     guarded(hood, fake)
-    await answer(hood, request("GET", "/v1.41/info"))
+    await answer(hood, request("GET", "/v1.41/images/json"))
     fake.api_version = "1.51"
-    await answer(hood, request("GET", "/v1.41/info"))
-    assert fake.forwarded() == ["GET /v1.41/info HTTP/1.1", "GET /v1.51/info HTTP/1.1"]
+    await answer(hood, request("GET", "/v1.41/images/json"))
+    assert fake.forwarded() == ["GET /v1.41/images/json HTTP/1.1", "GET /v1.51/images/json HTTP/1.1"]
 
 
 async def test_a_ping_and_the_version_are_not_versioned(hood: Neighbourhood) -> None:

@@ -69,6 +69,15 @@ def escape_name(name: str) -> str:
     return quote(name, safe="/:@+")
 
 
+async def try_send(daemon: Peer, *events: h11.Event) -> bool:
+    """Send events to the daemon; False: the daemon does not read them, and its response may say why."""
+    try:
+        await daemon.send(*events)
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+    return True
+
+
 async def read_head(daemon: Peer) -> h11.Response | h11.InformationalResponse:
     """The head of the daemon's response: a final one, or 101.
 

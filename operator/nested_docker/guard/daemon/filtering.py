@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nested_docker.guard.daemon.client import TooLargeError, json_or_none
+from nested_docker.guard.daemon.client import TooLargeError, json_or_none, list_objects
 from nested_docker.guard.daemon.owners import ContainerOwners
 from nested_docker.guard.model import ContainersIn, JsonObject
 from nested_docker.guard.wire import strict_json
@@ -30,6 +30,9 @@ async def filter_containers(
         return await owners.only_owned(open_upstream, document)
     if containers_in is ContainersIn.FIELD and isinstance(document, dict):
         return {**document, "Containers": await owners.only_owned(open_upstream, document.get("Containers"))}
+    if containers_in is ContainersIn.COUNTS and isinstance(document, dict):
+        images = await list_objects(open_upstream, "/images/json?all=1")
+        return {**document, "Containers": await owners.list_all(open_upstream), "Images": images}
     return document
 
 

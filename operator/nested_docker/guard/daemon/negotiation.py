@@ -6,7 +6,7 @@ import asyncio
 
 import h11
 
-from nested_docker.guard.daemon.client import RESPONSE_SECONDS, read_head, read_rest
+from nested_docker.guard.daemon.client import RESPONSE_SECONDS, read_head, read_rest, try_send
 from nested_docker.guard.wire.headers import HOST
 from nested_docker.guard.wire.http import Peer
 from nested_docker.relay.handler import OpenUpstream, UpstreamError
@@ -40,7 +40,8 @@ async def connect(open_upstream: OpenUpstream) -> tuple[Peer, str]:
 async def _newest_version(daemon: Peer) -> str:
     try:
         async with asyncio.timeout(RESPONSE_SECONDS):
-            await daemon.send(h11.Request(method="HEAD", target="/_ping", headers=[HOST]), h11.EndOfMessage())
+            ping = h11.Request(method="HEAD", target="/_ping", headers=[HOST])
+            await try_send(daemon, ping, h11.EndOfMessage())
             head = await read_head(daemon)
             await read_rest(daemon)
     except TimeoutError as error:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
-from nested_docker.guard.daemon.client import escape_name, query_daemon
-from nested_docker.guard.ownership import CREATION_ANNOTATION, annotations_of, is_owned_container
+from nested_docker.guard.daemon.client import escape_name, list_objects, query_daemon
+from nested_docker.guard.ownership import CREATION_ANNOTATION, UID_LABEL, annotations_of, is_owned_container
 from nested_docker.relay.handler import OpenUpstream
 
 MAX_KNOWN = 20_000
@@ -87,6 +89,16 @@ class ContainerOwners:
                 return False
             self._remember(container, owned=await self.accepts(inspected))
         return self._known[container]
+
+    async def list_all(self, open_upstream: OpenUpstream) -> list[Mapping[str, Any]]:
+        """All containers of the owner, as listed.
+
+        Raises:
+            GuardDenied: the daemon does not list containers.
+        """
+        filters = quote(json.dumps({"label": [f"{UID_LABEL}={self._uid}"]}))
+        listed = await list_objects(open_upstream, f"/containers/json?all=1&filters={filters}")
+        return await self.only_owned(open_upstream, listed)
 
     async def only_owned(self, open_upstream: OpenUpstream, containers: Any) -> list[Mapping[str, Any]]:
         """The owner's containers in a list of the daemon."""

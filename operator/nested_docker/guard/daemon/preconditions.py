@@ -149,15 +149,10 @@ class Preconditions:
         _check_count(ObjectKind.VOLUME, count, new, self._rules.limits.volumes)
 
     async def _list_owned(self, kind: ObjectKind) -> list[Mapping[str, Any]]:
-        filters = quote(json.dumps({"label": [f"{UID_LABEL}={self._uid}"]}))
-        paths = {
-            ObjectKind.CONTAINER: f"/containers/json?all=1&filters={filters}",
-            ObjectKind.NETWORK: f"/networks?filters={filters}",
-            ObjectKind.VOLUME: f"/volumes?filters={filters}",
-        }
-        response = await list_objects(self._open, paths[kind])
         if kind is ObjectKind.CONTAINER:
-            return await self._owners.only_owned(self._open, response)
+            return await self._owners.list_all(self._open)
+        filters = quote(json.dumps({"label": [f"{UID_LABEL}={self._uid}"]}))
+        response = await list_objects(self._open, f"/{kind}s?filters={filters}")
         return list(((response or {}).get("Volumes") if kind is ObjectKind.VOLUME else response) or ())
 
     async def _check_total(self, reservation: Reservation, ids: list[str], others: list[Reservation]) -> None:

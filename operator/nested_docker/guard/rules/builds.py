@@ -19,7 +19,7 @@ from nested_docker.guard.rules.images import tag_reference
 from nested_docker.guard.rules.resources import RESOURCE_FIELDS, apply_limits
 from nested_docker.guard.rules.schema import between, string_map
 from nested_docker.guard.wire import strict_json
-from nested_docker.guard.wire.query import Query, first_value, is_true
+from nested_docker.guard.wire.query import Query, first_value, is_unset
 
 FORWARDED_PARAMETERS = frozenset({"dockerfile", "q", "nocache", "pull", "buildargs", "target", "platform"})
 """Parameters that affect only the build."""
@@ -62,7 +62,7 @@ def _check_parameters(query: Query) -> None:
         raise GuardDenied("buildkit", BUILDKIT_HINT)
     for key in EMPTY_PARAMETERS:
         value = first_value(query, key)
-        if value not in {"", "null", "[]", "{}"} and is_true(value):
+        if not is_unset(value) and (key, value) != ("isolation", "default"):
             raise GuardDenied(f"build.{key}", f"build parameter {key} may not be set")
 
 

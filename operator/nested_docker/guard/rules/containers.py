@@ -75,6 +75,8 @@ The node's ps has a language of options, and the daemon looks for the PID in its
 processes pass, so whole values are allowed and no alphabet.
 """
 
+LOG_DRIVERS = ("json-file", "local", "none")
+
 MAX_STOP_SECONDS = 300
 """A longer stop timeout would hold the node's daemon back when it shuts down."""
 MAX_PORTS = 256
@@ -147,9 +149,7 @@ def validate_exec_create(api_request: ApiRequest) -> ForwardPlan:
 
 def validate_exec_start(api_request: ApiRequest) -> ForwardPlan:
     """`POST /exec/{id}/start`."""
-    body = validate_object(
-        api_request.body, {"Detach": any_boolean, "Tty": any_boolean, "ConsoleSize": _console_size}, ""
-    )
+    body = validate_object(api_request.body, EXEC_START_FIELDS, "")
     return ForwardPlan(body=body, references=(Reference(ObjectKind.EXEC, api_request.name, location=("path",)),))
 
 
@@ -185,6 +185,12 @@ def validate_top(api_request: ApiRequest) -> ForwardPlan:
     if arguments not in PS_ARGUMENTS:
         allowed = ", ".join(sorted(PS_ARGUMENTS - {""}))
         raise GuardDenied("containers.top", f"ps_args may not be {arguments!r}: use one of {allowed}")
+    return validate_owned_container(api_request)
+
+
+def validate_start(api_request: ApiRequest) -> ForwardPlan:
+    """`POST /containers/{id}/start`, whose body was a configuration before API 1.24."""
+    validate_object(api_request.body, {}, "")
     return validate_owned_container(api_request)
 
 
@@ -277,7 +283,7 @@ def host_config_fields(rules: GuardRules, uid: str, add_reference: mounts.AddRef
         ),
         "Isolation": one_of("", "default"),
         "Links": unset,
-        "LogConfig": object_of({"Type": one_of("", "json-file", "local", "none"), "Config": _log_options}),
+        "LogConfig": object_of({"Type": one_of("", *LOG_DRIVERS), "Config": _log_options}),
         "MaskedPaths": null_only,
         "Mounts": functools.partial(mounts.check_mounts, rules=rules, uid=uid, add_reference=add_reference),
         "NetworkMode": functools.partial(endpoints.check_network_mode, rules=rules, add_reference=add_reference),
@@ -336,7 +342,7 @@ def _check_number_of_ports(number: int, where: str) -> None:
 
 
 def _console_size(value: Any, where: str) -> list[int]:
-    if len(any_array(value, where)) != 2:
+    if len(any_array(value, where)) not in {0, 2}:
         raise GuardDenied("fields", f"{where} is not an array of height and width", status=HTTPStatus.BAD_REQUEST)
     return [between(0, MAX_TERMINAL)(each, where) for each in value]
 
@@ -483,6 +489,7 @@ CONFIG_FIELDS: FieldTable = {
     "NetworkDisabled": any_boolean,
     "OnBuild": unset,
     "OpenStdin": any_boolean,
+    "Runtime": ignored,  # of the SDK for Python; the daemon reads that of HostConfig
     "Shell": string_array,
     "StdinOnce": any_boolean,
     "StopSignal": values.SIGNAL,
@@ -508,4 +515,12 @@ EXEC_FIELDS: FieldTable = {
     "Tty": any_boolean,
     "User": values.USER,
     "WorkingDir": any_string,
+    "containerId": ignored,  # of docker-java
+}
+
+EXEC_START_FIELDS: FieldTable = {
+    "Detach": any_boolean,
+    "Tty": any_boolean,
+    "ConsoleSize": _console_size,
+    **dict.fromkeys(("hijack", "stdin"), ignored),  # of dockerode, for itself
 }

@@ -63,12 +63,13 @@ def parse_filters(text: str, known: AbstractSet[str]) -> Filters:
         GuardDenied: they are malformed, or one of them is not known.
     """
     document = strict_json.parse_json(text.encode(), free_keys=True) if text else {}
+    document = {} if document is None else document
     if not isinstance(document, dict):
         raise _malformed()
     for key in document:
-        if key not in known:
+        if key not in known and document[key]:
             raise GuardDenied("filters", f"filter {key!r} is not supported here; supported: {', '.join(sorted(known))}")
-    return {key: [_value(key, each) for each in _values(texts)] for key, texts in document.items()}
+    return {key: [_value(key, each) for each in _values(texts)] for key, texts in document.items() if texts}
 
 
 def _value(key: str, text: str) -> str:

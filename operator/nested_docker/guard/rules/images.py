@@ -13,7 +13,7 @@ from nested_docker.guard.model import ApiRequest, ForwardPlan
 from nested_docker.guard.ownership import ObjectKind, Reference, Requirement, image_labels, matches_any
 from nested_docker.guard.rules import responses
 from nested_docker.guard.rules.containers import CONFIG_FIELDS
-from nested_docker.guard.rules.schema import any_string, validate_object
+from nested_docker.guard.rules.schema import FieldTable, any_string, ignored, validate_object
 from nested_docker.guard.wire.query import Query, first_value
 
 
@@ -66,7 +66,8 @@ def validate_tag(api_request: ApiRequest) -> ForwardPlan:
         api_request,
     )
     image = Reference(ObjectKind.IMAGE, api_request.name, Requirement.OWNED, location=("path",))
-    return ForwardPlan(api_request.query, references=(image, new_name))
+    query = {key: values for key, values in api_request.query.items() if key != "force"}  # no daemon reads it
+    return ForwardPlan(query, references=(image, new_name))
 
 
 def validate_commit(api_request: ApiRequest) -> ForwardPlan:
@@ -75,7 +76,7 @@ def validate_commit(api_request: ApiRequest) -> ForwardPlan:
         raise GuardDenied("containers.commit", "containers may not be committed")
     if first_value(api_request.query, "changes"):
         raise GuardDenied("containers.commit", "changes may not be set: build an image from the committed one")
-    if any(validate_object(api_request.body, {**CONFIG_FIELDS, "OnBuild": any_string}, "").values()):
+    if any(validate_object(api_request.body, COMMIT_FIELDS, "").values()):
         raise GuardDenied("containers.commit", "a configuration may not be set: build an image from the committed one")
     references = [
         Reference(ObjectKind.CONTAINER, first_value(api_request.query, "container"), location=("query", "container", 0))
@@ -123,6 +124,13 @@ def validate_distribution(api_request: ApiRequest) -> ForwardPlan:
     patterns = [*api_request.rules.images.pull, *api_request.rules.images.push]
     _check_reference("images.pull", _join_tag(api_request.name, ""), patterns, any_tag=True)
     return ForwardPlan(api_request.query)
+
+
+COMMIT_FIELDS: FieldTable = {
+    **CONFIG_FIELDS,
+    "OnBuild": any_string,
+    **dict.fromkeys(("containerId", "message", "repository"), ignored),  # of docker-java
+}
 
 
 def tag_reference(reference: str, api_request: ApiRequest) -> Reference:

@@ -156,7 +156,7 @@ def _check_options(options: set[str], known: frozenset[str], where: str) -> None
 
 
 def _subpath(value: Any, where: str) -> str:
-    if not SUBPATH.fullmatch(any_string(value, where)):
+    if any_string(value, where) and not SUBPATH.fullmatch(value):
         raise GuardDenied("fields", f"{where} is not a relative path without . and ..")
     return str(value)
 

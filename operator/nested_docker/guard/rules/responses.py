@@ -8,6 +8,7 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.ownership import is_owned, is_visible_image
+from nested_docker.guard.rules.containers import LOG_DRIVERS
 from nested_docker.guard.wire.api_version import MIN_VERSION, cap_version, format_version
 
 INFO_FIELDS = frozenset(
@@ -21,6 +22,7 @@ INFO_FIELDS = frozenset(
         "CPUShares",
         "DefaultRuntime",
         "Driver",
+        "ExperimentalBuild",
         "ID",
         "IPv4Forwarding",
         "IndexServerAddress",
@@ -42,6 +44,26 @@ INFO_FIELDS = frozenset(
 )
 """Fields of `GET /info` that reveal nothing of other owners, of the node's location, or of what it trusts."""
 
+_NO_COMMIT = {"ID": "", "Expected": ""}
+INFO_CONSTANTS: Mapping[str, Any] = {
+    **dict.fromkeys(("Debug", "LiveRestoreEnabled", "BridgeNfIptables", "BridgeNfIp6tables"), False),
+    **dict.fromkeys(("KernelMemory", "KernelMemoryTCP"), False),
+    "CDISpecDirs": [],
+    **dict.fromkeys(("NFd", "NGoroutines", "NEventsListener"), 0),
+    **dict.fromkeys(("DockerRootDir", "HttpProxy", "HttpsProxy", "NoProxy", "Isolation", "InitBinary"), ""),
+    **dict.fromkeys(("ContainerdCommit", "RuncCommit", "InitCommit"), _NO_COMMIT),
+    "DriverStatus": [],
+    "GenericResources": None,
+    "Labels": [],
+    "Name": "guarded",
+    "Plugins": {"Volume": ["local"], "Network": ["bridge", "null"], "Authorization": None, "Log": [*LOG_DRIVERS]},
+    "RegistryConfig": {"InsecureRegistryCIDRs": [], "IndexConfigs": {}, "Mirrors": []},
+    "Runtimes": {},
+    "Swarm": {"LocalNodeState": "inactive"},
+    "Warnings": [],
+}
+"""What clients get for other fields: some of them end with an error if a field is absent."""
+
 _ID = re.compile(rb"[0-9a-f]{64}")
 
 EMPTY_DISK_USAGE: dict[str, Any] = {
@@ -58,10 +80,19 @@ def hide_container_id(data: bytes) -> bytes:
 
 def filter_info(response: Any, rules: GuardRules, uid: str) -> Any:
     """`GET /info`."""
-    del rules, uid
-    counts = dict.fromkeys(("Containers", "ContainersRunning", "ContainersPaused", "ContainersStopped", "Images"), 0)
-    kept = {key: value for key, value in _object(response).items() if key in INFO_FIELDS}
-    return {**kept, **counts, "Name": "guarded", "Swarm": {"LocalNodeState": "inactive"}, "Warnings": []}
+    info = _object(response)
+    kept = {key: value for key, value in info.items() if key in INFO_FIELDS}
+    states = [each.get("State") for each in info.get("Containers") or ()]  # by now lists and not numbers
+    images = [each for each in info.get("Images") or () if is_visible_image(each, rules, uid)]
+    running, paused = sum(each in {"running", "restarting"} for each in states), states.count("paused")
+    counts = {
+        "Containers": len(states),
+        "ContainersRunning": running,
+        "ContainersPaused": paused,
+        "ContainersStopped": len(states) - running - paused,
+        "Images": len(images),
+    }
+    return {**INFO_CONSTANTS, **kept, **counts}
 
 
 def filter_version(response: Any, rules: GuardRules, uid: str) -> Any:

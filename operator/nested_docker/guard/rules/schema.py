@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -23,33 +23,66 @@ def validate_object(value: Any, table: FieldTable, where: str) -> dict[str, Any]
 
     Args:
         value: what the client sent.
-        table: the known fields; null is the same as an absent field, as in Go's decoder.
+        table: the known fields; null is the same as an absent field, and case does not matter, as in Go's decoder.
         where: path of the object, for messages; empty: it is the whole body.
 
     Returns:
         The object for the daemon.
 
     Raises:
-        GuardDenied: a field is unknown, or its value is not allowed.
+        GuardDenied: an unknown field says something, or a value is not allowed.
     """
     kept = {}
     for key, each in any_object(value, where or "the body").items():
-        path = f"{where}.{key}" if where else key
-        if key not in table:
-            raise _unknown_field(key, table, path)
         if each is None:
             continue
-        result = table[key](each, path)
-        if result is not OMIT:
-            kept[key] = result
+        known = key if key in table else _meant(key, table, where)
+        if known:
+            result = table[known](each, _join(where, known))
+            if result is not OMIT:
+                kept[known] = result
+        elif not is_empty(each):
+            raise GuardDenied("fields", f"the guard does not support the field {_join(where, key)}")
     return kept
 
 
-def _unknown_field(key: str, table: FieldTable, path: str) -> GuardDenied:
-    meant = [known for known in table if fold_key(known) == fold_key(key)]
-    if meant:
-        return GuardDenied("fields", f"{path} must be spelled {meant[0]}", status=HTTPStatus.BAD_REQUEST)
-    return GuardDenied("fields", f"the guard does not support the field {path}")
+def require_spelling(value: Mapping[str, Any], fields: Iterable[str], where: str) -> None:
+    """Check that no key is another spelling of these fields, which the daemon would merge with them.
+
+    Raises:
+        GuardDenied: one is.
+    """
+    for field in fields:
+        for key in value.keys() - {field}:
+            if fold_key(key) == fold_key(field):
+                raise _misspelled(_join(where, key), field)
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value is zero, false, null or empty, which clients send for what the user has not set."""
+    return value is None or value in (0, "", [], {})  # False is 0
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _meant(key: str, table: FieldTable, where: str) -> str:
+    """The field that Go's decoder takes a key for; empty: none.
+
+    Raises:
+        GuardDenied: the key has a character beyond ASCII, which not every decoder takes for the letter.
+    """
+    for known in table:
+        if fold_key(known) == fold_key(key):
+            if key.isascii():
+                return known
+            raise _misspelled(_join(where, key), known)
+    return ""
+
+
+def _misspelled(path: str, field: str) -> GuardDenied:
+    return GuardDenied("fields", f"{path} must be spelled {field}", status=HTTPStatus.BAD_REQUEST)
 
 
 def any_object(value: Any, where: str) -> dict[str, Any]:
@@ -127,7 +160,7 @@ def one_of(*allowed: str) -> FieldCheck:
 
 def unset(value: Any, where: str) -> Any:
     """Zero, false or empty, which clients send for a field that the user has not set."""
-    if value not in (0, "", [], {}):  # False is 0
+    if not is_empty(value):
         raise GuardDenied(where, f"{where} may not be set")
     return OMIT
 

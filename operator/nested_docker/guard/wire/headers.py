@@ -39,6 +39,7 @@ class RequestHead:
         target: the target as the client sent it.
         length: bytes of the body; None: it is chunked.
         upgrade: the client asks to upgrade the connection.
+        encoded: the body is compressed.
         forwarded: headers that the daemon gets.
     """
 
@@ -46,6 +47,7 @@ class RequestHead:
     target: bytes
     length: int | None
     upgrade: bool
+    encoded: bool
     forwarded: tuple[tuple[bytes, bytes], ...]
 
 
@@ -63,8 +65,6 @@ def parse_head(request: h11.Request) -> RequestHead:
     if b"transfer-encoding" in headers and request.http_version != b"1.1":
         version = request.http_version.decode()
         raise GuardDenied("http", f"HTTP/{version} has no chunked encoding", status=HTTPStatus.BAD_REQUEST)
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise GuardDenied("http", "Content-Encoding is not supported", status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     if headers.get(b"expect", b"100-continue").lower() != b"100-continue":
         raise GuardDenied("http", "Expect may only be 100-continue", status=HTTPStatus.EXPECTATION_FAILED)
     length = None if b"transfer-encoding" in headers else int(headers.get(b"content-length", b"0"))
@@ -73,6 +73,7 @@ def parse_head(request: h11.Request) -> RequestHead:
         request.target,
         length,
         b"upgrade" in headers,
+        headers.get(b"content-encoding", b"identity").lower() != b"identity",
         tuple((name, value) for name, value in headers.items() if name in CREDENTIAL_HEADERS),
     )
 

@@ -17,35 +17,43 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 Query = Mapping[str, tuple[str, ...]]
 """The values of each parameter; only REPEATABLE_PARAMETERS have more than one."""
 
-IGNORED_PARAMETERS = frozenset({"only_ids", "trunc_cmd"})
-"""The SDK for Python sends them, and no current daemon reads them."""
+IGNORED_PARAMETERS = frozenset({"authconfig", "hijack", "m", "only_ids", "trunc_cmd"})
+"""Parameters of client libraries that no daemon reads."""
 
-REPEATABLE_PARAMETERS = frozenset({"t", "names", "extrahosts"})
+REPEATABLE_PARAMETERS = frozenset({"t", "names", "extrahosts", "changes"})
+
+FIRST_COUNTS = frozenset({"dockerfile"})
+"""Parameters that clients repeat, and of which the daemon reads the first value."""
 
 
-def parse_query(text: str, *, known: AbstractSet[str]) -> Query:
+def parse_query(text: str, *, known: AbstractSet[str]) -> tuple[Query, Query]:
     """Parse a query string.
 
     Args:
         text: what follows the question mark.
         known: the parameters of the route.
 
+    Returns:
+        The known parameters, and others that say something.
+
     Raises:
-        GuardDenied: it is ambiguous, or has an unknown parameter.
+        GuardDenied: it is ambiguous.
     """
     parameters: dict[str, tuple[str, ...]] = {}
+    others: dict[str, tuple[str, ...]] = {}
     for pair in text.split("&") if text else ():
         key, _, raw = pair.partition("=")
         if not _KEY.fullmatch(key):
             raise _malformed("a parameter name is empty or has characters other than letters, digits, _ and -")
-        if key in IGNORED_PARAMETERS:
-            continue
+        value = _unescape(raw)
         if key not in known:
-            raise GuardDenied("query", f"the guard does not support the parameter {key} for this request")
-        if key in parameters and key not in REPEATABLE_PARAMETERS:
+            if key not in IGNORED_PARAMETERS and not is_unset(value):
+                others[key] = (*others.get(key, ()), value)
+        elif key not in parameters or key in REPEATABLE_PARAMETERS:
+            parameters[key] = (*parameters.get(key, ()), value)
+        elif key not in FIRST_COUNTS:
             raise _malformed(f"parameter {key} is repeated")
-        parameters[key] = (*parameters.get(key, ()), _unescape(raw))
-    return parameters
+    return parameters, others
 
 
 def _unescape(raw: str) -> str:
@@ -83,6 +91,11 @@ def first_value(query: Query, key: str) -> str:
 def is_true(value: str) -> bool:
     """Whether the daemon reads a parameter's value as true, which it does for all but a few words."""
     return value.strip().lower() not in {"", "0", "no", "false", "none"}
+
+
+def is_unset(value: str) -> bool:
+    """Whether a parameter's value says no more than an absent parameter."""
+    return value in {"null", "[]", "{}"} or not is_true(value)
 
 
 def _malformed(why: str) -> GuardDenied:

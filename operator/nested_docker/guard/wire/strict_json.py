@@ -71,9 +71,9 @@ def encode_json(value: Any) -> bytes:
 
 
 def body_too_large() -> GuardDenied:
-    """A JSON body exceeds the size limit."""
+    """A body exceeds the size limit."""
     return GuardDenied(
-        "body", f"the JSON body exceeds {MAX_BODY_BYTES} bytes", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        "body", f"the request body exceeds {MAX_BODY_BYTES} bytes", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     )
 
 

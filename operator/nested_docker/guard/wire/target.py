@@ -21,8 +21,9 @@ _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _SEGMENT = re.compile(r"[A-Za-z0-9_.:@+-]+")
 _VERSION = re.compile(r"v([1-9])\.([1-9][0-9])")
 _LIKE_A_VERSION = re.compile(r"[vV][0-9]")
-_ALLOWED_ESCAPES = frozenset("@:+")
-"""Characters that clients escape although a path may contain them; they mean the same either way."""
+_ALLOWED_ESCAPES = frozenset("@:+/")
+"""Characters that clients escape although a path may contain them; they mean the same either way. The daemon unescapes
+a path before it looks for the route, so an escaped slash separates segments too."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,17 @@ def parse_target(target: bytes) -> Target:
     path, _, query = target.decode("ascii").partition("?")
     if not path.startswith("/"):
         raise _malformed("it does not start with /")
-    segments = tuple(_parse_segment(each) for each in path[1:].split("/"))
+    segments = tuple(_ESCAPE.sub(_unescape, path[1:]).split("/"))
+    for segment in segments:
+        _check_segment(segment)
     return _parse_version(segments, query)
 
 
-def _parse_segment(text: str) -> str:
-    segment = _ESCAPE.sub(_unescape, text)
+def _check_segment(segment: str) -> None:
     if segment in {"", ".", ".."}:
         raise _malformed("its path has a segment that is empty, . or ..")
     if not _SEGMENT.fullmatch(segment):
         raise _malformed("its path has a character that no Docker name has")
-    return segment
 
 
 def _unescape(escape: re.Match[str]) -> str:

@@ -65,12 +65,34 @@ def test_disk_usage_has_only_owned_objects() -> None:
 
 
 def test_info_omits_what_concerns_other_owners() -> None:
-    given = {"NCPU": 2, "Containers": 40, "Swarm": {"NodeID": "x"}, "HttpProxy": "http://user:pw@x", "Labels": ["a"]}
+    given = {"NCPU": 2, "Swarm": {"NodeID": "x"}, "HttpProxy": "http://user:pw@x", "Labels": ["a"], "Future": 1}
     filtered = responses.filter_info(given, OPEN, UID)
     assert filtered["NCPU"] == 2
-    assert filtered["Containers"] == 0
-    assert not {"HttpProxy", "Labels"} & filtered.keys()
-    assert "NodeID" not in filtered["Swarm"]
+    assert (filtered["HttpProxy"], filtered["Labels"]) == ("", [])
+    assert not {"NodeID"} & filtered["Swarm"].keys() | {"Future"} & filtered.keys()
+
+
+def test_info_counts_what_the_owner_sees() -> None:
+    """By now lists replace the daemon's numbers; those of the containers have only the owner's."""
+    states = ["running", "restarting", "paused", "created", "exited", "dead"]
+    images = [{"RepoTags": ["busybox:1"]}, {"RepoTags": ["localhost/theirs:1"]}]
+    filtered = responses.filter_info({"Containers": [{"State": each} for each in states], "Images": images}, OPEN, UID)
+    counted = ("Containers", "ContainersRunning", "ContainersPaused", "ContainersStopped", "Images")
+    assert [filtered[each] for each in counted] == [6, 2, 1, 3, 1]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("Containers", "Images", "Driver", "DriverStatus", "Plugins", "MemoryLimit", "Debug", "NFd", "OomKillDisable"),
+        *("NGoroutines", "SystemTime", "LoggingDriver", "CgroupDriver", "NEventsListener", "KernelVersion", "OSType"),
+        *("RegistryConfig", "NCPU", "MemTotal", "GenericResources", "DockerRootDir", "HttpProxy", "HttpsProxy"),
+        *("NoProxy", "Name", "Labels", "ExperimentalBuild", "ServerVersion", "Runtimes", "DefaultRuntime", "Swarm"),
+        *("LiveRestoreEnabled", "Isolation", "InitBinary", "ContainerdCommit", "RuncCommit", "InitCommit", "Warnings"),
+    ],
+)
+def test_info_has_each_field_that_clients_read(field: str) -> None:
+    assert field in responses.INFO_FIELDS | responses.filter_info({}, OPEN, UID).keys()
 
 
 @pytest.mark.parametrize(("given", "expected"), [("1.45", "1.45"), ("1.56", "1.56"), ("1.99", "1.56"), ("2.0", "1.56")])

@@ -174,3 +174,20 @@ def test_a_build_may_use_owned_networks_and_visible_images() -> None:
         forwarded("POST", "/build", networkmode="none", cachefrom='["busybox"]').references[0].requirement
         is Requirement.VISIBLE
     )
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        *(("isolation", ""), ("isolation", "default"), ("squash", "0"), ("squash", "False"), ("ulimits", "null")),
+        *(("ulimits", "[]"), ("remote", ""), ("outputs", "[]"), ("securityopt", "null"), ("cgroupparent", "")),
+    ],
+)
+def test_build_parameters_that_state_the_default_pass(parameter: str, value: str) -> None:
+    assert parameter not in forwarded("POST", "/build", **{parameter: value}).query
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("isolation", "hyperv"), ("squash", "1"), ("remote", "default")])
+def test_other_build_parameters_are_denied(parameter: str, value: str) -> None:
+    denied = denial("POST", "/build", **{parameter: value})
+    assert denied.message == f"build parameter {parameter} may not be set"

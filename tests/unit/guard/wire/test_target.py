@@ -23,10 +23,14 @@ from nested_docker.guard.wire.target import MAX_TARGET, parse_target
         ("/images/registry.example.com:5000/team/app:1.0/json", None, None, ""),
         ("/images/app%40sha256%3aabc/json", None, "/images/app@sha256:abc/json", ""),
         ("/volumes/v1.45", None, "/volumes/v1.45", ""),
+        ("/v1.32/images/testcontainers%2Fryuk:0.12.0/json", (1, 32), "/images/testcontainers/ryuk:0.12.0/json", ""),
+        ("/images/registry.example.com%3a5000%2fteam%2Fapp/json", None,
+         "/images/registry.example.com:5000/team/app/json", ""),
+        ("/containers%2Fx%2fjson", None, "/containers/x/json", ""),
         ("/events?a=/../b", None, "/events", "a=/../b"),
         ("/containers/version/json", None, "/containers/version/json", ""),
     ],
-)
+)  # fmt: skip
 def test_canonical_targets_are_parsed(
     target: str, version: tuple[int, int] | None, path: str | None, query: str
 ) -> None:
@@ -39,7 +43,8 @@ def test_canonical_targets_are_parsed(
     [
         *("", "*", "containers/json", "http://docker/containers/json", "//containers/json", "/containers//json"),
         *("/", "/containers/json/", "/./containers/json", "/containers/../containers/json", "/containers/x/..", "/.."),
-        *("/containers/%2e%2e/json", "/containers/x%2fjson", "/containers/x%2Fjson", "/containers%2fjson"),
+        *("/containers/%2e%2e/json", "/containers/x%2f", "/containers/%2Fjson", "/%2fcontainers/json"),
+        *("/containers%2f..%2fjson", "/containers/x%2F.", "/v1.45%2f/containers", "/v1.45%2f..%2Fcontainers/json"),
         *("/containers/%252e%252e/json", "/containers/x%252fjson", "/%63ontainers/json", "/containers/%00/json"),
         *("/containers/x%/json", "/containers/x%2/json", "/containers/x%zz/json", "/containers/x%u002f/json"),
         *("/containers;a=b/json", "/containers/x;y/json", "/containers\\json", "/containers/json#x"),
