@@ -54,6 +54,8 @@ def test_the_chart_is_of_the_package_s_version() -> None:
         ("logLevel=loud", r"at '/logLevel': value must be one of 'DEBUG'"),
         ("crds.kepp=true", r"at '/crds': additional properties 'kepp' not allowed"),
         ("resources.cpu=1", r"at '/resources': additional properties 'cpu' not allowed"),
+        ("idleWatch.resources.cpu=1", r"at '/idleWatch/resources': additional properties 'cpu' not allowed"),
+        ("cleanup.resources.limits.cpu=one", r"at '/cleanup/resources/limits/cpu': 'one' does not match"),
         ("metrics.service=false,metrics.serviceMonitor=true", r"at '/metrics/service': value must be true"),
         ("networkPolicy.apiServerPorts={0}", r"at '/networkPolicy/apiServerPorts/0': minimum"),
         ("podNamespaces={Pods}", r"at '/podNamespaces/0': 'Pods' does not match"),
@@ -85,14 +87,20 @@ def test_every_value_is_in_the_schema_and_in_the_readme() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert set(values) == set(schema["properties"]) - {"global"}
     message = set(re.findall(r"`([\w.]+)`", (CHART / "README.md").read_text()))
-    assert {path for path in paths(values) if not path.startswith("resources.")} <= message
-    assert "resources" in message
+    assert {re.sub(r"\bresources\..*", "resources", path) for path in paths(values)} <= message
 
 
 def test_the_environment_is_what_the_settings_read(offline: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
     known = {f"NESTED_DOCKER_{field.upper()}" for field in Settings.model_fields}
     given = environment(
-        offline.render("watchNamespaces={a,b}", "image.repository=example.test/op", "image.tag=v1", "workers=3")
+        offline.render(
+            "watchNamespaces={a,b}",
+            "image.repository=example.test/op",
+            "image.tag=v1",
+            "workers=3",
+            "idleWatch.resources.limits.cpu=1",
+            "cleanup.resources.requests.memory=64Mi",
+        )
     )
     assert set(given) <= known
     for name, value in given.items():
@@ -102,6 +110,8 @@ def test_the_environment_is_what_the_settings_read(offline: Helm, monkeypatch: p
     assert settings.cleanup_namespace == CLEANUP
     assert settings.operator_image == "example.test/op:v1"
     assert settings.workers == 3
+    assert settings.idle_watch_resources.limits == {"cpu": "1", "memory": "128Mi"}
+    assert settings.cleanup_resources.requests == {"cpu": "10m", "memory": "64Mi"}
 
 
 def test_defaults_agree_with_the_settings(offline: Helm, monkeypatch: pytest.MonkeyPatch) -> None:

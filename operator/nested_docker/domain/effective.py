@@ -15,6 +15,9 @@ from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec, StorageTy
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec, WorkloadSpec
 from nested_docker.domain import names
 
+IDLE_WATCH_RESOURCES = ResourceRequirements(requests={"cpu": "10m", "memory": "32Mi"}, limits={"memory": "128Mi"})
+CLEANUP_RESOURCES = ResourceRequirements(requests={"cpu": "10m", "memory": "48Mi"}, limits={"memory": "128Mi"})
+
 
 @dataclass(frozen=True)
 class OperatorDefaults:
@@ -27,6 +30,8 @@ class OperatorDefaults:
         cleanup_namespace: namespace of the pods that clean up nodes.
         cluster_domain: DNS domain of the cluster.
         image_pull_policy: pull policy of the pods' containers.
+        idle_watch_resources: resources of the idle watch.
+        cleanup_resources: resources of the pods that clean up nodes.
         enforcement: what happens to requests that no policy grants; a namespace's label overrides it.
         admission_webhook: whether the webhook reviews every request and names its class.
     """
@@ -37,6 +42,8 @@ class OperatorDefaults:
     cleanup_namespace: str = "nested-docker-cleanup"
     cluster_domain: str = "cluster.local"
     image_pull_policy: str = "IfNotPresent"
+    idle_watch_resources: ResourceRequirements = IDLE_WATCH_RESOURCES
+    cleanup_resources: ResourceRequirements = CLEANUP_RESOURCES
     enforcement: Enforcement = Enforcement.ENFORCE
     admission_webhook: bool = False
 
@@ -70,6 +77,7 @@ class EffectiveSpec:
 
     Attributes:
         mode_settings: what only the mode itself reads.
+        idle_watch_resources: of the idle watch; None: there is none.
         origins: who set a value, by the value's path.
     """
 
@@ -83,6 +91,7 @@ class EffectiveSpec:
     runtime_class_name: str | None
     mode_settings: ModeSettings
     idle_timeout_seconds: int | None
+    idle_watch_resources: ResourceRequirements | None
     pod_namespace: str | None
     origins: Mapping[str, Origin]
 
@@ -107,6 +116,7 @@ class EffectiveSpec:
             "podTemplate": dict(self.pod_template) or None,
             "runtimeClassName": self.runtime_class_name,
             "idleTimeoutSeconds": self.idle_timeout_seconds,
+            "idleWatch.resources": self.idle_watch_resources.dump() if self.idle_watch_resources else None,
             "podNamespace": self.pod_namespace,
         }
         whole |= {f"engine.{key}": value for key, value in self.engine.dump().items()}
@@ -164,6 +174,9 @@ def resolve(
     layers = Layers()
     engine = layers.merge("engine.", spec.engine, class_spec.engine, EngineSpec(image=defaults.engine_image))
     layers.origins["mode"] = Origin.SPEC
+    idle_timeout = layers.pick(
+        "idleTimeoutSeconds", spec.idle_timeout_seconds, class_spec.lifetime.idle_timeout_seconds, None
+    )
     return EffectiveSpec(
         mode=mode.mode,
         engine=engine,
@@ -174,9 +187,10 @@ def resolve(
         pod_template=layers.pick("podTemplate", None, class_spec.pod_template, {}),
         runtime_class_name=layers.pick("runtimeClassName", None, class_spec.runtime_class_name, None),
         mode_settings=mode.resolve(layers, spec, class_spec),
-        idle_timeout_seconds=layers.pick(
-            "idleTimeoutSeconds", spec.idle_timeout_seconds, class_spec.lifetime.idle_timeout_seconds, None
-        ),
+        idle_timeout_seconds=idle_timeout,
+        idle_watch_resources=None
+        if idle_timeout is None
+        else layers.pick("idleWatch.resources", None, class_spec.idle_watch.resources, defaults.idle_watch_resources),
         pod_namespace=layers.pick("podNamespace", None, class_spec.pod_namespace, None),
         origins=layers.origins,
     )

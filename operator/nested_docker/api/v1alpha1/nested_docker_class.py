@@ -96,6 +96,16 @@ class LifetimeSpec(KubeModel):
     )
 
 
+class IdleWatchSpec(KubeModel):
+    """The container that notices that nothing uses the daemon any more; a daemon with `idleTimeoutSeconds` has it."""
+
+    resources: ResourceRequirements | None = Field(
+        default=None,
+        description="Resources of the container. They are the class's alone: they do not count towards a policy's "
+        "`max`, but towards quotas and limit ranges of the pod's namespace. Empty: the chart's `idleWatch.resources`.",
+    )
+
+
 class NetworkPolicyManagement(StrEnum):
     """Who writes the NetworkPolicy of a daemon."""
 
@@ -151,6 +161,7 @@ class NestedDockerClassSpec(KubeModel):
     lifetime: LifetimeSpec = Field(
         default=LifetimeSpec(), description="Lifetime that applies where the NestedDocker has none."
     )
+    idle_watch: IdleWatchSpec = Field(default=IdleWatchSpec(), description="The container that ends an idle daemon.")
     network_policy: NetworkPolicyManagement = Field(
         default=NetworkPolicyManagement.MANAGED,
         description="Whether the operator writes a NetworkPolicy that admits only the clients.",

@@ -96,8 +96,8 @@ def _containers(context: PodContext, mode: ModeBehaviour) -> Manifest:
 
 def _idle_watch(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
     """A container that exits when the daemon has been idle for long enough, so that the operator need not poll."""
-    seconds = context.effective.idle_timeout_seconds
-    if seconds is None:
+    seconds, resources = context.effective.idle_timeout_seconds, context.effective.idle_watch_resources
+    if seconds is None or resources is None:
         return []
     flags = [f"--timeout={seconds}", f"--socket={SOCKET}", f"--port={names.DOCKER_PORT}"]
     return [
@@ -106,7 +106,7 @@ def _idle_watch(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
             "image": context.defaults.operator_image,
             "imagePullPolicy": context.defaults.image_pull_policy,
             "args": ["idle-watch", *flags, *([] if _lists_own(context, mode) else ["--no-containers"])],
-            "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+            "resources": resources.dump(),
             "securityContext": RESTRICTED,
             "volumeMounts": [{"name": "socket", "mountPath": SOCKET_DIRECTORY}],
         }

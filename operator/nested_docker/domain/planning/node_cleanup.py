@@ -198,7 +198,7 @@ def _cleanup_pod(pod: Manifest, owner: tuple[str, str], defaults: OperatorDefaul
                     "image": defaults.operator_image,
                     "imagePullPolicy": defaults.image_pull_policy,
                     "args": ["cleanup", f"--socket={NODE_SOCKET}", f"{OWNER_FLAG}{owner_uid(pod)}"],
-                    "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "128Mi"}},
+                    "resources": defaults.cleanup_resources.dump(),
                     "securityContext": RESTRICTED,
                     "terminationMessagePolicy": "FallbackToLogsOnError",
                     "volumeMounts": [{"name": NODE_SOCKET_VOLUME, "mountPath": NODE_SOCKET}],
