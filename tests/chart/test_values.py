@@ -74,6 +74,9 @@ def test_the_chart_is_of_the_package_s_version() -> None:
         ("guardrails.images={docker:(28}", r"guardrails.images: docker:\(28 is not an RE2 expression: fix it"),
         ("guardrails.images={a)|(b}", r"guardrails.images: a\)\|\(b is not an RE2 expression"),
         ("guardrails.metadataKeys={a)|(b}", r"guardrails.metadataKeys: a\)\|\(b is not an RE2 expression"),
+        ("guardrails.cleanupImages={a)|(b}", r"guardrails.cleanupImages: a\)\|\(b is not an RE2 expression"),
+        (r"commonLabels.app\.kubernetes\.io/name=x", "invalid propertyName 'app.kubernetes.io/name'"),
+        ("commonLabels.team=a b", r"at '/commonLabels/team': 'a b' does not match"),
         ("guardrails.metadataKeys={a b}", r"at '/guardrails/metadataKeys/0': 'a b' does not match"),
     ],
 )
@@ -131,6 +134,56 @@ def test_no_object_twice_and_every_object_labelled(offline: Helm) -> None:
     )
     assert set(identities.values()) == {1}
     assert {manifest["metadata"]["labels"]["app.kubernetes.io/name"] for manifest in manifests} == {"nested-docker"}
+
+
+def test_common_labels_are_on_every_object_and_on_the_pods(offline: Helm) -> None:
+    manifests = offline.render(
+        "commonLabels.team=ci", "podLabels.team=mine", "watchNamespaces={a,b}", "metrics.serviceMonitor=true"
+    )
+    without = [
+        f"{manifest['kind']} {manifest['metadata']['name']}"
+        for manifest in manifests
+        if manifest["metadata"]["labels"].get("team") != "ci" and manifest["kind"] != "CustomResourceDefinition"
+    ]
+    assert without == []
+    (deployment,) = [manifest for manifest in manifests if manifest["kind"] == "Deployment"]
+    assert deployment["spec"]["template"]["metadata"]["labels"]["team"] == "mine"
+    assert deployment["spec"]["selector"]["matchLabels"].keys() == {
+        "app.kubernetes.io/name",
+        "app.kubernetes.io/instance",
+    }
+
+
+def test_labels_of_the_pods_do_not_replace_those_that_select_them(offline: Helm) -> None:
+    (deployment,) = [
+        manifest
+        for manifest in offline.render(r"podLabels.app\.kubernetes\.io/name=other")
+        if manifest["kind"] == "Deployment"
+    ]
+    assert deployment["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"] == "nested-docker"
+
+
+@pytest.mark.parametrize(
+    ("repository", "allowed"),
+    [
+        ("operator", r"(docker\.io/(library/)?)?operator:1\.0"),
+        ("ci/operator", r"(docker\.io/)?ci/operator:1\.0"),
+        ("registry.example/operator", r"registry\.example/operator:1\.0"),
+        ("registry:5000/operator", r"registry:5000/operator:1\.0"),
+        ("localhost/operator", r"localhost/operator:1\.0"),
+    ],
+)
+def test_nodes_are_cleaned_up_by_the_operator_s_image_however_it_is_written(
+    offline: Helm, repository: str, allowed: str
+) -> None:
+    manifests = offline.render(f"image.repository={repository}", "image.tag=1.0")
+    (policy,) = [
+        manifest
+        for manifest in manifests
+        if manifest["kind"] == "ValidatingAdmissionPolicy" and manifest["metadata"]["name"].endswith("-pods")
+    ]
+    (images,) = [each for each in policy["spec"]["variables"] if each["name"] == "cleanupImages"]
+    assert json.loads(images["expression"]) == [f"^(?:{allowed})$"]
 
 
 def test_neither_class_nor_policy_comes_with_it(offline: Helm) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from nested_docker.api.meta import Enforcement, Mode, ResourceRequirements
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec, StorageType
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec, WorkloadSpec
+from nested_docker.api.v1alpha1.nested_docker_class import ChildTemplate
 from nested_docker.domain import names
 
 IDLE_WATCH_RESOURCES = ResourceRequirements(requests={"cpu": "10m", "memory": "32Mi"}, limits={"memory": "128Mi"})
@@ -32,6 +33,7 @@ class OperatorDefaults:
         image_pull_policy: pull policy of the pods' containers.
         idle_watch_resources: resources of the idle watch.
         cleanup_resources: resources of the pods that clean up nodes.
+        common_labels: labels of all children, under those of their class.
         enforcement: what happens to requests that no policy grants; a namespace's label overrides it.
         admission_webhook: whether the webhook reviews every request and names its class.
     """
@@ -44,6 +46,7 @@ class OperatorDefaults:
     image_pull_policy: str = "IfNotPresent"
     idle_watch_resources: ResourceRequirements = IDLE_WATCH_RESOURCES
     cleanup_resources: ResourceRequirements = CLEANUP_RESOURCES
+    common_labels: Mapping[str, str] = field(default_factory=dict)
     enforcement: Enforcement = Enforcement.ENFORCE
     admission_webhook: bool = False
 
@@ -78,6 +81,8 @@ class EffectiveSpec:
     Attributes:
         mode_settings: what only the mode itself reads.
         idle_watch_resources: of the idle watch; None: there is none.
+        child_template: the class's metadata of all children.
+        common_labels: the chart's labels of all children.
         origins: who set a value, by the value's path.
     """
 
@@ -88,6 +93,8 @@ class EffectiveSpec:
     scheduling: SchedulingSpec
     workload: WorkloadSpec | None
     pod_template: Mapping[str, Any]
+    child_template: ChildTemplate
+    common_labels: Mapping[str, str]
     runtime_class_name: str | None
     mode_settings: ModeSettings
     idle_timeout_seconds: int | None
@@ -114,6 +121,8 @@ class EffectiveSpec:
             "scheduling": self.scheduling.dump(),
             "workload": self.workload.dump() if self.workload else None,
             "podTemplate": dict(self.pod_template) or None,
+            "childTemplate": self.child_template.dump(),
+            "commonLabels": dict(self.common_labels) or None,
             "runtimeClassName": self.runtime_class_name,
             "idleTimeoutSeconds": self.idle_timeout_seconds,
             "idleWatch.resources": self.idle_watch_resources.dump() if self.idle_watch_resources else None,
@@ -185,6 +194,8 @@ def resolve(
         scheduling=layers.pick("scheduling", spec.scheduling, None, SchedulingSpec()),
         workload=layers.pick("workload", spec.workload, None, None),
         pod_template=layers.pick("podTemplate", None, class_spec.pod_template, {}),
+        child_template=layers.pick("childTemplate", None, class_spec.child_template, None) or ChildTemplate(),
+        common_labels=layers.pick("commonLabels", None, None, defaults.common_labels or None) or {},
         runtime_class_name=layers.pick("runtimeClassName", None, class_spec.runtime_class_name, None),
         mode_settings=mode.resolve(layers, spec, class_spec),
         idle_timeout_seconds=idle_timeout,

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from nested_docker.domain import names
 from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.manifests.metadata import POD_DEFAULTS
 from nested_docker.domain.modes.dockerd import CONTAINER, RESTRICTED
 from nested_docker.domain.modes.host_socket import NODE_SOCKET, NODE_SOCKET_VOLUME, OWNER_FLAG
 from nested_docker.domain.objects import Identity, Manifest
@@ -174,13 +175,18 @@ def _cleanup_pod(pod: Manifest, owner: tuple[str, str], defaults: OperatorDefaul
             "name": mine.name,
             "namespace": mine.namespace,
             "labels": {
+                **POD_DEFAULTS.labels,
+                **defaults.common_labels,
                 names.MANAGED_BY: names.OPERATOR,
                 names.LABEL_ROLE: ROLE,
                 names.LABEL_NAME: name,
                 names.LABEL_NAMESPACE: namespace,
                 names.LABEL_UID: owner_uid(pod),
             },
-            "annotations": {names.ANNOTATION_CLEANS_UP_AFTER: f"{metadata['namespace']}/{metadata['name']}"},
+            "annotations": {
+                **POD_DEFAULTS.annotations,
+                names.ANNOTATION_CLEANS_UP_AFTER: f"{metadata['namespace']}/{metadata['name']}",
+            },
         },
         "spec": {
             "nodeName": spec["nodeName"],
