@@ -105,6 +105,7 @@ class Observed:
     probe_result: ProbeResult | None = None
     api_rejection: ApiRejection | None = None
     diagnoses: Mapping[str, str] = field(default_factory=dict)
+    cleanup_failure: str = ""
 
     def labels(self, namespace: str) -> Mapping[str, str]:
         """Labels of the NestedDocker's namespace, or of one with pods."""

@@ -42,7 +42,8 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
     if at.unclean is None:
         conditions.set(Type.PROVISIONED, Status.TRUE, Reason.PROVISIONED, "every object exists")
     else:
-        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.CLEANING_UP, cleanup.describe(at.unclean, at.defaults))
+        message = cleanup.describe(at.unclean, at.defaults, at.observed.cleanup_failure)
+        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.CLEANING_UP, message)
     reach = assess(at.observed, at.pod, at.mode)
     conditions.assess(Type.DAEMON_REACHABLE, reach.reason, reach.message, holds=reach.reachable)
     _set_update_pending(at, conditions, key_set)
