@@ -7,10 +7,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from nested_docker.api.meta import Enforcement
+from nested_docker.api.meta import Enforcement, ResourceRequirements
+from nested_docker.api.metadata import require_common_labels
 from nested_docker.domain.effective import OperatorDefaults
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -51,6 +52,16 @@ class Settings(BaseSettings):
     )
     image_pull_policy: str = Field(
         default=OperatorDefaults.image_pull_policy, description="Pull policy of the pods' containers."
+    )
+    common_labels: Annotated[dict[str, str], AfterValidator(require_common_labels)] = Field(
+        default={}, description="Labels of everything that the operator creates, as JSON."
+    )
+    idle_watch_resources: ResourceRequirements = Field(
+        default=OperatorDefaults.idle_watch_resources, description="Resources of the idle watch, as JSON."
+    )
+    cleanup_resources: ResourceRequirements = Field(
+        default=OperatorDefaults.cleanup_resources,
+        description="Resources of the pods that clean up nodes, as JSON.",
     )
     cluster_domain: str = Field(default=OperatorDefaults.cluster_domain, description="DNS domain of the cluster.")
     namespaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(

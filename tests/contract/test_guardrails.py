@@ -444,9 +444,9 @@ RESERVED: dict[str, Attempt] = {
 
 # --- around the operator: what it writes --------------------------------------------------------------
 
-BUG = "This is a bug, or somebody impersonates the operator"
+BUG = "A mutating webhook of this cluster changed it, somebody impersonates the operator, or this is a bug"
 
-OWN_KEYS = "it sets only labels and annotations of its own there"
+OWN_KEYS = "outside of pods and connection Secrets, childTemplate may set only keys that the chart lists"
 RESERVED_KEY = "the key is reserved for Kubernetes or a container runtime"
 FOREIGN_DATA: dict[str, Any] = {
     "volumeName": "somebody-s",
@@ -577,6 +577,17 @@ CHILDREN: dict[str, Attempt] = {
             ("labels", "node-role.kubernetes.io/control-plane"),
         )
     },
+    **{
+        f"a {kind} left out of backups": Attempt(
+            "operator", creates(child(kind, labels({"velero.io/exclude-from-backup": "true"})))
+        )
+        for kind in MARKED
+    },
+    "another key of Velero's on a Secret": Attempt(
+        "operator",
+        creates(child("Secret", annotations({"backup.velero.io/backup-volumes": "data"}))),
+        ("metadata: the operator may not set backup.velero.io/backup-volumes on Secret another", OWN_KEYS),
+    ),
     "a key of Kubernetes on a connection Secret": Attempt(
         "operator",
         creates(child("Secret", {"metadata": {"name": "other-docker"}}, labels({"kubernetes.io/metadata.name": "x"}))),
@@ -759,7 +770,7 @@ REQUESTS: dict[str, Attempt] = {
 
 # --- around the operator: its pods --------------------------------------------------------------------
 
-CLASS = "from the class's podTemplate"
+CLASS = "from the class's podTemplate, or from the mutating webhook of this cluster that added it"
 JOB = {"workload": {"containers": [{"name": "job", "image": "docker:28-cli"}], "restartPolicy": "Never"}}
 PRIVILEGED = {"securityContext": {"privileged": True}}
 FIRST = {"name": "first", "image": "busybox:1"}
@@ -774,7 +785,22 @@ IN_CLEANUP: dict[str, Attempt] = {
     for name, make, words in (
         ("its own pod", cleans(), ()),
         ("its own pod, as these tests write it", cleans(container()), ()),
-        ("another image", cleans(container(image="busybox:1")), CLEANS_ONLY),
+        ("another image", cleans(container(image="busybox:1")), (*CLEANS_ONLY, "guardrails.cleanupImages")),
+        *(
+            (f"its image as {image}", cleans(container(image=image)), ())
+            for image in (f"docker.io/{OPERATOR_IMAGE}", f"docker.io/library/{OPERATOR_IMAGE}")
+        ),
+        *(
+            (f"the image {image}", cleans(container(image=image)), (*CLEANS_ONLY, "guardrails.cleanupImages"))
+            for image in (
+                f"evil.example/{OPERATOR_IMAGE}",
+                f"docker.io/evil/{OPERATOR_IMAGE}",
+                f"dockerxio/library/{OPERATOR_IMAGE}",
+                f"docker.io/library/library/{OPERATOR_IMAGE}",
+                f"{OPERATOR_IMAGE}@sha256:{'0' * 64}",
+                f"mirror.example/ci/nested-docker-operator@sha256:{'0' * 64}",
+            )
+        ),
         ("its image of another version", cleans(container(image=f"{OPERATOR_IMAGE}1")), CLEANS_ONLY),
         ("another command of its image", cleans(container(args=["relay"])), CLEANS_ONLY),
         ("no command of its image", cleans(container(args=None)), CLEANS_ONLY),
@@ -1248,12 +1274,14 @@ GUARDED_PODS: dict[str, Attempt] = {
 # --- with every value set -----------------------------------------------------------------------------
 
 EVERYTHING: dict[str, Any] = {
+    "commonLabels": {"team": "ci", "example.com/cost-center": "42"},
     "podNamespaces": [f"all-{SUFFIX}-pods"],
     "guardrails": {
         "hostSocketPaths": ["/run/other.sock"],
         "serviceAccountNames": ["builder"],
         "images": ["docker:28-(dind|cli)", r"images\.example/ci/[a-z-]+@sha256:[0-9a-f]{64}"],
         "volumeTypes": ["emptyDir", "nfs", "persistentVolumeClaim"],
+        "cleanupImages": [r"mirror\.example/ci/nested-docker-operator@sha256:[0-9a-f]{64}"],
         "metadataKeys": [r"k8s\.v1\.cni\.cncf\.io/networks", r"cloud\.example/neg"],
         "denyExec": True,
         "execGroups": ["debuggers"],
@@ -1309,6 +1337,39 @@ WITH_EVERYTHING: dict[str, Attempt] = {
         "operator",
         creates(daemon({"mode": "HostSocket"})),
         ("hostPath.path: /var/run/docker.sock: ", "/run/other.sock"),
+    ),
+    "an image that is listed, which cleans up": Attempt(
+        "operator",
+        creates(cleans(container(image=f"mirror.example/ci/nested-docker-operator@{DIGEST}"), path="/run/other.sock")),
+    ),
+    **{
+        f"the image {reference}, which cleans up": Attempt(
+            "operator",
+            creates(cleans(container(image=reference), path="/run/other.sock")),
+            ("containers.image", "guardrails.cleanupImages"),
+        )
+        for reference in (
+            "mirror.example/ci/nested-docker-operator:0.1.0",
+            f"mirror.example/evil/nested-docker-operator@{DIGEST}",
+            f"mirrorxexample/ci/nested-docker-operator@{DIGEST}",
+            "docker:28-dind",
+        )
+    },
+    "an image that cleans up, in a daemon's pod": Attempt(
+        "operator",
+        creates(image(f"mirror.example/ci/nested-docker-operator@{DIGEST}")),
+        none_matches(f"mirror.example/ci/nested-docker-operator@{DIGEST}"),
+    ),
+    **{
+        f"a {kind} with the chart's labels": Attempt(
+            "operator", creates(child(kind, labels({"team": "x", "example.com/cost-center": "42"})))
+        )
+        for kind in MARKED
+    },
+    "a Service with a key that begins like the chart's": Attempt(
+        "operator",
+        creates(child("Service", labels({"teams": "x"}))),
+        ("metadata: the operator may not set teams on Service another", OWN_KEYS),
     ),
     "the socket that is listed, cleaned up after": Attempt("operator", creates(cleans(path="/run/other.sock"))),
     "a pod from before let go": Attempt("operator", pods_needing_cleanup()),

@@ -7,8 +7,12 @@ app.kubernetes.io/name: nested-docker
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* Labels of the chart's objects. values.schema.json keeps the keys of commonLabels apart from the chart's own. */}}
 {{- define "nested-docker.labels" -}}
 {{ include "nested-docker.selector" . }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/component: operator
@@ -17,6 +21,19 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{- define "nested-docker.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* RE2: the operator's image, and the same name written out, as mutating webhooks and the runtime do. */}}
+{{- define "nested-docker.operatorImages" -}}
+{{- $image := include "nested-docker.image" . }}
+{{- $first := first (splitList "/" .Values.image.repository) }}
+{{- if and (contains "/" .Values.image.repository) (or (regexMatch "[.:]" $first) (eq $first "localhost")) }}
+{{- regexQuoteMeta $image }}
+{{- else if contains "/" .Values.image.repository }}
+{{- printf "(docker\\.io/)?%s" (regexQuoteMeta $image) }}
+{{- else }}
+{{- printf "(docker\\.io/(library/)?)?%s" (regexQuoteMeta $image) }}
+{{- end }}
 {{- end }}
 
 {{- define "nested-docker.subjects" -}}

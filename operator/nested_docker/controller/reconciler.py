@@ -8,7 +8,7 @@ from datetime import datetime
 
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.controller.cache import Cache
-from nested_docker.controller.cleaner import Cleaner
+from nested_docker.controller.cleaner import Cleaner, CleanupRejectedError
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.diagnosis import DIAGNOSE_INTERVAL, Diagnoser
 from nested_docker.controller.executor import Executor
@@ -52,11 +52,13 @@ class _Replan:
         issued: a key set that this pass has made and not written yet.
         rejected: the write that the API server rejected in this pass.
         deleted: deletions that this pass has requested; the watch brings their results later.
+        cleanup_failure: why the API server does not create a cleanup pod; empty: nothing failed.
     """
 
     issued: KeySet | None = None
     rejected: Rejected | None = None
     deleted: frozenset[Delete] = frozenset()
+    cleanup_failure: str = ""
 
 
 class Reconciler:
@@ -92,7 +94,7 @@ class Reconciler:
         """
         await self._orphans.collect(key)
         cleanup_at, failure = await self._clean(key)
-        outcome = await self._reconcile(key)
+        outcome = await self._reconcile(key, failure.message if isinstance(failure, CleanupRejectedError) else "")
         if failure is not None:
             raise failure
         match outcome:
@@ -108,16 +110,16 @@ class Reconciler:
         except KubeError as error:
             return None, error
 
-    async def _reconcile(self, key: Key) -> Outcome:
+    async def _reconcile(self, key: Key, cleanup_failure: str) -> Outcome:
         session = self._sessions.of(key)
         known = self._cache.get("NestedDocker", *key)
         if known is None or "deletionTimestamp" in known["metadata"]:
             session.reset()
             session.corrections.clear()
-            return await self._reconcile_deletion(key)
+            return await self._reconcile_deletion(key, cleanup_failure)
         if not await self._namespace_is_known(key[0]):
             return _nothing_left(key, Gone(f"namespace {key[0]} is gone"))
-        at = _Replan()
+        at = _Replan(cleanup_failure=cleanup_failure)
         for _ in range(PLANS_PER_PASS):
             step = await self._plan_and_execute(key, session, at)
             if not isinstance(step, _Replan):
@@ -193,12 +195,13 @@ class Reconciler:
             session.probe = self._prober.start(key, planned.probe, keys)
         return outcome
 
-    async def _reconcile_deletion(self, key: Key) -> Outcome:
+    async def _reconcile_deletion(self, key: Key, cleanup_failure: str) -> Outcome:
         """A deleted NestedDocker stays until what it has in other places is gone; its status says why it stays."""
         for _ in range(PLANS_PER_PASS):
             observed = self._observer.observe(key)
             if observed is None:
                 return Settled()
+            observed = replace(observed, cleanup_failure=cleanup_failure)
             planned = plan(observed, self._clock.now(), self._defaults)
             try:
                 outcome = await self._executor.run(observed, planned.stages)
@@ -250,6 +253,7 @@ class Reconciler:
             diagnoses={diagnosis.pod_uid: diagnosis.text} if diagnosis else {},
             corrections=session.corrections,
             admitted=session.admitted,
+            cleanup_failure=at.cleanup_failure,
         )
 
     def _issue(self, session: Session, request: CertificateRequest) -> KeySet:

@@ -131,6 +131,7 @@ class Observed:
     diagnoses: Mapping[str, str] = field(default_factory=dict)
     corrections: Mapping[Identity, Correction] = field(default_factory=dict)
     admitted: AdmittedPod | None = None
+    cleanup_failure: str = ""
 
     def labels(self, namespace: str) -> Mapping[str, str]:
         """Labels of the NestedDocker's namespace, or of one with pods."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
+from nested_docker.domain.manifests.metadata import pod_defaults
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
@@ -82,14 +83,17 @@ def disallowed_overrides(
     object_names = ObjectNames(owner, class_spec.pod_namespace or "")
     actual = pod(PodContext(object_names, effective, defaults), mode, _KEY_SET)
     baseline = pod(PodContext(object_names, plain, defaults), mode, _KEY_SET)
-    return sorted({*_metadata(actual, baseline), *_pod_fields(actual["spec"], baseline["spec"])})
+    return sorted(
+        {*_metadata(actual, baseline, pod_defaults(plain).keys), *_pod_fields(actual["spec"], baseline["spec"])}
+    )
 
 
-def _metadata(actual: Manifest, baseline: Manifest) -> Iterator[str]:
+def _metadata(actual: Manifest, baseline: Manifest, defaults: frozenset[str]) -> Iterator[str]:
+    """The class's labels and annotations; a policy decides about those that only the operator sets by default."""
+    ignored = defaults | {ANNOTATION_EFFECTIVE}
     for part in ("labels", "annotations"):
-        mine = {key: value for key, value in actual["metadata"][part].items() if key != ANNOTATION_EFFECTIVE}
-        theirs = {key: value for key, value in baseline["metadata"][part].items() if key != ANNOTATION_EFFECTIVE}
-        yield from _changed(theirs, mine, f"metadata.{part}")
+        theirs = {key: value for key, value in baseline["metadata"][part].items() if key not in ignored}
+        yield from _changed(theirs, actual["metadata"][part], f"metadata.{part}")
 
 
 def _pod_fields(actual: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, WorkloadContainer
 from nested_docker.domain import names
-from nested_docker.domain.manifests import storage
+from nested_docker.domain.manifests import metadata, storage
 from nested_docker.domain.modes.base import ModeBehaviour, PodContext
 from nested_docker.domain.modes.dockerd import IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_DIRECTORY, SOCKET_GID
 from nested_docker.domain.objects import Manifest, child
@@ -27,23 +27,20 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
         restart: the NestedDocker's restart annotation, kept so that a new value is seen as new.
     """
     effective, object_names = context.effective, context.object_names
-    template = effective.pod_template
-    template_metadata = template.get("metadata", {})
+    shared = metadata.of_pod(effective)
     ours = {names.ANNOTATION_EFFECTIVE: effective.fingerprint}
     if restart is not None:
         ours[names.ANNOTATION_RESTART] = restart
-    labels = template_metadata.get("labels", {}) | dict(effective.scheduling.pod_labels)
-    annotations = template_metadata.get("annotations", {}) | dict(effective.scheduling.pod_annotations)
     manifest = child(
         "v1",
         object_names.pod(key_set),
         object_names.owner,
-        labels=labels | {names.LABEL_KEY_SET: key_set, names.LABEL_ROLE: "daemon"},
-        annotations=annotations | ours,
+        labels={**shared.labels, names.LABEL_KEY_SET: key_set, names.LABEL_ROLE: "daemon"},
+        annotations={**shared.annotations, **ours},
     )
     if mode.needs_node_cleanup(effective):
         manifest["metadata"]["finalizers"] = [names.FINALIZER]
-    manifest["spec"] = overlay(template.get("spec", {}), _spec(context, mode))
+    manifest["spec"] = overlay(effective.pod_template.get("spec", {}), _spec(context, mode))
     return manifest
 
 
@@ -96,8 +93,8 @@ def _containers(context: PodContext, mode: ModeBehaviour) -> Manifest:
 
 def _idle_watch(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
     """A container that exits when the daemon has been idle for long enough, so that the operator need not poll."""
-    seconds = context.effective.idle_timeout_seconds
-    if seconds is None:
+    seconds, resources = context.effective.idle_timeout_seconds, context.effective.idle_watch_resources
+    if seconds is None or resources is None:
         return []
     flags = [f"--timeout={seconds}", f"--socket={SOCKET}", f"--port={names.DOCKER_PORT}"]
     return [
@@ -106,7 +103,7 @@ def _idle_watch(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
             "image": context.defaults.operator_image,
             "imagePullPolicy": context.defaults.image_pull_policy,
             "args": ["idle-watch", *flags, *([] if _lists_own(context, mode) else ["--no-containers"])],
-            "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+            "resources": resources.dump(),
             "securityContext": RESTRICTED,
             "volumeMounts": [{"name": "socket", "mountPath": SOCKET_DIRECTORY}],
         }

@@ -134,7 +134,7 @@ class HostSocket:
             "args": [
                 "relay",
                 f"--upstream={NODE_SOCKET}",
-                f"--listen-tls=0.0.0.0:{names.DOCKER_PORT}",
+                f"--listen-tls=[::]:{names.DOCKER_PORT}",
                 f"--listen-unix={SOCKET}",
                 f"--certificates={SERVER_CERTIFICATES}",
                 f"--health-port={HEALTH_PORT}",

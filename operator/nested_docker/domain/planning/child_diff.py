@@ -196,7 +196,7 @@ class ChildDiff:
         if identity.kind == "Pod":
             desired = manifest = ownership_metadata(manifest)
         elif identity.kind == "PersistentVolumeClaim":  # others resize and bind it, and it is never replaced
-            return []
+            desired = manifest = _template_metadata(manifest)
         difference = first_difference(_without_name(manifest), existing)
         if not difference and isinstance(desired, SecretManifest):
             difference = self._data_difference(desired, existing)
@@ -219,6 +219,14 @@ def ownership_metadata(manifest: Manifest) -> Manifest:
     kept = {key: metadata[key] for key in marks if key in metadata}
     labels = {key: value for key, value in metadata["labels"].items() if key in names.OWN_LABELS}
     return {"apiVersion": manifest["apiVersion"], "kind": "Pod", "metadata": kept | {"labels": labels}}
+
+
+def _template_metadata(manifest: Manifest) -> Manifest:
+    """A claim's labels and annotations, without those that name its owner: a successor inherits the claim."""
+    metadata = manifest["metadata"]
+    labels = {key: value for key, value in metadata["labels"].items() if key not in names.OWN_LABELS}
+    kept = {key: metadata[key] for key in ("name", "namespace", "annotations") if key in metadata}
+    return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": kept | {"labels": labels}}
 
 
 def _without_name(manifest: Manifest) -> Manifest:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from nested_docker.api.meta import Status
 from nested_docker.domain import names, pki
 from nested_docker.domain.effective import Origin
-from nested_docker.domain.manifests import secrets, storage
+from nested_docker.domain.manifests import metadata, secrets, storage
+from nested_docker.domain.manifests.metadata import with_metadata
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
@@ -57,7 +58,8 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
 
 def _provisioned(at: Situation, withheld: list[Withheld]) -> tuple[Status, Reason, str]:
     if at.unclean is not None:
-        return Status.FALSE, Reason.CLEANING_UP, cleanup.describe(at.unclean, at.defaults)
+        message = cleanup.describe(at.unclean, at.defaults, at.observed.cleanup_failure)
+        return Status.FALSE, Reason.CLEANING_UP, message
     if not withheld:
         return Status.TRUE, Reason.PROVISIONED, "every object exists"
     worst = max(withheld, key=lambda each: each.matters)
@@ -74,15 +76,19 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
         at.defaults.operator_namespace,
         published_ports=at.published_ports,
     )
+    shared = metadata.of_children(at.effective)
+    claim = with_metadata(claim, metadata.of_claim(at.effective)) if claim else None
+    tls = secrets.tls(object_names, key_set.id, timestamp(key_set.not_after), key_set.rotation)
     waits = at.unclean is not None or at.waits_for_volume
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
     context = PodContext(object_names, at.effective, at.defaults)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
     return nonempty(
-        children.ensure(claim, secrets.tls(object_names, key_set.id, timestamp(key_set.not_after), key_set.rotation)),
+        children.ensure(claim, with_metadata(tls, shared)),
         children.remove_pods(but=object_names.pod(key_set.id))
         + children.remove_others(object_names)
-        + children.ensure(wanted_pod, service(object_names, key_set.id), peers if at.manages_network else None)
+        + children.ensure(wanted_pod, with_metadata(service(object_names, key_set.id), shared))
+        + (children.ensure(with_metadata(peers, shared)) if at.manages_network else ())
         + (() if at.manages_network else children.remove(object_names.network_policy)),
     )
 
@@ -91,11 +97,14 @@ def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -
     """The connection Secrets: written last if the daemon has answered, removed first if it has not."""
     if not reach.probe_result:
         return (at.children.withdraw(), *provisioned)
-    template, node = at.accepted.spec.connection.secret_template, at.pod.host_ip if at.pod else ""
+    template, shared = at.accepted.spec.connection.secret_template, metadata.of_children(at.effective)
+    node = at.pod.host_ip if at.pod else ""
+    env = secrets.env(at.object_names, template, at.mode.client_env(at.effective, node))
+    files = secrets.files(at.object_names, template, reach.probe_result)
     return (
         *provisioned,
-        at.children.ensure(secrets.env(at.object_names, template, at.mode.client_env(at.effective, node))),
-        at.children.ensure(secrets.files(at.object_names, template, reach.probe_result)),
+        at.children.ensure(with_metadata(env, shared)),
+        at.children.ensure(with_metadata(files, shared)),
     )
 
 

@@ -62,7 +62,7 @@ OTHER_RESOURCES = {
 RESOURCES = st.fixed_dictionaries(
     {}, optional={"limits": st.fixed_dictionaries({}, optional={"cpu": CPU, "memory": MEMORY} | OTHER_RESOURCES)}
 )
-KEYS = st.sampled_from(["team", "note", "example.com/a"])
+KEYS = st.sampled_from(["team", "note", "example.com/a", "sidecar.istio.io/inject", "linkerd.io/inject"])
 MAPS = st.dictionaries(KEYS, st.sampled_from(["a", "class"]), min_size=1, max_size=2)
 SIZES = st.sampled_from(["1Gi", "5Gi", "50Gi"])
 VOLUME = st.fixed_dictionaries({"size": SIZES}, optional={"storageClassName": st.sampled_from(["fast", "slow"])})
@@ -150,8 +150,8 @@ POLICIES = st.fixed_dictionaries(
             optional={
                 "tolerationKeys": some("ci", "gpu"),
                 "priorityClassNames": st.just(["low"]),
-                "podAnnotations": some("note", "example.com/a"),
-                "podLabels": some("note", "example.com/a"),
+                "podAnnotations": some("note", "linkerd.io/inject"),
+                "podLabels": some("note", "sidecar.istio.io/inject"),
                 "affinity": st.lists(st.sampled_from(["NodeAffinity", "PodAffinity", "PodAntiAffinity"]), unique=True),
                 "affinityNamespaces": st.sampled_from(["Own", "Any"]),
             },
