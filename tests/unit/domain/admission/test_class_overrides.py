@@ -218,3 +218,72 @@ def test_what_is_not_refused_keeps_every_word_of_the_class(spec: dict[str, Any],
     host = "hostPath" in json.dumps(made) or "privileged" in json.dumps(made)
     assert host == (verdict.effective.mode != Mode.SYSBOX)
     assert not {"hostNetwork", "hostPID", "hostIPC", "nodeName"} & made["spec"].keys()
+
+
+def without_effect(template: dict[str, Any], **spec: Any) -> list[str]:
+    verdict = accepted({"mode": "Dind"} | spec, {"podTemplate": template})
+    return allowance.template_fields_without_effect(verdict.effective, owner=OWNER, defaults=DEFAULTS)
+
+
+def of_daemon(**fields: Any) -> dict[str, Any]:
+    return {"spec": {"containers": [fields | {"name": "daemon"}]}}
+
+
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        (of_daemon(command=["sh"]), "spec.containers[daemon].command[sh]"),
+        (of_daemon(args=["--debug"]), "spec.containers[daemon].args[--debug]"),
+        (of_daemon(image="docker:29-dind"), "spec.containers[daemon].image"),
+        (of_daemon(imagePullPolicy="Always"), "spec.containers[daemon].imagePullPolicy"),
+        (of_daemon(securityContext={"privileged": False}), "spec.containers[daemon].securityContext.privileged"),
+        (of_daemon(securityContext={"runAsUser": 1000}), "spec.containers[daemon].securityContext.runAsUser"),
+        (of_daemon(livenessProbe={"periodSeconds": 5}), "spec.containers[daemon].livenessProbe.periodSeconds"),
+        (
+            of_daemon(env=[{"name": "NESTED_DOCKER_CONFIG", "value": '{"debug":true}'}]),
+            "spec.containers[daemon].env[NESTED_DOCKER_CONFIG].value",
+        ),
+        (
+            of_daemon(volumeMounts=[{"name": "fast", "mountPath": "/var/lib/docker"}]),
+            "spec.containers[daemon].volumeMounts[/var/lib/docker].name",
+        ),
+        (
+            {"spec": {"volumes": [{"name": "data", "emptyDir": {"medium": "Memory"}}]}},
+            "spec.volumes[data].emptyDir.medium",
+        ),
+        ({"spec": {"restartPolicy": "Never"}}, "spec.restartPolicy"),
+        ({"spec": {"automountServiceAccountToken": True}}, "spec.automountServiceAccountToken"),
+        ({"spec": {"enableServiceLinks": True}}, "spec.enableServiceLinks"),
+        ({"metadata": {"name": "mine"}}, "metadata.name"),
+        ({"metadata": {"finalizers": ["example.com/keep"]}}, "metadata.finalizers"),
+        ({"metadata": {"labels": {"nesteddocker.dev/role": "other"}}}, "metadata.labels.nesteddocker.dev/role"),
+    ],
+)
+def test_what_a_class_says_and_the_operator_overrides_is_named(template: dict[str, Any], path: str) -> None:
+    assert without_effect(template) == [path]
+    assert without_effect(template, workload=WORKLOAD | {"restartPolicy": "Always"}) == [path]
+
+
+@pytest.mark.parametrize(
+    ("template", "spec"),
+    [
+        (of_daemon(env=[{"name": "TZ", "value": "UTC"}]), {}),
+        (of_daemon(envFrom=[{"configMapRef": {"name": "extra"}}]), {}),
+        (of_daemon(volumeMounts=[{"name": "certs", "mountPath": "/etc/docker/certs.d"}]), {}),
+        (of_daemon(resources={"limits": {"memory": "1Gi"}}), {"resources": {"limits": {"memory": "2Gi"}}}),
+        (of_daemon(securityContext={"seLinuxOptions": {"level": "s0:c1"}}), {}),
+        (of_daemon(lifecycle={"preStop": {"exec": {"command": ["sync"]}}}), {}),
+        (of_daemon(env=[{"name": "TZ", "value": "UTC"}]), {"workload": WORKLOAD}),
+        ({"spec": {"containers": [{"name": "idle-watch", "resources": {"limits": {"cpu": "1"}}}]}}, {}),
+        (
+            {"spec": {"containers": [{"name": "idle-watch", "resources": {"limits": {"memory": "1Gi"}}}]}},
+            {"idleTimeoutSeconds": 60},
+        ),
+        ({"spec": {"terminationGracePeriodSeconds": 120}}, {}),
+        ({"spec": {"automountServiceAccountToken": False, "restartPolicy": "Always"}}, {}),
+        ({"spec": {"securityContext": {"supplementalGroups": [4000]}}}, {}),
+        ({"metadata": {"labels": {"team": "class"}}}, {"scheduling": {"podLabels": {"team": "a"}}}),
+    ],
+)
+def test_what_has_its_effect_is_not(template: dict[str, Any], spec: dict[str, Any]) -> None:
+    assert without_effect(template, **spec) == []

@@ -159,7 +159,7 @@ class TestAcceptance:
             (
                 {"spec": {"engine": {"config": {"hosts": ["tcp://0.0.0.0:1"]}}}},
                 Reason.INVALID_SPEC,
-                "spec.engine.config: hosts: the operator sets these keys",
+                "spec.engine.config: hosts: a key of daemon.json that may not be here: remove it, since the",
             ),
             ({"spec": {"mode": "Podman"}}, Reason.INVALID_SPEC, 'value: "Podman"'),
         ],
