@@ -29,6 +29,7 @@ class OperatorDefaults:
         image_pull_policy: pull policy of the pods' containers.
         enforcement: what happens to requests that no policy grants; a namespace's label overrides it.
         admission_webhook: whether the webhook reviews every request and names its class.
+        cluster_addresses: IP addresses of the API server's Service and the cluster's name servers, if known.
     """
 
     engine_image: str = "docker:28-dind"
@@ -39,6 +40,7 @@ class OperatorDefaults:
     image_pull_policy: str = "IfNotPresent"
     enforcement: Enforcement = Enforcement.ENFORCE
     admission_webhook: bool = False
+    cluster_addresses: tuple[str, ...] = ()
 
 
 class Origin(StrEnum):
