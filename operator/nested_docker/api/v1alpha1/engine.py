@@ -46,7 +46,12 @@ IpAddress = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+$", max_le
 LONGEST_PREFIX = 30
 """The longest prefix of an IPv4 network that has addresses for a gateway and a container."""
 
+MOST_BITS = 16
+"""Docker before 27 lists every network of a range at its start, and crashes or takes minutes for millions of them."""
+
 POOL_TOO_SMALL = "size is the prefix length of each network in base, so it may not be less than that of base: raise it"
+TOO_MANY = "a range may have at most 65536 networks: lower size, or choose a smaller base"
+FIRST_IPV4 = "the first range of addressPools must be IPv4, since the default network needs one: move one to the front"
 NO_ROOM = "an IPv4 network with a size above 30 has no address for a container: lower size"
 
 
@@ -66,6 +71,7 @@ class AddressPool(KubeModel):
             rules=(
                 ("int(self.base.split('/')[1]) <= self.size", POOL_TOO_SMALL),
                 ("self.base.contains(':') || self.size <= 30", NO_ROOM),
+                ("self.size - int(self.base.split('/')[1]) <= 16", TOO_MANY),
             )
         )
     }
@@ -88,6 +94,8 @@ class AddressPool(KubeModel):
             raise ValueError(POOL_TOO_SMALL)
         if isinstance(network, IPv4Network) and self.size > LONGEST_PREFIX:
             raise ValueError(NO_ROOM)
+        if self.size - network.prefixlen > MOST_BITS:
+            raise ValueError(TOO_MANY)
         return self
 
 
@@ -103,6 +111,18 @@ class Proxy(KubeModel):
 
 class EngineSpec(KubeModel):
     """Settings of the Docker daemon."""
+
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(
+            rules=(
+                (
+                    "!has(self.addressPools) || self.addressPools.size() == 0 || "
+                    "!self.addressPools[0].base.contains(':')",
+                    FIRST_IPV4,
+                ),
+            )
+        )
+    }
 
     image: Plain[ImageReference | None] = Field(
         default=None,
@@ -155,6 +175,13 @@ class EngineSpec(KubeModel):
         description="Further keys of daemon.json. Keys that the operator owns are rejected by name.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
+
+    @field_validator("address_pools")
+    @classmethod
+    def _begin_with_ipv4(cls, pools: list[AddressPool] | None) -> list[AddressPool] | None:
+        if pools and ":" in pools[0].base:
+            raise ValueError(FIRST_IPV4)
+        return pools
 
     @field_validator("config")
     @classmethod

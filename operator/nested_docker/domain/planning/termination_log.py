@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 
-from nested_docker.domain.shown import shorten
+from nested_docker.domain.shown import VALUE_LENGTH, shorten
 
 KEPT_LINES = 2
 FULL = 2000
@@ -16,6 +16,7 @@ SIGNAL_BASE = 128
 
 _TIME = re.compile(r'^time="[^"]*" ')
 _UNIMPORTANT = re.compile(r'level=(info|debug|trace)\b|"level":"(info|debug|trace)"|TLS handshake error')
+_PANIC = re.compile(r"(panic|fatal error): ")
 _WARNING = re.compile(r'level=warn(ing)?\b|"level":"warn(ing)?"')
 
 
@@ -37,5 +38,6 @@ def cause(text: str) -> str:
     if len(text.encode()) >= FULL:
         lines = lines[1:] or lines
     lines = [line.strip() for line in lines if line.strip() and not _UNIMPORTANT.search(line)]
-    errors = [line for line in lines if not _WARNING.search(line)] or lines
-    return "; ".join(shorten(_TIME.sub("", line)) for line in errors[-KEPT_LINES:])
+    panics = [line for line in lines if _PANIC.match(line)]
+    errors = panics or [line for line in lines if not _WARNING.search(line)] or lines
+    return "; ".join(shorten(_TIME.sub("", line), 2 * VALUE_LENGTH) for line in errors[-KEPT_LINES:])

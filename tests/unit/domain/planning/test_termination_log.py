@@ -22,6 +22,7 @@ FATAL = "failed to start daemon: error initializing graphdriver: prerequisites f
         (INFO + WARNING, 'level=warning msg="cleanup warnings" error="none"'),
         ('{"level":"info","msg":"x"}\n' + FATAL, FATAL.strip()),
         ("a\nb\nc\n", "b; c"),
+        (INFO + "panic: cap out of range\n\ngoroutine 1 [running]:\nmain.main()\n", "panic: cap out of range"),
         ("2026/11/26 http: TLS handshake error from [::1]:48882: EOF\n" + FATAL, FATAL.strip()),
         ("el=info msg=cut\n" + INFO * 30 + FATAL, FATAL.strip()),
         (
@@ -35,7 +36,7 @@ def test_it_is_the_last_lines_that_are_not_of_the_normal_course(text: str, expec
 
 
 def test_a_line_without_end_is_shortened() -> None:
-    assert len(cause("x" * 1900)) <= 201
+    assert len(cause("x" * 1900)) <= 401
 
 
 @pytest.mark.parametrize(
