@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.factory import DEFAULTS, FULL_ENGINE, HOME, OWNER, WORKLOAD, class_spec, observed
+from tests.unit.world import World
 
 from nested_docker.api.meta import Mode
 from nested_docker.domain.admission import class_overrides as allowance
@@ -17,6 +19,7 @@ from nested_docker.domain.admission.acceptance import Accepted, accept
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.status.reasons import Reason, Type
 
 
 def accepted(spec: dict[str, Any], class_fields: dict[str, Any]) -> Accepted:
@@ -287,3 +290,21 @@ def test_what_a_class_says_and_the_operator_overrides_is_named(template: dict[st
 )
 def test_what_has_its_effect_is_not(template: dict[str, Any], spec: dict[str, Any]) -> None:
     assert without_effect(template, **spec) == []
+
+
+def test_a_class_with_a_field_without_effect_gives_no_new_daemon_and_ends_none() -> None:
+    classes = {"standard": class_spec(podTemplate=of_daemon(command=["sh"]))}
+    running = World()
+    running.settle()
+    running.base = replace(running.base, classes=classes)
+    running.settle()
+    assert running.status.holds(Type.READY)
+    fresh = World(classes=classes)
+    fresh.settle()
+    accepted = fresh.status.condition(Type.ACCEPTED)
+    assert accepted is not None
+    assert accepted.reason == Reason.CLASS_INVALID
+    assert accepted.message == (
+        "podTemplate of NestedDockerClass standard has spec.containers[daemon].command[sh], which the operator sets "
+        "itself: ask a cluster admin to remove it there"
+    )
