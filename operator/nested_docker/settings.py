@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ from nested_docker.api.metadata import require_common_labels
 from nested_docker.domain.effective import OperatorDefaults
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 class LogFormat(StrEnum):
@@ -103,6 +105,14 @@ class Settings(BaseSettings):
     def admission_webhook(self) -> bool:
         """Whether the webhook reviews requests."""
         return self.webhook_port != 0
+
+    @property
+    def cluster_addresses(self) -> tuple[str, ...]:
+        """Addresses of the API server's Service and the name servers, as the operator's pod sees them."""
+        lines = RESOLV_CONF.read_text(encoding="utf-8").splitlines() if RESOLV_CONF.exists() else []
+        servers = (line.split()[1] for line in lines if line.startswith("nameserver ") and len(line.split()) > 1)
+        service = os.environ.get("KUBERNETES_SERVICE_HOST", "")
+        return (service, *servers) if service else ()
 
     def defaults(self) -> OperatorDefaults:
         """The part that the domain uses."""

@@ -216,6 +216,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"engine": {"proxy": {"httpProxy": "proxy:3128"}}},
         'spec.engine.proxy.httpProxy: Invalid value: "proxy:3128"',
     ),
+    "networks that are larger than their range": (
+        {"engine": {"addressPools": [{"base": "10.1.0.0/24", "size": 16}]}},
+        "size is the prefix length of each network in base, so it may not be less than that of base",
+    ),
+    "networks without room for a container": (
+        {"engine": {"addressPools": [{"base": "10.1.0.0/24", "size": 31}]}},
+        "an IPv4 network with a size above 30 has no address for a container",
+    ),
+    "millions of networks": (
+        {"engine": {"addressPools": [{"base": "10.128.0.0/9", "size": 30}]}},
+        "a range may have at most 65536 networks",
+    ),
+    "no IPv4 network for the default one": (
+        {"engine": {"addressPools": [{"base": "fd00::/48", "size": 64}]}},
+        "the first range of addressPools must be IPv4",
+    ),
     "config as text": ({"engine": {"config": "{}"}}, 'spec.engine.config: Invalid value: "string"'),
     "storage without a type": ({"storage": {}}, "spec.storage.type: Required value"),
     "storage of another type": (

@@ -37,6 +37,7 @@ class OperatorDefaults:
         enforcement: what happens to requests that no policy grants; a namespace's label overrides it.
         admission_webhook: whether the webhook reviews every request and names its class.
         replace_seconds: least seconds between two replacements of a pod.
+        cluster_addresses: IP addresses of the API server's Service and the cluster's name servers, if known.
     """
 
     engine_image: str = "docker:28-dind"
@@ -51,6 +52,7 @@ class OperatorDefaults:
     enforcement: Enforcement = Enforcement.ENFORCE
     admission_webhook: bool = False
     replace_seconds: float = 20
+    cluster_addresses: tuple[str, ...] = ()
 
 
 class Origin(StrEnum):

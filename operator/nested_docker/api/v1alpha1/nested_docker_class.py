@@ -173,8 +173,8 @@ class NestedDockerClassSpec(KubeModel):
     )
     pod_template: Annotated[FreeObject, AfterValidator(require_template_metadata)] | None = Field(
         default=None,
-        description="A pod template (`metadata`, `spec`) for the daemon's pod: fields that the operator sets itself "
-        "override it.",
+        description="A pod template (`metadata`, `spec`) for the daemon's pod. Its container `daemon` is merged with "
+        "the operator's; a field that the operator sets itself is rejected by name.",
         json_schema_extra=POD_TEMPLATE,
     )
     child_template: ChildTemplate | None = Field(

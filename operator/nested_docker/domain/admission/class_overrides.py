@@ -12,9 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
+from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
 from nested_docker.domain.manifests.metadata import pod_defaults
 from nested_docker.domain.manifests.pod import pod
+from nested_docker.domain.manifests.pod_template import lost
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH
@@ -86,6 +88,31 @@ def disallowed_overrides(
     return sorted(
         {*_metadata(actual, baseline, pod_defaults(plain).keys), *_pod_fields(actual["spec"], baseline["spec"])}
     )
+
+
+def template_fields_without_effect(effective: EffectiveSpec, *, owner: Owner, defaults: OperatorDefaults) -> list[str]:
+    """What the class's pod template says and the operator overrides, as paths in it; empty: nothing.
+
+    Not counted are the daemon's resources and scheduling, which the NestedDocker may set, and the idle watch of a
+    daemon without one.
+
+    Args:
+        effective: NestedDocker and class, resolved.
+        owner: the NestedDocker.
+        defaults: the operator's.
+    """
+    mode, object_names = MODES[effective.mode], ObjectNames(owner, effective.pod_namespace or "")
+    unscheduled = replace(effective, scheduling=SchedulingSpec())
+    made = pod(PodContext(object_names, unscheduled, defaults), mode, _KEY_SET)
+    containers = _all_containers(made["spec"])
+    paths = []
+    for path in lost(effective.pod_template, made | {"spec": made["spec"] | {"containers": [*containers.values()]}}):
+        own = path.removeprefix("spec.containers")
+        counts = not own.startswith(f"[{CONTAINER}].resources") and (
+            own != f"[{IDLE_WATCH}]" or IDLE_WATCH in containers
+        )
+        paths += [path] if counts else []
+    return sorted(paths)
 
 
 def _metadata(actual: Manifest, baseline: Manifest, defaults: frozenset[str]) -> Iterator[str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, WorkloadContainer
 from nested_docker.domain import names
 from nested_docker.domain.manifests import metadata, storage
+from nested_docker.domain.manifests.pod_template import ContainersOfTemplate, overlay
 from nested_docker.domain.modes.base import ModeBehaviour, PodContext
-from nested_docker.domain.modes.dockerd import IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_DIRECTORY, SOCKET_GID
+from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_DIRECTORY, SOCKET_GID
 from nested_docker.domain.objects import Manifest, child
 from nested_docker.domain.pki import CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY
 
@@ -40,47 +38,33 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
     )
     if mode.needs_node_cleanup(effective):
         manifest["metadata"]["finalizers"] = [names.FINALIZER]
-    manifest["spec"] = overlay(effective.pod_template.get("spec", {}), _spec(context, mode))
+    manifest["spec"] = _spec(context, mode)
     return manifest
-
-
-def overlay(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`template`, overridden by `own`: mappings merge, and lists of named items merge by name."""
-    merged = dict(template)
-    for key, value in own.items():
-        below = template.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            merged[key] = overlay(below, value)
-        elif isinstance(value, list) and isinstance(below, list):
-            merged[key] = value + [item for item in below if _name(item) not in {_name(mine) for mine in value}]
-        else:
-            merged[key] = value
-    return merged
-
-
-def _name(item: Any) -> Any:
-    return item.get("name", str(item)) if isinstance(item, Mapping) else item
 
 
 def _spec(context: PodContext, mode: ModeBehaviour) -> Manifest:
     effective = context.effective
+    template = dict(effective.pod_template.get("spec", {}))
+    given = ContainersOfTemplate.take(template, {CONTAINER, IDLE_WATCH})
     spec: Manifest = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": template.get("terminationGracePeriodSeconds", GRACE_SECONDS),
         "securityContext": {"supplementalGroups": [SOCKET_GID]},
         "volumes": _volumes(context, mode),
-        **_containers(context, mode),
+        **_containers(context, mode, given),
         **_scheduling(context),
     }
+    if effective.runtime_class_name:
+        spec["runtimeClassName"] = effective.runtime_class_name
     if effective.engine.image_pull_secrets:
         spec["imagePullSecrets"] = [reference.dump() for reference in effective.engine.image_pull_secrets]
-    return overlay(spec, mode.pod_fields(context))
+    return overlay(template, overlay(spec, mode.pod_fields(context)))
 
 
-def _containers(context: PodContext, mode: ModeBehaviour) -> Manifest:
+def _containers(context: PodContext, mode: ModeBehaviour, given: ContainersOfTemplate) -> Manifest:
     """With a workload the daemon is a native sidecar: it starts before the workload and stops after it."""
-    own = [mode.container(context), *_idle_watch(context, mode)]
+    own = [given.under(mode.container(context)), *(given.under(watch) for watch in _idle_watch(context, mode))]
     workload = context.effective.workload
     if workload is None:
         return {"containers": own, "restartPolicy": "Always"}

@@ -26,8 +26,8 @@ class Dind(OwnDaemon):
         return None
 
     def container(self, context: PodContext) -> Manifest:
-        """dockerd, privileged."""
-        return dockerd_container(context) | {"securityContext": {"privileged": True}}
+        """dockerd, privileged, and as root: images for rootless dockerd name another user."""
+        return dockerd_container(context) | {"securityContext": {"privileged": True, "runAsUser": 0}}
 
     def pod_fields(self, context: PodContext) -> Manifest:
         """No further fields."""

@@ -70,8 +70,8 @@ class Sysbox(OwnDaemon):
         return None
 
     def container(self, context: PodContext) -> Manifest:
-        """The dockerd container without a security context: Sysbox provides what dockerd needs."""
-        return dockerd_container(context)
+        """Dockerd as root of the pod's user namespace; Sysbox provides everything else that it needs."""
+        return dockerd_container(context) | {"securityContext": {"runAsUser": 0}}
 
     def pod_fields(self, context: PodContext) -> Manifest:
         """The runtime, and a user namespace for the pod, which Sysbox requires."""

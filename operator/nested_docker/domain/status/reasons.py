@@ -77,6 +77,10 @@ class Reason(StrEnum):
     """The NestedDockerClass does not exist, or the spec names no class and there is not exactly one default class.
 
     Set `spec.className` to a class that `kubectl get nesteddockerclasses` lists."""
+    CLASS_INVALID = "ClassInvalid", Trait.DENIAL
+    """The class's `podTemplate` has a field that the operator sets itself.
+
+    A cluster admin removes from the class what the message names."""
     MODE_NOT_OFFERED = "ModeNotOffered", Trait.DENIAL
     """The class does not offer the mode.
 

@@ -102,3 +102,23 @@ def test_the_modes_hazards_are_told_once_at_acceptance_and_as_warnings() -> None
     world.settle()
     assert [step.reason for step in transitions(before, world.status)] == ["Ready"]
     assert [step.reason for step in transitions(world.status, world.status)] == []
+
+
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [
+        ("20.10.24+dfsg1", True),
+        ("23.0.6", True),
+        ("24.0.0", False),
+        ("26.1.5", False),
+        ("29.9.3", False),
+        ("dev", False),
+        ("", False),
+    ],
+)
+def test_engines_that_give_the_mtu_to_one_network_only_are_a_hazard(version: str, found: bool) -> None:
+    assert ("MtuOfDefaultNetworkOnly" in types(version=version)) is found
+
+
+def test_the_containerd_stores_driver_that_copies_is_slow() -> None:
+    assert "SlowStorageDriver" in types(storageDriver="native")
