@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.conftest import CHART, Helm
+from tests.chart.conftest import CHART, RENDER, Helm
 from tests.support.api import APPLY, MERGE, Api
 from tests.support.cluster import Cluster
 from tests.support.manifests import nested_docker
@@ -1387,7 +1387,7 @@ def namespaces_of(site: Site) -> tuple[str, ...]:
 
 def rendered(site: Site, values: Manifest) -> list[Manifest]:
     """The chart's guardrails, bound to the site's namespaces."""
-    flags = [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
+    flags = [f"--set={RENDER}", *(f"--set-json={key}={json.dumps(value)}" for key, value in values.items())]
     text = Helm()("template", site.name, str(CHART), "--namespace", site.system, "--kube-version=1.34.0", *flags)
     guardrails = [each for each in yaml.safe_load_all(text) if each and each["kind"].startswith("ValidatingAdmission")]
     for guardrail in guardrails:
