@@ -561,6 +561,8 @@ CHILDREN: dict[str, Attempt] = {
                 "Pod",
                 labels({"team": "x", "app.kubernetes.io/name": "x", "example.com/x": "x"}),
                 annotations({"example.com/x": "x", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}),
+                annotations({"karpenter.sh/do-not-disrupt": "true", "linkerd.io/inject": "disabled"}),
+                labels({"sidecar.istio.io/inject": "false"}),
             )
         ),
     ),

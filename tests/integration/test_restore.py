@@ -26,6 +26,9 @@ RESET = (
 
 SECRETS = ("build-tls", "build-docker", "build-docker-env")
 
+COLLECTOR = 60
+"""Seconds that the garbage collector may take on a busy machine."""
+
 Manifest = dict[str, Any]
 
 
@@ -33,7 +36,9 @@ async def back_up(world: World) -> dict[str, Manifest]:
     """Everything of a daemon that serves, which then is lost."""
     await world.create()
     await world.serves()
+    before = (await world.status())["podName"]
     await world.annotate(restart="1")
+    await world.until(lambda: on_another_pod(world, before), "the restart")
     await world.serves()
     backup = {name: await saved(world, "Secret", name) for name in SECRETS}
     backup |= {kind: await saved(world, kind, "build") for kind in ("NestedDocker", "Service", "NetworkPolicy")}
@@ -41,8 +46,14 @@ async def back_up(world: World) -> dict[str, Manifest]:
     backup["Pod"] = await saved(world, "Pod", pod["metadata"]["name"])
     await world.api.delete("NestedDocker", world.namespace, "build")
     await world.gone("NestedDocker", "build")
-    await world.until(lambda: none_left(world), "the end of the children")
+    await world.until(lambda: none_left(world), "the end of the children", COLLECTOR)
     return backup
+
+
+async def on_another_pod(world: World, before: str) -> bool:
+    now = await world.status()
+    assert now.get("podName") not in ("", None, before), now
+    return True
 
 
 async def saved(world: World, kind: str, name: str) -> Manifest:
@@ -80,12 +91,7 @@ async def test_the_nested_docker_alone_brings_everything_back(world: World, with
     assert restored["metadata"]["uid"] != before["metadata"]["uid"]
     assert restored["metadata"]["annotations"]["nesteddocker.dev/restart"] == "1"
 
-    async def renewed() -> bool:
-        now = await world.status()
-        assert now.get("podName") not in ("", None, before["status"]["podName"]), now
-        return True
-
-    await world.until(renewed, "a status of the new pod")
+    await world.until(lambda: on_another_pod(world, before["status"]["podName"]), "a status of the new pod")
     await world.serves()
     tls = await world.get("Secret", "build-tls")
     assert tls is not None
