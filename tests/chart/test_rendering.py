@@ -6,12 +6,13 @@ import base64
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from tests.chart.conftest import CHART, OPERATOR, RELEASE, RENDER, SYSTEM, Helm
 from tests.chart.rendered import of_kind
-from tests.support.cluster import Cluster, CommandFailed
+from tests.support.cluster import ROOT, Cluster, CommandFailed
 
 CERTIFICATE = "webhook.certificate"
 ISSUER = f"--set={CERTIFICATE}.certManager.issuerRef.name=ours"
@@ -73,6 +74,29 @@ def test_it_renders_the_same_twice(offline: Helm, tmp_path: Path, flags: tuple[s
     authority.write_bytes(base64.b64decode(made["data"]["ca.crt"]))
     given = [flag.replace("=CA", f"={authority}") for flag in flags]
     assert template(offline, *given) == template(offline, *given)
+
+
+def example(name: str, *path: str) -> dict[str, Any]:
+    """Values in a manifest of `examples/gitops`."""
+    found: dict[str, Any] = yaml.safe_load((ROOT / "examples/gitops" / name).read_text())
+    for key in path:
+        found = found[key]
+    return found
+
+
+def test_argo_cd_s_example_renders_the_same_twice(offline: Helm, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(example("argocd-operator.yaml", "spec", "source", "helm", "valuesObject")))
+    one, other = (template(offline, f"--values={values}") for _ in range(2))
+    assert one == other
+    (certificate,) = of_kind([*yaml.safe_load_all(one)], "Certificate")
+    assert certificate["spec"]["issuerRef"]["kind"] == "ClusterIssuer"
+
+
+def test_flux_s_example_renders_where_helm_reads_the_cluster(helm: Helm, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(example("flux-operator.yaml", "spec", "values")))
+    assert "caBundle: " in template(helm, f"--values={values}", "--dry-run=server")
 
 
 def test_somebody_may_ask_for_another_certificate_each_time(offline: Helm) -> None:
