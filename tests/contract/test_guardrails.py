@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.conftest import CHART, Helm
+from tests.chart.conftest import CHART, RENDER, Helm
 from tests.support.api import APPLY, MERGE, Api
 from tests.support.cluster import Cluster
 from tests.support.manifests import nested_docker
@@ -605,6 +605,8 @@ CHILDREN: dict[str, Attempt] = {
                 "Pod",
                 labels({"team": "x", "app.kubernetes.io/name": "x", "example.com/x": "x"}),
                 annotations({"example.com/x": "x", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}),
+                annotations({"karpenter.sh/do-not-disrupt": "true", "linkerd.io/inject": "disabled"}),
+                labels({"sidecar.istio.io/inject": "false"}),
             )
         ),
     ),
@@ -1481,7 +1483,7 @@ def namespaces_of(site: Site) -> tuple[str, ...]:
 
 def rendered(site: Site, values: Manifest) -> list[Manifest]:
     """The chart's guardrails, bound to the site's namespaces."""
-    flags = [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
+    flags = [f"--set={RENDER}", *(f"--set-json={key}={json.dumps(value)}" for key, value in values.items())]
     text = Helm()("template", site.name, str(CHART), "--namespace", site.system, "--kube-version=1.34.0", *flags)
     guardrails = [each for each in yaml.safe_load_all(text) if each and each["kind"].startswith("ValidatingAdmission")]
     for guardrail in guardrails:
