@@ -22,6 +22,9 @@ Mutate = Callable[[Manifest], object]
 RUNNING = {"running": {"startedAt": "2026-03-01T00:00:01Z"}}
 
 
+TEMPLATE = {"metadata": {"labels": {"team": "ci"}, "annotations": {"example.com/note": "x"}}}
+
+
 class Answering:
     """Daemons that answer at once."""
 
@@ -35,7 +38,7 @@ class Lab:
     def __init__(self) -> None:
         self.kube, self.clock = WatchedKube(), FakeClock()
         grant = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
-        self.kube.put("NestedDockerClass", "", "standard", spec={"modes": ["Dind"]})
+        self.kube.put("NestedDockerClass", "", "standard", spec={"modes": ["Dind"], "childTemplate": TEMPLATE})
         self.kube.put("NestedDockerPolicy", "", "all", spec=grant)
         self.kube.put("Namespace", "", "team-a")
         spec = {"className": "standard", "storage": {"type": "Claim", "claim": {"size": "1Gi"}}}
@@ -155,6 +158,45 @@ async def test_what_is_always_changed_back_is_not_fought_over(
         await lab.passes(4, seconds=60)
     assert len(lab.changes()) - first <= (7 + 5 * 4) * objects, lab.changes()[first:]
     assert lab.made("Pod") <= 1
+
+
+def without(part: str, key: str) -> Mutate:
+    """Remove a label or an annotation."""
+    return lambda each: each["metadata"].get(part, {}).pop(key, None)
+
+
+@pytest.mark.parametrize("kind", ["Service", "NetworkPolicy", "Secret", "PersistentVolumeClaim", "Pod"])
+@pytest.mark.parametrize(("part", "key"), [("labels", "team"), ("annotations", "example.com/note")])
+async def test_metadata_of_all_children_is_not_fought_over(lab: Lab, kind: str, part: str, key: str) -> None:
+    lab.kube.webhook = mutating(kind, without(part, key), "CREATE", "UPDATE")
+    await lab.passes(5)
+    assert lab.ready() == READY
+    provisioned = lab.kube.conditions()["Provisioned"]
+    if kind == "Pod":
+        assert provisioned["reason"] == "Provisioned", "a pod is never edited"
+    else:
+        assert (provisioned["status"], provisioned["reason"]) == ("True", "Contested")
+        assert f"changes metadata.{part}" in provisioned["message"]
+        assert f"of {kind} " in provisioned["message"]
+    first = len(lab.changes())
+    assert first <= 14, lab.changes()
+    await lab.passes(120, seconds=5)
+    objects = 3 if kind == "Secret" else 1
+    assert len(lab.changes()) - first <= 7 * objects, lab.changes()[first:]
+    assert lab.made("Pod") == 1
+
+
+@pytest.mark.parametrize("what", ["Service", "NetworkPolicy", "Secret"])
+async def test_contested_metadata_does_not_hide_what_matters(lab: Lab, what: str) -> None:
+    lab.kube.webhook = mutating(what, without("labels", "team"), "CREATE", "UPDATE")
+    await lab.passes(5)
+    assert lab.ready() == READY
+    name = {"Secret": names.env_secret(KEY[1])}.get(what, KEY[1])
+    obj = lab.kube.objects[what, KEY[0], name]
+    theirs = {"data": obj["data"] | {"DOCKER_HOST": "YQ=="}} if what == "Secret" else {"spec": {"theirs": True}}
+    lab.kube.again(obj | theirs)
+    await lab.passes(2)
+    assert lab.ready() == CONTESTED
 
 
 @pytest.mark.parametrize(("kind", "mutate", "expected"), MUTATIONS.values(), ids=MUTATIONS)
