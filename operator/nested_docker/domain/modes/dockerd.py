@@ -127,6 +127,20 @@ def dockerd_volumes(context: PodContext) -> list[Manifest]:
     return [{"name": "ca-bundle", "configMap": {"name": reference.name, "items": items}}]
 
 
+def mount_hazard(effective: EffectiveSpec) -> Hazard:
+    """Clients have other files than the daemon, and Docker does not say so."""
+    shared = effective.workload is not None
+    exception = f" Only {WORKSPACE} of the workload is the same for both." if shared else ""
+    return Hazard(
+        type="BindMountsResolveInDaemon",
+        message="Paths in `docker run -v`, and `./` in compose files, are the daemon's and not the client's: Docker "
+        f"makes an empty directory of a path that the daemon does not have, without an error.{exception}",
+        remedy=f"Keep files that containers mount in {WORKSPACE}."
+        if shared
+        else f"Copy files by docker cp or a build, or run the client as spec.workload, which shares {WORKSPACE}.",
+    )
+
+
 def engine_hazards(engine: EngineStatus | None) -> list[Hazard]:
     """Hazards of the daemon's storage driver and security module, as the daemon reports them."""
     if engine is None:
