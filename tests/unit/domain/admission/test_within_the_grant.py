@@ -204,7 +204,12 @@ DEFECTS: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("Pod", ("spec", "hostNetwork"), True, "Pod .spec.hostNetwork: None -> True"),
     ("Pod", ("spec", "volumes", 0, "hostPath"), {"path": "/"}, "Pod .spec.volumes"),
     ("Pod", ("spec", *DAEMON, "image"), "evil:1", "Pod .spec.containers[daemon].image: docker:28-dind -> evil:1"),
-    ("Pod", ("spec", *DAEMON, "securityContext", "runAsUser"), 0, "Pod .spec.containers[daemon].securityContext"),
+    (
+        "Pod",
+        ("spec", *DAEMON, "securityContext", "procMount"),
+        "Unmasked",
+        "Pod .spec.containers[daemon].securityContext",
+    ),
     ("Pod", ("spec", *DAEMON, "resources", "limits", "cpu"), "3", "Pod sum of cpu: ['3']"),
     ("Pod", ("metadata", "labels", "team"), "a", "Pod .metadata.labels.team: None -> a"),
     ("Service", ("spec", "selector"), {"app": "x"}, "Service .spec.selector"),
