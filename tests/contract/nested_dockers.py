@@ -96,6 +96,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "connection": {
         "connection": {
             "secretTemplate": {"labels": {"team": "a"}, "annotations": {"reflector/allowed": "true"}},
+            "registryCredentials": {"name": "regcred"},
             "clients": [
                 {"podSelector": {"matchLabels": {"app": "ci"}}},
                 {
@@ -172,6 +173,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "insecure registry with a scheme": (
         {"engine": {"insecureRegistries": ["http://r?"]}},
         'spec.engine.insecureRegistries[0]: Invalid value: "http://r?"',
+    ),
+    "registry credentials without a name": (
+        {"connection": {"registryCredentials": {}}},
+        "spec.connection.registryCredentials.name: Required value",
+    ),
+    "registry credentials of another namespace": (
+        {"connection": {"registryCredentials": {"name": "other/regcred"}}},
+        'spec.connection.registryCredentials.name: Invalid value: "other/regcred"',
     ),
     "bundle without a name": ({"engine": {"caBundleRef": {}}}, "spec.engine.caBundleRef.name: Required value"),
     "bundle with an impossible key": (

@@ -777,6 +777,12 @@ JOB = {"workload": {"containers": [{"name": "job", "image": "docker:28-cli"}], "
 PRIVILEGED = {"securityContext": {"privileged": True}}
 FIRST = {"name": "first", "image": "busybox:1"}
 LABELS = {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}
+
+
+def credentials_of(secret: str, key: str = "DOCKER_AUTH_CONFIG") -> dict[str, Any]:
+    return {"secretKeyRef": {"name": secret, "key": key}}
+
+
 ONE_KEY = {"secretKeyRef": {"name": MINE, "key": "key"}}
 
 DATA = {"spec": {"volumes": [..., {"name": "data", "persistentVolumeClaim": {"claimName": "build-data"}}]}}
@@ -899,6 +905,7 @@ PODS: dict[str, Attempt] = {
         ("on a claim of its own", daemon({"storage": {"type": "Ephemeral", "ephemeral": {"size": "1Gi"}}}), ()),
         ("with authorities", daemon({"engine": {"caBundleRef": {"name": "ca", "key": "ca.crt"}}}), ()),
         ("with a pull secret", daemon({"engine": {"imagePullSecrets": [{"name": MINE}]}}), ()),
+        ("with registry credentials", daemon({"connection": {"registryCredentials": {"name": MINE}}} | JOB), ()),
         ("with everybody's account", by_template(serviceAccountName="default"), ()),
         ("with a ConfigMap's variables", changed(beside(envFrom=[{"configMapRef": {"name": "x"}}])), ()),
         ("with its own labels", changed(volume(downwardAPI=LABELS)), ()),
@@ -973,6 +980,21 @@ PODS: dict[str, Attempt] = {
             "with a Secret's variable",
             changed(beside(env=[{"name": "A", "valueFrom": ONE_KEY}])),
             ("env: container beside takes a variable from a Secret", "use a ConfigMap"),
+        ),
+        (
+            "with registry credentials of another daemon",
+            changed(beside(env=[{"name": "A", "valueFrom": credentials_of("other-docker-env")}])),
+            ("env: container beside takes a variable from a Secret", "spec.connection.registryCredentials"),
+        ),
+        (
+            "with registry credentials of anybody's",
+            changed(beside(env=[{"name": "A", "valueFrom": credentials_of(MINE)}])),
+            ("env: container beside takes a variable from a Secret",),
+        ),
+        (
+            "with another key beside its registry credentials",
+            changed(beside(env=[{"name": "A", "valueFrom": credentials_of("build-docker-env", "DOCKER_HOST")}])),
+            ("env: container beside takes a variable from a Secret",),
         ),
         (
             "with a Secret's variables",

@@ -9,6 +9,7 @@ from datetime import datetime
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.cleaner import Cleaner, CleanupRejectedError
+from nested_docker.controller.credentials_reader import CredentialsReader
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.diagnosis import DIAGNOSE_INTERVAL, Diagnoser
 from nested_docker.controller.executor import Executor
@@ -81,6 +82,7 @@ class Reconciler:
         self._sessions = sessions
         self._observer = Observer(cache)
         self._executor = Executor(kube, cache, sessions, clock)
+        self._credentials = CredentialsReader(kube)
         self._orphans = Orphans(kube, cache)
         self._cleaner = Cleaner(kube, cache, recorder, clock, defaults)
         self._status = StatusWriter(kube, cache, recorder)
@@ -133,6 +135,7 @@ class Reconciler:
         if observed is None:
             session.reset()
             return Settled()
+        observed = replace(observed, registry_credentials=await self._credentials.look(observed))
         planned = plan(observed, self._clock.now(), self._defaults)
         if planned.issue is not None:
             counted = await self._count_replacement(key, observed, planned.status)

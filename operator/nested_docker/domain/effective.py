@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol
 
-from nested_docker.api.meta import Enforcement, Mode, ResourceRequirements
+from nested_docker.api.meta import Enforcement, LocalObjectReference, Mode, ResourceRequirements
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec, StorageType
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec, WorkloadSpec
@@ -86,6 +86,7 @@ class EffectiveSpec:
         mode_settings: what only the mode itself reads.
         idle_watch_resources: of the idle watch; None: there is none.
         child_template: the class's metadata of all children.
+        workload_credentials: Secret with registry credentials; None: there is none, or no workload that has them.
         common_labels: the chart's labels of all children.
         origins: who set a value, by the value's path.
     """
@@ -96,6 +97,7 @@ class EffectiveSpec:
     storage: StorageSpec
     scheduling: SchedulingSpec
     workload: WorkloadSpec | None
+    workload_credentials: LocalObjectReference | None
     pod_template: Mapping[str, Any]
     child_template: ChildTemplate
     common_labels: Mapping[str, str]
@@ -124,6 +126,7 @@ class EffectiveSpec:
             "storage": self.storage.dump(),
             "scheduling": self.scheduling.dump(),
             "workload": self.workload.dump() if self.workload else None,
+            "connection.registryCredentials": self.workload_credentials.dump() if self.workload_credentials else None,
             "podTemplate": dict(self.pod_template) or None,
             "childTemplate": self.child_template.dump(),
             "commonLabels": dict(self.common_labels) or None,
@@ -197,6 +200,9 @@ def resolve(
         storage=layers.pick("storage", spec.storage, class_spec.storage, StorageSpec(type=StorageType.EMPTY_DIR)),
         scheduling=layers.pick("scheduling", spec.scheduling, None, SchedulingSpec()),
         workload=layers.pick("workload", spec.workload, None, None),
+        workload_credentials=None
+        if spec.workload is None
+        else layers.pick("connection.registryCredentials", spec.connection.registry_credentials, None, None),
         pod_template=layers.pick("podTemplate", None, class_spec.pod_template, {}),
         child_template=layers.pick("childTemplate", None, class_spec.child_template, None) or ChildTemplate(),
         common_labels=layers.pick("commonLabels", None, None, defaults.common_labels or None) or {},

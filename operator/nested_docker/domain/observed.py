@@ -16,6 +16,7 @@ from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
+from nested_docker.domain.registry_credentials import RegistryCredentials
 from nested_docker.domain.status.conditions import parse_timestamp
 from nested_docker.domain.status.reasons import Reason
 
@@ -108,6 +109,7 @@ class Observed:
         children: objects with the NestedDocker's labels or names, in any namespace and of any owner.
         corrections: what the operator has corrected lately, in this process.
         admitted: the API server's answer to the creation of a pod, until the status has it.
+        registry_credentials: those for clients; None: the NestedDocker names none.
     """
 
     owner: Owner
@@ -132,6 +134,7 @@ class Observed:
     corrections: Mapping[Identity, Correction] = field(default_factory=dict)
     admitted: AdmittedPod | None = None
     cleanup_failure: str = ""
+    registry_credentials: RegistryCredentials | None = None
 
     def labels(self, namespace: str) -> Mapping[str, str]:
         """Labels of the NestedDocker's namespace, or of one with pods."""

@@ -15,7 +15,7 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
 from nested_docker.domain.manifests.metadata import pod_defaults
-from nested_docker.domain.manifests.pod import pod
+from nested_docker.domain.manifests.pod import pod, registry_variable
 from nested_docker.domain.manifests.pod_template import lost
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
@@ -85,9 +85,18 @@ def disallowed_overrides(
     object_names = ObjectNames(owner, class_spec.pod_namespace or "")
     actual = pod(PodContext(object_names, effective, defaults), mode, _KEY_SET)
     baseline = pod(PodContext(object_names, plain, defaults), mode, _KEY_SET)
+    for made in (actual, baseline):
+        _withhold(registry_variable(object_names), made["spec"])
     return sorted(
         {*_metadata(actual, baseline, pod_defaults(plain).keys), *_pod_fields(actual["spec"], baseline["spec"])}
     )
+
+
+def _withhold(variable: Manifest, spec: Manifest) -> None:
+    """Take out the one variable that a workload may have from a Secret: that Secret is the operator's."""
+    for container in spec["containers"]:
+        if variable in container.get("env", []):
+            container["env"] = [each for each in container["env"] if each != variable]
 
 
 def template_fields_without_effect(effective: EffectiveSpec, *, owner: Owner, defaults: OperatorDefaults) -> list[str]:

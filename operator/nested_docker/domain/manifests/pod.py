@@ -8,8 +8,10 @@ from nested_docker.domain.manifests import metadata, storage
 from nested_docker.domain.manifests.pod_template import ContainersOfTemplate, overlay
 from nested_docker.domain.modes.base import ModeBehaviour, PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_DIRECTORY, SOCKET_GID
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Manifest, child
 from nested_docker.domain.pki import CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY
+from nested_docker.domain.registry_credentials import VARIABLE
 
 GRACE_SECONDS = 30
 """Time that dockerd has to stop inner containers; the default of Kubernetes."""
@@ -108,6 +110,7 @@ def _workload_container(context: PodContext, mode: ModeBehaviour, container: Wor
         "env": [
             {"name": "DOCKER_HOST", "value": f"unix://{SOCKET}"},
             *({"name": name, "value": value} for name, value in mode.client_env(context.effective).items()),
+            *([registry_variable(context.object_names)] if context.effective.workload_credentials else []),
             *(variable.dump() for variable in container.env),
         ],
         "resources": container.resources.dump(),
@@ -122,6 +125,12 @@ def _workload_container(context: PodContext, mode: ModeBehaviour, container: Wor
     if container.args:
         manifest["args"] = list(container.args)
     return manifest
+
+
+def registry_variable(object_names: ObjectNames) -> Manifest:
+    """The registry credentials of a workload, from its own env Secret."""
+    source = {"name": object_names.env_secret.name, "key": VARIABLE}
+    return {"name": VARIABLE, "valueFrom": {"secretKeyRef": source}}
 
 
 def _volumes(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:

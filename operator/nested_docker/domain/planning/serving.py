@@ -29,6 +29,9 @@ DIAGNOSE_AFTER = timedelta(seconds=4)
 """How long a pod may start without news in its status before the operator reads the kubelet's Events."""
 
 
+CREDENTIALS_REFRESH, CREDENTIALS_RETRY = timedelta(minutes=2), timedelta(seconds=15)
+"""How often the operator looks at registry credentials, which it does not watch, and at those that are unusable."""
+
 PENDING_UPDATES = {
     Origin.SPEC: (Reason.CLASS_UPDATED, "the class"),
     Origin.CLASS: (Reason.CLASS_UPDATED, "the class"),
@@ -60,6 +63,9 @@ def _provisioned(at: Situation, withheld: list[Withheld]) -> tuple[Status, Reaso
     if at.unclean is not None:
         message = cleanup.describe(at.unclean, at.defaults, at.observed.cleanup_failure)
         return Status.FALSE, Reason.CLEANING_UP, message
+    credentials = at.observed.registry_credentials
+    if credentials is not None and credentials.problem:
+        return Status.FALSE, Reason.CREDENTIALS_UNUSABLE, credentials.problem
     if not withheld:
         return Status.TRUE, Reason.PROVISIONED, "every object exists"
     worst = max(withheld, key=lambda each: each.matters)
@@ -99,11 +105,12 @@ def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -
         return (at.children.withdraw(), *provisioned)
     template, shared = at.accepted.spec.connection.secret_template, metadata.of_children(at.effective)
     node = at.pod.host_ip if at.pod else ""
-    env = secrets.env(at.object_names, template, at.mode.client_env(at.effective, node))
+    credentials = at.observed.registry_credentials
+    env = secrets.env(at.object_names, template, at.mode.client_env(at.effective, node), credentials)
     files = secrets.files(at.object_names, template, reach.probe_result)
     return (
         *provisioned,
-        at.children.ensure(with_metadata(env, shared)),
+        () if credentials and credentials.problem else at.children.ensure(with_metadata(env, shared)),
         at.children.ensure(with_metadata(files, shared)),
     )
 
@@ -135,7 +142,9 @@ def _diagnose(at: Situation) -> str:
 
 
 def _next_look(at: Situation, key_set: KeySet, withheld: list[Withheld]) -> datetime | None:
+    credentials = at.observed.registry_credentials
     moments = [
+        at.now + (CREDENTIALS_RETRY if credentials.problem else CREDENTIALS_REFRESH) if credentials else None,
         *(each.until for each in withheld),
         at.deadline,
         parse_timestamp(at.replacement.time) if at.replacement else None,

@@ -142,6 +142,11 @@ class Reason(StrEnum):
     corrects it less and less often.
 
     Exempt the object that the message names from that plugin."""
+    CREDENTIALS_UNUSABLE = "CredentialsUnusable", Trait.STALLED
+    """The Secret of `spec.connection.registryCredentials` does not exist, or has no credentials that clients can use.
+    Clients keep those that they have.
+
+    Create or correct the Secret that the message names; the operator looks at it every 15 seconds."""
     CLEANING_UP = "CleaningUp", Trait.EXPECTED
     """The operator removes from a node what clients have made there through the guard.
 

@@ -113,12 +113,18 @@ def test_a_field_that_nobody_has_thought_of_is_refused(field: str, value: Any, m
     assert disallowed_overrides({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.{field}"]
 
 
+OF_OWN = {"secretKeyRef": {"name": f"{OWNER.name}-docker-env", "key": "DOCKER_AUTH_CONFIG"}}
+OF_OTHER = {"secretKeyRef": {"name": "other-docker-env", "key": "DOCKER_AUTH_CONFIG"}}
+OTHER_KEY = {"secretKeyRef": {"name": f"{OWNER.name}-docker-env", "key": "DOCKER_HOST"}}
 CONTAINER_TAMPERED: list[tuple[str, Any, str]] = [
     ("securityContext", {"privileged": True}, "securityContext"),
     ("envFrom", [{"secretRef": {"name": "x"}}], "envFrom"),
     ("volumeDevices", [], "volumeDevices"),
     ("lifecycle", {}, "lifecycle"),
     ("env", [{"name": "A", "valueFrom": {"secretKeyRef": {}}}], "env[A]"),
+    ("env", [{"name": "A", "valueFrom": OF_OWN}], "env[A]"),
+    ("env", [{"name": "DOCKER_AUTH_CONFIG", "valueFrom": OF_OTHER}], "env[DOCKER_AUTH_CONFIG]"),
+    ("env", [{"name": "DOCKER_AUTH_CONFIG", "valueFrom": OTHER_KEY}], "env[DOCKER_AUTH_CONFIG]"),
     ("volumeMounts", [{"name": "server-certificates", "mountPath": "/x"}], "volumeMounts[server-certificates]"),
     ("volumeMounts", [{"name": "node-socket", "mountPath": "/x"}], "volumeMounts[node-socket]"),
 ]
@@ -135,6 +141,12 @@ def test_nor_in_a_container(field: str, value: Any, told: str, monkeypatch: pyte
 
     monkeypatch.setattr(allowance, "pod", defective)
     assert disallowed_overrides({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.containers[builder].{told}"]
+
+
+@pytest.mark.parametrize("mode", [mode.value for mode in Mode])
+def test_a_workload_may_have_the_registry_credentials_of_its_own_secret(mode: str) -> None:
+    spec = {"mode": mode, "workload": WORKLOAD, "connection": {"registryCredentials": {"name": "regcred"}}}
+    assert disallowed_overrides(spec) == []
 
 
 KEYS = st.sampled_from(["pool", "zone", "team"])
