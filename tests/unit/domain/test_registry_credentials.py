@@ -157,6 +157,16 @@ def test_a_workload_has_them_from_its_own_secret() -> None:
     assert "DOCKER_AUTH_CONFIG" not in str(without.pod())
 
 
+def test_a_workload_does_not_wait_for_the_daemon_to_get_them() -> None:
+    made = World(SPEC | {"workload": WORKLOAD}, policies={"p": policy_spec()})
+    put(made, {"ghcr.io": {"auth": ALICE}})
+    made.step()
+    writes = [write for write in made.server.writes if write.startswith("create")]
+    pod = f"create Pod/{made.pod()['metadata']['name']}"
+    assert writes.index("create Secret/build-docker-env") < writes.index(pod)
+    assert made.secret("build-docker") is None, "other clients wait until the daemon answers"
+
+
 def test_only_the_workload_has_them_in_the_pod() -> None:
     made = world({"workload": WORKLOAD, "idleTimeoutSeconds": 60})
     holders = [

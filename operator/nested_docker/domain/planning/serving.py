@@ -100,19 +100,28 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
 
 
 def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -> tuple[Stage, ...]:
-    """The connection Secrets: written last if the daemon has answered, removed first if it has not."""
+    """The connection Secrets: written last if the daemon has answered, the files removed first if it has not.
+
+    A workload that takes registry credentials from the env Secret could not start without it, so there it comes first.
+    """
+    env = _env(at)
+    early = env if at.effective.workload_credentials else ()
     if not reach.probe_result:
-        return (at.children.withdraw(), *provisioned)
+        return (at.children.withdraw(), early, *provisioned)
     template, shared = at.accepted.spec.connection.secret_template, metadata.of_children(at.effective)
-    node = at.pod.host_ip if at.pod else ""
-    credentials = at.observed.registry_credentials
-    env = secrets.env(at.object_names, template, at.mode.client_env(at.effective, node), credentials)
     files = secrets.files(at.object_names, template, reach.probe_result)
-    return (
-        *provisioned,
-        () if credentials and credentials.problem else at.children.ensure(with_metadata(env, shared)),
-        at.children.ensure(with_metadata(files, shared)),
-    )
+    return (early, *provisioned, () if early else env, at.children.ensure(with_metadata(files, shared)))
+
+
+def _env(at: Situation) -> Stage:
+    """The env Secret; one whose registry credentials are unusable stays as it is."""
+    credentials = at.observed.registry_credentials
+    if credentials is not None and credentials.problem:
+        return ()
+    node = at.pod.host_ip if at.pod else ""
+    further = at.mode.client_env(at.effective, node)
+    env = secrets.env(at.object_names, at.accepted.spec.connection.secret_template, further, credentials)
+    return at.children.ensure(with_metadata(env, metadata.of_children(at.effective)))
 
 
 def _set_update_pending(at: Situation, conditions: Conditions, key_set: KeySet) -> None:
