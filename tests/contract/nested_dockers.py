@@ -85,6 +85,12 @@ ACCEPTED: dict[str, dict[str, Any]] = {
             resources={"limits": {"memory": "1Gi"}},
         )
     },
+    "init containers": {
+        "workload": {
+            "initContainers": [{"name": "fetch", "image": "alpine/git", "args": ["clone"]}],
+            "containers": [{"name": "main", "image": "busybox"}],
+        }
+    },
     "eight containers": {"workload": {"containers": [{"name": f"c{n}", "image": "busybox"} for n in range(8)]}},
     "suspend": {"suspend": True},
     "least times": {"activeDeadlineSeconds": 1, "idleTimeoutSeconds": 10, "ttlSecondsAfterFinished": 0},
@@ -313,6 +319,24 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "retention": (
         {"storage": {"type": "Claim", "claim": {"size": "1Gi", "whenDeleted": "Keep"}}},
         'spec.storage.claim.whenDeleted: Unsupported value: "Keep": supported values: "Retain", "Delete"',
+    ),
+    "two containers of one name": (
+        {
+            "workload": {
+                "initContainers": [{"name": "main", "image": "busybox"}],
+                "containers": [{"name": "main", "image": "busybox"}],
+            }
+        },
+        "containers and initContainers must have different names: rename one of them",
+    ),
+    "privileged init container": (
+        {
+            "workload": {
+                "initContainers": [{"name": "first", "image": "busybox", "securityContext": {"privileged": True}}],
+                "containers": [{"name": "main", "image": "busybox"}],
+            }
+        },
+        'unknown field "spec.workload.initContainers[0].securityContext"',
     ),
     "workload of nothing": ({"workload": {}}, "spec.workload.containers: Required value"),
     "workload without containers": (

@@ -66,7 +66,8 @@ class Grant:
         """The containers of the workload, by name; empty: the policy allows none."""
         if not self.policy.get("workload", {}).get("allowed"):
             return {}
-        return {each["name"]: each for each in self.spec.get("workload", {}).get("containers", ())}
+        workload = self.spec.get("workload", {})
+        return {each["name"]: each for key in ("initContainers", "containers") for each in workload.get(key, ())}
 
 
 Check = Callable[[Grant, Any, Sequence[str]], bool]

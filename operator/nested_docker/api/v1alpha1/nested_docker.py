@@ -97,14 +97,37 @@ class WorkloadContainer(KubeModel):
 class WorkloadSpec(KubeModel):
     """Containers that run in the daemon's pod."""
 
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(
+            rules=(
+                (
+                    "!has(self.initContainers) || !self.initContainers.exists(first, "
+                    "self.containers.exists(other, other.name == first.name))",
+                    "containers and initContainers must have different names: rename one of them",
+                ),
+            )
+        )
+    }
+
     containers: Plain[Annotated[list[WorkloadContainer], Field(min_length=1, max_length=8)]] = Field(
         description=f"The containers. `{WORKSPACE}` is a directory that they and the daemon share.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    init_containers: Plain[Annotated[list[WorkloadContainer], Field(max_length=8)]] = Field(
+        default=[],
+        description="Containers that run one after the other before those, when the daemon already answers.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     restart_policy: Plain[RestartPolicy] = Field(
         default=RestartPolicy.ALWAYS,
         description="`Never`: a one-shot build that ends as Complete or Failed once its containers have ended.",
     )
+
+    @property
+    def every_container(self) -> list[tuple[str, WorkloadContainer]]:
+        """Each container, with the path of its list in the spec."""
+        lists = {"spec.workload.initContainers": self.init_containers, "spec.workload.containers": self.containers}
+        return [(path, container) for path, containers in lists.items() for container in containers]
 
 
 USER_LABELS = schema(

@@ -94,7 +94,7 @@ def disallowed_overrides(
 
 def _withhold(variable: Manifest, spec: Manifest) -> None:
     """Take out the one variable that a workload may have from a Secret: that Secret is the operator's."""
-    for container in spec["containers"]:
+    for container in _all_containers(spec).values():
         if variable in container.get("env", []):
             container["env"] = [each for each in container["env"] if each != variable]
 

@@ -71,7 +71,8 @@ def _containers(context: PodContext, mode: ModeBehaviour, given: ContainersOfTem
     if workload is None:
         return {"containers": own, "restartPolicy": "Always"}
     return {
-        "initContainers": [container | {"restartPolicy": "Always"} for container in own],
+        "initContainers": [container | {"restartPolicy": "Always"} for container in own]
+        + [_workload_container(context, mode, container) for container in workload.init_containers],
         "containers": [_workload_container(context, mode, container) for container in workload.containers],
         "restartPolicy": workload.restart_policy.value,
     }

@@ -90,12 +90,15 @@ CONTAINERS = st.lists(
     max_size=2,
     unique_by=lambda container: container["name"],
 )
+INIT_CONTAINERS = CONTAINERS.map(lambda each: [item | {"name": f"first-{item['name']}"} for item in each])
 SPEC_FIELDS = {
     "engine": st.one_of(
         st.fixed_dictionaries({"image": IMAGES}),
         st.just({"mtu": 1400, "proxy": {"httpProxy": "http://p:1"}, "caBundleRef": {"name": "corporate"}}),
     ),
-    "workload": st.fixed_dictionaries({"containers": CONTAINERS}, optional={"restartPolicy": st.just("Never")}),
+    "workload": st.fixed_dictionaries(
+        {"containers": CONTAINERS}, optional={"restartPolicy": st.just("Never"), "initContainers": INIT_CONTAINERS}
+    ),
     "resources": RESOURCES,
     "storage": STORAGE,
     "idleTimeoutSeconds": st.just(60),
