@@ -113,8 +113,8 @@ class WorkloadSpec(KubeModel):
         description=f"The containers. `{WORKSPACE}` is a directory that they and the daemon share.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
-    init_containers: Plain[Annotated[list[WorkloadContainer], Field(max_length=8)]] = Field(
-        default=[],
+    init_containers: Plain[Annotated[list[WorkloadContainer], Field(max_length=8)] | None] = Field(
+        default=None,
         description="Containers that run one after the other before those, when the daemon already answers.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
@@ -126,7 +126,10 @@ class WorkloadSpec(KubeModel):
     @property
     def every_container(self) -> list[tuple[str, WorkloadContainer]]:
         """Each container, with the path of its list in the spec."""
-        lists = {"spec.workload.initContainers": self.init_containers, "spec.workload.containers": self.containers}
+        lists = {
+            "spec.workload.initContainers": self.init_containers or [],
+            "spec.workload.containers": self.containers,
+        }
         return [(path, container) for path, containers in lists.items() for container in containers]
 
 

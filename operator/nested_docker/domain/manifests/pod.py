@@ -72,7 +72,7 @@ def _containers(context: PodContext, mode: ModeBehaviour, given: ContainersOfTem
         return {"containers": own, "restartPolicy": "Always"}
     return {
         "initContainers": [container | {"restartPolicy": "Always"} for container in own]
-        + [_workload_container(context, mode, container) for container in workload.init_containers],
+        + [_workload_container(context, mode, container) for container in workload.init_containers or []],
         "containers": [_workload_container(context, mode, container) for container in workload.containers],
         "restartPolicy": workload.restart_policy.value,
     }

@@ -82,7 +82,7 @@ def _workload_ended(accepted: Accepted, pod: PodState) -> Ending | None:
     if results is None:
         if not pod.ended:
             return None
-        first = [container.name for container in workload.init_containers] if workload else []
+        first = [container.name for container in workload.init_containers or []] if workload else []
         failed = [result for name in first for result in pod.results([name]) or [] if result.exit_code != 0]
         if failed:
             return _failed(pod, failed, failed)
