@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from nested_docker.api.meta import Enforcement
+from nested_docker.api.meta import Enforcement, ResourceRequirements
+from nested_docker.api.metadata import require_common_labels
 from nested_docker.domain.effective import OperatorDefaults
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 class LogFormat(StrEnum):
@@ -51,6 +54,16 @@ class Settings(BaseSettings):
     )
     image_pull_policy: str = Field(
         default=OperatorDefaults.image_pull_policy, description="Pull policy of the pods' containers."
+    )
+    common_labels: Annotated[dict[str, str], AfterValidator(require_common_labels)] = Field(
+        default={}, description="Labels of everything that the operator creates, as JSON."
+    )
+    idle_watch_resources: ResourceRequirements = Field(
+        default=OperatorDefaults.idle_watch_resources, description="Resources of the idle watch, as JSON."
+    )
+    cleanup_resources: ResourceRequirements = Field(
+        default=OperatorDefaults.cleanup_resources,
+        description="Resources of the pods that clean up nodes, as JSON.",
     )
     cluster_domain: str = Field(default=OperatorDefaults.cluster_domain, description="DNS domain of the cluster.")
     namespaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
@@ -98,6 +111,14 @@ class Settings(BaseSettings):
     def admission_webhook(self) -> bool:
         """Whether the webhook reviews requests."""
         return self.webhook_port != 0
+
+    @property
+    def cluster_addresses(self) -> tuple[str, ...]:
+        """Addresses of the API server's Service and the name servers, as the operator's pod sees them."""
+        lines = RESOLV_CONF.read_text(encoding="utf-8").splitlines() if RESOLV_CONF.exists() else []
+        servers = (line.split()[1] for line in lines if line.startswith("nameserver ") and len(line.split()) > 1)
+        service = os.environ.get("KUBERNETES_SERVICE_HOST", "")
+        return (service, *servers) if service else ()
 
     def defaults(self) -> OperatorDefaults:
         """The part that the domain uses."""

@@ -20,6 +20,9 @@ NAME = "chart"
 SYSTEM = "nested-docker-system"
 RELEASE = "nested-docker"
 OPERATOR = "nested-docker-operator"
+RENDER = "webhook.certificate.renderWithoutCluster=true"
+"""Lets helm create a certificate where it cannot read a cluster."""
+
 IMAGE, TAG = OPERATOR, "dev"
 CI, OTHER = "chart-ci", "chart-other"
 """Namespaces of users."""
@@ -42,7 +45,7 @@ class Helm:
         self, *sets: str, files: Sequence[str] = (), release: str = RELEASE, chart: Path = CHART
     ) -> list[Manifest]:
         """The chart's objects with these values (`key=value`), and those in files (`key=path`)."""
-        values = [*(f"--set={value}" for value in sets), *(f"--set-file={value}" for value in files)]
+        values = [*(f"--set={value}" for value in (RENDER, *sets)), *(f"--set-file={value}" for value in files)]
         text = self("template", release, str(chart), "--namespace", SYSTEM, "--kube-version=1.34.0", *values)
         return [manifest for manifest in yaml.safe_load_all(text) if manifest]
 

@@ -54,6 +54,8 @@ def test_the_chart_is_of_the_package_s_version() -> None:
         ("logLevel=loud", r"at '/logLevel': value must be one of 'DEBUG'"),
         ("crds.kepp=true", r"at '/crds': additional properties 'kepp' not allowed"),
         ("resources.cpu=1", r"at '/resources': additional properties 'cpu' not allowed"),
+        ("idleWatch.resources.cpu=1", r"at '/idleWatch/resources': additional properties 'cpu' not allowed"),
+        ("cleanup.resources.limits.cpu=one", r"at '/cleanup/resources/limits/cpu': 'one' does not match"),
         ("metrics.service=false,metrics.serviceMonitor=true", r"at '/metrics/service': value must be true"),
         ("networkPolicy.apiServerPorts={0}", r"at '/networkPolicy/apiServerPorts/0': minimum"),
         ("podNamespaces={Pods}", r"at '/podNamespaces/0': 'Pods' does not match"),
@@ -72,6 +74,9 @@ def test_the_chart_is_of_the_package_s_version() -> None:
         ("guardrails.images={docker:(28}", r"guardrails.images: docker:\(28 is not an RE2 expression: fix it"),
         ("guardrails.images={a)|(b}", r"guardrails.images: a\)\|\(b is not an RE2 expression"),
         ("guardrails.metadataKeys={a)|(b}", r"guardrails.metadataKeys: a\)\|\(b is not an RE2 expression"),
+        ("guardrails.cleanupImages={a)|(b}", r"guardrails.cleanupImages: a\)\|\(b is not an RE2 expression"),
+        (r"commonLabels.app\.kubernetes\.io/name=x", "invalid propertyName 'app.kubernetes.io/name'"),
+        ("commonLabels.team=a b", r"at '/commonLabels/team': 'a b' does not match"),
         ("guardrails.metadataKeys={a b}", r"at '/guardrails/metadataKeys/0': 'a b' does not match"),
     ],
 )
@@ -85,14 +90,20 @@ def test_every_value_is_in_the_schema_and_in_the_readme() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert set(values) == set(schema["properties"]) - {"global"}
     message = set(re.findall(r"`([\w.]+)`", (CHART / "README.md").read_text()))
-    assert {path for path in paths(values) if not path.startswith("resources.")} <= message
-    assert "resources" in message
+    assert {re.sub(r"\bresources\..*", "resources", path) for path in paths(values)} <= message
 
 
 def test_the_environment_is_what_the_settings_read(offline: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
     known = {f"NESTED_DOCKER_{field.upper()}" for field in Settings.model_fields}
     given = environment(
-        offline.render("watchNamespaces={a,b}", "image.repository=example.test/op", "image.tag=v1", "workers=3")
+        offline.render(
+            "watchNamespaces={a,b}",
+            "image.repository=example.test/op",
+            "image.tag=v1",
+            "workers=3",
+            "idleWatch.resources.limits.cpu=1",
+            "cleanup.resources.requests.memory=64Mi",
+        )
     )
     assert set(given) <= known
     for name, value in given.items():
@@ -102,6 +113,8 @@ def test_the_environment_is_what_the_settings_read(offline: Helm, monkeypatch: p
     assert settings.cleanup_namespace == CLEANUP
     assert settings.operator_image == "example.test/op:v1"
     assert settings.workers == 3
+    assert settings.idle_watch_resources.limits == {"cpu": "1", "memory": "128Mi"}
+    assert settings.cleanup_resources.requests == {"cpu": "10m", "memory": "64Mi"}
 
 
 def test_defaults_agree_with_the_settings(offline: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +134,56 @@ def test_no_object_twice_and_every_object_labelled(offline: Helm) -> None:
     )
     assert set(identities.values()) == {1}
     assert {manifest["metadata"]["labels"]["app.kubernetes.io/name"] for manifest in manifests} == {"nested-docker"}
+
+
+def test_common_labels_are_on_every_object_and_on_the_pods(offline: Helm) -> None:
+    manifests = offline.render(
+        "commonLabels.team=ci", "podLabels.team=mine", "watchNamespaces={a,b}", "metrics.serviceMonitor=true"
+    )
+    without = [
+        f"{manifest['kind']} {manifest['metadata']['name']}"
+        for manifest in manifests
+        if manifest["metadata"]["labels"].get("team") != "ci" and manifest["kind"] != "CustomResourceDefinition"
+    ]
+    assert without == []
+    (deployment,) = [manifest for manifest in manifests if manifest["kind"] == "Deployment"]
+    assert deployment["spec"]["template"]["metadata"]["labels"]["team"] == "mine"
+    assert deployment["spec"]["selector"]["matchLabels"].keys() == {
+        "app.kubernetes.io/name",
+        "app.kubernetes.io/instance",
+    }
+
+
+def test_labels_of_the_pods_do_not_replace_those_that_select_them(offline: Helm) -> None:
+    (deployment,) = [
+        manifest
+        for manifest in offline.render(r"podLabels.app\.kubernetes\.io/name=other")
+        if manifest["kind"] == "Deployment"
+    ]
+    assert deployment["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"] == "nested-docker"
+
+
+@pytest.mark.parametrize(
+    ("repository", "allowed"),
+    [
+        ("operator", r"(docker\.io/(library/)?)?operator:1\.0"),
+        ("ci/operator", r"(docker\.io/)?ci/operator:1\.0"),
+        ("registry.example/operator", r"registry\.example/operator:1\.0"),
+        ("registry:5000/operator", r"registry:5000/operator:1\.0"),
+        ("localhost/operator", r"localhost/operator:1\.0"),
+    ],
+)
+def test_nodes_are_cleaned_up_by_the_operator_s_image_however_it_is_written(
+    offline: Helm, repository: str, allowed: str
+) -> None:
+    manifests = offline.render(f"image.repository={repository}", "image.tag=1.0")
+    (policy,) = [
+        manifest
+        for manifest in manifests
+        if manifest["kind"] == "ValidatingAdmissionPolicy" and manifest["metadata"]["name"].endswith("-pods")
+    ]
+    (images,) = [each for each in policy["spec"]["variables"] if each["name"] == "cleanupImages"]
+    assert json.loads(images["expression"]) == [f"^(?:{allowed})$"]
 
 
 def test_neither_class_nor_policy_comes_with_it(offline: Helm) -> None:

@@ -26,6 +26,10 @@ CLASSES_ACCEPTED: dict[str, dict[str, Any]] = {
         "lifetime": {"activeDeadlineSeconds": 3600, "idleTimeoutSeconds": 600, "ttlSecondsAfterFinished": 0},
         "networkPolicy": "Unmanaged",
         "podNamespace": "docker-daemons",
+        "childTemplate": {
+            "metadata": {"labels": {"velero.io/exclude-from-backup": "false"}, "annotations": {"example.com/note": "x"}}
+        },
+        "idleWatch": {"resources": {"requests": {"cpu": "50m"}, "limits": {"cpu": "100m", "memory": "64Mi"}}},
     },
     "a guard": {"modes": ["HostSocket"], "hostSocket": {"access": "Guarded"}},
     "greatest group": {"modes": ["HostSocket"], "hostSocket": {"gid": 4_294_967_294}},
@@ -69,6 +73,25 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "with a group beyond the last": (
         {"modes": MODES, "hostSocket": {"gid": 4_294_967_295}},
         "spec.hostSocket.gid in body should be less than or equal to 4294967294",
+    ),
+    **{
+        f"with the label {key} on every object": (
+            {"modes": MODES, "childTemplate": {"metadata": {"labels": {key: "x"}}}},
+            "the label prefixes nesteddocker.dev/ and app.kubernetes.io/ are reserved for the operator",
+        )
+        for key in ("nesteddocker.dev/uid", "nesteddocker.dev/x", "app.kubernetes.io/managed-by")
+    },
+    "with a reserved annotation on every object": (
+        {"modes": MODES, "childTemplate": {"metadata": {"annotations": {"nesteddocker.dev/probed": "x"}}}},
+        "the annotation prefix nesteddocker.dev/ is reserved for the operator",
+    ),
+    "with other metadata on every object": (
+        {"modes": MODES, "childTemplate": {"metadata": {"finalizers": ["x"]}}},
+        'unknown field "spec.childTemplate.metadata.finalizers"',
+    ),
+    "with a limit of the idle watch that is not in force": (
+        {"modes": MODES, "idleWatch": {"resources": {"limits": {"memory": "1Ki"}}}},
+        "the limit of memory must be at least 6Mi",
     ),
     "with an idle timeout too short": (
         {"modes": MODES, "lifetime": {"idleTimeoutSeconds": 9}},

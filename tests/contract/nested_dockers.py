@@ -85,6 +85,12 @@ ACCEPTED: dict[str, dict[str, Any]] = {
             resources={"limits": {"memory": "1Gi"}},
         )
     },
+    "init containers": {
+        "workload": {
+            "initContainers": [{"name": "fetch", "image": "alpine/git", "args": ["clone"]}],
+            "containers": [{"name": "main", "image": "busybox"}],
+        }
+    },
     "eight containers": {"workload": {"containers": [{"name": f"c{n}", "image": "busybox"} for n in range(8)]}},
     "suspend": {"suspend": True},
     "least times": {"activeDeadlineSeconds": 1, "idleTimeoutSeconds": 10, "ttlSecondsAfterFinished": 0},
@@ -96,6 +102,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "connection": {
         "connection": {
             "secretTemplate": {"labels": {"team": "a"}, "annotations": {"reflector/allowed": "true"}},
+            "registryCredentials": {"name": "regcred"},
             "clients": [
                 {"podSelector": {"matchLabels": {"app": "ci"}}},
                 {
@@ -173,6 +180,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"engine": {"insecureRegistries": ["http://r?"]}},
         'spec.engine.insecureRegistries[0]: Invalid value: "http://r?"',
     ),
+    "registry credentials without a name": (
+        {"connection": {"registryCredentials": {}}},
+        "spec.connection.registryCredentials.name: Required value",
+    ),
+    "registry credentials of another namespace": (
+        {"connection": {"registryCredentials": {"name": "other/regcred"}}},
+        'spec.connection.registryCredentials.name: Invalid value: "other/regcred"',
+    ),
     "bundle without a name": ({"engine": {"caBundleRef": {}}}, "spec.engine.caBundleRef.name: Required value"),
     "bundle with an impossible key": (
         {"engine": {"caBundleRef": {"name": "a", "key": "a/b"}}},
@@ -215,6 +230,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "proxy": (
         {"engine": {"proxy": {"httpProxy": "proxy:3128"}}},
         'spec.engine.proxy.httpProxy: Invalid value: "proxy:3128"',
+    ),
+    "networks that are larger than their range": (
+        {"engine": {"addressPools": [{"base": "10.1.0.0/24", "size": 16}]}},
+        "size is the prefix length of each network in base, so it may not be less than that of base",
+    ),
+    "networks without room for a container": (
+        {"engine": {"addressPools": [{"base": "10.1.0.0/24", "size": 31}]}},
+        "an IPv4 network with a size above 30 has no address for a container",
+    ),
+    "millions of networks": (
+        {"engine": {"addressPools": [{"base": "10.128.0.0/9", "size": 30}]}},
+        "a range may have at most 65536 networks",
+    ),
+    "no IPv4 network for the default one": (
+        {"engine": {"addressPools": [{"base": "fd00::/48", "size": 64}]}},
+        "the first range of addressPools must be IPv4",
     ),
     "config as text": ({"engine": {"config": "{}"}}, 'spec.engine.config: Invalid value: "string"'),
     "storage without a type": ({"storage": {}}, "spec.storage.type: Required value"),
@@ -288,6 +319,24 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "retention": (
         {"storage": {"type": "Claim", "claim": {"size": "1Gi", "whenDeleted": "Keep"}}},
         'spec.storage.claim.whenDeleted: Unsupported value: "Keep": supported values: "Retain", "Delete"',
+    ),
+    "two containers of one name": (
+        {
+            "workload": {
+                "initContainers": [{"name": "main", "image": "busybox"}],
+                "containers": [{"name": "main", "image": "busybox"}],
+            }
+        },
+        "containers and initContainers must have different names: rename one of them",
+    ),
+    "privileged init container": (
+        {
+            "workload": {
+                "initContainers": [{"name": "first", "image": "busybox", "securityContext": {"privileged": True}}],
+                "containers": [{"name": "main", "image": "busybox"}],
+            }
+        },
+        'unknown field "spec.workload.initContainers[0].securityContext"',
     ),
     "workload of nothing": ({"workload": {}}, "spec.workload.containers: Required value"),
     "workload without containers": (

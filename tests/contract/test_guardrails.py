@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.conftest import CHART, Helm
+from tests.chart.conftest import CHART, RENDER, Helm
 from tests.support.api import APPLY, MERGE, Api
 from tests.support.cluster import Cluster
 from tests.support.manifests import nested_docker
@@ -444,9 +444,9 @@ RESERVED: dict[str, Attempt] = {
 
 # --- around the operator: what it writes --------------------------------------------------------------
 
-BUG = "This is a bug, or somebody impersonates the operator"
+BUG = "A mutating webhook of this cluster changed it, somebody impersonates the operator, or this is a bug"
 
-OWN_KEYS = "it sets only labels and annotations of its own there"
+OWN_KEYS = "outside of pods and connection Secrets, childTemplate may set only keys that the chart lists"
 RESERVED_KEY = "the key is reserved for Kubernetes or a container runtime"
 FOREIGN_DATA: dict[str, Any] = {
     "volumeName": "somebody-s",
@@ -577,6 +577,17 @@ CHILDREN: dict[str, Attempt] = {
             ("labels", "node-role.kubernetes.io/control-plane"),
         )
     },
+    **{
+        f"a {kind} left out of backups": Attempt(
+            "operator", creates(child(kind, labels({"velero.io/exclude-from-backup": "true"})))
+        )
+        for kind in MARKED
+    },
+    "another key of Velero's on a Secret": Attempt(
+        "operator",
+        creates(child("Secret", annotations({"backup.velero.io/backup-volumes": "data"}))),
+        ("metadata: the operator may not set backup.velero.io/backup-volumes on Secret another", OWN_KEYS),
+    ),
     "a key of Kubernetes on a connection Secret": Attempt(
         "operator",
         creates(child("Secret", {"metadata": {"name": "other-docker"}}, labels({"kubernetes.io/metadata.name": "x"}))),
@@ -594,6 +605,8 @@ CHILDREN: dict[str, Attempt] = {
                 "Pod",
                 labels({"team": "x", "app.kubernetes.io/name": "x", "example.com/x": "x"}),
                 annotations({"example.com/x": "x", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}),
+                annotations({"karpenter.sh/do-not-disrupt": "true", "linkerd.io/inject": "disabled"}),
+                labels({"sidecar.istio.io/inject": "false"}),
             )
         ),
     ),
@@ -759,11 +772,17 @@ REQUESTS: dict[str, Attempt] = {
 
 # --- around the operator: its pods --------------------------------------------------------------------
 
-CLASS = "from the class's podTemplate"
+CLASS = "from the class's podTemplate, or from the mutating webhook of this cluster that added it"
 JOB = {"workload": {"containers": [{"name": "job", "image": "docker:28-cli"}], "restartPolicy": "Never"}}
 PRIVILEGED = {"securityContext": {"privileged": True}}
 FIRST = {"name": "first", "image": "busybox:1"}
 LABELS = {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}
+
+
+def credentials_of(secret: str, key: str = "DOCKER_AUTH_CONFIG") -> dict[str, Any]:
+    return {"secretKeyRef": {"name": secret, "key": key}}
+
+
 ONE_KEY = {"secretKeyRef": {"name": MINE, "key": "key"}}
 
 DATA = {"spec": {"volumes": [..., {"name": "data", "persistentVolumeClaim": {"claimName": "build-data"}}]}}
@@ -774,7 +793,22 @@ IN_CLEANUP: dict[str, Attempt] = {
     for name, make, words in (
         ("its own pod", cleans(), ()),
         ("its own pod, as these tests write it", cleans(container()), ()),
-        ("another image", cleans(container(image="busybox:1")), CLEANS_ONLY),
+        ("another image", cleans(container(image="busybox:1")), (*CLEANS_ONLY, "guardrails.cleanupImages")),
+        *(
+            (f"its image as {image}", cleans(container(image=image)), ())
+            for image in (f"docker.io/{OPERATOR_IMAGE}", f"docker.io/library/{OPERATOR_IMAGE}")
+        ),
+        *(
+            (f"the image {image}", cleans(container(image=image)), (*CLEANS_ONLY, "guardrails.cleanupImages"))
+            for image in (
+                f"evil.example/{OPERATOR_IMAGE}",
+                f"docker.io/evil/{OPERATOR_IMAGE}",
+                f"dockerxio/library/{OPERATOR_IMAGE}",
+                f"docker.io/library/library/{OPERATOR_IMAGE}",
+                f"{OPERATOR_IMAGE}@sha256:{'0' * 64}",
+                f"mirror.example/ci/nested-docker-operator@sha256:{'0' * 64}",
+            )
+        ),
         ("its image of another version", cleans(container(image=f"{OPERATOR_IMAGE}1")), CLEANS_ONLY),
         ("another command of its image", cleans(container(args=["relay"])), CLEANS_ONLY),
         ("no command of its image", cleans(container(args=None)), CLEANS_ONLY),
@@ -871,6 +905,7 @@ PODS: dict[str, Attempt] = {
         ("on a claim of its own", daemon({"storage": {"type": "Ephemeral", "ephemeral": {"size": "1Gi"}}}), ()),
         ("with authorities", daemon({"engine": {"caBundleRef": {"name": "ca", "key": "ca.crt"}}}), ()),
         ("with a pull secret", daemon({"engine": {"imagePullSecrets": [{"name": MINE}]}}), ()),
+        ("with registry credentials", daemon({"connection": {"registryCredentials": {"name": MINE}}} | JOB), ()),
         ("with everybody's account", by_template(serviceAccountName="default"), ()),
         ("with a ConfigMap's variables", changed(beside(envFrom=[{"configMapRef": {"name": "x"}}])), ()),
         ("with its own labels", changed(volume(downwardAPI=LABELS)), ()),
@@ -945,6 +980,21 @@ PODS: dict[str, Attempt] = {
             "with a Secret's variable",
             changed(beside(env=[{"name": "A", "valueFrom": ONE_KEY}])),
             ("env: container beside takes a variable from a Secret", "use a ConfigMap"),
+        ),
+        (
+            "with registry credentials of another daemon",
+            changed(beside(env=[{"name": "A", "valueFrom": credentials_of("other-docker-env")}])),
+            ("env: container beside takes a variable from a Secret", "spec.connection.registryCredentials"),
+        ),
+        (
+            "with registry credentials of anybody's",
+            changed(beside(env=[{"name": "A", "valueFrom": credentials_of(MINE)}])),
+            ("env: container beside takes a variable from a Secret",),
+        ),
+        (
+            "with another key beside its registry credentials",
+            changed(beside(env=[{"name": "A", "valueFrom": credentials_of("build-docker-env", "DOCKER_HOST")}])),
+            ("env: container beside takes a variable from a Secret",),
         ),
         (
             "with a Secret's variables",
@@ -1248,12 +1298,14 @@ GUARDED_PODS: dict[str, Attempt] = {
 # --- with every value set -----------------------------------------------------------------------------
 
 EVERYTHING: dict[str, Any] = {
+    "commonLabels": {"team": "ci", "example.com/cost-center": "42"},
     "podNamespaces": [f"all-{SUFFIX}-pods"],
     "guardrails": {
         "hostSocketPaths": ["/run/other.sock"],
         "serviceAccountNames": ["builder"],
         "images": ["docker:28-(dind|cli)", r"images\.example/ci/[a-z-]+@sha256:[0-9a-f]{64}"],
         "volumeTypes": ["emptyDir", "nfs", "persistentVolumeClaim"],
+        "cleanupImages": [r"mirror\.example/ci/nested-docker-operator@sha256:[0-9a-f]{64}"],
         "metadataKeys": [r"k8s\.v1\.cni\.cncf\.io/networks", r"cloud\.example/neg"],
         "denyExec": True,
         "execGroups": ["debuggers"],
@@ -1309,6 +1361,39 @@ WITH_EVERYTHING: dict[str, Attempt] = {
         "operator",
         creates(daemon({"mode": "HostSocket"})),
         ("hostPath.path: /var/run/docker.sock: ", "/run/other.sock"),
+    ),
+    "an image that is listed, which cleans up": Attempt(
+        "operator",
+        creates(cleans(container(image=f"mirror.example/ci/nested-docker-operator@{DIGEST}"), path="/run/other.sock")),
+    ),
+    **{
+        f"the image {reference}, which cleans up": Attempt(
+            "operator",
+            creates(cleans(container(image=reference), path="/run/other.sock")),
+            ("containers.image", "guardrails.cleanupImages"),
+        )
+        for reference in (
+            "mirror.example/ci/nested-docker-operator:0.1.0",
+            f"mirror.example/evil/nested-docker-operator@{DIGEST}",
+            f"mirrorxexample/ci/nested-docker-operator@{DIGEST}",
+            "docker:28-dind",
+        )
+    },
+    "an image that cleans up, in a daemon's pod": Attempt(
+        "operator",
+        creates(image(f"mirror.example/ci/nested-docker-operator@{DIGEST}")),
+        none_matches(f"mirror.example/ci/nested-docker-operator@{DIGEST}"),
+    ),
+    **{
+        f"a {kind} with the chart's labels": Attempt(
+            "operator", creates(child(kind, labels({"team": "x", "example.com/cost-center": "42"})))
+        )
+        for kind in MARKED
+    },
+    "a Service with a key that begins like the chart's": Attempt(
+        "operator",
+        creates(child("Service", labels({"teams": "x"}))),
+        ("metadata: the operator may not set teams on Service another", OWN_KEYS),
     ),
     "the socket that is listed, cleaned up after": Attempt("operator", creates(cleans(path="/run/other.sock"))),
     "a pod from before let go": Attempt("operator", pods_needing_cleanup()),
@@ -1420,7 +1505,7 @@ def namespaces_of(site: Site) -> tuple[str, ...]:
 
 def rendered(site: Site, values: Manifest) -> list[Manifest]:
     """The chart's guardrails, bound to the site's namespaces."""
-    flags = [f"--set-json={key}={json.dumps(value)}" for key, value in values.items()]
+    flags = [f"--set={RENDER}", *(f"--set-json={key}={json.dumps(value)}" for key, value in values.items())]
     text = Helm()("template", site.name, str(CHART), "--namespace", site.system, "--kube-version=1.34.0", *flags)
     guardrails = [each for each in yaml.safe_load_all(text) if each and each["kind"].startswith("ValidatingAdmission")]
     for guardrail in guardrails:

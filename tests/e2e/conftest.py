@@ -93,7 +93,7 @@ def governing(gid: int) -> list[dict[str, object]]:
             "metadata": {"name": "e2e"},
             "spec": {
                 "namespaceSelector": {"matchLabels": {"ci": "true"}},
-                "allowedClasses": ["standard", "host", "raw", "no-socket"],
+                "allowedClasses": ["standard", "host", "raw", "no-socket", "entrypoint"],
                 "allowedModes": ["Dind", "HostSocket", "Sysbox"],
                 "hostSocket": {
                     "allowRaw": True,

@@ -316,6 +316,11 @@ CHANGES = [
     Attempt("a toleration", _scheduling(tolerations=[{"operator": "Exists"}]), ("tolerations has every key",)),
     Attempt("more memory", {"resources": {"limits": {"memory": "1Ti"}}}, ("and max.memory is 2Gi",)),
     Attempt("no end", {"activeDeadlineSeconds": None}, ("spec.activeDeadlineSeconds must be set",)),
+    Attempt(
+        "registry credentials",
+        {"connection": {"registryCredentials": {"name": "private"}}},
+        ("may not get secrets private",),
+    ),
     Attempt("a label on the Secrets", {"connection": {"secretTemplate": {"labels": {"a": "b"}}}}, ("create secrets",)),
 ]
 """Changes of a NestedDocker that was granted."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import tempfile
+from pathlib import Path
 
-from tests.e2e.environment import Environment
-from tests.support.cluster import HOME
+from tests.e2e.environment import NAME, Environment
+from tests.support.cluster import HOME, TOOL, run
 
 BUILD_AND_RUN = """
 cd $(mktemp -d)
@@ -17,6 +19,27 @@ printf 'FROM scratch\\nCOPY root /\\nCMD ["%s", "echo", "built and run"]\\n' $bu
 docker build -q -t app . && docker run --rm app
 """
 """Builds an image of the client's own busybox and its libraries: there is no registry to pull another from."""
+
+
+ODD_ENGINE = "docker:odd-dind"
+_ODD_DOCKERFILE = r"""
+FROM docker:28-dind
+RUN mkdir -p /etc/pki/tls/certs \
+    && mv /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt \
+    && rm -f /usr/bin/docker-init /usr/sbin/docker-init /usr/bin/tini /usr/bin/tini-static \
+    && for tool in iptables ip6tables; do \
+           printf '#!/bin/sh\necho "Protocol not supported" >&2\nexit 3\n' >/usr/local/sbin/$tool \
+           && chmod +x /usr/local/sbin/$tool; \
+       done
+USER 1000
+"""
+
+
+def odd_engine() -> None:
+    """Build an image that differs from Docker's own where a start script could rely on it, and load it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "Dockerfile").write_text(_ODD_DOCKERFILE)
+        run(str(TOOL), "image", "build", "--name", NAME, "--tag", ODD_ENGINE, folder, timeout=600)
 
 
 def give_busybox(env: Environment, pod: str, container: str = "") -> None:

@@ -24,7 +24,11 @@ def test_status_tells_what_the_daemon_is(env: Environment) -> None:
     assert status["binding"] == {"name": "build-docker"}
     assert status["engine"]["storageDriver"] == "overlay2"
     assert status["engine"]["version"].startswith("26.1")
-    assert [hazard["type"] for hazard in status["hazards"]] == ["Privileged", "NoSecurityModule"]
+    assert [hazard["type"] for hazard in status["hazards"]] == [
+        "Privileged",
+        "BindMountsResolveInDaemon",
+        "NoSecurityModule",
+    ]
     columns = env.kubectl("get", "nd", "build").splitlines()
     assert columns[0].split() == ["NAME", "MODE", "READY", "REASON", "ENDPOINT", "AGE"]
     assert columns[1].split()[1:4] == ["Dind", "True", "Ready"]

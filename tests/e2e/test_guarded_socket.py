@@ -72,7 +72,12 @@ def test_one_sees_and_has_ones_own_siblings_only(env: Environment, bystander: st
     start(env)
     status = env.ready("build")
     assert status["policyName"] == "e2e"
-    assert {hazard["type"] for hazard in status["hazards"]} == {"SharedDaemon", "BuildsTakeAnyImage", "Unlimited"}
+    assert {hazard["type"] for hazard in status["hazards"]} == {
+        "SharedDaemon",
+        "BuildsTakeAnyImage",
+        "Unlimited",
+        "BindMountsResolveOnNode",
+    }
     assert docker(env, "ps", "-aq") == ""
     own = docker(env, "run", "-d", "busybox", "sleep", "3600")
     assert docker(env, "ps", "-q", "--no-trunc") == own

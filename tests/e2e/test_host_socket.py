@@ -26,7 +26,7 @@ def test_its_containers_are_the_nodes_siblings(env: Environment, sibling: str) -
     env.client("client", "build")
     status = env.ready("build")
     assert status["isolation"] == "SharedDaemon"
-    assert {hazard["type"] for hazard in status["hazards"]} == {"HostControl", "Siblings"}
+    assert {hazard["type"] for hazard in status["hazards"]} == {"HostControl", "Siblings", "BindMountsResolveOnNode"}
     env.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
     give_busybox(env, "client")
     container = env.exec("client", "docker", "run", "-d", "--name", sibling, "busybox", "sleep", "300").strip()

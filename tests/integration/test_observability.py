@@ -10,7 +10,7 @@ from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy, Refuse
 from tests.support.waiting import wait_for
 
-TOLD = [("Normal", "Granted"), ("Warning", "Privileged"), ("Normal", "Ready")]
+TOLD = [("Normal", "Granted"), ("Warning", "Privileged"), ("Warning", "BindMountsResolveInDaemon"), ("Normal", "Ready")]
 
 
 @per_module

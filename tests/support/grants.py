@@ -19,6 +19,19 @@ Manifest = Mapping[str, Any]
 OPERATOR_S = {"idle-watch"}
 """Containers that the operator adds, with its own limits."""
 
+OPERATOR_DEFAULTS = {
+    "sidecar.istio.io/inject": "false",
+    "kuma.io/sidecar-injection": "disabled",
+    "admission.datadoghq.com/enabled": "false",
+    "velero.io/exclude-from-backup": "true",
+    "linkerd.io/inject": "disabled",
+    "consul.hashicorp.com/connect-inject": "false",
+    "dynatrace.com/inject": "false",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    "karpenter.sh/do-not-disrupt": "true",
+}
+"""Labels and annotations of a pod that the operator sets, and that a policy may let a tenant change."""
+
 UNITS = {"": 1, "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
@@ -53,7 +66,8 @@ class Grant:
         """The containers of the workload, by name; empty: the policy allows none."""
         if not self.policy.get("workload", {}).get("allowed"):
             return {}
-        return {each["name"]: each for each in self.spec.get("workload", {}).get("containers", ())}
+        workload = self.spec.get("workload", {})
+        return {each["name"]: each for key in ("initContainers", "containers") for each in workload.get(key, ())}
 
 
 Check = Callable[[Grant, Any, Sequence[str]], bool]
@@ -70,11 +84,16 @@ def added(grant: Grant, _value: Any, _groups: Sequence[str]) -> bool:
 
 
 def _label(grant: Grant, _value: Any, groups: Sequence[str]) -> bool:
-    return grant.before is None and grant.lists(groups[0], "scheduling", "podLabels")
+    return _nobody_s(grant, groups[0]) and grant.lists(groups[0], "scheduling", "podLabels")
 
 
 def _annotation(grant: Grant, _value: Any, groups: Sequence[str]) -> bool:
-    return grant.before is None and grant.lists(groups[0], "scheduling", "podAnnotations")
+    return _nobody_s(grant, groups[0]) and grant.lists(groups[0], "scheduling", "podAnnotations")
+
+
+def _nobody_s(grant: Grant, key: str) -> bool:
+    """Whether the class does not set a label or annotation."""
+    return grant.before in {None, OPERATOR_DEFAULTS.get(key)}
 
 
 def _tolerations(grant: Grant, value: Any, _groups: Sequence[str]) -> bool:

@@ -18,6 +18,7 @@ from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain.ports import Daemons, KubeError
 
 Manifest = dict[str, Any]
+TEMPLATE = {"metadata": {"labels": {"team": "ci"}, "annotations": {"example.com/note": "x"}}}
 RUNNING = {"running": {"startedAt": "2026-03-01T00:00:01Z"}}
 
 
@@ -39,7 +40,7 @@ class Lab:
         self.kube, self.clock, self._daemons = kube or WatchedKube(), FakeClock(), daemons or Answering()
         self.events: list[tuple[str, str, str]] = []
         grant = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
-        self.kube.put("NestedDockerClass", "", "standard", spec={"modes": ["Dind"]})
+        self.kube.put("NestedDockerClass", "", "standard", spec={"modes": ["Dind"], "childTemplate": TEMPLATE})
         self.kube.put("NestedDockerPolicy", "", "all", spec=grant)
         self.kube.put("Namespace", "", "team-a")
         spec = {"className": "standard", "storage": {"type": "Claim", "claim": {"size": "1Gi"}}}

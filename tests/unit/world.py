@@ -19,6 +19,7 @@ from tests.unit.fakes import FakeKube, Location
 from nested_docker.api.v1alpha1 import API_VERSION, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.cache import CHILD_KINDS, Cache
+from nested_docker.controller.credentials_reader import CredentialsReader
 from nested_docker.controller.executor import Executor
 from nested_docker.controller.outcome import Written
 from nested_docker.controller.reconciler import PLANS_PER_PASS
@@ -299,6 +300,8 @@ class World:
     def _plan(self, cache: Cache, *, write_status: bool = False) -> tuple[Observed, Plan]:
         """What is seen, and the plan; the operator keeps no keys but those that it has made in this pass."""
         seen = self._observe(cache, None)
+        credentials = _LOOP.run_until_complete(CredentialsReader(self.server).look(seen))
+        seen = replace(seen, registry_credentials=credentials)
         planned = plan(seen, self.now, self.defaults)
         if planned.issue is not None:
             if write_status:
@@ -307,7 +310,8 @@ class World:
             keys = {key: f"{key}-{number}".encode() for key in pki.KEYS}
             self._session.keys = keys
             digests = {key: value_digest(value) for key, value in keys.items()}
-            seen = self._observe(cache, KeySet(digests, planned.issue.not_after, planned.issue.rotation))
+            issued = KeySet(digests, planned.issue.not_after, planned.issue.rotation)
+            seen = replace(seen, issued=issued, status=self.status)
             planned = plan(seen, self.now, self.defaults)
         return seen, planned
 

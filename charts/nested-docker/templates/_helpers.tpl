@@ -7,8 +7,12 @@ app.kubernetes.io/name: nested-docker
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* Labels of the chart's objects. values.schema.json keeps the keys of commonLabels apart from the chart's own. */}}
 {{- define "nested-docker.labels" -}}
 {{ include "nested-docker.selector" . }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/component: operator
@@ -17,6 +21,19 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{- define "nested-docker.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* RE2: the operator's image, and the same name written out, as mutating webhooks and the runtime do. */}}
+{{- define "nested-docker.operatorImages" -}}
+{{- $image := include "nested-docker.image" . }}
+{{- $first := first (splitList "/" .Values.image.repository) }}
+{{- if and (contains "/" .Values.image.repository) (or (regexMatch "[.:]" $first) (eq $first "localhost")) }}
+{{- regexQuoteMeta $image }}
+{{- else if contains "/" .Values.image.repository }}
+{{- printf "(docker\\.io/)?%s" (regexQuoteMeta $image) }}
+{{- else }}
+{{- printf "(docker\\.io/(library/)?)?%s" (regexQuoteMeta $image) }}
+{{- end }}
 {{- end }}
 
 {{- define "nested-docker.subjects" -}}
@@ -152,6 +169,7 @@ all get the same one.
 {{- if not (hasKey .Values.webhook "made") }}
 {{- $there := (lookup "v1" "Secret" .Release.Namespace (include "nested-docker.certificateSecret" .)).data | default dict }}
 {{- if not (and (get $there "ca.crt") (get $there "tls.crt") (get $there "tls.key")) }}
+{{- include "nested-docker.requireCluster" . }}
 {{- $days := 3650 }}
 {{- $ca := genCAWithKey "nested-docker-webhook-ca" $days (genPrivateKey "ecdsa") }}
 {{- $names := list (include "nested-docker.webhookHost" .) }}
@@ -161,6 +179,22 @@ all get the same one.
 {{- $_ := set .Values.webhook "made" $there }}
 {{- end }}
 {{- toJson .Values.webhook.made }}
+{{- end }}
+
+{{/*
+Fails where Helm cannot read the cluster, as it would create another certificate each time. Every cluster has kube-system;
+the release's own namespace may not exist before the first install.
+*/}}
+{{- define "nested-docker.requireCluster" -}}
+{{- if not (or .Values.webhook.certificate.renderWithoutCluster (lookup "v1" "Namespace" "" "kube-system")) }}
+{{- fail (join " " (list
+  "webhook.certificate: Helm renders the chart without a cluster (helm template, --dry-run=client, Argo CD)"
+  "and would create another certificate each time."
+  "Name a cert-manager issuer in webhook.certificate.certManager.issuerRef.name,"
+  "or your own Secret in webhook.certificate.existingSecret and its CA in webhook.certificate.caBundle;"
+  "or render with --dry-run=server;"
+  "or set webhook.certificate.renderWithoutCluster to true if you do not apply the result again and again.")) }}
+{{- end }}
 {{- end }}
 
 {{/*

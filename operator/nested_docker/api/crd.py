@@ -148,6 +148,9 @@ def _root(kind: KindDefinition) -> Schema:
     }
     schema["properties"] = properties | schema["properties"]
     schema["required"] = ["spec"]
+    if kind.has_status:
+        # Without a status kstatus takes an object for current; no object has generation 0.
+        schema["properties"]["status"]["default"] = {"observedGeneration": 0}
     if kind.rules:
         schema["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in kind.rules]
     return schema

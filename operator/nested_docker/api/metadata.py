@@ -21,6 +21,8 @@ _QUALIFIED_NAME = re.compile(
 )
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 MAX_PREFIX = 253
+RESERVED_PREFIXES = ("nesteddocker.dev/", "app.kubernetes.io/", "helm.sh/")
+"""Prefixes of labels that the operator and its chart set themselves."""
 
 
 def require_key(key: str) -> str:
@@ -61,6 +63,18 @@ def require_labels(labels: dict[str, str]) -> dict[str, str]:
                 f"the value {value[:80]!r} of label {key} has other characters than letters, digits, '-', '_' and '.' "
                 "or does not begin and end with a letter or digit: choose another value"
             )
+    return labels
+
+
+def require_common_labels(labels: dict[str, str]) -> dict[str, str]:
+    """Labels for every object, whose keys are not the operator's.
+
+    Raises:
+        ValueError: a key or value has another form, or a key is reserved.
+    """
+    for key in require_labels(labels):
+        if key.startswith(RESERVED_PREFIXES):
+            raise ValueError(f"the prefix of label {key} is reserved for the operator: choose another prefix")
     return labels
 
 

@@ -31,6 +31,10 @@ EVENT_BY_OUTCOME = {
 """Type, reason and message of the Event for an outcome; the others have none."""
 
 
+class CleanupRejectedError(KubeError):
+    """The API server does not create a cleanup pod."""
+
+
 class Cleaner:
     """Works on pods that have ended and whose nodes may need cleanup; their NestedDocker may be gone.
 
@@ -48,7 +52,8 @@ class Cleaner:
             When to call again at the latest; None: when something happens.
 
         Raises:
-            KubeError: a request failed; try again later.
+            CleanupRejectedError: the API server does not create a cleanup pod; try again later.
+            KubeError: another request failed; try again later.
         """
         pods_needing_cleanup = cleanup.pods_needing_cleanup(self._cache.children(key).items())
         pods = {cleanup.identity(pod, self._defaults): pod for _, pod in pods_needing_cleanup}
@@ -113,7 +118,7 @@ class Cleaner:
                 "It retries from time to time"
             )
             self._report(key, pod, "Warning", Reason.CLEANUP_FAILED, message)
-            raise
+            raise CleanupRejectedError(error.status, error.reason, error.message, error.retry_after) from error
 
     async def _finds(self, key: Key, mine: Identity) -> bool:
         """Whether an unknown cleanup pod is ours, after a lost answer, or gone again."""

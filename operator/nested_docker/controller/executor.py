@@ -8,6 +8,7 @@ import binascii
 from dataclasses import replace
 
 from nested_docker.controller.cache import Cache
+from nested_docker.controller.credentials_reader import CredentialsReader
 from nested_docker.controller.failure import requesting
 from nested_docker.controller.finalizer import FinalizerWriter
 from nested_docker.controller.outcome import Gone, Rejected, Stale, WriteOutcome, Written, outcome_of
@@ -45,6 +46,7 @@ class Executor:
     def __init__(self, kube: Kube, cache: Cache, sessions: Sessions, clock: Clock) -> None:
         self._kube, self._cache, self._sessions, self._clock = kube, cache, sessions, clock
         self._finalizer = FinalizerWriter(kube, cache)
+        self._credentials = CredentialsReader(kube)
 
     async def keys(self, observed: Observed) -> KeyMaterial | Stale:
         """The key set in force, from memory or from its Secret; `Stale` if that holds another one.
@@ -191,10 +193,14 @@ class Executor:
     async def _manifest(self, observed: Observed, desired: Manifest | SecretManifest) -> Manifest | Stale:
         if not isinstance(desired, SecretManifest):
             return desired
+        foreign = {key: await self._credentials.value(wanted) for key, wanted in desired.foreign.items()}
+        known = {key: value for key, value in foreign.items() if value is not None}
+        if len(known) < len(foreign):
+            return Stale("the registry credentials have just changed")
         if not desired.copies:
-            return desired.filled({})
+            return desired.filled({}, known)
         keys = await self.keys(observed)
-        return keys if isinstance(keys, Stale) else desired.filled(dict(keys))
+        return keys if isinstance(keys, Stale) else desired.filled(keys, known)
 
     async def _delete_to_recreate(self, observed: Observed, identity: Identity) -> Stale:
         """Somebody has changed an immutable field, so no apply can correct the object; the next plan creates it."""

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.controller.cache import Cache
-from nested_docker.controller.cleaner import Cleaner
+from nested_docker.controller.cleaner import Cleaner, CleanupRejectedError
+from nested_docker.controller.credentials_reader import CredentialsReader
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.diagnosis import DIAGNOSE_INTERVAL, Diagnoser
 from nested_docker.controller.executor import Executor
@@ -57,12 +58,14 @@ class _Replan:
         rejected: the write that the API server rejected in this pass.
         deleted: deletions that this pass has requested; the watch brings their results later.
         claim_users: pods that use the claim of the data-root; None: this pass has not looked.
+        cleanup_failure: why the API server does not create a cleanup pod; empty: nothing failed.
     """
 
     issued: KeySet | None = None
     rejected: Rejected | None = None
     deleted: frozenset[Delete] = frozenset()
     claim_users: tuple[str, ...] | None = None
+    cleanup_failure: str = ""
 
 
 class Reconciler:
@@ -87,6 +90,7 @@ class Reconciler:
         self._observer = Observer(cache)
         self._fresh_look = FreshLook(kube, cache, router)
         self._executor = Executor(kube, cache, sessions, clock)
+        self._credentials = CredentialsReader(kube)
         self._orphans = Orphans(kube, cache)
         self._cleaner = Cleaner(kube, cache, recorder, clock, defaults)
         self._status = StatusWriter(kube, cache, recorder)
@@ -122,7 +126,7 @@ class Reconciler:
     async def _complete_pass(self, key: Key) -> Outcome:
         await self._orphans.collect(key)
         cleanup_at, failure = await self._clean(key)
-        outcome = await self._reconcile(key)
+        outcome = await self._reconcile(key, failure.message if isinstance(failure, CleanupRejectedError) else "")
         if failure is not None:
             raise failure
         match outcome:
@@ -138,16 +142,16 @@ class Reconciler:
         except KubeError as error:
             return None, error
 
-    async def _reconcile(self, key: Key) -> Outcome:
+    async def _reconcile(self, key: Key, cleanup_failure: str) -> Outcome:
         session = self._sessions.of(key)
         known = self._cache.get("NestedDocker", *key)
         if known is None or "deletionTimestamp" in known["metadata"]:
             session.reset()
             session.corrections.clear()
-            return await self._reconcile_deletion(key)
+            return await self._reconcile_deletion(key, cleanup_failure)
         if not await self._namespace_is_known(key[0]):
             return _nothing_left(key, Gone(f"namespace {key[0]} is gone"))
-        at = _Replan()
+        at = _Replan(cleanup_failure=cleanup_failure)
         for _ in range(PLANS_PER_PASS):
             step = await self._plan_and_execute(key, session, at)
             if not isinstance(step, _Replan):
@@ -190,6 +194,7 @@ class Reconciler:
         observed = self._observe(key, session, at)
         if observed is None:
             return None
+        observed = replace(observed, registry_credentials=await self._credentials.look(observed))
         planned = plan(observed, self._clock.now(), self._defaults)
         if planned.look_again and not looked_again:
             await self._look_again(observed)
@@ -265,12 +270,13 @@ class Reconciler:
             return None
         return await self._executor.keys(observed)
 
-    async def _reconcile_deletion(self, key: Key) -> Outcome:
+    async def _reconcile_deletion(self, key: Key, cleanup_failure: str) -> Outcome:
         """A deleted NestedDocker stays until what it has in other places is gone; its status says why it stays."""
         for _ in range(PLANS_PER_PASS):
             observed = self._observer.observe(key)
             if observed is None:
                 return Settled()
+            observed = replace(observed, cleanup_failure=cleanup_failure)
             planned = plan(observed, self._clock.now(), self._defaults)
             outcome = await self._executor.run(observed, planned.stages)
             if isinstance(outcome, Written):
@@ -312,6 +318,7 @@ class Reconciler:
             admitted=session.admitted,
             denial=session.denial,
             claim_users=at.claim_users,
+            cleanup_failure=at.cleanup_failure,
         )
 
     def _issue(self, session: Session, request: CertificateRequest) -> KeySet:

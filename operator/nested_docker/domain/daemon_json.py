@@ -12,7 +12,8 @@ def daemon_json(engine: EngineSpec) -> str:
     """daemon.json of a daemon; typed fields override the free `config`.
 
     It has no MTU: if `engine.mtu` is empty, the MTU is known only in the pod, so the start script passes
-    it as a flag.
+    it as a flag. It has no proxies either: dockerd reads them from it since Docker 23 only, and from its
+    environment in every version.
     """
     config: dict[str, Any] = dict(engine.config or {})
     typed = {
@@ -21,18 +22,18 @@ def daemon_json(engine: EngineSpec) -> str:
         "insecure-registries": engine.insecure_registries,
         "dns": engine.dns,
         "default-address-pools": [pool.dump() for pool in engine.address_pools] if engine.address_pools else None,
-        "proxies": _proxies(engine),
     }
     config |= {key: value for key, value in typed.items() if value}
     return json.dumps(config, sort_keys=True, separators=(",", ":"))
 
 
-def _proxies(engine: EngineSpec) -> dict[str, str]:
+def proxy_environment(engine: EngineSpec) -> dict[str, str]:
+    """Environment variables from which dockerd reads its proxies."""
     if engine.proxy is None:
         return {}
     proxies = {
-        "http-proxy": engine.proxy.http_proxy,
-        "https-proxy": engine.proxy.https_proxy,
-        "no-proxy": engine.proxy.no_proxy,
+        "HTTP_PROXY": engine.proxy.http_proxy,
+        "HTTPS_PROXY": engine.proxy.https_proxy,
+        "NO_PROXY": engine.proxy.no_proxy,
     }
-    return {key: value for key, value in proxies.items() if value}
+    return {name: value for name, value in proxies.items() if value}

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol
 
-from nested_docker.api.meta import Enforcement, Mode, ResourceRequirements
+from nested_docker.api.meta import Enforcement, LocalObjectReference, Mode, ResourceRequirements
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec, StorageType
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec, WorkloadSpec
+from nested_docker.api.v1alpha1.nested_docker_class import ChildTemplate
 from nested_docker.domain import names
+
+IDLE_WATCH_RESOURCES = ResourceRequirements(requests={"cpu": "10m", "memory": "32Mi"}, limits={"memory": "128Mi"})
+CLEANUP_RESOURCES = ResourceRequirements(requests={"cpu": "10m", "memory": "48Mi"}, limits={"memory": "128Mi"})
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,14 @@ class OperatorDefaults:
         cleanup_namespace: namespace of the pods that clean up nodes.
         cluster_domain: DNS domain of the cluster.
         image_pull_policy: pull policy of the pods' containers.
+        idle_watch_resources: resources of the idle watch.
+        cleanup_resources: resources of the pods that clean up nodes.
+        common_labels: labels of all children, under those of their class.
         enforcement: what happens to requests that no policy grants; a namespace's label overrides it.
         admission_webhook: whether the webhook reviews every request and names its class.
         replace_seconds: least seconds between two replacements of a pod.
         denial_grace_seconds: seconds for which a daemon may run after its request has been denied.
+        cluster_addresses: IP addresses of the API server's Service and the cluster's name servers, if known.
     """
 
     engine_image: str = "docker:28-dind"
@@ -39,10 +47,14 @@ class OperatorDefaults:
     cleanup_namespace: str = "nested-docker-cleanup"
     cluster_domain: str = "cluster.local"
     image_pull_policy: str = "IfNotPresent"
+    idle_watch_resources: ResourceRequirements = IDLE_WATCH_RESOURCES
+    cleanup_resources: ResourceRequirements = CLEANUP_RESOURCES
+    common_labels: Mapping[str, str] = field(default_factory=dict)
     enforcement: Enforcement = Enforcement.ENFORCE
     admission_webhook: bool = False
     replace_seconds: float = 20
     denial_grace_seconds: float = 30
+    cluster_addresses: tuple[str, ...] = ()
 
 
 class Origin(StrEnum):
@@ -74,6 +86,10 @@ class EffectiveSpec:
 
     Attributes:
         mode_settings: what only the mode itself reads.
+        idle_watch_resources: of the idle watch; None: there is none.
+        child_template: the class's metadata of all children.
+        workload_credentials: Secret with registry credentials; None: there is none, or no workload that has them.
+        common_labels: the chart's labels of all children.
         origins: who set a value, by the value's path.
     """
 
@@ -83,10 +99,14 @@ class EffectiveSpec:
     storage: StorageSpec
     scheduling: SchedulingSpec
     workload: WorkloadSpec | None
+    workload_credentials: LocalObjectReference | None
     pod_template: Mapping[str, Any]
+    child_template: ChildTemplate
+    common_labels: Mapping[str, str]
     runtime_class_name: str | None
     mode_settings: ModeSettings
     idle_timeout_seconds: int | None
+    idle_watch_resources: ResourceRequirements | None
     pod_namespace: str | None
     origins: Mapping[str, Origin]
 
@@ -108,9 +128,13 @@ class EffectiveSpec:
             "storage": self.storage.dump(),
             "scheduling": self.scheduling.dump(),
             "workload": self.workload.dump() if self.workload else None,
+            "connection.registryCredentials": self.workload_credentials.dump() if self.workload_credentials else None,
             "podTemplate": dict(self.pod_template) or None,
+            "childTemplate": self.child_template.dump(),
+            "commonLabels": dict(self.common_labels) or None,
             "runtimeClassName": self.runtime_class_name,
             "idleTimeoutSeconds": self.idle_timeout_seconds,
+            "idleWatch.resources": self.idle_watch_resources.dump() if self.idle_watch_resources else None,
             "podNamespace": self.pod_namespace,
         }
         whole |= {f"engine.{key}": value for key, value in self.engine.dump().items()}
@@ -168,6 +192,9 @@ def resolve(
     layers = Layers()
     engine = layers.merge("engine.", spec.engine, class_spec.engine, EngineSpec(image=defaults.engine_image))
     layers.origins["mode"] = Origin.SPEC
+    idle_timeout = layers.pick(
+        "idleTimeoutSeconds", spec.idle_timeout_seconds, class_spec.lifetime.idle_timeout_seconds, None
+    )
     return EffectiveSpec(
         mode=mode.mode,
         engine=engine,
@@ -175,12 +202,18 @@ def resolve(
         storage=layers.pick("storage", spec.storage, class_spec.storage, StorageSpec(type=StorageType.EMPTY_DIR)),
         scheduling=layers.pick("scheduling", spec.scheduling, None, SchedulingSpec()),
         workload=layers.pick("workload", spec.workload, None, None),
+        workload_credentials=None
+        if spec.workload is None
+        else layers.pick("connection.registryCredentials", spec.connection.registry_credentials, None, None),
         pod_template=layers.pick("podTemplate", None, class_spec.pod_template, {}),
+        child_template=layers.pick("childTemplate", None, class_spec.child_template, None) or ChildTemplate(),
+        common_labels=layers.pick("commonLabels", None, None, defaults.common_labels or None) or {},
         runtime_class_name=layers.pick("runtimeClassName", None, class_spec.runtime_class_name, None),
         mode_settings=mode.resolve(layers, spec, class_spec),
-        idle_timeout_seconds=layers.pick(
-            "idleTimeoutSeconds", spec.idle_timeout_seconds, class_spec.lifetime.idle_timeout_seconds, None
-        ),
+        idle_timeout_seconds=idle_timeout,
+        idle_watch_resources=None
+        if idle_timeout is None
+        else layers.pick("idleWatch.resources", None, class_spec.idle_watch.resources, defaults.idle_watch_resources),
         pod_namespace=layers.pick("podNamespace", None, class_spec.pod_namespace, None),
         origins=layers.origins,
     )

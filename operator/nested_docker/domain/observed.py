@@ -16,6 +16,7 @@ from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
+from nested_docker.domain.registry_credentials import RegistryCredentials
 from nested_docker.domain.shown import shorten
 from nested_docker.domain.status.conditions import parse_timestamp
 from nested_docker.domain.status.reasons import Reason, Type
@@ -152,6 +153,7 @@ class Observed:
             plan is then made only for its status.
         denial: the latest denial of what runs, until the status has it.
         claim_users: pods that mount the claim of the data-root and have not ended; None: nobody has looked.
+        registry_credentials: those for clients; None: the NestedDocker names none.
     """
 
     owner: Owner
@@ -180,6 +182,8 @@ class Observed:
     failed_request: str = ""
     denial: Denial | None = None
     claim_users: tuple[str, ...] | None = None
+    cleanup_failure: str = ""
+    registry_credentials: RegistryCredentials | None = None
 
     @property
     def restart(self) -> str:

@@ -22,6 +22,8 @@ from typing import Any
 
 from aiohttp import web
 
+from nested_docker.net.listening import listen_everywhere
+
 logger = logging.getLogger(__name__)
 
 _SILENT = logging.getLogger(f"{__name__}.http")
@@ -322,11 +324,7 @@ class _Server(web.Server):
 
 @contextlib.contextmanager
 def _listen(port: int) -> Any:
-    """A socket that listens on every address, of both families where the host has IPv6."""
-    try:
-        listening = socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=512)
-    except (OSError, ValueError):
-        listening = socket.create_server(("", port), backlog=512)
-    with listening:
+    """A socket that listens on every address and does not block."""
+    with listen_everywhere(port) as listening:
         listening.settimeout(0)
         yield listening

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from nested_docker.net.listening import listen_everywhere
 from nested_docker.observability.health import HealthCheck
 
 WebHandler = Callable[[web.Request], Awaitable[web.Response]]
@@ -22,7 +23,7 @@ async def start_server(
     app.router.add_get("/metrics", _metrics(registry))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, None, port).start()
+    await web.SockSite(runner, listen_everywhere(port)).start()
     return runner
 
 

@@ -8,13 +8,14 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from nested_docker.net.listening import BACKLOG, listen_everywhere
+
+EVERY_HOST = "::"
+"""The host of an `Address` that means every address of both families."""
+
 SOCKET_MODE = 0o660
 """Workloads have the socket's group as a supplemental group (fsGroup makes the directory's files inherit
 it), so nobody else needs access, however the pod changes later."""
-
-BACKLOG = 1024
-"""Connections that may wait to be accepted; a unix socket refuses further ones at once. The kernel may set a lower
-limit (net.core.somaxconn)."""
 
 KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
 """A client whose node is lost is noticed after two minutes; a silent stream stays open."""
@@ -36,19 +37,21 @@ class Address:
         """
         host, colon, port = text.rpartition(":")
         if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
-            raise ValueError(f"{text!r} is not HOST:PORT, such as 0.0.0.0:2376")
+            raise ValueError(f"{text!r} is not HOST:PORT, such as [::]:2376")
         return cls(host.strip("[]"), int(port))
 
 
 def listen_tcp(address: Address) -> socket.socket:
-    """A listener with TCP keepalive; on `::` it accepts IPv4 too.
+    """A listener with TCP keepalive; on `::` it accepts IPv4 too, and IPv4 alone on a host without IPv6.
 
     Raises:
         OSError: the address is in use, or does not belong to this host.
     """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    dual = address.host == "::" and socket.has_dualstack_ipv6()
-    listener = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG, dualstack_ipv6=dual)
+    if address.host == EVERY_HOST:
+        listener = listen_everywhere(address.port)
+    else:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        listener = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
     # Accepted sockets inherit all of these.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable
 
 from nested_docker.observability.health import HealthCheck
-from nested_docker.relay.listeners import Address, listen_tcp
+from nested_docker.relay.listeners import EVERY_HOST, Address, listen_tcp
 
 HEAD_SECONDS = 5.0
 """How long a request's head may take to arrive."""
@@ -33,8 +32,7 @@ class Probes:
 
     async def serve(self, port: int) -> asyncio.Server:
         """Listen on every address; the caller closes the server."""
-        host = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - the kubelet comes from outside
-        return await asyncio.start_server(self._answer, sock=listen_tcp(Address(host, port)))
+        return await asyncio.start_server(self._answer, sock=listen_tcp(Address(EVERY_HOST, port)))
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):

@@ -137,6 +137,7 @@ def test_the_tenants_fields_and_what_they_need() -> None:
         "spec.storage.claim": (True, "create persistentvolumeclaims"),
         "spec.workload": (True, "create pods"),
         "spec.connection.secretTemplate": (False, "create secrets"),
+        "spec.connection.registryCredentials": (False, "get secrets"),
         "spec.scheduling.podLabels": (True, ""),
         "spec.scheduling.podAnnotations": (True, ""),
     }

@@ -190,6 +190,7 @@ BORROWED: list[tuple[dict[str, Any], tuple[str, str, str]]] = [
     ({"storage": {"type": "Claim", "claim": {"size": "1Gi"}}}, ("create", "persistentvolumeclaims", "")),
     ({"connection": {"secretTemplate": {"labels": {"a": "b"}}}}, ("create", "secrets", "")),
     ({"connection": {"secretTemplate": {"annotations": {"a": "b"}}}}, ("create", "secrets", "")),
+    ({"connection": {"registryCredentials": {"name": "regcred"}}}, ("get", "secrets", "regcred")),
 ]
 
 
@@ -249,6 +250,11 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"engine": {"imagePullSecrets": [{"name": "pull"}, {"name": "other"}]}},
         "get secrets other",
     ),
+    "other registry credentials": (
+        {"connection": {"registryCredentials": {"name": "mine"}}},
+        {"connection": {"registryCredentials": {"name": "theirs"}}},
+        "spec.connection.registryCredentials: alice may not get secrets theirs",
+    ),
     "another key of a ConfigMap": (
         {"engine": {"caBundleRef": {"name": "ca", "key": "ca.crt"}}},
         {"engine": {"caBundleRef": {"name": "ca", "key": "other"}}},
@@ -271,6 +277,22 @@ async def test_a_workload_beside_credentials_asks_for_both(reviewer: Reviewer) -
     reviewer.kube.rights.add(("create", "pods", ""))
     response = await reviewer.review({"className": "standard"} | spec, **changed)
     assert "spec.engine.imagePullSecrets: alice may not get secrets pull" in response.message
+
+
+async def test_who_leads_the_copy_of_credentials_elsewhere_needs_the_right_to_them(reviewer: Reviewer) -> None:
+    """A replicator obeys annotations of the env Secret, which has the credentials."""
+    credentials = {"registryCredentials": {"name": "regcred"}}
+    annotated = credentials | {"secretTemplate": {"annotations": {"replicate-to": ".*"}}}
+    reviewer.kube.rights.add(("create", "secrets", ""))
+    response = await reviewer.review({"className": "standard", "connection": credentials}, connection=annotated)
+    assert "spec.connection.registryCredentials: alice may not get secrets regcred" in response.message
+
+
+async def test_a_workload_that_gets_credentials_asks_for_both(reviewer: Reviewer) -> None:
+    before = {"className": "standard", "connection": {"registryCredentials": {"name": "regcred"}}}
+    reviewer.kube.rights.add(("create", "pods", ""))
+    response = await reviewer.review(before | {}, **before, workload={"containers": [{"name": "a", "image": "a"}]})
+    assert "spec.connection.registryCredentials: alice may not get secrets regcred" in response.message
 
 
 async def test_a_reference_that_is_removed_asks_for_nothing(reviewer: Reviewer) -> None:

@@ -364,6 +364,16 @@ def condition(kube: Cluster) -> tuple[str, str]:
     return found["status"], found["reason"]
 
 
+def message(kube: Cluster) -> str:
+    return str(kube.conditions()["Provisioned"]["message"])
+
+
+REJECTED = (
+    "the operator cannot create a cleanup pod in namespace nested-docker-cleanup, to remove what clients made: "
+    "no rights. It retries from time to time"
+)
+
+
 async def test_it_is_deleted_when_its_node_is_clean(reconciler: Reconciler, kube: Cluster, diary: Diary) -> None:
     await reconciler.reconcile(KEY)
     assert kube.writes[0] == "finalize NestedDocker/build"
@@ -392,8 +402,10 @@ async def test_trouble_with_a_node_does_not_keep_the_rest_from_being_told(
         with pytest.raises(KubeError, match="no rights"):
             await reconciler.reconcile(KEY)
     assert condition(kube) == ("False", "CleaningUp")
+    assert message(kube) == REJECTED
     kube.creation = None
     await reconciler.reconcile(KEY)
+    assert "removes from node node-1 what clients made" in message(kube)
     kube.ends("Succeeded")
     await reconciler.reconcile(KEY)
     assert daemon(kube)["metadata"]["name"] != old
@@ -413,8 +425,10 @@ async def test_a_deletion_that_cannot_clean_up_is_told_and_goes_on_when_it_can(
         with pytest.raises(KubeError, match="no rights"):
             await reconciler.reconcile(KEY)
     assert condition(kube) == ("False", "CleaningUp")
+    assert message(kube) == REJECTED
     kube.creation = None
     await reconciler.reconcile(KEY)
+    assert "removes from node node-1 what clients made" in message(kube)
     kube.ends("Succeeded")
     await reconciler.reconcile(KEY)
     assert ("NestedDocker", *KEY) not in kube.objects

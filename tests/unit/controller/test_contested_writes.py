@@ -89,6 +89,45 @@ async def test_what_is_always_changed_back_is_not_fought_over(
     assert lab.made("Pod") <= 1
 
 
+def without(part: str, key: str) -> Mutate:
+    """Remove a label or an annotation."""
+    return lambda each: each["metadata"].get(part, {}).pop(key, None)
+
+
+@pytest.mark.parametrize("kind", ["Service", "NetworkPolicy", "Secret", "PersistentVolumeClaim", "Pod"])
+@pytest.mark.parametrize(("part", "key"), [("labels", "team"), ("annotations", "example.com/note")])
+async def test_metadata_of_all_children_is_not_fought_over(lab: Lab, kind: str, part: str, key: str) -> None:
+    lab.kube.webhook = mutating(kind, without(part, key), "CREATE", "UPDATE")
+    await lab.passes(5)
+    assert lab.ready() == READY
+    provisioned = lab.kube.conditions()["Provisioned"]
+    if kind == "Pod":
+        assert provisioned["reason"] == "Provisioned", "a pod is never edited"
+    else:
+        assert (provisioned["status"], provisioned["reason"]) == ("True", "Contested")
+        assert f"changes metadata.{part}" in provisioned["message"]
+        assert f"of {kind} " in provisioned["message"]
+    first = len(lab.changes())
+    assert first <= 14, lab.changes()
+    await lab.passes(120, seconds=5)
+    objects = 3 if kind == "Secret" else 1
+    assert len(lab.changes()) - first <= 7 * objects, lab.changes()[first:]
+    assert lab.made("Pod") == 1
+
+
+@pytest.mark.parametrize("what", ["Service", "NetworkPolicy", "Secret"])
+async def test_contested_metadata_does_not_hide_what_matters(lab: Lab, what: str) -> None:
+    lab.kube.webhook = mutating(what, without("labels", "team"), "CREATE", "UPDATE")
+    await lab.passes(5)
+    assert lab.ready() == READY
+    name = {"Secret": names.env_secret(KEY[1])}.get(what, KEY[1])
+    obj = lab.kube.objects[what, KEY[0], name]
+    theirs = {"data": obj["data"] | {"DOCKER_HOST": "YQ=="}} if what == "Secret" else {"spec": {"theirs": True}}
+    lab.kube.again(obj | theirs)
+    await lab.passes(2)
+    assert lab.ready() == CONTESTED
+
+
 @pytest.mark.parametrize(("kind", "mutate", "expected"), MUTATIONS.values(), ids=MUTATIONS)
 async def test_what_is_changed_at_creation_is_corrected_once(
     lab: Lab, kind: str, mutate: Mutate, expected: tuple[str, str]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nested_docker.api.v1alpha1.engine import EngineSpec
-from nested_docker.domain.daemon_json import daemon_json
+from nested_docker.domain.daemon_json import daemon_json, proxy_environment
 
 
 def config(**engine: Any) -> dict[str, Any]:
@@ -29,10 +29,6 @@ def config(**engine: Any) -> dict[str, Any]:
             {"addressPools": [{"base": "10.200.0.0/16", "size": 24}]},
             {"default-address-pools": [{"base": "10.200.0.0/16", "size": 24}]},
         ),
-        (
-            {"proxy": {"httpProxy": "http://proxy.example:3128", "noProxy": ".svc"}},
-            {"proxies": {"http-proxy": "http://proxy.example:3128", "no-proxy": ".svc"}},
-        ),
         ({"config": {"debug": True}, "dns": ["192.0.2.1"]}, {"debug": True, "dns": ["192.0.2.1"]}),
     ],
 )
@@ -43,3 +39,15 @@ def test_fields(engine: dict[str, Any], expected: dict[str, Any]) -> None:
 def test_equal_configurations_are_the_same_text() -> None:
     one, other = ({"debug": True, "ip": "192.0.2.1"}, {"ip": "192.0.2.1", "debug": True})
     assert daemon_json(EngineSpec(config=one)) == daemon_json(EngineSpec(config=other))
+
+
+def test_proxies_are_in_the_environment_which_every_version_reads() -> None:
+    proxy = {"httpProxy": "http://proxy.example:3128", "httpsProxy": "http://proxy.example:3129", "noProxy": ".svc"}
+    engine = EngineSpec.model_validate({"proxy": proxy})
+    assert proxy_environment(engine) == {
+        "HTTP_PROXY": "http://proxy.example:3128",
+        "HTTPS_PROXY": "http://proxy.example:3129",
+        "NO_PROXY": ".svc",
+    }
+    assert daemon_json(engine) == "{}"
+    assert proxy_environment(EngineSpec()) == {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from ipaddress import IPv4Network, ip_network
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from nested_docker.api.amounts import MINIMUM_SIZE, SIZE_TOO_SMALL
+from nested_docker.api.daemon_config import owned_keys, remedy
 from nested_docker.api.meta import (
     DnsSubdomain,
     ImageReference,
@@ -20,35 +22,6 @@ from nested_docker.api.meta import (
 )
 from nested_docker.api.nesting import FreeObject
 from nested_docker.api.tenancy import Permission, Plain, T, TenantUse, governed_by, harmless
-
-OPERATOR_OWNED_CONFIG = (
-    "authorization-plugins",
-    "bip",
-    "cgroup-parent",
-    "containerd",
-    "data-root",
-    "default-address-pools",
-    "dns",
-    "exec-root",
-    "exec-opts",
-    "fixed-cidr",
-    "group",
-    "host",
-    "hosts",
-    "insecure-registries",
-    "mtu",
-    "pidfile",
-    "proxies",
-    "registry-mirrors",
-    "storage-driver",
-    "tls",
-    "tlscacert",
-    "tlscert",
-    "tlskey",
-    "tlsverify",
-    "userns-remap",
-)
-"""Keys of daemon.json that `engine.config` may not have: the operator or another field sets them."""
 
 READS_CONFIG_MAP = TenantUse(tenant_owned=True, permission=Permission("get", "configmaps"), named=True)
 READS_SECRETS = TenantUse(
@@ -74,6 +47,18 @@ Cidr = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", 
 IpAddress = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+$", max_length=39)]
 
 
+LONGEST_PREFIX = 30
+"""The longest prefix of an IPv4 network that has addresses for a gateway and a container."""
+
+MOST_BITS = 16
+"""Docker before 27 lists every network of a range at its start, and crashes or takes minutes for millions of them."""
+
+POOL_TOO_SMALL = "size is the prefix length of each network in base, so it may not be less than that of base: raise it"
+TOO_MANY = "a range may have at most 65536 networks: lower size, or choose a smaller base"
+FIRST_IPV4 = "the first range of addressPools must be IPv4, since the default network needs one: move one to the front"
+NO_ROOM = "an IPv4 network with a size above 30 has no address for a container: lower size"
+
+
 class IptablesBackend(StrEnum):
     """Which iptables implementation dockerd programs."""
 
@@ -85,8 +70,37 @@ class IptablesBackend(StrEnum):
 class AddressPool(KubeModel):
     """A range from which dockerd allocates networks."""
 
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(
+            rules=(
+                ("int(self.base.split('/')[1]) <= self.size", POOL_TOO_SMALL),
+                ("self.base.contains(':') || self.size <= 30", NO_ROOM),
+                ("self.size - int(self.base.split('/')[1]) <= 16", TOO_MANY),
+            )
+        )
+    }
+
     base: Plain[Cidr] = Field(description="The whole range, in CIDR form.")
-    size: Plain[int] = Field(description="Prefix length of each network in `base`.", ge=8, le=128)
+    size: Plain[int] = Field(
+        description="Prefix length of each network in `base`: at least that of `base`, and at most 30 for IPv4.",
+        ge=8,
+        le=128,
+    )
+
+    @model_validator(mode="after")
+    def _refuse_what_dockerd_refuses(self) -> AddressPool:
+        """With an invalid pool dockerd ends; CEL has no parser for ranges before Kubernetes 1.31."""
+        try:
+            network = ip_network(self.base, strict=False)
+        except ValueError:
+            raise ValueError(f"base {self.base} is not a range in CIDR form, such as 10.200.0.0/16") from None
+        if self.size < network.prefixlen:
+            raise ValueError(POOL_TOO_SMALL)
+        if isinstance(network, IPv4Network) and self.size > LONGEST_PREFIX:
+            raise ValueError(NO_ROOM)
+        if self.size - network.prefixlen > MOST_BITS:
+            raise ValueError(TOO_MANY)
+        return self
 
 
 class Proxy(KubeModel):
@@ -101,6 +115,18 @@ class Proxy(KubeModel):
 
 class EngineSpec(KubeModel):
     """Settings of the Docker daemon."""
+
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(
+            rules=(
+                (
+                    "!has(self.addressPools) || self.addressPools.size() == 0 || "
+                    "!self.addressPools[0].base.contains(':')",
+                    FIRST_IPV4,
+                ),
+            )
+        )
+    }
 
     image: Annotated[ImageReference | None, governed_by("allowedImages.patterns", "allowedImages.requireDigest")] = (
         Field(
@@ -124,23 +150,27 @@ class EngineSpec(KubeModel):
     ca_bundle_ref: Annotated[KeyReference | None, READS_CONFIG_MAP] = Field(
         default=None,
         description="ConfigMap key with PEM certificates of authorities that the daemon trusts for registries, "
-        "instead of its image's own.",
+        "in addition to its image's own.",
     )
     image_pull_secrets: Annotated[Annotated[list[LocalObjectReference], Field(max_length=16)] | None, READS_SECRETS] = (
         Field(default=None, description="Secrets with which the kubelet pulls the pod's own images.")
     )
     mtu: DaemonSetting[int | None] = Field(
         default=None,
-        description="MTU in bytes of the daemon's networks, the default one and user-defined ones; "
-        "empty: that of the pod's own interface.",
+        description="MTU in bytes of the daemon's networks, the default one and user-defined ones (those need Docker "
+        "24 or newer); empty: that of the pod's own interface.",
         ge=576,
         le=65535,
     )
     iptables: DaemonSetting[IptablesBackend | None] = Field(
-        default=None, description="iptables implementation; `Auto` or empty: the image's own."
+        default=None,
+        description="iptables implementation; `Auto` or empty: the image's own, or the other one where that does not "
+        "work.",
     )
     address_pools: DaemonSetting[Annotated[list[AddressPool], Field(max_length=16)] | None] = Field(
-        default=None, description="Ranges for the daemon's networks, where the default ones collide."
+        default=None,
+        description="Ranges for the daemon's networks; empty: Docker's own, except those in which the pod sees "
+        "addresses of the cluster.",
     )
     dns: DaemonSetting[Annotated[list[IpAddress], Field(max_length=8)] | None] = Field(
         default=None, description="Name servers of inner containers; empty: the pod's own."
@@ -154,18 +184,21 @@ class EngineSpec(KubeModel):
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
 
+    @field_validator("address_pools")
+    @classmethod
+    def _begin_with_ipv4(cls, pools: list[AddressPool] | None) -> list[AddressPool] | None:
+        if pools and ":" in pools[0].base:
+            raise ValueError(FIRST_IPV4)
+        return pools
+
     @field_validator("config")
     @classmethod
     def _refuse_owned_keys(cls, config: dict[str, Any] | None) -> dict[str, Any] | None:
-        """CEL cannot read a value without a schema, so only the models have this rule.
-
-        dockerd reads JSON as Go does, to which `Hosts` and `hosts` are one key.
-        """
-        refused = sorted(key for key in config or {} if key.lower() in OPERATOR_OWNED_CONFIG)
+        """CEL cannot read a value without a schema, so only the models have this rule."""
+        refused = owned_keys(config or {})
         if refused:
             raise ValueError(
-                f"{', '.join(refused)}: the operator sets these keys of daemon.json itself, or spec.engine has a field "
-                "for them; leave them out"
+                "; ".join(f"{key}: a key of daemon.json that may not be here: {remedy(key)}" for key in refused)
             )
         return config
 

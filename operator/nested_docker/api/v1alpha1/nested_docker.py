@@ -18,6 +18,7 @@ from nested_docker.api.meta import (
     KubeModel,
     Labels,
     LabelSelector,
+    LocalObjectReference,
     Mode,
     ResourceRequirements,
     Status,
@@ -36,6 +37,12 @@ USE_CLASS = Permission("use", "nesteddockerclasses", GROUP)
 USES_CLASS = TenantUse(permission=USE_CLASS, named=True, has_default=True, governed_by=("allowedClasses",))
 RUNS_CODE = TenantUse(tenant_owned=True, permission=Permission("create", "pods"), governed_by=("workload.allowed",))
 WRITES_SECRETS = TenantUse(permission=Permission("create", "secrets"))
+READS_REGISTRY_CREDENTIALS = TenantUse(
+    permission=Permission("get", "secrets"),
+    named=True,
+    used_with=("spec.connection.secretTemplate", "spec.workload"),
+)
+"""A workload has them, and labels and annotations of the copy can lead others to it."""
 LABELS_POD = TenantUse(tenant_owned=True, governed_by=("scheduling.podLabels",))
 """Labels of the pod: Services, NetworkPolicies and other selectors include it by them."""
 ANNOTATES_POD = TenantUse(tenant_owned=True, governed_by=("scheduling.podAnnotations",))
@@ -90,14 +97,40 @@ class WorkloadContainer(KubeModel):
 class WorkloadSpec(KubeModel):
     """Containers that run in the daemon's pod."""
 
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(
+            rules=(
+                (
+                    "!has(self.initContainers) || !self.initContainers.exists(first, "
+                    "self.containers.exists(other, other.name == first.name))",
+                    "containers and initContainers must have different names: rename one of them",
+                ),
+            )
+        )
+    }
+
     containers: Plain[Annotated[list[WorkloadContainer], Field(min_length=1, max_length=8)]] = Field(
         description=f"The containers. `{WORKSPACE}` is a directory that they and the daemon share.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    init_containers: Plain[Annotated[list[WorkloadContainer], Field(max_length=8)] | None] = Field(
+        default=None,
+        description="Containers that run one after the other before those, when the daemon already answers.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     restart_policy: Plain[RestartPolicy] = Field(
         default=RestartPolicy.ALWAYS,
         description="`Never`: a one-shot build that ends as Complete or Failed once its containers have ended.",
     )
+
+    @property
+    def every_container(self) -> list[tuple[str, WorkloadContainer]]:
+        """Each container, with the path of its list in the spec."""
+        lists = {
+            "spec.workload.initContainers": self.init_containers or [],
+            "spec.workload.containers": self.containers,
+        }
+        return [(path, container) for path, containers in lists.items() for container in containers]
 
 
 USER_LABELS = schema(
@@ -140,13 +173,19 @@ class ClientPeer(KubeModel):
 
 
 class ConnectionSpec(KubeModel):
-    """How clients find and reach the daemon."""
+    """How clients find and reach the daemon, and what they need to work with it."""
 
     secret_template: Annotated[SecretTemplate, WRITES_SECRETS] = Field(
         default=SecretTemplate(), description="Metadata of the connection Secrets."
     )
     clients: Plain[Annotated[list[ClientPeer], Field(max_length=32)]] = Field(
         default=[], description="Who may connect; empty: every pod of the NestedDocker's namespace."
+    )
+    registry_credentials: Annotated[LocalObjectReference | None, READS_REGISTRY_CREDENTIALS] = Field(
+        default=None,
+        description="Secret of type `kubernetes.io/dockerconfigjson` for clients: its credentials are "
+        "`DOCKER_AUTH_CONFIG` in the env Secret and in a workload's environment. A change reaches the Secret within "
+        "minutes, and running containers not at all.",
     )
 
 

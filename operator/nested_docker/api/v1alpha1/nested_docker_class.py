@@ -7,10 +7,21 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from nested_docker.api.meta import AbsolutePath, DnsLabel, DnsSubdomain, KubeModel, Mode, ResourceRequirements, schema
+from nested_docker.api.meta import (
+    AbsolutePath,
+    Annotations,
+    DnsLabel,
+    DnsSubdomain,
+    KubeModel,
+    Labels,
+    Mode,
+    ResourceRequirements,
+    schema,
+)
 from nested_docker.api.metadata import require_template_metadata
 from nested_docker.api.nesting import FreeObject
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
+from nested_docker.api.v1alpha1.nested_docker import USER_ANNOTATIONS, USER_LABELS
 
 DEFAULT_CLASS_ANNOTATION = "nesteddocker.dev/is-default-class"
 
@@ -96,6 +107,35 @@ class LifetimeSpec(KubeModel):
     )
 
 
+class ChildMetadata(KubeModel):
+    """Labels and annotations that the operator adds to every object that it creates for a NestedDocker."""
+
+    labels: Labels = Field(default={}, description="Labels to add.", json_schema_extra=USER_LABELS)
+    annotations: Annotations = Field(default={}, description="Annotations to add.", json_schema_extra=USER_ANNOTATIONS)
+
+
+class ChildTemplate(KubeModel):
+    """What all objects of a NestedDocker have in common: pod, Service, Secrets, NetworkPolicy and claim."""
+
+    metadata: ChildMetadata = Field(
+        default=ChildMetadata(),
+        description="Metadata of these objects. `podTemplate` and `connection.secretTemplate` override it by key. A "
+        "change reaches Services, Secrets, NetworkPolicies and claims at once, and pods when they are replaced; a key "
+        "that you remove stays on existing objects. Guardrails allow keys on objects other than pods and connection "
+        "Secrets only if the chart's `commonLabels` or `guardrails.metadataKeys` has them.",
+    )
+
+
+class IdleWatchSpec(KubeModel):
+    """The container that notices that nothing uses the daemon any more; a daemon with `idleTimeoutSeconds` has it."""
+
+    resources: ResourceRequirements | None = Field(
+        default=None,
+        description="Resources of the container. They are the class's alone: they do not count towards a policy's "
+        "`max`, but towards quotas and limit ranges of the pod's namespace. Empty: the chart's `idleWatch.resources`.",
+    )
+
+
 class NetworkPolicyManagement(StrEnum):
     """Who writes the NetworkPolicy of a daemon."""
 
@@ -133,9 +173,12 @@ class NestedDockerClassSpec(KubeModel):
     )
     pod_template: Annotated[FreeObject, AfterValidator(require_template_metadata)] | None = Field(
         default=None,
-        description="A pod template (`metadata`, `spec`) for the daemon's pod: fields that the operator sets itself "
-        "override it.",
+        description="A pod template (`metadata`, `spec`) for the daemon's pod. Its container `daemon` is merged with "
+        "the operator's; a field that the operator sets itself is rejected by name.",
         json_schema_extra=POD_TEMPLATE,
+    )
+    child_template: ChildTemplate | None = Field(
+        default=None, description="Labels and annotations of every object that the operator creates for a NestedDocker."
     )
     runtime_class_name: DnsSubdomain | None = Field(
         default=None, description="RuntimeClass of the pod; empty: what the mode needs."
@@ -151,6 +194,7 @@ class NestedDockerClassSpec(KubeModel):
     lifetime: LifetimeSpec = Field(
         default=LifetimeSpec(), description="Lifetime that applies where the NestedDocker has none."
     )
+    idle_watch: IdleWatchSpec = Field(default=IdleWatchSpec(), description="The container that ends an idle daemon.")
     network_policy: NetworkPolicyManagement = Field(
         default=NetworkPolicyManagement.MANAGED,
         description="Whether the operator writes a NetworkPolicy that admits only the clients.",

@@ -12,7 +12,7 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.policy import ViolationAction
 from nested_docker.domain import names
 from nested_docker.domain.admission import pod_security
-from nested_docker.domain.admission.class_overrides import disallowed_overrides
+from nested_docker.domain.admission.class_overrides import disallowed_overrides, template_fields_without_effect
 from nested_docker.domain.admission.grant_request import grant_request
 from nested_docker.domain.admission.policy import PolicyDecision, evaluate
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
@@ -219,7 +219,14 @@ def _try_mode(
 
 
 def class_override_violation(observed: Observed, accepted: Accepted, defaults: OperatorDefaults) -> NotAccepted | None:
-    """The rejection of a request that would change what only its class may set; None: it would not."""
+    """The rejection of a request that would change what only its class may set, or of a class that has no effect."""
+    ignored = template_fields_without_effect(accepted.effective, owner=observed.owner, defaults=defaults)
+    if ignored:
+        return NotAccepted(
+            Reason.CLASS_INVALID,
+            f"podTemplate of NestedDockerClass {accepted.class_name} has {shorten(', '.join(ignored))}, "
+            "which the operator sets itself: ask a cluster admin to remove it there",
+        )
     fields = disallowed_overrides(accepted.effective, accepted.class_spec, owner=observed.owner, defaults=defaults)
     if not fields:
         return None

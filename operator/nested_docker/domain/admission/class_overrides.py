@@ -12,8 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
+from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
-from nested_docker.domain.manifests.pod import pod
+from nested_docker.domain.manifests.metadata import pod_defaults
+from nested_docker.domain.manifests.pod import pod, registry_variable
+from nested_docker.domain.manifests.pod_template import lost
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH
@@ -82,14 +85,51 @@ def disallowed_overrides(
     object_names = ObjectNames(owner, class_spec.pod_namespace or "")
     actual = pod(PodContext(object_names, effective, defaults), mode, _KEY_SET)
     baseline = pod(PodContext(object_names, plain, defaults), mode, _KEY_SET)
-    return sorted({*_metadata(actual, baseline), *_pod_fields(actual["spec"], baseline["spec"])})
+    for made in (actual, baseline):
+        _withhold(registry_variable(object_names), made["spec"])
+    return sorted(
+        {*_metadata(actual, baseline, pod_defaults(plain).keys), *_pod_fields(actual["spec"], baseline["spec"])}
+    )
 
 
-def _metadata(actual: Manifest, baseline: Manifest) -> Iterator[str]:
+def _withhold(variable: Manifest, spec: Manifest) -> None:
+    """Take out the one variable that a workload may have from a Secret: that Secret is the operator's."""
+    for container in _all_containers(spec).values():
+        if variable in container.get("env", []):
+            container["env"] = [each for each in container["env"] if each != variable]
+
+
+def template_fields_without_effect(effective: EffectiveSpec, *, owner: Owner, defaults: OperatorDefaults) -> list[str]:
+    """What the class's pod template says and the operator overrides, as paths in it; empty: nothing.
+
+    Not counted are the daemon's resources and scheduling, which the NestedDocker may set, and the idle watch of a
+    daemon without one.
+
+    Args:
+        effective: NestedDocker and class, resolved.
+        owner: the NestedDocker.
+        defaults: the operator's.
+    """
+    mode, object_names = MODES[effective.mode], ObjectNames(owner, effective.pod_namespace or "")
+    unscheduled = replace(effective, scheduling=SchedulingSpec())
+    made = pod(PodContext(object_names, unscheduled, defaults), mode, _KEY_SET)
+    containers = _all_containers(made["spec"])
+    paths = []
+    for path in lost(effective.pod_template, made | {"spec": made["spec"] | {"containers": [*containers.values()]}}):
+        own = path.removeprefix("spec.containers")
+        counts = not own.startswith(f"[{CONTAINER}].resources") and (
+            own != f"[{IDLE_WATCH}]" or IDLE_WATCH in containers
+        )
+        paths += [path] if counts else []
+    return sorted(paths)
+
+
+def _metadata(actual: Manifest, baseline: Manifest, defaults: frozenset[str]) -> Iterator[str]:
+    """The class's labels and annotations; a policy decides about those that only the operator sets by default."""
+    ignored = defaults | {ANNOTATION_EFFECTIVE}
     for part in ("labels", "annotations"):
-        mine = {key: value for key, value in actual["metadata"][part].items() if key != ANNOTATION_EFFECTIVE}
-        theirs = {key: value for key, value in baseline["metadata"][part].items() if key != ANNOTATION_EFFECTIVE}
-        yield from _changed(theirs, mine, f"metadata.{part}")
+        theirs = {key: value for key, value in baseline["metadata"][part].items() if key not in ignored}
+        yield from _changed(theirs, actual["metadata"][part], f"metadata.{part}")
 
 
 def _pod_fields(actual: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[str]:

@@ -27,7 +27,7 @@ class GrantRequest:
         mode_settings: settings of the mode, which the mode checks against the policy.
         image: the daemon's image; empty: the operator's relay serves.
         image_is_own: whether the NestedDocker has set the image.
-        workload_images: images of the workload; None: there is no workload.
+        workload_images: images of the workload, each with the path of its field; None: there is no workload.
         storage_class_name: StorageClass that the NestedDocker names; empty: none, or there is no data-root.
         resource_names: resources besides CPU and memory that the NestedDocker names, each with the path of its field.
         toleration_keys: taints that the NestedDocker tolerates; an empty key tolerates every taint.
@@ -51,7 +51,7 @@ class GrantRequest:
     mode_settings: ModeSettings = field(default_factory=ModeSettings)
     image: str = ""
     image_is_own: bool = False
-    workload_images: tuple[str, ...] | None = None
+    workload_images: tuple[tuple[str, str], ...] | None = None
     storage_class_name: str = ""
     resource_names: tuple[tuple[str, str], ...] = ()
     toleration_keys: tuple[str, ...] = ()
@@ -93,8 +93,8 @@ def grant_request(
         lifetime_seconds: the deadline; None: there is none.
     """
     scheduling, workload = effective.scheduling, effective.workload
-    containers = workload.containers if workload else []
-    resources = [effective.resources, *(container.resources for container in containers)]
+    containers = workload.every_container if workload else []
+    resources = [effective.resources, *(container.resources for _, container in containers)]
     return GrantRequest(
         name=name,
         namespace=namespace,
@@ -104,7 +104,7 @@ def grant_request(
         mode_settings=effective.mode_settings,
         image=(effective.engine.image or "") if own_daemon else "",
         image_is_own=effective.origins.get("engine.image") == Origin.SPEC,
-        workload_images=tuple(container.image for container in containers) if workload else None,
+        workload_images=tuple((f"{path}.image", each.image) for path, each in containers) if workload else None,
         storage_class_name=_storage_class(effective) if own_daemon else "",
         resource_names=tuple(_resource_names(effective)),
         toleration_keys=tuple(toleration.get("key") or "" for toleration in scheduling.tolerations),
@@ -125,8 +125,8 @@ def grant_request(
 def _resource_names(effective: EffectiveSpec) -> Iterator[tuple[str, str]]:
     """Each name once for each field; `max` governs CPU and memory."""
     given = [("spec.resources", effective.resources)] if effective.origins.get("resources") == Origin.SPEC else []
-    containers = effective.workload.containers if effective.workload else []
-    given += [("spec.workload.containers.resources", container.resources) for container in containers]
+    containers = effective.workload.every_container if effective.workload else []
+    given += [(f"{path}.resources", container.resources) for path, container in containers]
     found = dict.fromkeys(
         (f"{path}.{part}", name)
         for path, resources in given

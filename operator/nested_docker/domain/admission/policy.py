@@ -100,8 +100,8 @@ def _workload(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator
         return
     if not policy.workload.allowed:
         yield Objection("spec.workload is set, and workload.allowed is not", "workload.allowed: true")
-    for image in request.workload_images:
-        yield from _by_rules(image, policy.workload.images, "workload.containers.image", "workload.images")
+    for path, image in request.workload_images:
+        yield from _by_rules(image, policy.workload.images, path.removeprefix("spec."), "workload.images")
 
 
 def _scheduling(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:

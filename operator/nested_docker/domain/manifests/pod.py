@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, WorkloadContainer
 from nested_docker.domain import names
-from nested_docker.domain.manifests import storage
+from nested_docker.domain.manifests import metadata, storage
+from nested_docker.domain.manifests.pod_template import ContainersOfTemplate, overlay
 from nested_docker.domain.modes.base import ModeBehaviour, PodContext
-from nested_docker.domain.modes.dockerd import IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_DIRECTORY, SOCKET_GID
+from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_DIRECTORY, SOCKET_GID
+from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Manifest, child
 from nested_docker.domain.pki import CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY
+from nested_docker.domain.registry_credentials import VARIABLE
 
 GRACE_SECONDS = 30
 """Time that dockerd has to stop inner containers; the default of Kubernetes."""
@@ -27,68 +27,52 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
         restart: the NestedDocker's restart annotation, kept so that a new value is seen as new.
     """
     effective, object_names = context.effective, context.object_names
-    template = effective.pod_template
-    template_metadata = template.get("metadata", {})
+    shared = metadata.of_pod(effective)
     ours = {names.ANNOTATION_EFFECTIVE: effective.fingerprint}
     if restart is not None:
         ours[names.ANNOTATION_RESTART] = restart
-    labels = template_metadata.get("labels", {}) | dict(effective.scheduling.pod_labels)
-    annotations = template_metadata.get("annotations", {}) | dict(effective.scheduling.pod_annotations)
     manifest = child(
         "v1",
         object_names.pod(key_set),
         object_names.owner,
-        labels=labels | {names.LABEL_KEY_SET: key_set, names.LABEL_ROLE: "daemon"},
-        annotations=annotations | ours,
+        labels={**shared.labels, names.LABEL_KEY_SET: key_set, names.LABEL_ROLE: "daemon"},
+        annotations={**shared.annotations, **ours},
     )
     if mode.needs_node_cleanup(effective):
         manifest["metadata"]["finalizers"] = [names.FINALIZER]
-    manifest["spec"] = overlay(template.get("spec", {}), _spec(context, mode))
+    manifest["spec"] = _spec(context, mode)
     return manifest
-
-
-def overlay(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`template`, overridden by `own`: mappings merge, and lists of named items merge by name."""
-    merged = dict(template)
-    for key, value in own.items():
-        below = template.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            merged[key] = overlay(below, value)
-        elif isinstance(value, list) and isinstance(below, list):
-            merged[key] = value + [item for item in below if _name(item) not in {_name(mine) for mine in value}]
-        else:
-            merged[key] = value
-    return merged
-
-
-def _name(item: Any) -> Any:
-    return item.get("name", str(item)) if isinstance(item, Mapping) else item
 
 
 def _spec(context: PodContext, mode: ModeBehaviour) -> Manifest:
     effective = context.effective
+    template = dict(effective.pod_template.get("spec", {}))
+    given = ContainersOfTemplate.take(template, {CONTAINER, IDLE_WATCH})
     spec: Manifest = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": template.get("terminationGracePeriodSeconds", GRACE_SECONDS),
         "securityContext": {"supplementalGroups": [SOCKET_GID]},
         "volumes": _volumes(context, mode),
-        **_containers(context, mode),
+        **_containers(context, mode, given),
         **_scheduling(context),
     }
+    if effective.runtime_class_name:
+        spec["runtimeClassName"] = effective.runtime_class_name
     if effective.engine.image_pull_secrets:
         spec["imagePullSecrets"] = [reference.dump() for reference in effective.engine.image_pull_secrets]
-    return overlay(spec, mode.pod_fields(context))
+    return overlay(template, overlay(spec, mode.pod_fields(context)))
 
 
-def _containers(context: PodContext, mode: ModeBehaviour) -> Manifest:
+def _containers(context: PodContext, mode: ModeBehaviour, given: ContainersOfTemplate) -> Manifest:
     """With a workload the daemon is a native sidecar: it starts before the workload and stops after it."""
-    own = [mode.container(context), *_idle_watch(context, mode)]
+    own = [given.under(mode.container(context)), *(given.under(watch) for watch in _idle_watch(context, mode))]
     workload = context.effective.workload
     if workload is None:
         return {"containers": own, "restartPolicy": "Always"}
     return {
-        "initContainers": [container | {"restartPolicy": "Always"} for container in own],
+        "initContainers": [container | {"restartPolicy": "Always"} for container in own]
+        + [_workload_container(context, mode, container) for container in workload.init_containers or []],
         "containers": [_workload_container(context, mode, container) for container in workload.containers],
         "restartPolicy": workload.restart_policy.value,
     }
@@ -96,8 +80,8 @@ def _containers(context: PodContext, mode: ModeBehaviour) -> Manifest:
 
 def _idle_watch(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
     """A container that exits when the daemon has been idle for long enough, so that the operator need not poll."""
-    seconds = context.effective.idle_timeout_seconds
-    if seconds is None:
+    seconds, resources = context.effective.idle_timeout_seconds, context.effective.idle_watch_resources
+    if seconds is None or resources is None:
         return []
     flags = [f"--timeout={seconds}", f"--socket={SOCKET}", f"--port={names.DOCKER_PORT}"]
     return [
@@ -106,7 +90,7 @@ def _idle_watch(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
             "image": context.defaults.operator_image,
             "imagePullPolicy": context.defaults.image_pull_policy,
             "args": ["idle-watch", *flags, *([] if _lists_own(context, mode) else ["--no-containers"])],
-            "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+            "resources": resources.dump(),
             "securityContext": RESTRICTED,
             "volumeMounts": [{"name": "socket", "mountPath": SOCKET_DIRECTORY}],
         }
@@ -127,6 +111,7 @@ def _workload_container(context: PodContext, mode: ModeBehaviour, container: Wor
         "env": [
             {"name": "DOCKER_HOST", "value": f"unix://{SOCKET}"},
             *({"name": name, "value": value} for name, value in mode.client_env(context.effective).items()),
+            *([registry_variable(context.object_names)] if context.effective.workload_credentials else []),
             *(variable.dump() for variable in container.env),
         ],
         "resources": container.resources.dump(),
@@ -141,6 +126,12 @@ def _workload_container(context: PodContext, mode: ModeBehaviour, container: Wor
     if container.args:
         manifest["args"] = list(container.args)
     return manifest
+
+
+def registry_variable(object_names: ObjectNames) -> Manifest:
+    """The registry credentials of a workload, from its own env Secret."""
+    source = {"name": object_names.env_secret.name, "key": VARIABLE}
+    return {"name": VARIABLE, "valueFrom": {"secretKeyRef": source}}
 
 
 def _volumes(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:

@@ -1,7 +1,7 @@
 """The three Secrets: the operator's, and the two connection Secrets with clients' environment and files.
 
-Key material never passes through here. A Secret whose data comes from the key set names the
-key that each of its keys is a copy of; the reconciler fills the values in when it writes.
+Key material and credentials never pass through here. A Secret whose data comes from the key set, or from a
+Secret of the user's, names what each of its keys is made from; the executor fills the values in when it writes.
 """
 
 from __future__ import annotations
@@ -15,11 +15,25 @@ from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
 from nested_docker.domain import names, pki
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest, Owner, child
+from nested_docker.domain.registry_credentials import VARIABLE, RegistryCredentials
 
 CERT_PATH = "/certs/client"
 """Where clients mount the files Secret: the value of DOCKER_CERT_PATH."""
 
 DIGEST_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class ForeignValue:
+    """A value made from a Secret that is not the operator's.
+
+    Attributes:
+        secret: that Secret.
+        digest: of the value.
+    """
+
+    secret: Identity
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -30,20 +44,27 @@ class SecretManifest:
         manifest: metadata and type, without data.
         literals: data that is not secret.
         copies: key of the Secret → key of the key set.
+        foreign: key of the Secret → value from elsewhere.
     """
 
     manifest: Manifest
     literals: dict[str, str] = field(default_factory=dict)
     copies: dict[str, str] = field(default_factory=dict)
+    foreign: dict[str, ForeignValue] = field(default_factory=dict)
 
     def digests(self, key_set: dict[str, str]) -> dict[str, str]:
         """Key of the Secret → digest of its value, given the digests of the key set."""
         known = {key: value_digest(value.encode()) for key, value in self.literals.items()}
-        return known | {own: key_set[source] for own, source in self.copies.items()}
+        return known | self.digests_of_foreign | {own: key_set[source] for own, source in self.copies.items()}
 
-    def filled(self, key_set: dict[str, bytes]) -> Manifest:
-        """The whole manifest, with the key material filled in."""
-        data = {key: value.encode() for key, value in self.literals.items()}
+    @property
+    def digests_of_foreign(self) -> dict[str, str]:
+        """Key of the Secret → digest of its value from elsewhere."""
+        return {key: value.digest for key, value in self.foreign.items()}
+
+    def filled(self, key_set: Mapping[str, bytes], foreign: Mapping[str, bytes] | None = None) -> Manifest:
+        """The whole manifest, with the key material and the values from elsewhere filled in."""
+        data = {key: value.encode() for key, value in self.literals.items()} | dict(foreign or {})
         data |= {own: key_set[source] for own, source in self.copies.items()}
         return self.manifest | {"data": {key: base64.b64encode(value).decode() for key, value in sorted(data.items())}}
 
@@ -81,7 +102,10 @@ def tls(object_names: ObjectNames, key_set: str, not_after: str, rotation: str =
 
 
 def env(
-    object_names: ObjectNames, template: SecretTemplate, further: Mapping[str, str] | None = None
+    object_names: ObjectNames,
+    template: SecretTemplate,
+    further: Mapping[str, str] | None = None,
+    credentials: RegistryCredentials | None = None,
 ) -> SecretManifest:
     """The client's environment.
 
@@ -89,6 +113,7 @@ def env(
         object_names: names of the children.
         template: further labels and annotations.
         further: environment variables that the mode adds.
+        credentials: registry credentials for clients.
     """
     literals = dict(further or {}) | {
         "DOCKER_HOST": object_names.endpoint,
@@ -96,7 +121,8 @@ def env(
         "DOCKER_CERT_PATH": CERT_PATH,
     }
     manifest = _connection(object_names.env_secret, object_names.owner, template, {})
-    return SecretManifest(manifest, literals=literals)
+    foreign = {VARIABLE: ForeignValue(credentials.secret, credentials.digest)} if credentials else {}
+    return SecretManifest(manifest, literals=literals, foreign=foreign)
 
 
 def files(object_names: ObjectNames, template: SecretTemplate, probe_result: str) -> SecretManifest:

@@ -8,7 +8,7 @@ from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel
-from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards
+from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
@@ -26,8 +26,8 @@ class Dind(OwnDaemon):
         return None
 
     def container(self, context: PodContext) -> Manifest:
-        """dockerd, privileged."""
-        return dockerd_container(context) | {"securityContext": {"privileged": True}}
+        """dockerd, privileged, and as root: images for rootless dockerd name another user."""
+        return dockerd_container(context) | {"securityContext": {"privileged": True, "runAsUser": 0}}
 
     def pod_fields(self, context: PodContext) -> Manifest:
         """No further fields."""
@@ -36,7 +36,6 @@ class Dind(OwnDaemon):
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
         """Privileged means root on the node; further hazards depend on dockerd's configuration."""
-        del effective
         return [
             Hazard(
                 type="Privileged",
@@ -44,6 +43,7 @@ class Dind(OwnDaemon):
                 "into it, is root on the node, even from a rootless image.",
                 remedy="Run such daemons on dedicated nodes, or use mode Sysbox.",
             ),
+            mount_hazard(effective),
             *engine_hazards(engine),
         ]
 

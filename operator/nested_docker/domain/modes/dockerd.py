@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any
 
+from nested_docker.api.daemon_config import DaemonFlag
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import IptablesBackend
 from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, EngineStatus, Hazard
 from nested_docker.domain import names
-from nested_docker.domain.daemon_json import daemon_json
+from nested_docker.domain.daemon_json import daemon_json, proxy_environment
 from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings
 from nested_docker.domain.modes.base import Objection, PodContext
 from nested_docker.domain.objects import Manifest
@@ -91,7 +92,7 @@ def dockerd_container(context: PodContext) -> Manifest:
         "image": effective.engine.image,
         "imagePullPolicy": context.defaults.image_pull_policy,
         "command": ["/bin/sh", "-ec", START_SCRIPT, "start-dockerd"],
-        "args": _flags(),
+        "args": dockerd_flags(),
         "env": _environment(context),
         "ports": [{"name": "docker-tls", "containerPort": names.DOCKER_PORT, "protocol": "TCP"}],
         "resources": effective.resources.dump(),
@@ -103,6 +104,7 @@ def dockerd_container(context: PodContext) -> Manifest:
 
 SLOW_DRIVERS = {
     "vfs": "every layer is a full copy: builds are slow and take several times the disk",
+    "native": "every layer is a full copy: builds are slow and take several times the disk",
     "fuse-overlayfs": "file access goes through user space: builds are several times slower than on overlay2",
 }
 
@@ -125,9 +127,25 @@ def dockerd_volumes(context: PodContext) -> list[Manifest]:
     return [{"name": "ca-bundle", "configMap": {"name": reference.name, "items": items}}]
 
 
+def mount_hazard(effective: EffectiveSpec) -> Hazard:
+    """Clients have other files than the daemon, and Docker does not say so."""
+    shared = effective.workload is not None
+    exception = f" Only {WORKSPACE} of the workload is the same for both." if shared else ""
+    return Hazard(
+        type="BindMountsResolveInDaemon",
+        message="Paths in `docker run -v`, and `./` in compose files, are the daemon's and not the client's: Docker "
+        f"makes an empty directory of a path that the daemon does not have, without an error.{exception}",
+        remedy=f"Keep files that containers mount in {WORKSPACE}."
+        if shared
+        else f"Copy files by docker cp or a build, or run the client as spec.workload, which shares {WORKSPACE}.",
+    )
+
+
 def engine_hazards(engine: EngineStatus | None) -> list[Hazard]:
     """Hazards of the daemon's storage driver and security module, as the daemon reports them."""
-    return [] if engine is None else [*_storage_driver_hazards(engine), *_security_module_hazards(engine)]
+    if engine is None:
+        return []
+    return [*_storage_driver_hazards(engine), *_security_module_hazards(engine), *_age_hazards(engine)]
 
 
 LAYERED_FILESYSTEMS = frozenset({"overlayfs", "overlay", "aufs", "btrfs", "zfs", "fuse"})
@@ -183,24 +201,43 @@ def _security_module_hazards(engine: EngineStatus) -> list[Hazard]:
     ]
 
 
-def _flags() -> list[str]:
+MTU_OF_EVERY_NETWORK = 24
+"""First major version of Docker that takes an MTU for user-defined networks."""
+
+
+def _age_hazards(engine: EngineStatus) -> list[Hazard]:
+    major = engine.version.partition(".")[0]
+    if not major.isdecimal() or int(major) >= MTU_OF_EVERY_NETWORK:
+        return []
     return [
-        f"--host=tcp://0.0.0.0:{names.DOCKER_PORT}",
-        f"--host=unix://{SOCKET}",
-        f"--host=unix://{PROBE_SOCKET}",
-        f"--group={SOCKET_GID}",
-        "--tlsverify",
-        f"--tlscacert={SERVER_CERTIFICATES}/ca.pem",
-        f"--tlscert={SERVER_CERTIFICATES}/cert.pem",
-        f"--tlskey={SERVER_CERTIFICATES}/key.pem",
-        f"--data-root={DATA_ROOT}",
-        "--exec-opt=native.cgroupdriver=cgroupfs",
+        Hazard(
+            type="MtuOfDefaultNetworkOnly",
+            message=f"Docker {engine.version} applies the MTU to its default network only: where the pod's MTU is "
+            "below 1500, connections from user-defined networks, such as those of docker compose, can hang.",
+            remedy=f"Use an engine.image with Docker {MTU_OF_EVERY_NETWORK} or newer, or create networks with "
+            "--opt com.docker.network.driver.mtu.",
+        )
     ]
+
+
+def dockerd_flags() -> list[str]:
+    """Flags that every daemon gets; the start script adds those that depend on what the container sees."""
+    values: dict[DaemonFlag, tuple[str, ...]] = {
+        DaemonFlag.HOST: (f"tcp://0.0.0.0:{names.DOCKER_PORT}", f"unix://{SOCKET}", f"unix://{PROBE_SOCKET}"),
+        DaemonFlag.GROUP: (str(SOCKET_GID),),
+        DaemonFlag.TLS_VERIFY: ("true",),
+        DaemonFlag.TLS_CA_CERTIFICATE: (f"{SERVER_CERTIFICATES}/ca.pem",),
+        DaemonFlag.TLS_CERTIFICATE: (f"{SERVER_CERTIFICATES}/cert.pem",),
+        DaemonFlag.TLS_KEY: (f"{SERVER_CERTIFICATES}/key.pem",),
+        DaemonFlag.DATA_ROOT: (DATA_ROOT,),
+        DaemonFlag.EXEC_OPTION: ("native.cgroupdriver=cgroupfs",),
+    }
+    return [f"--{flag}={value}" for flag, given in values.items() for value in given]
 
 
 def _environment(context: PodContext) -> list[dict[str, str]]:
     engine = context.effective.engine
-    variables = {"NESTED_DOCKER_CONFIG": daemon_json(engine)}
+    variables = {"NESTED_DOCKER_CONFIG": daemon_json(engine), **proxy_environment(engine)}
     if engine.mtu is not None:
         variables["NESTED_DOCKER_MTU"] = str(engine.mtu)
     if engine.iptables not in {None, IptablesBackend.AUTO}:

@@ -134,7 +134,7 @@ class HostSocket:
             "args": [
                 "relay",
                 f"--upstream={NODE_SOCKET}",
-                f"--listen-tls=0.0.0.0:{names.DOCKER_PORT}",
+                f"--listen-tls=[::]:{names.DOCKER_PORT}",
                 f"--listen-unix={SOCKET}",
                 f"--certificates={SERVER_CERTIFICATES}",
                 f"--health-port={HEALTH_PORT}",
@@ -185,10 +185,7 @@ class HostSocket:
         """What sharing the node's daemon means, with the guard and without."""
         del engine
         rules = _rules(effective)
-        return [
-            *(RAW if rules is None else _hazards_behind_guard(rules)),
-            *([] if effective.workload is None else [BIND_MOUNTS]),
-        ]
+        return [*(RAW if rules is None else _hazards_behind_guard(rules)), BIND_MOUNTS]
 
     def explain(self, message: str) -> tuple[Reason, str] | None:
         """A node without the socket."""
@@ -228,9 +225,9 @@ RAW = (
 )
 BIND_MOUNTS = Hazard(
     type="BindMountsResolveOnNode",
-    message="Paths in `docker run -v` are the node's, not the workload's: /workspace is not what the workload sees "
-    "there.",
-    remedy="Copy files with docker cp, or use mode Dind or Sysbox.",
+    message="Paths in `docker run -v`, and `./` in compose files, are the node's and not the client's: not even "
+    "/workspace is what a workload sees there.",
+    remedy="Copy files by docker cp or a build, or run the client as spec.workload in mode Dind or Sysbox.",
 )
 
 

@@ -1,25 +1,119 @@
-# Prepares the container for dockerd, then becomes it. Arguments: dockerd's flags.
-# POSIX sh with no more than what Docker's own images and Debian's have.
+# Prepares the container for dockerd, then starts it under an init. Arguments: dockerd's flags.
+# POSIX sh with no more than what Docker's own images and Debian's have. The kubelet expands a dollar sign before
+# another one, or before a single word in parentheses, so this script has neither.
 
-cgroup_root=${NESTED_DOCKER_CGROUP_ROOT:-/sys/fs/cgroup}
-proc_self=${NESTED_DOCKER_PROC_SELF:-/proc/self}
+say() {
+    echo "nested-docker: $1" >&2
+}
 
-# On cgroup v2 a privileged container sees the node's whole hierarchy, and dockerd would put inner
-# containers next to the pod instead of under it, where the pod's limits do not reach. A cgroup that
-# hands out controllers may hold no processes itself, hence the leaf for those that are here already.
-if [ -f "$cgroup_root/cgroup.controllers" ]; then
-    own=$(sed -n 's/^0:://p' "$proc_self/cgroup")
-    here=$cgroup_root${own%/}
+refuse() {
+    say "$1"
+    exit 1
+}
+
+# --- the engine -------------------------------------------------------------------------------------
+
+command -v dockerd >/dev/null ||
+    refuse "the image has no dockerd: set spec.engine.image to an image with one, such as docker:28-dind"
+
+version=$(dockerd --version | sed -n 's/^Docker version \([0-9]*\)\.0*\([0-9][0-9]*\).*/\1 \2/p')
+major=${version% *}
+if [ -n "$version" ] && [ $((major * 100 + ${version#* })) -lt 2010 ]; then
+    refuse "the image has Docker $major, which is too old: set spec.engine.image to an image with Docker 20.10 or newer"
+fi
+
+flags=$(dockerd --help 2>&1)
+knows() {
+    case $flags in *" $1 "*) return 0 ;; esac
+    return 1
+}
+
+configured() {
+    case ${NESTED_DOCKER_CONFIG:-} in *"$1"*) return 0 ;; esac
+    return 1
+}
+
+# Left by a process that was killed, if /run is on a volume.
+rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
+
+# --- cgroups ----------------------------------------------------------------------------------------
+
+# On cgroup v2 a privileged container sees the node's whole hierarchy, and dockerd would put inner containers next to
+# the pod instead of under it, where the pod's limits do not reach. A cgroup that gives controllers to its children
+# may hold no processes itself, hence the leaf. A probe or an exec can add a process meanwhile, hence the loop.
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+    own=$(sed -n 's/^0:://p' /proc/self/cgroup)
+    here=/sys/fs/cgroup${own%/}
     mkdir -p "$here/init"
-    while read -r pid; do
-        echo "$pid" >"$here/init/cgroup.procs" || true
-    done <"$here/cgroup.procs"
-    for controller in $(cat "$here/cgroup.controllers"); do
-        echo "+$controller" >"$here/cgroup.subtree_control" ||
-            echo "nested-docker: cgroup controller $controller is not available to inner containers" >&2
+    for _ in 1 2 3 4 5; do
+        missing=
+        while read -r pid; do
+            echo "$pid" >"$here/init/cgroup.procs" || true
+        done <"$here/cgroup.procs" 2>/dev/null
+        for controller in $(cat "$here/cgroup.controllers"); do
+            { echo "+$controller" >"$here/cgroup.subtree_control"; } 2>/dev/null || missing="$missing $controller"
+        done
+        [ -n "$missing" ] || break
     done
+    [ -z "$missing" ] || say "cgroup controllers that are not available to inner containers:$missing"
     set -- "$@" "--cgroup-parent=${own:-/}"
 fi
+
+# --- mounts -----------------------------------------------------------------------------------------
+
+mounted() {
+    while read -r _ point _; do
+        [ "$point" != "$1" ] || return 0
+    done </proc/self/mounts
+    return 1
+}
+
+# Otherwise inner containers cannot have shared or slave mounts of what is here.
+mount --make-rshared / ||
+    say "mount --make-rshared / failed: docker run -v with rshared or rslave does not work"
+
+# dockerd and runc ask securityfs whether the kernel has AppArmor.
+if grep -qs Y /sys/module/apparmor/parameters/enabled && ! mounted /sys/kernel/security; then
+    mount -t securityfs securityfs /sys/kernel/security ||
+        say "securityfs cannot be mounted: AppArmor does not confine inner containers"
+fi
+
+data_root=/var/lib/docker
+for flag in "$@"; do
+    case $flag in --data-root=*) data_root=${flag#*=} ;; esac
+done
+
+# Docker 29 reports that it is ready on a data-root where no container can start. Older engines choose another driver.
+overlay_works() {
+    trial=$data_root/nested-docker-trial
+    rm -rf "$trial"
+    mkdir -p "$trial/lower" "$trial/upper" "$trial/work" "$trial/merged"
+    works=0
+    words=$(mount -t overlay overlay \
+        -o "lowerdir=$trial/lower,upperdir=$trial/upper,workdir=$trial/work" "$trial/merged" 2>&1) || works=1
+    [ "$works" = 1 ] || umount "$trial/merged"
+    rm -rf "$trial"
+    return "$works"
+}
+
+needs_overlay() {
+    if configured '"containerd-snapshotter":true'; then
+        ! configured '"storage-driver":' || configured '"storage-driver":"overlay'
+    elif configured '"containerd-snapshotter":false' || [ -d "$data_root/image" ]; then
+        configured '"storage-driver":"overlay'
+    elif configured '"storage-driver":'; then
+        configured '"storage-driver":"overlay'
+    else
+        [ "${major:-0}" -ge 29 ]
+    fi
+}
+
+if needs_overlay && ! overlay_works; then
+    refuse "the data-root's filesystem does not support overlay mounts, so no container could start ($words): choose \
+a spec.storage on ext4 or xfs, such as an EmptyDir, or set spec.engine.storageDriver to vfs, which is slow"
+fi
+
+# --- networks ---------------------------------------------------------------------------------------
 
 # Networks whose MTU exceeds the pod's own lose large packets without a word.
 mtu=${NESTED_DOCKER_MTU:-}
@@ -32,31 +126,167 @@ if [ -z "$mtu" ]; then
     done </proc/net/route
 fi
 if [ -n "$mtu" ]; then
-    set -- "$@" "--mtu=$mtu" "--default-network-opt=bridge=com.docker.network.driver.mtu=$mtu"
+    set -- "$@" "--mtu=$mtu"
+    if knows --default-network-opt; then
+        set -- "$@" "--default-network-opt=bridge=com.docker.network.driver.mtu=$mtu"
+    fi
 fi
 
-if [ -n "${NESTED_DOCKER_IPTABLES:-}" ]; then
+# IPv4 addresses of the cluster that this container sees, at least their first two numbers.
+addresses() {
+    echo "${KUBERNETES_SERVICE_HOST:-}"
+    sed -n 's/^nameserver[[:space:]]*//p' /etc/resolv.conf
+    while read -r address first second _; do
+        case ${HOSTNAME:-} in "$first" | "$second") echo "$address" ;; esac
+    done </etc/hosts
+    # The numbers are hexadecimal, the last one first. Bridges of dockerd are left of the container's last run.
+    while read -r interface destination gateway _; do
+        case $interface in Iface | lo | docker* | br-* | veth*) continue ;; esac
+        for word in "$destination" "$gateway"; do
+            rest=${word%??}
+            printf '%d.%d.\n' "0x${word#??????}" "0x${rest#????}"
+        done
+    done </proc/net/route
+}
+
+# Ranges of Docker's default pools, 172.FIRST.0.0/PREFIX and 192.168.0.0/16, that hold none of those addresses. An
+# address may be the first one of a range of Services, which can only be as long as its start is aligned.
+if ! configured '"default-address-pools":'; then
+    seen=$(addresses all | sort -u)
+    pools=
+    dropped=
+    for pool in 17/16 18/16 19/16 20/14 24/14 28/14; do
+        first=${pool%/*}
+        last=$((first + (1 << (16 - ${pool#*/})) - 1))
+        free=1
+        for address in $seen; do
+            case $address in 172.*) ;; *) continue ;; esac
+            rest=${address#172.}
+            start=${rest%%.*}
+            span=1
+            while [ "$span" -lt 16 ] && [ $((start % (span * 2))) -eq 0 ]; do span=$((span * 2)); done
+            if [ "$start" -le "$last" ] && [ $((start + span - 1)) -ge "$first" ]; then free=; fi
+        done
+        if [ -n "$free" ]; then pools="$pools 172.$first.0.0/${pool#*/},size=16"; else dropped="$dropped $pool"; fi
+    done
+    case " $seen" in
+    *[[:space:]]192.168.*) dropped="$dropped 192.168" ;;
+    *) pools="$pools 192.168.0.0/16,size=20" ;;
+    esac
+    # None is free: a part of 10.0.0.0/8, which is shared evenly, where nothing is seen.
+    if [ -z "$pools" ]; then
+        for first in 208 224 240 192 176 160 144 128 112 80 64 48 32 16 96 0; do
+            free=1
+            for address in $seen; do
+                case $address in 10.*) ;; *) continue ;; esac
+                rest=${address#10.}
+                if [ $((${rest%%.*} / 16 * 16)) -eq "$first" ]; then free=; fi
+            done
+            if [ -n "$free" ]; then
+                pools=" 10.$first.0.0/12,size=20"
+                break
+            fi
+        done
+    fi
+    if [ -n "$dropped" ]; then
+        for pool in $pools; do set -- "$@" "--default-address-pool=base=$pool"; done
+        say "networks of inner containers are in$pools, apart from what the cluster uses"
+    fi
+fi
+
+# --- iptables ---------------------------------------------------------------------------------------
+
+iptables_variant() {
     mkdir -p /run/nested-docker-bin
     for tool in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
         family=${tool%%-*}
-        variant=$family-$NESTED_DOCKER_IPTABLES${tool#"$family"}
-        path=$(command -v "$variant") || {
-            echo "nested-docker: the image has no $variant, which spec.engine.iptables asks for" >&2
-            exit 1
-        }
+        variant=$family-$1${tool#"$family"}
+        path=$(command -v "$variant") || path=/usr/local/sbin/.iptables-$1/$tool
+        [ -x "$path" ] || return 1
         ln -sf "$path" "/run/nested-docker-bin/$tool"
     done
     PATH=/run/nested-docker-bin:$PATH
     export PATH
+}
+
+iptables_works() {
+    iptables -nL >/dev/null 2>&1
+}
+
+load_modules() {
+    for module in "$@"; do modprobe "$module" >/dev/null 2>&1 || true; done
+}
+
+has_legacy_rules() {
+    for family in ip ip6 arp; do
+        ! grep -qs . "/proc/net/${family}_tables_names" || return 0
+    done
+    return 1
+}
+
+detect_iptables() {
+    original=$PATH
+    if has_legacy_rules && iptables_variant legacy && iptables_works; then return; fi
+    PATH=$original
+    if iptables_works; then return; fi
+    load_modules nf_tables
+    if iptables_works; then return; fi
+    load_modules ip_tables ip6_tables
+    for backend in legacy nft; do
+        if iptables_variant "$backend" && iptables_works; then
+            say "uses iptables-$backend, since the image's own iptables does not work on this node"
+            return
+        fi
+        PATH=$original
+    done
+    say "no iptables of the image works on this node: $(iptables -nL 2>&1 || true)"
+}
+
+if [ -n "${NESTED_DOCKER_IPTABLES:-}" ]; then
+    case $NESTED_DOCKER_IPTABLES in legacy) load_modules ip_tables ip6_tables ;; *) load_modules nf_tables ;; esac
+    iptables_variant "$NESTED_DOCKER_IPTABLES" ||
+        refuse "the image has no $variant, which spec.engine.iptables asks for: choose Auto, or another image"
+else
+    detect_iptables
 fi
 
+# --- certificates and configuration -----------------------------------------------------------------
+
+# Go reads one file of authorities, and distributions have it in different places.
 if [ -n "${NESTED_DOCKER_CA_BUNDLE:-}" ]; then
+    for file in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt \
+        /etc/ssl/ca-bundle.pem /etc/pki/tls/cacert.pem /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem \
+        /etc/ssl/cert.pem; do
+        if [ -s "$file" ]; then break; fi
+        file=
+    done
+    [ -n "$file" ] ||
+        say "the image has no certificate authorities: dockerd trusts only those of spec.engine.caBundleRef"
+    {
+        if [ -n "$file" ]; then cat "$file"; fi
+        echo
+        cat "$NESTED_DOCKER_CA_BUNDLE"
+    } >/run/nested-docker-ca.crt
     SSL_CERT_FILE=/run/nested-docker-ca.crt
     export SSL_CERT_FILE
-    cat /etc/ssl/certs/ca-certificates.crt "$NESTED_DOCKER_CA_BUNDLE" >"$SSL_CERT_FILE"
 fi
 
 mkdir -p /etc/docker
 printf '%s' "${NESTED_DOCKER_CONFIG:-{\}}" >/etc/docker/daemon.json
 
-exec dockerd "$@"
+# --- dockerd ----------------------------------------------------------------------------------------
+
+# Every container leaves a process behind, which only the first process of the container can reap; dockerd does not.
+for init in docker-init tini catatonit; do
+    if command -v "$init" >/dev/null; then exec "$init" -- dockerd "$@"; fi
+done
+
+# A shell that waits reaps every process that it gets. A signal ends one wait, so it waits until dockerd is gone.
+dockerd "$@" &
+daemon=$!
+trap 'kill -TERM "$daemon"' TERM INT
+code=0
+while kill -0 "$daemon" 2>/dev/null; do
+    wait "$daemon" && code=0 || code=$?
+done
+exit "$code"

@@ -8,7 +8,7 @@ from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel
-from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards
+from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
@@ -70,8 +70,8 @@ class Sysbox(OwnDaemon):
         return None
 
     def container(self, context: PodContext) -> Manifest:
-        """The dockerd container without a security context: Sysbox provides what dockerd needs."""
-        return dockerd_container(context)
+        """Dockerd as root of the pod's user namespace; Sysbox provides everything else that it needs."""
+        return dockerd_container(context) | {"securityContext": {"runAsUser": 0}}
 
     def pod_fields(self, context: PodContext) -> Manifest:
         """The runtime, and a user namespace for the pod, which Sysbox requires."""
@@ -82,7 +82,6 @@ class Sysbox(OwnDaemon):
 
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
         """The kernel is shared; further hazards depend on dockerd's configuration."""
-        del effective
         return [
             Hazard(
                 type="SharedKernel",
@@ -90,6 +89,7 @@ class Sysbox(OwnDaemon):
                 "vulnerability in it is a way out.",
                 remedy="Keep kernel and Sysbox up to date; for untrusted code use dedicated nodes.",
             ),
+            mount_hazard(effective),
             *engine_hazards(engine),
         ]
 

@@ -196,10 +196,9 @@ class ChildDiff:
         if identity.kind == "Pod":
             desired = manifest = ownership_metadata(manifest)
         elif identity.kind == "PersistentVolumeClaim":  # others resize and bind it, and it is never replaced
-            return []
-        difference = first_difference(_without_name(manifest), existing)
-        if not difference and isinstance(desired, SecretManifest):
-            difference = self._data_difference(desired, existing)
+            desired = manifest = _template_metadata(manifest)
+        difference = self._data_difference(desired, existing) if isinstance(desired, SecretManifest) else ""
+        difference = difference or first_difference(_compared(manifest), existing)
         return [Apply(desired, difference)] if difference else []
 
     def _data_difference(self, desired: SecretManifest, existing: Manifest) -> str:
@@ -221,10 +220,19 @@ def ownership_metadata(manifest: Manifest) -> Manifest:
     return {"apiVersion": manifest["apiVersion"], "kind": "Pod", "metadata": kept | {"labels": labels}}
 
 
-def _without_name(manifest: Manifest) -> Manifest:
-    """The part of a manifest that is compared: everything but the identity."""
+def _template_metadata(manifest: Manifest) -> Manifest:
+    """A claim's labels and annotations, without those that name its owner: a successor inherits the claim."""
+    metadata = manifest["metadata"]
+    labels = {key: value for key, value in metadata["labels"].items() if key not in names.OWN_LABELS}
+    kept = {key: metadata[key] for key in ("name", "namespace", "annotations") if key in metadata}
+    return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": kept | {"labels": labels}}
+
+
+def _compared(manifest: Manifest) -> Manifest:
+    """The part of a manifest that is compared: everything but the identity, and metadata last, as it matters least."""
     metadata = {key: value for key, value in manifest["metadata"].items() if key not in {"name", "namespace"}}
-    return {key: value for key, value in manifest.items() if key != "apiVersion"} | {"metadata": metadata}
+    content = {key: value for key, value in manifest.items() if key not in {"apiVersion", "metadata"}}
+    return content | {"metadata": metadata}
 
 
 def nonempty(*stages: Stage) -> tuple[Stage, ...]:

@@ -55,7 +55,7 @@ class Withheld:
 def desired_digest(desired: Desired) -> str:
     """What tells one desired state from another."""
     if isinstance(desired, SecretManifest):
-        return names.digest([desired.manifest, desired.literals, desired.copies])
+        return names.digest([desired.manifest, desired.literals, desired.copies, desired.digests_of_foreign])
     return names.digest(desired)
 
 

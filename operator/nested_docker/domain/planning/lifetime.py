@@ -87,15 +87,22 @@ def _workload_ended(accepted: Accepted, pod: PodState) -> Ending | None:
     if results is None:
         if not pod.ended:
             return None
+        first = [container.name for container in workload.init_containers or []] if workload else []
+        failed = [result for name in first for result in pod.results([name]) or [] if result.exit_code != 0]
+        if failed:
+            return _failed(pod, failed, failed)
         message = f"the pod ended before its workload ({pod.ending()})"
         return Ending(Reason.WORKLOAD_FAILED, message, keeps_pod=True, pod_lost=True)
     failed = [result for result in results if result.exit_code != 0]
     if failed:
-        failures = ", ".join(f"container {result.name} exited with code {result.exit_code}" for result in failed)
-        return Ending(
-            Reason.WORKLOAD_FAILED, f"{failures}; see kubectl logs {pod.name}", keeps_pod=True, results=results
-        )
+        return _failed(pod, failed, results)
     return Ending(Reason.COMPLETED, "every container exited with code 0", keeps_pod=True, results=results)
+
+
+def _failed(pod: PodState, failed: list[ContainerResult], results: list[ContainerResult]) -> Ending:
+    failures = ", ".join(f"container {result.name} exited with code {result.exit_code}" for result in failed)
+    message = f"{failures}; see kubectl logs {pod.name} --container {failed[0].name}"
+    return Ending(Reason.WORKLOAD_FAILED, message, keeps_pod=True, results=results)
 
 
 def _deadline_passed(observed: Observed, accepted: Accepted, now: datetime) -> Ending | None:

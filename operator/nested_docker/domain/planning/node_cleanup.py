@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from nested_docker.domain import names
 from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.manifests.metadata import POD_DEFAULTS
 from nested_docker.domain.modes.dockerd import CONTAINER, RESTRICTED
 from nested_docker.domain.modes.host_socket import NODE_SOCKET, NODE_SOCKET_VOLUME, OWNER_FLAG
 from nested_docker.domain.objects import Identity, Manifest
@@ -146,12 +147,23 @@ def owner_uid(pod: Manifest) -> str:
     return next((each.removeprefix(OWNER_FLAG) for each in args if each.startswith(OWNER_FLAG)), "")
 
 
-def describe(pod: Manifest, defaults: OperatorDefaults) -> str:
-    """The state of the cleanup, as a message."""
+def describe(pod: Manifest, defaults: OperatorDefaults, failure: str = "") -> str:
+    """The state of the cleanup, as a message.
+
+    Args:
+        pod: a pod whose node may need cleanup.
+        defaults: the operator's settings.
+        failure: why the API server does not create a cleanup pod; empty: nothing failed.
+    """
     metadata, mine = pod["metadata"], identity(pod, defaults)
     node = PodState(pod).node
     if not node:
         return f"Pod {metadata['name']} terminates"
+    if failure:
+        return (
+            f"the operator cannot create a cleanup pod in namespace {mine.namespace}, to remove what clients made: "
+            f"{failure.rstrip('.')}. It retries from time to time"
+        )
     return (
         f"Pod {mine.name} in namespace {mine.namespace} removes from node {node} what clients made through Pod "
         f"{metadata['name']}, after that has ended. If it takes long, look at both pods and at the node"
@@ -174,13 +186,18 @@ def _cleanup_pod(pod: Manifest, owner: tuple[str, str], defaults: OperatorDefaul
             "name": mine.name,
             "namespace": mine.namespace,
             "labels": {
+                **POD_DEFAULTS.labels,
+                **defaults.common_labels,
                 names.MANAGED_BY: names.OPERATOR,
                 names.LABEL_ROLE: ROLE,
                 names.LABEL_NAME: name,
                 names.LABEL_NAMESPACE: namespace,
                 names.LABEL_UID: owner_uid(pod),
             },
-            "annotations": {names.ANNOTATION_CLEANS_UP_AFTER: f"{metadata['namespace']}/{metadata['name']}"},
+            "annotations": {
+                **POD_DEFAULTS.annotations,
+                names.ANNOTATION_CLEANS_UP_AFTER: f"{metadata['namespace']}/{metadata['name']}",
+            },
         },
         "spec": {
             "nodeName": spec["nodeName"],
@@ -198,7 +215,7 @@ def _cleanup_pod(pod: Manifest, owner: tuple[str, str], defaults: OperatorDefaul
                     "image": defaults.operator_image,
                     "imagePullPolicy": defaults.image_pull_policy,
                     "args": ["cleanup", f"--socket={NODE_SOCKET}", f"{OWNER_FLAG}{owner_uid(pod)}"],
-                    "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "128Mi"}},
+                    "resources": defaults.cleanup_resources.dump(),
                     "securityContext": RESTRICTED,
                     "terminationMessagePolicy": "FallbackToLogsOnError",
                     "volumeMounts": [{"name": NODE_SOCKET_VOLUME, "mountPath": NODE_SOCKET}],

@@ -308,7 +308,11 @@ def _deleted(observed: Observed, now: datetime, defaults: OperatorDefaults) -> P
         )
         return Plan(status=_blocked(observed, ApiRejection(Reason.REQUEST_FAILED, message), now))
     unclean = [pod for _, pod in children.pods_needing_cleanup]
-    waits = ApiRejection(Reason.CLEANING_UP, cleanup.describe(unclean[0], defaults)) if unclean else None
+    waits = (
+        ApiRejection(Reason.CLEANING_UP, cleanup.describe(unclean[0], defaults, observed.cleanup_failure))
+        if unclean
+        else None
+    )
     return Plan(stages=children.finalize(), status=_blocked(observed, waits, now) if waits else None)
 
 

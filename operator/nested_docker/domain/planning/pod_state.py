@@ -10,6 +10,7 @@ from nested_docker.domain.kube_types import ContainerStatus, PodCondition, PodSt
 from nested_docker.domain.modes.base import ModeBehaviour
 from nested_docker.domain.modes.dockerd import CONTAINER
 from nested_docker.domain.objects import Manifest
+from nested_docker.domain.planning.termination_log import cause, signal_name
 from nested_docker.domain.status.conditions import parse_timestamp
 from nested_docker.domain.status.reasons import Reason
 
@@ -222,14 +223,19 @@ class PodState:
             )
         if ending.get("exitCode", 0) == 0:
             return Reason.DAEMON_RESTARTING, "the daemon's container stopped and the kubelet restarts it"
-        words = str(ending.get("message", "")).strip()
-        explained = mode.explain(words)
+        code, text = ending.get("exitCode", 0), str(ending.get("message", ""))
+        explained = mode.explain(text)
         if explained:
             return explained
-        return (
-            Reason.DAEMON_CRASHED,
-            f"the daemon exited with code {ending.get('exitCode')}: {words or 'it left no message; see kubectl logs'}",
-        )
+        killer = signal_name(code)
+        if killer:
+            return (
+                Reason.DAEMON_CRASHED,
+                f"the daemon was killed by {killer} (exit code {code}), and the kubelet restarts it: look for who sent "
+                "the signal",
+            )
+        words = cause(text) or "it left no message; see kubectl logs"
+        return Reason.DAEMON_CRASHED, f"the daemon exited with code {code}: {words}"
 
     @staticmethod
     def _diagnosed(mode: ModeBehaviour, diagnosis: str) -> tuple[Reason, str] | None:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from nested_docker.api.meta import Status
 from nested_docker.domain import names, pki
 from nested_docker.domain.effective import Origin
-from nested_docker.domain.manifests import secrets, storage
+from nested_docker.domain.manifests import metadata, secrets, storage
+from nested_docker.domain.manifests.metadata import with_metadata
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
@@ -31,6 +32,9 @@ DIAGNOSE_AFTER = timedelta(seconds=4)
 CLAIM_INTERVAL = timedelta(seconds=5)
 """Time between two looks at the pods that use a claim: the operator does not watch other people's pods."""
 
+
+CREDENTIALS_REFRESH, CREDENTIALS_RETRY = timedelta(minutes=2), timedelta(seconds=15)
+"""How often the operator looks at registry credentials, which it does not watch, and at those that are unusable."""
 
 PENDING_UPDATES = {
     Origin.SPEC: (Reason.CLASS_UPDATED, "the class"),
@@ -74,13 +78,17 @@ def _with_loss(at: Situation, reach: Reachability) -> str:
 
 def _provisioned(at: Situation, withheld: list[Withheld]) -> tuple[Status, Reason, str]:
     if at.unclean is not None:
-        return Status.FALSE, Reason.CLEANING_UP, cleanup.describe(at.unclean, at.defaults)
+        message = cleanup.describe(at.unclean, at.defaults, at.observed.cleanup_failure)
+        return Status.FALSE, Reason.CLEANING_UP, message
     if at.claim_user:
         claim = at.object_names.data_claim.name
         message = (
             f"pod {at.claim_user} uses PersistentVolumeClaim {claim}, so the daemon waits until that pod has ended"
         )
         return Status.FALSE, Reason.WAITING_FOR_PREVIOUS, message
+    credentials = at.observed.registry_credentials
+    if credentials is not None and credentials.problem:
+        return Status.FALSE, Reason.CREDENTIALS_UNUSABLE, credentials.problem
     if not withheld:
         return Status.TRUE, Reason.PROVISIONED, "every object exists"
     worst = max(withheld, key=lambda each: each.matters)
@@ -89,37 +97,59 @@ def _provisioned(at: Situation, withheld: list[Withheld]) -> tuple[Status, Reaso
 
 def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
     """Everything but the connection Secrets, and the pod unless it waits; the key set precedes its pod."""
-    object_names, children, spec = at.object_names, at.children, at.accepted.spec
+    object_names, children = at.object_names, at.children
     claim = storage.data_claim(object_names, at.effective.storage) if at.mode.runs_own_daemon else None
-    peers = network_policy(
-        object_names,
-        spec.connection.clients,
-        at.defaults.operator_namespace,
-        published_ports=at.published_ports,
-    )
+    shared = metadata.of_children(at.effective)
+    claim = with_metadata(claim, metadata.of_claim(at.effective)) if claim else None
+    tls = secrets.tls(object_names, key_set.id, timestamp(key_set.not_after), key_set.rotation)
     waits = at.unclean is not None or bool(at.claim_user)
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
     context = PodContext(object_names, at.effective, at.defaults)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
     return nonempty(
-        children.ensure(claim, secrets.tls(object_names, key_set.id, timestamp(key_set.not_after), key_set.rotation)),
+        children.ensure(claim, with_metadata(tls, shared)),
         children.remove_pods(but=object_names.pod(key_set.id))
         + children.remove_others(object_names)
-        + children.ensure(wanted_pod, service(object_names, key_set.id), peers if at.manages_network else None)
-        + (() if at.manages_network else children.remove(object_names.network_policy)),
+        + children.ensure(wanted_pod, with_metadata(service(object_names, key_set.id), shared))
+        + _network(at),
     )
+
+
+def _network(at: Situation) -> Stage:
+    if not at.manages_network:
+        return at.children.remove(at.object_names.network_policy)
+    peers = network_policy(
+        at.object_names,
+        at.accepted.spec.connection.clients,
+        at.defaults.operator_namespace,
+        published_ports=at.published_ports,
+    )
+    return at.children.ensure(with_metadata(peers, metadata.of_children(at.effective)))
 
 
 def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -> tuple[Stage, ...]:
-    """The connection Secrets: written last if the daemon has answered, removed first if it has not."""
+    """The connection Secrets: written last if the daemon has answered, the files removed first if it has not.
+
+    A workload that takes registry credentials from the env Secret could not start without it, so there it comes first.
+    """
+    env = _env(at)
+    early = env if at.effective.workload_credentials else ()
     if not reach.probe_result:
-        return (at.children.withdraw(), *provisioned)
-    template, node = at.accepted.spec.connection.secret_template, at.pod.host_ip if at.pod else ""
-    return (
-        *provisioned,
-        at.children.ensure(secrets.env(at.object_names, template, at.mode.client_env(at.effective, node))),
-        at.children.ensure(secrets.files(at.object_names, template, reach.probe_result)),
-    )
+        return (at.children.withdraw(), early, *provisioned)
+    template, shared = at.accepted.spec.connection.secret_template, metadata.of_children(at.effective)
+    files = secrets.files(at.object_names, template, reach.probe_result)
+    return (early, *provisioned, () if early else env, at.children.ensure(with_metadata(files, shared)))
+
+
+def _env(at: Situation) -> Stage:
+    """The env Secret; one whose registry credentials are unusable stays as it is."""
+    credentials = at.observed.registry_credentials
+    if credentials is not None and credentials.problem:
+        return ()
+    node = at.pod.host_ip if at.pod else ""
+    further = at.mode.client_env(at.effective, node)
+    env = secrets.env(at.object_names, at.accepted.spec.connection.secret_template, further, credentials)
+    return at.children.ensure(with_metadata(env, metadata.of_children(at.effective)))
 
 
 def _set_update_pending(at: Situation, conditions: Conditions, key_set: KeySet) -> None:
@@ -153,7 +183,9 @@ def _diagnose(at: Situation) -> str:
 
 
 def _next_look(at: Situation, key_set: KeySet, withheld: list[Withheld]) -> datetime | None:
+    credentials = at.observed.registry_credentials
     moments = [
+        at.now + (CREDENTIALS_RETRY if credentials.problem else CREDENTIALS_REFRESH) if credentials else None,
         *(each.until for each in withheld),
         at.deadline,
         at.grace.until if at.grace else None,

@@ -394,7 +394,8 @@ class Situation:
     def _wanted_images(self) -> dict[str, str]:
         """Container → image that the spec, the class or the operator chooses, of those that policy judges."""
         workload = self.effective.workload
-        wanted = {container.name: container.image for container in workload.containers} if workload else {}
+        containers = workload.every_container if workload else []
+        wanted = {container.name: container.image for _, container in containers}
         if self.mode.runs_own_daemon:
             wanted[CONTAINER] = self.effective.engine.image or ""
         return wanted

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nested_docker.api.meta import Status
 from nested_docker.api.v1alpha1 import NestedDockerStatus
-from nested_docker.api.v1alpha1.nested_docker import BindingReference, EngineStatus
+from nested_docker.api.v1alpha1.nested_docker import BindingReference, EngineStatus, Hazard
+from nested_docker.domain.modes.networks import pool_hazards
 from nested_docker.domain.planning.patience import granted
 from nested_docker.domain.planning.reachability import Reachability
 from nested_docker.domain.planning.situation import Situation
@@ -40,7 +41,7 @@ def status_of(
         denial=at.grace.denial if at.grace else granted(at.observed.latest_denial, at.now),
         engine=engine,
         isolation=at.mode.isolation,
-        hazards=list(at.mode.hazards(at.effective, engine)),
+        hazards=[*at.mode.hazards(at.effective, engine), *_network_hazards(at)],
         expiration_time=timestamp(at.deadline) if at.deadline else None,
         certificate_expiration_time=timestamp(key_set.not_after) if key_set else None,
     )
@@ -49,6 +50,13 @@ def status_of(
 def truth(*, holds: bool) -> Status:
     """True or False as the status of a condition."""
     return Status.TRUE if holds else Status.FALSE
+
+
+def _network_hazards(at: Situation) -> list[Hazard]:
+    if not at.mode.runs_own_daemon:
+        return []
+    own = at.pod.ip if at.pod else ""
+    return pool_hazards(at.effective.engine.address_pools or (), (*at.defaults.cluster_addresses, own))
 
 
 def _engine(at: Situation, reach: Reachability | None) -> EngineStatus | None:

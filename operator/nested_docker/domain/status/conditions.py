@@ -51,7 +51,6 @@ class Conditions:
             observed_generation=self._generation,
         )
 
-
     def keep(self, *types: Type) -> None:
         """Keep conditions of the pass before as they are."""
         self._current |= {type_: self._previous[type_] for type_ in types if type_ in self._previous}

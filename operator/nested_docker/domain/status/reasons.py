@@ -77,6 +77,10 @@ class Reason(StrEnum):
     """The NestedDockerClass does not exist, or the spec names no class and there is not exactly one default class.
 
     Set `spec.className` to a class that `kubectl get nesteddockerclasses` lists."""
+    CLASS_INVALID = "ClassInvalid", Trait.DENIAL
+    """The class's `podTemplate` has a field that the operator sets itself.
+
+    A cluster admin removes from the class what the message names."""
     MODE_NOT_OFFERED = "ModeNotOffered", Trait.DENIAL
     """The class does not offer the mode.
 
@@ -153,6 +157,11 @@ class Reason(StrEnum):
     corrects it less and less often.
 
     Exempt the object that the message names from that plugin."""
+    CREDENTIALS_UNUSABLE = "CredentialsUnusable", Trait.STALLED
+    """The Secret of `spec.connection.registryCredentials` does not exist, or has no credentials that clients can use.
+    Clients keep those that they have.
+
+    Create or correct the Secret that the message names; the operator looks at it every 15 seconds."""
     CLEANING_UP = "CleaningUp", Trait.EXPECTED
     """The operator removes from a node what clients have made there through the guard.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.factory import DEFAULTS, FULL_ENGINE, HOME, OWNER, WORKLOAD, class_spec, observed
+from tests.unit.world import World
 
 from nested_docker.api.meta import Mode
 from nested_docker.domain.admission import class_overrides as allowance
@@ -17,6 +19,7 @@ from nested_docker.domain.admission.acceptance import Accepted, accept
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.status.reasons import Reason, Type
 
 
 def accepted(spec: dict[str, Any], class_fields: dict[str, Any]) -> Accepted:
@@ -110,12 +113,18 @@ def test_a_field_that_nobody_has_thought_of_is_refused(field: str, value: Any, m
     assert disallowed_overrides({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.{field}"]
 
 
+OF_OWN = {"secretKeyRef": {"name": f"{OWNER.name}-docker-env", "key": "DOCKER_AUTH_CONFIG"}}
+OF_OTHER = {"secretKeyRef": {"name": "other-docker-env", "key": "DOCKER_AUTH_CONFIG"}}
+OTHER_KEY = {"secretKeyRef": {"name": f"{OWNER.name}-docker-env", "key": "DOCKER_HOST"}}
 CONTAINER_TAMPERED: list[tuple[str, Any, str]] = [
     ("securityContext", {"privileged": True}, "securityContext"),
     ("envFrom", [{"secretRef": {"name": "x"}}], "envFrom"),
     ("volumeDevices", [], "volumeDevices"),
     ("lifecycle", {}, "lifecycle"),
     ("env", [{"name": "A", "valueFrom": {"secretKeyRef": {}}}], "env[A]"),
+    ("env", [{"name": "A", "valueFrom": OF_OWN}], "env[A]"),
+    ("env", [{"name": "DOCKER_AUTH_CONFIG", "valueFrom": OF_OTHER}], "env[DOCKER_AUTH_CONFIG]"),
+    ("env", [{"name": "DOCKER_AUTH_CONFIG", "valueFrom": OTHER_KEY}], "env[DOCKER_AUTH_CONFIG]"),
     ("volumeMounts", [{"name": "server-certificates", "mountPath": "/x"}], "volumeMounts[server-certificates]"),
     ("volumeMounts", [{"name": "node-socket", "mountPath": "/x"}], "volumeMounts[node-socket]"),
 ]
@@ -132,6 +141,12 @@ def test_nor_in_a_container(field: str, value: Any, told: str, monkeypatch: pyte
 
     monkeypatch.setattr(allowance, "pod", defective)
     assert disallowed_overrides({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.containers[builder].{told}"]
+
+
+@pytest.mark.parametrize("mode", [mode.value for mode in Mode])
+def test_a_workload_may_have_the_registry_credentials_of_its_own_secret(mode: str) -> None:
+    spec = {"mode": mode, "workload": WORKLOAD, "connection": {"registryCredentials": {"name": "regcred"}}}
+    assert disallowed_overrides(spec) == []
 
 
 KEYS = st.sampled_from(["pool", "zone", "team"])
@@ -218,3 +233,96 @@ def test_what_is_not_refused_keeps_every_word_of_the_class(spec: dict[str, Any],
     host = "hostPath" in json.dumps(made) or "privileged" in json.dumps(made)
     assert host == (verdict.effective.mode != Mode.SYSBOX)
     assert not {"hostNetwork", "hostPID", "hostIPC", "nodeName"} & made["spec"].keys()
+
+
+def without_effect(template: dict[str, Any], **spec: Any) -> list[str]:
+    verdict = accepted({"mode": "Dind"} | spec, {"podTemplate": template})
+    return allowance.template_fields_without_effect(verdict.effective, owner=OWNER, defaults=DEFAULTS)
+
+
+def of_daemon(**fields: Any) -> dict[str, Any]:
+    return {"spec": {"containers": [fields | {"name": "daemon"}]}}
+
+
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        (of_daemon(command=["sh"]), "spec.containers[daemon].command[sh]"),
+        (of_daemon(args=["--debug"]), "spec.containers[daemon].args[--debug]"),
+        (of_daemon(image="docker:29-dind"), "spec.containers[daemon].image"),
+        (of_daemon(imagePullPolicy="Always"), "spec.containers[daemon].imagePullPolicy"),
+        (of_daemon(securityContext={"privileged": False}), "spec.containers[daemon].securityContext.privileged"),
+        (of_daemon(securityContext={"runAsUser": 1000}), "spec.containers[daemon].securityContext.runAsUser"),
+        (of_daemon(livenessProbe={"periodSeconds": 5}), "spec.containers[daemon].livenessProbe.periodSeconds"),
+        (
+            of_daemon(env=[{"name": "NESTED_DOCKER_CONFIG", "value": '{"debug":true}'}]),
+            "spec.containers[daemon].env[NESTED_DOCKER_CONFIG].value",
+        ),
+        (
+            of_daemon(volumeMounts=[{"name": "fast", "mountPath": "/var/lib/docker"}]),
+            "spec.containers[daemon].volumeMounts[/var/lib/docker].name",
+        ),
+        (
+            {"spec": {"volumes": [{"name": "data", "emptyDir": {"medium": "Memory"}}]}},
+            "spec.volumes[data].emptyDir.medium",
+        ),
+        ({"spec": {"restartPolicy": "Never"}}, "spec.restartPolicy"),
+        ({"spec": {"automountServiceAccountToken": True}}, "spec.automountServiceAccountToken"),
+        ({"spec": {"enableServiceLinks": True}}, "spec.enableServiceLinks"),
+        ({"metadata": {"name": "mine"}}, "metadata.name"),
+        ({"metadata": {"finalizers": ["example.com/keep"]}}, "metadata.finalizers"),
+        ({"metadata": {"labels": {"nesteddocker.dev/role": "other"}}}, "metadata.labels.nesteddocker.dev/role"),
+    ],
+)
+def test_what_a_class_says_and_the_operator_overrides_is_named(template: dict[str, Any], path: str) -> None:
+    assert without_effect(template) == [path]
+    assert without_effect(template, workload=WORKLOAD | {"restartPolicy": "Always"}) == [path]
+
+
+@pytest.mark.parametrize(
+    ("template", "spec"),
+    [
+        (of_daemon(env=[{"name": "TZ", "value": "UTC"}]), {}),
+        (of_daemon(envFrom=[{"configMapRef": {"name": "extra"}}]), {}),
+        (of_daemon(volumeMounts=[{"name": "certs", "mountPath": "/etc/docker/certs.d"}]), {}),
+        (of_daemon(resources={"limits": {"memory": "1Gi"}}), {"resources": {"limits": {"memory": "2Gi"}}}),
+        (of_daemon(securityContext={"seLinuxOptions": {"level": "s0:c1"}}), {}),
+        (of_daemon(lifecycle={"preStop": {"exec": {"command": ["sync"]}}}), {}),
+        (of_daemon(env=[{"name": "TZ", "value": "UTC"}]), {"workload": WORKLOAD}),
+        ({"spec": {"containers": [{"name": "idle-watch", "resources": {"limits": {"cpu": "1"}}}]}}, {}),
+        (
+            {"spec": {"containers": [{"name": "idle-watch", "resources": {"limits": {"cpu": "1"}}}]}},
+            {"idleTimeoutSeconds": 60},
+        ),
+        ({"spec": {"terminationGracePeriodSeconds": 120}}, {}),
+        ({"spec": {"automountServiceAccountToken": False, "restartPolicy": "Always"}}, {}),
+        ({"spec": {"securityContext": {"supplementalGroups": [4000]}}}, {}),
+        ({"metadata": {"labels": {"team": "class"}}}, {"scheduling": {"podLabels": {"team": "a"}}}),
+    ],
+)
+def test_what_has_its_effect_is_not(template: dict[str, Any], spec: dict[str, Any]) -> None:
+    assert without_effect(template, **spec) == []
+
+
+def test_the_idle_watch_has_the_resources_of_its_own_field() -> None:
+    template = {"spec": {"containers": [{"name": "idle-watch", "resources": {"limits": {"memory": "1Gi"}}}]}}
+    path = "spec.containers[idle-watch].resources.limits.memory"
+    assert without_effect(template, idleTimeoutSeconds=60) == [path]
+
+
+def test_a_class_with_a_field_without_effect_gives_no_new_daemon_and_ends_none() -> None:
+    classes = {"standard": class_spec(podTemplate=of_daemon(command=["sh"]))}
+    running = World()
+    running.settle()
+    running.base = replace(running.base, classes=classes)
+    running.settle()
+    assert running.status.holds(Type.READY)
+    fresh = World(classes=classes)
+    fresh.settle()
+    accepted = fresh.status.condition(Type.ACCEPTED)
+    assert accepted is not None
+    assert accepted.reason == Reason.CLASS_INVALID
+    assert accepted.message == (
+        "podTemplate of NestedDockerClass standard has spec.containers[daemon].command[sh], which the operator sets "
+        "itself: ask a cluster admin to remove it there"
+    )

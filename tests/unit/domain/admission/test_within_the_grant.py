@@ -62,7 +62,7 @@ OTHER_RESOURCES = {
 RESOURCES = st.fixed_dictionaries(
     {}, optional={"limits": st.fixed_dictionaries({}, optional={"cpu": CPU, "memory": MEMORY} | OTHER_RESOURCES)}
 )
-KEYS = st.sampled_from(["team", "note", "example.com/a"])
+KEYS = st.sampled_from(["team", "note", "example.com/a", "sidecar.istio.io/inject", "linkerd.io/inject"])
 MAPS = st.dictionaries(KEYS, st.sampled_from(["a", "class"]), min_size=1, max_size=2)
 SIZES = st.sampled_from(["1Gi", "5Gi", "50Gi"])
 VOLUME = st.fixed_dictionaries({"size": SIZES}, optional={"storageClassName": st.sampled_from(["fast", "slow"])})
@@ -90,12 +90,15 @@ CONTAINERS = st.lists(
     max_size=2,
     unique_by=lambda container: container["name"],
 )
+INIT_CONTAINERS = CONTAINERS.map(lambda each: [item | {"name": f"first-{item['name']}"} for item in each])
 SPEC_FIELDS = {
     "engine": st.one_of(
         st.fixed_dictionaries({"image": IMAGES}),
         st.just({"mtu": 1400, "proxy": {"httpProxy": "http://p:1"}, "caBundleRef": {"name": "corporate"}}),
     ),
-    "workload": st.fixed_dictionaries({"containers": CONTAINERS}, optional={"restartPolicy": st.just("Never")}),
+    "workload": st.fixed_dictionaries(
+        {"containers": CONTAINERS}, optional={"restartPolicy": st.just("Never"), "initContainers": INIT_CONTAINERS}
+    ),
     "resources": RESOURCES,
     "storage": STORAGE,
     "idleTimeoutSeconds": st.just(60),
@@ -150,8 +153,8 @@ POLICIES = st.fixed_dictionaries(
             optional={
                 "tolerationKeys": some("ci", "gpu"),
                 "priorityClassNames": st.just(["low"]),
-                "podAnnotations": some("note", "example.com/a"),
-                "podLabels": some("note", "example.com/a"),
+                "podAnnotations": some("note", "linkerd.io/inject"),
+                "podLabels": some("note", "sidecar.istio.io/inject"),
                 "affinity": st.lists(st.sampled_from(["NodeAffinity", "PodAffinity", "PodAntiAffinity"]), unique=True),
                 "affinityNamespaces": st.sampled_from(["Own", "Any"]),
             },
@@ -204,7 +207,12 @@ DEFECTS: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("Pod", ("spec", "hostNetwork"), True, "Pod .spec.hostNetwork: None -> True"),
     ("Pod", ("spec", "volumes", 0, "hostPath"), {"path": "/"}, "Pod .spec.volumes"),
     ("Pod", ("spec", *DAEMON, "image"), "evil:1", "Pod .spec.containers[daemon].image: docker:28-dind -> evil:1"),
-    ("Pod", ("spec", *DAEMON, "securityContext", "runAsUser"), 0, "Pod .spec.containers[daemon].securityContext"),
+    (
+        "Pod",
+        ("spec", *DAEMON, "securityContext", "procMount"),
+        "Unmasked",
+        "Pod .spec.containers[daemon].securityContext",
+    ),
     ("Pod", ("spec", *DAEMON, "resources", "limits", "cpu"), "3", "Pod sum of cpu: ['3']"),
     ("Pod", ("metadata", "labels", "team"), "a", "Pod .metadata.labels.team: None -> a"),
     ("Service", ("spec", "selector"), {"app": "x"}, "Service .spec.selector"),

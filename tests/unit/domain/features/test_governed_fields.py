@@ -66,6 +66,14 @@ def workload(**container: Any) -> Json:
     return {"workload": {"containers": [{"name": "main", "image": "golang:1"} | container]}}
 
 
+def part_of_workload(key: str, **container: Any) -> Json:
+    """A workload, one of whose containers or init containers has these fields."""
+    sizes = {"resources": {"limits": {"cpu": "10m", "memory": "6Mi"}}}
+    main = workload(**sizes)["workload"]
+    varied = {"name": "main" if key == "containers" else "first", "image": "golang:1"} | container
+    return {"workload": main | {key: [varied]}}
+
+
 def anti_affinity(term: Json) -> Json:
     return scheduling(affinity={"podAntiAffinity": {REQUIRED: [term]}})
 
@@ -107,6 +115,31 @@ def resources_of(spec: Any) -> Json:
         ("limits", "allowedResources"): by_name("limits"),
         ("limits", "max.cpu"): sized(lambda n: spec({"limits": {"cpu": n}}), "cpu", wide="100000"),
         ("limits", "max.memory"): sized(lambda n: spec({"limits": {"memory": f"{n}Gi"}}), "memory", wide="1Ti"),
+    }
+
+
+def containers_of_workload(key: str) -> Json:
+    """Violations by images and resources of a workload's containers or init containers."""
+
+    def rules(images: Json) -> Json:
+        return {"workload": {"allowed": True, "images": images}}
+
+    def by_image(narrow: Json, wide: Any) -> Any:
+        return IMAGES.map(lambda image: (part_of_workload(key, image=image), rules(narrow), rules(wide(image))))
+
+    pinned = {"patterns": ["**"], "requireDigest": True}
+    path = f"spec.workload.{key}[]"
+    daemon = {"resources": {"limits": {"cpu": "10m", "memory": "6Mi"}}}
+    patterns = {"patterns": ["golang"]}
+    return {
+        (f"{path}.image", "workload.images.patterns"): by_image(
+            patterns, lambda image: {"patterns": [image, "golang"]}
+        ),
+        (f"{path}.image", "workload.images.requireDigest"): by_image(pinned, lambda _: {"patterns": ["**"]}),
+        **{
+            (f"{path}.resources.{part}", by): each
+            for (part, by), each in resources_of(lambda r: daemon | part_of_workload(key, resources=r)).items()
+        },
     }
 
 
@@ -159,26 +192,8 @@ VIOLATIONS: dict[tuple[str, str], st.SearchStrategy[Violation]] = {
     ("spec.storage.ephemeral.storageClassName", "allowedStorageClasses"): storage_class("ephemeral", "Ephemeral"),
     ("spec.storage.claim.storageClassName", "allowedStorageClasses"): storage_class("claim", "Claim"),
     ("spec.workload", "workload.allowed"): st.just(({"workload": WORKLOAD}, {}, {"workload": WITH_WORKLOAD})),
-    ("spec.workload.containers[].image", "workload.images.patterns"): IMAGES.map(
-        lambda image: (
-            workload(image=image),
-            {"workload": {"allowed": True, "images": {"patterns": ["golang"]}}},
-            {"workload": {"allowed": True, "images": {"patterns": [image]}}},
-        )
-    ),
-    ("spec.workload.containers[].image", "workload.images.requireDigest"): IMAGES.map(
-        lambda image: (
-            workload(image=image),
-            {"workload": {"allowed": True, "images": {"patterns": ["**"], "requireDigest": True}}},
-            {"workload": {"allowed": True, "images": {"patterns": ["**"]}}},
-        )
-    ),
-    **{
-        (f"spec.workload.containers[].resources.{part}", by): each
-        for (part, by), each in resources_of(
-            lambda r: {"resources": {"limits": {"cpu": "10m", "memory": "6Mi"}}} | workload(resources=r)
-        ).items()
-    },
+    **containers_of_workload("containers"),
+    **containers_of_workload("initContainers"),
     ("spec.activeDeadlineSeconds", "max.lifetimeSeconds"): st.integers(61, 600).map(
         lambda n: ({"activeDeadlineSeconds": n}, {"max": {"lifetimeSeconds": 60}}, {"max": {"lifetimeSeconds": n}})
     ),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-from pathlib import Path
+import json
 from typing import Any
 
 import pytest
@@ -16,11 +15,17 @@ from nested_docker.domain import names, pki
 from nested_docker.domain.admission.acceptance import Accepted, accept
 from nested_docker.domain.manifests import secrets, storage
 from nested_docker.domain.manifests.network_policy import network_policy
-from nested_docker.domain.manifests.pod import overlay, pod
+from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import START_SCRIPT
+
+
+def without_script(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A pod in which a mark is in the place of the start script, which has its own tests."""
+    text = json.dumps(manifest)
+    return dict(json.loads(text.replace(json.dumps(START_SCRIPT), json.dumps("the start script"))))
 
 
 def make_pod(spec: dict[str, Any], **class_fields: Any) -> dict[str, Any]:
@@ -32,7 +37,7 @@ def make_pod(spec: dict[str, Any], **class_fields: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_the_plain_pod_of_a_mode(mode: Mode) -> None:
-    matches_snapshot(f"pod-{mode.lower()}", make_pod({"mode": mode}))
+    matches_snapshot(f"pod-{mode.lower()}", without_script(make_pod({"mode": mode})))
 
 
 def test_a_pod_with_everything() -> None:
@@ -55,7 +60,7 @@ def test_a_pod_with_everything() -> None:
         "metadata": {"labels": {"from": "class"}},
         "spec": {"serviceAccountName": "daemon", "nodeSelector": {"zone": "z"}, "volumes": [{"name": "extra"}]},
     }
-    matches_snapshot("pod-everything", make_pod(spec, podTemplate=template, hostSocket={"gid": 999}))
+    matches_snapshot("pod-everything", without_script(make_pod(spec, podTemplate=template, hostSocket={"gid": 999})))
 
 
 def test_the_other_children() -> None:
@@ -98,78 +103,60 @@ def test_only_the_relay_has_the_nodes_socket() -> None:
     assert holders == ["daemon"]
 
 
-def test_the_template_lies_beneath() -> None:
-    own = {"a": {"x": 1}, "list": [{"name": "m", "v": 1}], "scalar": 1}
-    template = {"a": {"x": 2, "y": 3}, "list": [{"name": "m", "v": 2}, {"name": "n"}], "scalar": 2, "more": 3}
-    assert overlay(template, own) == {
-        "a": {"x": 1, "y": 3},
-        "list": [{"name": "m", "v": 1}, {"name": "n"}],
-        "scalar": 1,
-        "more": 3,
-    }
+MORE = {
+    "env": [{"name": "TZ", "value": "UTC"}, {"name": "DOCKER_MIN_API_VERSION", "value": "1.24"}],
+    "volumeMounts": [{"name": "certs", "mountPath": "/etc/docker/certs.d"}, {"name": "data", "mountPath": "/share"}],
+    "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
+    "securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}},
+}
+"""What a class may say of the daemon's container."""
 
 
-class TestStartScript:
-    """The start script, run by a real shell, with a dockerd that only tells its arguments."""
+def daemon_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The only container of that name."""
+    spec = manifest["spec"]
+    (daemon,) = [each for each in spec["containers"] + spec.get("initContainers", []) if each["name"] == "daemon"]
+    return dict(daemon)
 
-    def run(self, tmp_path: Path, env: dict[str, str], *args: str) -> str:
-        fake = tmp_path / "bin" / "dockerd"
-        fake.parent.mkdir(exist_ok=True)
-        fake.write_text('#!/bin/sh\necho "$@"\n')
-        fake.chmod(0o755)
-        script = START_SCRIPT.replace("/etc/docker", f"{tmp_path}/etc-docker").replace("/run/", f"{tmp_path}/run-")
-        done = subprocess.run(
-            ["/bin/sh", "-ec", script, "start-dockerd", *args],
-            env={"PATH": f"{fake.parent}:/usr/sbin:/usr/bin:/bin"} | env,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.strip()
 
-    def cgroup(self, tmp_path: Path, own: str) -> dict[str, str]:
-        root, proc = tmp_path / "cgroup", tmp_path / "proc"
-        here = root / own.lstrip("/")
-        here.mkdir(parents=True)
-        proc.mkdir()
-        (root / "cgroup.controllers").write_text("cpu memory\n")
-        (here / "cgroup.controllers").write_text("cpu memory\n")
-        (here / "cgroup.procs").write_text("1\n7\n")
-        (proc / "cgroup").write_text(f"0::{own}\n")
-        return {"NESTED_DOCKER_CGROUP_ROOT": str(root), "NESTED_DOCKER_PROC_SELF": str(proc)}
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("workload", [None, WORKLOAD])
+def test_what_the_class_says_of_the_daemons_container_is_in_the_pod(mode: Mode, workload: Any) -> None:
+    template = {"spec": {"containers": [MORE | {"name": "daemon"}, {"name": "logs", "image": "i"}]}}
+    spec = {"mode": mode, "resources": {"limits": {"memory": "2Gi"}}} | ({"workload": workload} if workload else {})
+    plain, made = daemon_of(make_pod(spec)), make_pod(spec, podTemplate=template)
+    daemon = daemon_of(made)
+    for field in ("env", "volumeMounts"):
+        assert daemon[field] == plain.get(field, []) + MORE[field]
+    assert daemon["resources"]["limits"] == {"cpu": "1", "memory": "2Gi"}
+    assert daemon["securityContext"] == plain["securityContext"] | MORE["securityContext"]
+    assert [each["name"] for each in made["spec"]["containers"]].count("logs") == 1
+    assert daemon | dict.fromkeys(MORE) == plain | dict.fromkeys(MORE)
 
-    def test_on_cgroup_v2_inner_containers_stay_beneath_the_pod(self, tmp_path: Path) -> None:
-        env = self.cgroup(tmp_path, "/kubepods/pod1/c1")
-        assert "--cgroup-parent=/kubepods/pod1/c1" in self.run(tmp_path, env, "--flag")
-        here = tmp_path / "cgroup/kubepods/pod1/c1"
-        assert (here / "init/cgroup.procs").read_text() == "7\n"  # the kernel moves each pid that is written
-        assert (here / "cgroup.subtree_control").read_text() == "+memory\n"  # and enables each that is written
 
-    def test_in_a_cgroup_namespace_of_its_own_the_root_is_the_pod(self, tmp_path: Path) -> None:
-        assert "--cgroup-parent=/" in self.run(tmp_path, self.cgroup(tmp_path, "/"))
+def test_a_class_decides_how_long_the_daemon_may_take_to_stop() -> None:
+    assert make_pod({"mode": "Dind"})["spec"]["terminationGracePeriodSeconds"] == 30
+    template = {"spec": {"terminationGracePeriodSeconds": 120}}
+    assert make_pod({"mode": "Dind"}, podTemplate=template)["spec"]["terminationGracePeriodSeconds"] == 120
 
-    def test_on_cgroup_v1_nothing_is_moved(self, tmp_path: Path) -> None:
-        env = {"NESTED_DOCKER_CGROUP_ROOT": str(tmp_path)}
-        assert "--cgroup-parent" not in self.run(tmp_path, env, "--flag")
 
-    def test_the_mtu_is_for_every_network(self, tmp_path: Path) -> None:
-        env = {"NESTED_DOCKER_CGROUP_ROOT": str(tmp_path), "NESTED_DOCKER_MTU": "1234"}
-        assert self.run(tmp_path, env, "--flag") == (
-            "--flag --mtu=1234 --default-network-opt=bridge=com.docker.network.driver.mtu=1234"
-        )
+def test_a_template_gives_the_idle_watch_more_but_has_no_idle_watch_itself() -> None:
+    template = {"spec": {"containers": [{"name": "idle-watch", "env": [{"name": "TZ", "value": "UTC"}]}]}}
+    made = make_pod({"mode": "Dind", "idleTimeoutSeconds": 60}, podTemplate=template)
+    (watch,) = [each for each in made["spec"]["containers"] if each["name"] == "idle-watch"]
+    assert watch["env"] == [{"name": "TZ", "value": "UTC"}]
+    without = make_pod({"mode": "Dind"}, podTemplate=template)
+    assert [each["name"] for each in without["spec"]["containers"]] == ["daemon"]
 
-    def test_the_configuration_is_written(self, tmp_path: Path) -> None:
-        env = {"NESTED_DOCKER_CGROUP_ROOT": str(tmp_path), "NESTED_DOCKER_CONFIG": '{"a":"b c"}'}
-        self.run(tmp_path, env)
-        assert (tmp_path / "etc-docker/daemon.json").read_text() == '{"a":"b c"}'
-        self.run(tmp_path, {"NESTED_DOCKER_CGROUP_ROOT": str(tmp_path)})
-        assert (tmp_path / "etc-docker/daemon.json").read_text() == "{}"
 
-    def test_an_iptables_that_the_image_lacks_is_named(self, tmp_path: Path) -> None:
-        env = {"NESTED_DOCKER_CGROUP_ROOT": str(tmp_path), "NESTED_DOCKER_IPTABLES": "nosuch"}
-        with pytest.raises(subprocess.CalledProcessError) as failure:
-            self.run(tmp_path, env)
-        assert "the image has no iptables-nosuch" in failure.value.stderr
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_class_decides_the_runtime_in_every_mode(mode: Mode) -> None:
+    assert make_pod({"mode": mode}, runtimeClassName="sysbox-runc")["spec"]["runtimeClassName"] == "sysbox-runc"
+
+
+@pytest.mark.parametrize("mode", [Mode.DIND, Mode.SYSBOX])
+def test_dockerd_runs_as_root_whatever_user_the_image_names(mode: Mode) -> None:
+    assert daemon_of(make_pod({"mode": mode}))["securityContext"]["runAsUser"] == 0
 
 
 def test_names_fit() -> None:

@@ -47,9 +47,11 @@ def test_before_it_has_answered_nothing_is_said_of_it() -> None:
 def test_the_raw_socket_has_a_higher_price() -> None:
     world = World({"mode": "HostSocket"}, classes={"standard": class_spec(hostSocket={"access": "Raw"})})
     world.settle()
-    assert [hazard.type for hazard in world.status.hazards] == ["HostControl", "Siblings"]
+    assert [hazard.type for hazard in world.status.hazards] == ["HostControl", "Siblings", ON_NODE]
 
 
+ON_NODE = "BindMountsResolveOnNode"
+IN_DAEMON = "BindMountsResolveInDaemon"
 LIMITED = {"limits": {"total": {"cpu": "2", "memory": "2Gi"}}}
 JOB = {"workload": {"containers": [{"name": "job", "image": "i"}]}}
 
@@ -59,7 +61,7 @@ JOB = {"workload": {"containers": [{"name": "job", "image": "i"}]}}
     [
         (LIMITED, {}, ["SharedDaemon"]),
         (LIMITED | {"build": {"allowed": True}}, {}, ["SharedDaemon", "BuildsTakeAnyImage"]),
-        (LIMITED, JOB, ["SharedDaemon", "BindMountsResolveOnNode"]),
+        (LIMITED, JOB, ["SharedDaemon"]),
         ({}, {"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}, ["SharedDaemon"]),
         ({}, {"resources": {"limits": {"cpu": "1"}}}, ["SharedDaemon", "Unlimited"]),
         (LIMITED | {"enforcement": "Warn"}, {}, ["HostControl", "SharedDaemon"]),
@@ -70,15 +72,38 @@ def test_what_a_guard_leaves_open_is_told(guard: dict[str, Any], spec: dict[str,
     grant = policy_spec(hostSocket={"allowRaw": True, "guard": guard})
     world = World({"mode": "HostSocket"} | spec, policies={"p": grant})
     world.settle()
-    assert [hazard.type for hazard in world.status.hazards] == hazards
+    assert [hazard.type for hazard in world.status.hazards] == [*hazards, ON_NODE]
+
+
+@pytest.mark.parametrize(
+    ("spec", "hazard", "message", "remedy"),
+    [
+        ({"mode": "Dind"}, IN_DAEMON, "an empty directory", "run the client as spec.workload, which shares /workspace"),
+        ({"mode": "Sysbox"}, IN_DAEMON, "`./` in compose files", "docker cp"),
+        ({"mode": "HostSocket"}, ON_NODE, "are the node's and not the client's", "in mode Dind or Sysbox"),
+        ({"mode": "Dind"} | JOB, IN_DAEMON, "Only /workspace of the workload is the same", "in /workspace"),
+        ({"mode": "Sysbox"} | JOB, IN_DAEMON, "Only /workspace of the workload is the same", "in /workspace"),
+        ({"mode": "HostSocket"} | JOB, ON_NODE, "not even /workspace", "docker cp"),
+        ({"mode": "Dind", "connection": {"clients": []}}, IN_DAEMON, "not the client's", "docker cp"),
+    ],
+)
+def test_mounts_that_are_silently_empty_are_a_hazard(
+    spec: dict[str, Any], hazard: str, message: str, remedy: str
+) -> None:
+    world = World(spec, policies={"p": policy_spec()})
+    world.settle()
+    (found,) = [each for each in world.status.hazards if each.type.startswith("BindMounts")]
+    assert found.type == hazard
+    assert message in found.message
+    assert remedy in found.remedy
 
 
 @pytest.mark.parametrize(
     ("mode", "isolation", "hazards"),
     [
-        (Mode.DIND, "None", ["Privileged", "NoSecurityModule"]),
-        (Mode.HOST_SOCKET, "SharedDaemon", ["SharedDaemon", "BuildsTakeAnyImage", "Unlimited"]),
-        (Mode.SYSBOX, "UserNamespace", ["SharedKernel", "NoSecurityModule"]),
+        (Mode.DIND, "None", ["Privileged", IN_DAEMON, "NoSecurityModule"]),
+        (Mode.HOST_SOCKET, "SharedDaemon", ["SharedDaemon", "BuildsTakeAnyImage", "Unlimited", ON_NODE]),
+        (Mode.SYSBOX, "UserNamespace", ["SharedKernel", IN_DAEMON, "NoSecurityModule"]),
     ],
 )
 def test_every_mode_has_its_grade_and_its_price_each_with_a_remedy(
@@ -96,9 +121,29 @@ def test_the_modes_hazards_are_told_once_at_acceptance_and_as_warnings() -> None
     before = NestedDockerStatus()
     world.step()
     told = [step for step in transitions(before, world.status) if step.type == "Warning"]
-    assert [step.reason for step in told] == ["Privileged"]
+    assert [step.reason for step in told] == ["Privileged", IN_DAEMON]
     assert told[0].message.startswith("The daemon's container is privileged")
     before = world.status
     world.settle()
     assert [step.reason for step in transitions(before, world.status)] == ["Ready"]
     assert [step.reason for step in transitions(world.status, world.status)] == []
+
+
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [
+        ("20.10.24+dfsg1", True),
+        ("23.0.6", True),
+        ("24.0.0", False),
+        ("26.1.5", False),
+        ("29.9.3", False),
+        ("dev", False),
+        ("", False),
+    ],
+)
+def test_engines_that_give_the_mtu_to_one_network_only_are_a_hazard(version: str, found: bool) -> None:
+    assert ("MtuOfDefaultNetworkOnly" in types(version=version)) is found
+
+
+def test_the_containerd_stores_driver_that_copies_is_slow() -> None:
+    assert "SlowStorageDriver" in types(storageDriver="native")

@@ -95,7 +95,7 @@ def test_a_one_shot_workload_ends_it() -> None:
     over = ending(ONE_SHOT, pod(job=exited(3)))
     assert over is not None
     assert (over.reason, over.keeps_pod) == (Reason.WORKLOAD_FAILED, True)
-    assert over.message == "container job exited with code 3; see kubectl logs build-abcde"
+    assert over.message == "container job exited with code 3; see kubectl logs build-abcde --container job"
 
 
 def test_a_pod_that_ends_before_its_workload_has_failed() -> None:

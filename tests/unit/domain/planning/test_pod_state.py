@@ -126,6 +126,20 @@ FAILURES: dict[str, tuple[Mode, dict[str, Any], str, Reason, str]] = {
         Reason.DAEMON_CRASHED,
         "the daemon exited with code 1: unknown option nonsense",
     ),
+    "crash at the end of a long log": (
+        Mode.DIND,
+        ended(1, message='time="2026-11-26T04:00:00Z" level=info msg="loading plugin"\n' * 30 + "failed: zfs\n"),
+        "",
+        Reason.DAEMON_CRASHED,
+        "the daemon exited with code 1: failed: zfs",
+    ),
+    "killed by a signal": (
+        Mode.DIND,
+        ended(137, message="http: TLS handshake error from [::1]:48882: tls: client didn't provide a certificate"),
+        "",
+        Reason.DAEMON_CRASHED,
+        "the daemon was killed by SIGKILL (exit code 137), and the kubelet restarts it: look for who sent the signal",
+    ),
     "crash without a message": (
         Mode.DIND,
         ended(2),

@@ -1,0 +1,576 @@
+"""The start script, run by a real shell in a folder that plays the container, with programs that only record."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from nested_docker.api.daemon_config import OPERATOR_OWNED_CONFIG, DaemonFlag
+from nested_docker.domain.modes.dockerd import START_SCRIPT, dockerd_flags
+
+TOOLS = ("cat", "env", "grep", "ln", "mkdir", "rm", "sed", "sh", "sleep", "sort")
+"""Programs that the script finds in every image; the rest is what a test puts there."""
+
+NEW_FLAGS = ("--default-network-opt", "--http-proxy")
+"""Flags that Docker 20.10 does not have."""
+
+DOCKERD = """#!/bin/sh
+case ${1:-} in
+    --version) echo "Docker version $(cat ROOT/version), build abc" ;;
+    --help) cat ROOT/help ;;
+    *) printf '%s\\n' "$@" >ROOT/flags; env >ROOT/environment ;;
+esac
+"""
+MOUNT = """#!/bin/sh
+echo "$@" >>ROOT/mounts
+for word in $(cat ROOT/unmountable); do
+    case "$*" in *"$word"*) echo "mount: $word: invalid argument" >&2; exit 32 ;; esac
+done
+"""
+IPTABLES = """#!/bin/sh
+[ -e ROOT/broken/NAME ] && { echo "NAME: Protocol not supported" >&2; exit 3; }
+echo "NAME $*" >>ROOT/iptables
+"""
+INIT = '#!/bin/sh\necho NAME >ROOT/init\nshift\nexec "$@"\n'
+CNI = "eth0 00000000 0101F40A 0003\neth0 0001F40A 00000000 0001\n"
+"""Routes of a pod in 10.244.1.0/24."""
+
+
+@dataclass
+class Run:
+    """What the script did."""
+
+    code: int
+    stderr: str
+    flags: list[str]
+    environment: dict[str, str]
+
+
+@dataclass
+class Container:
+    """A folder that plays a container's root, with an image's programs."""
+
+    root: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def write(self, path: str, text: str = "") -> Path:
+        """A file in the container."""
+        file = self.root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def read(self, path: str) -> str:
+        """A file's text; empty: there is none."""
+        file = self.root / path.lstrip("/")
+        return file.read_text() if file.exists() else ""
+
+    def program(self, name: str, source: str, folder: str = "bin") -> None:
+        """A program of the image."""
+        text = source.replace("ROOT", str(self.root)).replace("NAME", name)
+        self.write(f"{folder}/{name}", text).chmod(0o755)
+
+    def engine(self, version: str, flags: Iterable[str] = NEW_FLAGS) -> None:
+        """The image's dockerd."""
+        self.write("version", version)
+        self.write("help", "Usage: dockerd\n" + "".join(f"      {flag} map   Words\n" for flag in ("--mtu", *flags)))
+
+    def iptables(self, *variants: str, broken: Iterable[str] = (), folder: str = "bin") -> None:
+        """The image's iptables, each with the six programs that dockerd and its users run."""
+        for variant in variants:
+            for tool in ("iptables", "ip6tables"):
+                for suffix in ("", "-save", "-restore"):
+                    self.program(f"{tool}{'-' + variant if variant else ''}{suffix}", IPTABLES, folder)
+        for name in broken:
+            self.write(f"broken/{name}")
+
+    @property
+    def script(self) -> str:
+        """The script with the container's paths."""
+        return re.sub(r"(?<![\w/}])/(etc|proc|sys|run|var|usr/local)/", rf"{self.root}/\1/", START_SCRIPT)
+
+    def start(self, *arguments: str, **env: str) -> Run:
+        """Run the script to its end."""
+        done = subprocess.run(
+            ["/bin/sh", "-ec", self.script, "start-dockerd", f"--data-root={self.root}/data", *arguments],
+            env={"PATH": str(self.root / "bin"), "HOSTNAME": "build-1"} | self.env | env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        lines = self.read("environment").splitlines()
+        environment = dict(line.split("=", 1) for line in lines if "=" in line)
+        return Run(done.returncode, done.stderr, self.read("flags").splitlines(), environment)
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Container:
+    """A container of a current engine, on a node with cgroup v1, in a pod of a usual cluster."""
+    made = Container(tmp_path)
+    for name in TOOLS:
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        found = next(path for folder in ("/usr/bin", "/bin") if (path := Path(folder, name)).exists())
+        (tmp_path / "bin" / name).symlink_to(found)
+    for name, source in (("dockerd", DOCKERD), ("mount", MOUNT), ("docker-init", INIT), ("umount", "#!/bin/sh\n")):
+        made.program(name, source)
+    made.program("modprobe", '#!/bin/sh\necho "$1" >>ROOT/modules\n')
+    made.engine("28.5.1")
+    made.iptables("")
+    made.write("unmountable")
+    made.write("proc/self/mounts", "overlay / overlay rw 0 0\n")
+    made.write("proc/net/route", "Iface Destination Gateway Flags\n" + CNI)
+    made.write("etc/resolv.conf", "search svc.cluster.local\nnameserver 10.96.0.10\n")
+    made.write("etc/hosts", "127.0.0.1\tlocalhost\n10.244.1.5\tbuild-1\n")
+    made.write("run/keep")
+    (tmp_path / "data").mkdir()
+    made.env["KUBERNETES_SERVICE_HOST"] = "10.96.0.1"
+    return made
+
+
+def test_the_kubelet_expands_nothing_in_it() -> None:
+    """In a command, two dollar signs become one, and a variable's name in parentheses its value."""
+    assert re.findall(r"\$\$|\$\(\w+\)", START_SCRIPT) == []
+
+
+def test_it_starts_dockerd_with_the_flags_that_it_gets(container: Container) -> None:
+    done = container.start("--flag=a b")
+    assert (done.code, done.stderr) == (0, "")
+    assert done.flags == [f"--data-root={container.root}/data", "--flag=a b"]
+
+
+# --- the first process ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["docker-init", "tini", "catatonit"])
+def test_an_init_is_the_first_process(container: Container, name: str) -> None:
+    (container.root / "bin/docker-init").unlink()
+    container.program(name, INIT)
+    assert container.start().code == 0
+    assert container.read("init") == f"{name}\n"
+
+
+AS_REAPER = """
+import ctypes, os, sys
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Starts a program that gets the orphans of its children, as the first process of a container does."""
+
+
+@contextmanager
+def as_first_process(container: Container, dockerd: str) -> Iterator[subprocess.Popen[str]]:
+    """The script, with a parent's duty to reap like that of a container's first process."""
+    (container.root / "bin/docker-init").unlink()
+    container.program("dockerd", DOCKERD.replace("*) ", f"*) {dockerd}\n"))
+    child = subprocess.Popen(
+        [sys.executable, "-c", AS_REAPER, "/bin/sh", "-ec", container.script, "start-dockerd"],
+        env={"PATH": str(container.root / "bin")},
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+def children(pid: int) -> dict[int, str]:
+    """The state of each child of a process, by its number."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            except OSError:
+                continue  # it has ended
+            if int(parent) == pid:
+                found[int(folder.name)] = state
+    return found
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
+
+
+ORPHANS = "for i in 1 2 3; do (sleep 0.1 & echo $! >>ROOT/orphans); done; touch ROOT/up; "
+
+
+def test_without_an_init_the_shell_reaps_what_containers_leave(container: Container) -> None:
+    container.program("touch", '#!/bin/sh\n: >"$1"\n')
+    with as_first_process(container, ORPHANS + "exec sleep 30") as shell:
+        within(10, (container.root / "up").exists)
+        within(10, lambda: len(children(shell.pid)) == 1)
+        assert "Z" not in children(shell.pid).values()
+        (dockerd,) = children(shell.pid)
+        os.kill(dockerd, signal.SIGKILL)
+        assert shell.wait(10) == 128 + signal.SIGKILL
+
+
+def test_without_an_init_a_stop_reaches_dockerd_and_waits_for_it(container: Container) -> None:
+    container.program("touch", '#!/bin/sh\n: >"$1"\n')
+    stopping = "trap 'sleep 0.3; echo stopped >ROOT/stopped; exit 7' TERM; touch ROOT/up; while :; do sleep 0.05; done"
+    with as_first_process(container, stopping) as shell:
+        within(10, (container.root / "up").exists)
+        shell.terminate()
+        assert shell.wait(10) == 7
+        assert container.read("stopped") == "stopped\n"
+
+
+# --- engines ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "major"),
+    [("18.09.9", "18"), ("19.03.15", "19"), ("20.09.1", "20"), ("17.12.1-ce", "17"), ("1.13.1", "1")],
+)
+def test_an_engine_that_is_too_old_is_refused(container: Container, version: str, major: str) -> None:
+    container.engine(version)
+    done = container.start()
+    assert done.code == 1
+    assert f"the image has Docker {major}, which is too old" in done.stderr
+    assert "spec.engine.image to an image with Docker 20.10 or newer" in done.stderr
+    assert done.flags == []
+
+
+@pytest.mark.parametrize("version", ["20.10.24+dfsg1", "23.0.6", "24.0.9", "26.1.5+dfsg1", "29.9.3", "library-import"])
+def test_every_newer_engine_gets_only_flags_that_it_knows(container: Container, version: str) -> None:
+    old = version.startswith(("20", "23"))
+    container.engine(version, () if old else NEW_FLAGS)
+    done = container.start(NESTED_DOCKER_MTU="1400")
+    assert done.code == 0
+    assert "--mtu=1400" in done.flags
+    opt = "--default-network-opt=bridge=com.docker.network.driver.mtu=1400"
+    assert (opt in done.flags) is not old
+
+
+def test_an_image_without_dockerd_is_refused(container: Container) -> None:
+    (container.root / "bin/dockerd").unlink()
+    done = container.start()
+    assert done.code == 1
+    assert "the image has no dockerd: set spec.engine.image" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["var/run/docker.pid", "var/run/docker/containerd/containerd.pid"])
+def test_what_a_killed_daemon_has_left_is_removed(container: Container, path: str) -> None:
+    left = container.write(path, "7")
+    assert container.start().code == 0
+    assert not left.exists()
+
+
+# --- mounts -----------------------------------------------------------------------------------------
+
+
+def test_mounts_are_shared_with_inner_containers(container: Container) -> None:
+    container.start()
+    assert container.read("mounts").splitlines()[0] == "--make-rshared /"
+
+
+def test_a_container_that_may_not_share_its_mounts_starts_and_says_so(container: Container) -> None:
+    container.write("unmountable", "--make-rshared")
+    done = container.start()
+    assert done.code == 0
+    assert "docker run -v with rshared or rslave does not work" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("enabled", "mounts", "expected"),
+    [
+        ("Y\n", "", True),
+        ("N\n", "", False),
+        (None, "", False),
+        ("Y\n", "securityfs {root}/sys/kernel/security securityfs rw 0 0\n", False),
+    ],
+)
+def test_apparmor_is_seen_where_the_kernel_has_it(
+    container: Container, enabled: str | None, mounts: str, expected: bool
+) -> None:
+    if enabled is not None:
+        container.write("sys/module/apparmor/parameters/enabled", enabled)
+    container.write("proc/self/mounts", mounts.format(root=container.root))
+    assert container.start().code == 0
+    assert ("-t securityfs" in container.read("mounts")) is expected
+
+
+def test_securityfs_that_cannot_be_mounted_is_said(container: Container) -> None:
+    container.write("sys/module/apparmor/parameters/enabled", "Y\n")
+    container.write("unmountable", "securityfs")
+    done = container.start()
+    assert done.code == 0
+    assert "AppArmor does not confine inner containers" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "config", "refused"),
+    [
+        ("29.0.0", "{}", True),
+        ("29.9.3", '{"storage-driver":"overlay2"}', True),
+        ("29.9.3", '{"features":{"containerd-snapshotter":true}}', True),
+        ("29.9.3", '{"features":{"containerd-snapshotter":true},"storage-driver":"overlayfs"}', True),
+        ("28.5.1", '{"features":{"containerd-snapshotter":true}}', True),
+        ("26.1.5", '{"storage-driver":"overlay2"}', True),
+        ("29.9.3", '{"storage-driver":"vfs"}', False),
+        ("29.9.3", '{"features":{"containerd-snapshotter":true},"storage-driver":"native"}', False),
+        ("29.9.3", '{"features":{"containerd-snapshotter":false}}', False),
+        ("28.5.1", "{}", False),
+        ("20.10.24", '{"storage-driver":"fuse-overlayfs"}', False),
+    ],
+)
+def test_a_data_root_on_which_no_container_could_start_is_refused(
+    container: Container, version: str, config: str, refused: bool
+) -> None:
+    container.engine(version)
+    container.write("unmountable", "lowerdir")
+    done = container.start(NESTED_DOCKER_CONFIG=config)
+    assert done.code == (1 if refused else 0)
+    message = "the data-root's filesystem does not support overlay mounts"
+    assert (message in done.stderr) is refused
+    assert ("invalid argument" in done.stderr and "storageDriver to vfs" in done.stderr) is refused
+
+
+def test_an_older_engines_data_stays_usable_without_overlay(container: Container) -> None:
+    container.engine("29.9.3")
+    container.write("unmountable", "lowerdir")
+    container.write("data/image/vfs/repositories.json")
+    assert container.start().code == 0
+
+
+def test_the_trial_leaves_nothing(container: Container) -> None:
+    container.engine("29.9.3")
+    assert container.start().code == 0
+    assert "lowerdir" in container.read("mounts")
+    assert list((container.root / "data").iterdir()) == []
+
+
+# --- cgroups ----------------------------------------------------------------------------------------
+
+
+def cgroup(container: Container, own: str) -> Path:
+    container.write("sys/fs/cgroup/cgroup.controllers", "cpu memory\n")
+    here = f"sys/fs/cgroup{own.rstrip('/')}"
+    container.write(f"{here}/cgroup.controllers", "cpu memory\n")
+    container.write(f"{here}/cgroup.procs", "1\n7\n")
+    container.write("proc/self/cgroup", f"0::{own}\n")
+    return container.root / here
+
+
+def test_on_cgroup_v2_inner_containers_stay_under_the_pod(container: Container) -> None:
+    here = cgroup(container, "/kubepods/pod1/c1")
+    done = container.start()
+    assert (done.code, done.stderr) == (0, "")
+    assert "--cgroup-parent=/kubepods/pod1/c1" in done.flags
+    assert (here / "init/cgroup.procs").read_text() == "7\n"  # the kernel moves each pid that is written
+    assert (here / "cgroup.subtree_control").read_text() == "+memory\n"  # and enables each that is written
+
+
+def test_in_its_own_cgroup_namespace_the_root_is_the_pod(container: Container) -> None:
+    cgroup(container, "/")
+    assert "--cgroup-parent=/" in container.start().flags
+
+
+def test_a_controller_that_cannot_be_handed_out_is_named(container: Container) -> None:
+    (cgroup(container, "/") / "cgroup.subtree_control").mkdir()
+    done = container.start()
+    assert done.code == 0
+    assert "cgroup controllers that are not available to inner containers: cpu memory" in done.stderr
+
+
+def test_on_cgroup_v1_nothing_is_moved(container: Container) -> None:
+    assert not [flag for flag in container.start().flags if flag.startswith("--cgroup-parent")]
+
+
+# --- networks ---------------------------------------------------------------------------------------
+
+
+def test_the_mtu_is_that_of_the_pods_interface(container: Container) -> None:
+    container.write("sys/class/net/eth0/mtu", "1450\n")
+    assert "--mtu=1450" in container.start().flags
+
+
+def pools(done: Run) -> list[str]:
+    return [flag.removeprefix("--default-address-pool=base=") for flag in done.flags if "address-pool" in flag]
+
+
+DOCKERS = {
+    "172.17.0.0/16,size=16",
+    "172.18.0.0/16,size=16",
+    "172.19.0.0/16,size=16",
+    "172.20.0.0/14,size=16",
+    "172.24.0.0/14,size=16",
+    "172.28.0.0/14,size=16",
+    "192.168.0.0/16,size=20",
+}
+"""Docker's own pools."""
+
+
+@pytest.mark.parametrize(
+    ("services", "dns", "pod", "lost"),
+    [
+        ("10.96.0.1", "10.96.0.10", "10.244.1.5", set()),
+        ("fd00::1", "fd00::a", "fd00:1::5", set()),
+        ("172.20.0.1", "172.20.0.10", "10.0.4.7", {"172.20.0.0/14,size=16"}),
+        ("10.100.0.1", "10.100.0.10", "172.31.44.7", {"172.28.0.0/14,size=16"}),
+        ("10.96.0.1", "10.96.0.10", "192.168.117.66", {"192.168.0.0/16,size=20"}),
+        ("10.96.0.1", "172.19.3.4", "10.244.1.5", {"172.19.0.0/16,size=16"}),
+        ("172.24.0.1", "172.24.0.10", "10.0.4.7", {"172.24.0.0/14,size=16", "172.28.0.0/14,size=16"}),
+        ("172.16.0.1", "172.16.0.10", "10.0.4.7", DOCKERS - {"192.168.0.0/16,size=20"}),
+        ("172.17.0.1", "172.17.0.10", "192.168.1.7", {"172.17.0.0/16,size=16", "192.168.0.0/16,size=20"}),
+    ],
+)
+def test_inner_networks_stay_apart_from_the_clusters(
+    container: Container, services: str, dns: str, pod: str, lost: set[str]
+) -> None:
+    container.write("etc/resolv.conf", f"nameserver {dns}\n")
+    container.write("etc/hosts", f"127.0.0.1\tlocalhost\n{pod}\tbuild-1.sub.team.svc\tbuild-1\n")
+    done = container.start(KUBERNETES_SERVICE_HOST=services)
+    assert set(pools(done)) == (DOCKERS - lost if lost else set())
+    assert ("apart from what the cluster uses" in done.stderr) is bool(lost)
+
+
+def test_a_route_counts_and_a_bridge_of_the_last_run_does_not(container: Container) -> None:
+    lines = CNI + "eth0 00001CAC 00000000 0001\ndocker0 000011AC 00000000 0001\nbr-0a1b 000012AC 00000000 0001\n"
+    container.write("proc/net/route", "Iface Destination Gateway Flags\n" + lines)
+    assert set(pools(container.start())) == DOCKERS - {"172.28.0.0/14,size=16"}
+
+
+def test_where_the_cluster_uses_all_of_dockers_ranges_another_one_is_used(container: Container) -> None:
+    container.write("etc/hosts", "192.168.7.5\tbuild-1\n")
+    container.write("etc/resolv.conf", "nameserver 10.210.0.10\n")
+    assert pools(container.start(KUBERNETES_SERVICE_HOST="172.16.0.1")) == ["10.224.0.0/12,size=20"]
+
+
+def test_the_users_own_pools_are_left_alone(container: Container) -> None:
+    config = '{"default-address-pools":[{"base":"172.20.0.0/16","size":24}]}'
+    assert pools(container.start(KUBERNETES_SERVICE_HOST="172.20.0.1", NESTED_DOCKER_CONFIG=config)) == []
+
+
+# --- iptables ---------------------------------------------------------------------------------------
+
+
+def uses(done: Run, container: Container) -> str:
+    """The iptables that dockerd finds first."""
+    for folder in done.environment["PATH"].split(":"):
+        if (found := Path(folder, "iptables")).exists():
+            return found.resolve().name
+    return ""
+
+
+def test_an_iptables_that_works_is_kept(container: Container) -> None:
+    container.iptables("legacy", "nft")
+    assert uses(container.start(), container) == "iptables"
+    assert container.read("modules") == ""
+
+
+@pytest.mark.parametrize(("backend", "other"), [("legacy", "nft"), ("nft", "legacy")])
+def test_one_that_does_not_work_is_replaced(container: Container, backend: str, other: str) -> None:
+    container.iptables("legacy", "nft", broken=("iptables", f"iptables-{other}"))
+    done = container.start()
+    assert uses(done, container) == f"iptables-{backend}"
+    assert f"uses iptables-{backend}, since the image's own iptables does not work" in done.stderr
+    assert container.read("modules").split() == ["nf_tables", "ip_tables", "ip6_tables"]
+
+
+def test_a_legacy_variant_in_the_folder_of_dockers_images_is_found(container: Container) -> None:
+    container.iptables("", folder="usr/local/sbin/.iptables-legacy")
+    container.program("iptables", "#!/bin/sh\nexit 3\n")
+    done = container.start()
+    assert done.code == 0
+    first = done.environment["PATH"].split(":")[0]
+    assert Path(first, "iptables").resolve() == container.root / "usr/local/sbin/.iptables-legacy/iptables"
+
+
+@pytest.mark.parametrize("family", ["ip", "ip6", "arp"])
+def test_legacy_rules_that_are_there_already_decide(container: Container, family: str) -> None:
+    container.iptables("legacy", "nft")
+    container.write(f"proc/net/{family}_tables_names", "nat\n")
+    assert uses(container.start(), container) == "iptables-legacy"
+
+
+def test_without_one_that_works_dockerd_has_the_last_word(container: Container) -> None:
+    container.iptables("legacy", broken=("iptables", "iptables-legacy"))
+    done = container.start()
+    assert done.code == 0
+    assert "no iptables of the image works on this node: iptables: Protocol not supported" in done.stderr
+    assert uses(done, container) == "iptables"
+
+
+@pytest.mark.parametrize("backend", ["legacy", "nft"])
+def test_the_users_choice_is_not_judged(container: Container, backend: str) -> None:
+    container.iptables("legacy", "nft", broken=(f"iptables-{backend}",))
+    done = container.start(NESTED_DOCKER_IPTABLES=backend)
+    assert uses(done, container) == f"iptables-{backend}"
+
+
+def test_a_choice_that_the_image_lacks_is_refused(container: Container) -> None:
+    done = container.start(NESTED_DOCKER_IPTABLES="nft")
+    assert done.code == 1
+    assert "the image has no iptables-nft, which spec.engine.iptables asks for: choose Auto" in done.stderr
+
+
+# --- certificates and configuration -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "etc/ssl/certs/ca-certificates.crt",
+        "etc/pki/tls/certs/ca-bundle.crt",
+        "etc/ssl/ca-bundle.pem",
+        "etc/pki/tls/cacert.pem",
+        "etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "etc/ssl/cert.pem",
+    ],
+)
+def test_a_bundle_is_added_to_the_images_own_in_every_distribution(container: Container, path: str) -> None:
+    container.write(path, "the image's")
+    bundle = container.write("bundle", "the user's\n")
+    done = container.start(NESTED_DOCKER_CA_BUNDLE=str(bundle))
+    assert (done.code, done.stderr) == (0, "")
+    assert Path(done.environment["SSL_CERT_FILE"]).read_text() == "the image's\nthe user's\n"
+
+
+def test_a_bundle_is_enough_for_an_image_without_authorities(container: Container) -> None:
+    bundle = container.write("bundle", "the user's\n")
+    done = container.start(NESTED_DOCKER_CA_BUNDLE=str(bundle))
+    assert Path(done.environment["SSL_CERT_FILE"]).read_text().strip() == "the user's"
+    assert "dockerd trusts only those of spec.engine.caBundleRef" in done.stderr
+
+
+def test_the_configuration_is_written(container: Container) -> None:
+    container.start(NESTED_DOCKER_CONFIG='{"a":"b c"}')
+    assert container.read("etc/docker/daemon.json") == '{"a":"b c"}'
+    container.start()
+    assert container.read("etc/docker/daemon.json") == "{}"
+
+
+# --- the keys of daemon.json that flags take --------------------------------------------------------
+
+
+def every_flag(container: Container) -> Mapping[str, str]:
+    """Every flag that dockerd can get, by its name, with the key of daemon.json that means the same."""
+    cgroup(container, "/")
+    done = container.start(*dockerd_flags(), KUBERNETES_SERVICE_HOST="172.20.0.1", NESTED_DOCKER_MTU="1400")
+    found = {flag.split("=")[0].removeprefix("--") for flag in done.flags}
+    return {name: DaemonFlag(name).key for name in sorted(found)}
+
+
+def test_no_key_is_both_a_flag_and_free(container: Container) -> None:
+    """dockerd ends when a key is in its configuration and among its flags."""
+    flags = every_flag(container)
+    assert set(flags) >= {"host", "mtu", "default-network-opt", "default-address-pool", "cgroup-parent", "exec-opt"}
+    assert set(flags.values()) - set(OPERATOR_OWNED_CONFIG) == set()
