@@ -63,6 +63,7 @@ def test_reading_ignores_what_a_newer_version_wrote() -> None:
         },
         "status": {
             "observedGeneration": 0,
+            "observedRestart": "",
             "conditions": [],
             "endpoint": "",
             "className": "",

@@ -27,8 +27,8 @@ HEALTH = {
 }
 """What Argo CD and Flux say of each state."""
 
-WAITS_FOR_EVER = {"suspended", "stopped when idle", "stopped at its deadline", "build stopped at its deadline"}
-"""Where kstatus alone says InProgress, as Ready is False: the reason for Flux's expressions."""
+KSTATUS_ALONE = {"suspended": IN_PROGRESS, "stopped when idle": FAILED, "stopped at its deadline": FAILED}
+"""Where kstatus alone says something else: the reason for Flux's expressions."""
 
 
 def test_every_state_is_judged() -> None:
@@ -49,8 +49,7 @@ def test_flux(name: str) -> None:
 
 @pytest.mark.parametrize("name", HEALTH)
 def test_kstatus(name: str) -> None:
-    expected = IN_PROGRESS if name in WAITS_FOR_EVER else HEALTH[name][1]
-    assert flux.kstatus(state(name)) == expected
+    assert flux.kstatus(state(name)) == KSTATUS_ALONE.get(name, HEALTH[name][1])
 
 
 def test_argo_cd_shows_reason_and_message() -> None:
@@ -72,6 +71,8 @@ def test_every_reason_of_ready_is_judged_alike(reason: Reason) -> None:
     manifest = with_ready(reason)
     if reason is Reason.COMPLETED:
         expected = ("Healthy", CURRENT)
+    elif reason in {Reason.IDLE_TIMEOUT, Reason.DEADLINE_EXCEEDED}:
+        expected = ("Suspended", CURRENT)
     elif reason.has(Trait.STALLED):
         expected = ("Degraded", FAILED)
     elif reason.has(Trait.SETTLED):
