@@ -146,7 +146,9 @@ async def test_a_build_completes(world: World) -> None:
 
     async def only_the_pod() -> bool:
         children = await world.children()
-        assert [child for child in children if not child.startswith(("Pod/", "Secret/build-tls"))] == [], children
+        assert [child for child in children if not child.startswith("Pod/") and not child.endswith("-tls")] == [], (
+            children
+        )
         return True
 
     await world.until(only_the_pod, "nothing but the pod with its logs")

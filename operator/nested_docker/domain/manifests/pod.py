@@ -43,7 +43,7 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
     )
     if mode.needs_node_cleanup(effective):
         manifest["metadata"]["finalizers"] = [names.FINALIZER]
-    manifest["spec"] = overlay(template.get("spec", {}), _spec(context, mode))
+    manifest["spec"] = overlay(template.get("spec", {}), _spec(context, mode, key_set))
     return manifest
 
 
@@ -65,14 +65,14 @@ def _name(item: Any) -> Any:
     return item.get("name", str(item)) if isinstance(item, Mapping) else item
 
 
-def _spec(context: PodContext, mode: ModeBehaviour) -> Manifest:
+def _spec(context: PodContext, mode: ModeBehaviour, key_set: str) -> Manifest:
     effective = context.effective
     spec: Manifest = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {"supplementalGroups": [SOCKET_GID]},
-        "volumes": _volumes(context, mode),
+        "volumes": _volumes(context, mode, key_set),
         **_containers(context, mode),
         **_scheduling(context),
     }
@@ -143,7 +143,7 @@ def _workload_container(context: PodContext, mode: ModeBehaviour, container: Wor
     return manifest
 
 
-def _volumes(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
+def _volumes(context: PodContext, mode: ModeBehaviour, key_set: str) -> list[Manifest]:
     object_names, effective = context.object_names, context.effective
     server_items = [
         {"key": CA_CERTIFICATE, "path": "ca.pem"},
@@ -154,7 +154,7 @@ def _volumes(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
         {"name": "socket", "emptyDir": {}},
         {
             "name": "server-certificates",
-            "secret": {"secretName": object_names.tls_secret.name, "items": server_items},
+            "secret": {"secretName": object_names.tls_secret(key_set).name, "items": server_items},
         },
     ]
     if mode.runs_own_daemon:

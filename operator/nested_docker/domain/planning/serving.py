@@ -89,9 +89,11 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
     context = PodContext(object_names, at.effective, at.defaults)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
+    key_secret = secrets.tls(object_names, key_set.id, timestamp(key_set.not_after), key_set.revision)
     return nonempty(
-        children.ensure(claim, secrets.tls(object_names, key_set.id, timestamp(key_set.not_after))),
+        children.ensure(claim, key_secret),
         children.remove_pods(but=object_names.pod(key_set.id))
+        + children.remove_key_sets(but=object_names.tls_secret(key_set.id))
         + children.remove_others(object_names)
         + children.ensure(wanted_pod, service(object_names, key_set.id), peers if at.manages_network else None)
         + (() if at.manages_network else children.remove(object_names.network_policy)),
