@@ -56,7 +56,7 @@ def plain_objects(where: str, keys: dict[str, bytes]) -> list[dict[str, Any]]:
     context = PodContext(object_names, accepted.effective, defaults)
     template = accepted.spec.connection.secret_template
     objects = [
-        secrets.tls(object_names, "0123456789", "2099-01-01T00:00:00Z").filled(keys),
+        secrets.tls(object_names, "0123456789", "2099-01-01T00:00:00Z", 1).filled(keys),
         pod_manifest(context, MODES[accepted.effective.mode], "0123456789"),
         service(object_names, "0123456789"),
         network_policy(object_names, [], SYSTEM, published_ports=True),

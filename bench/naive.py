@@ -52,7 +52,7 @@ def create(name, namespace, uid, spec, **_):
     keys = certificate_maker().issue(request)
     connection = accepted.spec.connection.secret_template
     core.create_namespaced_secret(
-        namespace, secrets.tls(object_names, "0123456789", "2099-01-01T00:00:00Z").filled(keys)
+        namespace, secrets.tls(object_names, "0123456789", "2099-01-01T00:00:00Z", 1).filled(keys)
     )
     core.create_namespaced_pod(namespace, pod_manifest(context, MODES[accepted.effective.mode], "0123456789"))
     core.create_namespaced_service(namespace, service(object_names, "0123456789"))

@@ -51,7 +51,7 @@ DEFAULTS = OperatorDefaults(operator_image=OPERATOR_IMAGE)
 DAEMON, OURS, MINE, LOST = "build-abcde", "build-docker", "mine", "lost"
 """A daemon's pod, a Secret of the operator's, things of a user's, and a Secret that has lost its label."""
 
-LABELLED = "build-tls"
+LABELLED = "build-abcde-tls"
 """A Secret of the operator's on which a user has put a label and an annotation."""
 
 GUARDED, RAW = "build-guard", "build-raw"
@@ -963,7 +963,7 @@ PODS: dict[str, Attempt] = {
         (
             "with a user's Secret",
             changed(volume(secret={"secretName": MINE})),
-            ("secret.secretName: mine: a daemon's pod may mount only its own Secret, <name>-tls", CLASS),
+            ("secret.secretName: mine: a daemon's pod may mount only its own Secret, <pod>-tls", CLASS),
         ),
         ("with another's keys", changed(volume(secret={"secretName": "other-tls"})), ("secret.secretName: other-tls",)),
         (

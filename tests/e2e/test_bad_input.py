@@ -73,7 +73,7 @@ def test_a_claim_that_never_binds_is_told(env: Environment) -> None:
     assert "storageClassName" in env.settles("build", "VolumeNotBound")
 
 
-@pytest.mark.parametrize("kind", ["secret/build-docker", "secret/build-tls", "service/build", "networkpolicy/build"])
+@pytest.mark.parametrize("kind", ["secret/build-docker", "service/build", "networkpolicy/build"])
 def test_what_is_someone_elses_is_left_alone_and_making_room_heals(env: Environment, kind: str) -> None:
     type_, name = kind.split("/")
     if type_ == "secret":

@@ -147,7 +147,7 @@ BESIDE: dict[str, tuple[list[str], str]] = {
         ["label", "namespace", NAMESPACE, "nesteddocker.dev/enforcement=Audit"],
         "cannot get resource",
     ),
-    "the key set": (["get", "secret", "granted-tls"], "cannot get resource"),
+    "the key set": (["get", "secret", "granted-abcde-tls"], "cannot get resource"),
     "the pod": (["exec", "granted", "--", "sh"], 'cannot get resource "pods"'),
 }
 

@@ -34,7 +34,7 @@ async def types(world: World) -> dict[str, str]:
 # --- changes ----------------------------------------------------------------------------------------
 
 
-async def test_an_engine_edit_replaces_pod_and_keys(world: World) -> None:
+async def test_an_engine_edit_replaces_pod_and_keys_and_clients_go_on(world: World) -> None:
     await world.create()
     before, old = (await world.ready())["podName"], await files(world)
     await world.edit(engine={"image": "docker:29-dind"})
@@ -51,8 +51,24 @@ async def test_an_engine_edit_replaces_pod_and_keys(world: World) -> None:
     assert not set(old.values()) & set(new.values()) - {b"docker", b"nested-docker", b"2376", new["host"], new["uri"]}
     pod = await world.pod()
     assert pod.dockerd is not None
-    with pytest.raises(aiohttp.ClientError):
-        await get_version(pod.dockerd.address, old | {"ca.pem": new["ca.pem"]}, f"build.{world.namespace}.svc")
+    await get_version(pod.dockerd.address, old, f"build.{world.namespace}.svc")
+
+
+async def test_after_a_rotation_nothing_from_before_is_accepted(world: World) -> None:
+    await world.create()
+    before, old = (await world.ready())["podName"], await files(world)
+    await world.annotate(**{"rotate-authority": "1"})
+
+    async def replaced() -> bool:
+        return (await world.status())["podName"] != before
+
+    await world.until(replaced, "another pod")
+    await world.serves()
+    new, pod = await files(world), await world.pod()
+    assert pod.dockerd is not None
+    for keys in (old, old | {"ca.pem": new["ca.pem"]}, new | {"ca.pem": old["ca.pem"]}):
+        with pytest.raises(aiohttp.ClientError):
+            await get_version(pod.dockerd.address, keys, f"build.{world.namespace}.svc")
 
 
 async def get_version(address: str, keys: dict[str, bytes], name: str) -> None:
@@ -146,7 +162,9 @@ async def test_a_build_completes(world: World) -> None:
 
     async def only_the_pod() -> bool:
         children = await world.children()
-        assert [child for child in children if not child.startswith(("Pod/", "Secret/build-tls"))] == [], children
+        assert [child for child in children if not child.startswith("Pod/") and not child.endswith("-tls")] == [], (
+            children
+        )
         return True
 
     await world.until(only_the_pod, "nothing but the pod with its logs")

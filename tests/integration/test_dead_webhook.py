@@ -14,7 +14,7 @@ from tests.support.proxy import Proxy
 KINDS = {
     "pods": "Pod build-",
     "services": "Service build",
-    "secrets": "Secret build-tls",
+    "secrets": "Secret build-",
     "networkpolicies": "NetworkPolicy build",
     "persistentvolumeclaims": "PersistentVolumeClaim build-data",
 }
@@ -73,9 +73,9 @@ async def test_one_whose_pod_is_deleted(world: World) -> None:
 async def test_one_whose_spec_is_changed(world: World) -> None:
     await world.create()
     await world.ready()
-    async with dead(world, "secrets", "UPDATE"):
+    async with dead(world, "secrets"):
         await world.edit(engine={"image": "docker:29-dind"})
-        await told(world, "update Secret build-tls")
+        await told(world, "create Secret build-")
         assert (await world.status())["observedGeneration"] == 2
     await world.serves(timeout=PATIENCE)
 
@@ -86,5 +86,5 @@ async def test_one_that_is_suspended_and_cannot_be_stopped(world: World, resourc
     await world.ready()
     async with dead(world, resource, "DELETE"):
         await world.edit(suspend=True)
-        await told(world, f"delete {KINDS[resource].removesuffix('-tls').removesuffix('build')}".rstrip())
+        await told(world, f"delete {KINDS[resource].partition(' ')[0]}")
     await world.settles("Suspended", timeout=PATIENCE)

@@ -28,6 +28,13 @@ def label(value: str | None) -> dict[str, Any]:
     return {"metadata": {"labels": {"nesteddocker.dev/name": value}}}
 
 
+def edit_keys(change: dict[str, Any]) -> Step:
+    async def step(world: World) -> None:
+        await world.api.patch("Secret", world.namespace, (await world.key_secret())["metadata"]["name"], change)
+
+    return step
+
+
 KEPT = {
     "Service deleted": delete("Service", "build"),
     "Service's selector": edit("Service", "build", {"spec": {"selector": {"nesteddocker.dev/key-set": "x"}}}),
@@ -54,7 +61,8 @@ KEPT = {
     "files Secret's managed-by label": edit(
         "Secret", "build-docker", {"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}}
     ),
-    "tls Secret's name label": edit("Secret", "build-tls", label(None)),
+    "tls Secret's name label": edit_keys(label(None)),
+    "tls Secret's revision": edit_keys({"metadata": {"annotations": {"nesteddocker.dev/revision": None}}}),
 }
 """Drift that costs nobody the daemon."""
 
@@ -66,13 +74,15 @@ def on_pod(act: Callable[[World, str], Awaitable[Any]]) -> Step:
     return step
 
 
+async def delete_keys(world: World) -> None:
+    await world.api.delete("Secret", world.namespace, (await world.key_secret())["metadata"]["name"])
+
+
 RENEWED = {
-    "tls Secret deleted": delete("Secret", "build-tls"),
-    "tls Secret's key": edit("Secret", "build-tls", {"data": {"server-key.pem": STRANGE}}),
-    "tls Secret without a key": edit("Secret", "build-tls", {"data": {"client-key.pem": None}}),
-    "tls Secret's digest": edit(
-        "Secret", "build-tls", {"metadata": {"annotations": {"nesteddocker.dev/data-digest": "x"}}}
-    ),
+    "tls Secret deleted": delete_keys,
+    "tls Secret's key": edit_keys({"data": {"server-key.pem": STRANGE}}),
+    "tls Secret without a key": edit_keys({"data": {"client-key.pem": None}}),
+    "tls Secret's digest": edit_keys({"metadata": {"annotations": {"nesteddocker.dev/data-digest": "x"}}}),
     "pod deleted": on_pod(lambda world, pod: world.api.delete("Pod", world.namespace, pod)),
     "pod's image": on_pod(
         lambda world, pod: world.api.patch(
@@ -162,7 +172,7 @@ async def test_what_others_add_stays(world: World) -> None:
     for kind, name in (
         ("Service", "build"),
         ("Secret", "build-docker"),
-        ("Secret", "build-tls"),
+        ("Secret", (await world.key_secret())["metadata"]["name"]),
         ("NetworkPolicy", "build"),
     ):
         await world.api.patch(kind, world.namespace, name, mine)

@@ -24,7 +24,7 @@ from nested_docker.domain.names import FINALIZER, LABEL_NAMESPACE, cleanup_pod
 PATIENCE = 40.0
 CREATION = [
     "apply nesteddockers/build",
-    "create secrets/build-tls",
+    "create secrets/build-KEY-tls",
     "create networkpolicies/build",
     "create pods/build-KEY",
     "create services/build",
@@ -106,7 +106,8 @@ class Tenant(World):
     def words(self, calls: list[Call]) -> list[str]:
         """Writes in words that are the same in each run."""
         pods = {call.name for call in calls if call.resource == "pods" and call.namespace == self.namespace}
-        names = dict.fromkeys(pods, "build-KEY") | {self.cleanup or "?": "CLEANUP"}
+        keys = {f"{pod}-tls": "build-KEY-tls" for pod in pods}
+        names = dict.fromkeys(pods, "build-KEY") | keys | {self.cleanup or "?": "CLEANUP"}
         return [str(call).replace(call.name, names.get(call.name, call.name)) for call in calls]
 
     def calls(self) -> list[Call]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.integration.world import World
 
 CREATION = [
-    "create secrets/build-tls",
+    "create secrets/build-KEY-tls",
     "create pods/build-KEY",
     "create services/build",
     "create networkpolicies/build",

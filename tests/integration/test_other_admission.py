@@ -139,7 +139,7 @@ OBJECTS: dict[str, tuple[str, Mutate, str]] = {
     "NetworkPolicy's finalizer": ("NetworkPolicy", add("/metadata/finalizers", ["example.com/theirs"]), ""),
     "Secrets' data added": ("Secret", add("/data/theirs", "YQ=="), ""),
     "Secrets' label": ("Secret", add("/metadata/labels/theirs", "x"), ""),
-    "key set's annotations": ("Secret", add("/metadata/annotations", {}), "annotations of Secret build-tls"),
+    "key set's annotations": ("Secret", add("/metadata/annotations", {}), "annotations of Secret build-"),
 }
 
 
@@ -223,3 +223,24 @@ async def test_a_controller_that_deletes_each_pod_is_not_fought(world: World) ->
     await world.annotate(restart="1")
     await world.ready()
     assert made(world, "pods") == 4
+
+
+@pytest.mark.parametrize("operations", [AT_CREATION, ALWAYS], ids=["at creation", "always"])
+async def test_secrets_that_are_made_immutable_stop_no_replacement(
+    world: World, webhook: MutatingWebhook, operations: Operations
+) -> None:
+    webhook.mutations[world.namespace] = ("Secret", operations, add("/immutable", True))
+    await world.create()
+    await world.serves()
+    before = await world.key_secret()
+    assert before["immutable"] is True
+    await world.annotate(restart="1")
+
+    async def replaced() -> bool:
+        assert (await world.key_secret())["metadata"]["name"] != before["metadata"]["name"]
+        return True
+
+    await world.until(replaced, "another Secret with another key set")
+    await world.serves()
+    assert await world.condition("Stalled") == {}
+    assert made(world, "pods") == 2

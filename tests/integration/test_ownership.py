@@ -15,7 +15,6 @@ RECHECKS_SECONDS = 2.5
 """Long enough for the operator to ask again whether the name is still taken."""
 
 FOREIGN: dict[str, dict[str, Any]] = {
-    "build-tls": {"apiVersion": "v1", "kind": "Secret", "stringData": {"theirs": "1"}},
     "build-docker-env": {"apiVersion": "v1", "kind": "Secret", "stringData": {"theirs": "1"}},
     "build-docker": {"apiVersion": "v1", "kind": "Secret", "stringData": {"theirs": "1"}},
     "build Service": {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 80}]}},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,7 +24,15 @@ from tests.support.proxy import Call, LoseAnswer, Proxy, Stall, When, beyond, on
 from tests.support.waiting import holds, wait_for
 
 from nested_docker.domain.manifests.secrets import key_set_id, value_digest
-from nested_docker.domain.names import FINALIZER, LABEL_NAME, LABEL_NAMESPACE, LABEL_UID, MANAGED_BY, WATCH_SELECTOR
+from nested_docker.domain.names import (
+    FINALIZER,
+    LABEL_NAME,
+    LABEL_NAMESPACE,
+    LABEL_UID,
+    MANAGED_BY,
+    WATCH_SELECTOR,
+    is_tls_secret,
+)
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
 
@@ -31,7 +40,7 @@ PATIENCE = 40.0
 STRANGE = "c3RyYW5nZQ=="
 CREATION = [
     "apply nesteddockers/build",
-    "create secrets/STEM-tls",
+    "create secrets/STEM-KEY-tls",
     "create networkpolicies/STEM",
     "create pods/STEM-KEY",
     "create services/STEM",
@@ -43,7 +52,7 @@ CREATION = [
 DELETION = [
     "delete networkpolicies/STEM",
     "delete pods/STEM-KEY",
-    "delete secrets/STEM-tls",
+    "delete secrets/STEM-KEY-tls",
     "delete services/STEM",
     "apply nesteddockers/build",
 ]
@@ -67,6 +76,12 @@ class Tenant(World):
         """The NestedDocker's pods that are not going."""
         pods = await self.api.list("Pod", self.pods_in, f"{LABEL_UID}={self.uids[name]}")
         return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+    async def key_secret(self, name: str = "build") -> dict[str, Any]:
+        """The Secret with the NestedDocker's key set."""
+        (found,) = await self.api.list("Secret", self.pods_in, f"{WATCH_SELECTOR},{LABEL_UID}={self.uids[name]}")
+        assert is_tls_secret(found["metadata"]["name"])
+        return found
 
     async def elsewhere(self) -> list[str]:
         """Everything of this namespace's NestedDockers in the pods' namespace, as kind/name."""
@@ -103,8 +118,7 @@ class Tenant(World):
     async def check_consistency(self, name: str = "build") -> None:
         """One whole key set, one pod that serves with it, Secrets that are copies of it, a client that gets in."""
         place = self.place(name)
-        tls = await self.api.get("Secret", self.pods_in, place.tls_secret.name)
-        assert tls is not None, "there is no tls Secret"
+        tls = await self.key_secret(name)
         key_set = key_set_id({key: value_digest(base64.b64decode(value)) for key, value in tls["data"].items()})
         assert [pod["metadata"]["name"] for pod in await self.pods(name)] == [place.pod(key_set).name]
         files, env = await self.files(name), await self.get("Secret", f"{name}-docker-env")
@@ -159,8 +173,8 @@ class Tenant(World):
     def told(self, calls: list[Call]) -> list[str]:
         """Writes in words that are the same in each run."""
         stem = self.place().service.name
-        names = {call.name: f"{stem}-KEY" if call.resource == "pods" else call.name for call in calls}
-        return [str(call).replace(call.name, names[call.name]).replace(stem, "STEM") for call in calls]
+        pod = re.compile(f"{stem}-[0-9a-f]{{5}}")
+        return [pod.sub(f"{stem}-KEY", str(call)).replace(stem, "STEM") for call in calls]
 
 
 @per_module

@@ -24,7 +24,7 @@ RESET = (
 )
 """Metadata that Velero does not restore."""
 
-SECRETS = ("build-tls", "build-docker", "build-docker-env")
+SECRETS = ("key set", "build-docker", "build-docker-env")
 
 COLLECTOR = 60
 """Seconds that the garbage collector may take on a busy machine."""
@@ -40,7 +40,8 @@ async def back_up(world: World) -> dict[str, Manifest]:
     await world.annotate(restart="1")
     await world.until(lambda: on_another_pod(world, before), "the restart")
     await world.serves()
-    backup = {name: await saved(world, "Secret", name) for name in SECRETS}
+    keys = (await world.key_secret())["metadata"]["name"]
+    backup = {each: await saved(world, "Secret", keys if each == "key set" else each) for each in SECRETS}
     backup |= {kind: await saved(world, kind, "build") for kind in ("NestedDocker", "Service", "NetworkPolicy")}
     (pod,) = await world.pods()
     backup["Pod"] = await saved(world, "Pod", pod["metadata"]["name"])
@@ -93,9 +94,9 @@ async def test_the_nested_docker_alone_brings_everything_back(world: World, with
 
     await world.until(lambda: on_another_pod(world, before["status"]["podName"]), "a status of the new pod")
     await world.serves()
-    tls = await world.get("Secret", "build-tls")
-    assert tls is not None
-    assert tls["data"] != backup["build-tls"]["data"], "nobody trusts the keys in the backup any more"
+    assert (await world.key_secret())["data"] != backup["key set"]["data"], (
+        "nobody trusts the keys in the backup any more"
+    )
     writes = await world.quiet()
     assert len(await world.pods()) == 1
     assert await world.quiet() == writes, "the annotation of an old restart restarts nothing"

@@ -123,7 +123,8 @@ async def test_an_operator_that_starts_among_them_serves(lab: Lab, proxy: Proxy)
 async def test_a_daemon_of_a_spoilt_child_is_served(world: World) -> None:
     await world.create("build")
     await world.serves("build", timeout=PATIENCE)
-    for kind, name in (("Secret", "build-docker"), ("Service", "build"), ("Secret", "build-tls")):
+    keys = (await world.key_secret())["metadata"]["name"]
+    for kind, name in (("Secret", "build-docker"), ("Service", "build"), ("Secret", keys)):
         await spoil(world.api, kind, world.namespace, name)
     await world.edit("build", suspend=True)
     await world.settles("Suspended", timeout=PATIENCE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -164,6 +165,13 @@ class World:
         await wait_for(lambda: uid in self.kubelet.pods, PATIENCE, "the fake kubelet to see the pod")
         return await self.kubelet.hand_over(uid)
 
+    async def key_secret(self, name: str = "build") -> Manifest:
+        """The Secret with the NestedDocker's key set; it has lost no name, whatever its labels say."""
+        secrets = await self.api.list("Secret", self.namespace)
+        found = [each for each in secrets if re.fullmatch(f"{name}-[0-9a-f]{{5}}-tls", each["metadata"]["name"])]
+        assert len(found) == 1, [each["metadata"]["name"] for each in found]
+        return found[0]
+
     async def children(self) -> list[str]:
         """Everything of ours in the namespace, as kind/name."""
         found = []
@@ -228,12 +236,12 @@ class World:
 
     async def check_consistency(self, name: str = "build") -> None:
         """One whole key set, one pod that serves with it, Secrets that are copies of it, a client that gets in."""
-        tls = await self.get("Secret", f"{name}-tls")
-        assert tls is not None, "there is no tls Secret"
+        tls = await self.key_secret(name)
         assert set(tls["data"]) == set(pki.KEYS)
         material = {key: base64.b64decode(value) for key, value in tls["data"].items()}
         key_set = key_set_id({key: value_digest(value) for key, value in material.items()})
         assert tls["metadata"]["annotations"]["nesteddocker.dev/data-digest"] == key_set
+        assert tls["metadata"]["name"] == f"{name}-{key_set[:5]}-tls"
         assert [pod["metadata"]["name"] for pod in await self.pods(name)] == [f"{name}-{key_set[:5]}"]
         files = await self.get("Secret", f"{name}-docker")
         assert files is not None, "there is no files Secret"
@@ -255,18 +263,18 @@ class World:
     async def snapshot(self, name: str = "build") -> str:
         """Everything there is, without what differs from run to run."""
         uid = self.uids[name]
-        tls = await self.get("Secret", f"{name}-tls")
-        data = tls["data"] if tls else {}
-        key_set = tls["metadata"]["annotations"]["nesteddocker.dev/data-digest"] if tls else ""
+        tls = await self.key_secret(name)
+        data, key_set = tls["data"], tls["metadata"]["annotations"]["nesteddocker.dev/data-digest"]
         objects = [await self.get("NestedDocker", name)]
         for kind in CHILDREN:
-            objects += [{"kind": kind, **item} for item in await self.api.list(kind, self.namespace, WATCH_SELECTOR)]
+            listed = await self.api.list(kind, self.namespace, WATCH_SELECTOR)
+            in_order = sorted(listed, key=lambda item: item["metadata"]["name"].endswith("-tls"))
+            objects += [{"kind": kind, **item} for item in in_order]
         pods = {item["metadata"]["uid"]: "POD-UID" for item in objects if item and item.get("kind") == "Pod"}
         text = json.dumps([_lasting(item) for item in objects if item], indent=1, sort_keys=True)
         replacements = {value: f"<{key} of the key set>" for key, value in data.items()} | pods
         replacements |= {uid: "UID", self.namespace: "NAMESPACE"}
-        if key_set:
-            replacements |= {key_set: "KEY-SET", f"{name}-{key_set[:5]}": f"{name}-KEY"}
+        replacements |= {key_set: "KEY-SET", f"{name}-{key_set[:5]}": f"{name}-KEY"}
         for value in sorted(replacements, key=len, reverse=True):
             text = text.replace(value, replacements[value])
         return text
@@ -287,6 +295,7 @@ VOLATILE = frozenset(
         "podIP",
         "podIPs",
         "nesteddocker.dev/not-after",
+        "nesteddocker.dev/revision",
         "certificateExpirationTime",
         "replacement",
         "DOCKER_HOST",

@@ -259,6 +259,15 @@ class World:
     def secret(self, name: str) -> dict[str, Any] | None:
         return self.children.get(Identity("Secret", self.base.owner.namespace, name))
 
+    def key_secrets(self) -> list[Identity]:
+        """The Secrets with a key set."""
+        return [each for each in self.children if each.kind == "Secret" and each.name.endswith("-tls")]
+
+    def key_secret(self) -> Identity:
+        """The one Secret with a key set."""
+        (found,) = self.key_secrets()
+        return found
+
     def elsewhere(self) -> list[Identity]:
         """Children in other namespaces."""
         return sorted(identity for identity in self.children if identity.namespace != self.base.owner.namespace)
@@ -310,7 +319,7 @@ class World:
             keys = {key: f"{key}-{number}".encode() for key in pki.KEYS}
             self._session.keys = keys
             digests = {key: value_digest(value) for key, value in keys.items()}
-            issued = KeySet(digests, planned.issue.not_after, planned.issue.rotation)
+            issued = KeySet(digests, planned.issue.not_after, rotation=planned.issue.rotation)
             seen = replace(seen, issued=issued, status=self.status)
             planned = plan(seen, self.now, self.defaults)
         return seen, planned
@@ -505,6 +514,7 @@ def message(world: World, type_: Type = Type.READY) -> str:
 def shape(world: World) -> dict[str, Any]:
     """Everything there is, without what differs from run to run."""
     names_of_pods = {each.name: each.name[:-5] + "KEY" for each in world.children if each.kind == "Pod"}
+    names_of_pods |= {each.name: each.name[:-9] + "KEY-tls" for each in world.key_secrets()}
     children = {
         (each.kind, each.namespace, names_of_pods.get(each.name, each.name)): {
             key: value for key, value in child["metadata"]["labels"].items() if key != names.LABEL_KEY_SET
@@ -533,6 +543,6 @@ EVERYTHING = [
     "Pod/*",
     f"Secret/{names.files_secret('build')}",
     f"Secret/{names.env_secret('build')}",
-    f"Secret/{names.tls_secret('build')}",
+    "Secret/*-tls",
     "Service/build",
 ]

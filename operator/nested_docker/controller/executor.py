@@ -60,7 +60,7 @@ class Executor:
             return session.keys
         if location is None or key_set is None:
             return Stale("there is no key set")
-        where = location.tls_secret
+        where = location.tls_secret(key_set.id)
         with requesting("read", where):
             secret = await self._kube.get("Secret", where.namespace, where.name)
         keys = _decoded(secret) if secret else {}
@@ -157,7 +157,7 @@ class Executor:
         except KubeError as error:
             if isinstance(action, Create) and error.reason == "AlreadyExists":
                 return await self._look_at_existing(observed, identity, manifest)
-            if isinstance(action, Apply) and error.status == 422 and identity.kind in RECREATED:
+            if isinstance(action, Apply) and error.status == 422 and _may_be_recreated(observed, identity):
                 self._count_correction(observed, action, identity, in_vain=False)
                 return await self._delete_to_recreate(observed, identity)
             return outcome_of(error, identity)
@@ -227,20 +227,30 @@ def _nested_docker(observed: Observed) -> Identity:
     return Identity("NestedDocker", observed.owner.namespace, observed.owner.name)
 
 
+def _may_be_recreated(observed: Observed, identity: Identity) -> bool:
+    """Whether an object can be deleted and created again: that is how an immutable connection Secret changes."""
+    return identity.kind in RECREATED or _is_for_clients(observed, identity)
+
+
+def _is_for_clients(observed: Observed, identity: Identity) -> bool:
+    home = ObjectNames(observed.owner)
+    return identity in {home.files_secret, home.env_secret}
+
+
 def _with_child(observed: Observed, identity: Identity, child: Manifest) -> Observed:
     return replace(observed, children=dict(observed.children) | {identity: trim(child, identity.kind)})
 
 
 def _lost_key_set(manifest: Manifest, with_answer: Observed) -> bool:
     """Whether a key set was written, and is not what the API server stored."""
-    holds_key_set = names.ANNOTATION_NOT_AFTER in manifest["metadata"].get("annotations", {})
-    return holds_key_set and replace(with_answer, issued=None).key_set() is None
+    written = manifest["metadata"].get("annotations", {}).get(names.ANNOTATION_DATA_DIGEST)
+    stored = replace(with_answer, issued=None).key_set()
+    return written is not None and (stored is None or stored.id != written)
 
 
 def _was_there(observed: Observed, identity: Identity) -> bool:
     """Whether an object that is created now existed before, so that somebody has deleted it."""
-    home = ObjectNames(observed.owner)
-    connection = identity in {home.files_secret, home.env_secret}
+    connection = _is_for_clients(observed, identity)
     return observed.status.holds(Type.DAEMON_REACHABLE if connection else Type.PROVISIONED) and observed.issued is None
 
 
@@ -254,8 +264,9 @@ def _unusable_key_set(identity: Identity) -> Rejected:
 
 
 def _same(one: Identity, other: Identity) -> bool:
-    """Whether both are the same child: a pod has another name with every key set."""
-    return one.kind == other.kind and (one.kind == "Pod" or one.name == other.name)
+    """Whether both are the same child: a pod and its key Secret have other names with every key set."""
+    with_keys = one.kind == "Pod" or (names.is_tls_secret(one.name) and names.is_tls_secret(other.name))
+    return one.kind == other.kind and (with_keys or one.name == other.name)
 
 
 def _taken(identity: Identity) -> Rejected:

@@ -324,7 +324,7 @@ class Reconciler:
     def _issue(self, session: Session, request: CertificateRequest) -> KeySet:
         session.keys = self._certificates.issue(request)
         digests = {name: value_digest(value) for name, value in session.keys.items()}
-        return KeySet(digests, request.not_after, request.rotation)
+        return KeySet(digests, request.not_after, rotation=request.rotation)
 
     def _user_revision(self, key: Key) -> tuple[int, bool, dict[str, str]] | None:
         """What a user can change of the NestedDocker: generation, deletion, annotations; None: it is gone."""

@@ -23,6 +23,7 @@ ANNOTATION_EFFECTIVE = f"{GROUP}/effective"
 ANNOTATION_PROBED = f"{GROUP}/probed"
 ANNOTATION_DATA_DIGEST = f"{GROUP}/data-digest"
 ANNOTATION_NOT_AFTER = f"{GROUP}/not-after"
+ANNOTATION_REVISION = f"{GROUP}/revision"
 ANNOTATION_RESTART = f"{GROUP}/restart"
 ANNOTATION_ROTATE_AUTHORITY = f"{GROUP}/rotate-authority"
 ANNOTATION_CLEANS_UP_AFTER = f"{GROUP}/cleans-up-after"
@@ -75,9 +76,14 @@ def cleanup_pod(pod_uid: str) -> str:
     return f"{name_prefix(pod_uid)}-cleanup"
 
 
-def tls_secret(name_prefix: str) -> str:
-    """The operator's Secret with all key material."""
-    return f"{name_prefix}-tls"
+def tls_secret(name_prefix: str, key_set: str) -> str:
+    """The operator's Secret with that key set; it is named after the pod that mounts it."""
+    return f"{pod_name(name_prefix, key_set)}{_TLS_SUFFIX}"
+
+
+def is_tls_secret(name: str) -> bool:
+    """Whether one of our Secrets with that name has a key set."""
+    return name.endswith(_TLS_SUFFIX)
 
 
 def files_secret(name: str) -> str:
@@ -110,6 +116,7 @@ def common_labels(name: str, uid: str) -> dict[str, str]:
     return {MANAGED_BY: OPERATOR, LABEL_NAME: name, LABEL_UID: uid}
 
 
+_TLS_SUFFIX = "-tls"
 _NAME_PREFIX = re.compile(r"nd-[0-9a-f]{10}(-|$)")
 
 DOCKER_PORT = 2376

@@ -53,15 +53,14 @@ class ObjectNames:
         """The NetworkPolicy around the pod."""
         return Identity("NetworkPolicy", self.namespace, self._name_prefix)
 
-    @property
-    def tls_secret(self) -> Identity:
-        """The operator's Secret with all key material."""
-        return Identity("Secret", self.namespace, names.tls_secret(self._name_prefix))
+    def tls_secret(self, key_set: str) -> Identity:
+        """The operator's Secret with that key set, all of its key material."""
+        return Identity("Secret", self.namespace, names.tls_secret(self._name_prefix, key_set))
 
-    @property
-    def pod_objects(self) -> tuple[Identity, ...]:
-        """The other objects in the pod's namespace."""
-        return self.service, self.network_policy, self.tls_secret
+    def may_hold_key_set(self, identity: Identity) -> bool:
+        """Whether one of our objects may have a key set of a pod here: every Secret may that is not for clients."""
+        for_clients = identity in {self.env_secret, self.files_secret}
+        return identity.kind == "Secret" and identity.namespace == self.namespace and not for_clients
 
     # --- in the NestedDocker's namespace ----------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
@@ -24,6 +24,9 @@ from nested_docker.domain.status.reasons import Reason, Type
 RESTART_LENGTH = 128
 """Characters of the restart annotation that the status repeats: with the ellipsis, as many as it may have."""
 
+LONGEST_REVISION = 10
+"""Digits of a revision; a longer one is not the operator's."""
+
 DATA_DIGESTS = "dataDigests"
 """Key of an observed Secret with the digests of its data; the data itself is never kept."""
 
@@ -35,11 +38,13 @@ class KeySet:
     Attributes:
         digests: digest of each part.
         not_after: when its certificates expire.
+        revision: number of the key set; of several, the one with the highest is in force.
         rotation: value of the annotation `nesteddocker.dev/rotate-authority` for which it was issued.
     """
 
     digests: Mapping[str, str]
     not_after: datetime
+    revision: int = 0
     rotation: str = ""
 
     @property
@@ -290,7 +295,9 @@ class Observed:
 
     def key_set(self) -> KeySet | None:
         """The current key set; None: there is none, or it has been edited."""
-        return self.issued or (self._kept[1] if self._kept else None)
+        if self.issued is not None:
+            return replace(self.issued, revision=1 + max((_revision(each) for _, each in self.ours()), default=0))
+        return self._kept[1] if self._kept else None
 
     @cached_property
     def _kept(self) -> tuple[ObjectNames, KeySet] | None:
@@ -298,14 +305,32 @@ class Observed:
         return next(((location, key_set) for location, key_set in found if key_set is not None), None)
 
     def _key_set_at(self, location: ObjectNames) -> KeySet | None:
-        secret = self.children.get(location.tls_secret)
-        if secret is None or self.ownership(secret) != Ownership.OURS:
+        """The latest key set in a namespace. An earlier one is never in force again, whatever becomes of the latest."""
+        stored = [secret for each, secret in self.ours() if location.may_hold_key_set(each)]
+        latest = max(stored, key=_revision, default=None)
+        if latest is None or "deletionTimestamp" in latest["metadata"]:
             return None
-        metadata: ObjectMeta = secret["metadata"]
-        annotations = metadata.get("annotations", {})
-        not_after = annotations.get(names.ANNOTATION_NOT_AFTER)
-        if not_after is None:
-            return None
-        rotation = annotations.get(names.ANNOTATION_ROTATE_AUTHORITY, "")
-        key_set = KeySet(secret.get(DATA_DIGESTS, {}), parse_timestamp(not_after), rotation)
-        return key_set if key_set.id == annotations.get(names.ANNOTATION_DATA_DIGEST) else None
+        key_set = _key_set_in(latest)
+        named = key_set is not None and Identity.of(latest) == location.tls_secret(key_set.id)
+        return key_set if named else None
+
+
+def _key_set_in(secret: Manifest) -> KeySet | None:
+    """The key set that a Secret holds; None: it is damaged."""
+    annotations: Mapping[str, str] = secret["metadata"].get("annotations", {})
+    not_after = annotations.get(names.ANNOTATION_NOT_AFTER)
+    if not_after is None:
+        return None
+    key_set = KeySet(
+        digests=secret.get(DATA_DIGESTS, {}),
+        not_after=parse_timestamp(not_after),
+        revision=_revision(secret),
+        rotation=annotations.get(names.ANNOTATION_ROTATE_AUTHORITY, ""),
+    )
+    return key_set if key_set.id == annotations.get(names.ANNOTATION_DATA_DIGEST) else None
+
+
+def _revision(obj: Manifest) -> int:
+    """The revision of a Secret with a key set; 0: it has none."""
+    text = obj["metadata"].get("annotations", {}).get(names.ANNOTATION_REVISION, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < LONGEST_REVISION else 0

@@ -27,6 +27,7 @@ SERVICE = service(HOME, "0123456789")
 FOREIGN = [{"kind": "Deployment", "name": "x", "uid": "x", "controller": True}]
 KEYS = {key: key.encode() for key in pki.KEYS}
 KEY_SET = KeySet({key: secrets.value_digest(value) for key, value in KEYS.items()}, NOW)
+KEY_SECRET = HOME.tls_secret(KEY_SET.id).name
 
 
 class Failing(WatchedKube):
@@ -161,7 +162,7 @@ class TestKeys:
     FILES = Create(secrets.files(HOME, SecretTemplate(), "uid/0"))
 
     def tls(self) -> Manifest:
-        return secrets.tls(HOME, KEY_SET.id, "2026-03-01T12:00:00Z").filled(KEYS)
+        return secrets.tls(HOME, KEY_SET.id, "2026-03-01T12:00:00Z", 1).filled(KEYS)
 
     async def test_from_memory_without_a_read(self, around: Around) -> None:
         around.sessions.of(KEY).keys = KEYS
@@ -172,7 +173,7 @@ class TestKeys:
     @pytest.mark.parametrize("memory", [None, {"ca.pem": b"of another key set"}])
     async def test_from_the_secret_after_a_restart(self, around: Around, memory: dict[str, bytes] | None) -> None:
         around.stored(self.tls())
-        around.kube.cache.put(around.kube.objects["Secret", "team-a", "build-tls"], "Secret")
+        around.kube.cache.put(around.kube.objects["Secret", "team-a", KEY_SECRET], "Secret")
         seen = observed(children=around.kube.cache.children(KEY))
         around.sessions.of(KEY).keys = memory
         assert await around.executor.keys(seen) == KEYS
@@ -181,14 +182,14 @@ class TestKeys:
     @pytest.mark.parametrize("edit", ["gone", "edited"])
     async def test_a_secret_that_has_changed_makes_the_plan_stale(self, around: Around, edit: str) -> None:
         around.stored(self.tls())
-        secret = around.kube.objects["Secret", "team-a", "build-tls"]
+        secret = around.kube.objects["Secret", "team-a", KEY_SECRET]
         around.kube.cache.put(secret, "Secret")
         seen = observed(children=around.kube.cache.children(KEY))
         if edit == "gone":
-            del around.kube.objects["Secret", "team-a", "build-tls"]
+            del around.kube.objects["Secret", "team-a", KEY_SECRET]
         else:
             around.stored(secret)
-            around.kube.objects["Secret", "team-a", "build-tls"]["data"]["ca.pem"] = "ZWRpdGVk"
+            around.kube.objects["Secret", "team-a", KEY_SECRET]["data"]["ca.pem"] = "ZWRpdGVk"
         assert isinstance(await around.executor.keys(seen), Stale)
         assert isinstance(await around.executor.run(seen, ((self.FILES,),)), Stale)
         assert around.kube.writes == []
@@ -231,7 +232,8 @@ class TestStillRejected:
 
 async def test_it_is_made_over_there_without_a_read(reconciler: Reconciler, kube: WatchedKube) -> None:
     await reconciler.reconcile(KEY)
-    assert kube.writes[:2] == ["finalize NestedDocker/build", f"create Secret/{STEM}-tls"]
+    (pod,) = [name for kind, _, name in kube.objects if kind == "Pod"]
+    assert kube.writes[:2] == ["finalize NestedDocker/build", f"create Secret/{pod}-tls"]
     assert kube.there() == ["NetworkPolicy", "Pod", "Secret", "Service"]
     assert kube.reads == []
     before = [*kube.writes]

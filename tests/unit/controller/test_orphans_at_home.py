@@ -50,7 +50,7 @@ def cluster() -> Cluster:
     return Cluster()
 
 
-ORPHANED = [("Pod", "build-1"), ("Service", "build"), ("Secret", "build-tls"), ("Secret", "build-docker")]
+ORPHANED = [("Pod", "build-1"), ("Service", "build"), ("Secret", "build-abcde-tls"), ("Secret", "build-docker")]
 
 
 async def test_an_orphaning_deletion_leaves_nothing_but_the_claim(cluster: Cluster) -> None:

@@ -33,7 +33,7 @@ def test_different_values_have_different_digests(one: Any, other: Any) -> None:
 def test_the_prefix_of_a_uid_is_recognised_and_fits(uid: str) -> None:
     prefix = names.name_prefix(uid)
     assert names.has_name_prefix(prefix)
-    for name in (names.pod_name(prefix, "0123456789"), names.cleanup_pod(uid), names.tls_secret(prefix)):
+    for name in (names.pod_name(prefix, "0123456789"), names.cleanup_pod(uid), names.tls_secret(prefix, "0123456789")):
         assert names.has_name_prefix(name)
         assert DNS_LABEL.fullmatch(name)
 
@@ -50,8 +50,8 @@ def test_every_key_set_has_its_pod() -> None:
 
 
 def test_the_names_beside_a_nested_docker_differ() -> None:
-    of_one = [f("build") for f in (names.tls_secret, names.files_secret, names.env_secret, names.data_claim_name)]
-    assert of_one == ["build-tls", "build-docker", "build-docker-env", "build-data"]
+    of_one = [f("build") for f in (names.files_secret, names.env_secret, names.data_claim_name)]
+    assert of_one == ["build-docker", "build-docker-env", "build-data"]
 
 
 def test_the_endpoint_is_what_docker_host_takes() -> None:

@@ -14,11 +14,9 @@ PREFIX = names.name_prefix(OWNER.uid)
 def test_at_home_everything_has_the_nested_dockers_name() -> None:
     assert not HOME.remote
     assert HOME.namespace == "team-a"
-    assert HOME.pod_objects == (
-        Identity("Service", "team-a", "build"),
-        Identity("NetworkPolicy", "team-a", "build"),
-        Identity("Secret", "team-a", "build-tls"),
-    )
+    assert HOME.service == Identity("Service", "team-a", "build")
+    assert HOME.network_policy == Identity("NetworkPolicy", "team-a", "build")
+    assert HOME.tls_secret("abcdef") == Identity("Secret", "team-a", "build-abcde-tls")
     assert HOME.pod("abcdef") == Identity("Pod", "team-a", "build-abcde")
     assert HOME.endpoint == "tcp://build.team-a.svc:2376"
 
@@ -26,11 +24,9 @@ def test_at_home_everything_has_the_nested_dockers_name() -> None:
 def test_in_a_pod_namespace_the_pods_objects_have_a_prefix_from_the_uid() -> None:
     assert AWAY.remote
     assert AWAY.namespace == "daemons"
-    assert AWAY.pod_objects == (
-        Identity("Service", "daemons", PREFIX),
-        Identity("NetworkPolicy", "daemons", PREFIX),
-        Identity("Secret", "daemons", f"{PREFIX}-tls"),
-    )
+    assert AWAY.service == Identity("Service", "daemons", PREFIX)
+    assert AWAY.network_policy == Identity("NetworkPolicy", "daemons", PREFIX)
+    assert AWAY.tls_secret("abcdef") == Identity("Secret", "daemons", f"{PREFIX}-abcde-tls")
     assert AWAY.pod("abcdef") == Identity("Pod", "daemons", f"{PREFIX}-abcde")
     assert AWAY.host == f"{PREFIX}.daemons.svc"
 
@@ -44,5 +40,6 @@ def test_connection_secrets_and_claim_stay_beside_the_nested_docker() -> None:
 
 def test_no_two_objects_share_a_name() -> None:
     for location in (HOME, ObjectNames(OWNER, "daemons")):
-        whole = [*location.pod_objects, location.files_secret, location.env_secret, location.data_claim]
+        pods = [location.service, location.network_policy, location.tls_secret("abcdef")]
+        whole = [*pods, location.files_secret, location.env_secret, location.data_claim]
         assert len({*whole}) == len(whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -35,11 +36,13 @@ def metadata(namespace: str, name: str = "build", kind: str = "Secret", **fields
 def key_set_secret(location: ObjectNames, number: int = 1, **fields: Any) -> Manifest:
     """The key set's Secret as the cache has it."""
     digests = {key: f"{key}-{number}" for key in pki.KEYS}
+    key_set = secrets.key_set_id(digests)
     annotations = {
         names.ANNOTATION_NOT_AFTER: timestamp(NOT_AFTER),
-        names.ANNOTATION_DATA_DIGEST: secrets.key_set_id(digests),
+        names.ANNOTATION_DATA_DIGEST: key_set,
+        names.ANNOTATION_REVISION: str(number),
     }
-    where = location.tls_secret
+    where = location.tls_secret(key_set)
     head = metadata(where.namespace, where.name, labels=OURS | REMOTE, annotations=annotations)
     return head | {DATA_DIGESTS: digests} | fields
 
@@ -87,14 +90,14 @@ def test_whose_an_object_elsewhere_is(fields: Manifest, ownership: Ownership) ->
 
 def test_ours_are_only_ours() -> None:
     ours, theirs = key_set_secret(HOME), metadata("team-a", kind="Service")
-    assert [identity for identity, _ in seen(ours, theirs).ours()] == [HOME.tls_secret]
+    assert [identity for identity, _ in seen(ours, theirs).ours()] == [Identity.of(ours)]
 
 
 @pytest.mark.parametrize("location", [HOME, AWAY])
 def test_the_daemon_is_where_its_key_set_is(location: ObjectNames) -> None:
     found = seen(key_set_secret(location))
     assert found.location == location
-    assert found.key_set() == KeySet({key: f"{key}-1" for key in pki.KEYS}, NOT_AFTER)
+    assert found.key_set() == KeySet({key: f"{key}-1" for key in pki.KEYS}, NOT_AFTER, 1)
 
 
 def test_without_a_key_set_it_is_nowhere() -> None:
@@ -123,7 +126,7 @@ def test_the_statuss_place_comes_first_and_a_new_key_set_before_all() -> None:
     assert seen(*both).location == HOME
     assert seen(*both, status=NestedDockerStatus(pod_namespace="others")).location == ObjectNames(OWNER, "others")
     issued = KeySet({"ca.pem": "new"}, NOT_AFTER)
-    assert seen(*both, issued=issued).key_set() == issued
+    assert seen(*both, issued=issued).key_set() == replace(issued, revision=3)
 
 
 def test_labels_of_namespaces() -> None:

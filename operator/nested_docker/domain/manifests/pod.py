@@ -40,11 +40,11 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
     )
     if mode.needs_node_cleanup(effective):
         manifest["metadata"]["finalizers"] = [names.FINALIZER]
-    manifest["spec"] = _spec(context, mode)
+    manifest["spec"] = _spec(context, mode, key_set)
     return manifest
 
 
-def _spec(context: PodContext, mode: ModeBehaviour) -> Manifest:
+def _spec(context: PodContext, mode: ModeBehaviour, key_set: str) -> Manifest:
     effective = context.effective
     template = dict(effective.pod_template.get("spec", {}))
     given = ContainersOfTemplate.take(template, {CONTAINER, IDLE_WATCH})
@@ -53,7 +53,7 @@ def _spec(context: PodContext, mode: ModeBehaviour) -> Manifest:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": template.get("terminationGracePeriodSeconds", GRACE_SECONDS),
         "securityContext": {"supplementalGroups": [SOCKET_GID]},
-        "volumes": _volumes(context, mode),
+        "volumes": _volumes(context, mode, key_set),
         **_containers(context, mode, given),
         **_scheduling(context),
     }
@@ -134,7 +134,7 @@ def registry_variable(object_names: ObjectNames) -> Manifest:
     return {"name": VARIABLE, "valueFrom": {"secretKeyRef": source}}
 
 
-def _volumes(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
+def _volumes(context: PodContext, mode: ModeBehaviour, key_set: str) -> list[Manifest]:
     object_names, effective = context.object_names, context.effective
     server_items = [
         {"key": CA_CERTIFICATE, "path": "ca.pem"},
@@ -145,7 +145,7 @@ def _volumes(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
         {"name": "socket", "emptyDir": {}},
         {
             "name": "server-certificates",
-            "secret": {"secretName": object_names.tls_secret.name, "items": server_items},
+            "secret": {"secretName": object_names.tls_secret(key_set).name, "items": server_items},
         },
     ]
     if mode.runs_own_daemon:

@@ -79,24 +79,27 @@ def key_set_id(digests: dict[str, str]) -> str:
     return names.digest({key: digests.get(key, "") for key in pki.KEYS})
 
 
-def tls(object_names: ObjectNames, key_set: str, not_after: str, rotation: str = "") -> SecretManifest:
+def tls(object_names: ObjectNames, key_set: str, not_after: str, revision: int, rotation: str = "") -> SecretManifest:
     """The operator's Secret: one write creates it before the pod, so that half a key set cannot exist.
 
-    It has its own digest as an annotation, so that an edited key set is detected.
+    Its name contains the key set's, so its data never changes. It has its own digest as an annotation, so that an
+    edited key set is detected.
 
     Args:
         object_names: names of the children.
         key_set: name of the key set.
         not_after: when its certificates expire.
+        revision: number of the key set.
         rotation: value of the NestedDocker's annotation for which its authority was made; empty: it had none.
     """
-    rotated = {names.ANNOTATION_ROTATE_AUTHORITY: rotation} if rotation else {}
-    manifest = child(
-        "v1",
-        object_names.tls_secret,
-        object_names.owner,
-        annotations={names.ANNOTATION_NOT_AFTER: not_after, names.ANNOTATION_DATA_DIGEST: key_set} | rotated,
-    )
+    annotations = {
+        names.ANNOTATION_NOT_AFTER: not_after,
+        names.ANNOTATION_DATA_DIGEST: key_set,
+        names.ANNOTATION_REVISION: str(revision),
+    }
+    if rotation:
+        annotations[names.ANNOTATION_ROTATE_AUTHORITY] = rotation
+    manifest = child("v1", object_names.tls_secret(key_set), object_names.owner, annotations=annotations)
     manifest["type"] = "Opaque"
     return SecretManifest(manifest, copies={key: key for key in pki.KEYS})
 

@@ -112,6 +112,12 @@ class ChildDiff:
         """Deletions of our pods in every namespace, except this one and those that terminate already."""
         return self.remove(*(each for each, _ in self._present() if each.kind == "Pod" and each != but))
 
+    def remove_key_sets(self, *, but: Identity | None = None) -> Stage:
+        """Deletions of our Secrets with key sets in every namespace, except this one."""
+        for_clients = {self._home.files_secret, self._home.env_secret}
+        secrets = (each for each, _ in self._present() if each.kind == "Secret" and each not in for_clients)
+        return self.remove(*(each for each in secrets if each != but))
+
     def withdraw(self) -> Stage:
         """Delete the files Secret, so that new clients wait."""
         return self.remove(self._home.files_secret)
@@ -129,7 +135,7 @@ class ChildDiff:
             self.remove(home.env_secret, home.service, home.network_policy)
             + self.remove(*self._elsewhere("Service", "NetworkPolicy"))
             + self.remove(*pods),
-            () if keep else self.remove(home.tls_secret, *self._elsewhere("Secret")),
+            () if keep else self.remove_key_sets(),
         )
 
     def pods(self) -> dict[Identity, PodState]:
@@ -137,9 +143,9 @@ class ChildDiff:
         return {each: PodState(found) for each, found in self._observed.ours() if each.kind == "Pod"}
 
     def remove_others(self, object_names: ObjectNames) -> Stage:
-        """Deletions of what is in other namespaces than this one, except pods."""
-        at_home = self._home.pod_objects if object_names.remote else ()
-        elsewhere = self._elsewhere("Service", "NetworkPolicy", "Secret")
+        """Deletions of Services and NetworkPolicies in other namespaces than this one."""
+        at_home = (self._home.service, self._home.network_policy) if object_names.remote else ()
+        elsewhere = self._elsewhere("Service", "NetworkPolicy")
         return self.remove(*at_home, *(each for each in elsewhere if each.namespace != object_names.namespace))
 
     # --- what no owner reference covers -------------------------------------------------------

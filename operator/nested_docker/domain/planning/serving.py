@@ -101,14 +101,15 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
     claim = storage.data_claim(object_names, at.effective.storage) if at.mode.runs_own_daemon else None
     shared = metadata.of_children(at.effective)
     claim = with_metadata(claim, metadata.of_claim(at.effective)) if claim else None
-    tls = secrets.tls(object_names, key_set.id, timestamp(key_set.not_after), key_set.rotation)
     waits = at.unclean is not None or bool(at.claim_user)
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
     context = PodContext(object_names, at.effective, at.defaults)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
+    key_secret = secrets.tls(object_names, key_set.id, timestamp(key_set.not_after), key_set.revision, key_set.rotation)
     return nonempty(
-        children.ensure(claim, with_metadata(tls, shared)),
+        children.ensure(claim, with_metadata(key_secret, shared)),
         children.remove_pods(but=object_names.pod(key_set.id))
+        + children.remove_key_sets(but=object_names.tls_secret(key_set.id))
         + children.remove_others(object_names)
         + children.ensure(wanted_pod, with_metadata(service(object_names, key_set.id), shared))
         + _network(at),

@@ -282,7 +282,9 @@ class Situation:
     def names_needed(self) -> list[Identity]:
         """Every name that must be ours before the daemon can serve, including those of the connection Secrets."""
         location = self.object_names
-        needed = [location.service, location.tls_secret, location.env_secret, location.files_secret]
+        needed = [location.service, location.env_secret, location.files_secret]
+        if self.key_set is not None:
+            needed.append(location.tls_secret(self.key_set.id))
         if self.manages_network:
             needed.append(location.network_policy)
         if self.effective.storage.type == StorageType.CLAIM:

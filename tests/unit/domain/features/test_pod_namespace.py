@@ -59,6 +59,12 @@ def settled(*args: Any, **fields: Any) -> World:
     return made
 
 
+def pod_objects(location: ObjectNames) -> list[Identity]:
+    """The pod, and what is in its namespace with it."""
+    key_set = "0123456789"
+    return [location.service, location.network_policy, location.tls_secret(key_set), location.pod(key_set)]
+
+
 class TestPlacement:
     def test_whole_manifests(self) -> None:
         template = SecretTemplate()
@@ -67,7 +73,7 @@ class TestPlacement:
             {key: value for key, value in pod(THERE, MODES[Mode.DIND], "0123456789").items() if key != "spec"},
             service(AWAY, "0123456789"),
             network_policy(AWAY, [], "operator-system", published_ports=True),
-            secrets.tls(AWAY, "0123456789", "2027-01-01T00:00:00Z").filled(dict.fromkeys(pki.KEYS, b"x")),
+            secrets.tls(AWAY, "0123456789", "2027-01-01T00:00:00Z", 1).filled(dict.fromkeys(pki.KEYS, b"x")),
             secrets.env(AWAY, template).filled({}),
             secrets.files(AWAY, template, "uid/0").filled(dict.fromkeys(pki.KEYS, b"x")),
         )
@@ -75,7 +81,7 @@ class TestPlacement:
     def test_the_pod_mounts_the_key_set_that_is_there(self) -> None:
         made = pod(THERE, MODES[Mode.DIND], "0123456789")
         (mounted,) = [volume["secret"]["secretName"] for volume in made["spec"]["volumes"] if "secret" in volume]
-        assert mounted == AWAY.tls_secret.name
+        assert mounted == AWAY.tls_secret("0123456789").name
 
     def test_the_certificate_is_for_the_service(self) -> None:
         request = pki.certificate_request(AWAY, cluster_domain="cluster.local", now=NOW, deadline=None)
@@ -86,10 +92,10 @@ class TestPlacement:
 
     def test_one_name_in_two_namespaces_is_two_names_over_there(self) -> None:
         other = ObjectNames(Owner("build", "team-b", "99999999-2222-3333-4444-555555555555"), "daemons")
-        assert not {*AWAY.pod_objects, AWAY.pod("k")} & {*other.pod_objects, other.pod("k")}
+        assert not {*pod_objects(AWAY)} & {*pod_objects(other)}
 
     def test_names_fit_and_are_known_as_ours(self) -> None:
-        for identity in (*AWAY.pod_objects, AWAY.pod("0123456789")):
+        for identity in pod_objects(AWAY):
             assert len(identity.name) <= 63
             assert names.has_name_prefix(identity.name)
         assert not any(
@@ -450,10 +456,12 @@ class TestIntruders:
         keys = {key: f"{key}-evil".encode() for key in pki.KEYS}
         digests = {key: secrets.value_digest(value) for key, value in keys.items()}
         data = {key: base64.b64encode(value).decode() for key, value in keys.items()}
-        where, secret = self.forged("Secret", ObjectNames(OWNER, "evil").tls_secret.name, data=data)
+        key_set = secrets.key_set_id(digests)
+        where, secret = self.forged("Secret", ObjectNames(OWNER, "evil").tls_secret(key_set).name, data=data)
         secret["metadata"]["annotations"] = {
             names.ANNOTATION_NOT_AFTER: "2036-01-01T00:00:00Z",
-            names.ANNOTATION_DATA_DIGEST: secrets.key_set_id(digests),
+            names.ANNOTATION_DATA_DIGEST: key_set,
+            names.ANNOTATION_REVISION: "99",
         }
         return where, secret
 

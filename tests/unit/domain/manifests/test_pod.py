@@ -73,7 +73,7 @@ def test_the_other_children() -> None:
         service(HOME, "0123456789"),
         network_policy(HOME, [], "operator-system", published_ports=True),
         storage.data_claim(HOME, claim.effective.storage),
-        secrets.tls(HOME, "0123456789", "2027-01-01T00:00:00Z").filled(dict.fromkeys(pki.KEYS, b"x")),
+        secrets.tls(HOME, "0123456789", "2027-01-01T00:00:00Z", 1).filled(dict.fromkeys(pki.KEYS, b"x")),
         secrets.env(HOME, claim.spec.connection.secret_template).filled({}),
         secrets.files(HOME, claim.spec.connection.secret_template, "uid/0").filled(dict.fromkeys(pki.KEYS, b"x")),
     )
@@ -163,11 +163,16 @@ def test_names_fit() -> None:
     longest = "a" * 52
     for name in (
         names.pod_name(longest, "0123456789"),
-        names.tls_secret(longest),
+        names.tls_secret(longest, "0123456789"),
         names.files_secret(longest),
         names.env_secret(longest),
         names.data_claim_name(longest),
     ):
         assert len(name) <= 63
-    made = [names.tls_secret("a"), names.files_secret("a"), names.env_secret("a"), names.data_claim_name("a")]
+    made = [
+        names.tls_secret("a", "0123456789"),
+        names.files_secret("a"),
+        names.env_secret("a"),
+        names.data_claim_name("a"),
+    ]
     assert all(left != right for left, right in itertools.combinations(made, 2))

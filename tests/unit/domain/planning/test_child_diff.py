@@ -27,6 +27,8 @@ from nested_docker.domain.planning.child_diff import (
 
 FOREIGN = [{"kind": "Deployment", "name": "x", "uid": "x", "controller": True}]
 PREVIOUS = [{"kind": "NestedDocker", "name": "build", "uid": "old", "controller": True}]
+KEY_SECRET = HOME.tls_secret("0123456789")
+THERE = [AWAY.service, AWAY.network_policy, AWAY.tls_secret("0123456789")]
 GOING = "2026-03-01T12:00:00Z"
 
 
@@ -100,20 +102,18 @@ class TestConflict:
     )
     def test_a_taken_name(self, references: list[Manifest], ownership: Ownership) -> None:
         taken = stored(HOME.service, ownerReferences=references)
-        assert diff(taken).conflict([HOME.tls_secret, HOME.service]) == Conflict(HOME.service, ownership)
+        assert diff(taken).conflict([KEY_SECRET, HOME.service]) == Conflict(HOME.service, ownership)
 
     def test_our_own_object_and_a_free_name(self) -> None:
-        assert diff(stored(HOME.service)).conflict([HOME.service, HOME.tls_secret]) is None
+        assert diff(stored(HOME.service)).conflict([HOME.service, KEY_SECRET]) is None
 
 
 class TestRemove:
     def test_only_ours_that_do_not_terminate(self) -> None:
         theirs = stored(HOME.service, ownerReferences=FOREIGN)
         going = stored(HOME.network_policy, deletionTimestamp=GOING)
-        changes = diff(theirs, going, stored(HOME.tls_secret))
-        assert changes.remove(HOME.service, HOME.network_policy, HOME.tls_secret, HOME.env_secret) == (
-            deletion(HOME.tls_secret),
-        )
+        changes = diff(theirs, going, stored(KEY_SECRET))
+        assert changes.remove(HOME.service, HOME.network_policy, KEY_SECRET, HOME.env_secret) == (deletion(KEY_SECRET),)
 
     def test_pods_of_every_namespace_but_one(self) -> None:
         at_home, away = HOME.pod("11111"), AWAY.pod("22222")
@@ -123,19 +123,27 @@ class TestRemove:
 
     def test_the_files_secret_goes_first_and_the_key_set_last(self) -> None:
         pod = HOME.pod("12345")
-        whole = [stored(each) for each in (*HOME.pod_objects, HOME.env_secret, HOME.files_secret, HOME.data_claim, pod)]
+        here = [HOME.service, HOME.network_policy, KEY_SECRET, HOME.env_secret, HOME.files_secret, HOME.data_claim]
+        whole = [stored(each) for each in (*here, pod)]
         assert diff(*whole).withdraw() == (deletion(HOME.files_secret),)
         stages = diff(*whole).teardown()
         assert [[action.identity for action in stage] for stage in stages] == [
             [HOME.files_secret],
             [HOME.env_secret, HOME.service, HOME.network_policy, pod],
-            [HOME.tls_secret],
+            [KEY_SECRET],
         ]
 
     def test_a_move_removes_what_is_in_the_other_place(self) -> None:
-        both = [stored(each) for each in (*HOME.pod_objects, *AWAY.pod_objects, HOME.files_secret)]
-        assert {action.identity for action in diff(*both).remove_others(HOME)} == {*AWAY.pod_objects}
-        assert {action.identity for action in diff(*both).remove_others(AWAY)} == {*HOME.pod_objects}
+        here = [HOME.service, HOME.network_policy]
+        both = [stored(each) for each in (*here, KEY_SECRET, *THERE, HOME.files_secret)]
+        assert {action.identity for action in diff(*both).remove_others(HOME)} == {AWAY.service, AWAY.network_policy}
+        assert {action.identity for action in diff(*both).remove_others(AWAY)} == {*here}
+
+    def test_every_key_set_but_one_is_removed_and_no_connection_secret(self) -> None:
+        secrets_ = [HOME.tls_secret("1111111111"), KEY_SECRET, THERE[2], HOME.env_secret, HOME.files_secret]
+        changes = diff(*(stored(each) for each in secrets_), stored(Identity("Secret", "team-a", "build-tls")))
+        removed = {action.identity.name for action in changes.remove_key_sets(but=KEY_SECRET)}
+        assert removed == {"build-11111-tls", THERE[2].name, "build-tls"}
 
 
 class TestFinalizer:
@@ -154,7 +162,7 @@ class TestFinalizer:
         assert changes.remove_finalizer() == ()
 
     def test_the_garbage_collector_does_the_rest(self) -> None:
-        away = [stored(each) for each in (*AWAY.pod_objects, AWAY.pod("12345"))]
+        away = [stored(each) for each in (*THERE, AWAY.pod("12345"))]
         changes = diff(*away, stored(HOME.files_secret), finalizers=(names.FINALIZER,))
         first, last = changes.finalize()
         assert {action.identity for action in first} == {Identity.of(each) for each in away}

@@ -189,9 +189,7 @@ OWN_DOING: dict[str, Callable[[World], None]] = {
     "a suspension": lambda world: change(world, generation=2, spec={"mode": "Dind", "suspend": True}),
     "a lost grant": lambda world: change(world, policies={}),
     "a changed image": lambda world: world.pod()["spec"]["containers"][0].update(image="evil:1"),
-    "an edited key set": lambda world: world.edit_secret(
-        next(each for each in world.children if each.name == "build-tls"), "ca.pem"
-    ),
+    "an edited key set": lambda world: world.edit_secret(world.key_secret(), "ca.pem"),
 }
 
 

@@ -263,7 +263,7 @@ def lost(world: World) -> None:
 
 
 def keys_edited(world: World) -> None:
-    world.edit_secret(world.observe().location.tls_secret, "server-key.pem")  # type: ignore[union-attr]
+    world.edit_secret(world.key_secret(), "server-key.pem")
 
 
 ENDS: dict[str, Callable[[World], object]] = {

@@ -38,7 +38,7 @@ class TestCreation:
         world = World()
         planned = world.plan()
         assert [[_kind(action) for action in stage] for stage in planned.stages] == [
-            ["Secret build-tls"],
+            [f"Secret {planned.status.pod_name}-tls"],
             [f"Pod {planned.status.pod_name}", "Service build", "NetworkPolicy build"],
         ]
         world.step()
@@ -193,7 +193,7 @@ class TestLoss:
     def test_edited_keys_are_not_served_with(self) -> None:
         world = settled()
         before = world.pod()["metadata"]["name"]
-        world.edit_secret(Identity("Secret", "team-a", "build-tls"), "server-key.pem")
+        world.edit_secret(world.key_secret(), "server-key.pem")
         world.settle()
         assert world.pod()["metadata"]["name"] != before
         assert ready(world)[0] == "True"
@@ -437,9 +437,14 @@ def test_whatever_happens_it_converges_to_one_pod_and_three_secrets(steps: list[
     assert ready(world)[0] == "True"
 
 
+def _edit_keys(world: World) -> None:
+    for identity in world.key_secrets():
+        world.edit_secret(identity, "ca.pem")
+
+
 def _disturb(world: World, step: str, writes: int) -> None:
     pods = [child for identity, child in world.children.items() if identity.kind == "Pod"]
-    service, keys = world.children.get(Identity("Service", "team-a", "build")), world.secret("build-tls")
+    service = world.children.get(Identity("Service", "team-a", "build"))
     if step == "delete pod":
         for pod in pods:
             pod["metadata"]["deletionTimestamp"] = "2026-03-01T12:05:00Z"
@@ -450,8 +455,8 @@ def _disturb(world: World, step: str, writes: int) -> None:
         world.children.pop(Identity("Secret", "team-a", "build-docker"), None)
     elif step == "edit service" and service:
         service["spec"]["selector"] = {}
-    elif step == "edit keys" and keys:
-        world.edit_secret(Identity("Secret", "team-a", "build-tls"), "ca.pem")
+    elif step == "edit keys":
+        _edit_keys(world)
     elif step == "restart":
         world.probe_result = None
     elif step == "crash":
