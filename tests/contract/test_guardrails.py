@@ -214,6 +214,15 @@ def daemon(spec: Manifest | None = None, class_spec: Manifest | None = None, *, 
     return make
 
 
+def renamed(made: Manifest, name: str) -> Manifest:
+    """The daemon's pod of another key set: it has another name, and mounts the Secret of that name."""
+    volumes = [
+        each | {"secret": each["secret"] | {"secretName": f"{name}-tls"}} if "secret" in each else each
+        for each in made["spec"]["volumes"]
+    ]
+    return merged_with(made, {"metadata": {"name": name}, "spec": {"volumes": volumes}})
+
+
 def cleans(*over: Manifest, path: str = "/var/run/docker.sock") -> Make:
     """The pod that the operator makes to clean a node up."""
 
@@ -295,14 +304,14 @@ def child(kind: str, *over: Manifest) -> Make:
     def make(site: Site) -> Manifest:
         place, claim = site.object_names(), StorageSpec.model_validate({"type": "Claim", "claim": {"size": "1Gi"}})
         made: dict[str, Manifest | None] = {
-            "Pod": daemon()(site),
+            "Pod": renamed(daemon()(site), "build-other"),
             "Service": service(place, "12345fffff"),
             "NetworkPolicy": network_policy(place, [], site.system, published_ports=True),
             "Secret": secrets.files(place, SecretTemplate(), "x").filled(dict.fromkeys(pki.KEYS, b"pem")),
             "PersistentVolumeClaim": storage.data_claim(place, claim),
         }
-        name = "build-other" if kind == "Pod" else "another"
-        return merged_with(made[kind] or {}, {"metadata": {"name": name}}, *over)
+        free = {} if kind == "Pod" else {"metadata": {"name": "another"}}
+        return merged_with(made[kind] or {}, free, *over)
 
     return make
 
@@ -1545,11 +1554,9 @@ def furnish(cluster: Cluster, name: str) -> Site:
     cluster.apply(merged_with(nested_docker(name), {"metadata": {"finalizers": [KEPT]}}))
     site = Site(name, cluster.kubectl("-n", name, "get", "nesteddocker", "build", "-o=jsonpath={.metadata.uid}"))
     cluster.apply(
-        child("Pod", {"metadata": {"name": DAEMON}})(site),
-        merged_with(daemon({"mode": "HostSocket"})(site), {"metadata": {"name": GUARDED}}),
-        merged_with(
-            daemon({"mode": "HostSocket"}, {"hostSocket": {"access": "Raw"}})(site), {"metadata": {"name": RAW}}
-        ),
+        renamed(daemon()(site), DAEMON),
+        renamed(daemon({"mode": "HostSocket"})(site), GUARDED),
+        renamed(daemon({"mode": "HostSocket"}, {"hostSocket": {"access": "Raw"}})(site), RAW),
         merged_with(cleans({"metadata": {"name": "cleaner"}})(site), {"spec": NOWHERE | {"nodeName": None}}),
         child("Secret", {"metadata": {"name": OURS}})(site),
         child("Secret", {"metadata": {"name": LOST}}, labels({MANAGED_BY: None}))(site),

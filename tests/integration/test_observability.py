@@ -95,6 +95,6 @@ async def test_log_lines_are_json_and_hold_no_keys_even_at_debug(world: World) -
     assert {"time", "level", "logger", "message"} <= set.intersection(*(set(line) for line in lines))
     mine = [line for line in lines if line.get("namespace") == world.namespace]
     assert {line["nested_docker"] for line in mine} == {"build"}
-    secret = await world.key_secret()
+    secret = await world.until(world.key_secret, "one key set")
     text = "\n".join(str(line) for line in lines)
     assert not [key for key, value in secret["data"].items() if value[:64] in text]
