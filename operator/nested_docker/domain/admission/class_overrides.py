@@ -7,7 +7,7 @@ whichever field of the spec has set it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
 from nested_docker.domain.manifests.metadata import pod_defaults
-from nested_docker.domain.manifests.pod import pod, registry_variable
+from nested_docker.domain.manifests.pod import NODE_ADDRESS, pod, registry_variable
 from nested_docker.domain.manifests.pod_template import lost
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
@@ -86,17 +86,17 @@ def disallowed_overrides(
     actual = pod(PodContext(object_names, effective, defaults), mode, _KEY_SET)
     baseline = pod(PodContext(object_names, plain, defaults), mode, _KEY_SET)
     for made in (actual, baseline):
-        _withhold(registry_variable(object_names), made["spec"])
+        _withhold((registry_variable(object_names), NODE_ADDRESS), made["spec"])
     return sorted(
         {*_metadata(actual, baseline, pod_defaults(plain).keys), *_pod_fields(actual["spec"], baseline["spec"])}
     )
 
 
-def _withhold(variable: Manifest, spec: Manifest) -> None:
-    """Take out the one variable that a workload may have from a Secret: that Secret is the operator's."""
+def _withhold(variables: Sequence[Manifest], spec: Manifest) -> None:
+    """Take out the variables that the operator gives a workload from elsewhere: its own Secret, and the node."""
     for container in _all_containers(spec).values():
-        if variable in container.get("env", []):
-            container["env"] = [each for each in container["env"] if each != variable]
+        if any(variable in container.get("env", []) for variable in variables):
+            container["env"] = [each for each in container["env"] if each not in variables]
 
 
 def template_fields_without_effect(effective: EffectiveSpec, *, owner: Owner, defaults: OperatorDefaults) -> list[str]:

@@ -13,6 +13,9 @@ from nested_docker.domain.objects import Manifest, child
 from nested_docker.domain.pki import CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY
 from nested_docker.domain.registry_credentials import VARIABLE
 
+NODE_ADDRESS = {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}
+"""Variable of workloads with the IP address of their node."""
+
 GRACE_SECONDS = 30
 """Time that dockerd has to stop inner containers; the default of Kubernetes."""
 
@@ -110,7 +113,7 @@ def _workload_container(context: PodContext, mode: ModeBehaviour, container: Wor
         "workingDir": container.working_dir or WORKSPACE,
         "env": [
             {"name": "DOCKER_HOST", "value": f"unix://{SOCKET}"},
-            *({"name": name, "value": value} for name, value in mode.client_env(context.effective).items()),
+            *_client_variables(context, mode),
             *([registry_variable(context.object_names)] if context.effective.workload_credentials else []),
             *(variable.dump() for variable in container.env),
         ],
@@ -126,6 +129,14 @@ def _workload_container(context: PodContext, mode: ModeBehaviour, container: Wor
     if container.args:
         manifest["args"] = list(container.args)
     return manifest
+
+
+def _client_variables(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
+    """What clients get by the env Secret; the pod learns the node's address only from the kubelet."""
+    reference = f"$({NODE_ADDRESS['name']})"
+    variables = mode.client_env(context.effective, reference)
+    found = [{"name": name, "value": value} for name, value in variables.items()]
+    return [NODE_ADDRESS, *found] if reference in variables.values() else found
 
 
 def registry_variable(object_names: ObjectNames) -> Manifest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.factory import HOME, class_spec, policy_spec
+from tests.support.factory import HOME, WORKLOAD, class_spec, policy_spec
 from tests.unit.world import World
 
 from nested_docker.domain.manifests.secrets import value_digest
@@ -73,3 +73,25 @@ def test_clients_of_the_node_s_daemon_look_on_the_node(access: str, publish: str
 def test_clients_of_an_own_daemon_look_at_its_host() -> None:
     world = settled("Dind")
     assert "TESTCONTAINERS_HOST_OVERRIDE" not in world.observe().children[HOME.env_secret][DATA_DIGESTS]
+
+
+def variables_of_a_workload(mode: str, publish: str) -> dict[str, dict[str, Any]]:
+    guard = {"allowRaw": True, "guard": {"containers": {"publish": publish}}}
+    policies = {"p": policy_spec(hostSocket=guard, workload={"allowed": True, "images": {"patterns": ["**"]}})}
+    world = World({"mode": mode, "workload": WORKLOAD}, policies=policies)
+    world.settle()
+    containers = world.pod()["spec"]["containers"]
+    (builder,) = [each for each in containers if each["name"] == "builder"]
+    return {variable["name"]: variable for variable in builder["env"]}
+
+
+def test_a_workload_beside_the_node_s_daemon_finds_ports_at_its_node() -> None:
+    found = variables_of_a_workload("HostSocket", "Ephemeral")
+    assert [*found].index("NODE_ADDRESS") < [*found].index("TESTCONTAINERS_HOST_OVERRIDE"), "it expands in order"
+    assert found["NODE_ADDRESS"]["valueFrom"] == {"fieldRef": {"fieldPath": "status.hostIP"}}
+    assert found["TESTCONTAINERS_HOST_OVERRIDE"]["value"] == "$(NODE_ADDRESS)"
+
+
+@pytest.mark.parametrize(("mode", "publish"), [("Dind", "Ephemeral"), ("HostSocket", "Nothing")])
+def test_another_workload_needs_no_address(mode: str, publish: str) -> None:
+    assert not {"NODE_ADDRESS", "TESTCONTAINERS_HOST_OVERRIDE"} & variables_of_a_workload(mode, publish).keys()
