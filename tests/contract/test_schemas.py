@@ -21,9 +21,11 @@ from nested_docker.api.v1alpha1.nested_docker import (
     AdmittedPod,
     BindingReference,
     ContainerResult,
+    Denial,
     EngineStatus,
     Hazard,
     Isolation,
+    LostPod,
     Replacement,
 )
 
@@ -60,6 +62,8 @@ FULL = NestedDockerStatus(
         same_cause=1,
         inputs="0123456789",
     ),
+    lost_pod=LostPod(name="build-0a1b1", node_name="node", reason="Evicted", message="low on memory", time=NOW),
+    denial=Denial(since=NOW, until=NOW),
     engine=EngineStatus(
         version="28.1.1",
         api_version="1.49",

@@ -14,10 +14,11 @@ from tests.support.proxy import Proxy
 KINDS = {
     "pods": "Pod build-",
     "services": "Service build",
-    "secrets": "Secret build-",
+    "secrets": "the Secret with the daemon's keys",
     "networkpolicies": "NetworkPolicy build",
     "persistentvolumeclaims": "PersistentVolumeClaim build-data",
 }
+DELETED = {"pods": "Pod", "services": "Service", "secrets": "Secret", "networkpolicies": "NetworkPolicy"}
 WEBHOOK = 'failed calling webhook "mutate.example.com"'
 PATIENCE = 90.0
 """Seconds until the operator has tried again and all is well: it backs off up to a minute."""
@@ -75,7 +76,7 @@ async def test_one_whose_spec_is_changed(world: World) -> None:
     await world.ready()
     async with dead(world, "secrets"):
         await world.edit(engine={"image": "docker:29-dind"})
-        await told(world, "create Secret build-")
+        await told(world, "create the Secret with the daemon's keys")
         assert (await world.status())["observedGeneration"] == 2
     await world.serves(timeout=PATIENCE)
 
@@ -86,5 +87,5 @@ async def test_one_that_is_suspended_and_cannot_be_stopped(world: World, resourc
     await world.ready()
     async with dead(world, resource, "DELETE"):
         await world.edit(suspend=True)
-        await told(world, f"delete {KINDS[resource].partition(' ')[0]}")
+        await told(world, f"delete {DELETED[resource]}")
     await world.settles("Suspended", timeout=PATIENCE)

@@ -298,6 +298,7 @@ VOLATILE = frozenset(
         "nesteddocker.dev/revision",
         "certificateExpirationTime",
         "replacement",
+        "lostPod",
         "DOCKER_HOST",
         "host",
         "uri",

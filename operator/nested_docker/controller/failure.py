@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nested_docker.domain.names import is_tls_secret
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.ports import KubeError
 
@@ -36,10 +37,17 @@ class RequestFailed(KubeError):
     @property
     def description(self) -> str:
         """The message of the condition."""
-        kind, name, namespace = self.identity.kind, self.identity.name, self.identity.namespace
-        where = f"{kind} {name} in namespace {namespace}" if namespace else f"{kind} {name}"
+        what, namespace = self._object, self.identity.namespace
+        where = f"{what} in namespace {namespace}" if namespace else what
         said = f"the API server said: {self.message.rstrip('.')}" if self.status else f"no answer: {self.message}"
         return f"the operator cannot {self.verb} {where} ({said}). It retries. {self._remedy}"
+
+    @property
+    def _object(self) -> str:
+        """The object. A key set that is not stored has another name in each attempt, which would change the status."""
+        kind, name = self.identity.kind, self.identity.name
+        is_new_key_set = self.verb == "create" and kind == "Secret" and is_tls_secret(name)
+        return "the Secret with the daemon's keys" if is_new_key_set else f"{kind} {name}"
 
     @property
     def _remedy(self) -> str:

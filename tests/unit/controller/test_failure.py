@@ -101,7 +101,7 @@ async def heals(lab: Lab, kube: FailingKube) -> None:
 CREATED = {
     "Pod": "Pod build-",
     "Service": "Service build in",
-    "Secret": "Secret build-",
+    "Secret": "the Secret with the daemon's keys in",
     "NetworkPolicy": "NetworkPolicy build in",
     "PersistentVolumeClaim": "PersistentVolumeClaim build-data in",
 }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from nested_docker.api.meta import Condition, Status
 from nested_docker.domain.shown import MESSAGE_LENGTH, shorten
-from nested_docker.domain.status.reasons import Reason, Trait, Type
+from nested_docker.domain.status.reasons import Reason, Trait, Type, traits_of
 
 
 def timestamp(moment: datetime) -> str:
@@ -40,12 +40,16 @@ class Conditions:
 
     def set(self, type_: Type, status: Status, reason: Reason, message: str = "") -> None:
         """Set a condition; the last call of a pass wins."""
+        self._set(type_, status, reason.value, message)
+
+    def _set(self, type_: Type, status: Status, reason: str, message: str) -> None:
+        """The same for a reason of a kept condition, which another version of the operator may have written."""
         before = self._previous.get(type_)
         moved = before is None or before.status != status
         self._current[type_] = Condition(
             type=type_,
             status=status,
-            reason=reason.value,
+            reason=reason,
             message=shorten(message, MESSAGE_LENGTH),
             last_transition_time=self._now if moved or before is None else before.last_transition_time,
             observed_generation=self._generation,
@@ -73,9 +77,10 @@ class Conditions:
             if worst is None:
                 self.set(Type.READY, Status.TRUE, Reason.READY, "clients can connect")
             else:
-                self.set(Type.READY, Status.FALSE, Reason(worst.reason), worst.message)
+                self._set(Type.READY, Status.FALSE, worst.reason, worst.message)
         ready = self._current[Type.READY]
-        reason = Reason(ready.reason)
-        if ready.status == Status.TRUE or reason.has(Trait.SETTLED):
+        traits = traits_of(ready.reason)
+        if ready.status == Status.TRUE or Trait.SETTLED in traits:
             return
-        self.set(Type.STALLED if reason.has(Trait.STALLED) else Type.RECONCILING, Status.TRUE, reason, ready.message)
+        summary = Type.STALLED if Trait.STALLED in traits else Type.RECONCILING
+        self._set(summary, Status.TRUE, ready.reason, ready.message)

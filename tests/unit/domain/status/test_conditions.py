@@ -139,3 +139,20 @@ def test_the_first_obstacle_makes_it_unready() -> None:
     found.set(Type.PROVISIONED, Status.FALSE, Reason.NAME_CONFLICT, "early")
     ready = by_type(found)[Type.READY]
     assert (ready.reason, ready.message) == ("NameConflict", "early")
+
+
+@pytest.mark.parametrize("kept", [Type.READY, Type.PROVISIONED])
+def test_a_kept_reason_that_another_version_has_written_is_passed_on(kept: Type) -> None:
+    written = Condition(
+        type=kept,
+        status=Status.FALSE,
+        reason="FromTheFuture",
+        message="why",
+        last_transition_time=timestamp(NOW),
+        observed_generation=1,
+    )
+    present = conditions([written], generation=2)
+    present.keep(kept)
+    found = by_type(present)
+    assert (found[Type.READY].status, found[Type.READY].reason) == (Status.FALSE, "FromTheFuture")
+    assert found[Type.RECONCILING].reason == "FromTheFuture"
