@@ -79,9 +79,9 @@ class Tenant(World):
 
     async def key_secret(self, name: str = "build") -> dict[str, Any]:
         """The Secret with the NestedDocker's key set."""
-        (found,) = await self.api.list("Secret", self.pods_in, f"{WATCH_SELECTOR},{LABEL_UID}={self.uids[name]}")
-        assert is_tls_secret(found["metadata"]["name"])
-        return found
+        found = await self.api.list("Secret", self.pods_in, f"{WATCH_SELECTOR},{LABEL_UID}={self.uids[name]}")
+        assert [is_tls_secret(each["metadata"]["name"]) for each in found] == [True], found
+        return found[0]
 
     async def elsewhere(self) -> list[str]:
         """Everything of this namespace's NestedDockers in the pods' namespace, as kind/name."""
@@ -341,19 +341,29 @@ Step = Callable[[Tenant], Awaitable[Any]]
 
 
 def edit(kind: str, change: dict[str, Any]) -> Step:
-    return lambda tenant: tenant.api.patch(kind, tenant.pods_in, child(tenant, kind), change)
+    async def step(tenant: Tenant) -> None:
+        await tenant.api.patch(kind, tenant.pods_in, await child(tenant, kind), change)
+
+    return step
 
 
 def delete(kind: str) -> Step:
-    return lambda tenant: tenant.api.delete(kind, tenant.pods_in, child(tenant, kind))
+    async def step(tenant: Tenant) -> None:
+        await tenant.api.delete(kind, tenant.pods_in, await child(tenant, kind))
+
+    return step
 
 
 def label(kind: str, key: str, value: str | None) -> Step:
     return edit(kind, {"metadata": {"labels": {key: value}}})
 
 
-def child(tenant: Tenant, kind: str) -> str:
-    return next(each.name for each in tenant.place().pod_objects if each.kind == kind)
+async def child(tenant: Tenant, kind: str) -> str:
+    """The name of the one child of that kind in the pods' namespace."""
+    if kind == "Secret":
+        return (await tenant.key_secret())["metadata"]["name"]
+    place = tenant.place()
+    return {"Service": place.service.name, "NetworkPolicy": place.network_policy.name}[kind]
 
 
 async def delete_pod(tenant: Tenant) -> None:
@@ -394,8 +404,8 @@ async def test_drift_over_there_is_put_back(tenant: Tenant, drift: Step) -> None
         assert len(await tenant.elsewhere()) == 4
         labelled = await tenant.api.list("Service", tenant.pods_in, f"{LABEL_UID}={tenant.uids['build']}")
         assert [each["metadata"]["labels"].get(LABEL_NAME) for each in labelled] == ["build"]
-        clients, operator = (await tenant.api.list("NetworkPolicy", tenant.pods_in))[0]["spec"]["ingress"]
-        assert (len(clients["from"]), len(operator["from"])) == (1, 1)
+        ingress = (await tenant.api.list("NetworkPolicy", tenant.pods_in))[0]["spec"]["ingress"]
+        assert [len(rule.get("from", [])) for rule in ingress] == [1, 1]
         await tenant.check_consistency()
         return True
 

@@ -58,9 +58,10 @@ class Orphans:
             and "deletionTimestamp" not in child["metadata"]
             and _owner_uid(child) not in (own, *([""] if known else []))
         ]
-        # Somebody may have changed the name label; then the owner by UID corrects it.
+        # Somebody may have changed the name label; then the owner by UID corrects it, but never a key set: the next one
+        # is another Secret.
         living = {obj["metadata"]["uid"] for obj in self._cache.all("NestedDocker")} if found else set()
-        return [child for child in found if _owner_uid(child) not in living]
+        return [child for child in found if _owner_uid(child) not in living or _has_key_set(child)]
 
     async def _remove(self, key: Key, child: Manifest) -> None:
         kind, metadata = child["kind"], child["metadata"]
@@ -81,6 +82,10 @@ def _is_orphan_at_home(child: Manifest) -> bool:
         return True
     labelled = names.LABEL_UID in child["metadata"].get("labels", {})
     return child["kind"] != "PersistentVolumeClaim" and labelled and _controller(child) is None
+
+
+def _has_key_set(child: Manifest) -> bool:
+    return child["kind"] == "Secret" and names.is_tls_secret(child["metadata"]["name"])
 
 
 def _controller(child: Manifest) -> str | None:

@@ -65,3 +65,20 @@ async def test_a_label_changed_to_another_name_is_put_right_and_not_collected(
     assert "Service" in kube.there()
     await reconciler.reconcile(KEY)
     assert kube.objects["Service", "daemons", STEM]["metadata"]["labels"][names.LABEL_NAME] == "build"
+
+
+async def test_a_key_set_that_has_lost_its_namespace_label_is_collected(
+    reconciler: Reconciler, kube: WatchedKube
+) -> None:
+    """The next key set is another Secret, so nobody would correct it."""
+    await reconciler.reconcile(KEY)
+    (location,) = [each for each in kube.objects if each[0] == "Secret" and names.is_tls_secret(each[2])]
+    secret = kube.objects[location]
+    labels = {key: value for key, value in secret["metadata"]["labels"].items() if key != names.LABEL_NAMESPACE}
+    kube.put(
+        **secret | {"namespace": location[1], "name": location[2], "metadata": secret["metadata"] | {"labels": labels}}
+    )
+    await reconciler.reconcile((location[1], "build"))
+    assert location not in kube.objects
+    await reconciler.reconcile(KEY)
+    assert len([each for each in kube.objects if names.is_tls_secret(each[2])]) == 1
