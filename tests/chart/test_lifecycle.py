@@ -54,8 +54,8 @@ def grant_everything(cluster: Cluster) -> None:
     )
 
 
-def test_an_uninstall_that_gives_the_crds_up_leaves_nothing_but_the_lease(cluster: Cluster, helm: Helm) -> None:
-    cluster.kubectl("-n", SYSTEM, "delete", "lease", OPERATOR, "--ignore-not-found")
+def test_an_uninstall_that_gives_the_crds_up_leaves_lease_and_root_key_alone(cluster: Cluster, helm: Helm) -> None:
+    cluster.kubectl("-n", SYSTEM, "delete", f"lease/{OPERATOR}", f"secret/{OPERATOR}-root-key", "--ignore-not-found")
     before = everything(cluster)
     helm.install("crds.keep=false")
     grant_everything(cluster)
@@ -64,7 +64,8 @@ def test_an_uninstall_that_gives_the_crds_up_leaves_nothing_but_the_lease(cluste
     cluster.kubectl("delete", "nesteddockers", "--all", "--all-namespaces", "--timeout=60s")
     until(lambda: children(cluster, CI), "", 90)
     helm.uninstall()
-    until(lambda: everything(cluster) - before, {f"Lease {SYSTEM}/{OPERATOR}"}, 90)
+    kept = {f"Lease {SYSTEM}/{OPERATOR}", f"Secret {SYSTEM}/{OPERATOR}-root-key"}
+    until(lambda: everything(cluster) - before, kept, 90)
 
 
 def test_an_uninstall_keeps_crds_and_daemons_and_an_install_takes_them_over(cluster: Cluster, helm: Helm) -> None:

@@ -115,7 +115,7 @@ def test_a_restricted_namespace_builds_at_the_first_try(team: Environment, pods:
     assert f".{pods.namespace}.svc:2376" in status["endpoint"]
     assert [pod["metadata"]["name"] for pod in team.list("pods")] == ["client"]
     daemon = pods.get("pod", status["podName"])
-    assert daemon["spec"]["containers"][0]["securityContext"] == {"privileged": True}
+    assert daemon["spec"]["containers"][0]["securityContext"] == {"privileged": True, "runAsUser": 0}
     with pytest.raises(CommandFailed, match="violates PodSecurity"):
         team.kubectl("run", "mine", "--image=busybox", "--privileged", "--dry-run=server")
 

@@ -22,6 +22,7 @@ Right = tuple[str, str, str]
 UNSEEN: dict[Right, str] = {
     ("update", "nesteddocker.dev", "nesteddockers/finalizers"): "asked for by admission: owner references that block",
     ("patch", "", "persistentvolumeclaims"): "marks on a claim whose creation's answer was lost",
+    ("patch", "", "secrets"): "a connection Secret that somebody has changed (tests/integration/test_drift.py)",
     ("get", "", "pods"): "a pod whose creation's answer was lost (tests/integration/test_lost_answers.py)",
     ("patch", "", "pods"): "marks on a pod, where no guardrail keeps them (tests/integration/test_drift.py)",
 }

@@ -52,7 +52,7 @@ async def test_trouble_is_a_warning(world: World) -> None:
 
     async def warned() -> bool:
         events = await world.events()
-        assert events[-1] == ("Warning", "ImagePullFailed"), events
+        assert events[-1:] == [("Warning", "ImagePullFailed")], events
         return True
 
     await world.until(warned, "a Warning")

@@ -145,9 +145,17 @@ async def test_an_evicted_pod_is_replaced_but_not_at_once(world: World) -> None:
     await world.ready()
     pod = await world.pod()
     await pod.fail("Evicted", "The node was low on resource: ephemeral-storage.")
-    message = await world.settles("PodLost")
-    assert f"the kubelet of node {world.kubelet.node} evicted the pod (The node was low on resource: ephe" in message
-    await world.gone("Secret", "build-docker")
+
+    async def told() -> bool:
+        lost = (await world.status()).get("lostPod", {})
+        assert lost.get("reason") == "Evicted", lost
+        assert lost["message"].startswith(
+            f"the kubelet of node {world.kubelet.node} evicted the pod (The node was low on"
+        )
+        return True
+
+    await world.until(told, "a status that says why the pod is lost")
+    assert "delete secrets/build-docker" in [str(call) for call in world.proxy.writes(world.namespace)]
     started = time.monotonic()
 
     async def another() -> bool:

@@ -115,7 +115,8 @@ async def test_an_operator_that_starts_among_them_serves(lab: Lab, proxy: Proxy)
         await world.serves("build", timeout=PATIENCE)
 
         async def counted() -> bool:
-            return await operator.metric("nested_docker_unreadable_objects") == len(BODIES) + 1
+            # The pod may be gone: it belongs to no NestedDocker, and such pods are removed.
+            return await operator.metric("nested_docker_unreadable_objects") in {len(BODIES), len(BODIES) + 1}
 
         await world.until(counted, "a metric that counts them all", PATIENCE)
 

@@ -83,6 +83,11 @@ def added(grant: Grant, _value: Any, _groups: Sequence[str]) -> bool:
     return grant.before is None
 
 
+def _own_keys(_grant: Grant, value: Any, _groups: Sequence[str]) -> bool:
+    """The Secret with the pod's keys, which is named after the pod."""
+    return re.fullmatch(r"build-[0-9a-f]{5}-tls", value) is not None
+
+
 def _label(grant: Grant, _value: Any, groups: Sequence[str]) -> bool:
     return _nobody_s(grant, groups[0]) and grant.lists(groups[0], "scheduling", "podLabels")
 
@@ -200,6 +205,7 @@ RULES: dict[str, list[tuple[str, Check]]] = {
         (r"\.spec\.containers\[daemon\]\.volumeMounts\[(workspace|ca-bundle)\].*", added),
         (r"\.spec\.containers\[idle-watch\]\.(args|restartPolicy)", free),
         (r"\.spec\.containers\[([^\]]+)\]\.(.+)", _of_workload),
+        (r"\.spec\.volumes\[server-certificates\]\.secret\.secretName", _own_keys),
         (r"\.spec\.volumes\[workspace\]\.emptyDir", added),
         (r"\.spec\.volumes\[ca-bundle\]\.configMap\..*", added),
         (r"\.spec\.volumes\[data\]\.emptyDir", _unbounded),
@@ -284,7 +290,8 @@ def _containers(spec: Manifest) -> list[Manifest]:
 
 def _role(manifest: Manifest) -> tuple[str, str]:
     """What an object of the NestedDocker's is for; pods have generated names, others begin with its name."""
-    return manifest["kind"], "" if manifest["kind"] == "Pod" else manifest["metadata"]["name"].partition("-")[2]
+    name = manifest["metadata"]["name"].partition("-")[2]
+    return manifest["kind"], "" if manifest["kind"] == "Pod" else re.sub(r"^[0-9a-f]{5}-tls$", "tls", name)
 
 
 def _flat(manifest: Manifest) -> dict[str, Any]:
