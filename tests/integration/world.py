@@ -167,10 +167,13 @@ class World:
 
     async def key_secret(self, name: str = "build") -> Manifest:
         """The Secret with the NestedDocker's key set; it has lost no name, whatever its labels say."""
-        secrets = await self.api.list("Secret", self.namespace)
-        found = [each for each in secrets if re.fullmatch(f"{name}-[0-9a-f]{{5}}-tls", each["metadata"]["name"])]
+        found = await self._key_secrets(name)
         assert len(found) == 1, [each["metadata"]["name"] for each in found]
         return found[0]
+
+    async def _key_secrets(self, name: str) -> list[Manifest]:
+        secrets = await self.api.list("Secret", self.namespace)
+        return [each for each in secrets if re.fullmatch(f"{name}-[0-9a-f]{{5}}-tls", each["metadata"]["name"])]
 
     async def children(self) -> list[str]:
         """Everything of ours in the namespace, as kind/name."""
@@ -263,8 +266,7 @@ class World:
     async def snapshot(self, name: str = "build") -> str:
         """Everything there is, without what differs from run to run."""
         uid = self.uids[name]
-        tls = await self.key_secret(name)
-        data, key_set = tls["data"], tls["metadata"]["annotations"]["nesteddocker.dev/data-digest"]
+        key_secrets = await self._key_secrets(name)
         objects = [await self.get("NestedDocker", name)]
         for kind in CHILDREN:
             listed = await self.api.list(kind, self.namespace, WATCH_SELECTOR)
@@ -272,9 +274,11 @@ class World:
             objects += [{"kind": kind, **item} for item in in_order]
         pods = {item["metadata"]["uid"]: "POD-UID" for item in objects if item and item.get("kind") == "Pod"}
         text = json.dumps([_lasting(item) for item in objects if item], indent=1, sort_keys=True)
-        replacements = {value: f"<{key} of the key set>" for key, value in data.items()} | pods
-        replacements |= {uid: "UID", self.namespace: "NAMESPACE"}
-        replacements |= {key_set: "KEY-SET", f"{name}-{key_set[:5]}": f"{name}-KEY"}
+        replacements = {uid: "UID", self.namespace: "NAMESPACE"} | pods
+        for tls in key_secrets:
+            key_set = tls["metadata"]["annotations"]["nesteddocker.dev/data-digest"]
+            replacements |= {value: f"<{key} of the key set>" for key, value in tls["data"].items()}
+            replacements |= {key_set: "KEY-SET", f"{name}-{key_set[:5]}": f"{name}-KEY"}
         for value in sorted(replacements, key=len, reverse=True):
             text = text.replace(value, replacements[value])
         return text
