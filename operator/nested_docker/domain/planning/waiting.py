@@ -23,7 +23,7 @@ def why_it_waits(at: Situation, replacement: Replacement) -> tuple[Reason, str]:
             return Reason(before.reason), before.message
     if replacement.cause == Cause.IMAGE_NOT_ALLOWED:
         return Reason.IMAGE_NOT_ALLOWED, _image_not_allowed(at)
-    what, when = _what_happened(at, replacement), f"the operator creates a new one at {replacement.time}"
+    what, when = _what_happened(at, replacement), f"the operator creates a new pod at {replacement.time}"
     if is_stalled(replacement.cause, replacement.same_cause):
         return Reason.REPLACED_REPEATEDLY, (
             f"{what}, for the third time in a row, so the operator stops creating pods. Find who or what does that; "

@@ -80,7 +80,7 @@ def test_one_that_must_wait_is_not_ready_and_serves_on(ask: Callable[..., None])
     assert ready(world) == ("False", "ReplacementDelayed")
     assert world.pod()["metadata"]["name"] == served
     assert world.secret("build-docker") is not None
-    assert "; the operator creates a new one at 2026-03-01T12:" in message(world)
+    assert "; the operator creates a new pod at 2026-03-01T12:" in message(world)
     assert kstatus(world.base.generation, world.status.dump()) == "InProgress"
     world.advance(seconds=30)
     world.settle()

@@ -169,7 +169,7 @@ def test_a_changed_image_is_removed_at_once_although_its_replacement_waits() -> 
         world.settle()
     assert [each for each in world.children if each.kind == "Pod"] == []
     assert ready(world) == ("False", "ReplacementDelayed")
-    assert message(world).startswith("somebody changed an image of the pod; the operator creates a new one at ")
+    assert message(world).startswith("somebody changed an image of the pod; the operator creates a new pod at ")
 
 
 def test_a_restart_of_the_operator_does_not_shorten_a_wait() -> None:

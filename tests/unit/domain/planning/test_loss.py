@@ -165,7 +165,7 @@ def test_a_loss_soon_after_the_last_one_is_reported_while_it_waits(lose: Lose, r
     events = stepped(world)
     assert [each for each, _ in events] == ["PodLost"]
     assert ready(world) == ("False", "PodLost")
-    assert message(world).startswith(f"{words}; the operator creates a new one at ")
+    assert message(world).startswith(f"{words}; the operator creates a new pod at ")
     assert world.status.lost_pod is not None
     assert world.status.lost_pod.reason == reason
     world.finish_deletions()
