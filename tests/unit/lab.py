@@ -22,6 +22,17 @@ TEMPLATE = {"metadata": {"labels": {"team": "ci"}, "annotations": {"example.com/
 RUNNING = {"running": {"startedAt": "2026-03-01T00:00:01Z"}}
 
 
+async def pods_run(kube: WatchedKube) -> None:
+    """The kubelet starts new pods, and the daemons in them answer."""
+    for location, obj in [*kube.objects.items()]:
+        if location[0] == "Pod" and "status" not in obj:
+            container = {"name": "daemon", "state": RUNNING, "ready": True, "restartCount": 0}
+            status = {"phase": "Running", "podIP": "192.0.2.1", "containerStatuses": [container]}
+            kube.again(obj | {"status": status})
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
 class Answering:
     """Daemons that answer at once."""
 
@@ -71,13 +82,7 @@ class Lab:
         """So many passes, with that time between them."""
         for _ in range(count):
             await self.reconcile()
-            for location, obj in [*self.kube.objects.items()]:
-                if location[0] == "Pod" and "status" not in obj:
-                    container = {"name": "daemon", "state": RUNNING, "ready": True, "restartCount": 0}
-                    status = {"phase": "Running", "podIP": "192.0.2.1", "containerStatuses": [container]}
-                    self.kube.again(obj | {"status": status})
-            for _ in range(3):
-                await asyncio.sleep(0)
+            await pods_run(self.kube)
             self.clock.seconds += seconds
 
     async def reconcile(self) -> KubeError | None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.support.factory import DEFAULTS
 from tests.unit.fakes import KEY, FakeClock, WatchedKube, reconciler_of, taken
+from tests.unit.lab import pods_run
 
 from nested_docker.controller.fresh_look import FreshLook
 from nested_docker.controller.observer import Observer
@@ -24,7 +25,6 @@ POLICY = ("NestedDockerPolicy", "", "all")
 NAMESPACE = ("Namespace", "", "team-a")
 DAEMONS = ("Namespace", "", "daemons")
 RUNTIME = ("RuntimeClass", "", "sysbox-runc")
-RUNNING = {"running": {"startedAt": "2026-03-01T00:00:01Z"}}
 
 
 class Lab:
@@ -66,13 +66,7 @@ class Lab:
     async def work(self, passes: int = 4) -> None:
         for _ in range(passes):
             await self.reconciler.reconcile(KEY)
-            for location, obj in [*self.kube.objects.items()]:
-                if location[0] == "Pod" and "status" not in obj:
-                    container = {"name": "daemon", "state": RUNNING, "ready": True, "restartCount": 0}
-                    status = {"phase": "Running", "podIP": "192.0.2.1", "containerStatuses": [container]}
-                    self.kube.again(obj | {"status": status})
-            for _ in range(3):
-                await asyncio.sleep(0)
+            await pods_run(self.kube)
 
     def pods(self) -> list[str]:
         return [name for kind, _, name in self.kube.objects if kind == "Pod"]
