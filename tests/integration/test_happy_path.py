@@ -16,6 +16,10 @@ CREATION = [
 ]
 
 
+COLLECTOR = 60
+"""Seconds that Kubernetes' garbage collector may take: it begins again whenever the cluster's kinds change."""
+
+
 async def test_exactly_these_writes_and_no_read(world: World) -> None:
     await world.create()
     status = await world.ready()
@@ -58,6 +62,6 @@ async def test_deletion_leaves_nothing(world: World) -> None:
         assert children == [], children
         return True
 
-    await world.until(nothing_left, "the end of every child")
+    await world.until(nothing_left, "the end of every child", COLLECTOR)
     writes = [str(call) for call in world.proxy.writes(world.namespace)][8:]
     assert writes in ([], [f"delete pods/{status['podName']}"]), "the garbage collector removes the rest"
