@@ -246,7 +246,7 @@ def outside(policy: Manifest, spec: Manifest, stored: Sequence[Manifest], plain:
         plain: the children of a NestedDocker of the same class and mode whose spec has nothing else.
     """
     grant = Grant(policy, spec)
-    found = [*_too_much(grant, stored)]
+    found = [*_too_much(grant, stored, plain)]
     for manifest in stored:
         kind = manifest["kind"]
         before = _flat(next((each for each in plain if _role(each) == _role(manifest)), {}))
@@ -271,10 +271,11 @@ def _explained(grant: Grant, kind: str, path: str, value: Any, *, whole: Mapping
     return False
 
 
-def _too_much(grant: Grant, stored: Sequence[Manifest]) -> Iterator[str]:
-    """Sums, which no single field has."""
+def _too_much(grant: Grant, stored: Sequence[Manifest], plain: Sequence[Manifest]) -> Iterator[str]:
+    """Sums, which no single field has. The containers that the class adds are the admins'."""
+    of_class = {each["name"] for pod in plain if pod["kind"] == "Pod" for each in _containers(pod["spec"])} - {"daemon"}
     for pod in (each for each in stored if each["kind"] == "Pod"):
-        containers = [each for each in _containers(pod["spec"]) if each["name"] not in OPERATOR_S]
+        containers = [each for each in _containers(pod["spec"]) if each["name"] not in OPERATOR_S | of_class]
         for resource, maximum in (("cpu", "cpu"), ("memory", "memory")):
             limits = [each.get("resources", {}).get("limits", {}).get(resource) for each in containers]
             bound = grant.policy.get("max", {}).get(maximum)
