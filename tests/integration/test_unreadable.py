@@ -100,6 +100,7 @@ async def test_a_developer_spoils_a_labelled_object(world: World, kind: str) -> 
     await world.api.delete(kind, world.namespace, "spoilt", now=True)
 
 
+@pytest.mark.timeout(900)  # a used API server takes long for such objects, and each wait has its own limit
 async def test_an_operator_that_starts_among_them_serves(lab: Lab, proxy: Proxy) -> None:
     namespace = await lab.new_namespace()
     for kind in BODIES:
