@@ -111,7 +111,7 @@ async def test_an_operator_that_starts_among_them_serves(lab: Lab, proxy: Proxy)
         await world.create("build")
         await world.serves("build", timeout=PATIENCE)
         await spoil(lab.api, "NestedDocker", namespace, "build")
-        await operator.stop()
+        await operator.kill()
         await operator.start(leads=False)
         await world.serves("build", timeout=PATIENCE)
 
