@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nested_docker.controller.failure import requesting
 from nested_docker.domain.manifests.secrets import ForeignValue, value_digest
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import Observed
@@ -19,7 +20,7 @@ class CredentialsReader:
         """What the named Secret has; None: none is named.
 
         Raises:
-            KubeError: it cannot be read; try again later.
+            RequestFailed: it cannot be read; try again later.
         """
         name = ((observed.spec.get("connection") or {}).get("registryCredentials") or {}).get("name")
         if not name or observed.deleted:
@@ -34,7 +35,7 @@ class CredentialsReader:
         """The value, if it is the one that was looked at; None: it has changed.
 
         Raises:
-            KubeError: it cannot be read; try again later.
+            RequestFailed: it cannot be read; try again later.
         """
         try:
             value = await self._value(wanted.secret)
@@ -43,4 +44,6 @@ class CredentialsReader:
         return value if value_digest(value) == wanted.digest else None
 
     async def _value(self, secret: Identity) -> bytes:
-        return auth_config(await self._kube.get("Secret", secret.namespace, secret.name), secret.name)
+        with requesting("read", secret):
+            found = await self._kube.get("Secret", secret.namespace, secret.name)
+        return auth_config(found, secret.name)

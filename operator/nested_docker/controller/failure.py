@@ -21,7 +21,7 @@ class RequestFailed(KubeError):
     """A request that a pass cannot do without has failed; another try may help.
 
     Attributes:
-        verb: the kind of request: `read`, `create`, `update` or `delete`.
+        verb: what it does with the object: `create`, `update`, `delete`, `read`, or a longer phrase.
         identity: the object.
     """
 

@@ -201,7 +201,8 @@ class Reconciler:
             return await self._plan(key, session, at, looked_again=True)
         if planned.claim is None:
             return observed, planned, at
-        pods = await self._kube.list("Pod", planned.claim.namespace)
+        with requesting("read the pods that use", planned.claim):
+            pods = await self._kube.list("Pod", planned.claim.namespace)
         at = replace(at, claim_users=claim_users(pods, planned.claim.name))
         return await self._plan(key, session, at, looked_again=looked_again)
 

@@ -59,6 +59,12 @@ class FailingKube(WatchedKube):
         self._fail("read", kind)
         return await super().get(kind, namespace, name)
 
+    async def list(
+        self, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> list[Manifest]:
+        self._fail("list", kind)
+        return await super().list(kind, namespace, labels=labels, fields=fields)
+
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
         self._fail("delete", kind)
         await super().delete(kind, namespace, name, uid)
@@ -324,3 +330,20 @@ def test_the_request_that_failed_first_is_named() -> None:
     with pytest.raises(RequestFailed) as raised, requesting("create", service), requesting("delete", pod):
         raise KubeError(429, "TooManyRequests", "wait", 7)
     assert (raised.value.verb, raised.value.identity, raised.value.retry_after) == ("delete", pod, 7)
+
+
+async def test_pods_that_use_the_claim_cannot_be_listed(lab: Lab, kube: FailingKube) -> None:
+    kube.failures = {"list Pod": WEBHOOK}
+    await lab.passes(2)
+    assert told(lab).startswith(
+        "the operator cannot read the pods that use PersistentVolumeClaim build-data in namespace team-a (the API"
+    )
+    assert lab.pods() == []
+    await heals(lab, kube)
+
+
+async def test_registry_credentials_cannot_be_read(lab: Lab, kube: FailingKube) -> None:
+    kube.failures = {"read Secret": FORBIDDEN}
+    lab.change(connection={"registryCredentials": {"name": "regcred"}})
+    await lab.passes(2)
+    assert told(lab).startswith("the operator cannot read Secret regcred in namespace team-a (the API server")
