@@ -43,6 +43,12 @@ def images_of(pod: Manifest) -> dict[str, str]:
     }
 
 
+def were_changed(pod: Manifest, expected: Mapping[str, str]) -> bool:
+    """Whether a pod has another image in one of these containers; one that is missing has not changed."""
+    present = images_of(pod)
+    return any(present.get(name, image) != image for name, image in expected.items())
+
+
 def same_image(stored: str, asked: str) -> bool:
     """Whether both references name one image: in two spellings, or the stored one with the digest of the tag."""
     if stored == asked:

@@ -14,7 +14,7 @@ from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import ModeBehaviour
 from nested_docker.domain.observed import Observed
-from nested_docker.domain.planning.admitted import images_of
+from nested_docker.domain.planning.admitted import were_changed
 from nested_docker.domain.planning.pod_state import PodState
 from nested_docker.domain.status.conditions import parse_timestamp, timestamp
 
@@ -81,7 +81,4 @@ def grace(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Grac
 
 def _image_was_changed(observed: Observed, pod: PodState) -> bool:
     stored = observed.status.admitted_pod
-    present = images_of(pod.manifest)
-    if stored is None or stored.uid != pod.uid:
-        return False
-    return any(present.get(name, image) != image for name, image in stored.images.items())
+    return stored is not None and stored.uid == pod.uid and were_changed(pod.manifest, stored.images)

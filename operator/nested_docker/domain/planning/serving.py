@@ -32,7 +32,6 @@ DIAGNOSE_AFTER = timedelta(seconds=4)
 CLAIM_INTERVAL = timedelta(seconds=5)
 """Time between two looks at the pods that use a claim: the operator does not watch other people's pods."""
 
-
 CREDENTIALS_REFRESH, CREDENTIALS_RETRY = timedelta(minutes=2), timedelta(seconds=15)
 """How often the operator looks at registry credentials, which it does not watch, and at those that are unusable."""
 

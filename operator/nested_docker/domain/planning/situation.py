@@ -23,7 +23,7 @@ from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import KeySet, Observed
 from nested_docker.domain.planning import lifetime, patience
-from nested_docker.domain.planning.admitted import admitted, allows, images_of, same_image
+from nested_docker.domain.planning.admitted import admitted, allows, images_of, same_image, were_changed
 from nested_docker.domain.planning.child_diff import ChildDiff
 from nested_docker.domain.planning.loss import why_lost
 from nested_docker.domain.planning.patience import Grace
@@ -118,7 +118,7 @@ class Situation:
     def rotation(self) -> str:
         """What tells the wanted certificate authority from the NestedDocker's earlier ones.
 
-        Who removes the annotation does not get an earlier authority back.
+        Who removes the annotation keeps the authority as long as the key set exists; then the first one returns.
         """
         present = self.key_set.rotation if self.key_set else ""
         return self.observed.annotations.get(names.ANNOTATION_ROTATE_AUTHORITY) or present
@@ -385,12 +385,9 @@ class Situation:
         """
         if self.pod is None:
             return False
-        present = images_of(self.pod.manifest)
         if self.admitted is not None:
-            return any(present.get(name, image) != image for name, image in self.admitted.images.items())
-        return self.change is None and any(
-            present.get(name, image) != image for name, image in self._wanted_images.items()
-        )
+            return were_changed(self.pod.manifest, self.admitted.images)
+        return self.change is None and were_changed(self.pod.manifest, self._wanted_images)
 
     @property
     def _wanted_images(self) -> dict[str, str]:
