@@ -52,6 +52,7 @@ async def run_operator(settings: Settings) -> bool:
         True after a signal, False after the loss of leadership.
     """
     logs.configure(settings.log_format, settings.log_level)
+    asyncio.get_running_loop().set_exception_handler(framework.handle_loop_error)
     kube = await connect_to_cluster()
     try:
         return await Operator(settings, kube).run()

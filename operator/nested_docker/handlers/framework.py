@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kopf
 
 from nested_docker.handlers import reading
+
+logger = logging.getLogger(__name__)
 
 UNUSED_FINALIZER = "nesteddocker.dev/kopf-does-not-use-finalizers"
 """kopf removes its finalizer from kinds with only event handlers, so this name must be one that nobody uses."""
@@ -58,6 +62,17 @@ def kopf_registry(on_stop: Callable[[], Awaitable[None]]) -> kopf.OperatorRegist
     kopf.on.cleanup(id="stop", registry=created)(stop)
     kopf.on.login(id="login", registry=created, errors=kopf.ErrorsMode.TEMPORARY)(_login)
     return created
+
+
+def handle_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that the event loop caught.
+
+    One kind is harmless: when the loop ends it closes kopf's watch streams, and some of them raise an error then.
+    """
+    if "asyncgen" in context:
+        logger.debug("%s: %s", context["message"], context.get("exception"))
+    else:
+        loop.default_exception_handler(context)
 
 
 async def _login(**kwargs: Any) -> kopf.AiohttpSession | None:
