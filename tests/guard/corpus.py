@@ -245,6 +245,12 @@ OTHERS: list[tuple[str, str, str, Any]] = [
     ("network: look", "GET", "/networks/{network}", None),
     ("network: delete", "DELETE", "/networks/{network}", None),
     ("network: connect the attacker's container", "POST", "/networks/{network}/connect", {"Container": "{mine}"}),
+    (
+        "network: connect by the ID of a foreign network",
+        "POST",
+        "/networks/mine/connect",
+        {"Container": "{mine}", "EndpointConfig": {"NetworkID": "{network}"}},
+    ),
     ("network: connect a foreign container", "POST", "/networks/bridge/connect", {"Container": "{victim}"}),
     ("network: disconnect", "POST", "/networks/bridge/disconnect", {"Container": "{victim}", "Force": True}),
     ("network: delete the node's", "DELETE", "/networks/bridge", None),
@@ -612,6 +618,11 @@ ATTACKS: tuple[Attack, ...] = (
     Attack(
         "create: a foreign network by settings",
         body={"Image": "busybox", "NetworkingConfig": {"EndpointsConfig": {"{network}": {}}}},
+        needs_daemon=True,
+    ),
+    Attack(
+        "create: a foreign network by its ID in the settings",
+        body={"Image": "busybox", "NetworkingConfig": {"EndpointsConfig": {"mine": {"NetworkID": "{network}"}}}},
         needs_daemon=True,
     ),
     *(Attack(name, method, target, body, needs_daemon=True) for name, method, target, body in OTHERS),

@@ -229,3 +229,29 @@ def _archive(name: str, data: bytes) -> bytes:
         member.size = len(data)
         archive.addfile(member, io.BytesIO(data))
     return whole.getvalue()
+
+
+def test_a_container_is_replaced_by_one_with_the_inspected_settings(alice: Owner) -> None:
+    """As tools do that update containers: the settings of its networks are those of the answer to an inspection."""
+    network = f"net-{uuid.uuid4().hex[:8]}"
+    alice.docker("network", "create", network)
+    old = alice.docker("run", "-d", "--network", network, "--network-alias", "web", "busybox", "sleep", "300")
+    inspected = alice.request("GET", f"/containers/{old}/json").json
+    alice.docker("rm", "-f", old)
+    endpoints = inspected["NetworkSettings"]["Networks"]
+    assert endpoints[network]["NetworkID"]
+    assert endpoints[network]["IPAddress"]
+    body = {
+        "Image": "busybox",
+        "Cmd": ["sleep", "300"],
+        "HostConfig": {"NetworkMode": inspected["HostConfig"]["NetworkMode"]},
+        "NetworkingConfig": {"EndpointsConfig": endpoints},
+    }
+    created = alice.request("POST", "/containers/create", body)
+    assert created.status == 201, created.message
+    new = created.json["Id"]
+    alice.docker("start", new)
+    joined = alice.request("GET", f"/containers/{new}/json").json["NetworkSettings"]["Networks"]
+    assert "web" in joined[network]["Aliases"]
+    alice.docker("rm", "-f", new)
+    alice.docker("network", "rm", network)

@@ -14,6 +14,7 @@ from nested_docker.guard.rules.schema import (
     any_integer,
     any_object,
     any_string,
+    ignored,
     object_of,
     unset,
     validate_object,
@@ -22,6 +23,9 @@ from nested_docker.guard.rules.schema import (
 DEFAULT_NETWORKS = frozenset({"", "default", "bridge"})
 """Names of the default network, which all containers of a node share."""
 
+PREDEFINED_NETWORKS = DEFAULT_NETWORKS | {"host", "none"}
+"""Networks that every daemon has. Docker ignores an endpoint's `NetworkID` for them."""
+
 ENDPOINT_FIELDS: FieldTable = {
     "IPAMConfig": object_of({"IPv4Address": values.ADDRESS, "IPv6Address": values.ADDRESS, "LinkLocalIPs": unset}),
     "Links": unset,
@@ -29,15 +33,16 @@ ENDPOINT_FIELDS: FieldTable = {
     "Aliases": values.each(values.ALIAS),
     "DriverOpts": unset,
     "GwPriority": any_integer,
-    "NetworkID": unset,
-    "EndpointID": unset,
-    "Gateway": unset,
-    "IPAddress": unset,
-    "IPPrefixLen": unset,
-    "IPv6Gateway": unset,
-    "GlobalIPv6Address": unset,
-    "GlobalIPv6PrefixLen": unset,
-    "DNSNames": unset,
+    "NetworkID": any_string,
+    # What follows is in the answer to an inspection. Docker ignores it in a request, and clients copy it into one.
+    "EndpointID": ignored,
+    "Gateway": ignored,
+    "IPAddress": ignored,
+    "IPPrefixLen": ignored,
+    "IPv6Gateway": ignored,
+    "GlobalIPv6Address": ignored,
+    "GlobalIPv6PrefixLen": ignored,
+    "DNSNames": ignored,
 }
 
 
@@ -59,11 +64,35 @@ def check_endpoints(value: Any, where: str, *, rules: GuardRules, add_reference:
     """NetworkingConfig.EndpointsConfig: the settings of a container by network."""
     result = {}
     for name, settings in any_object(value, where).items():
-        location = ("body", "NetworkingConfig", "EndpointsConfig", name)
-        if name != "none":
-            check_network(name, rules, where, add_reference=add_reference, location=location, is_key=True)
         result[name] = validate_object({} if settings is None else settings, ENDPOINT_FIELDS, f"{where}.{name}")
+        network = take_network_id(name, result[name], f"{where}.{name}") or name
+        location = ("body", "NetworkingConfig", "EndpointsConfig", name)
+        if network != "none":
+            check_network(network, rules, where, add_reference=add_reference, location=location, is_key=True)
     return result
+
+
+def take_network_id(name: str, settings: dict[str, Any], where: str) -> str:
+    """Remove `NetworkID` from an endpoint's settings. Docker prefers it to the name of a network that a user created.
+
+    Args:
+        name: the network's name in the request.
+        settings: the endpoint's settings.
+        where: path of the settings, for messages.
+
+    Returns:
+        The name or ID of the network that Docker takes instead; empty: it takes the name.
+
+    Raises:
+        GuardDenied: it is the name of a predefined network.
+    """
+    network_id = str(settings.pop("NetworkID", ""))
+    if name in PREDEFINED_NETWORKS or not network_id:
+        return ""
+    if network_id in PREDEFINED_NETWORKS:
+        where = f"{where}.NetworkID"
+        raise GuardDenied(where, f"{where} may not be {network_id!r}: use the ID of network {name}")
+    return network_id
 
 
 def check_network(

@@ -66,9 +66,11 @@ def validate_network_disconnect(api_request: ApiRequest) -> ForwardPlan:
 
 def _validate_endpoint(api_request: ApiRequest, table: FieldTable) -> ForwardPlan:
     body = validate_object(api_request.body, table, "")
+    name = api_request.name
+    network = endpoints.take_network_id(name, body.get("EndpointConfig", {}), "EndpointConfig") or name
     references: list[Reference] = []
     endpoints.check_network(
-        api_request.name, api_request.rules, "the network", add_reference=references.append, location=("path",)
+        network, api_request.rules, "the network", add_reference=references.append, location=("path",)
     )
     references.append(Reference(ObjectKind.CONTAINER, body.get("Container", ""), location=("body", "Container")))
     return ForwardPlan(api_request.query, body, tuple(references))

@@ -219,6 +219,7 @@ FREE_FIELDS = {
     "Image": "a reference, which is looked up",
     "Name": "a name, which has a pattern of its kind",
     "Container": "a reference, which is looked up",
+    "NetworkID": "a reference, which is looked up in place of the network's name",
     "PathOnHost": "one of the rules' devices",
     "HostPort": "empty or 0",
     "Source": "one of the rules' paths, or the name of a volume or an image",
