@@ -14,6 +14,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 from tests.e2e.environment import Environment
 from tests.e2e.images import give_busybox
+from tests.support.cluster import HOME
 
 SERVER = ("sh", "-c", "echo reached > /f; echo ready; exec httpd -f -p 80 -h /")
 
@@ -51,6 +52,21 @@ def test_a_published_port_of_the_node_s_daemon_answers_at_the_node(env: Environm
     assert node == env.get("pod", env.get("nd", "host")["status"]["podName"])["status"]["hostIP"]
     served = f"http://{node}:{port}/f"
     assert env.exec("client", "busybox", "wget", "-T", "5", "-q", "-O-", served) == "reached\n"
+
+
+@pytest.mark.parametrize("mode", ["Dind", "HostSocket"])
+def test_testcontainers_for_go_finds_its_ports(env: Environment, mode: str) -> None:
+    """From a pod of the cluster, as a CI job runs it."""
+    guarded = mode == "HostSocket"
+    env.nested_docker("build", mode=mode, **({"className": "host"} if guarded else {}))
+    client_of(env, "build", images=not guarded)
+    env.kubectl("cp", str(HOME / "bin/testcontainers-probe"), "client:/testcontainers-probe")
+    host = f"build.{env.namespace}.svc"
+    if guarded:
+        host = env.get("pod", env.get("nd", "build")["status"]["podName"])["status"]["hostIP"]
+    said = env.exec("client", "env", "TESTCONTAINERS_RYUK_DISABLED=true", "/testcontainers-probe")
+    url, _, page = said.strip().splitlines()[-1].partition(" ")
+    assert (url.rpartition(":")[0], page) == (f"http://{host}", "reached")
 
 
 def test_testcontainers_finds_its_ports(env: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

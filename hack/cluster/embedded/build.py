@@ -37,7 +37,7 @@ def programs(home: Home, clock: Clock) -> list[Step]:
         "runtime": (golang.build_runtime, ("containerd", "containerd-shim-runc-v2", "ctr", "runc")),
         "registry": (golang.build_registry, ("registry",)),
         "helm": (golang.build_helm, ("helm",)),
-        "plugins": (golang.build_plugins, ("docker-buildx", "docker-compose")),
+        "plugins": (golang.build_plugins, ("docker-buildx", "docker-compose", "testcontainers-probe")),
     }
     steps = []
     for module, (maker, names) in makers.items():

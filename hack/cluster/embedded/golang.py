@@ -85,12 +85,13 @@ def build_helm(go: str, home: Home) -> None:
 
 
 def build_plugins(go: str, home: Home) -> None:
-    """Compose and buildx, made of much the same, under the names that the docker CLI looks for."""
+    """Clients, made of much the same: compose and buildx under the names that the docker CLI looks for, and a probe."""
     gomod = SOURCES / "plugins/go.mod"
     stamps = f"-X {_COMPOSE}/internal.Version={pinned(gomod, _COMPOSE)}"
     _build(go, home, "plugins", [f"{_COMPOSE}/cmd"], stamps=stamps, name="docker-compose")
     stamps = f"-X {_BUILDX}/version.Version={pinned(gomod, _BUILDX)}"
     _build(go, home, "plugins", [f"{_BUILDX}/cmd/buildx"], stamps=stamps, name="docker-buildx")
+    _build(go, home, "plugins", ["./testcontainers-probe"])
 
 
 def pinned(gomod: Path, module: str) -> str:

@@ -1,6 +1,6 @@
 //go:build tools
 
-// Package plugins pins compose and buildx, plugins of the docker CLI, with which tests go through the guard.
+// Package plugins pins what tests use as clients: compose and buildx, plugins of the docker CLI, and testcontainers-go.
 package plugins
 
 import (
