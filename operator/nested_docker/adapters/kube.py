@@ -154,7 +154,9 @@ class KubeClient:
             )
             data = await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise KubeError(0, "NoAnswer", f"{method} {path}: {error or type(error).__name__}") from error
+            silent = isinstance(error, TimeoutError)
+            problem = f"no answer within {self._timeout:g} s" if silent else str(error) or type(error).__name__
+            raise KubeError(0, "NoAnswer", f"{method} {path}: {problem}") from error
         if response.status >= 400:
             raise _error(response.status, response.headers.get("Retry-After", ""), data)
         return _document(data)

@@ -88,7 +88,7 @@ class Leader:
             async with asyncio.timeout(self._seconds / 4):
                 held = await self._acquire()
         except (KubeError, TimeoutError) as error:
-            logger.warning("the lease could not be renewed: %s", error or "no answer in time")
+            logger.warning("the lease could not be renewed: %s", str(error) or "no answer in time")
             return False
         if held:
             self._valid_until = asked + self._seconds * 2 / 3
@@ -142,4 +142,4 @@ class Leader:
                 if lease is not None and lease.get("spec", {}).get("holderIdentity") == self._identity:
                     await self._kube.replace(self._manifest(self._clock.now(), lease, holder=""))
         except (KubeError, TimeoutError) as error:
-            logger.warning("the lease could not be released and will run out: %s", error or "no answer in time")
+            logger.warning("the lease could not be released and will run out: %s", str(error) or "no answer in time")

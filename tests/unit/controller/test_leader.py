@@ -111,9 +111,16 @@ async def test_a_failing_lead_is_not_hidden(kube: FakeKube, clock: FakeClock) ->
         await leader(kube, clock, "holder").run(lead)
 
 
-async def test_an_api_server_that_does_not_answer_in_time_is_no_renewal(kube: FakeKube, clock: FakeClock) -> None:
+async def test_an_api_server_that_does_not_answer_in_time_is_no_renewal(
+    kube: FakeKube, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
     holder = leader(kube, clock, "holder", seconds=0.2)
     assert await holder._try()
     kube.stall = asyncio.Event()
     clock.seconds = 1.0
     assert not await holder._try()
+    await holder._release()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the lease could not be renewed: no answer in time",
+        "the lease could not be released and will run out: no answer in time",
+    ]
