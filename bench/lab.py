@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NoReturn
 
 import yaml
 
@@ -98,15 +98,22 @@ async def contender(name: str, command: Sequence[str], kubeconfig: str, **env: s
             stdout=log,
             stderr=log,
         )
+        watch = asyncio.create_task(_fail_when_ended(name, process, log))
         try:
             await asyncio.sleep(4)
-            if process.poll() is not None:
-                log.seek(0)
-                raise SystemExit(f"{name} ended: {log.read().decode()[-3000:]}")
             yield Contender(name, process.pid)
         finally:
+            watch.cancel()
             process.terminate()
             process.wait(30)
+
+
+async def _fail_when_ended(name: str, process: subprocess.Popen[bytes], log: IO[bytes]) -> NoReturn:
+    """End the benchmark when the contender has ended, because a benchmark would wait for it for ever."""
+    while process.poll() is None:
+        await asyncio.sleep(1)
+    log.seek(0)
+    raise SystemExit(f"{name} ended: {log.read().decode()[-3000:]}")
 
 
 def ours(kubeconfig: str, **env: str) -> Any:
