@@ -81,6 +81,20 @@ class Cache:
         self._note_departure(obj, known, kind)
         self.governing_version += kind in GOVERNING_KINDS
 
+    def versions(self, kind: str) -> Mapping[str, int]:
+        """Resource version of each stored object of a kind and of each removed object of any kind, by uid."""
+        stored = (obj["metadata"] for obj in self._objects[kind].values())
+        return {**self._dead, **{metadata["uid"]: _version(metadata) for metadata in stored}}
+
+    def forget_version(self, obj: Mapping[str, Any], kind: str) -> None:
+        """Take the next version of an object for newer, whatever its number, because etcd was restored from a backup."""
+        metadata = obj["metadata"]
+        self._dead.pop(metadata["uid"], None)
+        location = (metadata.get("namespace", ""), metadata["name"])
+        known = self._objects[kind].get(location)
+        if known is not None:
+            self._objects[kind][location] = known | {"metadata": known["metadata"] | {"resourceVersion": "0"}}
+
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """One object, trimmed."""
         return self._objects[kind].get((namespace, name))
@@ -153,6 +167,11 @@ class Cache:
             others.discard(Identity(kind, metadata.get("namespace", ""), metadata["name"]))
             if not others:
                 del self._children[owner]
+
+
+def version_of(obj: Mapping[str, Any]) -> int:
+    """An object's resource version."""
+    return _version(obj["metadata"])
 
 
 def _newer(metadata: Mapping[str, Any], known: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from nested_docker.controller.cache import CHILD_KINDS, GOVERNING_KINDS, Cache
+from nested_docker.controller.cache import CHILD_KINDS, GOVERNING_KINDS, Cache, version_of
 from nested_docker.controller.routing import Router
 from nested_docker.domain.names import WATCH_SELECTOR
 from nested_docker.domain.ports import Kube, KubeError
@@ -40,9 +40,15 @@ class Resync:
                 await self._compare(kind, namespace, WATCH_SELECTOR)
 
     async def _compare(self, kind: str, namespace: str | None, labels: str) -> None:
+        versions = self._cache.versions(kind)
         before = [obj for obj in self._cache.all(kind) if namespace in {None, obj["metadata"].get("namespace")}]
         listed = await self._kube.list(kind, namespace, labels=labels)
         present = {obj["metadata"]["uid"] for obj in listed}
+        older = [obj for obj in listed if version_of(obj) < versions.get(obj["metadata"]["uid"], 0)]
+        if older:
+            logger.warning("%d of kind %s are older than before: etcd was probably restored", len(older), kind)
+        for obj in older:
+            self._cache.forget_version(obj, kind)
         for obj in listed:
             self._router.seen(kind, obj)
         for obj in before:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -60,6 +61,45 @@ async def test_a_missed_deletion_is_found(kind: str) -> None:
     await around.resync.once()
     assert await taken(around.queue) == ["build"]
     assert around.cache.get(kind, "team-a", "build") is None
+
+
+@pytest.mark.parametrize("removed", [False, True], ids=["stored", "removed"])
+async def test_objects_that_a_restored_etcd_made_older_are_taken(
+    removed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    around = Around()
+    old = copy.deepcopy(await around.create("NestedDocker", "team-a", "build"))
+    newer = old | {"metadata": old["metadata"] | {"resourceVersion": "1000"}, "spec": {"suspend": True}}
+    around.router.seen("NestedDocker", newer)
+    if removed:
+        around.router.gone("NestedDocker", newer)
+    await taken(around.queue)
+    await around.resync.once()
+    assert await taken(around.queue) == ["build"]
+    found = around.cache.get("NestedDocker", "team-a", "build")
+    assert found is not None
+    assert found["spec"] == {}
+    assert "1 of kind NestedDocker are older than before: etcd was probably restored" in caplog.text
+
+
+async def test_a_change_that_the_watch_brings_during_the_list_stays(caplog: pytest.LogCaptureFixture) -> None:
+    around = Around()
+    old = copy.deepcopy(await around.create("NestedDocker", "team-a", "build"))
+    newer = old | {"metadata": old["metadata"] | {"resourceVersion": "1000"}, "spec": {"suspend": True}}
+    lists = around.kube.list
+
+    async def list_and_change(kind: str, *rest: Any, **more: Any) -> list[dict[str, Any]]:
+        listed = await lists(kind, *rest, **more)
+        if kind == "NestedDocker":
+            around.router.seen("NestedDocker", newer)
+        return listed
+
+    around.kube.list = list_and_change  # type: ignore[method-assign]
+    await around.resync.once()
+    found = around.cache.get("NestedDocker", "team-a", "build")
+    assert found is not None
+    assert found["spec"] == {"suspend": True}
+    assert "older" not in caplog.text
 
 
 async def test_other_namespaces_are_not_compared() -> None:
