@@ -71,10 +71,22 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """Metrics that are read at each scrape instead of counted as events happen."""
+        leading = self._leading()
+        yield GaugeMetricFamily("nested_docker_leading", "Whether this replica leads.", value=float(leading))
+        if leading:
+            yield from self._state_of_the_cluster()
+        requests = CounterMetricFamily(
+            "nested_docker_api_requests", "Requests to the API server.", labels=["verb", "kind"]
+        )
+        for (verb, kind), count in list(self._requests().items()):
+            requests.add_metric([verb, kind], count)
+        yield requests
+
+    def _state_of_the_cluster(self) -> Iterator[Metric]:
+        """What every replica sees: a sum over replicas counts it once, because only the leader exports it."""
         yield GaugeMetricFamily(
             "nested_docker_queue_depth", "NestedDockers that wait to be worked on.", value=self._queue_depth()
         )
-        yield GaugeMetricFamily("nested_docker_leading", "Whether this replica leads.", value=float(self._leading()))
         yield self._objects()
         unreadable = GaugeMetricFamily(
             "nested_docker_unreadable_objects", "Objects that could not be read whole.", labels=["kind"]
@@ -82,12 +94,6 @@ class Metrics:
         for kind, count in sorted(self._unreadable().items()):
             unreadable.add_metric([kind], count)
         yield unreadable
-        requests = CounterMetricFamily(
-            "nested_docker_api_requests", "Requests to the API server.", labels=["verb", "kind"]
-        )
-        for (verb, kind), count in list(self._requests().items()):
-            requests.add_metric([verb, kind], count)
-        yield requests
 
     def _objects(self) -> Metric:
         family = GaugeMetricFamily(
