@@ -87,7 +87,7 @@ class Cache:
         return {**self._dead, **{metadata["uid"]: _version(metadata) for metadata in stored}}
 
     def forget_version(self, obj: Mapping[str, Any], kind: str) -> None:
-        """Take the next version of an object for newer, whatever its number, because etcd was restored from a backup."""
+        """Take the next version of an object for newer, whatever its number: etcd was restored from a backup."""
         metadata = obj["metadata"]
         self._dead.pop(metadata["uid"], None)
         location = (metadata.get("namespace", ""), metadata["name"])
