@@ -74,3 +74,16 @@ def test_buildx_builds_with_the_daemon_s_own_builder(env: Environment, client: s
     script = "printf 'FROM busybox\\nRUN echo built > /f\\n' | docker buildx build --quiet --tag app -"
     shell(env, script)
     assert shell(env, "docker run --rm app cat /f") == "built\n"
+
+
+def test_inner_containers_reach_the_docker_host_in_the_usual_ways(env: Environment, client: str) -> None:
+    shell(env, "docker run -d -p 8080:80 busybox sh -c 'echo reached > /f; exec httpd -f -p 80 -h /'")
+    run = "docker run --rm --interactive --add-host host.docker.internal:host-gateway busybox sh -e"
+    gateway = "$(ip route | awk '/^default/ {print $3}')"
+    for host in ("build", f"build.{env.namespace}.svc", "host.docker.internal", gateway):
+        assert shell(env, run, stdin=f"wget -T 5 -q -O- http://{host}:8080/f\n") == "reached\n", host
+
+
+def test_an_inner_container_can_have_the_socket_of_the_daemon(env: Environment, client: str) -> None:
+    run = "docker run --rm -v /var/run/docker.sock:/var/run/docker.sock"
+    assert shell(env, f"{run} busybox test -S /var/run/docker.sock && echo there").strip() == "there"
