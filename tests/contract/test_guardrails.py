@@ -209,7 +209,10 @@ def daemon(spec: Manifest | None = None, class_spec: Manifest | None = None, *, 
         mode = MODES[asked.mode or Mode.DIND]
         effective = resolve(asked, NestedDockerClassSpec.model_validate(grown), mode, DEFAULTS)
         effective = mode.apply_policy(effective, None)
-        return pod(PodContext(site.object_names(away=away), effective, DEFAULTS), mode, "12345fffff")
+        made = pod(PodContext(site.object_names(away=away), effective, DEFAULTS), mode, "12345fffff")
+        for reference in made["metadata"]["ownerReferences"]:
+            reference.setdefault("uid", "uid-of-the-key-secret")
+        return made
 
     return make
 

@@ -454,14 +454,13 @@ class _Server(FakeKube):
         return obj["kind"] == "Pod" or super()._stays(obj)
 
     def _drop(self, location: Location) -> None:
-        """Remove an object, and by the garbage collector what the NestedDocker owned."""
+        """Remove an object, and by the garbage collector what it owned."""
+        owner = self.objects[location]["metadata"].get("uid")
         super()._drop(location)
-        if location != self.location:
-            return
         for each, child in [*self.children.items()]:
-            if not child["metadata"].get("ownerReferences"):
+            if owner not in [reference.get("uid") for reference in child["metadata"].get("ownerReferences", [])]:
                 continue
-            if child["metadata"].get("finalizers"):
+            if each.kind == "Pod" or child["metadata"].get("finalizers"):
                 self._mark_deleted((each.kind, each.namespace, each.name))
             else:
                 del self.children[each]

@@ -192,7 +192,7 @@ class Executor:
 
     async def _manifest(self, observed: Observed, desired: Manifest | SecretManifest) -> Manifest | Stale:
         if not isinstance(desired, SecretManifest):
-            return desired
+            return self._with_uids(desired)
         foreign = {key: await self._credentials.value(wanted) for key, wanted in desired.foreign.items()}
         known = {key: value for key, value in foreign.items() if value is not None}
         if len(known) < len(foreign):
@@ -201,6 +201,19 @@ class Executor:
             return desired.filled({}, known)
         keys = await self.keys(observed)
         return keys if isinstance(keys, Stale) else desired.filled(keys, known)
+
+    def _with_uids(self, manifest: Manifest) -> Manifest:
+        """The manifest with the uid of each Secret that controls it.
+
+        A Secret that is not in the cache is left out: a dry run asks before it exists. The next plan adds it.
+        """
+        references, namespace = manifest["metadata"].get("ownerReferences", []), manifest["metadata"]["namespace"]
+        if all("uid" in each for each in references):
+            return manifest
+        found = ((each, self._cache.get("Secret", namespace, each["name"])) for each in references if "uid" not in each)
+        complete = [each for each in references if "uid" in each]
+        complete += [each | {"uid": secret["metadata"]["uid"]} for each, secret in found if secret is not None]
+        return manifest | {"metadata": manifest["metadata"] | {"ownerReferences": complete}}
 
     async def _delete_to_recreate(self, observed: Observed, identity: Identity) -> Stale:
         """Somebody has changed an immutable field, so no apply can correct the object; the next plan creates it."""

@@ -78,7 +78,12 @@ def cleanup_pod(pod_uid: str) -> str:
 
 def tls_secret(name_prefix: str, key_set: str) -> str:
     """The operator's Secret with that key set; it is named after the pod that mounts it."""
-    return f"{pod_name(name_prefix, key_set)}{_TLS_SUFFIX}"
+    return tls_secret_of(pod_name(name_prefix, key_set))
+
+
+def tls_secret_of(pod: str) -> str:
+    """The operator's Secret with the key set of the pod of that name."""
+    return f"{pod}{_TLS_SUFFIX}"
 
 
 def is_tls_secret(name: str) -> bool:

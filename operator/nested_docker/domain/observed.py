@@ -15,7 +15,7 @@ from nested_docker.domain import names
 from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.object_names import ObjectNames
-from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
+from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner, controller_of
 from nested_docker.domain.registry_credentials import RegistryCredentials
 from nested_docker.domain.shown import shorten
 from nested_docker.domain.status.conditions import parse_timestamp
@@ -204,9 +204,9 @@ class Observed:
     def ownership(self, manifest: Manifest) -> Ownership:
         """Whose an observed object is: by its controller, else by our labels.
 
-        Nothing has a controller in another namespace, nor has a kept claim, nor what an orphaning deletion has left.
-        There the labels must name the uid, because a NestedDocker's successor of the same name is another one. Only a
-        claim is passed on to the successor.
+        In another namespace only a pod has a controller, its key set's Secret. A kept claim has none, nor has what an
+        orphaning deletion has left. There the labels must name the uid, because a NestedDocker's successor of the same
+        name is another one. Only a claim is passed on to the successor.
         """
         if manifest["metadata"]["namespace"] != self.owner.namespace:
             return self._ownership_elsewhere(manifest["metadata"])
@@ -224,8 +224,7 @@ class Observed:
         return Ownership.OURS if same or inherited else Ownership.PREVIOUS
 
     def _ownership_elsewhere(self, metadata: ObjectMeta) -> Ownership:
-        controlled = any(reference.get("controller") for reference in metadata.get("ownerReferences", []))
-        if controlled or not names.has_name_prefix(metadata["name"]):
+        if controller_of(metadata) is not None or not names.has_name_prefix(metadata["name"]):
             return Ownership.FOREIGN
         labels = metadata.get("labels", {})
         if labels.get(names.LABEL_UID) == self.owner.uid:

@@ -22,6 +22,7 @@ OURS = names.common_labels(OWNER.name, OWNER.uid)
 OTHER_UID = OURS | {names.LABEL_UID: "another"}
 REMOTE = {names.LABEL_NAMESPACE: OWNER.namespace}
 NOT_AFTER = NOW + timedelta(days=365)
+POD = AWAY.service.name
 FACTS = {"daemons": NamespaceFacts({"a": "b"}), "others": NamespaceFacts()}
 
 
@@ -79,6 +80,12 @@ def test_whose_an_object_at_home_is(fields: Manifest, ownership: Ownership) -> N
         ({"labels": OTHER_UID | REMOTE}, Ownership.PREVIOUS),
         ({"labels": OTHER_UID}, Ownership.FOREIGN),
         ({"labels": OURS | REMOTE, "ownerReferences": reference()}, Ownership.FOREIGN),
+        ({"labels": OURS | REMOTE, "ownerReferences": reference("Secret", f"{POD}-tls")}, Ownership.OURS),
+        ({"labels": OTHER_UID | REMOTE, "ownerReferences": reference("Secret", f"{POD}-tls")}, Ownership.PREVIOUS),
+        ({"labels": REMOTE, "ownerReferences": reference("Secret", f"{POD}-tls")}, Ownership.FOREIGN),
+        ({"labels": OURS | REMOTE, "ownerReferences": reference("Secret", "another-tls")}, Ownership.FOREIGN),
+        ({"labels": OURS | REMOTE, "ownerReferences": reference("ConfigMap", f"{POD}-tls")}, Ownership.FOREIGN),
+        ({"labels": OURS | REMOTE, "ownerReferences": reference("ReplicaSet", POD)}, Ownership.FOREIGN),
         ({"labels": OURS | REMOTE, "name": "build"}, Ownership.FOREIGN),
         ({}, Ownership.FOREIGN),
     ],

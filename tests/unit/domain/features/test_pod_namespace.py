@@ -150,8 +150,36 @@ class TestCreation:
         ]
         for identity, child in made.children.items():
             labels = child["metadata"]["labels"]
-            assert ("ownerReferences" in child["metadata"]) == (identity.namespace == "team-a")
+            owners = [reference["kind"] for reference in child["metadata"].get("ownerReferences", [])]
+            expected = ["Secret"] if identity.kind == "Pod" else []
+            assert owners == (["NestedDocker"] if identity.namespace == "team-a" else expected)
             assert labels.get(names.LABEL_NAMESPACE) == (None if identity.namespace == "team-a" else "team-a")
+
+    def test_the_secret_with_its_key_set_is_the_controller_of_the_pod(self) -> None:
+        made = settled()
+        (reference,) = made.pod()["metadata"]["ownerReferences"]
+        secret = made.children[made.key_secret()]
+        uid = secret["metadata"]["uid"]
+        assert reference == {"apiVersion": "v1", "kind": "Secret", "uid": uid, "controller": True} | {
+            "name": made.key_secret().name
+        }
+
+    def test_a_pod_without_a_controller_gets_one_and_is_not_replaced(self) -> None:
+        """The operator's versions of before made such pods."""
+        made = settled()
+        before, references = made.pod(), made.pod()["metadata"].pop("ownerReferences")
+        made.settle()
+        assert made.pod()["metadata"]["uid"] == before["metadata"]["uid"]
+        assert made.pod()["metadata"]["ownerReferences"] == references
+        assert ready(made) == ("True", "Ready")
+
+    def test_without_its_key_set_the_pod_is_collected_and_another_one_serves(self) -> None:
+        made = settled()
+        before = made.pod()["metadata"]["name"]
+        made.server._drop(("Secret", "daemons", made.key_secret().name))
+        made.settle()
+        assert made.pod()["metadata"]["name"] != before
+        assert ready(made) == ("True", "Ready")
 
     def test_status_tells_where(self) -> None:
         status = settled().status
