@@ -542,7 +542,9 @@ async def test_deletion_takes_one_write_for_each_and_leaves_nothing(tenant: Tena
     writes = tenant.told(tenant.calls()[begun:])
     assert [*sorted(writes[:4]), *writes[4:]] == DELETION
     looked_for = [call.resource for call in tenant.proxy.reads(tenant.pods_in)]
-    assert {*looked_for} == {"networkpolicies", "pods", "secrets", "services"}, "a last look for what is left"
+    assert {*looked_for} == {"networkpolicies", "poddisruptionbudgets", "pods", "secrets", "services"}, (
+        "a last look for what is left"
+    )
 
 
 async def test_the_namespace_goes_first(tenant: Tenant) -> None:

@@ -30,7 +30,7 @@ from nested_docker.domain.names import LABEL_NAME, WATCH_SELECTOR
 PATIENCE = 15.0
 """Seconds within which everything must have happened on two busy cores."""
 
-CHILDREN = ("Pod", "Service", "Secret", "NetworkPolicy", "PersistentVolumeClaim")
+CHILDREN = ("Pod", "Service", "Secret", "NetworkPolicy", "PodDisruptionBudget", "PersistentVolumeClaim")
 
 
 @dataclass

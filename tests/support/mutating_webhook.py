@@ -20,7 +20,11 @@ from tests.support.certificates import certificate_maker
 from nested_docker.domain import pki
 
 PATH = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
-PLURALS = {"": ["pods", "services", "secrets", "persistentvolumeclaims"], "networking.k8s.io": ["networkpolicies"]}
+PLURALS = {
+    "": ["pods", "services", "secrets", "persistentvolumeclaims"],
+    "networking.k8s.io": ["networkpolicies"],
+    "policy": ["poddisruptionbudgets"],
+}
 
 Patch = list[dict[str, Any]]
 Mutate = Callable[[Manifest], Patch]

@@ -36,7 +36,7 @@ from nested_docker.domain.planning.contested import corrected
 from nested_docker.domain.ports import Clock, Kube, KubeError
 from nested_docker.domain.status.reasons import Reason, Type
 
-RECREATED = frozenset({"Service", "NetworkPolicy"})
+RECREATED = frozenset({"Service", "NetworkPolicy", "PodDisruptionBudget"})
 """Kinds that hold no data, so that an object which no apply can correct is deleted and created again."""
 
 

@@ -8,6 +8,7 @@ from nested_docker.api.meta import Status
 from nested_docker.domain import names, pki
 from nested_docker.domain.effective import Origin
 from nested_docker.domain.manifests import metadata, secrets, storage
+from nested_docker.domain.manifests.disruption_budget import disruption_budget
 from nested_docker.domain.manifests.metadata import with_metadata
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod as pod_manifest
@@ -111,8 +112,15 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
         + children.remove_key_sets(but=object_names.tls_secret(key_set.id))
         + children.remove_others(object_names)
         + children.ensure(wanted_pod, with_metadata(service(object_names, key_set.id), shared))
-        + _network(at),
+        + _network(at)
+        + _evictions(at),
     )
+
+
+def _evictions(at: Situation) -> Stage:
+    if not at.evictions_denied:
+        return at.children.remove(at.object_names.disruption_budget)
+    return at.children.ensure(with_metadata(disruption_budget(at.object_names), metadata.of_children(at.effective)))
 
 
 def _network(at: Situation) -> Stage:

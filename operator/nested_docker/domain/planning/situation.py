@@ -10,7 +10,7 @@ from functools import cached_property
 from nested_docker.api.meta import Status
 from nested_docker.api.v1alpha1.engine import StorageType
 from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, LostPod, Replacement
-from nested_docker.api.v1alpha1.nested_docker_class import NetworkPolicyManagement
+from nested_docker.api.v1alpha1.nested_docker_class import Evictions, NetworkPolicyManagement
 from nested_docker.api.v1alpha1.policy import PublishedPorts, ViolationAction
 from nested_docker.domain import names, pki
 from nested_docker.domain.admission.acceptance import Accepted
@@ -69,6 +69,11 @@ class Situation:
     def manages_network(self) -> bool:
         """Whether the operator manages the NetworkPolicy."""
         return self.accepted.class_spec.network_policy == NetworkPolicyManagement.MANAGED
+
+    @property
+    def evictions_denied(self) -> bool:
+        """Whether a PodDisruptionBudget keeps the pod on its node."""
+        return self.accepted.class_spec.evictions == Evictions.DENIED
 
     @property
     def published_ports(self) -> bool:
@@ -287,6 +292,8 @@ class Situation:
             needed.append(location.tls_secret(self.key_set.id))
         if self.manages_network:
             needed.append(location.network_policy)
+        if self.evictions_denied:
+            needed.append(location.disruption_budget)
         if self.effective.storage.type == StorageType.CLAIM:
             needed.append(location.data_claim)
         return needed
