@@ -24,7 +24,8 @@ from tests.support.operator_process import Operator
 from tests.support.proxy import Call, LoseAnswer, Proxy, Stall, When, beyond, only
 from tests.support.waiting import holds, wait_for
 
-from nested_docker.domain.manifests.secrets import key_set_id, value_digest
+from nested_docker.domain.key_set import key_set_id
+from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.names import (
     FINALIZER,
     LABEL_NAME,

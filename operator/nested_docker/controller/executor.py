@@ -15,7 +15,8 @@ from nested_docker.controller.outcome import Gone, Rejected, Stale, WriteOutcome
 from nested_docker.controller.session import KeyMaterial, Session, Sessions
 from nested_docker.controller.trim import trim
 from nested_docker.domain import names, pki
-from nested_docker.domain.manifests.secrets import SecretManifest, key_set_id, value_digest
+from nested_docker.domain.key_set import KeySet
+from nested_docker.domain.manifests.secrets import SecretManifest, value_digest
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import ApiRejection, Observed, Ownership
@@ -56,7 +57,7 @@ class Executor:
         """
         session = self._session(observed)
         location, key_set = observed.location, observed.key_set()
-        if session.keys is not None and key_set is not None and _id(session.keys) == key_set.id:
+        if session.keys is not None and key_set is not None and _are(session.keys, key_set):
             return session.keys
         if location is None or key_set is None:
             return Stale("there is no key set")
@@ -64,7 +65,7 @@ class Executor:
         with requesting("read", where):
             secret = await self._kube.get("Secret", where.namespace, where.name)
         keys = _decoded(secret) if secret else {}
-        if secret is None or _id(keys) != key_set.id:
+        if secret is None or not _are(keys, key_set):
             if secret is not None:
                 self._cache.put(secret, "Secret")
             elif where in observed.children:
@@ -301,8 +302,9 @@ def _urgency(outcome: WriteOutcome | BaseException) -> int:
             return 1
 
 
-def _id(keys: KeyMaterial) -> str:
-    return key_set_id({key: value_digest(value) for key, value in keys.items()})
+def _are(keys: KeyMaterial, key_set: KeySet) -> bool:
+    """Whether these are the keys of that key set, with its present pairs."""
+    return all(key in keys and value_digest(keys[key]) == key_set.digests.get(key) for key in pki.KEYS)
 
 
 def _decoded(secret: Manifest) -> dict[str, bytes]:

@@ -14,10 +14,11 @@ from nested_docker.controller.outcome import Gone, Rejected, Stale, Written
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.controller.session import Sessions
 from nested_docker.domain import names, pki
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.objects import Identity, Manifest, child, secret_reference
-from nested_docker.domain.observed import KeySet, Observed
+from nested_docker.domain.observed import Observed
 from nested_docker.domain.planning.child_diff import Apply, ChildDiff, Create, Delete
 from nested_docker.domain.ports import KubeError
 from nested_docker.domain.status.reasons import Reason
@@ -26,7 +27,7 @@ STEM = names.name_prefix("uid-NestedDocker-build")
 SERVICE = service(HOME, "0123456789")
 FOREIGN = [{"kind": "Deployment", "name": "x", "uid": "x", "controller": True}]
 KEYS = {key: key.encode() for key in pki.KEYS}
-KEY_SET = KeySet({key: secrets.value_digest(value) for key, value in KEYS.items()}, NOW)
+KEY_SET = KeySet({key: secrets.value_digest(value) for key, value in KEYS.items()}, NOW, 1, server_not_after=NOW)
 KEY_SECRET = HOME.tls_secret(KEY_SET.id).name
 
 
@@ -162,7 +163,7 @@ class TestKeys:
     FILES = Create(secrets.files(HOME, SecretTemplate(), "uid/0"))
 
     def tls(self) -> Manifest:
-        return secrets.tls(HOME, KEY_SET.id, "2026-03-01T12:00:00Z", 1).filled(KEYS)
+        return secrets.tls(HOME, KEY_SET).filled(KEYS)
 
     async def test_from_memory_without_a_read(self, around: Around) -> None:
         around.sessions.of(KEY).keys = KEYS

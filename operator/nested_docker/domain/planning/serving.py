@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from nested_docker.api.meta import Status
 from nested_docker.domain import names, pki
 from nested_docker.domain.effective import Origin
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.manifests import metadata, secrets, storage
 from nested_docker.domain.manifests.disruption_budget import disruption_budget
 from nested_docker.domain.manifests.metadata import with_metadata
@@ -14,7 +15,6 @@ from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes.base import PodContext
-from nested_docker.domain.observed import KeySet
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.child_diff import Stage, nonempty
 from nested_docker.domain.planning.contested import Withheld, withhold
@@ -105,7 +105,7 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
     context = PodContext(object_names, at.effective, at.defaults)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
-    key_secret = secrets.tls(object_names, key_set.id, timestamp(key_set.not_after), key_set.revision, key_set.rotation)
+    key_secret = secrets.tls(object_names, key_set)
     return nonempty(
         children.ensure(claim, with_metadata(key_secret, shared)),
         children.remove_pods(but=object_names.pod(key_set.id))
