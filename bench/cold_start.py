@@ -18,7 +18,7 @@ from typing import Any
 
 from lab import SYSTEM, ensure, grant, laboratory, namespace, ours, spread
 from tests.support.api import Api
-from tests.support.certificates import certificate_maker
+from tests.support.certificates import certificate_maker, key_set_of
 from tests.support.factory import class_spec, observed
 from tests.support.manifests import nested_docker
 
@@ -55,10 +55,11 @@ def plain_objects(where: str, keys: dict[str, bytes]) -> list[dict[str, Any]]:
     accepted = accept(observed({"mode": "Dind"}, owner=owner, classes={"standard": class_spec()}), defaults)
     context = PodContext(object_names, accepted.effective, defaults)
     template = accepted.spec.connection.secret_template
+    key_set = key_set_of(keys)
     objects = [
-        secrets.tls(object_names, "0123456789", "2099-01-01T00:00:00Z", 1).filled(keys),
-        pod_manifest(context, MODES[accepted.effective.mode], "0123456789"),
-        service(object_names, "0123456789"),
+        secrets.tls(object_names, key_set).filled(keys),
+        pod_manifest(context, MODES[accepted.effective.mode], key_set.id),
+        service(object_names, key_set.id),
         network_policy(object_names, [], SYSTEM, published_ports=True),
         secrets.env(object_names, template).filled({}),
         secrets.files(object_names, template, "none").filled(keys),

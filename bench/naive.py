@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import kopf
 from kubernetes import client, config
 from lab import SYSTEM
-from tests.support.certificates import certificate_maker
+from tests.support.certificates import certificate_maker, key_set_of
 from tests.support.factory import class_spec, observed
 
 from nested_docker.domain import names, pki
@@ -50,12 +50,11 @@ def create(name, namespace, uid, spec, **_):
         object_names, cluster_domain="cluster.local", now=datetime.now(UTC), deadline=None
     )
     keys = certificate_maker().issue(request)
+    key_set = key_set_of(keys)
     connection = accepted.spec.connection.secret_template
-    core.create_namespaced_secret(
-        namespace, secrets.tls(object_names, "0123456789", "2099-01-01T00:00:00Z", 1).filled(keys)
-    )
-    core.create_namespaced_pod(namespace, pod_manifest(context, MODES[accepted.effective.mode], "0123456789"))
-    core.create_namespaced_service(namespace, service(object_names, "0123456789"))
+    core.create_namespaced_secret(namespace, secrets.tls(object_names, key_set).filled(keys))
+    core.create_namespaced_pod(namespace, pod_manifest(context, MODES[accepted.effective.mode], key_set.id))
+    core.create_namespaced_service(namespace, service(object_names, key_set.id))
     network.create_namespaced_network_policy(namespace, network_policy(object_names, [], SYSTEM, published_ports=True))
     core.create_namespaced_secret(namespace, secrets.env(object_names, connection).filled({}))
     core.create_namespaced_secret(namespace, secrets.files(object_names, connection, "none").filled(keys))

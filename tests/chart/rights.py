@@ -12,7 +12,13 @@ NAMESPACED = [
     Right("update", "nesteddockers/finalizers.nesteddocker.dev", CI),
     *(
         Right(verb, resource, CI)
-        for resource in ("pods", "services", "secrets", "networkpolicies.networking.k8s.io")
+        for resource in (
+            "pods",
+            "services",
+            "secrets",
+            "networkpolicies.networking.k8s.io",
+            "poddisruptionbudgets.policy",
+        )
         for verb in ("get", "list", "watch", "create", "patch", "delete")
     ),
     *(Right(verb, "persistentvolumeclaims", CI) for verb in ("get", "list", "watch", "create", "patch")),

@@ -191,7 +191,7 @@ def test_a_daemon_away_from_who_asked_for_it_is_made_and_removed_inside_the_guar
         "-n",
         AWAY,
         "get",
-        "pods,services,secrets,networkpolicies",
+        "pods,services,secrets,networkpolicies,poddisruptionbudgets",
         "-l",
         "nesteddocker.dev/role=daemon",
         "-o",

@@ -43,7 +43,9 @@ def everything(cluster: Cluster) -> set[str]:
 def children(cluster: Cluster, namespace: str) -> str:
     """What NestedDockers of a namespace consist of."""
     label = "--selector=app.kubernetes.io/managed-by=nested-docker-operator"
-    return cluster.kubectl("-n", namespace, "get", "pods,services,secrets,networkpolicies", label, "-o", "name")
+    return cluster.kubectl(
+        "-n", namespace, "get", "pods,services,secrets,networkpolicies,poddisruptionbudgets", label, "-o", "name"
+    )
 
 
 def grant_everything(cluster: Cluster) -> None:

@@ -30,6 +30,7 @@ from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
 from nested_docker.domain import pki
 from nested_docker.domain.effective import OperatorDefaults, resolve
 from nested_docker.domain.manifests import secrets, storage
+from nested_docker.domain.manifests.disruption_budget import disruption_budget
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.manifests.service import service
@@ -191,6 +192,7 @@ def plain(kind: str, *over: Manifest, name: str = "another") -> Make:
             "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
         },
         "NetworkPolicy": {"spec": {"podSelector": {"matchLabels": {"app": "other"}}}},
+        "PodDisruptionBudget": {"spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "other"}}}},
     }
 
     def make(site: Site) -> Manifest:
@@ -209,7 +211,10 @@ def daemon(spec: Manifest | None = None, class_spec: Manifest | None = None, *, 
         mode = MODES[asked.mode or Mode.DIND]
         effective = resolve(asked, NestedDockerClassSpec.model_validate(grown), mode, DEFAULTS)
         effective = mode.apply_policy(effective, None)
-        return pod(PodContext(site.object_names(away=away), effective, DEFAULTS), mode, "12345fffff")
+        made = pod(PodContext(site.object_names(away=away), effective, DEFAULTS), mode, "12345fffff")
+        for reference in made["metadata"]["ownerReferences"]:
+            reference.setdefault("uid", "uid-of-the-key-secret")
+        return made
 
     return make
 
@@ -307,6 +312,7 @@ def child(kind: str, *over: Manifest) -> Make:
             "Pod": renamed(daemon()(site), "build-other"),
             "Service": service(place, "12345fffff"),
             "NetworkPolicy": network_policy(place, [], site.system, published_ports=True),
+            "PodDisruptionBudget": disruption_budget(place),
             "Secret": secrets.files(place, SecretTemplate(), "x").filled(dict.fromkeys(pki.KEYS, b"pem")),
             "PersistentVolumeClaim": storage.data_claim(place, claim),
         }
@@ -382,7 +388,14 @@ def pods_needing_cleanup(*names: str, subresource: str = "") -> Callable[[Site],
 # --- reserved labels: everybody but the operator ------------------------------------------------------
 
 ONLY = "reserved: only system:serviceaccount:"
-MARKED = {"Pod": ROLE, "Service": UID, "Secret": MANAGED_BY, "PersistentVolumeClaim": UID, "NetworkPolicy": ROLE}
+MARKED = {
+    "Pod": ROLE,
+    "Service": UID,
+    "Secret": MANAGED_BY,
+    "PersistentVolumeClaim": UID,
+    "NetworkPolicy": ROLE,
+    "PodDisruptionBudget": UID,
+}
 
 KEPT_UNTIL_CLEAN = (
     f"metadata.finalizers: {CLEANUP} keeps Pod ",
@@ -550,6 +563,21 @@ CHILDREN: dict[str, Attempt] = {
         (f"spec.podSelector.matchLabels: NetworkPolicy another must select by the label {UID}", BUG),
     ),
     **{
+        f"a PodDisruptionBudget for {whose}": Attempt(
+            "operator",
+            creates(child("PodDisruptionBudget", {"spec": {"selector": selector}})),
+            (f"spec.selector.matchLabels: PodDisruptionBudget another must select by the label {UID}", BUG),
+        )
+        for whose, selector in {
+            "every pod": {"matchLabels": None},
+            "another's pods": {"matchLabels": {UID: None, "app": "other"}},
+            "pods without a label": {
+                "matchLabels": None,
+                "matchExpressions": [{"key": UID, "operator": "DoesNotExist"}],
+            },
+        }.items()
+    },
+    **{
         f"a {kind} with the {what} {key}": Attempt(
             "operator",
             creates(child(kind, {"metadata": {what: {key: "x"}}})),
@@ -561,6 +589,7 @@ CHILDREN: dict[str, Attempt] = {
             ("Service", "labels", "app"),
             ("NetworkPolicy", "labels", "team"),
             ("NetworkPolicy", "annotations", "example.com/x"),
+            ("PodDisruptionBudget", "labels", "team"),
             ("PersistentVolumeClaim", "annotations", "volume.kubernetes.io/selected-node"),
             ("PersistentVolumeClaim", "labels", "app.kubernetes.io/name"),
             ("Secret", "labels", "argocd.argoproj.io/secret-type"),

@@ -25,6 +25,10 @@ UNSEEN: dict[Right, str] = {
     ("patch", "", "secrets"): "a connection Secret that somebody has changed (tests/integration/test_drift.py)",
     ("get", "", "pods"): "a pod whose creation's answer was lost (tests/integration/test_lost_answers.py)",
     ("patch", "", "pods"): "marks on a pod, where no guardrail keeps them (tests/integration/test_drift.py)",
+    **{
+        (verb, "policy", "poddisruptionbudgets"): "a class that denies evictions (tests/integration/test_evictions.py)"
+        for verb in ("get", "create", "patch", "delete")
+    },
 }
 """What is needed and yet makes no request of its own here, each with its reason."""
 

@@ -36,9 +36,8 @@ async def operator(lab: Lab, proxy: Proxy) -> AsyncIterator[Operator]:
     """One with a webhook, which the API server asks about the lab's namespaces."""
     here = own_address(lab.access)
     now = datetime.now(UTC)
-    keys = certificate_maker().issue(
-        pki.CertificateRequest("uid", "", "webhook", (), (here,), now - timedelta(hours=1), now + timedelta(hours=1))
-    )
+    begin, end = now - timedelta(hours=1), now + timedelta(hours=1)
+    keys = certificate_maker().issue(pki.CertificateRequest("uid", "", "webhook", (), (here,), begin, end, end))
     folder = lab.folder / "webhook"
     folder.mkdir()
     for file, key in (("tls.crt", pki.SERVER_CERTIFICATE), ("tls.key", pki.SERVER_KEY), ("ca.crt", pki.CA_CERTIFICATE)):

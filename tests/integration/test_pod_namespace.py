@@ -16,6 +16,7 @@ import pytest
 from tests.integration.conftest import per_module, per_test
 from tests.integration.journeys import standstill
 from tests.integration.world import CHILDREN, Lab, World
+from tests.support.cluster import Cluster
 from tests.support.dockerd import client_context
 from tests.support.kubelet import SESSION
 from tests.support.manifests import GENEROUS, nested_docker, nested_docker_class, policy
@@ -23,7 +24,8 @@ from tests.support.operator_process import Operator
 from tests.support.proxy import Call, LoseAnswer, Proxy, Stall, When, beyond, only
 from tests.support.waiting import holds, wait_for
 
-from nested_docker.domain.manifests.secrets import key_set_id, value_digest
+from nested_docker.domain.key_set import key_set_id
+from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.names import (
     FINALIZER,
     LABEL_NAME,
@@ -133,6 +135,13 @@ class Tenant(World):
             assert await self.reach(files, name) == "28.1.1"
         except aiohttp.ClientError as error:
             raise AssertionError(f"a client with the files Secret is not let in: {error}") from error
+
+    async def controller(self) -> str:
+        """The uid of the pod's controller."""
+        (pod,) = await self.pods()
+        uids = [str(each["uid"]) for each in pod["metadata"].get("ownerReferences", []) if each.get("controller")]
+        assert len(uids) == 1, pod["metadata"]
+        return uids[0]
 
     async def finalizers(self, name: str = "build") -> list[str]:
         """The NestedDocker's finalizers."""
@@ -375,6 +384,12 @@ async def strip(tenant: Tenant) -> None:
     await free(tenant)
 
 
+async def orphan(tenant: Tenant) -> None:
+    """Somebody removes the controller of the pod."""
+    (pod,) = await tenant.pods()
+    await tenant.api.patch("Pod", tenant.pods_in, pod["metadata"]["name"], {"metadata": {"ownerReferences": None}})
+
+
 DRIFTS: dict[str, Step] = {
     "Service deleted": delete("Service"),
     "Service's selector": edit("Service", {"spec": {"selector": {"nesteddocker.dev/key-set": "x"}}}),
@@ -388,6 +403,7 @@ DRIFTS: dict[str, Step] = {
     "tls Secret's key": edit("Secret", {"data": {"server-key.pem": STRANGE}}),
     "tls Secret's namespace label": label("Secret", LABEL_NAMESPACE, None),
     "pod deleted": delete_pod,
+    "pod's controller removed": orphan,
     "finalizer taken off": strip,
 }
 
@@ -407,12 +423,41 @@ async def test_drift_over_there_is_put_back(tenant: Tenant, drift: Step) -> None
         ingress = (await tenant.api.list("NetworkPolicy", tenant.pods_in))[0]["spec"]["ingress"]
         assert [len(rule.get("from", [])) for rule in ingress] == [1, 1]
         await tenant.check_consistency()
+        assert await tenant.controller() == (await tenant.key_secret())["metadata"]["uid"]
         return True
 
     await tenant.until(as_before, "everything as it was")
     await tenant.ready()
     await tenant.quiet(0.5)
     assert await as_before()
+
+
+async def test_a_drain_takes_the_pod_without_force(cluster: Cluster, tenant: Tenant) -> None:
+    """kubectl refuses a whole node if one of its pods has no controller."""
+    await tenant.create()
+    await tenant.ready()
+    (pod,) = await tenant.pods()
+    drain = ["drain", tenant.kubelet.node, "--dry-run=server", "--delete-emptydir-data", "--ignore-daemonsets"]
+    selector = f"--pod-selector={LABEL_UID}={tenant.uids['build']}"
+    said = await asyncio.to_thread(cluster.kubectl, *drain, selector)
+    assert f"evicting pod {tenant.pods_in}/{pod['metadata']['name']}" in said
+
+
+async def test_the_garbage_collector_takes_a_pod_whose_key_set_is_gone(tenant: Tenant) -> None:
+    """Also while no operator runs, and then the operator makes another pod."""
+    await tenant.create()
+    before = await tenant.ready()
+    await tenant.operator.stop()
+    await delete("Secret")(tenant)
+
+    async def collected() -> bool:
+        assert await tenant.pods() == []
+        return True
+
+    await tenant.until(collected, "the pod collected")
+    await tenant.operator.start()
+    await tenant.serves(timeout=PATIENCE)
+    assert (await tenant.status())["podName"] != before["podName"]
 
 
 async def test_what_is_someone_elses_over_there_is_left_alone(tenant: Tenant) -> None:
@@ -498,7 +543,9 @@ async def test_deletion_takes_one_write_for_each_and_leaves_nothing(tenant: Tena
     writes = tenant.told(tenant.calls()[begun:])
     assert [*sorted(writes[:4]), *writes[4:]] == DELETION
     looked_for = [call.resource for call in tenant.proxy.reads(tenant.pods_in)]
-    assert {*looked_for} == {"networkpolicies", "pods", "secrets", "services"}, "a last look for what is left"
+    assert {*looked_for} == {"networkpolicies", "poddisruptionbudgets", "pods", "secrets", "services"}, (
+        "a last look for what is left"
+    )
 
 
 async def test_the_namespace_goes_first(tenant: Tenant) -> None:

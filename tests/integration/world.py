@@ -24,13 +24,14 @@ from tests.support.proxy import ROOT_KEY, Proxy
 from tests.support.waiting import INTERVAL, wait_for
 
 from nested_docker.domain import pki
-from nested_docker.domain.manifests.secrets import key_set_id, value_digest
+from nested_docker.domain.key_set import key_set_id
+from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.names import LABEL_NAME, WATCH_SELECTOR
 
 PATIENCE = 15.0
 """Seconds within which everything must have happened on two busy cores."""
 
-CHILDREN = ("Pod", "Service", "Secret", "NetworkPolicy", "PersistentVolumeClaim")
+CHILDREN = ("Pod", "Service", "Secret", "NetworkPolicy", "PodDisruptionBudget", "PersistentVolumeClaim")
 
 
 @dataclass
@@ -113,16 +114,20 @@ class World:
         marks = {f"nesteddocker.dev/{key}": value for key, value in annotations.items()}
         await self.api.patch("NestedDocker", self.namespace, name, {"metadata": {"annotations": marks}})
 
-    async def connect(self, name: str = "build") -> str:
-        """Connect as a client with the files Secret and the address of the pod that the Service selects."""
+    async def files(self, name: str = "build") -> dict[str, bytes]:
+        """What a client mounts."""
         secret = await self.get("Secret", f"{name}-docker")
         assert secret is not None, "there is no files Secret"
+        return {key: base64.b64decode(value) for key, value in secret["data"].items()}
+
+    async def connect(self, name: str = "build", files: dict[str, bytes] | None = None) -> str:
+        """Connect as a client with these files, else with the files Secret, to the pod that the Service selects."""
+        files = files or await self.files(name)
         service = await self.get("Service", name)
         assert service is not None, "there is no Service"
         selector = ",".join(f"{key}={value}" for key, value in service["spec"]["selector"].items())
         pods = [pod for pod in await self.api.list("Pod", self.namespace, selector) if "podIP" in pod["status"]]
         assert len(pods) == 1, f"the Service selects {[pod['metadata']['name'] for pod in pods]}"
-        files = {key: base64.b64decode(value) for key, value in secret["data"].items()}
         url = f"https://{pods[0]['status']['podIP']}:2376/version"
         connector = aiohttp.TCPConnector(ssl=client_context(files))
         try:
@@ -299,6 +304,8 @@ VOLATILE = frozenset(
         "podIP",
         "podIPs",
         "nesteddocker.dev/not-after",
+        "nesteddocker.dev/server-not-after",
+        "nesteddocker.dev/pairs-digest",
         "nesteddocker.dev/revision",
         "certificateExpirationTime",
         "replacement",

@@ -20,7 +20,11 @@ from tests.support.certificates import certificate_maker
 from nested_docker.domain import pki
 
 PATH = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
-PLURALS = {"": ["pods", "services", "secrets", "persistentvolumeclaims"], "networking.k8s.io": ["networkpolicies"]}
+PLURALS = {
+    "": ["pods", "services", "secrets", "persistentvolumeclaims"],
+    "networking.k8s.io": ["networkpolicies"],
+    "policy": ["poddisruptionbudgets"],
+}
 
 Patch = list[dict[str, Any]]
 Mutate = Callable[[Manifest], Patch]
@@ -88,9 +92,8 @@ async def unreachable(api: Api, selector: Manifest, *resources: str, operations:
 
 def _tls(folder: Path, host: str) -> tuple[ssl.SSLContext, str]:
     now = datetime.now(UTC)
-    request = pki.CertificateRequest(
-        "uid", "", "webhook", (), (host,), now - timedelta(hours=1), now + timedelta(hours=1)
-    )
+    begin, end = now - timedelta(hours=1), now + timedelta(hours=1)
+    request = pki.CertificateRequest("uid", "", "webhook", (), (host,), begin, end, end)
     keys = certificate_maker().issue(request)
     folder.mkdir(parents=True)
     for file, key in (("tls.crt", pki.SERVER_CERTIFICATE), ("tls.key", pki.SERVER_KEY)):

@@ -13,6 +13,7 @@ PACKAGE, UNIT = ROOT / "operator/nested_docker", ROOT / "tests/unit"
 MIRRORED = ("domain", "controller")
 
 ELSEWHERE = {
+    "controller/key_sets": "domain/features/test_renewal.py, and test_reconciler.py",
     "domain/ports": "protocols; the real ones are met by the slow rings, the doubles by every test of controller/",
     "domain/planning/admitted": "features/test_other_admission.py",
     "domain/planning/contested": "controller/test_contested_writes.py",

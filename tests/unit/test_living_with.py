@@ -34,12 +34,12 @@ def rows() -> Iterator[tuple[str, list[str]]]:
 
 
 def manifests(kind: str) -> Iterator[tuple[str, Manifest]]:
-    """Manifests of one of our kinds on the pages."""
+    """Manifests of one of our kinds on the pages, by page and name."""
     for page in PAGES:
         for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
             for document in yaml.safe_load_all(block):
                 if (document["apiVersion"], document["kind"]) == (API_VERSION, kind):
-                    yield page.stem, document
+                    yield f"{page.stem} {document['metadata']['name']}", document
 
 
 CLASSES = dict(manifests("NestedDockerClass"))
@@ -84,12 +84,18 @@ def test_a_class_has_no_unknown_field(page: str) -> None:
     assert parse_model(NestedDockerClassSpec, spec, Position(page), findings), findings.problems
 
 
-@pytest.mark.parametrize("page", CLASSES)
+@pytest.mark.parametrize("page", [page for page, manifest in CLASSES.items() if "podTemplate" in manifest["spec"]])
 def test_a_class_puts_its_metadata_on_the_pod(page: str) -> None:
     wanted = CLASSES[page]["spec"]["podTemplate"]["metadata"]
     metadata = of_class(CLASSES[page]).pod()["metadata"]
     for kind in ("labels", "annotations"):
         assert metadata[kind].items() >= wanted.get(kind, {}).items()
+
+
+def test_a_class_keeps_drains_out() -> None:
+    made = of_class(CLASSES["autoscaler long-builds"])
+    assert [each.name for each in made.children if each.kind == "PodDisruptionBudget"] == ["build"]
+    assert [each["name"] for each in made.pod()["spec"]["containers"]] == ["daemon", "idle-watch"]
 
 
 def test_a_class_chooses_nodes() -> None:

@@ -21,15 +21,16 @@ from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.cache import CHILD_KINDS, Cache
 from nested_docker.controller.credentials_reader import CredentialsReader
 from nested_docker.controller.executor import Executor
-from nested_docker.controller.outcome import Written
+from nested_docker.controller.outcome import Stale, Written
 from nested_docker.controller.reconciler import PLANS_PER_PASS
 from nested_docker.controller.session import Session, Sessions
 from nested_docker.domain import names, pki
 from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.manifests.storage import claim_users
 from nested_docker.domain.objects import Identity
-from nested_docker.domain.observed import KeySet, Observed, ProbeResult
+from nested_docker.domain.observed import Observed, ProbeResult
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.child_diff import Action, Apply, Create, Delete
 from nested_docker.domain.planning.node_cleanup import CleanupOutcome, ReleasePod, Start
@@ -319,10 +320,25 @@ class World:
             keys = {key: f"{key}-{number}".encode() for key in pki.KEYS}
             self._session.keys = keys
             digests = {key: value_digest(value) for key, value in keys.items()}
-            issued = KeySet(digests, planned.issue.not_after, rotation=planned.issue.rotation)
+            ends = planned.issue
+            issued = KeySet(digests, ends.not_after, rotation=ends.rotation, server_not_after=ends.server_not_after)
             seen = replace(seen, issued=issued, status=self.status)
             planned = plan(seen, self.now, self.defaults)
+        elif planned.renew is not None:
+            seen = replace(seen, issued=self._renewed(seen, cache, planned.renew.not_after))
+            planned = plan(seen, self.now, self.defaults)
         return seen, planned
+
+    def _renewed(self, seen: Observed, cache: Cache, not_after: datetime) -> KeySet:
+        """The key set with new pairs, without cryptography."""
+        executor = Executor(self.server, cache, self._sessions, _WorldClock(self))
+        keys, key_set, number = _LOOP.run_until_complete(executor.keys(seen)), seen.key_set(), next(self._key_sets)
+        assert not isinstance(keys, Stale)
+        assert key_set is not None
+        keys = {**keys, **{key: f"{key}-{number}".encode() for key in pki.RENEWED}}
+        self._session.keys = keys
+        digests = {key: value_digest(value) for key, value in keys.items()}
+        return replace(key_set, digests=digests, not_after=not_after)
 
     @property
     def _session(self) -> Session:
@@ -454,14 +470,13 @@ class _Server(FakeKube):
         return obj["kind"] == "Pod" or super()._stays(obj)
 
     def _drop(self, location: Location) -> None:
-        """Remove an object, and by the garbage collector what the NestedDocker owned."""
+        """Remove an object, and by the garbage collector what it owned."""
+        owner = self.objects[location]["metadata"].get("uid")
         super()._drop(location)
-        if location != self.location:
-            return
         for each, child in [*self.children.items()]:
-            if not child["metadata"].get("ownerReferences"):
+            if owner not in [reference.get("uid") for reference in child["metadata"].get("ownerReferences", [])]:
                 continue
-            if child["metadata"].get("finalizers"):
+            if each.kind == "Pod" or child["metadata"].get("finalizers"):
                 self._mark_deleted((each.kind, each.namespace, each.name))
             else:
                 del self.children[each]

@@ -103,6 +103,10 @@ namespaceSelector:
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
+# For classes with `evictions: Denied`.
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
 # No delete: the garbage collector or the user deletes claims.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]

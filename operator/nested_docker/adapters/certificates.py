@@ -7,8 +7,8 @@ So every key set of a NestedDocker has the same authority, and no key of an auth
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,14 +18,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from nested_docker.domain import pki
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """Order of P-256's base point: a private key is a number from 1 to one less (FIPS 186-5)."""
 
 _DERIVED_BYTES = 48
 """64 bits more than the order has, so that every key is equally likely (FIPS 186-5, A.2.1)."""
+
+
+Validity = tuple[datetime, datetime]
+"""Start and end of the validity of a certificate."""
 
 
 class CertificateMaker:
@@ -40,43 +41,49 @@ class CertificateMaker:
 
     def issue(self, request: pki.CertificateRequest) -> dict[str, bytes]:
         """An authority's certificate and, signed by it, the key pairs of server, client and operator, in PEM."""
-        authority = _Authority(request, _derived_key(self._root_key(), request))
+        key = _derived_key(self._root_key(), request.owner_uid, request.rotation)
+        validity = (request.not_before, request.server_not_after)
+        authority = _Authority(key, _certificate_of_authority(key, request.common_name, validity))
         names: list[x509.GeneralName] = [x509.DNSName(name) for name in request.dns_names]
         names += [x509.IPAddress(ipaddress.ip_address(address)) for address in request.ip_addresses]
-        server = authority.pair(request.common_name, ExtendedKeyUsageOID.SERVER_AUTH, names)
-        client = authority.pair("client", ExtendedKeyUsageOID.CLIENT_AUTH)
-        operator = authority.pair("operator", ExtendedKeyUsageOID.CLIENT_AUTH)
-        return {
-            pki.CA_CERTIFICATE: _pem(authority.certificate),
-            pki.SERVER_CERTIFICATE: server[0],
-            pki.SERVER_KEY: server[1],
-            pki.CLIENT_CERTIFICATE: client[0],
-            pki.CLIENT_KEY: client[1],
-            pki.OPERATOR_CERTIFICATE: operator[0],
-            pki.OPERATOR_KEY: operator[1],
-        }
+        server = authority.pair(request.common_name, ExtendedKeyUsageOID.SERVER_AUTH, validity, names)
+        mounted = (_pem(authority.certificate), *server)
+        pairs = authority.client_pairs((request.not_before, request.not_after))
+        return dict(zip(pki.KEYS, (*mounted, *pairs), strict=True))
+
+    def renew(self, request: pki.RenewalRequest, keys: Mapping[str, bytes]) -> dict[str, bytes] | None:
+        """The key set with new pairs of client and operator; None: its authority does not have the derived key."""
+        key = _derived_key(self._root_key(), request.owner_uid, request.rotation)
+        try:
+            certificate = x509.load_pem_x509_certificate(keys[pki.CA_CERTIFICATE])
+        except ValueError:
+            return None
+        if certificate.public_key() != key.public_key():
+            return None
+        validity = (certificate.not_valid_before_utc, min(request.not_after, certificate.not_valid_after_utc))
+        return {**keys, **dict(zip(pki.RENEWED, _Authority(key, certificate).client_pairs(validity), strict=True))}
 
 
 class _Authority:
-    def __init__(self, request: pki.CertificateRequest, key: ec.EllipticCurvePrivateKey) -> None:
-        self._key = key
-        self._name = _name(f"NestedDocker {request.common_name}")
-        self._validity = (request.not_before, request.not_after)
-        validity = (request.not_before, max(request.not_before + pki.AUTHORITY_LIFETIME, request.not_after))
-        self.certificate = (
-            _builder(self._name, self._name, self._key.public_key(), validity)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage(authority=True), critical=True)
-            .sign(self._key, hashes.SHA256())
-        )
+    def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+        self._key, self.certificate = key, certificate
+
+    def client_pairs(self, validity: Validity) -> tuple[bytes, ...]:
+        """Certificate and key of client and operator, in PEM."""
+        purpose = ExtendedKeyUsageOID.CLIENT_AUTH
+        return (*self.pair("client", purpose, validity), *self.pair("operator", purpose, validity))
 
     def pair(
-        self, common_name: str, purpose: x509.ObjectIdentifier, names: list[x509.GeneralName] | None = None
+        self,
+        common_name: str,
+        purpose: x509.ObjectIdentifier,
+        validity: Validity,
+        names: list[x509.GeneralName] | None = None,
     ) -> tuple[bytes, bytes]:
         """A certificate and its key, in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
-            _builder(_name(common_name), self._name, key.public_key(), self._validity)
+            _builder(_name(common_name), self.certificate.subject, key.public_key(), validity)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
@@ -90,8 +97,20 @@ class _Authority:
         return _pem(builder.sign(self._key, hashes.SHA256())), private
 
 
-def _derived_key(root_key: bytes, request: pki.CertificateRequest) -> ec.EllipticCurvePrivateKey:
-    info = f"nesteddocker.dev/authority/v1/{request.owner_uid}/{request.rotation}".encode()
+def _certificate_of_authority(
+    key: ec.EllipticCurvePrivateKey, common_name: str, validity: Validity
+) -> x509.Certificate:
+    name = _name(f"NestedDocker {common_name}")
+    return (
+        _builder(name, name, key.public_key(), validity)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(authority=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _derived_key(root_key: bytes, owner_uid: str, rotation: str) -> ec.EllipticCurvePrivateKey:
+    info = f"nesteddocker.dev/authority/v1/{owner_uid}/{rotation}".encode()
     derived = HKDF(hashes.SHA256(), _DERIVED_BYTES, salt=None, info=info).derive(root_key)
     return ec.derive_private_key(int.from_bytes(derived) % (_ORDER - 1) + 1, ec.SECP256R1())
 

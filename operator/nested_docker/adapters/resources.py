@@ -33,6 +33,7 @@ RESOURCES = {
     "Node": Resource("v1", "nodes"),
     "PersistentVolumeClaim": Resource("v1", "persistentvolumeclaims"),
     "Pod": Resource("v1", "pods"),
+    "PodDisruptionBudget": Resource("policy/v1", "poddisruptionbudgets"),
     "RuntimeClass": Resource("node.k8s.io/v1", "runtimeclasses"),
     "SubjectAccessReview": Resource("authorization.k8s.io/v1", "subjectaccessreviews"),
     "Secret": Resource("v1", "secrets"),

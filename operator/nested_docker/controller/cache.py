@@ -12,7 +12,7 @@ from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.names import LABEL_NAME, LABEL_NAMESPACE
 from nested_docker.domain.objects import Identity, Manifest
 
-CHILD_KINDS = ("Pod", "Service", "Secret", "PersistentVolumeClaim", "NetworkPolicy")
+CHILD_KINDS = ("Pod", "Service", "Secret", "PersistentVolumeClaim", "NetworkPolicy", "PodDisruptionBudget")
 GOVERNING_KINDS = ("NestedDockerClass", "NestedDockerPolicy", "Node", "RuntimeClass")
 """Kinds that concern many NestedDockers at once."""
 

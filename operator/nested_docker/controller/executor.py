@@ -15,7 +15,8 @@ from nested_docker.controller.outcome import Gone, Rejected, Stale, WriteOutcome
 from nested_docker.controller.session import KeyMaterial, Session, Sessions
 from nested_docker.controller.trim import trim
 from nested_docker.domain import names, pki
-from nested_docker.domain.manifests.secrets import SecretManifest, key_set_id, value_digest
+from nested_docker.domain.key_set import KeySet
+from nested_docker.domain.manifests.secrets import SecretManifest, value_digest
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import ApiRejection, Observed, Ownership
@@ -36,7 +37,7 @@ from nested_docker.domain.planning.contested import corrected
 from nested_docker.domain.ports import Clock, Kube, KubeError
 from nested_docker.domain.status.reasons import Reason, Type
 
-RECREATED = frozenset({"Service", "NetworkPolicy"})
+RECREATED = frozenset({"Service", "NetworkPolicy", "PodDisruptionBudget"})
 """Kinds that hold no data, so that an object which no apply can correct is deleted and created again."""
 
 
@@ -56,7 +57,7 @@ class Executor:
         """
         session = self._session(observed)
         location, key_set = observed.location, observed.key_set()
-        if session.keys is not None and key_set is not None and _id(session.keys) == key_set.id:
+        if session.keys is not None and key_set is not None and _are(session.keys, key_set):
             return session.keys
         if location is None or key_set is None:
             return Stale("there is no key set")
@@ -64,7 +65,7 @@ class Executor:
         with requesting("read", where):
             secret = await self._kube.get("Secret", where.namespace, where.name)
         keys = _decoded(secret) if secret else {}
-        if secret is None or _id(keys) != key_set.id:
+        if secret is None or not _are(keys, key_set):
             if secret is not None:
                 self._cache.put(secret, "Secret")
             elif where in observed.children:
@@ -192,7 +193,7 @@ class Executor:
 
     async def _manifest(self, observed: Observed, desired: Manifest | SecretManifest) -> Manifest | Stale:
         if not isinstance(desired, SecretManifest):
-            return desired
+            return self._with_uids(desired)
         foreign = {key: await self._credentials.value(wanted) for key, wanted in desired.foreign.items()}
         known = {key: value for key, value in foreign.items() if value is not None}
         if len(known) < len(foreign):
@@ -201,6 +202,19 @@ class Executor:
             return desired.filled({}, known)
         keys = await self.keys(observed)
         return keys if isinstance(keys, Stale) else desired.filled(keys, known)
+
+    def _with_uids(self, manifest: Manifest) -> Manifest:
+        """The manifest with the uid of each Secret that controls it.
+
+        A Secret that is not in the cache is left out: a dry run asks before it exists. The next plan adds it.
+        """
+        references, namespace = manifest["metadata"].get("ownerReferences", []), manifest["metadata"]["namespace"]
+        if all("uid" in each for each in references):
+            return manifest
+        found = ((each, self._cache.get("Secret", namespace, each["name"])) for each in references if "uid" not in each)
+        complete = [each for each in references if "uid" in each]
+        complete += [each | {"uid": secret["metadata"]["uid"]} for each, secret in found if secret is not None]
+        return manifest | {"metadata": manifest["metadata"] | {"ownerReferences": complete}}
 
     async def _delete_to_recreate(self, observed: Observed, identity: Identity) -> Stale:
         """Somebody has changed an immutable field, so no apply can correct the object; the next plan creates it."""
@@ -288,8 +302,9 @@ def _urgency(outcome: WriteOutcome | BaseException) -> int:
             return 1
 
 
-def _id(keys: KeyMaterial) -> str:
-    return key_set_id({key: value_digest(value) for key, value in keys.items()})
+def _are(keys: KeyMaterial, key_set: KeySet) -> bool:
+    """Whether these are the keys of that key set, with its present pairs."""
+    return all(key in keys and value_digest(keys[key]) == key_set.digests.get(key) for key in pki.KEYS)
 
 
 def _decoded(secret: Manifest) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from nested_docker.domain.status.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
-REMOTE_KINDS = ("Pod", "Service", "NetworkPolicy", "Secret")
+REMOTE_KINDS = ("Pod", "Service", "NetworkPolicy", "PodDisruptionBudget", "Secret")
 """Kinds of the objects that a NestedDocker has in its class's pod namespace."""
 
 

@@ -9,7 +9,7 @@ from nested_docker.controller.cache import Cache
 from nested_docker.controller.failure import requesting
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain import names
-from nested_docker.domain.objects import Identity, Manifest
+from nested_docker.domain.objects import Identity, Manifest, controller_of
 from nested_docker.domain.ports import Kube, KubeError
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Orphans:
         kind, metadata = child["kind"], child["metadata"]
         where = f"{metadata['namespace']}/{metadata['name']}"
         # A pod with an owner reference is the normal course: the garbage collector comes second.
-        level = logging.WARNING if _controller(child) is None else logging.INFO
+        level = logging.WARNING if controller_of(child["metadata"]) is None else logging.INFO
         logger.log(level, "removing %s %s: its NestedDocker is gone", kind, where, extra=_context(key))
         with requesting("delete", Identity.of(child)):
             await self._kube.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
@@ -81,20 +81,18 @@ def _is_orphan_at_home(child: Manifest) -> bool:
     if child["kind"] == "Pod":
         return True
     labelled = names.LABEL_UID in child["metadata"].get("labels", {})
-    return child["kind"] != "PersistentVolumeClaim" and labelled and _controller(child) is None
+    return child["kind"] != "PersistentVolumeClaim" and labelled and controller_of(child["metadata"]) is None
 
 
 def _has_key_set(child: Manifest) -> bool:
     return child["kind"] == "Secret" and names.is_tls_secret(child["metadata"]["name"])
 
 
-def _controller(child: Manifest) -> str | None:
-    references = child["metadata"].get("ownerReferences", [])
-    return next((str(each["uid"]) for each in references if each.get("controller")), None)
-
-
 def _owner_uid(child: Manifest) -> str:
-    return _controller(child) or str(child["metadata"].get("labels", {}).get(names.LABEL_UID, ""))
+    controller = controller_of(child["metadata"])
+    if controller is not None:
+        return str(controller.get("uid", ""))
+    return str(child["metadata"].get("labels", {}).get(names.LABEL_UID, ""))
 
 
 def _context(key: Key) -> dict[str, str]:

@@ -15,6 +15,7 @@ from nested_docker.controller.diagnosis import DIAGNOSE_INTERVAL, Diagnoser
 from nested_docker.controller.executor import Executor
 from nested_docker.controller.failure import RequestFailed, requesting
 from nested_docker.controller.fresh_look import FreshLook
+from nested_docker.controller.key_sets import KeySets
 from nested_docker.controller.observer import Observer
 from nested_docker.controller.orphans import Orphans
 from nested_docker.controller.outcome import (
@@ -32,11 +33,10 @@ from nested_docker.controller.session import KeyMaterial, Session, Sessions
 from nested_docker.controller.status_writer import StatusWriter
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain.effective import OperatorDefaults
-from nested_docker.domain.manifests.secrets import value_digest
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.manifests.storage import claim_users
 from nested_docker.domain.objects import Identity
-from nested_docker.domain.observed import KeySet, Observed
-from nested_docker.domain.pki import CertificateRequest
+from nested_docker.domain.observed import Observed
 from nested_docker.domain.planning.child_diff import Apply, Create, Delete, Stage
 from nested_docker.domain.planning.plan import plan
 from nested_docker.domain.planning.planned import Plan
@@ -84,12 +84,13 @@ class Reconciler:
         defaults: OperatorDefaults,
         sessions: Sessions,
     ) -> None:
-        self._cache, self._kube, self._certificates = cache, kube, certificates
+        self._cache, self._kube = cache, kube
         self._prober, self._clock, self._defaults = prober, clock, defaults
         self._sessions = sessions
         self._observer = Observer(cache)
         self._fresh_look = FreshLook(kube, cache, router)
         self._executor = Executor(kube, cache, sessions, clock)
+        self._key_sets = KeySets(certificates, self._executor)
         self._credentials = CredentialsReader(kube)
         self._orphans = Orphans(kube, cache)
         self._cleaner = Cleaner(kube, cache, recorder, clock, defaults)
@@ -167,9 +168,8 @@ class Reconciler:
             return Settled()
         observed, planned, at = found
         session.denial = planned.status.denial if planned.status else session.denial
-        if planned.issue is not None:
-            counted = await self._count_replacement(key, observed, planned.status)
-            return counted or replace(at, issued=self._issue(session, planned.issue))
+        if planned.issue is not None or planned.renew is not None:
+            return await self._make_keys(key, session, observed, planned, at)
         planned = replace(planned, stages=_without(planned.stages, at.deleted))
         outcome = await self._carry_out(session, observed, planned)
         if isinstance(outcome, Written) and not _has_news(planned):
@@ -177,7 +177,8 @@ class Reconciler:
         elif isinstance(outcome, Written):
             return replace(at, issued=None, deleted=at.deleted | _deletions(planned))
         if not isinstance(outcome, Written):
-            return _after_failure(key, session, at, outcome)
+            unrenewable = self._key_sets.is_unrenewable(key, session, at.issued, outcome)
+            return replace(at, issued=None) if unrenewable else _after_failure(key, session, at, outcome)
         # The answer to a write may carry a user's change, and then the watch brings nothing new.
         changed = self._user_revision(key) not in (None, revision)
         if changed or await self._diagnoser.diagnose(session, observed, planned.diagnose):
@@ -218,6 +219,19 @@ class Reconciler:
             if error.status != 403:
                 raise
             logger.warning("what governs a NestedDocker cannot be read again: %s", error)
+
+    async def _make_keys(
+        self, key: Key, session: Session, observed: Observed, planned: Plan, at: _Replan
+    ) -> _Replan | Outcome:
+        """Make a key set, or new pairs of the present one, with which the next plan is made."""
+        if planned.issue is not None:
+            counted = await self._count_replacement(key, observed, planned.status)
+            return counted or replace(at, issued=self._key_sets.issue(session, planned.issue))
+        assert planned.renew is not None  # noqa: S101 - narrows the type: the caller asks for one of both
+        renewed = await self._key_sets.renew(key, session, observed, planned.renew)
+        if isinstance(renewed, Stale):
+            return _after_failure(key, session, at, renewed)
+        return replace(at, issued=None if session.unrenewable == renewed.id else renewed)
 
     async def _count_replacement(
         self, key: Key, observed: Observed, status: NestedDockerStatus | None
@@ -311,6 +325,7 @@ class Reconciler:
         return replace(
             observed,
             issued=at.issued,
+            unrenewable=session.unrenewable,
             probe_result=session.probe.result if session.probe else None,
             probe_failure=session.probe.failure if session.probe else None,
             api_rejection=at.rejected.api_rejection if at.rejected else None,
@@ -321,11 +336,6 @@ class Reconciler:
             claim_users=at.claim_users,
             cleanup_failure=at.cleanup_failure,
         )
-
-    def _issue(self, session: Session, request: CertificateRequest) -> KeySet:
-        session.keys = self._certificates.issue(request)
-        digests = {name: value_digest(value) for name, value in session.keys.items()}
-        return KeySet(digests, request.not_after, rotation=request.rotation)
 
     def _user_revision(self, key: Key) -> tuple[int, bool, dict[str, str]] | None:
         """What a user can change of the NestedDocker: generation, deletion, annotations; None: it is gone."""

@@ -36,6 +36,7 @@ class Session:
         admitted: the API server's answer to the creation of the pod, until the status has it.
         denial: the latest denial of what runs, until the status has it.
         corrections: what was corrected lately.
+        unrenewable: id of a key set whose pairs cannot be renewed; empty: none is known.
         failures: passes in a row that have failed.
     """
 
@@ -46,6 +47,7 @@ class Session:
     admitted: AdmittedPod | None = None
     denial: Denial | None = None
     corrections: dict[Identity, Correction] = field(default_factory=dict)
+    unrenewable: str = ""
     failures: int = 0
 
     def stop_probe(self) -> None:
@@ -55,7 +57,7 @@ class Session:
             self.probe = None
 
     def reset(self) -> None:
-        """Forget everything but the failures and the corrections."""
+        """Forget everything but the failures, the corrections and what cannot be renewed."""
         self.stop_probe()
         self.keys = self.rejected = self.diagnosis = self.admitted = self.denial = None
 

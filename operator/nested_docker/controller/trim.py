@@ -163,6 +163,7 @@ _BODY: dict[str, Callable[[Mapping[str, Any]], Manifest]] = {
     "NestedDockerClass": _spec,
     "NestedDockerPolicy": _spec,
     "NetworkPolicy": _spec,
+    "PodDisruptionBudget": _spec,
     "Service": _spec,
     "Secret": _secret,
     "Pod": _pod,

@@ -23,8 +23,10 @@ ANNOTATION_EFFECTIVE = f"{GROUP}/effective"
 ANNOTATION_PROBED = f"{GROUP}/probed"
 ANNOTATION_DATA_DIGEST = f"{GROUP}/data-digest"
 ANNOTATION_NOT_AFTER = f"{GROUP}/not-after"
+ANNOTATION_PAIRS_DIGEST = f"{GROUP}/pairs-digest"
 ANNOTATION_REVISION = f"{GROUP}/revision"
 ANNOTATION_RESTART = f"{GROUP}/restart"
+ANNOTATION_SERVER_NOT_AFTER = f"{GROUP}/server-not-after"
 ANNOTATION_ROTATE_AUTHORITY = f"{GROUP}/rotate-authority"
 ANNOTATION_CLEANS_UP_AFTER = f"{GROUP}/cleans-up-after"
 
@@ -78,7 +80,12 @@ def cleanup_pod(pod_uid: str) -> str:
 
 def tls_secret(name_prefix: str, key_set: str) -> str:
     """The operator's Secret with that key set; it is named after the pod that mounts it."""
-    return f"{pod_name(name_prefix, key_set)}{_TLS_SUFFIX}"
+    return tls_secret_of(pod_name(name_prefix, key_set))
+
+
+def tls_secret_of(pod: str) -> str:
+    """The operator's Secret with the key set of the pod of that name."""
+    return f"{pod}{_TLS_SUFFIX}"
 
 
 def is_tls_secret(name: str) -> bool:

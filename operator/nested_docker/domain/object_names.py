@@ -15,9 +15,9 @@ from nested_docker.domain.objects import Identity, Owner
 class ObjectNames:
     """Identities of the children, and the addresses that clients use.
 
-    The connection Secrets and the claim are always in the NestedDocker's namespace. Pod, key set, Service and
-    NetworkPolicy are there too, unless its class has a pod namespace. In a pod namespace they are named after
-    the uid, because NestedDockers of the same name in several namespaces have their pods there.
+    The connection Secrets and the claim are always in the NestedDocker's namespace. Pod, key set, Service,
+    NetworkPolicy and PodDisruptionBudget are there too, unless its class has a pod namespace. In a pod namespace they
+    are named after the uid, because NestedDockers of the same name in several namespaces have their pods there.
 
     Attributes:
         owner: the NestedDocker.
@@ -52,6 +52,11 @@ class ObjectNames:
     def network_policy(self) -> Identity:
         """The NetworkPolicy around the pod."""
         return Identity("NetworkPolicy", self.namespace, self._name_prefix)
+
+    @property
+    def disruption_budget(self) -> Identity:
+        """The PodDisruptionBudget that keeps the pod on its node."""
+        return Identity("PodDisruptionBudget", self.namespace, self._name_prefix)
 
     def tls_secret(self, key_set: str) -> Identity:
         """The operator's Secret with that key set, all of its key material."""

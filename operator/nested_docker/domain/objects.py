@@ -8,6 +8,7 @@ from typing import Any
 
 from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.domain import names
+from nested_docker.domain.kube_types import ObjectMeta, OwnerReference
 
 Manifest = dict[str, Any]
 
@@ -45,6 +46,24 @@ class Identity:
         """The identity of a manifest or an observed object."""
         metadata = manifest["metadata"]
         return cls(manifest["kind"], metadata["namespace"], metadata["name"])
+
+
+def secret_reference(name: str) -> Manifest:
+    """The owner reference to a Secret that is the controller of an object beside it.
+
+    It has no uid. The executor adds it, because the Secret may not exist yet when the write is planned.
+    """
+    return {"apiVersion": "v1", "kind": "Secret", "name": name, "controller": True}
+
+
+def controller_of(metadata: ObjectMeta) -> OwnerReference | None:
+    """The controller of an object; None: it has none that says whose the object is.
+
+    The Secret with a pod's own key set says nothing about that: it controls a pod in another namespace, for drains.
+    """
+    key_secret = ("Secret", names.tls_secret_of(metadata["name"]))
+    controllers = (each for each in metadata.get("ownerReferences", []) if each.get("controller"))
+    return next((each for each in controllers if (each.get("kind"), each.get("name")) != key_secret), None)
 
 
 @dataclass(frozen=True)

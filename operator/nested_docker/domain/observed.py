@@ -12,10 +12,10 @@ from typing import Any
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, Denial, EngineStatus
 from nested_docker.domain import names
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.kube_types import ObjectMeta
-from nested_docker.domain.manifests import secrets
 from nested_docker.domain.object_names import ObjectNames
-from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
+from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner, controller_of
 from nested_docker.domain.registry_credentials import RegistryCredentials
 from nested_docker.domain.shown import shorten
 from nested_docker.domain.status.conditions import parse_timestamp
@@ -29,28 +29,6 @@ LONGEST_REVISION = 10
 
 DATA_DIGESTS = "dataDigests"
 """Key of an observed Secret with the digests of its data; the data itself is never kept."""
-
-
-@dataclass(frozen=True)
-class KeySet:
-    """A key set, by its digests.
-
-    Attributes:
-        digests: digest of each part.
-        not_after: when its certificates expire.
-        revision: number of the key set; of several, the one with the highest is in force.
-        rotation: value of the annotation `nesteddocker.dev/rotate-authority` for which it was issued.
-    """
-
-    digests: Mapping[str, str]
-    not_after: datetime
-    revision: int = 0
-    rotation: str = ""
-
-    @property
-    def id(self) -> str:
-        """Its name, which the name of the pod that serves with it contains."""
-        return secrets.key_set_id(dict(self.digests))
 
 
 @dataclass(frozen=True)
@@ -153,6 +131,8 @@ class Observed:
         corrections: what the operator has corrected lately, in this process.
         admitted: the API server's answer to the creation of a pod, until the status has it.
         departed: the latest pod that has gone, as it was when it went; None: none, or nobody saw it.
+        issued: a key set that this pass has made, or renewed, and not written yet.
+        unrenewable: id of a key set whose pairs cannot be renewed; empty: none is known.
         probe_failure: what keeps the probe of the daemon from success; None: nothing, or not for long.
         failed_request: what is wrong with a request that failed in this pass and is repeated later; empty: none. The
             plan is then made only for its status.
@@ -177,6 +157,7 @@ class Observed:
     cluster: ClusterFacts = field(default_factory=ClusterFacts)
     children: Mapping[Identity, Manifest] = field(default_factory=dict)
     issued: KeySet | None = None
+    unrenewable: str = ""
     probe_result: ProbeResult | None = None
     api_rejection: ApiRejection | None = None
     diagnoses: Mapping[str, str] = field(default_factory=dict)
@@ -204,9 +185,9 @@ class Observed:
     def ownership(self, manifest: Manifest) -> Ownership:
         """Whose an observed object is: by its controller, else by our labels.
 
-        Nothing has a controller in another namespace, nor has a kept claim, nor what an orphaning deletion has left.
-        There the labels must name the uid, because a NestedDocker's successor of the same name is another one. Only a
-        claim is passed on to the successor.
+        In another namespace only a pod has a controller, its key set's Secret. A kept claim has none, nor has what an
+        orphaning deletion has left. There the labels must name the uid, because a NestedDocker's successor of the same
+        name is another one. Only a claim is passed on to the successor.
         """
         if manifest["metadata"]["namespace"] != self.owner.namespace:
             return self._ownership_elsewhere(manifest["metadata"])
@@ -224,8 +205,7 @@ class Observed:
         return Ownership.OURS if same or inherited else Ownership.PREVIOUS
 
     def _ownership_elsewhere(self, metadata: ObjectMeta) -> Ownership:
-        controlled = any(reference.get("controller") for reference in metadata.get("ownerReferences", []))
-        if controlled or not names.has_name_prefix(metadata["name"]):
+        if controller_of(metadata) is not None or not names.has_name_prefix(metadata["name"]):
             return Ownership.FOREIGN
         labels = metadata.get("labels", {})
         if labels.get(names.LABEL_UID) == self.owner.uid:
@@ -296,6 +276,8 @@ class Observed:
     def key_set(self) -> KeySet | None:
         """The current key set; None: there is none, or it has been edited."""
         if self.issued is not None:
+            if self.issued.revision:
+                return self.issued
             return replace(self.issued, revision=1 + max((_revision(each) for _, each in self.ours()), default=0))
         return self._kept[1] if self._kept else None
 
@@ -318,16 +300,18 @@ class Observed:
 def _key_set_in(secret: Manifest) -> KeySet | None:
     """The key set that a Secret holds; None: it is damaged."""
     annotations: Mapping[str, str] = secret["metadata"].get("annotations", {})
-    not_after = annotations.get(names.ANNOTATION_NOT_AFTER)
-    if not_after is None:
+    ends = (annotations.get(names.ANNOTATION_NOT_AFTER), annotations.get(names.ANNOTATION_SERVER_NOT_AFTER))
+    if ends[0] is None or ends[1] is None:
         return None
     key_set = KeySet(
         digests=secret.get(DATA_DIGESTS, {}),
-        not_after=parse_timestamp(not_after),
+        not_after=parse_timestamp(ends[0]),
+        server_not_after=parse_timestamp(ends[1]),
         revision=_revision(secret),
         rotation=annotations.get(names.ANNOTATION_ROTATE_AUTHORITY, ""),
     )
-    return key_set if key_set.id == annotations.get(names.ANNOTATION_DATA_DIGEST) else None
+    stored = (annotations.get(names.ANNOTATION_DATA_DIGEST), annotations.get(names.ANNOTATION_PAIRS_DIGEST))
+    return key_set if (key_set.id, key_set.pairs) == stored else None
 
 
 def _revision(obj: Manifest) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain.objects import Manifest
-from nested_docker.domain.pki import CertificateRequest
+from nested_docker.domain.pki import CertificateRequest, RenewalRequest
 
 
 class KubeError(Exception):
@@ -72,6 +72,9 @@ class Certificates(Protocol):
 
     def issue(self, request: CertificateRequest) -> dict[str, bytes]:
         """A key set in PEM form, with the keys of `nested_docker.domain.pki.KEYS`."""
+
+    def renew(self, request: RenewalRequest, keys: Mapping[str, bytes]) -> dict[str, bytes] | None:
+        """A key set with new pairs of client and operator; None: its authority cannot be derived any more."""
 
 
 class Clock(Protocol):

@@ -145,9 +145,63 @@ def test_certificates_outlast_the_deadline_by_a_margin() -> None:
     object_names = ObjectNames(Owner("b", "n", "uid"))
     request = pki.certificate_request(object_names, cluster_domain="c", now=NOW, deadline=deadline)
     keys = certificate_maker().issue(request)
-    server = x509.load_pem_x509_certificate(keys[pki.SERVER_CERTIFICATE])
-    assert server.not_valid_after_utc == deadline + pki.MARGIN
-    assert server.not_valid_before_utc == NOW - pki.BACKDATED
+    for certificate in (pki.CLIENT_CERTIFICATE, pki.OPERATOR_CERTIFICATE):
+        leaf = x509.load_pem_x509_certificate(keys[certificate])
+        assert leaf.not_valid_after_utc == deadline + pki.MARGIN
+        assert leaf.not_valid_before_utc == NOW - pki.BACKDATED
+    assert validity(keys, pki.SERVER_CERTIFICATE) == validity(keys, pki.CA_CERTIFICATE)
+
+
+# --- renewal ---------------------------------------------------------------------------------------
+
+
+def validity(keys: dict[str, bytes], certificate: str) -> tuple[datetime, datetime]:
+    leaf = x509.load_pem_x509_certificate(keys[certificate])
+    return leaf.not_valid_before_utc, leaf.not_valid_after_utc
+
+
+def renewal(days: int = 700, **fields: Any) -> pki.RenewalRequest:
+    return pki.RenewalRequest(
+        **({"owner_uid": "uid of build", "rotation": ""} | fields), not_after=NOW + timedelta(days)
+    )
+
+
+def test_a_renewal_changes_both_pairs_and_nothing_that_the_pod_mounts() -> None:
+    keys = key_set()
+    renewed = certificate_maker().renew(renewal(), keys)
+    assert renewed is not None
+    assert tuple(renewed) == pki.KEYS
+    assert {key for key in pki.KEYS if renewed[key] != keys[key]} == {*pki.RENEWED}
+    authority = x509.load_pem_x509_certificate(keys[pki.CA_CERTIFICATE])
+    for certificate in (pki.CLIENT_CERTIFICATE, pki.OPERATOR_CERTIFICATE):
+        x509.load_pem_x509_certificate(renewed[certificate]).verify_directly_issued_by(authority)
+        assert validity(renewed, certificate) == (validity(keys, pki.CA_CERTIFICATE)[0], NOW + timedelta(days=700))
+
+
+def test_renewed_pairs_do_not_outlive_their_authority() -> None:
+    keys = key_set()
+    renewed = certificate_maker().renew(renewal(days=36500), keys)
+    assert renewed is not None
+    assert validity(renewed, pki.CLIENT_CERTIFICATE) == validity(keys, pki.CA_CERTIFICATE)
+
+
+@pytest.mark.parametrize(
+    ("root_key", "fields"),
+    [
+        (b"another root key of 32 bytes....", {}),
+        (None, {"owner_uid": "another"}),
+        (None, {"rotation": "1"}),
+    ],
+    ids=["another root key", "another NestedDocker", "another rotation"],
+)
+def test_pairs_of_an_authority_that_cannot_be_derived_are_not_renewed(root_key: bytes | None, fields: Any) -> None:
+    """They would be pairs that the daemon does not accept."""
+    maker = certificate_maker(root_key) if root_key else certificate_maker()
+    assert maker.renew(renewal(**fields), key_set()) is None
+
+
+def test_what_is_no_certificate_is_not_renewed() -> None:
+    assert certificate_maker().renew(renewal(), key_set() | {pki.CA_CERTIFICATE: b"x"}) is None
 
 
 VERSION: dict[str, Any] = {"Version": "28.5.2", "ApiVersion": "1.51"}
@@ -239,6 +293,17 @@ async def test_clients_and_operator_connect_to_the_next_pod_with_what_they_have(
     earlier = key_set()
     assert earlier[pki.OPERATOR_KEY] != daemon[pki.OPERATOR_KEY]
     assert (await DaemonClient().ask("127.0.0.1", "build.team-a.svc", earlier)).version == VERSION["Version"]
+
+
+async def test_a_running_daemon_accepts_the_old_pairs_and_the_renewed_ones(daemon: dict[str, bytes]) -> None:
+    renewed = certificate_maker().renew(renewal(), daemon)
+    assert renewed is not None
+    for keys in (daemon, renewed):
+        as_client = {**keys, pki.OPERATOR_CERTIFICATE: keys[pki.CLIENT_CERTIFICATE]}
+        as_client[pki.OPERATOR_KEY] = keys[pki.CLIENT_KEY]
+        for pairs in (keys, as_client):
+            answer = await DaemonClient().ask("127.0.0.1", "build.team-a.svc", pairs)
+            assert answer.version == VERSION["Version"]
 
 
 @pytest.mark.parametrize(("address", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", r"\[::1\]")])

@@ -14,11 +14,12 @@ from nested_docker.controller.outcome import Gone, Rejected, Stale, Written
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.controller.session import Sessions
 from nested_docker.domain import names, pki
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.manifests import secrets
 from nested_docker.domain.manifests.service import service
-from nested_docker.domain.objects import Identity, Manifest, child
-from nested_docker.domain.observed import KeySet, Observed
-from nested_docker.domain.planning.child_diff import Apply, Create, Delete
+from nested_docker.domain.objects import Identity, Manifest, child, secret_reference
+from nested_docker.domain.observed import Observed
+from nested_docker.domain.planning.child_diff import Apply, ChildDiff, Create, Delete
 from nested_docker.domain.ports import KubeError
 from nested_docker.domain.status.reasons import Reason
 
@@ -26,7 +27,7 @@ STEM = names.name_prefix("uid-NestedDocker-build")
 SERVICE = service(HOME, "0123456789")
 FOREIGN = [{"kind": "Deployment", "name": "x", "uid": "x", "controller": True}]
 KEYS = {key: key.encode() for key in pki.KEYS}
-KEY_SET = KeySet({key: secrets.value_digest(value) for key, value in KEYS.items()}, NOW)
+KEY_SET = KeySet({key: secrets.value_digest(value) for key, value in KEYS.items()}, NOW, 1, server_not_after=NOW)
 KEY_SECRET = HOME.tls_secret(KEY_SET.id).name
 
 
@@ -162,7 +163,7 @@ class TestKeys:
     FILES = Create(secrets.files(HOME, SecretTemplate(), "uid/0"))
 
     def tls(self) -> Manifest:
-        return secrets.tls(HOME, KEY_SET.id, "2026-03-01T12:00:00Z", 1).filled(KEYS)
+        return secrets.tls(HOME, KEY_SET).filled(KEYS)
 
     async def test_from_memory_without_a_read(self, around: Around) -> None:
         around.sessions.of(KEY).keys = KEYS
@@ -248,3 +249,43 @@ async def test_a_uid_label_that_is_damaged_costs_the_child_and_heals(reconciler:
     kube.put(**service | {"namespace": "daemons", "name": STEM, "metadata": service["metadata"] | {"labels": labels}})
     await reconciler.reconcile(KEY)
     assert kube.objects["Service", "daemons", STEM]["metadata"]["labels"][names.LABEL_UID] == "uid-NestedDocker-build"
+
+
+# --- the controller of a pod in another namespace -------------------------------------------------
+
+
+def controlled(secret: str) -> Manifest:
+    manifest = child("v1", Identity("Pod", "daemons", f"{STEM}-abcde"), OWNER)
+    manifest["metadata"]["ownerReferences"] = [secret_reference(secret)]
+    return manifest
+
+
+async def test_a_reference_to_a_secret_gets_its_uid(around: Around) -> None:
+    secret = child("v1", Identity("Secret", "daemons", f"{STEM}-abcde-tls"), OWNER)
+    stages = ((Create(secret),), (Create(controlled(f"{STEM}-abcde-tls")),))
+    assert await around.executor.run(around.seen(), stages) == Written()
+    (reference,) = around.kube.objects["Pod", "daemons", f"{STEM}-abcde"]["metadata"]["ownerReferences"]
+    uid = around.kube.objects["Secret", "daemons", f"{STEM}-abcde-tls"]["metadata"]["uid"]
+    assert reference == secret_reference(f"{STEM}-abcde-tls") | {"uid": uid}
+    assert around.kube.reads == []
+
+
+async def test_a_reference_to_an_unknown_secret_is_left_out_and_added_later(around: Around) -> None:
+    pod = controlled(f"{STEM}-abcde-tls")
+    assert await around.executor.run(around.seen(), ((Create(pod),),)) == Written()
+    stored = around.kube.objects["Pod", "daemons", f"{STEM}-abcde"]
+    assert stored["metadata"]["ownerReferences"] == []
+    secret = child("v1", Identity("Secret", "daemons", f"{STEM}-abcde-tls"), OWNER)
+    await around.executor.run(around.seen(), ((Create(secret),),))
+    (action,) = ChildDiff(around.seen(stored)).ensure(pod)
+    assert isinstance(action, Apply)
+    assert action.difference == "metadata.ownerReferences"
+    assert await around.executor.run(around.seen(stored), ((action,),)) == Written()
+    assert len(around.kube.objects["Pod", "daemons", f"{STEM}-abcde"]["metadata"]["ownerReferences"]) == 1
+
+
+async def test_a_dry_run_does_without_the_secret_that_comes_first(around: Around) -> None:
+    pod = controlled(f"{STEM}-abcde-tls")
+    outcome = await around.executor.still_rejected(around.seen(), ((Create(pod),),), Identity.of(pod))
+    assert outcome == Written()
+    assert ("Pod", "daemons", f"{STEM}-abcde") not in around.kube.objects

@@ -82,3 +82,16 @@ async def test_a_key_set_that_has_lost_its_namespace_label_is_collected(
     assert location not in kube.objects
     await reconciler.reconcile(KEY)
     assert len([each for each in kube.objects if names.is_tls_secret(each[2])]) == 1
+
+
+async def test_a_pod_whose_controller_is_its_key_set_is_collected_by_its_label(
+    reconciler: Reconciler, kube: WatchedKube
+) -> None:
+    await reconciler.reconcile(KEY)
+    (location,) = [each for each in kube.objects if each[0] == "Pod"]
+    assert [each["kind"] for each in kube.objects[location]["metadata"]["ownerReferences"]] == ["Secret"]
+    await reconciler.reconcile(KEY)
+    assert location in kube.objects, "a pod whose NestedDocker lives stays"
+    kube.vanish()
+    await reconciler.reconcile(KEY)
+    assert location not in kube.objects

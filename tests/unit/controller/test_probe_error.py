@@ -24,7 +24,7 @@ NAME = "build.team-a.svc"
 def key_set(name: str = NAME, *, days: int = 1, owner_uid: str = "uid") -> dict[str, bytes]:
     now = datetime.now(UTC)
     begin, end = sorted((now - timedelta(minutes=5), now + timedelta(days=days)))
-    return certificate_maker().issue(pki.CertificateRequest(owner_uid, "", name, (name,), (), begin, end))
+    return certificate_maker().issue(pki.CertificateRequest(owner_uid, "", name, (name,), (), begin, end, end))
 
 
 def files(keys: dict[str, bytes]) -> dict[str, bytes]:

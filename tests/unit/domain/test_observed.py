@@ -7,21 +7,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.support.certificates import key_set_annotations
 from tests.support.factory import AWAY, HOME, NOW, OWNER, class_spec, observed
 
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.domain import names, pki
-from nested_docker.domain.manifests import secrets
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
-from nested_docker.domain.observed import DATA_DIGESTS, KeySet, NamespaceFacts, Ownership, ProbeResult
-from nested_docker.domain.status.conditions import timestamp
+from nested_docker.domain.observed import DATA_DIGESTS, NamespaceFacts, Ownership, ProbeResult
 
 OURS = names.common_labels(OWNER.name, OWNER.uid)
 OTHER_UID = OURS | {names.LABEL_UID: "another"}
 REMOTE = {names.LABEL_NAMESPACE: OWNER.namespace}
 NOT_AFTER = NOW + timedelta(days=365)
+SERVER_NOT_AFTER = NOW + timedelta(days=3650)
+POD = AWAY.service.name
 FACTS = {"daemons": NamespaceFacts({"a": "b"}), "others": NamespaceFacts()}
 
 
@@ -36,13 +38,9 @@ def metadata(namespace: str, name: str = "build", kind: str = "Secret", **fields
 def key_set_secret(location: ObjectNames, number: int = 1, **fields: Any) -> Manifest:
     """The key set's Secret as the cache has it."""
     digests = {key: f"{key}-{number}" for key in pki.KEYS}
-    key_set = secrets.key_set_id(digests)
-    annotations = {
-        names.ANNOTATION_NOT_AFTER: timestamp(NOT_AFTER),
-        names.ANNOTATION_DATA_DIGEST: key_set,
-        names.ANNOTATION_REVISION: str(number),
-    }
-    where = location.tls_secret(key_set)
+    key_set = KeySet(digests, NOT_AFTER, number, server_not_after=SERVER_NOT_AFTER)
+    annotations = key_set_annotations(key_set)
+    where = location.tls_secret(key_set.id)
     head = metadata(where.namespace, where.name, labels=OURS | REMOTE, annotations=annotations)
     return head | {DATA_DIGESTS: digests} | fields
 
@@ -79,6 +77,12 @@ def test_whose_an_object_at_home_is(fields: Manifest, ownership: Ownership) -> N
         ({"labels": OTHER_UID | REMOTE}, Ownership.PREVIOUS),
         ({"labels": OTHER_UID}, Ownership.FOREIGN),
         ({"labels": OURS | REMOTE, "ownerReferences": reference()}, Ownership.FOREIGN),
+        ({"labels": OURS | REMOTE, "ownerReferences": reference("Secret", f"{POD}-tls")}, Ownership.OURS),
+        ({"labels": OTHER_UID | REMOTE, "ownerReferences": reference("Secret", f"{POD}-tls")}, Ownership.PREVIOUS),
+        ({"labels": REMOTE, "ownerReferences": reference("Secret", f"{POD}-tls")}, Ownership.FOREIGN),
+        ({"labels": OURS | REMOTE, "ownerReferences": reference("Secret", "another-tls")}, Ownership.FOREIGN),
+        ({"labels": OURS | REMOTE, "ownerReferences": reference("ConfigMap", f"{POD}-tls")}, Ownership.FOREIGN),
+        ({"labels": OURS | REMOTE, "ownerReferences": reference("ReplicaSet", POD)}, Ownership.FOREIGN),
         ({"labels": OURS | REMOTE, "name": "build"}, Ownership.FOREIGN),
         ({}, Ownership.FOREIGN),
     ],
@@ -97,7 +101,9 @@ def test_ours_are_only_ours() -> None:
 def test_the_daemon_is_where_its_key_set_is(location: ObjectNames) -> None:
     found = seen(key_set_secret(location))
     assert found.location == location
-    assert found.key_set() == KeySet({key: f"{key}-1" for key in pki.KEYS}, NOT_AFTER, 1)
+    assert found.key_set() == KeySet(
+        {key: f"{key}-1" for key in pki.KEYS}, NOT_AFTER, 1, server_not_after=SERVER_NOT_AFTER
+    )
 
 
 def test_without_a_key_set_it_is_nowhere() -> None:
@@ -125,7 +131,7 @@ def test_the_statuss_place_comes_first_and_a_new_key_set_before_all() -> None:
     both = key_set_secret(HOME, 1), key_set_secret(ObjectNames(OWNER, "others"), 2)
     assert seen(*both).location == HOME
     assert seen(*both, status=NestedDockerStatus(pod_namespace="others")).location == ObjectNames(OWNER, "others")
-    issued = KeySet({"ca.pem": "new"}, NOT_AFTER)
+    issued = KeySet({"ca.pem": "new"}, NOT_AFTER, server_not_after=SERVER_NOT_AFTER)
     assert seen(*both, issued=issued).key_set() == replace(issued, revision=3)
 
 

@@ -34,4 +34,14 @@ def test_they_outlast_the_deadline_and_begin_before_now() -> None:
 
 def test_without_a_deadline_they_last_a_year() -> None:
     assert request().not_after == NOW + timedelta(days=365, hours=1)
-    assert pki.RENEW_BEFORE > pki.MARGIN, "a renewal is announced before it is forced"
+    assert pki.RENEW_BEFORE > pki.MARGIN, "a renewal comes before a replacement"
+
+
+def test_what_the_pod_mounts_lasts_ten_years_whatever_the_deadline() -> None:
+    for made in (request(), request(hours=2), request(hours=24 * 365)):
+        assert made.server_not_after - made.not_before == timedelta(days=3650)
+
+
+def test_renewed_pairs_last_as_long_as_new_ones() -> None:
+    assert pki.pairs_expiry(NOW, None) == request().not_after
+    assert pki.pairs_expiry(NOW, NOW + timedelta(hours=2)) == request(hours=2).not_after

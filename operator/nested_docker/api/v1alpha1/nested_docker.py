@@ -480,7 +480,7 @@ class NestedDockerStatus(KubeModel):
     )
     certificate_expiration_time: str | None = Field(
         default=None,
-        description="When the connection's certificates expire.",
+        description="When the client's certificate expires. The operator renews it 30 days before, while the pod runs.",
         json_schema_extra=schema(format="date-time"),
     )
 

@@ -143,6 +143,13 @@ class NetworkPolicyManagement(StrEnum):
     UNMANAGED = "Unmanaged"
 
 
+class Evictions(StrEnum):
+    """Whether drains and autoscalers may evict the pod of a daemon."""
+
+    ALLOWED = "Allowed"
+    DENIED = "Denied"
+
+
 class NestedDockerClassSpec(KubeModel):
     """A kind of Docker daemon that the cluster offers."""
 
@@ -198,6 +205,12 @@ class NestedDockerClassSpec(KubeModel):
     network_policy: NetworkPolicyManagement = Field(
         default=NetworkPolicyManagement.MANAGED,
         description="Whether the operator writes a NetworkPolicy that admits only the clients.",
+    )
+    evictions: Evictions = Field(
+        default=Evictions.ALLOWED,
+        description="Whether drains and autoscalers may evict a daemon's pod. `Denied`: a PodDisruptionBudget keeps a "
+        "ready pod on its node until the daemon ends. The operator does not know whether something runs in the daemon, "
+        "so set `lifetime.idleTimeoutSeconds` too: a drain then waits until the daemon was idle for so long.",
     )
 
 

@@ -9,7 +9,7 @@ from nested_docker.domain.manifests.pod_template import ContainersOfTemplate, ov
 from nested_docker.domain.modes.base import ModeBehaviour, PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_DIRECTORY, SOCKET_GID
 from nested_docker.domain.object_names import ObjectNames
-from nested_docker.domain.objects import Manifest, child
+from nested_docker.domain.objects import Manifest, child, secret_reference
 from nested_docker.domain.pki import CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY
 from nested_docker.domain.registry_credentials import VARIABLE
 
@@ -41,6 +41,8 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
         labels={**shared.labels, names.LABEL_KEY_SET: key_set, names.LABEL_ROLE: "daemon"},
         annotations={**shared.annotations, **ours},
     )
+    if object_names.remote:  # a drain and the cluster autoscaler refuse a pod without a controller
+        manifest["metadata"]["ownerReferences"] = [secret_reference(object_names.tls_secret(key_set).name)]
     if mode.needs_node_cleanup(effective):
         manifest["metadata"]["finalizers"] = [names.FINALIZER]
     manifest["spec"] = _spec(context, mode, key_set)

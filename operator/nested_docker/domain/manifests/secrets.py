@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 
 from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
 from nested_docker.domain import names, pki
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest, Owner, child
 from nested_docker.domain.registry_credentials import VARIABLE, RegistryCredentials
+from nested_docker.domain.status.conditions import timestamp
 
 CERT_PATH = "/certs/client"
 """Where clients mount the files Secret: the value of DOCKER_CERT_PATH."""
@@ -74,32 +76,25 @@ def value_digest(value: bytes) -> str:
     return hashlib.sha256(value).hexdigest()[:DIGEST_LENGTH]
 
 
-def key_set_id(digests: dict[str, str]) -> str:
-    """The name of a key set, from the digests of its parts."""
-    return names.digest({key: digests.get(key, "") for key in pki.KEYS})
-
-
-def tls(object_names: ObjectNames, key_set: str, not_after: str, revision: int, rotation: str = "") -> SecretManifest:
+def tls(object_names: ObjectNames, key_set: KeySet) -> SecretManifest:
     """The operator's Secret: one write creates it before the pod, so that half a key set cannot exist.
 
-    Its name contains the key set's, so its data never changes. It has its own digest as an annotation, so that an
-    edited key set is detected.
+    Its name contains the key set's. It has its own digests as annotations, so that an edited key set is detected.
 
     Args:
         object_names: names of the children.
-        key_set: name of the key set.
-        not_after: when its certificates expire.
-        revision: number of the key set.
-        rotation: value of the NestedDocker's annotation for which its authority was made; empty: it had none.
+        key_set: the key set, by its digests.
     """
     annotations = {
-        names.ANNOTATION_NOT_AFTER: not_after,
-        names.ANNOTATION_DATA_DIGEST: key_set,
-        names.ANNOTATION_REVISION: str(revision),
+        names.ANNOTATION_NOT_AFTER: timestamp(key_set.not_after),
+        names.ANNOTATION_SERVER_NOT_AFTER: timestamp(key_set.server_not_after),
+        names.ANNOTATION_DATA_DIGEST: key_set.id,
+        names.ANNOTATION_PAIRS_DIGEST: key_set.pairs,
+        names.ANNOTATION_REVISION: str(key_set.revision),
     }
-    if rotation:
-        annotations[names.ANNOTATION_ROTATE_AUTHORITY] = rotation
-    manifest = child("v1", object_names.tls_secret(key_set), object_names.owner, annotations=annotations)
+    if key_set.rotation:
+        annotations[names.ANNOTATION_ROTATE_AUTHORITY] = key_set.rotation
+    manifest = child("v1", object_names.tls_secret(key_set.id), object_names.owner, annotations=annotations)
     manifest["type"] = "Opaque"
     return SecretManifest(manifest, copies={key: key for key in pki.KEYS})
 

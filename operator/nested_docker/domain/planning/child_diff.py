@@ -16,6 +16,9 @@ from nested_docker.domain.planning.pod_state import PodState
 
 Desired = Manifest | SecretManifest
 
+AROUND_POD = ("Service", "NetworkPolicy", "PodDisruptionBudget")
+"""Kinds of the objects that select the pod by its labels."""
+
 
 @dataclass(frozen=True)
 class Create:
@@ -132,8 +135,8 @@ class ChildDiff:
         pods = (each for each, _ in self._present() if each.kind == "Pod" and each not in keep)
         return nonempty(
             self.withdraw(),
-            self.remove(home.env_secret, home.service, home.network_policy)
-            + self.remove(*self._elsewhere("Service", "NetworkPolicy"))
+            self.remove(home.env_secret, home.service, home.network_policy, home.disruption_budget)
+            + self.remove(*self._elsewhere(*AROUND_POD))
             + self.remove(*pods),
             () if keep else self.remove_key_sets(),
         )
@@ -143,9 +146,10 @@ class ChildDiff:
         return {each: PodState(found) for each, found in self._observed.ours() if each.kind == "Pod"}
 
     def remove_others(self, object_names: ObjectNames) -> Stage:
-        """Deletions of Services and NetworkPolicies in other namespaces than this one."""
-        at_home = (self._home.service, self._home.network_policy) if object_names.remote else ()
-        elsewhere = self._elsewhere("Service", "NetworkPolicy")
+        """Deletions of what is around a pod, in other namespaces than this one."""
+        home = self._home
+        at_home = (home.service, home.network_policy, home.disruption_budget) if object_names.remote else ()
+        elsewhere = self._elsewhere(*AROUND_POD)
         return self.remove(*at_home, *(each for each in elsewhere if each.namespace != object_names.namespace))
 
     # --- what no owner reference covers -------------------------------------------------------
@@ -178,7 +182,7 @@ class ChildDiff:
         """
         if any(finalizer != names.FINALIZER for finalizer in self._observed.finalizers):
             return nonempty(*self.teardown(), self.remove_finalizer())
-        elsewhere = self._elsewhere("Pod", "Service", "NetworkPolicy", "Secret")
+        elsewhere = self._elsewhere("Pod", *AROUND_POD, "Secret")
         return nonempty(
             self.remove(*dict.fromkeys((*elsewhere, *(each for each, _ in self.pods_needing_cleanup)))),
             self.remove_finalizer(),

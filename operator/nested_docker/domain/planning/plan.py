@@ -200,6 +200,13 @@ def _in_conflict(at: Situation, conditions: Conditions) -> Plan | None:
     return _torn_down(at, conditions)
 
 
+def _renewing(at: Situation, _: Conditions) -> Plan | None:
+    """Client and operator get new pairs, and the pod runs on; the present pairs stay valid until they expire."""
+    if at.renewal is None or at.key_set is None:
+        return None
+    return Plan(renew=pki.RenewalRequest(at.observed.owner.uid, at.key_set.rotation, at.renewal))
+
+
 def _serving(at: Situation, conditions: Conditions) -> Plan | None:
     return None if at.key_set is None else serve(at, conditions, at.key_set)
 
@@ -213,6 +220,7 @@ DECISIONS: tuple[Decide, ...] = (
     _no_new_pod,
     _rotating,
     _in_conflict,
+    _renewing,
     _serving,
 )
 """The decisions on an accepted NestedDocker, in order of precedence: the first that applies gives the plan."""

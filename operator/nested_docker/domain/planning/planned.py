@@ -35,6 +35,7 @@ class Plan:
 
     Attributes:
         issue: a key set to create first; the plan is then made again with it.
+        renew: pairs of client and operator to make first; the plan is then made again with them.
         stages: groups of writes, one after the other; the writes of a group in any order.
         status: the status to write; None: it has not changed.
         dial: the daemon to probe, in the background.
@@ -47,6 +48,7 @@ class Plan:
     """
 
     issue: pki.CertificateRequest | None = None
+    renew: pki.RenewalRequest | None = None
     stages: tuple[Stage, ...] = ()
     status: NestedDockerStatus | None = None
     probe: ProbeTarget | None = None

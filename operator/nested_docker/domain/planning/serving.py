@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from nested_docker.api.meta import Status
 from nested_docker.domain import names, pki
 from nested_docker.domain.effective import Origin
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.manifests import metadata, secrets, storage
+from nested_docker.domain.manifests.disruption_budget import disruption_budget
 from nested_docker.domain.manifests.metadata import with_metadata
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes.base import PodContext
-from nested_docker.domain.observed import KeySet
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.child_diff import Stage, nonempty
 from nested_docker.domain.planning.contested import Withheld, withhold
@@ -104,15 +105,22 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
     context = PodContext(object_names, at.effective, at.defaults)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
-    key_secret = secrets.tls(object_names, key_set.id, timestamp(key_set.not_after), key_set.revision, key_set.rotation)
+    key_secret = secrets.tls(object_names, key_set)
     return nonempty(
         children.ensure(claim, with_metadata(key_secret, shared)),
         children.remove_pods(but=object_names.pod(key_set.id))
         + children.remove_key_sets(but=object_names.tls_secret(key_set.id))
         + children.remove_others(object_names)
         + children.ensure(wanted_pod, with_metadata(service(object_names, key_set.id), shared))
-        + _network(at),
+        + _network(at)
+        + _evictions(at),
     )
+
+
+def _evictions(at: Situation) -> Stage:
+    if not at.evictions_denied:
+        return at.children.remove(at.object_names.disruption_budget)
+    return at.children.ensure(with_metadata(disruption_budget(at.object_names), metadata.of_children(at.effective)))
 
 
 def _network(at: Situation) -> Stage:

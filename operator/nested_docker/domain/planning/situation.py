@@ -10,18 +10,19 @@ from functools import cached_property
 from nested_docker.api.meta import Status
 from nested_docker.api.v1alpha1.engine import StorageType
 from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, LostPod, Replacement
-from nested_docker.api.v1alpha1.nested_docker_class import NetworkPolicyManagement
+from nested_docker.api.v1alpha1.nested_docker_class import Evictions, NetworkPolicyManagement
 from nested_docker.api.v1alpha1.policy import PublishedPorts, ViolationAction
 from nested_docker.domain import names, pki
 from nested_docker.domain.admission.acceptance import Accepted
 from nested_docker.domain.effective import Change, EffectiveSpec, OperatorDefaults, Origin, first_change
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.modes import MODES, ModeBehaviour
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
-from nested_docker.domain.observed import KeySet, Observed
+from nested_docker.domain.observed import Observed
 from nested_docker.domain.planning import lifetime, patience
 from nested_docker.domain.planning.admitted import admitted, allows, images_of, same_image, were_changed
 from nested_docker.domain.planning.child_diff import ChildDiff
@@ -40,7 +41,7 @@ from nested_docker.domain.planning.replacement import (
 )
 from nested_docker.domain.shown import shorten
 from nested_docker.domain.status.conditions import parse_timestamp, timestamp
-from nested_docker.domain.status.reasons import Type
+from nested_docker.domain.status.reasons import Reason, Type
 
 REASON_LENGTH, LOST_MESSAGE_LENGTH = 63, 1023
 """Characters of why a pod was lost: with the ellipsis, as many as the status may have."""
@@ -69,6 +70,11 @@ class Situation:
     def manages_network(self) -> bool:
         """Whether the operator manages the NetworkPolicy."""
         return self.accepted.class_spec.network_policy == NetworkPolicyManagement.MANAGED
+
+    @property
+    def evictions_denied(self) -> bool:
+        """Whether a PodDisruptionBudget keeps the pod on its node."""
+        return self.accepted.class_spec.evictions == Evictions.DENIED
 
     @property
     def published_ports(self) -> bool:
@@ -122,6 +128,21 @@ class Situation:
         """
         present = self.key_set.rotation if self.key_set else ""
         return self.observed.annotations.get(names.ANNOTATION_ROTATE_AUTHORITY) or present
+
+    @cached_property
+    def renewal(self) -> datetime | None:
+        """Until when new pairs of client and operator would be valid; None: the present ones stay.
+
+        What only runs on, although no policy grants it any longer, gets none.
+        """
+        key_set = self.key_set
+        if key_set is None or self.observed.issued is not None or self.observed.unrenewable == key_set.id:
+            return None
+        if self.accepted.reason == Reason.GRANT_REVOKED:
+            return None
+        until = min(pki.pairs_expiry(self.now, self.deadline), key_set.server_not_after)
+        due = key_set.not_after - self.now < pki.RENEW_BEFORE
+        return until if due and until > key_set.not_after else None
 
     @property
     def must_rotate(self) -> bool:
@@ -287,6 +308,8 @@ class Situation:
             needed.append(location.tls_secret(self.key_set.id))
         if self.manages_network:
             needed.append(location.network_policy)
+        if self.evictions_denied:
+            needed.append(location.disruption_budget)
         if self.effective.storage.type == StorageType.CLAIM:
             needed.append(location.data_claim)
         return needed
@@ -328,7 +351,10 @@ class Situation:
                     (Cause.IMAGE_CHANGED, self._image_was_changed),
                     (self._cause_of_change, self._cause_of_change is not None),
                     (Cause.RESTART_REQUESTED, self._restart_requested),
-                    (Cause.CERTIFICATE_EXPIRING, key_set.not_after - self.now < pki.MARGIN / 2),
+                    (
+                        Cause.CERTIFICATE_EXPIRING,
+                        self.renewal is None and key_set.not_after - self.now < pki.MARGIN / 2,
+                    ),
                 )
                 if holds
             ),

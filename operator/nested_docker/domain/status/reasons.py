@@ -272,7 +272,9 @@ class Reason(StrEnum):
 
     Restart the daemon when it suits you, by the command in the message."""
     CERTIFICATE_EXPIRING = "CertificateExpiring"
-    """The pod's certificates expire soon, and the operator then replaces the pod.
+    """Certificates expire soon and cannot be renewed while the pod runs, so the operator then replaces the pod: the
+    operator's root key has changed, or the API server rejects changes of the Secret with the keys (see the operator's
+    log).
 
     Restart the daemon earlier when it suits you, by the command in the message."""
     # Ready

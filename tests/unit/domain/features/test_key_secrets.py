@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.support.certificates import key_set_annotations
 from tests.support.factory import NOW, class_spec, observed
 from tests.unit.fakes import KEY, FakeClock, WatchedKube, reconciler_of
 from tests.unit.world import World, change, ready
 
 from nested_docker.domain import names, pki
-from nested_docker.domain.manifests.secrets import key_set_id
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
 from nested_docker.domain.observed import DATA_DIGESTS, NamespaceFacts, Observed
@@ -78,14 +79,10 @@ def test_a_secret_of_the_same_name_that_is_somebodys_is_a_conflict() -> None:
 def secret(number: int, **metadata: Any) -> Manifest:
     """The key set of that number, as the cache has it."""
     digests = {key: f"{key}-{number}" for key in pki.KEYS}
-    key_set = key_set_id(digests)
+    key_set = KeySet(digests, NOW + timedelta(days=365), number, server_not_after=NOW + timedelta(days=3650))
     owner = observed().owner
-    where = ObjectNames(owner).tls_secret(key_set)
-    annotations = {
-        names.ANNOTATION_NOT_AFTER: timestamp(NOW + timedelta(days=365)),
-        names.ANNOTATION_DATA_DIGEST: key_set,
-        names.ANNOTATION_REVISION: str(number),
-    }
+    where = ObjectNames(owner).tls_secret(key_set.id)
+    annotations = key_set_annotations(key_set)
     labels = names.common_labels(owner.name, owner.uid)
     head = {"name": where.name, "namespace": where.namespace, "labels": labels, "annotations": annotations}
     return {"kind": "Secret", "metadata": head | metadata, DATA_DIGESTS: digests}

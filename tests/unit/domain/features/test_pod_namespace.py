@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.support.certificates import key_set_annotations, key_set_of
 from tests.support.factory import AWAY, DEFAULTS, HOME, NOW, OWNER, class_spec, observed
 from tests.unit.snapshot import matches_snapshot
 from tests.unit.world import EVERYTHING, World, change, crash, message, ready, shape
@@ -73,7 +74,7 @@ class TestPlacement:
             {key: value for key, value in pod(THERE, MODES[Mode.DIND], "0123456789").items() if key != "spec"},
             service(AWAY, "0123456789"),
             network_policy(AWAY, [], "operator-system", published_ports=True),
-            secrets.tls(AWAY, "0123456789", "2027-01-01T00:00:00Z", 1).filled(dict.fromkeys(pki.KEYS, b"x")),
+            secrets.tls(AWAY, key_set_of(dict.fromkeys(pki.KEYS, b"x"))).filled(dict.fromkeys(pki.KEYS, b"x")),
             secrets.env(AWAY, template).filled({}),
             secrets.files(AWAY, template, "uid/0").filled(dict.fromkeys(pki.KEYS, b"x")),
         )
@@ -150,8 +151,36 @@ class TestCreation:
         ]
         for identity, child in made.children.items():
             labels = child["metadata"]["labels"]
-            assert ("ownerReferences" in child["metadata"]) == (identity.namespace == "team-a")
+            owners = [reference["kind"] for reference in child["metadata"].get("ownerReferences", [])]
+            expected = ["Secret"] if identity.kind == "Pod" else []
+            assert owners == (["NestedDocker"] if identity.namespace == "team-a" else expected)
             assert labels.get(names.LABEL_NAMESPACE) == (None if identity.namespace == "team-a" else "team-a")
+
+    def test_the_secret_with_its_key_set_is_the_controller_of_the_pod(self) -> None:
+        made = settled()
+        (reference,) = made.pod()["metadata"]["ownerReferences"]
+        secret = made.children[made.key_secret()]
+        uid = secret["metadata"]["uid"]
+        assert reference == {"apiVersion": "v1", "kind": "Secret", "uid": uid, "controller": True} | {
+            "name": made.key_secret().name
+        }
+
+    def test_a_pod_without_a_controller_gets_one_and_is_not_replaced(self) -> None:
+        """The operator's versions of before made such pods."""
+        made = settled()
+        before, references = made.pod(), made.pod()["metadata"].pop("ownerReferences")
+        made.settle()
+        assert made.pod()["metadata"]["uid"] == before["metadata"]["uid"]
+        assert made.pod()["metadata"]["ownerReferences"] == references
+        assert ready(made) == ("True", "Ready")
+
+    def test_without_its_key_set_the_pod_is_collected_and_another_one_serves(self) -> None:
+        made = settled()
+        before = made.pod()["metadata"]["name"]
+        made.server._drop(("Secret", "daemons", made.key_secret().name))
+        made.settle()
+        assert made.pod()["metadata"]["name"] != before
+        assert ready(made) == ("True", "Ready")
 
     def test_status_tells_where(self) -> None:
         status = settled().status
@@ -454,15 +483,10 @@ class TestIntruders:
 
     def key_set(self) -> tuple[Identity, dict[str, Any]]:
         keys = {key: f"{key}-evil".encode() for key in pki.KEYS}
-        digests = {key: secrets.value_digest(value) for key, value in keys.items()}
         data = {key: base64.b64encode(value).decode() for key, value in keys.items()}
-        key_set = secrets.key_set_id(digests)
-        where, secret = self.forged("Secret", ObjectNames(OWNER, "evil").tls_secret(key_set).name, data=data)
-        secret["metadata"]["annotations"] = {
-            names.ANNOTATION_NOT_AFTER: "2036-01-01T00:00:00Z",
-            names.ANNOTATION_DATA_DIGEST: key_set,
-            names.ANNOTATION_REVISION: "99",
-        }
+        key_set = key_set_of(keys, revision=99)
+        where, secret = self.forged("Secret", ObjectNames(OWNER, "evil").tls_secret(key_set.id).name, data=data)
+        secret["metadata"]["annotations"] = key_set_annotations(key_set)
         return where, secret
 
     @pytest.mark.parametrize("pod_namespace", [None, "daemons"])

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.support.certificates import key_set_of
 from tests.support.factory import DEFAULTS, FULL_ENGINE, HOME, WORKLOAD, class_spec, observed
 from tests.unit.snapshot import matches_snapshot
 
@@ -73,7 +74,7 @@ def test_the_other_children() -> None:
         service(HOME, "0123456789"),
         network_policy(HOME, [], "operator-system", published_ports=True),
         storage.data_claim(HOME, claim.effective.storage),
-        secrets.tls(HOME, "0123456789", "2027-01-01T00:00:00Z", 1).filled(dict.fromkeys(pki.KEYS, b"x")),
+        secrets.tls(HOME, key_set_of(dict.fromkeys(pki.KEYS, b"x"))).filled(dict.fromkeys(pki.KEYS, b"x")),
         secrets.env(HOME, claim.spec.connection.secret_template).filled({}),
         secrets.files(HOME, claim.spec.connection.secret_template, "uid/0").filled(dict.fromkeys(pki.KEYS, b"x")),
     )

@@ -15,11 +15,12 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicy
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation, SchedulingSpec
 from nested_docker.domain import names
 from nested_docker.domain.effective import Change, EffectiveSpec, Layers, ModeSettings, Origin, first_change, resolve
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import Objection, Obstacle, PodContext, PodSecurity, PodSecurityLevel
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container
 from nested_docker.domain.objects import ClusterFacts, Manifest
-from nested_docker.domain.observed import KeySet, Observed
+from nested_docker.domain.observed import Observed
 from nested_docker.domain.planning.child_diff import Create
 from nested_docker.domain.planning.plan import plan
 from nested_docker.domain.planning.planned import Plan
@@ -88,7 +89,7 @@ def _row(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- the one test -----------------------------------------------------------------------------------
 
 KATA = ClusterFacts(runtime_classes=frozenset({"kata"}))
-KEY_SET = KeySet({}, NOW.replace(year=2027))
+KEY_SET = KeySet({}, NOW.replace(year=2027), server_not_after=NOW.replace(year=2036))
 
 
 def seen(spec: dict[str, Any] | None = None, *, kernel: str | None = None, **fields: Any) -> Observed:

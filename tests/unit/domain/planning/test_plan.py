@@ -403,17 +403,6 @@ class TestLife:
         assert ready(world)[0] == status
         assert [kind.split("/")[0] for kind in world.kinds()] == ["Pod", "Secret"]
 
-    def test_certificates_near_their_end_are_announced_then_renewed(self) -> None:
-        world = settled()
-        before = world.pod()["metadata"]["name"]
-        world.advance(days=340)
-        world.settle()
-        assert world.status.condition(Type.UPDATE_PENDING).reason == "CertificateExpiring"
-        assert world.pod()["metadata"]["name"] == before
-        world.advance(days=26)
-        world.settle()
-        assert world.pod()["metadata"]["name"] != before
-
 
 STEPS = st.lists(
     st.sampled_from(["delete pod", "delete secret", "edit service", "edit keys", "crash", "evict", "restart"]),

@@ -12,8 +12,9 @@ from tests.unit.world import World, change
 
 from nested_docker.domain import names, pki
 from nested_docker.domain.admission.acceptance import Accepted, accept
+from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.objects import ClusterFacts, NodeFacts
-from nested_docker.domain.observed import KeySet, NamespaceFacts
+from nested_docker.domain.observed import NamespaceFacts
 from nested_docker.domain.planning.situation import Situation
 
 CLAIM = {"storage": {"type": "Claim", "claim": {"size": "1Gi"}}}
@@ -60,12 +61,23 @@ def operator_upgrade(made: World) -> None:
     made.defaults = replace(DEFAULTS, operator_image="example.com/operator:2")
 
 
+MOUNTED_FOR = pki.AUTHORITY_LIFETIME - pki.BACKDATED - pki.MARGIN / 2
+
+
 def a_year_passes(made: World) -> None:
     made.advance(seconds=(pki.LIFETIME + pki.MARGIN / 2).total_seconds() + 1)
 
 
-def almost_a_year_passes(made: World) -> None:
-    made.advance(seconds=(pki.LIFETIME + pki.MARGIN / 2).total_seconds() - 1)
+def ten_years_pass(made: World) -> None:
+    made.advance(seconds=MOUNTED_FOR.total_seconds() - 60)
+    made.settle()
+    made.advance(seconds=61)
+
+
+def almost_ten_years_pass(made: World) -> None:
+    made.advance(seconds=MOUNTED_FOR.total_seconds() - 60)
+    made.settle()
+    made.advance(seconds=59)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +91,9 @@ def almost_a_year_passes(made: World) -> None:
         (class_changes, False),
         (restart, True),
         (operator_upgrade, False),
-        (almost_a_year_passes, False),
-        (a_year_passes, True),
+        (a_year_passes, False),
+        (almost_ten_years_pass, False),
+        (ten_years_pass, True),
     ],
 )
 def test_when_a_pod_must_be_replaced(act: Any, *, rotates: bool) -> None:
@@ -107,7 +120,9 @@ def test_without_a_key_set_there_is_nothing_to_keep() -> None:
 
 
 def test_a_key_set_that_was_just_made_is_not_replaced() -> None:
-    issued = KeySet({"ca.pem": "new"}, World().now + timedelta(days=1))
+    issued = KeySet(
+        {"ca.pem": "new"}, World().now + timedelta(days=1), server_not_after=World().now + timedelta(days=1)
+    )
     assert not situation(world(), issued).must_rotate
 
 
@@ -123,7 +138,7 @@ def test_what_the_garbage_collector_does_not_remove(mode: str, of_class: dict[st
 def test_the_next_pod_of_a_claim_waits_for_the_last_one() -> None:
     for spec, waits in (({}, False), (CLAIM, True)):
         made = world("Dind", spec)
-        issued = KeySet({"ca.pem": "new"}, made.now + timedelta(days=1))
+        issued = KeySet({"ca.pem": "new"}, made.now + timedelta(days=1), server_not_after=made.now + timedelta(days=1))
         assert not situation(made).claim_user, "its own pod is there"
         assert bool(situation(made, issued).claim_user) == waits
 
@@ -135,7 +150,7 @@ def test_the_next_pod_of_a_claim_waits_for_the_last_one() -> None:
 def test_the_next_guarded_pod_waits_for_a_node_that_can_be_cleaned(nodes: dict[str, NodeFacts], *, waits: bool) -> None:
     made = world("HostSocket")
     change(made, cluster=ClusterFacts(nodes=nodes))
-    issued = KeySet({"ca.pem": "new"}, made.now + timedelta(days=1))
+    issued = KeySet({"ca.pem": "new"}, made.now + timedelta(days=1), server_not_after=made.now + timedelta(days=1))
     assert (situation(made, issued).unclean is not None) == waits
 
 
