@@ -115,12 +115,29 @@ fi
 
 # --- networks ---------------------------------------------------------------------------------------
 
+# By netlink, by a sysfs of this network namespace, or by IPv6: /sys/class/net of a container in Sysbox 0.7.1 lists the
+# node's interfaces. What else is read in /sys concerns the kernel, or is cgroupfs, which is mounted separately.
+mtu_of() {
+    found=$(ip link show dev "$1" 2>/dev/null | sed -n 's/.* mtu \([0-9][0-9]*\) .*/\1/p')
+    if [ -z "$found" ]; then
+        fresh=/run/nested-docker-sysfs
+        mkdir -p "$fresh"
+        if mount -t sysfs sysfs "$fresh" 2>/dev/null; then
+            found=$(cat "$fresh/class/net/$1/mtu" 2>/dev/null) || true
+            umount "$fresh" || say "$fresh cannot be unmounted"
+        fi
+    fi
+    echo "${found:-$(cat "/proc/sys/net/ipv6/conf/$1/mtu" 2>/dev/null)}"
+}
+
 # Networks whose MTU exceeds the pod's own lose large packets without a word.
 mtu=${NESTED_DOCKER_MTU:-}
 if [ -z "$mtu" ]; then
     while read -r interface destination _; do
-        if [ "$destination" = 00000000 ] && [ -r "/sys/class/net/$interface/mtu" ]; then
-            mtu=$(cat "/sys/class/net/$interface/mtu")
+        if [ "$destination" = 00000000 ]; then
+            mtu=$(mtu_of "$interface")
+            [ -n "$mtu" ] || say "the MTU of $interface cannot be read, so networks of inner containers have Docker's \
+1500: set spec.engine.mtu if pods have less"
             break
         fi
     done </proc/net/route

@@ -42,6 +42,11 @@ IPTABLES = """#!/bin/sh
 echo "NAME $*" >>ROOT/iptables
 """
 INIT = '#!/bin/sh\necho NAME >ROOT/init\nshift\nexec "$@"\n'
+IP = """#!/bin/sh
+[ "$*" = "link show dev eth0" ] || exit 1
+echo "2: eth0@if9: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1450 qdisc noqueue state UP qlen 1000"
+echo "    link/ether 0a:58:0a:f4:01:05 brd ff:ff:ff:ff:ff:ff"
+"""
 CNI = "eth0 00000000 0101F40A 0003\neth0 0001F40A 00000000 0001\n"
 """Routes of a pod in 10.244.1.0/24."""
 
@@ -133,6 +138,7 @@ def container(tmp_path: Path) -> Container:
     made.write("etc/resolv.conf", "search svc.cluster.local\nnameserver 10.96.0.10\n")
     made.write("etc/hosts", "127.0.0.1\tlocalhost\n10.244.1.5\tbuild-1\n")
     made.write("run/keep")
+    made.program("ip", IP)
     (tmp_path / "data").mkdir()
     made.env["KUBERNETES_SERVICE_HOST"] = "10.96.0.1"
     return made
@@ -146,7 +152,8 @@ def test_the_kubelet_expands_nothing_in_it() -> None:
 def test_it_starts_dockerd_with_the_flags_that_it_gets(container: Container) -> None:
     done = container.start("--flag=a b")
     assert (done.code, done.stderr) == (0, "")
-    assert done.flags == [f"--data-root={container.root}/data", "--flag=a b"]
+    mtu = ["--mtu=1450", "--default-network-opt=bridge=com.docker.network.driver.mtu=1450"]
+    assert done.flags == [f"--data-root={container.root}/data", "--flag=a b", *mtu]
 
 
 # --- the first process ------------------------------------------------------------------------------
@@ -397,9 +404,56 @@ def test_on_cgroup_v1_nothing_is_moved(container: Container) -> None:
 # --- networks ---------------------------------------------------------------------------------------
 
 
+SYSFS = """#!/bin/sh
+echo "$@" >>ROOT/mounts
+[ "$2" != sysfs ] || { mkdir -p "$4/class/net/eth0"; echo 1440 >"$4/class/net/eth0/mtu"; }
+"""
+"""A mount that shows the interfaces of the pod's network namespace."""
+
+
 def test_the_mtu_is_that_of_the_pods_interface(container: Container) -> None:
-    container.write("sys/class/net/eth0/mtu", "1450\n")
-    assert "--mtu=1450" in container.start().flags
+    done = container.start()
+    assert "--mtu=1450" in done.flags
+    assert (done.stderr, "sysfs" in container.read("mounts")) == ("", False)
+
+
+@pytest.mark.parametrize("ip", [None, "#!/bin/sh\necho 'ip: applet not found' >&2; exit 127\n", "#!/bin/sh\n"])
+def test_without_netlink_a_sysfs_of_the_pods_network_says_it(container: Container, ip: str | None) -> None:
+    (container.root / "bin/ip").unlink()
+    if ip:
+        container.program("ip", ip)
+    container.program("mount", SYSFS)
+    container.program("umount", '#!/bin/sh\necho "$@" >>ROOT/unmounted\n')
+    done = container.start()
+    assert "--mtu=1440" in done.flags
+    assert container.read("unmounted") == f"{container.root}/run/nested-docker-sysfs\n"
+
+
+def test_without_both_ipv6_says_it(container: Container) -> None:
+    (container.root / "bin/ip").unlink()
+    container.write("unmountable", "sysfs")
+    container.write("proc/sys/net/ipv6/conf/eth0/mtu", "1430\n")
+    done = container.start()
+    assert "--mtu=1430" in done.flags
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("unmountable", ["sysfs", ""])
+def test_the_interfaces_of_the_node_are_not_the_pods(container: Container, unmountable: str) -> None:
+    (container.root / "bin/ip").unlink()
+    container.write("sys/class/net/eth0/mtu", "9001\n")
+    container.write("unmountable", unmountable)
+    done = container.start()
+    assert done.code == 0
+    assert not [flag for flag in done.flags if "mtu" in flag]
+    assert "the MTU of eth0 cannot be read" in done.stderr
+    assert "set spec.engine.mtu" in done.stderr
+
+
+def test_the_users_mtu_needs_no_interface(container: Container) -> None:
+    done = container.start(NESTED_DOCKER_MTU="1300")
+    assert "--mtu=1300" in done.flags
+    assert (done.stderr, "sysfs" in container.read("mounts")) == ("", False)
 
 
 def pools(done: Run) -> list[str]:
