@@ -115,12 +115,29 @@ fi
 
 # --- networks ---------------------------------------------------------------------------------------
 
+# By netlink, by a sysfs of this network namespace, or by IPv6: /sys/class/net of a container in Sysbox 0.7.1 lists the
+# node's interfaces. What else is read in /sys concerns the kernel, or is cgroupfs, which is mounted separately.
+mtu_of() {
+    found=$(ip link show dev "$1" 2>/dev/null | sed -n 's/.* mtu \([0-9][0-9]*\) .*/\1/p')
+    if [ -z "$found" ]; then
+        fresh=/run/nested-docker-sysfs
+        mkdir -p "$fresh"
+        if mount -t sysfs sysfs "$fresh" 2>/dev/null; then
+            found=$(cat "$fresh/class/net/$1/mtu" 2>/dev/null) || true
+            umount "$fresh" || say "$fresh cannot be unmounted"
+        fi
+    fi
+    echo "${found:-$(cat "/proc/sys/net/ipv6/conf/$1/mtu" 2>/dev/null)}"
+}
+
 # Networks whose MTU exceeds the pod's own lose large packets without a word.
 mtu=${NESTED_DOCKER_MTU:-}
 if [ -z "$mtu" ]; then
     while read -r interface destination _; do
-        if [ "$destination" = 00000000 ] && [ -r "/sys/class/net/$interface/mtu" ]; then
-            mtu=$(cat "/sys/class/net/$interface/mtu")
+        if [ "$destination" = 00000000 ]; then
+            mtu=$(mtu_of "$interface")
+            [ -n "$mtu" ] || say "the MTU of $interface cannot be read, so networks of inner containers have Docker's \
+1500: set spec.engine.mtu if pods have less"
             break
         fi
     done </proc/net/route
@@ -275,6 +292,38 @@ mkdir -p /etc/docker
 printf '%s' "${NESTED_DOCKER_CONFIG:-{\}}" >/etc/docker/daemon.json
 
 # --- dockerd ----------------------------------------------------------------------------------------
+
+# Sysbox has a service on the node, sysbox-fs, answer each call of mount(2) in a container. When that service ends, the
+# calls fail with ENOSYS until the container starts again, and so does every inner container. The kubelet's probe cannot
+# report it, since it cannot start either. Only ENOSYS counts, since any other error, and a call that hangs, may come
+# from a full disk, a limit, a security module or load. A bind of what cannot exist changes nothing wherever it works.
+# Without the variable, util-linux prefers newer calls, which Sysbox leaves to the kernel.
+mount_is_unanswered() {
+    case $(LC_ALL=C LIBMOUNT_FORCE_MOUNT2=always mount --bind /dev/null/none / 2>&1) in
+    *"unction not implemented"*) return 0 ;;
+    esac
+    return 1
+}
+
+# Ends the first process, and so the container, after three failures in a row. Argument: seconds between two looks.
+watch_mount() {
+    failures=0
+    while [ "$failures" -lt 3 ]; do
+        sleep "$1"
+        if mount_is_unanswered; then failures=$((failures + 1)); else failures=0; fi
+    done
+    lost="mount(2) is not implemented any more, so no inner container can start"
+    say "$lost"
+    { echo "nested-docker: $lost" >/dev/termination-log; } 2>/dev/null || true
+    kill -TERM "$first"
+    sleep $(($1 * 3))
+    kill -KILL "$(cat /var/run/docker.pid)"
+}
+
+if [ -n "${NESTED_DOCKER_WATCH_MOUNT:-}" ]; then
+    read -r first _ </proc/self/stat
+    watch_mount "$NESTED_DOCKER_WATCH_MOUNT" &
+fi
 
 # Every container leaves a process behind, which only the first process of the container can reap; dockerd does not.
 for init in docker-init tini catatonit; do
