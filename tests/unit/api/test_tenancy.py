@@ -130,7 +130,17 @@ def test_a_field_without_a_declaration_is_the_tenants_and_needs_every_permission
 
 def test_the_tenants_fields_and_what_they_need() -> None:
     declared = {path: use for path, use in FIELDS.items() if use and use.uses_something}
-    assert {path: (use.tenant_owned, str(use.permission or "")) for path, use in declared.items()} == {
+    of_workload = {
+        f"spec.workload.{path}": (True, f"get {resource}")
+        for resource, name in (("secrets", "secret"), ("configmaps", "configMap"))
+        for path in (
+            *(f"{each}[].env[].valueFrom.{name}KeyRef" for each in ("containers", "initContainers")),
+            *(f"{each}[].envFrom[].{name}Ref" for each in ("containers", "initContainers")),
+            f"volumes[].{name}",
+            f"volumes[].projected.sources[].{name}",
+        )
+    }
+    assert {path: (use.tenant_owned, str(use.permission or "")) for path, use in declared.items()} == of_workload | {
         "spec.className": (False, "use nesteddockerclasses.nesteddocker.dev"),
         "spec.engine.caBundleRef": (True, "get configmaps"),
         "spec.engine.imagePullSecrets": (True, "get secrets"),

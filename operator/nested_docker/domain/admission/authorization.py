@@ -32,6 +32,11 @@ class Access:
     name: str = ""
 
     @property
+    def what(self) -> tuple[Permission, str, str]:
+        """The permission itself, whichever field needs it."""
+        return self.permission, self.namespace, self.name
+
+    @property
     def is_class_use(self) -> bool:
         """Whether this is the permission to use a class."""
         return self.permission == USE_CLASS
