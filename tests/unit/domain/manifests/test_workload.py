@@ -12,6 +12,7 @@ from tests.unit.world import World, change
 from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.api.v1alpha1.workload import MOST_REFERENCES, WorkloadSpec
 from nested_docker.domain.manifests.workload import containers_with_secrets
+from nested_docker.domain.status.reasons import Type
 
 Json = dict[str, Any]
 MARK = "nesteddocker.dev/containers-with-secrets"
@@ -137,6 +138,22 @@ def test_a_changed_reference_is_a_new_pod() -> None:
     change(world, spec={"mode": "Dind", "workload": changed})
     world.settle()
     assert world.pod()["metadata"]["name"] != before
+
+
+def test_a_container_without_its_secret_is_named_in_the_status() -> None:
+    world = World({"mode": "Dind", "workload": BUILD_FILES | {"restartPolicy": "Always"}})
+    world.settle()
+    waiting = {"reason": "CreateContainerConfigError", "message": 'secret "npm" not found'}
+    pod = world.pod()
+    others = [each for each in pod["status"].get("containerStatuses", []) if each["name"] != "builder"]
+    pod["status"]["containerStatuses"] = [*others, {"name": "builder", "state": {"waiting": waiting}}]
+    world.step()
+    provisioned = world.status.condition(Type.PROVISIONED)
+    assert provisioned is not None
+    assert provisioned.message == (
+        'every object exists, but container builder cannot start (CreateContainerConfigError: secret "npm" not found)'
+    )
+    assert world.status.holds(Type.READY), "clients of the daemon go on"
 
 
 # --- what it may not be ------------------------------------------------------------------------------
