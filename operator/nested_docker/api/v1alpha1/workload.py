@@ -383,7 +383,7 @@ class WorkloadVolume(KubeModel):
     shared_path: Annotated[SharedPath | None, governed_by("workload.sharedPaths")] = Field(
         default=None,
         description="Directory at which the daemon and every container of the workload have this emptyDir, so that "
-        "`docker run -v` finds the same files there; in mode `HostSocket` the daemon has it not.",
+        "`docker run -v` finds the same files there; in mode `HostSocket` the daemon does not have it.",
     )
 
 
