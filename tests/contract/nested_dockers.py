@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support.factory import BUILD_FILES
+
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 
@@ -29,6 +31,17 @@ YEAR = 31_536_000
 
 def workload(**container: Any) -> dict[str, Any]:
     return {"containers": [{"name": "main", "image": "busybox"} | container]}
+
+
+KEY = {"name": "s", "key": "k"}
+
+
+def variable(**source: Any) -> dict[str, Any]:
+    return {"name": "A", "valueFrom": source}
+
+
+def projected(**source: Any) -> dict[str, Any]:
+    return {"name": "v", "projected": {"sources": [source]}}
 
 
 ACCEPTED: dict[str, dict[str, Any]] = {
@@ -83,6 +96,29 @@ ACCEPTED: dict[str, dict[str, Any]] = {
             env=[{"name": "A", "value": "1"}, {"name": "_b.c-d"}],
             workingDir="/workspace/src",
             resources={"limits": {"memory": "1Gi"}},
+        )
+    },
+    "every reference of a workload": {"workload": BUILD_FILES},
+    "every volume of a workload": {
+        "workload": workload(
+            volumeMounts=[{"name": f"v{n}", "mountPath": f"/mnt/{n}", "readOnly": True} for n in range(12)]
+        )
+        | {"volumes": [{"name": f"v{n}", "emptyDir": {"sizeLimit": "1Gi"}} for n in range(12)]}
+    },
+    "fields of the pod": {
+        "workload": workload(
+            env=[
+                {"name": f"V{n}", "valueFrom": {"fieldRef": {"fieldPath": path}}}
+                for n, path in enumerate(
+                    [
+                        "metadata.uid",
+                        "metadata.labels['nesteddocker.dev/name']",
+                        "metadata.annotations['example.com/a']",
+                        "spec.nodeName",
+                        "status.podIPs",
+                    ]
+                )
+            ]
         )
     },
     "init containers": {
@@ -367,9 +403,101 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"workload": workload(env=[{"name": "A=B"}])},
         'spec.workload.containers[0].env[0].name: Invalid value: "A=B"',
     ),
-    "variable from a Secret": (
-        {"workload": workload(env=[{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}])},
-        'unknown field "spec.workload.containers[0].env[0].valueFrom"',
+    "variable from two places": (
+        {"workload": workload(env=[variable(secretKeyRef=KEY, configMapKeyRef=KEY)])},
+        "set exactly one of secretKeyRef, configMapKeyRef, fieldRef, resourceFieldRef",
+    ),
+    "variable from nowhere": (
+        {"workload": workload(env=[variable()])},
+        "set exactly one of secretKeyRef, configMapKeyRef, fieldRef, resourceFieldRef",
+    ),
+    "variable with a value from elsewhere": (
+        {"workload": workload(env=[variable(secretKeyRef=KEY) | {"value": "x"}])},
+        "value and valueFrom exclude each other: leave one of them out",
+    ),
+    "variable with the keys of a daemon": (
+        {"workload": workload(env=[variable(secretKeyRef=KEY | {"name": "build-0a1b2-tls"})])},
+        "has the keys of a daemon, which no workload gets",
+    ),
+    "variable from another namespace": (
+        {"workload": workload(env=[variable(secretKeyRef=KEY | {"namespace": "other"})])},
+        'unknown field "spec.workload.containers[0].env[0].valueFrom.secretKeyRef.namespace"',
+    ),
+    "variable from a file": (
+        {"workload": workload(env=[variable(fileKeyRef={"volumeName": "v", "path": "p", "key": "k"})])},
+        'unknown field "spec.workload.containers[0].env[0].valueFrom.fileKeyRef"',
+    ),
+    "variable from a field that is not the pod's": (
+        {"workload": workload(env=[variable(fieldRef={"fieldPath": "spec.serviceAccountName"})])},
+        "spec.workload.containers[0].env[0].valueFrom.fieldRef.fieldPath",
+    ),
+    "variable with a divisor for another resource": (
+        {"workload": workload(env=[variable(resourceFieldRef={"resource": "limits.memory", "divisor": "1m"})])},
+        "divisor of cpu is 1 or 1m, and 1m is for cpu only: choose another one",
+    ),
+    "variables from two places": (
+        {"workload": workload(envFrom=[{"secretRef": {"name": "s"}, "configMapRef": {"name": "c"}}])},
+        "set exactly one of secretRef, configMapRef",
+    ),
+    "variables with the keys of a daemon": (
+        {"workload": workload(envFrom=[{"secretRef": {"name": "build-0a1b2-tls"}}])},
+        "has the keys of a daemon, which no workload gets",
+    ),
+    "volume of two kinds": (
+        {"workload": workload() | {"volumes": [{"name": "v", "emptyDir": {}, "secret": {"secretName": "s"}}]}},
+        "set exactly one of secret, configMap, projected, emptyDir",
+    ),
+    "volume of a token": (
+        {"workload": workload() | {"volumes": [projected(serviceAccountToken={"path": "token"})]}},
+        'unknown field "spec.workload.volumes[0].projected.sources[0].serviceAccountToken"',
+    ),
+    "volume of certificates": (
+        {"workload": workload() | {"volumes": [projected(clusterTrustBundle={"path": "x", "name": "y"})]}},
+        'unknown field "spec.workload.volumes[0].projected.sources[0].clusterTrustBundle"',
+    ),
+    "volume of the node": (
+        {"workload": workload() | {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}},
+        'unknown field "spec.workload.volumes[0].hostPath"',
+    ),
+    "volume with the keys of a daemon": (
+        {"workload": workload() | {"volumes": [{"name": "v", "secret": {"secretName": "build-0a1b2-tls"}}]}},
+        "has the keys of a daemon, which no workload gets",
+    ),
+    "volumes of one name": (
+        {"workload": workload() | {"volumes": [{"name": "v", "emptyDir": {}}, {"name": "v", "emptyDir": {}}]}},
+        'spec.workload.volumes[1]: Duplicate value: {"name":"v"}',
+    ),
+    "shared Secret": (
+        {"workload": workload() | {"volumes": [{"name": "v", "secret": {"secretName": "s"}, "sharedPath": "/builds"}]}},
+        "sharedPath is for an emptyDir only, since the daemon gets no Secret and no ConfigMap",
+    ),
+    "shared volume over the certificates": (
+        {"workload": workload() | {"volumes": [{"name": "v", "emptyDir": {}, "sharedPath": "/certs/server"}]}},
+        "a daemon has its files in /bin, /boot, /certs",
+    ),
+    "shared volume over the data-root": (
+        {"workload": workload() | {"volumes": [{"name": "v", "emptyDir": {}, "sharedPath": "/var/lib/docker"}]}},
+        "a daemon has its files in /bin, /boot, /certs",
+    ),
+    "shared volume by a detour": (
+        {"workload": workload() | {"volumes": [{"name": "v", "emptyDir": {}, "sharedPath": "/a/../var"}]}},
+        'spec.workload.volumes[0].sharedPath: Invalid value: "/a/../var"',
+    ),
+    "mount over the socket": (
+        {"workload": workload(volumeMounts=[{"name": "v", "mountPath": "/run/nested-docker"}])},
+        "with the daemon's socket, are mounted anyway: use another path",
+    ),
+    "mount that leaves its volume": (
+        {"workload": workload(volumeMounts=[{"name": "v", "mountPath": "/a", "subPath": "../b"}])},
+        'spec.workload.containers[0].volumeMounts[0].subPath: Invalid value: "../b"',
+    ),
+    "mount with an expression": (
+        {"workload": workload(volumeMounts=[{"name": "v", "mountPath": "/a", "subPathExpr": "$(A)"}])},
+        'unknown field "spec.workload.containers[0].volumeMounts[0].subPathExpr"',
+    ),
+    "mount that is propagated": (
+        {"workload": workload(volumeMounts=[{"name": "v", "mountPath": "/a", "mountPropagation": "Bidirectional"}])},
+        'unknown field "spec.workload.containers[0].volumeMounts[0].mountPropagation"',
     ),
     "working directory": (
         {"workload": workload(workingDir="src")},
@@ -382,10 +510,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "privileged workload": (
         {"workload": workload(securityContext={"privileged": True})},
         'unknown field "spec.workload.containers[0].securityContext"',
-    ),
-    "workload with a mount": (
-        {"workload": workload(volumeMounts=[])},
-        'unknown field "spec.workload.containers[0].volumeMounts"',
     ),
     "suspend as text": ({"suspend": "yes"}, 'spec.suspend: Invalid value: "string"'),
     "no deadline": (

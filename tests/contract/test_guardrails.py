@@ -19,6 +19,7 @@ import yaml
 from tests.chart.conftest import CHART, RENDER, Helm
 from tests.support.api import APPLY, MERGE, Api
 from tests.support.cluster import Cluster
+from tests.support.factory import BUILD_FILES
 from tests.support.manifests import nested_docker
 from tests.support.waiting import wait_for
 
@@ -814,11 +815,38 @@ CLASS = "from the class's podTemplate, or from the mutating webhook of this clus
 JOB = {"workload": {"containers": [{"name": "job", "image": "docker:28-cli"}], "restartPolicy": "Never"}}
 PRIVILEGED = {"securityContext": {"privileged": True}}
 FIRST = {"name": "first", "image": "busybox:1"}
+TOKEN = {"path": "token"}
 LABELS = {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}
 
 
 def credentials_of(secret: str, key: str = "DOCKER_AUTH_CONFIG") -> dict[str, Any]:
     return {"secretKeyRef": {"name": secret, "key": key}}
+
+
+FILES = {"workload": BUILD_FILES}
+ONE_FILE = {
+    "workload": {
+        "containers": [
+            {"name": "job", "image": "docker:28-cli", "volumeMounts": [{"name": "ssh", "mountPath": "/ssh"}]}
+        ],
+        "volumes": [{"name": "ssh", "secret": {"secretName": "deploy-key"}}],
+    }
+}
+READERS = "nesteddocker.dev/containers-with-secrets"
+THEIR_KEYS = "other-0a1b2-tls"
+
+
+def in_container(name: str, **fields: Any) -> Make:
+    """The pod of a workload with Secrets, one of whose containers has these fields in addition."""
+
+    def make(site: Site) -> Manifest:
+        made = daemon(FILES)(site)
+        for each in [*made["spec"]["initContainers"], *made["spec"]["containers"]]:
+            if each["name"] == name:
+                each.update({key: [*each.get(key, []), *value] for key, value in fields.items()})
+        return made
+
+    return make
 
 
 ONE_KEY = {"secretKeyRef": {"name": MINE, "key": "key"}}
@@ -944,6 +972,89 @@ PODS: dict[str, Attempt] = {
         ("with authorities", daemon({"engine": {"caBundleRef": {"name": "ca", "key": "ca.crt"}}}), ()),
         ("with a pull secret", daemon({"engine": {"imagePullSecrets": [{"name": MINE}]}}), ()),
         ("with registry credentials", daemon({"connection": {"registryCredentials": {"name": MINE}}} | JOB), ()),
+        ("with what its workload refers to", daemon(FILES), ()),
+        ("with that on the node's daemon", daemon(FILES | {"mode": "HostSocket"}), ()),
+        (
+            "with that for a container of the class's",
+            merged(daemon(FILES), beside(envFrom=[{"secretRef": {"name": "npm"}}])),
+            ("env: container beside takes a variable from a Secret, which only containers of spec.workload may",),
+        ),
+        (
+            "with a variable of that for a container of the class's",
+            merged(daemon(FILES), beside(env=[{"name": "A", "valueFrom": ONE_KEY}])),
+            ("env: container beside takes a variable from a Secret",),
+        ),
+        (
+            "with a file of that for a container of the class's",
+            merged(daemon(FILES), beside(volumeMounts=[{"name": "workload-ssh", "mountPath": "/x"}])),
+            (
+                "secret.secretName: deploy-key: a daemon's pod may mount only its own Secret",
+                "what spec.workload.volumes",
+            ),
+        ),
+        (
+            "with a file of several for a container of the class's",
+            merged(daemon(FILES), beside(volumeMounts=[{"name": "workload-tokens", "mountPath": "/x"}])),
+            ("spec.volumes: workload-tokens: a projected volume may use only", "unless spec.workload.volumes has it"),
+        ),
+        *(
+            (
+                f"with that for the container {name}",
+                merged(in_container(name, **fields), annotations({READERS: f"fetch,builder,{name}"})),
+                words,
+            )
+            for name, fields, words in (
+                ("daemon", {"env": [{"name": "A", "valueFrom": ONE_KEY}]}, ("env: container daemon takes a variable",)),
+                ("daemon", {"envFrom": [{"secretRef": {"name": MINE}}]}, ("env: container daemon takes a variable",)),
+                (
+                    "daemon",
+                    {"volumeMounts": [{"name": "workload-ssh", "mountPath": "/root/.ssh"}]},
+                    ("secret.secretName: deploy-key",),
+                ),
+            )
+        ),
+        (
+            "with that, unmarked",
+            merged(daemon(FILES), annotations({READERS: None})),
+            ("secret.secretName: deploy-key",),
+        ),
+        (
+            "with that for a container that is not marked",
+            in_container("other", env=[{"name": "A", "valueFrom": ONE_KEY}]),
+            ("env: container other takes a variable from a Secret",),
+        ),
+        (
+            "with another's keys as a variable of its workload",
+            in_container(
+                "builder", env=[{"name": "A", "valueFrom": {"secretKeyRef": {"name": THEIR_KEYS, "key": "key.pem"}}}]
+            ),
+            ("env: container builder takes a variable from a Secret", "not with keys of daemons"),
+        ),
+        (
+            "with another's keys as variables of its workload",
+            in_container("builder", envFrom=[{"secretRef": {"name": THEIR_KEYS}}]),
+            ("env: container builder takes a variable from a Secret",),
+        ),
+        (
+            "with another's keys as files of its workload",
+            merged(daemon(FILES), volume(name="workload-x", secret={"secretName": THEIR_KEYS})),
+            (f"secret.secretName: {THEIR_KEYS}", "but no keys of daemons"),
+        ),
+        (
+            "with another's projected keys for its workload",
+            merged(daemon(FILES), volume(name="workload-x", projected={"sources": [{"secret": {"name": THEIR_KEYS}}]})),
+            ("spec.volumes: workload-x: a projected volume",),
+        ),
+        (
+            "with a token for its workload",
+            merged(daemon(FILES), volume(name="workload-x", projected={"sources": [{"serviceAccountToken": TOKEN}]})),
+            ("spec.volumes: workload-x: a projected volume",),
+        ),
+        (
+            "with a user's Secret beside its workload's",
+            merged(daemon(FILES), volume(secret={"secretName": MINE})),
+            ("secret.secretName: mine",),
+        ),
         ("with everybody's account", by_template(serviceAccountName="default"), ()),
         ("with a ConfigMap's variables", changed(beside(envFrom=[{"configMapRef": {"name": "x"}}])), ()),
         ("with its own labels", changed(volume(downwardAPI=LABELS)), ()),
@@ -1459,6 +1570,11 @@ WITH_EVERYTHING: dict[str, Attempt] = {
     "a pod in the namespace for pods": Attempt("operator", creates(daemon(away=True))),
     "a Service in the namespace for pods": Attempt(
         "operator", creates(lambda site: service(site.object_names(away=True), "12345fffff"))
+    ),
+    "what a workload refers to in the namespace for pods": Attempt(
+        "operator",
+        creates(daemon(ONE_FILE, away=True)),
+        ("secret.secretName: deploy-key",),
     ),
     "another's keys in the namespace for pods": Attempt(
         "operator",

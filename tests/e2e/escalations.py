@@ -44,10 +44,17 @@ def _workload(image: str = "docker:28-cli", **fields: Any) -> dict[str, Any]:
     return {"workload": {"containers": [{"name": "main", "image": image} | fields]}}
 
 
+def _job(volumes: list[dict[str, Any]] | None = None, **fields: Any) -> dict[str, Any]:
+    """A workload with limits, and with these volumes."""
+    workload = _workload(**SMALL, **fields)["workload"]
+    return {"workload": workload | ({"volumes": volumes} if volumes else {})}
+
+
 def _scheduling(**fields: Any) -> dict[str, Any]:
     return {"scheduling": fields}
 
 
+_MOUNT = {"name": "v", "mountPath": "/v"}
 SMALL = {"resources": {"limits": {"cpu": "100m", "memory": "64Mi"}}}
 
 CLASSES_AND_MODES = [
@@ -92,6 +99,31 @@ BORROWED_RIGHTS = [
     Attempt("pods, as a workload", _workload(**SMALL), ("NotPermitted", "may not create pods")),
     Attempt(
         "a ConfigMap, as authorities", _engine(caBundleRef={"name": "private"}), ("may not get configmaps private",)
+    ),
+    *(
+        Attempt(f"a Secret, {how}", _job(**fields), ("may not get secrets private",))
+        for how, fields in {
+            "as a variable": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "private", "key": "k"}}}]},
+            "as all variables": {"envFrom": [{"secretRef": {"name": "private", "optional": True}}]},
+            "as a volume": {"volumes": [{"name": "v", "secret": {"secretName": "private"}}]},
+            "in a projected volume": {
+                "volumes": [{"name": "v", "projected": {"sources": [{"secret": {"name": "private"}}]}}]
+            },
+        }.items()
+    ),
+    *(
+        Attempt(f"a ConfigMap, {how}", _job(**fields), ("may not get configmaps private",))
+        for how, fields in {
+            "as a variable": {
+                "env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "private", "key": "k"}}}]
+            },
+            "as a volume": {"volumes": [{"name": "v", "configMap": {"name": "private"}}]},
+        }.items()
+    ),
+    _denied(
+        "a directory of the daemon's",
+        _job(volumes=[{"name": "v", "emptyDir": {}, "sharedPath": "/srv"}]),
+        "a sharedPath of spec.workload.volumes is /srv, and workload.sharedPaths has /builds",
     ),
     Attempt("a Secret, to pull with", _engine(imagePullSecrets=[{"name": "pull"}]), ("may not get secrets pull",)),
     Attempt(
@@ -297,9 +329,12 @@ FIELDS_OF_PODS = [
         "scheduling.hostUsers": _scheduling(hostUsers=True),
         "workload.volumes": {"workload": {"containers": [], "volumes": [{"name": "x", "hostPath": {"path": "/"}}]}},
         "workload.containers[0].securityContext": _workload(securityContext={"privileged": True}),
-        "workload.containers[0].volumeMounts": _workload(volumeMounts=[{"name": "server-certificates"}]),
-        "workload.containers[0].envFrom": _workload(envFrom=[{"secretRef": {"name": "x"}}]),
-        "workload.containers[0].env[0].valueFrom": _workload(env=[{"name": "A", "valueFrom": {"secretKeyRef": {}}}]),
+        "workload.containers[0].volumeMounts[0].subPathExpr": _workload(
+            volumeMounts=[_MOUNT | {"subPathExpr": "$(A)"}]
+        ),
+        "workload.containers[0].volumeMounts[0].mountPropagation": _workload(
+            volumeMounts=[_MOUNT | {"mountPropagation": "Bidirectional"}]
+        ),
         "workload.containers[0].lifecycle": _workload(lifecycle={}),
         "storage.emptyDir.hostPath": {"storage": {"type": "EmptyDir", "emptyDir": {"hostPath": "/"}}},
     }.items()

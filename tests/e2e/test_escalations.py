@@ -50,7 +50,12 @@ GOVERNING = [
             "allowedClasses": [CLASS, escalations.GOLD, escalations.SOCKET, escalations.ELSEWHERE],
             "allowedModes": ["Dind", "HostSocket"],
             "allowedImages": {"patterns": ["docker:28-dind"]},
-            "workload": {"allowed": True, "images": {"patterns": ["docker:28-cli"]}},
+            "workload": {
+                "allowed": True,
+                "images": {"patterns": ["docker:28-cli"]},
+                "references": ["Secrets", "ConfigMaps"],
+                "sharedPaths": ["/builds"],
+            },
             "scheduling": {"podLabels": ["team"]},
             "max": {"cpu": "2", "memory": "2Gi", "storage": "5Gi", "lifetimeSeconds": 3600},
         },

@@ -314,6 +314,17 @@ async def test_an_ordinary_class_needs_no_finalizer(world: World) -> None:
     ("spec", "field"),
     [
         ({"workload": {"containers": [{"name": "main", "image": "busybox"}]}}, "spec.workload"),
+        (
+            {
+                "workload": {
+                    "containers": [
+                        {"name": "main", "image": "busybox", "envFrom": [{"secretRef": {"name": "theirs"}}]}
+                    ],
+                    "volumes": [{"name": "files", "configMap": {"name": "theirs"}}],
+                }
+            },
+            "spec.workload",
+        ),
         ({"storage": {"type": "Claim", "claim": {"size": "1Gi"}}}, "spec.storage.claim"),
         ({"engine": {"imagePullSecrets": [{"name": "theirs"}]}}, "spec.engine.imagePullSecrets"),
         ({"scheduling": {"podLabels": {"a": "b"}}}, "spec.scheduling.podLabels"),

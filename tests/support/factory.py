@@ -36,7 +36,7 @@ def policy_spec(**fields: Any) -> NestedDockerPolicySpec:
             "guard": {"build": {"allowed": True}},
             "paths": ["/var/run/docker.sock", "/run/other.sock"],
         },
-        "workload": {"allowed": True},
+        "workload": {"allowed": True, "references": ["Secrets", "ConfigMaps"], "sharedPaths": ["**"]},
         "allowedResources": ["**"],
         "allowedStorageClasses": ["**"],
         "connection": {"clientNamespaces": "Any"},
@@ -101,3 +101,45 @@ WORKLOAD = {
         }
     ],
 }
+
+
+BUILD_FILES = {
+    "restartPolicy": "Never",
+    "initContainers": [
+        {
+            "name": "fetch",
+            "image": "alpine/git:2",
+            "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "git", "key": "token"}}}],
+            "volumeMounts": [{"name": "ssh", "mountPath": "/root/.ssh", "readOnly": True}],
+        }
+    ],
+    "containers": [
+        {
+            "name": "builder",
+            "image": "docker:28-cli",
+            "env": [
+                {"name": "A", "value": "1"},
+                {"name": "LEVEL", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "l", "optional": True}}},
+                {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                {"name": "MEMORY", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},
+            ],
+            "envFrom": [{"prefix": "NPM_", "secretRef": {"name": "npm"}}, {"configMapRef": {"name": "settings"}}],
+            "volumeMounts": [
+                {"name": "tokens", "mountPath": "/root/.npmrc", "subPath": "npmrc"},
+                {"name": "scratch", "mountPath": "/scratch"},
+            ],
+        },
+        {"name": "other", "image": "docker:28-cli", "volumeMounts": [{"name": "files", "mountPath": "/files"}]},
+    ],
+    "volumes": [
+        {"name": "ssh", "secret": {"secretName": "deploy-key", "defaultMode": 256}},
+        {"name": "files", "configMap": {"name": "files", "items": [{"key": "a", "path": "b/c", "mode": 420}]}},
+        {
+            "name": "tokens",
+            "projected": {"sources": [{"secret": {"name": "npm"}}, {"configMap": {"name": "more", "optional": True}}]},
+        },
+        {"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+        {"name": "src", "emptyDir": {"medium": "Disk"}, "sharedPath": "/builds/src"},
+    ],
+}
+"""A workload with a reference of each kind, and a directory that the daemon has too."""

@@ -135,6 +135,8 @@ def _of_workload(grant: Grant, value: Any, groups: Sequence[str]) -> bool:
     if field == "image":
         images = grant.policy["workload"].get("images", {"patterns": ["**"]})
         return bool({value, "**"} & {*images.get("patterns", ())})
+    if _is_declared(grant, value, name, field):
+        return True
     if limited := re.fullmatch(r"resources\.(?:limits|requests)(?:\.|\[)([^\]]+)\]?", field):
         return _resource(grant, value, [limited[1]])
     return bool(
@@ -143,6 +145,54 @@ def _of_workload(grant: Grant, value: Any, groups: Sequence[str]) -> bool:
             r"|env(\[[^\]]+\](\.value)?)?|volumeMounts\[(socket|workspace)\]\.mountPath)",
             field,
         )
+    )
+
+
+def _is_declared(grant: Grant, value: Any, container: str, field: str) -> bool:
+    """Whether the spec has a variable that is not a value, or a mount, and the policy what it refers to."""
+    declared = grant.workload[container]
+    if variable := re.fullmatch(r"env\[([^\]]+)\]\.(valueFrom\..+)", field):
+        given = [each for each in declared.get("env", ()) if each["name"] == variable[1]]
+        return any(dict(_leaves(each, "")).get(f".{variable[2]}") == value for each in given) and _refers(grant, field)
+    if field == "envFrom":
+        return bool(value == declared["envFrom"]) and _refers(grant, json.dumps(value))
+    if mount := re.fullmatch(r"volumeMounts\[workload-([^\]]+)\]\.(\w+)", field):
+        given = [each for each in declared.get("volumeMounts", ()) if each["name"] == mount[1]]
+        shared = mount[2] == "mountPath" and _shared(grant, value, [mount[1]])
+        return shared or any(each.get(mount[2]) == value for each in given)
+    return False
+
+
+def _of_volume(grant: Grant, value: Any, groups: Sequence[str]) -> bool:
+    """A volume of the workload: what the spec has there, from Secrets and ConfigMaps if the policy has them."""
+    name, field = groups
+    declared = {each["name"]: each for each in grant.spec.get("workload", {}).get("volumes", ())}
+    if not grant.workload or name not in declared:
+        return False
+    if field == "emptyDir":
+        return "emptyDir" in declared[name]
+    if field in {"emptyDir.medium", "emptyDir.sizeLimit"}:
+        return bool(value == declared[name].get("emptyDir", {}).get(field.partition(".")[2]))
+    found = dict(_leaves({key: each for key, each in declared[name].items() if key != "name"}, ""))
+    return found.get(f".{field}") == value and _refers(grant, json.dumps([field, value]))
+
+
+def _refers(grant: Grant, text: str) -> bool:
+    """Whether the policy has the kinds of objects that a field is about."""
+    listed = grant.policy["workload"].get("references", ())
+    kinds = {"Secrets": r"(?i:secret)", "ConfigMaps": r"configMap"}
+    return all(kind in listed for kind, words in kinds.items() if re.search(words, text))
+
+
+def _shared(grant: Grant, value: Any, groups: Sequence[str]) -> bool:
+    """A directory that the daemon has at the same path as the workload."""
+    volumes = {each["name"]: each for each in grant.spec.get("workload", {}).get("volumes", ())}
+    return (
+        grant.before is None
+        and bool(grant.workload)
+        and "emptyDir" in volumes[groups[0]]
+        and volumes[groups[0]].get("sharedPath") == value
+        and grant.lists(value, "workload", "sharedPaths")
     )
 
 
@@ -203,10 +253,12 @@ RULES: dict[str, list[tuple[str, Check]]] = {
         (r"\.spec\.containers\[daemon\]\.args", _guard_rules),
         (r"\.spec\.containers\[daemon\]\.(restartPolicy|env\[[A-Za-z_]+\]\.value)", free),
         (r"\.spec\.containers\[daemon\]\.volumeMounts\[(workspace|ca-bundle)\].*", added),
+        (r"\.spec\.containers\[daemon\]\.volumeMounts\[workload-([^\]]+)\]\.mountPath", _shared),
         (r"\.spec\.containers\[idle-watch\]\.(args|restartPolicy)", free),
         (r"\.spec\.containers\[([^\]]+)\]\.(.+)", _of_workload),
         (r"\.spec\.volumes\[server-certificates\]\.secret\.secretName", _own_keys),
         (r"\.spec\.volumes\[workspace\]\.emptyDir", added),
+        (r"\.spec\.volumes\[workload-([^\]]+)\]\.(.+)", _of_volume),
         (r"\.spec\.volumes\[ca-bundle\]\.configMap\..*", added),
         (r"\.spec\.volumes\[data\]\.emptyDir", _unbounded),
         (r"\.spec\.volumes\[data\]\.emptyDir\.medium", free),

@@ -21,7 +21,7 @@ def nested_docker_class(name: str, **spec: Any) -> Manifest:
 
 GENEROUS: Manifest = {
     "allowedImages": {"patterns": ["**"]},
-    "workload": {"allowed": True},
+    "workload": {"allowed": True, "references": ["Secrets", "ConfigMaps"], "sharedPaths": ["**"]},
     "allowedResources": ["**"],
     "allowedStorageClasses": ["**"],
     "connection": {"clientNamespaces": "Any"},

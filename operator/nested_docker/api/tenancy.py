@@ -123,9 +123,8 @@ def fields_in_use(model: BaseModel, path: str = "spec") -> Iterator[FieldUse]:
         if use.in_use(model) if use.in_use is not None else _is_set(field, value):
             yield FieldUse(inner, use, value)
         if declared is not None:
-            for nested in value if isinstance(value, list) else [value]:
-                if isinstance(nested, BaseModel):
-                    yield from fields_in_use(nested, inner)
+            for nested in _inner_models(value):
+                yield from fields_in_use(nested, inner)
 
 
 def _declaration(field: FieldInfo) -> TenantUse | None:
@@ -137,6 +136,15 @@ def _is_set(field: FieldInfo, value: Any) -> bool:
     if value is None or value in ([], {}):
         return False
     return bool(value != field.get_default(call_default_factory=True))
+
+
+def _inner_models(value: Any) -> Iterator[BaseModel]:
+    """The models that a value is or holds, in lists and mappings at any depth."""
+    if isinstance(value, BaseModel):
+        yield value
+    elif isinstance(value, list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _inner_models(each)
 
 
 def _models(annotation: Any, suffix: str = "") -> Iterator[tuple[type[BaseModel], str]]:

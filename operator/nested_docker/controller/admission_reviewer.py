@@ -165,8 +165,10 @@ class AdmissionReviewer:
             authorization.class_access(observed.class_name, namespace),
             *authorization.required_access(spec, _before(review.old), namespace),
         ]
-        answers = await asyncio.gather(*(self._has(review.user, access) for access in needed))
-        missing = [access for access, has in zip(needed, answers, strict=True) if not has]
+        different = {access.what: access for access in needed}
+        answers = await asyncio.gather(*(self._has(review.user, access) for access in different.values()))
+        allowed = dict(zip(different, answers, strict=True))
+        missing = [access for access in needed if not allowed[access.what]]
         level = enforcement(observed, self.defaults)
         warnings = []
         if missing and missing[0].is_class_use and level != Enforcement.ENFORCE:

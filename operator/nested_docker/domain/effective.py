@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from nested_docker.api.meta import Enforcement, LocalObjectReference, Mode, ResourceRequirements
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec, StorageType
-from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec, WorkloadSpec
+from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec
 from nested_docker.api.v1alpha1.nested_docker_class import ChildTemplate, SecurityModules
+from nested_docker.api.v1alpha1.workload import WorkloadSpec
 from nested_docker.domain import names
 
 IDLE_WATCH_RESOURCES = ResourceRequirements(requests={"cpu": "10m", "memory": "32Mi"}, limits={"memory": "128Mi"})

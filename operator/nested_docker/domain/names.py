@@ -29,6 +29,8 @@ ANNOTATION_RESTART = f"{GROUP}/restart"
 ANNOTATION_SERVER_NOT_AFTER = f"{GROUP}/server-not-after"
 ANNOTATION_ROTATE_AUTHORITY = f"{GROUP}/rotate-authority"
 ANNOTATION_CLEANS_UP_AFTER = f"{GROUP}/cleans-up-after"
+ANNOTATION_SECRET_CONTAINERS = f"{GROUP}/containers-with-secrets"
+"""Containers of a workload that have something of a Secret; guardrails deny it to all others of the pod."""
 
 NAMESPACE_ENFORCEMENT = f"{GROUP}/enforcement"
 """Label of a namespace: `Enforce`, `Warn` or `Audit`; it overrides the operator's setting."""
@@ -71,6 +73,11 @@ def has_name_prefix(name: str) -> bool:
 def pod_name(name_prefix: str, key_set: str) -> str:
     """The pod that serves with that key set; each replacement has another, predictable name."""
     return f"{name_prefix}-{key_set[:5]}"
+
+
+def workload_volume(name: str) -> str:
+    """The pod's volume for a volume of its workload, beside those of the operator and of the class."""
+    return f"workload-{name}"
 
 
 def cleanup_pod(pod_uid: str) -> str:

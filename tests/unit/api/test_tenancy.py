@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from pydantic import Field
@@ -130,7 +130,17 @@ def test_a_field_without_a_declaration_is_the_tenants_and_needs_every_permission
 
 def test_the_tenants_fields_and_what_they_need() -> None:
     declared = {path: use for path, use in FIELDS.items() if use and use.uses_something}
-    assert {path: (use.tenant_owned, str(use.permission or "")) for path, use in declared.items()} == {
+    of_workload = {
+        f"spec.workload.{path}": (True, f"get {resource}")
+        for resource, name in (("secrets", "secret"), ("configmaps", "configMap"))
+        for path in (
+            *(f"{each}[].env[].valueFrom.{name}KeyRef" for each in ("containers", "initContainers")),
+            *(f"{each}[].envFrom[].{name}Ref" for each in ("containers", "initContainers")),
+            f"volumes[].{name}",
+            f"volumes[].projected.sources[].{name}",
+        )
+    }
+    assert {path: (use.tenant_owned, str(use.permission or "")) for path, use in declared.items()} == of_workload | {
         "spec.className": (False, "use nesteddockerclasses.nesteddocker.dev"),
         "spec.engine.caBundleRef": (True, "get configmaps"),
         "spec.engine.imagePullSecrets": (True, "get secrets"),
@@ -183,3 +193,94 @@ def test_each_changed_value_needs_its_permission_again() -> None:
     assert fields(spec("golang", "2Gi")) == ["spec.storage.claim"]
     assert fields(spec("golang", "1Gi")) == []
     assert fields(spec("alpine", "1Gi")) == ["spec.workload"]
+
+
+# --- several values at one path ---------------------------------------------------------------------
+
+
+READS = TenantUse(permission=Permission("get", "secrets"), named=True)
+WRITES = TenantUse(permission=Permission("create", "secrets"), named=True)
+
+
+class Reference(KubeModel):
+    name: Plain[str] = Field()
+
+
+class Step(KubeModel):
+    reads: Annotated[Reference | None, READS] = Field(default=None)
+    writes: Annotated[Reference | None, WRITES] = Field(default=None)
+    files: Annotated[list[Reference], READS] = Field(default=[])
+
+
+class Job(KubeModel):
+    steps: Plain[list[Step]] = Field(default=[])
+
+
+class Repeated(NestedDockerSpec):
+    """A spec whose references are in items of lists, in lists of lists, and in mappings."""
+
+    steps: Plain[list[Step]] = Field(default=[])
+    jobs: Plain[list[Job]] = Field(default=[])
+    named: Plain[dict[str, Step]] = Field(default={})
+    rows: Plain[list[list[Step]]] = Field(default=[])
+    led: Annotated[
+        list[Reference], TenantUse(permission=Permission("get", "secrets"), named=True, used_with=("spec.mode",))
+    ] = Field(default=[])
+
+
+A, B, C = {"reads": {"name": "a"}}, {"reads": {"name": "b"}}, {"reads": {"name": "c"}}
+
+
+def asked(now: dict[str, Any], before: dict[str, Any] | None = None) -> list[tuple[str, str]]:
+    earlier = None if before is None else Repeated.model_validate(before)
+    accesses = required_access(Repeated.model_validate(now), earlier, "team-a")
+    return [(access.permission.verb, access.name) for access in accesses]
+
+
+@pytest.mark.parametrize(
+    ("now", "needed"),
+    [
+        ({"steps": [A, B]}, ["a", "b"]),
+        ({"steps": [B, A]}, ["b", "a"]),
+        ({"steps": [A, {}, B, C]}, ["a", "b", "c"]),
+        ({"steps": [A, A]}, ["a"]),
+        ({"steps": [{"files": [{"name": "a"}]}, {"files": [{"name": "b"}, {"name": "c"}]}]}, ["a", "b", "c"]),
+        ({"jobs": [{"steps": [A, B]}, {"steps": [C]}]}, ["a", "b", "c"]),
+        ({"named": {"x": A, "y": B}}, ["a", "b"]),
+        ({"rows": [[A], [B, C]]}, ["a", "b", "c"]),
+    ],
+)
+def test_each_value_of_a_path_needs_its_permission(now: dict[str, Any], needed: list[str]) -> None:
+    assert asked(now) == [("get", name) for name in needed]
+    assert asked(now, now) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "needed"),
+    [
+        ({"steps": [A]}, {"steps": [A, B]}, ["a", "b"]),
+        ({"steps": [B, C]}, {"steps": [A, C]}, ["a", "c"]),
+        ({"steps": [A, B]}, {"steps": [B, A]}, ["b", "a"]),
+        ({"steps": [A, B]}, {"steps": [B]}, ["b"]),
+        ({"steps": [A, B]}, {"steps": []}, []),
+        ({"jobs": [{"steps": [A]}, {"steps": [B]}]}, {"jobs": [{"steps": [A]}, {"steps": [C]}]}, ["a", "c"]),
+        ({"led": [{"name": "a"}, {"name": "b"}]}, {"led": [{"name": "a"}, {"name": "b"}], "mode": "Dind"}, ["a", "b"]),
+    ],
+)
+def test_if_one_of_several_values_changes_all_are_new(
+    before: dict[str, Any], now: dict[str, Any], needed: list[str]
+) -> None:
+    assert asked(now, before) == [("get", name) for name in needed]
+
+
+def test_what_one_of_several_values_has_made_the_operator_write_is_not_removed_without_the_permission() -> None:
+    one, other = {"writes": {"name": "a"}}, {"writes": {"name": "b"}}
+    assert asked({"steps": [one]}, {"steps": [one, other]}) == [("create", "a"), ("create", "b")]
+    assert asked({}, {"steps": [one, other]}) == [("create", "a"), ("create", "b")]
+
+
+@pytest.mark.parametrize("path", [path for path, use in FIELDS.items() if use and use.used_with])
+def test_what_a_permission_is_used_with_is_a_field_outside_of_lists(path: str) -> None:
+    use = FIELDS[path]
+    assert use is not None
+    assert set(use.used_with) <= {other for other in FIELDS if "[]" not in other}

@@ -71,8 +71,8 @@ REFUSED: dict[str, tuple[type[KubeModel], Any, list[str]]] = {
     ),
     "in a list in a list": (
         NestedDockerSpec,
-        {"workload": {"containers": [CONTAINER | {"env": [{"name": "A", "valueFrom": {}}]}]}},
-        ["spec.workload.containers[0].env[0].valueFrom: unknown field (value: {}); did you mean value?"],
+        {"workload": {"containers": [CONTAINER | {"env": [{"name": "A", "valueForm": {}}]}]}},
+        ["spec.workload.containers[0].env[0].valueForm: unknown field (value: {}); did you mean valueFrom?"],
     ),
     "in a selector": (
         NestedDockerPolicySpec,

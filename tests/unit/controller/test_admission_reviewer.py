@@ -20,7 +20,7 @@ from nested_docker.domain.status.reasons import Reason
 ALICE = {"username": "alice", "groups": ["dev"], "uid": "1", "extra": {"scopes": ["a"]}}
 GRANT = {"namespaceSelector": {}, "allowedClasses": ["standard", "later"], "allowedModes": ["Dind", "Sysbox"]}
 GENEROUS = GRANT | {
-    "workload": {"allowed": True},
+    "workload": {"allowed": True, "references": ["Secrets", "ConfigMaps"], "sharedPaths": ["**"]},
     "allowedImages": {"patterns": ["**"]},
     "scheduling": {"podAnnotations": ["**"]},
 }
@@ -261,6 +261,134 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "spec.engine.caBundleRef: alice may not get configmaps ca",
     ),
 }
+
+
+def job(*, volumes: list[dict[str, Any]] | None = None, first: bool = False, **fields: Any) -> dict[str, Any]:
+    """A workload, one container of which has these fields: the main one, or an init container."""
+    main = {"name": "a", "image": "a"}
+    init = {"initContainers": [{"name": "first", "image": "a"} | fields]} if first else {}
+    return {"workload": {"containers": [main if first else main | fields], "volumes": volumes or []} | init}
+
+
+def variable(name: str, reference: str, object_: str) -> dict[str, Any]:
+    return {"name": name, "valueFrom": {reference: {"name": object_, "key": "k"}}}
+
+
+TWICE: dict[str, tuple[dict[str, Any], str, str]] = {
+    "variables from Secrets": (
+        job(env=[variable("A", "secretKeyRef", "mine"), variable("B", "secretKeyRef", "theirs")]),
+        "spec.workload.containers.env.valueFrom.secretKeyRef",
+        "secrets",
+    ),
+    "variables from ConfigMaps": (
+        job(env=[variable("A", "configMapKeyRef", "mine"), variable("B", "configMapKeyRef", "theirs")]),
+        "spec.workload.containers.env.valueFrom.configMapKeyRef",
+        "configmaps",
+    ),
+    "variables of an init container": (
+        job(env=[variable("A", "secretKeyRef", "mine"), variable("B", "secretKeyRef", "theirs")], first=True),
+        "spec.workload.initContainers.env.valueFrom.secretKeyRef",
+        "secrets",
+    ),
+    "all keys of Secrets": (
+        job(envFrom=[{"secretRef": {"name": "mine"}}, {"secretRef": {"name": "theirs"}}]),
+        "spec.workload.containers.envFrom.secretRef",
+        "secrets",
+    ),
+    "all keys of Secrets in an init container": (
+        job(envFrom=[{"secretRef": {"name": "mine"}}, {"secretRef": {"name": "theirs"}}], first=True),
+        "spec.workload.initContainers.envFrom.secretRef",
+        "secrets",
+    ),
+    "all keys of ConfigMaps": (
+        job(envFrom=[{"configMapRef": {"name": "mine"}}, {"configMapRef": {"name": "theirs"}}]),
+        "spec.workload.containers.envFrom.configMapRef",
+        "configmaps",
+    ),
+    "volumes of Secrets": (
+        job(volumes=[{"name": each, "secret": {"secretName": each}} for each in ("mine", "theirs")]),
+        "spec.workload.volumes.secret",
+        "secrets",
+    ),
+    "volumes of ConfigMaps": (
+        job(volumes=[{"name": each, "configMap": {"name": each}} for each in ("mine", "theirs")]),
+        "spec.workload.volumes.configMap",
+        "configmaps",
+    ),
+    "Secrets in one projected volume": (
+        job(volumes=[{"name": "v", "projected": {"sources": [{"secret": {"name": n}} for n in ("mine", "theirs")]}}]),
+        "spec.workload.volumes.projected.sources.secret",
+        "secrets",
+    ),
+    "ConfigMaps in two projected volumes": (
+        job(volumes=[{"name": n, "projected": {"sources": [{"configMap": {"name": n}}]}} for n in ("mine", "theirs")]),
+        "spec.workload.volumes.projected.sources.configMap",
+        "configmaps",
+    ),
+    "pull secrets": (
+        {"engine": {"imagePullSecrets": [{"name": "mine"}, {"name": "theirs"}]}},
+        "spec.engine.imagePullSecrets",
+        "secrets",
+    ),
+}
+"""Specs that refer to two objects from one list, with the path of the field and the resource."""
+
+
+@pytest.mark.parametrize("kind", TWICE)
+@pytest.mark.parametrize(("has", "lacks"), [("mine", "theirs"), ("theirs", "mine")])
+async def test_each_of_several_references_is_asked_about(reviewer: Reviewer, kind: str, has: str, lacks: str) -> None:
+    spec, field, resource = TWICE[kind]
+    reviewer.kube.rights |= {("create", "pods", ""), ("get", resource, has)}
+    response = await reviewer.review(**spec)
+    assert (response.allowed, response.reason) == (False, Reason.NOT_PERMITTED)
+    assert response.message == (
+        f"{field}: alice may not get {resource} {lacks} in namespace team-a, and a NestedDocker cannot use permissions "
+        "you do not have: remove the field, or ask an admin for this permission"
+    )
+    reviewer.kube.rights.add(("get", resource, lacks))
+    assert (await reviewer.review(**spec)).allowed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": "evil"},
+        {"command": ["sh", "-c", "env"]},
+        {"env": [{"name": "A", "value": "1"}]},
+        {"name": "other"},
+        {"workingDir": "/tmp"},
+    ],
+)
+async def test_a_change_beside_a_reference_needs_the_permission_to_it(
+    reviewer: Reviewer, change: dict[str, Any]
+) -> None:
+    """Another image or command leads the content of the Secret elsewhere."""
+    reviewer.kube.rights.add(("create", "pods", ""))
+    fields = {"envFrom": [{"secretRef": {"name": "theirs"}}]}
+    response = await reviewer.review({"className": "standard"} | job(**fields), **job(**(fields | change)))
+    assert "spec.workload.containers.envFrom.secretRef: alice may not get secrets theirs" in response.message
+
+
+async def test_so_does_another_daemon(reviewer: Reviewer) -> None:
+    reviewer.kube.rights.add(("create", "pods", ""))
+    spec = job(envFrom=[{"secretRef": {"name": "theirs"}}])
+    response = await reviewer.review({"className": "standard"} | spec, **spec, engine={"image": "evil:28-dind"})
+    assert "spec.workload.containers.envFrom.secretRef: alice may not get secrets theirs" in response.message
+
+
+async def test_a_change_elsewhere_does_not(reviewer: Reviewer) -> None:
+    spec = job(envFrom=[{"secretRef": {"name": "theirs"}}])
+    assert (await reviewer.review({"className": "standard"} | spec, **spec, idleTimeoutSeconds=60)).allowed
+
+
+async def test_one_object_is_asked_about_once(reviewer: Reviewer) -> None:
+    fields = {
+        "env": [variable(f"V{number}", "secretKeyRef", "mine") for number in range(50)],
+        "envFrom": [{"secretRef": {"name": "mine"}}],
+    }
+    reviewer.kube.rights |= {("create", "pods", ""), ("get", "secrets", "mine")}
+    assert (await reviewer.review(**job(**fields))).allowed
+    assert [each["resourceAttributes"]["name"] for each in reviewer.kube.asked] == ["standard", "", "mine"]
 
 
 @pytest.mark.parametrize("change", CHANGED)

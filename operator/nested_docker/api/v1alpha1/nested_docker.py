@@ -9,12 +9,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from nested_docker.api.meta import (
     GROUP,
-    AbsolutePath,
     Annotations,
     Condition,
-    DnsLabel,
     DnsSubdomain,
-    ImageReference,
     KubeModel,
     Labels,
     LabelSelector,
@@ -28,10 +25,9 @@ from nested_docker.api.metadata import require_toleration
 from nested_docker.api.nesting import FreeObject
 from nested_docker.api.tenancy import Permission, Plain, TenantUse, governed_by, harmless
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec
+from nested_docker.api.v1alpha1.workload import WorkloadSpec
 
 NAME_PATTERN = "^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$"
-WORKSPACE = "/workspace"
-"""The directory that a workload shares with its daemon, at the same path in both."""
 
 USE_CLASS = Permission("use", "nesteddockerclasses", GROUP)
 USES_CLASS = TenantUse(permission=USE_CLASS, named=True, has_default=True, governed_by=("allowedClasses",))
@@ -52,85 +48,6 @@ SELECTS_CLIENTS = governed_by("connection.clientNamespaces")
 NARROWS_CLIENTS = harmless("it only narrows the choice of clients")
 NARROWS_NODES = harmless("it only narrows the choice of nodes")
 ENDS_EARLIER = harmless("it only ends what the tenant has")
-
-
-class RestartPolicy(StrEnum):
-    """Whether a workload is a service or a one-shot build."""
-
-    ALWAYS = "Always"
-    NEVER = "Never"
-
-
-class EnvVar(KubeModel):
-    """An environment variable with a literal value."""
-
-    name: Plain[Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$", max_length=253)]] = Field(
-        description="Name of the variable."
-    )
-    value: Plain[Annotated[str, StringConstraints(max_length=32768)]] = Field(default="", description="Its value.")
-
-
-class WorkloadContainer(KubeModel):
-    """A container in the daemon's pod; `DOCKER_HOST` in its environment is the daemon's address."""
-
-    name: Plain[DnsLabel] = Field(description="Name of the container.")
-    image: Annotated[ImageReference, governed_by("workload.images.patterns", "workload.images.requireDigest")] = Field(
-        description="Image of the container."
-    )
-    command: Plain[Annotated[list[Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=256)]] = Field(
-        default=[], description="Entrypoint; empty: the image's."
-    )
-    args: Plain[Annotated[list[Annotated[str, StringConstraints(max_length=65536)]], Field(max_length=256)]] = Field(
-        default=[], description="Arguments of the entrypoint."
-    )
-    env: Plain[Annotated[list[EnvVar], Field(max_length=256)]] = Field(
-        default=[], description="Environment variables with literal values."
-    )
-    working_dir: Plain[AbsolutePath | None] = Field(
-        default=None, description=f"Directory to start in; empty: `{WORKSPACE}`."
-    )
-    resources: Plain[ResourceRequirements] = Field(
-        default=ResourceRequirements(), description="CPU, memory and other resources of the container."
-    )
-
-
-class WorkloadSpec(KubeModel):
-    """Containers that run in the daemon's pod."""
-
-    model_config = KubeModel.model_config | {
-        "json_schema_extra": schema(
-            rules=(
-                (
-                    "!has(self.initContainers) || !self.initContainers.exists(first, "
-                    "self.containers.exists(other, other.name == first.name))",
-                    "containers and initContainers must have different names: rename one of them",
-                ),
-            )
-        )
-    }
-
-    containers: Plain[Annotated[list[WorkloadContainer], Field(min_length=1, max_length=8)]] = Field(
-        description=f"The containers. `{WORKSPACE}` is a directory that they and the daemon share.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
-    )
-    init_containers: Plain[Annotated[list[WorkloadContainer], Field(max_length=8)] | None] = Field(
-        default=None,
-        description="Containers that run one after the other before those, when the daemon already answers.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
-    )
-    restart_policy: Plain[RestartPolicy] = Field(
-        default=RestartPolicy.ALWAYS,
-        description="`Never`: a one-shot build that ends as Complete or Failed once its containers have ended.",
-    )
-
-    @property
-    def every_container(self) -> list[tuple[str, WorkloadContainer]]:
-        """Each container, with the path of its list in the spec."""
-        lists = {
-            "spec.workload.initContainers": self.init_containers or [],
-            "spec.workload.containers": self.containers,
-        }
-        return [(path, container) for path, containers in lists.items() for container in containers]
 
 
 USER_LABELS = schema(

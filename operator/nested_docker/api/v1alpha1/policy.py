@@ -71,11 +71,35 @@ class HostSocketPolicy(KubeModel):
     )
 
 
+class ReferenceKind(StrEnum):
+    """Objects that a workload may refer to."""
+
+    SECRETS = "Secrets"
+    CONFIG_MAPS = "ConfigMaps"
+
+    @property
+    def resource(self) -> str:
+        """Their name in RBAC."""
+        return self.lower()
+
+
 class WorkloadPolicy(KubeModel):
     """Terms for `spec.workload`."""
 
     allowed: bool = Field(default=False, description="Whether a NestedDocker may have a workload.")
     images: ImageRules = Field(default=ImageRules(patterns=["**"]), description="Images that it may run.")
+    references: Annotated[list[ReferenceKind], Field(max_length=len(ReferenceKind))] = Field(
+        default=[],
+        description="Objects of its namespace whose content its containers may have as variables and files. Who sets "
+        "such a field must also have the permission to `get` each of them.",
+        json_schema_extra=_SET,
+    )
+    shared_paths: Annotated[list[KeyPattern], Field(max_length=64)] = Field(
+        default=[],
+        description="Directories that it may share with its daemon besides `/workspace`: `*` matches anything but "
+        "`/`, `**` anything.",
+        json_schema_extra=_SET,
+    )
 
 
 class AffinityKind(StrEnum):

@@ -6,7 +6,7 @@ requester must have each permission that a field of the request makes the operat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,11 @@ class Access:
     permission: Permission
     namespace: str
     name: str = ""
+
+    @property
+    def what(self) -> tuple[Permission, str, str]:
+        """The permission itself, whichever field needs it."""
+        return self.permission, self.namespace, self.name
 
     @property
     def is_class_use(self) -> bool:
@@ -57,8 +62,9 @@ def required_access(spec: NestedDockerSpec, before: NestedDockerSpec | None, nam
     """The permissions that a request needs, besides the one to use its class.
 
     An update needs those of the fields that it changes. A changed value is a new request: whoever set the earlier one
-    may have had the permission, and the requester may not. A field that is removed counts as changed if it made the
-    operator write something, since that is removed with it.
+    may have had the permission, and the requester may not. If one of several values of a path changes, such as those
+    of the items of a list, all of them are new. A field that is removed counts as changed if it made the operator write
+    something, since that is removed with it.
 
     Args:
         spec: the new spec.
@@ -66,35 +72,41 @@ def required_access(spec: NestedDockerSpec, before: NestedDockerSpec | None, nam
         namespace: of the NestedDocker.
     """
     now, earlier = _by_path(spec), _by_path(before)
-    changed = {path for path in now.keys() | earlier.keys() if not _same(now.get(path), earlier.get(path))}
-    changed.update(_changed_elsewhere(now.values(), spec, before))
+    changed = {path for path in now.keys() | earlier.keys() if _values(now, path) != _values(earlier, path)}
+    changed.update(_changed_elsewhere(now, spec, before))
     needed: dict[Access, None] = {}
-    for path, use in now.items():
-        if path in changed:
-            needed |= dict.fromkeys(_access(use, namespace))
-    for path, use in earlier.items():
-        if path not in now and use.use.permission is not None and use.use.permission.verb != "get":
+    for path in (path for path in (now | earlier) if path in changed):
+        removed = [use for use in earlier.get(path, ()) if _writes(use)]
+        for use in [*now.get(path, ()), *removed]:
             needed |= dict.fromkeys(_access(use, namespace))
     return list(needed)
 
 
-def _by_path(spec: NestedDockerSpec | None) -> dict[str, FieldUse]:
-    return {} if spec is None else {use.path: use for use in fields_in_use(spec)}
+def _by_path(spec: NestedDockerSpec | None) -> dict[str, list[FieldUse]]:
+    """Each path once, with all that have it: items of a list have the same path."""
+    found: dict[str, list[FieldUse]] = {}
+    for use in () if spec is None else fields_in_use(spec):
+        found.setdefault(use.path, []).append(use)
+    return found
 
 
-def _same(one: FieldUse | None, other: FieldUse | None) -> bool:
-    return one is not None and other is not None and one.value == other.value
+def _values(uses: Mapping[str, Sequence[FieldUse]], path: str) -> list[Any]:
+    return [use.value for use in uses.get(path, ())]
+
+
+def _writes(use: FieldUse) -> bool:
+    return use.use.permission is not None and use.use.permission.verb != "get"
 
 
 def _changed_elsewhere(
-    uses: Iterable[FieldUse], spec: NestedDockerSpec, before: NestedDockerSpec | None
+    uses: Mapping[str, Sequence[FieldUse]], spec: NestedDockerSpec, before: NestedDockerSpec | None
 ) -> Iterator[str]:
     """Paths of fields whose permission is used for something else now, because another field has changed."""
     if before is None:
         return
-    for use in uses:
-        if any(_value_at(spec, path) != _value_at(before, path) for path in use.use.used_with):
-            yield use.path
+    for path, (first, *_) in uses.items():
+        if any(_value_at(spec, other) != _value_at(before, other) for other in first.use.used_with):
+            yield path
 
 
 def _value_at(spec: NestedDockerSpec, path: str) -> Any:

@@ -8,19 +8,27 @@ whichever field of the spec has set it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec
+from nested_docker.api.v1alpha1.workload import WorkloadContainer, WorkloadSpec
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
 from nested_docker.domain.manifests.metadata import pod_defaults
-from nested_docker.domain.manifests.pod import NODE_ADDRESS, pod, registry_variable
+from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.manifests.pod_template import lost
+from nested_docker.domain.manifests.workload import (
+    NODE_ADDRESS,
+    registry_variable,
+    shared_mounts,
+    variable,
+    volume_source,
+)
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH
-from nested_docker.domain.names import ANNOTATION_EFFECTIVE
+from nested_docker.domain.names import ANNOTATION_EFFECTIVE, workload_volume
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Manifest, Owner
 
@@ -47,6 +55,7 @@ WORKLOAD_FIELDS = frozenset(
         "args",
         "workingDir",
         "env",
+        "envFrom",
         "resources",
         "terminationMessagePolicy",
         "volumeMounts",
@@ -87,9 +96,49 @@ def disallowed_overrides(
     baseline = pod(PodContext(object_names, plain, defaults), mode, _KEY_SET)
     for made in (actual, baseline):
         _withhold((registry_variable(object_names), NODE_ADDRESS), made["spec"])
+    declared = _Declared.by(effective.workload)
     return sorted(
-        {*_metadata(actual, baseline, pod_defaults(plain).keys), *_pod_fields(actual["spec"], baseline["spec"])}
+        {
+            *_metadata(actual, baseline, pod_defaults(plain).keys),
+            *_pod_fields(actual["spec"], baseline["spec"], declared),
+        }
     )
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """What the spec itself has of volumes and of Secrets and ConfigMaps, for which the requester needs permissions.
+
+    Attributes:
+        containers: of the workload, by name.
+        volumes: of the workload, by their names in the pod.
+        shared: mounts of volumes that the daemon has too.
+    """
+
+    containers: Mapping[str, WorkloadContainer]
+    volumes: Mapping[str, Manifest]
+    shared: Sequence[Manifest]
+
+    @classmethod
+    def by(cls, workload: WorkloadSpec | None) -> _Declared:
+        """Of a workload; None: there is none."""
+        containers = workload.every_container if workload else []
+        volumes = workload.volumes or [] if workload else []
+        return cls(
+            {container.name: container for _, container in containers},
+            {workload_volume(each.name): volume_source(each) for each in volumes},
+            shared_mounts(workload),
+        )
+
+    def variables(self, container: str) -> list[Manifest]:
+        """The variables of a container."""
+        found = self.containers.get(container)
+        return [variable(each) for each in found.env] if found else []
+
+    def sources(self, container: str) -> list[Manifest]:
+        """Where a container has variables from."""
+        found = self.containers.get(container)
+        return [each.dump() for each in found.env_from or []] if found else []
 
 
 def _withhold(variables: Sequence[Manifest], spec: Manifest) -> None:
@@ -102,8 +151,8 @@ def _withhold(variables: Sequence[Manifest], spec: Manifest) -> None:
 def template_fields_without_effect(effective: EffectiveSpec, *, owner: Owner, defaults: OperatorDefaults) -> list[str]:
     """What the class's pod template says and the operator overrides, as paths in it; empty: nothing.
 
-    Not counted are the daemon's resources and scheduling, which the NestedDocker may set, and the idle watch of a
-    daemon without one.
+    Not counted are the daemon's resources and scheduling, which the NestedDocker may set, the idle watch of a daemon
+    without one, and what a volume of the workload takes the place of, which is denied to the NestedDocker.
 
     Args:
         effective: NestedDocker and class, resolved.
@@ -111,7 +160,8 @@ def template_fields_without_effect(effective: EffectiveSpec, *, owner: Owner, de
         defaults: the operator's.
     """
     mode, object_names = MODES[effective.mode], ObjectNames(owner, effective.pod_namespace or "")
-    unscheduled = replace(effective, scheduling=SchedulingSpec())
+    workload = effective.workload and effective.workload.model_copy(update={"volumes": None})
+    unscheduled = replace(effective, scheduling=SchedulingSpec(), workload=workload)
     made = pod(PodContext(object_names, unscheduled, defaults), mode, _KEY_SET)
     containers = _all_containers(made["spec"])
     paths = []
@@ -132,18 +182,18 @@ def _metadata(actual: Manifest, baseline: Manifest, defaults: frozenset[str]) ->
         yield from _changed(theirs, actual["metadata"][part], f"metadata.{part}")
 
 
-def _pod_fields(actual: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[str]:
+def _pod_fields(actual: Mapping[str, Any], baseline: Mapping[str, Any], declared: _Declared) -> Iterator[str]:
     for field in sorted(actual.keys() | baseline.keys()):
         path, mine, theirs = f"spec.{field}", actual.get(field), baseline.get(field)
         if field in {"containers", "initContainers"} or mine == theirs or field in FREE:
             continue
         if field == "volumes":
-            yield from _volumes(mine or [], theirs or [])
+            yield from _volumes(mine or [], theirs or [], declared)
         elif field in EXTENSIBLE:
             yield from _entries(mine or [], theirs or [], path)
         elif field not in WHERE_UNSET or theirs is not None:
             yield path
-    yield from _containers(_all_containers(actual), _all_containers(baseline))
+    yield from _containers(_all_containers(actual), _all_containers(baseline), declared)
 
 
 def _entries(mine: Any, theirs: Any, path: str) -> Iterator[str]:
@@ -157,12 +207,14 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any], path: str) -> 
     yield from (f"{path}.{key}" for key, value in before.items() if after.get(key) != value)
 
 
-def _volumes(mine: list[Manifest], theirs: list[Manifest]) -> Iterator[str]:
+def _volumes(mine: list[Manifest], theirs: list[Manifest], declared: _Declared) -> Iterator[str]:
     before = {volume["name"]: volume for volume in theirs}
     after = {volume["name"]: volume for volume in mine}
     for name in sorted(before.keys() | after.keys()):
-        sources = after.get(name, {}).keys() - {"name"}
-        if after.get(name) != before.get(name) and not (sources and sources <= VOLUME_SOURCES.get(name, frozenset())):
+        source = {key: value for key, value in after.get(name, {}).items() if key != "name"}
+        known = source.keys() <= VOLUME_SOURCES.get(name, frozenset())
+        own = name not in before and source == declared.volumes.get(name)
+        if after.get(name) != before.get(name) and not (source and (known or own)):
             yield f"spec.volumes[{name}]"
 
 
@@ -171,37 +223,53 @@ def _all_containers(spec: Mapping[str, Any]) -> dict[str, Manifest]:
     return {container["name"]: container for container in listed}
 
 
-def _containers(mine: Mapping[str, Manifest], theirs: Mapping[str, Manifest]) -> Iterator[str]:
+def _containers(mine: Mapping[str, Manifest], theirs: Mapping[str, Manifest], declared: _Declared) -> Iterator[str]:
     for name in sorted(mine.keys() | theirs.keys()):
         path = f"spec.containers[{name}]"
         if name not in mine:
             yield path
         elif name in theirs:
-            known = {CONTAINER: DAEMON_FIELDS, IDLE_WATCH: IDLE_WATCH_FIELDS}.get(name, frozenset({"restartPolicy"}))
-            yield from _container(mine[name], theirs[name], known, path)
+            yield from _container(mine[name], theirs[name], declared, path)
         elif name != IDLE_WATCH:
-            yield from (f"{path}.{field}" for field in mine[name].keys() - WORKLOAD_FIELDS)
-            yield from _sources(mine[name], {}, path)
-            yield from _mounts(mine[name], {}, MOUNTS[None], path)
+            yield from _of_workload(mine[name], declared, path)
 
 
-def _container(mine: Manifest, theirs: Manifest, known: frozenset[str], path: str) -> Iterator[str]:
+def _of_workload(mine: Manifest, declared: _Declared, path: str) -> Iterator[str]:
+    yield from (f"{path}.{field}" for field in mine.keys() - WORKLOAD_FIELDS)
+    yield from _sources(mine, declared.variables(mine["name"]), path)
+    if mine.get("envFrom", []) != declared.sources(mine["name"]):
+        yield f"{path}.envFrom"
+    yield from _mounts(mine, [], MOUNTS[None].union(declared.volumes), path)
+
+
+def _container(mine: Manifest, theirs: Manifest, declared: _Declared, path: str) -> Iterator[str]:
+    name = mine["name"]
+    known = {CONTAINER: DAEMON_FIELDS, IDLE_WATCH: IDLE_WATCH_FIELDS}.get(name, frozenset({"restartPolicy"}))
     differing = {field for field in mine.keys() | theirs.keys() if mine.get(field) != theirs.get(field)}
     yield from (f"{path}.{field}" for field in differing - known)
-    yield from _sources(mine, theirs, path)
-    yield from _mounts(mine, theirs, MOUNTS.get(mine["name"], frozenset()), path)
-
-
-def _sources(mine: Manifest, theirs: Manifest, path: str) -> Iterator[str]:
-    """Values only: a variable from a Secret or a ConfigMap would be read with the operator's permissions."""
-    before = theirs.get("env", [])
-    for variable in mine.get("env", []):
-        if variable not in before and variable.keys() - {"name", "value"}:
-            yield f"{path}.env[{variable['name']}]"
-
-
-def _mounts(mine: Manifest, theirs: Manifest, known: frozenset[str], path: str) -> Iterator[str]:
+    yield from _sources(mine, theirs.get("env", []), path)
     before = theirs.get("volumeMounts", [])
+    shared = [each for each in declared.shared if not _overlaps(each, before)] if name == CONTAINER else []
+    yield from _mounts(mine, [*before, *shared], MOUNTS.get(name, frozenset()), path)
+
+
+def _sources(mine: Manifest, known: Sequence[Manifest], path: str) -> Iterator[str]:
+    """Values only, and what the spec has: any other source would be read with the operator's permissions."""
+    for each in mine.get("env", []):
+        if each not in known and each.keys() - {"name", "value"}:
+            yield f"{path}.env[{each['name']}]"
+
+
+def _mounts(mine: Manifest, before: Sequence[Manifest], known: frozenset[str], path: str) -> Iterator[str]:
     for mount in mine.get("volumeMounts", []):
         if mount not in before and mount["name"] not in known:
             yield f"{path}.volumeMounts[{mount['name']}]"
+
+
+def _overlaps(mount: Manifest, others: Sequence[Manifest]) -> bool:
+    """Whether a mount is at, within or around another one, of which it would hide something."""
+    path = f"{mount['mountPath']}/"
+    return any(
+        path.startswith(f"{other['mountPath'].rstrip('/')}/") or f"{other['mountPath']}/".startswith(path)
+        for other in others
+    )

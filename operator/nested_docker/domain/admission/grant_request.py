@@ -28,6 +28,9 @@ class GrantRequest:
         image: the daemon's image; empty: the operator's relay serves.
         image_is_own: whether the NestedDocker has set the image.
         workload_images: images of the workload, each with the path of its field; None: there is no workload.
+        workload_references: resources of the Secrets and ConfigMaps that the workload refers to, each with the path of
+            the field.
+        shared_paths: directories that the workload shares with the daemon, besides the workspace.
         storage_class_name: StorageClass that the NestedDocker names; empty: none, or there is no data-root.
         resource_names: resources besides CPU and memory that the NestedDocker names, each with the path of its field.
         toleration_keys: taints that the NestedDocker tolerates; an empty key tolerates every taint.
@@ -52,6 +55,8 @@ class GrantRequest:
     image: str = ""
     image_is_own: bool = False
     workload_images: tuple[tuple[str, str], ...] | None = None
+    workload_references: tuple[tuple[str, str], ...] = ()
+    shared_paths: tuple[str, ...] = ()
     storage_class_name: str = ""
     resource_names: tuple[tuple[str, str], ...] = ()
     toleration_keys: tuple[str, ...] = ()
@@ -105,6 +110,8 @@ def grant_request(
         image=(effective.engine.image or "") if own_daemon else "",
         image_is_own=effective.origins.get("engine.image") == Origin.SPEC,
         workload_images=tuple((f"{path}.image", each.image) for path, each in containers) if workload else None,
+        workload_references=tuple(dict.fromkeys(each[:2] for each in workload.references)) if workload else (),
+        shared_paths=tuple(path for _, path in workload.shared_volumes) if workload else (),
         storage_class_name=_storage_class(effective) if own_daemon else "",
         resource_names=tuple(_resource_names(effective)),
         toleration_keys=tuple(toleration.get("key") or "" for toleration in scheduling.tolerations),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
-from nested_docker.api.v1alpha1.policy import ImageRules, NamespaceScope
+from nested_docker.api.v1alpha1.policy import ImageRules, NamespaceScope, ReferenceKind
 from nested_docker.domain import images, quantities
 from nested_docker.domain.admission.grant_request import GrantRequest
 from nested_docker.domain.modes import MODES
@@ -102,6 +102,17 @@ def _workload(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator
         yield Objection("spec.workload is set, and workload.allowed is not", "workload.allowed: true")
     for path, image in request.workload_images:
         yield from _by_rules(image, policy.workload.images, path.removeprefix("spec."), "workload.images")
+    granted = [kind.resource for kind in policy.workload.references]
+    for path, resource in request.workload_references:
+        if resource not in granted:
+            kind = next(kind for kind in ReferenceKind if kind.resource == resource)
+            yield Objection(
+                f"{path} refers to {kind}, and workload.references has {_list(policy.workload.references)}",
+                f"workload.references: {kind}",
+            )
+    for path in request.shared_paths:
+        problem = f"a sharedPath of spec.workload.volumes is {path}"
+        yield from _by_patterns(problem, path, policy.workload.shared_paths, "workload.sharedPaths")
 
 
 def _scheduling(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, WorkloadContainer
+from nested_docker.api.v1alpha1.workload import SOCKET_DIRECTORY
 from nested_docker.domain import names
 from nested_docker.domain.manifests import metadata, storage
 from nested_docker.domain.manifests.pod_template import ContainersOfTemplate, overlay
+from nested_docker.domain.manifests.workload import containers_with_secrets, workload_container, workload_volumes
 from nested_docker.domain.modes.base import ModeBehaviour, PodContext
 from nested_docker.domain.modes.confinement import confined
-from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_DIRECTORY, SOCKET_GID
-from nested_docker.domain.object_names import ObjectNames
+from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_GID
 from nested_docker.domain.objects import Manifest, child, secret_reference
 from nested_docker.domain.pki import CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY
-from nested_docker.domain.registry_credentials import VARIABLE
-
-NODE_ADDRESS = {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}
-"""Variable of workloads with the IP address of their node."""
 
 GRACE_SECONDS = 30
 """Time that dockerd has to stop inner containers; the default of Kubernetes."""
@@ -44,6 +40,8 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
     )
     if object_names.remote:  # a drain and the cluster autoscaler refuse a pod without a controller
         manifest["metadata"]["ownerReferences"] = [secret_reference(object_names.tls_secret(key_set).name)]
+    if readers := containers_with_secrets(effective.workload):
+        manifest["metadata"]["annotations"][names.ANNOTATION_SECRET_CONTAINERS] = ",".join(readers)
     if mode.needs_node_cleanup(effective):
         manifest["metadata"]["finalizers"] = [names.FINALIZER]
     manifest["spec"] = _spec(context, mode, key_set)
@@ -79,8 +77,8 @@ def _containers(context: PodContext, mode: ModeBehaviour, given: ContainersOfTem
         return {"containers": own, "restartPolicy": "Always"}
     return {
         "initContainers": [container | {"restartPolicy": "Always"} for container in own]
-        + [_workload_container(context, mode, container) for container in workload.init_containers or []],
-        "containers": [_workload_container(context, mode, container) for container in workload.containers],
+        + [workload_container(context, mode, container) for container in workload.init_containers or []],
+        "containers": [workload_container(context, mode, container) for container in workload.containers],
         "restartPolicy": workload.restart_policy.value,
     }
 
@@ -109,46 +107,6 @@ def _lists_own(context: PodContext, mode: ModeBehaviour) -> bool:
     return mode.runs_own_daemon or mode.needs_node_cleanup(context.effective)
 
 
-def _workload_container(context: PodContext, mode: ModeBehaviour, container: WorkloadContainer) -> Manifest:
-    manifest: Manifest = {
-        "name": container.name,
-        "image": container.image,
-        "imagePullPolicy": context.defaults.image_pull_policy,
-        "workingDir": container.working_dir or WORKSPACE,
-        "env": [
-            {"name": "DOCKER_HOST", "value": f"unix://{SOCKET}"},
-            *_client_variables(context, mode),
-            *([registry_variable(context.object_names)] if context.effective.workload_credentials else []),
-            *(variable.dump() for variable in container.env),
-        ],
-        "resources": container.resources.dump(),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            {"name": "workspace", "mountPath": WORKSPACE},
-            {"name": "socket", "mountPath": SOCKET_DIRECTORY},
-        ],
-    }
-    if container.command:
-        manifest["command"] = list(container.command)
-    if container.args:
-        manifest["args"] = list(container.args)
-    return manifest
-
-
-def _client_variables(context: PodContext, mode: ModeBehaviour) -> list[Manifest]:
-    """What clients get by the env Secret; the pod learns the node's address only from the kubelet."""
-    reference = f"$({NODE_ADDRESS['name']})"
-    variables = mode.client_env(context.effective, reference)
-    found = [{"name": name, "value": value} for name, value in variables.items()]
-    return [NODE_ADDRESS, *found] if reference in variables.values() else found
-
-
-def registry_variable(object_names: ObjectNames) -> Manifest:
-    """The registry credentials of a workload, from its own env Secret."""
-    source = {"name": object_names.env_secret.name, "key": VARIABLE}
-    return {"name": VARIABLE, "valueFrom": {"secretKeyRef": source}}
-
-
 def _volumes(context: PodContext, mode: ModeBehaviour, key_set: str) -> list[Manifest]:
     object_names, effective = context.object_names, context.effective
     server_items = [
@@ -166,7 +124,7 @@ def _volumes(context: PodContext, mode: ModeBehaviour, key_set: str) -> list[Man
     if mode.runs_own_daemon:
         volumes.append({"name": "data", **storage.data_volume(object_names, effective.storage)})
     if effective.workload is not None:
-        volumes.append({"name": "workspace", "emptyDir": {}})
+        volumes += workload_volumes(effective.workload)
     return volumes + mode.volumes(context)
 
 

@@ -25,7 +25,18 @@ def data_volume(object_names: ObjectNames, storage: StorageSpec) -> dict[str, An
         case StorageType.CLAIM:
             return {"persistentVolumeClaim": {"claimName": object_names.data_claim.name}}
         case _:
-            return {"emptyDir": _empty_dir(storage.empty_dir or EmptyDirStorage())}
+            options = storage.empty_dir or EmptyDirStorage()
+            return {"emptyDir": empty_dir(options.size_limit, options.medium)}
+
+
+def empty_dir(size_limit: str | None, medium: StorageMedium | None) -> dict[str, Any]:
+    """An emptyDir of a pod."""
+    volume: dict[str, Any] = {}
+    if size_limit is not None:
+        volume["sizeLimit"] = size_limit
+    if medium == StorageMedium.MEMORY:
+        volume["medium"] = "Memory"
+    return volume
 
 
 def data_claim(object_names: ObjectNames, storage: StorageSpec) -> Manifest | None:
@@ -56,12 +67,3 @@ def _claim_spec(size: str, storage_class_name: str | None) -> dict[str, Any]:
     if storage_class_name is not None:
         spec["storageClassName"] = storage_class_name
     return spec
-
-
-def _empty_dir(options: EmptyDirStorage) -> dict[str, Any]:
-    volume: dict[str, Any] = {}
-    if options.size_limit is not None:
-        volume["sizeLimit"] = options.size_limit
-    if options.medium == StorageMedium.MEMORY:
-        volume["medium"] = "Memory"
-    return volume

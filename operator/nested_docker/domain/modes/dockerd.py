@@ -9,7 +9,8 @@ from typing import Any
 from nested_docker.api.daemon_config import DaemonFlag
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import IptablesBackend
-from nested_docker.api.v1alpha1.nested_docker import WORKSPACE, EngineStatus, Hazard
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard
+from nested_docker.api.v1alpha1.workload import SOCKET_DIRECTORY, WORKSPACE
 from nested_docker.domain import names
 from nested_docker.domain.daemon_json import daemon_json, proxy_environment
 from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings
@@ -20,7 +21,6 @@ CONTAINER = "daemon"
 IDLE_WATCH = "idle-watch"
 """Container that exits when the daemon has been idle for long enough."""
 
-SOCKET_DIRECTORY = "/run/nested-docker"
 SOCKET = f"{SOCKET_DIRECTORY}/docker.sock"
 SOCKET_GID = 2375
 """Group of the unix socket: the number that Docker's own images use; workloads get it as a supplemental group."""
@@ -129,16 +129,23 @@ def dockerd_volumes(context: PodContext) -> list[Manifest]:
 
 def mount_hazard(effective: EffectiveSpec) -> Hazard:
     """Clients have other files than the daemon, and Docker does not say so."""
-    shared = effective.workload is not None
-    exception = f" Only {WORKSPACE} of the workload is the same for both." if shared else ""
+    shared = _shared_paths(effective)
+    are = "is" if len(shared) == 1 else "are"
+    exception = f" Only {' and '.join(shared)} of the workload {are} the same for both." if shared else ""
     return Hazard(
         type="BindMountsResolveInDaemon",
         message="Paths in `docker run -v`, and `./` in compose files, are the daemon's and not the client's: Docker "
         f"makes an empty directory of a path that the daemon does not have, without an error.{exception}",
-        remedy=f"Keep files that containers mount in {WORKSPACE}."
+        remedy=f"Keep files that containers mount in {' or '.join(shared)}."
         if shared
         else f"Copy files by docker cp or a build, or run the client as spec.workload, which shares {WORKSPACE}.",
     )
+
+
+def _shared_paths(effective: EffectiveSpec) -> list[str]:
+    """Directories that the workload and the daemon have in common; empty: there is no workload."""
+    workload = effective.workload
+    return [WORKSPACE, *(path for _, path in workload.shared_volumes)] if workload else []
 
 
 def engine_hazards(engine: EngineStatus | None) -> list[Hazard]:
@@ -255,6 +262,8 @@ def _mounts(context: PodContext) -> list[dict[str, Any]]:
     ]
     if context.effective.workload is not None:
         mounts.append({"name": "workspace", "mountPath": WORKSPACE})
+        shared = context.effective.workload.shared_volumes
+        mounts += [{"name": names.workload_volume(name), "mountPath": path} for name, path in shared]
     if context.effective.engine.ca_bundle_ref is not None:
         mounts.append({"name": "ca-bundle", "mountPath": CA_BUNDLE_DIRECTORY, "readOnly": True})
     return mounts

@@ -12,6 +12,7 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicy
 from nested_docker.api.v1alpha1.guard import POD_UID, GuardRules, Publish
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
+from nested_docker.api.v1alpha1.workload import SOCKET_DIRECTORY
 from nested_docker.domain import names
 from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings, Origin
 from nested_docker.domain.guard_limits import tighten
@@ -21,7 +22,6 @@ from nested_docker.domain.modes.dockerd import (
     RESTRICTED,
     SERVER_CERTIFICATES,
     SOCKET,
-    SOCKET_DIRECTORY,
     SOCKET_GID,
     probes,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from nested_docker.api.v1alpha1.nested_docker import ContainerResult, RestartPolicy
+from nested_docker.api.v1alpha1.nested_docker import ContainerResult
+from nested_docker.api.v1alpha1.workload import RestartPolicy
 from nested_docker.domain.admission.acceptance import Accepted
 from nested_docker.domain.modes.dockerd import IDLE_WATCH
 from nested_docker.domain.observed import Observed

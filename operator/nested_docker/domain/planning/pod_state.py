@@ -149,6 +149,16 @@ class PodState:
         """
         return self._unschedulable() or self._container_failure(mode) or self._diagnosed(mode, diagnosis) or STARTING
 
+    @property
+    def stuck_container(self) -> str:
+        """Which container beside a running daemon cannot start, with the kubelet's words; empty: none."""
+        for status in self._container_statuses() if self.daemon_running else []:
+            waiting = status.get("state", {}).get("waiting", {})
+            if waiting.get("reason", "") in PULL_FAILURES | START_FAILURES:
+                said = f"{waiting.get('reason')}: {waiting.get('message', '')}"
+                return f"container {status.get('name')} cannot start ({said})"
+        return ""
+
     def ending(self) -> str:
         """Why it ended: reason and message of its status."""
         return ": ".join(part for part in self.status_reason if part) or f"phase {self._status.get('phase')}"

@@ -90,7 +90,8 @@ def _provisioned(at: Situation, withheld: list[Withheld]) -> tuple[Status, Reaso
     if credentials is not None and credentials.problem:
         return Status.FALSE, Reason.CREDENTIALS_UNUSABLE, credentials.problem
     if not withheld:
-        return Status.TRUE, Reason.PROVISIONED, "every object exists"
+        stuck = at.pod.stuck_container if at.pod else ""
+        return Status.TRUE, Reason.PROVISIONED, f"every object exists, but {stuck}" if stuck else "every object exists"
     worst = max(withheld, key=lambda each: each.matters)
     return truth(holds=not worst.matters), Reason.CONTESTED, worst.message
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.factory import DEFAULTS, FULL_ENGINE, HOME, OWNER, WORKLOAD, class_spec, observed
+from tests.support.factory import BUILD_FILES, DEFAULTS, FULL_ENGINE, HOME, OWNER, WORKLOAD, class_spec, observed
 from tests.unit.world import World
 
 from nested_docker.api.meta import Mode
 from nested_docker.domain.admission import class_overrides as allowance
-from nested_docker.domain.admission.acceptance import Accepted, accept
+from nested_docker.domain.admission.acceptance import Accepted, accept, class_override_violation
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
@@ -111,6 +111,112 @@ def test_a_field_that_nobody_has_thought_of_is_refused(field: str, value: Any, m
 
     monkeypatch.setattr(allowance, "pod", defective)
     assert disallowed_overrides({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.{field}"]
+
+
+@pytest.mark.parametrize("mode", [mode.value for mode in Mode])
+def test_a_workload_has_what_its_spec_refers_to(mode: str) -> None:
+    assert disallowed_overrides({"mode": mode, "workload": BUILD_FILES}) == []
+
+
+def mounted_by_class(path: str) -> dict[str, Any]:
+    mount = {"name": "of-class", "mountPath": path}
+    volume = {"name": "of-class", "configMap": {"name": "c"}}
+    return {"spec": {"volumes": [volume], "containers": [{"name": "daemon", "volumeMounts": [mount]}]}}
+
+
+@pytest.mark.parametrize("path", ["/builds/src", "/builds", "/builds/", "/builds/src/own", "/builds/src/own/deep"])
+def test_a_shared_volume_covers_nothing_that_the_class_mounts(path: str) -> None:
+    """Neither at its path, nor within it, nor around it; and the class is not blamed."""
+    spec = {"mode": "Dind", "workload": BUILD_FILES}
+    classes = {"standard": class_spec(podTemplate=mounted_by_class(path))}
+    seen = observed(spec, classes=classes)
+    outcome = accept(seen, DEFAULTS)
+    assert isinstance(outcome, Accepted)
+    violation = class_override_violation(seen, outcome, DEFAULTS)
+    assert violation is not None
+    assert violation.reason == Reason.CLASS_OVERRIDE_DENIED
+    assert "spec.containers[daemon].volumeMounts[workload-src]" in violation.message
+
+
+@pytest.mark.parametrize("path", ["/builds/srcs", "/build", "/src", "/other/builds/src"])
+def test_beside_what_the_class_mounts_it_may_be(path: str) -> None:
+    assert disallowed_overrides({"mode": "Dind", "workload": BUILD_FILES}, podTemplate=mounted_by_class(path)) == []
+
+
+@pytest.mark.parametrize("name", ["ssh", "files", "tokens", "scratch", "src"])
+def test_a_volume_of_the_workload_takes_no_place_of_the_class_s(name: str) -> None:
+    template = {"spec": {"volumes": [{"name": f"workload-{name}", "downwardAPI": {"items": []}}]}}
+    spec = {"mode": "Dind", "workload": BUILD_FILES}
+    assert f"spec.volumes[workload-{name}]" in disallowed_overrides(spec, podTemplate=template)
+    verdict = accepted(spec, {"podTemplate": template})
+    assert allowance.template_fields_without_effect(verdict.effective, owner=OWNER, defaults=DEFAULTS) == []
+
+
+UNDECLARED: list[tuple[str, Any, str]] = [
+    ("env", [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "other", "key": "token"}}}], "env[A]"),
+    ("env", [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "git", "key": "token"}}}], "env[TOKEN]"),
+    ("env", [{"name": "LEVEL", "valueFrom": {"configMapKeyRef": {"name": "x", "key": "l"}}}], "env[LEVEL]"),
+    ("env", [{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}], "env[POD]"),
+    ("envFrom", [{"secretRef": {"name": "npm"}}], "envFrom"),
+    ("envFrom", [{"prefix": "NPM_", "secretRef": {"name": "x"}}, {"configMapRef": {"name": "settings"}}], "envFrom"),
+    ("volumeMounts", [{"name": "workload-other", "mountPath": "/x"}], "volumeMounts[workload-other]"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "told"), UNDECLARED)
+def test_a_reference_that_the_spec_has_not_is_refused(
+    field: str, value: Any, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even one that another container of the same workload has."""
+
+    def defective(context: PodContext, *rest: Any) -> dict[str, Any]:
+        made = pod(context, *rest)
+        for container in made["spec"]["containers"]:
+            if container["name"] == "builder":
+                container[field] = value
+        return made
+
+    monkeypatch.setattr(allowance, "pod", defective)
+    path = f"spec.containers[builder].{told}"
+    assert path in disallowed_overrides({"mode": "Dind", "workload": BUILD_FILES})
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("workload-ssh", {"secret": {"secretName": "other"}}),
+        ("workload-files", {"configMap": {"name": "other"}}),
+        ("workload-src", {"hostPath": {"path": "/"}}),
+        ("workload-new", {"emptyDir": {}}),
+        ("workspace", {"secret": {"secretName": "git"}}),
+        ("socket", {"secret": {"secretName": "git"}}),
+    ],
+)
+def test_a_volume_that_the_spec_has_not_is_refused(
+    name: str, source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defective(context: PodContext, *rest: Any) -> dict[str, Any]:
+        made = pod(context, *rest)
+        if context.effective.workload:
+            others = [each for each in made["spec"]["volumes"] if each["name"] != name]
+            made["spec"]["volumes"] = [*others, {"name": name, **source}]
+        return made
+
+    monkeypatch.setattr(allowance, "pod", defective)
+    assert disallowed_overrides({"mode": "Dind", "workload": BUILD_FILES}) == [f"spec.volumes[{name}]"]
+
+
+def test_a_daemon_has_no_volume_of_the_workload_but_the_shared_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def defective(context: PodContext, *rest: Any) -> dict[str, Any]:
+        made = pod(context, *rest)
+        if context.effective.workload:
+            daemon = made["spec"]["initContainers"][0]
+            daemon["volumeMounts"].append({"name": "workload-ssh", "mountPath": "/root/.ssh"})
+        return made
+
+    monkeypatch.setattr(allowance, "pod", defective)
+    found = disallowed_overrides({"mode": "Dind", "workload": BUILD_FILES})
+    assert found == ["spec.containers[daemon].volumeMounts[workload-ssh]"]
 
 
 OF_OWN = {"secretKeyRef": {"name": f"{OWNER.name}-docker-env", "key": "DOCKER_AUTH_CONFIG"}}

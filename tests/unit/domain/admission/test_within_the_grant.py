@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.support.factory import DEFAULTS, class_spec, observed, policy_spec
+from tests.support.factory import BUILD_FILES, DEFAULTS, class_spec, observed, policy_spec
 from tests.support.grants import outside
 from tests.unit.world import World
 
@@ -76,12 +76,21 @@ STORAGE = st.one_of(
     st.fixed_dictionaries({"type": st.just("Ephemeral"), "ephemeral": VOLUME}),
     st.fixed_dictionaries({"type": st.just("Claim"), "claim": VOLUME}),
 )
+VARIABLES = [
+    {"name": "A", "value": "$(B)"},
+    {"name": "S", "valueFrom": {"secretKeyRef": {"name": "key", "key": "a"}}},
+    {"name": "C", "valueFrom": {"configMapKeyRef": {"name": "files", "key": "a", "optional": True}}},
+    {"name": "F", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+    {"name": "R", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+]
+SOURCES = [{"secretRef": {"name": "key"}}, {"prefix": "X_", "configMapRef": {"name": "files"}}]
 CONTAINERS = st.lists(
     st.fixed_dictionaries(
         {"name": st.sampled_from(["one", "two"]), "image": IMAGES},
         optional={
             "command": st.just(["x"]),
-            "env": st.just([{"name": "A", "value": "$(B)"}]),
+            "env": st.lists(st.sampled_from(VARIABLES), max_size=3, unique_by=lambda each: each["name"]),
+            "envFrom": st.lists(st.sampled_from(SOURCES), max_size=2, unique_by=str),
             "resources": RESOURCES,
             "workingDir": st.just("/"),
         },
@@ -90,6 +99,16 @@ CONTAINERS = st.lists(
     max_size=2,
     unique_by=lambda container: container["name"],
 )
+VOLUMES = st.sampled_from(
+    [
+        {"name": "key", "secret": {"secretName": "key", "items": [{"key": "a", "path": "b"}]}},
+        {"name": "files", "configMap": {"name": "files", "defaultMode": 256}},
+        {"name": "both", "projected": {"sources": [{"secret": {"name": "key"}}, {"configMap": {"name": "files"}}]}},
+        {"name": "cache", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
+        {"name": "src", "emptyDir": {}, "sharedPath": "/builds"},
+        {"name": "tree", "emptyDir": {}, "sharedPath": "/home/ci/tree"},
+    ]
+)
 INIT_CONTAINERS = CONTAINERS.map(lambda each: [item | {"name": f"first-{item['name']}"} for item in each])
 SPEC_FIELDS = {
     "engine": st.one_of(
@@ -97,7 +116,12 @@ SPEC_FIELDS = {
         st.just({"mtu": 1400, "proxy": {"httpProxy": "http://p:1"}, "caBundleRef": {"name": "corporate"}}),
     ),
     "workload": st.fixed_dictionaries(
-        {"containers": CONTAINERS}, optional={"restartPolicy": st.just("Never"), "initContainers": INIT_CONTAINERS}
+        {"containers": CONTAINERS},
+        optional={
+            "restartPolicy": st.just("Never"),
+            "initContainers": INIT_CONTAINERS,
+            "volumes": st.lists(VOLUMES, max_size=3, unique_by=lambda volume: volume["name"]),
+        },
     ),
     "resources": RESOURCES,
     "storage": STORAGE,
@@ -124,7 +148,19 @@ SPEC_FIELDS = {
         },
     ),
 }
-SPECS = st.fixed_dictionaries({"mode": st.sampled_from(MODES)}, optional=SPEC_FIELDS)
+
+
+def mounted(spec: dict[str, Any]) -> dict[str, Any]:
+    """The same, with each volume of the workload mounted in its first container."""
+    volumes = spec.get("workload", {}).get("volumes", [])
+    if not volumes:
+        return spec
+    mounts = [{"name": each["name"], "mountPath": f"/mnt/{each['name']}", "readOnly": True} for each in volumes]
+    first, *others = spec["workload"]["containers"]
+    return spec | {"workload": spec["workload"] | {"containers": [first | {"volumeMounts": mounts}, *others]}}
+
+
+SPECS = st.fixed_dictionaries({"mode": st.sampled_from(MODES)}, optional=SPEC_FIELDS).map(mounted)
 
 
 def some(*values: str) -> st.SearchStrategy[list[str]]:
@@ -142,7 +178,11 @@ POLICIES = st.fixed_dictionaries(
         "allowedImages": st.fixed_dictionaries({"patterns": some("docker:28-dind", "registry.example/dind:1")}),
         "workload": st.fixed_dictionaries(
             {"allowed": st.just(True)},
-            optional={"images": st.fixed_dictionaries({"patterns": some("docker:28-dind", "evil:1")})},
+            optional={
+                "images": st.fixed_dictionaries({"patterns": some("docker:28-dind", "evil:1")}),
+                "references": st.lists(st.sampled_from(["Secrets", "ConfigMaps"]), unique=True),
+                "sharedPaths": some("/builds", "/home/ci/tree"),
+            },
         ),
         "connection": st.just({"clientNamespaces": "Any"}),
         "publishedPorts": st.sampled_from(["Allowed", "Denied"]),
@@ -200,6 +240,26 @@ def test_what_passes_lies_within_the_grant(spec: dict[str, Any], class_name: str
     kept = {key: value for key, value in spec.items() if key in {"mode", "idleTimeoutSeconds"}}
     plain = children(kept, class_name, everything)
     assert outside(policy, spec, children(spec, class_name, policy), plain) == []
+
+
+OPEN: dict[str, Any] = {
+    "namespaceSelector": {},
+    "allowedClasses": ["standard"],
+    "allowedModes": MODES,
+    "workload": {"allowed": True, "references": ["Secrets", "ConfigMaps"], "sharedPaths": ["**"]},
+}
+
+
+@pytest.mark.parametrize("class_name", sorted(CLASSES))
+@pytest.mark.parametrize("mode", MODES)
+def test_a_workload_with_every_reference_lies_within_the_grant(mode: str, class_name: str) -> None:
+    policy, spec = with_guard(OPEN), {"mode": mode, "workload": BUILD_FILES}
+    plain, stored = children({"mode": mode}, class_name, policy), children(spec, class_name, policy)
+    assert outside(policy, spec, stored, plain) == []
+    for narrow in ({"references": ["Secrets"]}, {"references": ["ConfigMaps"]}, {"sharedPaths": ["/other"]}):
+        terms = policy | {"workload": OPEN["workload"] | narrow}
+        assert not passes(spec, class_name, terms)
+        assert outside(terms, spec, stored, plain), narrow
 
 
 DAEMON = "containers", 0

@@ -168,6 +168,48 @@ def affinity_of_others(kind: str) -> Any:
     return term.map(lambda each: (scheduling(affinity={kind: {REQUIRED: [each]}}), {"scheduling": kinds}, wide))
 
 
+def with_volume(volume: Json) -> Json:
+    """A workload with one volume."""
+    return {"workload": workload()["workload"] | {"volumes": [{"name": "files"} | volume]}}
+
+
+OBJECTS = {
+    "Secrets": {
+        "env[].valueFrom.secretKeyRef": {
+            "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "k"}}}]
+        },
+        "envFrom[].secretRef": {"envFrom": [{"secretRef": {"name": "a"}}]},
+        "secret": {"secret": {"secretName": "a"}},
+        "projected.sources[].secret": {"projected": {"sources": [{"secret": {"name": "a"}}]}},
+    },
+    "ConfigMaps": {
+        "env[].valueFrom.configMapKeyRef": {
+            "env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "k"}}}]
+        },
+        "envFrom[].configMapRef": {"envFrom": [{"configMapRef": {"name": "a"}}]},
+        "configMap": {"configMap": {"name": "a"}},
+        "projected.sources[].configMap": {"projected": {"sources": [{"configMap": {"name": "a"}}]}},
+    },
+}
+
+
+def references() -> dict[tuple[str, str], Any]:
+    """Violations by Secrets and ConfigMaps, of containers, init containers and volumes."""
+    found = {}
+    for kind, fields in OBJECTS.items():
+        (other,) = OBJECTS.keys() - {kind}
+        for path, value in fields.items():
+            specs = (
+                {f"{key}[].{path}": part_of_workload(key, **value) for key in ("containers", "initContainers")}
+                if path.startswith("env")
+                else {f"volumes[].{path}": with_volume(value)}
+            )
+            for where, spec in specs.items():
+                narrow, wide = ({"workload": WITH_WORKLOAD | {"references": each}} for each in ([other], [kind]))
+                found[f"spec.workload.{where}", "workload.references"] = st.just((spec, narrow, wide))
+    return found
+
+
 IMAGES = st.sampled_from(["evil:1", "registry.example/dind", "docker:1"])
 
 VIOLATIONS: dict[tuple[str, str], st.SearchStrategy[Violation]] = {
@@ -192,6 +234,13 @@ VIOLATIONS: dict[tuple[str, str], st.SearchStrategy[Violation]] = {
     ("spec.storage.ephemeral.storageClassName", "allowedStorageClasses"): storage_class("ephemeral", "Ephemeral"),
     ("spec.storage.claim.storageClassName", "allowedStorageClasses"): storage_class("claim", "Claim"),
     ("spec.workload", "workload.allowed"): st.just(({"workload": WORKLOAD}, {}, {"workload": WITH_WORKLOAD})),
+    **references(),
+    ("spec.workload.volumes[].sharedPath", "workload.sharedPaths"): named(
+        st.sampled_from(["/builds", "/home/ci/src", "/srv/a.b"]),
+        lambda path: with_volume({"emptyDir": {}, "sharedPath": path}),
+        lambda path: {"workload": WITH_WORKLOAD | {"sharedPaths": [path]}},
+        {"workload": WITH_WORKLOAD},
+    ),
     **containers_of_workload("containers"),
     **containers_of_workload("initContainers"),
     ("spec.activeDeadlineSeconds", "max.lifetimeSeconds"): st.integers(61, 600).map(

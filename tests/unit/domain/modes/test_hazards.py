@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.factory import class_spec, policy_spec
+from tests.support.factory import BUILD_FILES, class_spec, policy_spec
 from tests.unit.world import World
 
 from nested_docker.api.meta import Mode
@@ -84,6 +84,12 @@ def test_what_a_guard_leaves_open_is_told(guard: dict[str, Any], spec: dict[str,
         ({"mode": "Dind"} | JOB, IN_DAEMON, "Only /workspace of the workload is the same", "in /workspace"),
         ({"mode": "Sysbox"} | JOB, IN_DAEMON, "Only /workspace of the workload is the same", "in /workspace"),
         ({"mode": "HostSocket"} | JOB, ON_NODE, "not even /workspace", "docker cp"),
+        (
+            {"mode": "Dind", "workload": BUILD_FILES},
+            IN_DAEMON,
+            "Only /workspace and /builds/src of the workload are the same",
+            "mount in /workspace or /builds/src.",
+        ),
         ({"mode": "Dind", "connection": {"clients": []}}, IN_DAEMON, "not the client's", "docker cp"),
     ],
 )

@@ -319,3 +319,30 @@ def test_the_end_of_the_idle_watch(status: dict[str, Any], idle: bool) -> None:
 )
 def test_why_a_pod_ended(status: dict[str, Any], words: str) -> None:
     assert pod(status).ending() == words
+
+
+SECRET_MISSING = {"reason": "CreateContainerConfigError", "message": 'secret "gone" not found'}
+NAMED = 'container agent cannot start (CreateContainerConfigError: secret "gone" not found)'
+
+
+@pytest.mark.parametrize(
+    ("state", "of_daemon", "named"),
+    [
+        ({"waiting": SECRET_MISSING}, RUNNING, NAMED),
+        (
+            {"waiting": {"reason": "ImagePullBackOff", "message": "back-off"}},
+            RUNNING,
+            "container agent cannot start (ImagePullBackOff: back-off)",
+        ),
+        ({"waiting": SECRET_MISSING}, {"state": {"waiting": {"reason": "ContainerCreating"}}}, ""),
+        ({"waiting": {"reason": "ContainerCreating"}}, RUNNING, ""),
+        ({"waiting": {"reason": "PodInitializing"}}, RUNNING, ""),
+        ({"waiting": {"reason": "CrashLoopBackOff"}}, RUNNING, ""),
+        ({"running": {}}, RUNNING, ""),
+    ],
+)
+def test_a_container_that_cannot_start_beside_the_daemon_is_named(
+    state: dict[str, Any], of_daemon: dict[str, Any], named: str
+) -> None:
+    status = daemon(init=True, **of_daemon) | {"containerStatuses": [{"name": "agent", "state": state}]}
+    assert pod(status).stuck_container == named
