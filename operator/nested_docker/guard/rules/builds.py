@@ -57,6 +57,11 @@ def validate_build(api_request: ApiRequest) -> ForwardPlan:
     return ForwardPlan(query, references=tuple(references), tags=tags)
 
 
+def added_steps(uid: str) -> tuple[str, ...]:
+    """The instructions that the guard adds to a build, as the daemon prints them."""
+    return tuple(f"LABEL {key}={value}" for key, value in image_labels(uid).items())
+
+
 def _check_parameters(query: Query) -> None:
     if first_value(query, "version") not in {"", "1"} or any(first_value(query, key) for key in BUILDKIT_PARAMETERS):
         raise GuardDenied("buildkit", BUILDKIT_HINT)
