@@ -143,7 +143,7 @@ class References:
 
     async def _inspect_if_present(self, path: str, reference: Reference) -> Inspected:
         """The object, as inspected; empty: it does not exist."""
-        if not is_valid_name(reference.name):
+        if not is_valid_name(reference.name, reference.kind):
             raise not_found(reference.kind, reference.name)
         status, response = await query_daemon(self._open, "GET", path)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR and reference.requirement in _MAY_BE_ABSENT:
