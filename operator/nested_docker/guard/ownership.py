@@ -57,6 +57,7 @@ class Requirement(StrEnum):
 
     OWNED = "owned"
     VISIBLE = "visible"
+    VISIBLE_OR_ABSENT = "visible or absent; another owner's is as good as absent"
     OWNED_OR_ABSENT = "owned or absent"
     CREATED_IF_ABSENT = "owned; it is created if it is absent"
 

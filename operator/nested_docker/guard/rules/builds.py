@@ -49,7 +49,7 @@ def validate_build(api_request: ApiRequest) -> ForwardPlan:
     references.extend(tag_reference(tag, api_request) for tag in tags)
     if cached := tuple(_cache_images(first_value(api_request.query, "cachefrom"))):
         references.extend(
-            Reference(ObjectKind.IMAGE, image, Requirement.VISIBLE, location=("query", "cachefrom", number))
+            Reference(ObjectKind.IMAGE, image, Requirement.VISIBLE_OR_ABSENT, location=("query", "cachefrom", number))
             for number, image in enumerate(cached)
         )
         query["cachefrom"] = cached
