@@ -90,7 +90,10 @@ class Operator:
             unreadable=unreadable.counts,
         )
         prober = DaemonProber(
-            DaemonClient(), lambda key: self._queue.add(key, Priority.NEARLY_READY), self._metrics.probe_failed
+            DaemonClient(),
+            lambda key: self._queue.add(key, Priority.NEARLY_READY),
+            self._clock.now,
+            self._metrics.probe_failed,
         )
         audit = Audit(self._recorder, self._cache, self._metrics.decided)
         self._admission_reviewer = AdmissionReviewer(

@@ -264,7 +264,6 @@ OTHERS: list[tuple[str, str, str, Any]] = [
     ("image: tag it", "POST", "/images/{image}/tag?repo=localhost/mine&tag=x", None),
     ("image: tag over it", "POST", "/images/busybox/tag?repo={imagerepo}&tag={imagetag}", None),
     ("image: build over it", "POST", "/build?t={image}", b"\0" * 1024),
-    ("image: cache from it", "POST", "/build?cachefrom=%5B%22{image}%22%5D", b"\0" * 1024),
     ("image: a container of it", "POST", "/containers/create", {"Image": "{image}"}),
     ("image: a tag that stays on everyone's", "POST", "/images/busybox/tag?repo=localhost/stays&tag=1", None),
     (

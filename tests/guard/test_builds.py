@@ -114,6 +114,15 @@ def test_a_second_build_uses_the_cache(alice: Owner, tag: str, tmp_path: Path) -
     assert "Using cache" not in alice.docker("build", "--no-cache", "--tag", tag, str(tmp_path))
 
 
+def test_a_cache_image_may_be_absent(alice: Owner, bob: Owner, tag: str, tmp_path: Path) -> None:
+    """As at the daemon: the first build of a pipeline names an image that does not exist yet."""
+    write(tmp_path, Dockerfile=f"FROM busybox\nRUN echo {tag}\n")
+    alice.docker("build", "--tag", tag, "--cache-from", "localhost/absent:1", str(tmp_path))
+    assert "Using cache" in alice.docker("build", "--cache-from", tag, str(tmp_path))
+    assert "Using cache" not in alice.docker("build", "--cache-from", "localhost/absent:1", str(tmp_path))
+    assert "Using cache" not in bob.docker("build", "--cache-from", tag, str(tmp_path)), "it is another owner's"
+
+
 def test_a_large_context_arrives_complete(alice: Owner, tag: str, tmp_path: Path) -> None:
     chance = random.Random(50)
     sums = {}

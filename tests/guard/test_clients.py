@@ -165,12 +165,13 @@ def test_prune_removes_owned_objects_and_denies_the_build_cache(alice: Owner, bo
 
 def test_events_are_of_owned_containers_only(alice: Owner, bob: Owner) -> None:
     since = str(int(time.time()) - 1)
-    bob.docker("run", "--rm", "busybox", "true")
-    alice.docker("run", "--rm", "busybox", "true")
+    hers, his = f"alice-{uuid.uuid4().hex[:8]}", f"bob-{uuid.uuid4().hex[:8]}"
+    bob.docker("run", "--rm", "--name", his, "busybox", "true")
+    alice.docker("run", "--rm", "--name", hers, "busybox", "true")
     lines = alice.docker("events", "--since", since, "--until", str(int(time.time()) + 1)).splitlines()
-    assert lines
-    assert all(alice.uid in line for line in lines)
-    assert not any(bob.uid in line for line in lines)
+    assert any(hers in line for line in lines)
+    assert not any(his in line for line in lines)
+    assert not any(uid in line for line in lines for uid in (alice.uid, bob.uid))
 
 
 def test_the_sdk_for_python(alice: Owner) -> None:
@@ -255,3 +256,14 @@ def test_a_container_is_replaced_by_one_with_the_inspected_settings(alice: Owner
     assert "web" in joined[network]["Aliases"]
     alice.docker("rm", "-f", new)
     alice.docker("network", "rm", network)
+
+
+def test_a_network_with_spaces_in_its_name(alice: Owner, bob: Owner) -> None:
+    name = f"my network {uuid.uuid4().hex[:8]}"
+    alice.docker("network", "create", name)
+    assert alice.docker("network", "ls", "--filter", f"name={name}", "--format", "{{.Name}}") == name
+    assert alice.docker("run", "--rm", "--network", name, "busybox", "echo", "hello") == "hello"
+    assert alice.docker("network", "inspect", "--format", "{{.Name}}", name) == name
+    assert b"not found" in bob.run("network", "inspect", name).stderr
+    assert b"not found" in bob.run("network", "rm", name).stderr
+    assert alice.docker("network", "rm", name) == name

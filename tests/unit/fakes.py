@@ -297,15 +297,15 @@ def reconciler_of(
     defaults: OperatorDefaults = DEFAULTS,
 ) -> Reconciler:
     """A reconciler; its daemons do not answer, unless `answers`."""
-    silent = Silent()
+    silent, time = Silent(), clock or FakeClock()
     return Reconciler(
         cache=kube.cache,
         router=Router(kube.cache, WorkQueue()),
         kube=kube,
         certificates=certificate_maker(),
-        prober=DaemonProber(Answering() if answers else silent, lambda _key: None),
+        prober=DaemonProber(Answering() if answers else silent, lambda _key: None, time.now),
         recorder=recorder or silent,
-        clock=clock or FakeClock(),
+        clock=time,
         defaults=defaults,
         sessions=Sessions(),
     )

@@ -67,7 +67,7 @@ class Lab:
             router=Router(self.kube.cache, WorkQueue()),
             kube=self.kube,
             certificates=certificate_maker(),
-            prober=DaemonProber(self._daemons, lambda _key: None),
+            prober=DaemonProber(self._daemons, lambda _key: None, self.clock.now),
             recorder=self,
             clock=self.clock,
             defaults=DEFAULTS,

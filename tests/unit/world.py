@@ -126,7 +126,7 @@ class World:
             self.write()
             self.delete()
         if planned.probe is not None:
-            self.probe_result = ProbeResult(planned.probe.pod_uid, planned.probe.restarts, ENGINE)
+            self.probe_result = ProbeResult(planned.probe.pod_uid, planned.probe.restarts, ENGINE, timestamp(self.now))
             return True
         return self.writes > before
 

@@ -1,15 +1,14 @@
-"""First contact with a daemon: mutual TLS to the pod's address, verified against the Service's name."""
+"""Contact with a daemon: mutual TLS to the pod's address, verified against the Service's name."""
 
 from __future__ import annotations
 
 import os
 import ssl
 from collections.abc import Mapping
-from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
-from nested_docker.docker_api import answer
 from nested_docker.docker_api.client import session
+from nested_docker.docker_api.engine import read_engine
 from nested_docker.docker_api.errors import DockerApiError
 from nested_docker.domain import names, pki
 from nested_docker.net.streams import Stream, connect_tcp
@@ -17,9 +16,6 @@ from nested_docker.net.tls import TlsStream
 
 CONTACT_SECONDS = 5.0
 """For the connection and both requests."""
-
-MAX_OPTIONS = 16
-"""Security options of a daemon that its status shows."""
 
 
 class DaemonClient:
@@ -55,9 +51,7 @@ class DaemonClient:
             return stream
 
         async with session(connect, daemon=daemon, seconds=CONTACT_SECONDS) as docker:
-            version = await docker.request("GET", "/version")
-            info = await docker.request("GET", "/info", last=True)
-        return engine_status(version.as_object(), info.as_object())
+            return EngineStatus(**await read_engine(docker, last=True))
 
 
 def tls_context(keys: Mapping[str, bytes]) -> ssl.SSLContext:
@@ -80,36 +74,6 @@ def tls_context(keys: Mapping[str, bytes]) -> ssl.SSLContext:
     finally:
         os.close(handle)
     return context
-
-
-def engine_status(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineStatus:
-    """Status from the answers to `GET /version` and `GET /info`.
-
-    Raises:
-        DockerApiError: a field has another type than in Docker's API.
-    """
-    options = [_text(option, "SecurityOptions", 256) for option in answer.array(info, "SecurityOptions")[:MAX_OPTIONS]]
-    return EngineStatus(
-        version=answer.string(version, "Version", 64),
-        api_version=answer.string(version, "ApiVersion", 16),
-        storage_driver=answer.string(info, "Driver", 64),
-        backing_filesystem=_driver_status(info).get("Backing Filesystem", ""),
-        cgroup_version=answer.string(info, "CgroupVersion", 8),
-        security_options=options,
-    )
-
-
-def _driver_status(info: Mapping[str, Any]) -> dict[str, str]:
-    found = {}
-    for pair in answer.array(info, "DriverStatus"):
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise DockerApiError("the daemon's answer has a DriverStatus that is not a list of pairs")
-        found[_text(pair[0], "DriverStatus", 64)] = _text(pair[1], "DriverStatus", 64)
-    return found
-
-
-def _text(value: Any, field: str, limit: int) -> str:
-    return answer.string({field: value}, field, limit)
 
 
 def _context(daemon: str, keys: Mapping[str, bytes]) -> ssl.SSLContext:

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--listen-unix", required=True, metavar="PATH", help="Unix socket to create for the containers of this pod.")
     option("--certificates", required=True, metavar="PATH", help="Directory with ca.pem, cert.pem and key.pem.")
     option("--listen-tls", default="[::]:2376", metavar="HOST:PORT", help="Address to listen on with mutual TLS.")
-    option("--health-port", default=8080, type=int, metavar="PORT", help="Port that serves /healthz.")
+    option("--health-port", default=8080, type=int, metavar="PORT", help="Port that serves /healthz and /readyz.")
     option("--max-connections", default=512, type=int, metavar="N", help="Maximum number of concurrent connections.")
     option(
         "--guard-rules",

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from nested_docker.controller.probe_error import kind_of
 from nested_docker.controller.workqueue import Key
@@ -14,6 +15,7 @@ from nested_docker.domain.observed import ProbeFailure, ProbeResult
 from nested_docker.domain.planning.planned import ProbeTarget
 from nested_docker.domain.ports import Daemons
 from nested_docker.domain.shown import shorten
+from nested_docker.domain.status.conditions import timestamp
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class DaemonProber:
     Args:
         daemons: how a daemon is asked.
         changed: called with the key of a NestedDocker when its daemon has answered, and when it has not for a while.
+        now: the current time, with its time zone.
         failed: called with the kind of each failure.
         monotonic: seconds of a clock that never goes back.
     """
@@ -68,10 +71,12 @@ class DaemonProber:
         self,
         daemons: Daemons,
         changed: Callable[[Key], None],
+        now: Callable[[], datetime],
         failed: Callable[[str], None] = lambda _kind: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._daemons, self._changed, self._failed, self._monotonic = daemons, changed, failed, monotonic
+        self._daemons, self._changed, self._now = daemons, changed, now
+        self._failed, self._monotonic = failed, monotonic
 
     def start(self, key: Key, target: ProbeTarget, keys: Mapping[str, bytes]) -> Probe:
         """Ask a daemon until it answers or the probe is cancelled."""
@@ -97,7 +102,8 @@ class DaemonProber:
                 logger.exception("a defect in the operator: a daemon's answer could not be read", extra=context)
             await asyncio.sleep(delay)
             delay = min(LAST_DELAY, delay * 1.3)
-        probe.result, probe.failure = ProbeResult(target.pod_uid, target.restarts, engine), None
+        time = max(timestamp(self._now()), target.ready_since)
+        probe.result, probe.failure = ProbeResult(target.pod_uid, target.restarts, engine, time), None
         self._changed(key)
 
     def _report(self, key: Key, probe: Probe, error: Exception) -> None:

@@ -71,6 +71,33 @@ class DockerApi:
         head = await self._head(stream)
         return DockerAnswer(f"{self._daemon}: {method} {self.path}", head.status_code, await self._body(stream))
 
+    @contextlib.asynccontextmanager
+    async def within(self, seconds: float) -> AsyncIterator[None]:
+        """A deadline for the requests inside, the connection included, and one error for all that may go wrong.
+
+        Raises:
+            DockerApiError: any failure inside that the daemon or the network caused.
+        """
+        deadline = asyncio.timeout(seconds)
+        try:
+            async with deadline:
+                yield
+        except DockerApiError:
+            raise
+        except h11.ProtocolError as error:
+            reason = printable(str(error), MAX_REASON)
+            raise DockerApiError(f"{self._daemon} gives a malformed answer to {self.path}: {reason}") from error
+        except OSError as error:
+            if deadline.expired():
+                raise DockerApiError(f"{self._daemon} has not answered {self.path} within {seconds:g} s") from error
+            reason = printable(str(error), MAX_REASON) or type(error).__name__
+            raise DockerApiError(f"{self._daemon}: {reason}") from error
+
+    @property
+    def open(self) -> bool:
+        """Whether the next request follows on the same connection."""
+        return self._stream is not None and self._http.our_state is self._http.their_state is h11.DONE
+
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._stream is not None:
@@ -79,7 +106,7 @@ class DockerApi:
 
     async def _open(self) -> Stream:
         """A stream on which a request may be sent: the last one, if both sides keep it open."""
-        if self._stream is not None and self._http.our_state is self._http.their_state is h11.DONE:
+        if self._stream is not None and self.open:
             self._http.start_next_cycle()
             return self._stream
         self.close()
@@ -160,19 +187,9 @@ async def session(
         DockerApiError: any failure inside that the daemon or the network caused.
     """
     api = DockerApi(connect, daemon, max_answer)
-    deadline = asyncio.timeout(seconds)
     try:
-        async with deadline:
+        async with api.within(seconds):
             yield api
-    except DockerApiError:
-        raise
-    except h11.ProtocolError as error:
-        reason = printable(str(error), MAX_REASON)
-        raise DockerApiError(f"{daemon} gives a malformed answer to {api.path}: {reason}") from error
-    except OSError as error:
-        if deadline.expired():
-            raise DockerApiError(f"{daemon} has not answered {api.path} within {seconds:g} s") from error
-        raise DockerApiError(f"{daemon}: {printable(str(error), MAX_REASON) or type(error).__name__}") from error
     finally:
         api.close()
 

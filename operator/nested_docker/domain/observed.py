@@ -33,15 +33,23 @@ DATA_DIGESTS = "dataDigests"
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """A daemon that has answered over TLS."""
+    """A daemon that has answered over TLS.
+
+    Attributes:
+        pod_uid: its pod.
+        restarts: restarts of its container.
+        engine: what it said of itself.
+        time: when, but not before the pod became ready by the node's clock; `metav1.Time`.
+    """
 
     pod_uid: str
     restarts: int
     engine: EngineStatus
+    time: str
 
     def mark(self) -> str:
         """The value of the annotation by which the files Secret remembers the answer."""
-        return f"{self.pod_uid}/{self.restarts}"
+        return f"{self.pod_uid}/{self.restarts}/{self.time}"
 
 
 class ProbeError(Enum):

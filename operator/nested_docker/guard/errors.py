@@ -30,12 +30,16 @@ class GuardDenied(Exception):
         return json.dumps({"message": f"denied by the guard: {self.message} (rule: {self.rule})"}).encode()
 
 
-class ObjectNotFound(GuardDenied):
+class AbsentForClients(GuardDenied):
+    """What a request names does not exist for clients; the response has the daemon's own words."""
+
+    def body(self) -> bytes:
+        """The response body, without a rule."""
+        return json.dumps({"message": self.message}).encode()
+
+
+class ObjectNotFound(AbsentForClients):
     """An object does not exist or belongs to another owner; clients cannot tell which."""
 
     def __init__(self, message: str) -> None:
         super().__init__("owner", message, status=HTTPStatus.NOT_FOUND)
-
-    def body(self) -> bytes:
-        """The response body, in the daemon's own words."""
-        return json.dumps({"message": self.message}).encode()

@@ -57,6 +57,7 @@ class Requirement(StrEnum):
 
     OWNED = "owned"
     VISIBLE = "visible"
+    VISIBLE_OR_ABSENT = "visible or absent; another owner's is as good as absent"
     OWNED_OR_ABSENT = "owned or absent"
     CREATED_IF_ABSENT = "owned; it is created if it is absent"
 
@@ -176,9 +177,10 @@ def matches_any(reference: str, patterns: list[str]) -> bool:
     return any(images.matches(reference, pattern) for pattern in patterns)
 
 
-def is_valid_name(name: str) -> bool:
-    """Whether a name may be part of a path; no object of the daemon has another one."""
-    return _NAME.fullmatch(name) is not None and not {"", ".", ".."} & set(name.split("/"))
+def is_valid_name(name: str, kind: ObjectKind) -> bool:
+    """Whether a name may be part of a path; no object of a client has another one."""
+    text = name.replace(" ", "_") if kind is ObjectKind.NETWORK else name
+    return _NAME.fullmatch(text) is not None and not {"", ".", ".."} & set(name.split("/"))
 
 
 def not_found(kind: ObjectKind, name: str) -> ObjectNotFound:

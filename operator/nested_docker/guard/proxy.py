@@ -26,11 +26,13 @@ from nested_docker.guard.daemon.reservations import Reservations
 from nested_docker.guard.daemon.tagging import remove_image, tag_image
 from nested_docker.guard.decision import Decision, ParsedRequest, decide, parse_request
 from nested_docker.guard.errors import GuardDenied
-from nested_docker.guard.model import ContainerPrune, ContainersIn, ForwardPlan
+from nested_docker.guard.model import ContainerPrune, ContainersIn, ForwardPlan, JsonObject
 from nested_docker.guard.ownership import CREATION_ANNOTATION
 from nested_docker.guard.routes import BodyKind, Route
 from nested_docker.guard.rules.api_changes import Translation
 from nested_docker.guard.rules.build_output import BuildOutput
+from nested_docker.guard.rules.builds import added_steps
+from nested_docker.guard.rules.marks import HIDING, hide_in_event, hide_marks
 from nested_docker.guard.rules.responses import hide_container_id
 from nested_docker.guard.wire import strict_json
 from nested_docker.guard.wire.api_version import MAX_VERSION, common_version, format_version
@@ -365,14 +367,14 @@ class _Exchange:
             await self._send_whole(response, hide_container_id(await read_rest(daemon)))
         elif response.status_code == HTTPStatus.CREATED and plan.tags:
             await self._send_whole(response, await self._tag_commit(await read_rest(daemon), forwarding))
-        elif response.status_code != HTTPStatus.OK:
+        elif response.status_code not in {HTTPStatus.OK, HTTPStatus.CREATED}:
             await self._forward_response(daemon, response)
-        elif plan.tags:
+        elif self._translation.route == "POST /build":
             await self._forward_build(daemon, response, forwarding)
         elif plan.containers_in is ContainersIn.EVENTS:
-            events = EventFilter(self._open, self._guard.owners, self._translation.event)
+            events = EventFilter(self._open, self._guard.owners, self._event)
             await self._forward_response(daemon, response, events.feed)
-        elif plan.filters_response or self._translation.changes_response:
+        elif plan.filters_response or self._translation.changes_response or self._translation.route in HIDING:
             await self._send_whole(response, await self._filter(await read_rest(daemon), plan))
         else:
             await self._forward_response(daemon, response)
@@ -381,7 +383,10 @@ class _Exchange:
         document = await filter_containers(self._open, self._guard.owners, json_or_none(data), plan.containers_in)
         if plan.response_filter is not None:
             document = plan.response_filter(document, self._rules, self._uid)
-        return strict_json.encode_json(self._translation.response(document))
+        return strict_json.encode_json(hide_marks(self._translation.route, self._translation.response(document)))
+
+    def _event(self, event: JsonObject) -> JsonObject:
+        return hide_in_event(self._translation.event(event))
 
     async def _tag_commit(self, data: bytes, forwarding: Forwarding) -> bytes:
         """Name the new image; return the response of the commit."""
@@ -397,11 +402,10 @@ class _Exchange:
     async def _forward_build(self, daemon: Peer, response: _ResponseHead, forwarding: Forwarding) -> None:
         """Forward the output of a build, and name the image at its end."""
         quiet = is_true(first_value(forwarding.plan.query, "q"))
-        output = BuildOutput(quiet=quiet)
+        output = BuildOutput(quiet=quiet, hidden=added_steps(self._uid))
 
         async def read(data: bytes) -> bytes:
-            output.feed(data)
-            return data
+            return output.feed(data)
 
         async def tag() -> bytes:
             lines = [
@@ -409,7 +413,7 @@ class _Exchange:
                 for name in forwarding.plan.tags
                 if output.image
             ]
-            return b"".join(strict_json.encode_json(line) + b"\r\n" for line in lines if line)
+            return output.end() + b"".join(strict_json.encode_json(line) + b"\r\n" for line in lines if line)
 
         await self._forward_response(daemon, _without_length(response), read, tag)
 

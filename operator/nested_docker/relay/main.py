@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import resource
@@ -10,6 +11,7 @@ import signal
 from dataclasses import dataclass
 
 from nested_docker.relay import upstream
+from nested_docker.relay.daemon_watch import DaemonWatch
 from nested_docker.relay.handler import Handler, UpstreamError
 from nested_docker.relay.listeners import Address, listen_tcp, listen_unix
 from nested_docker.relay.probes import Probes
@@ -35,7 +37,7 @@ class RelayOptions:
         listen_tls: address for other pods.
         listen_unix: path of the socket for containers of the same pod.
         certificates: directory with ca.pem, cert.pem and key.pem.
-        health_port: port of /healthz.
+        health_port: port of /healthz and /readyz.
         max_connections: connections served at the same time.
         handler: serves a connection; without a guard, it is the plain splice.
     """
@@ -61,18 +63,18 @@ async def serve_until_stopped(options: RelayOptions) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await _try_upstream(options.upstream)
     _allow_open_files(2 * options.max_connections + OTHER_FILES)
-    relay = Relay(
-        functools.partial(upstream.connect_upstream, options.upstream),
-        options.handler,
-        max_connections=options.max_connections,
-    )
-    probes = Probes(functools.partial(upstream.failure, options.upstream), lambda: relay.open_connections)
-    async with await probes.serve(options.health_port):
-        relay.serve_plain(listen_unix(options.listen_unix))
-        relay.serve_tls(listen_tcp(options.listen_tls), server_context(options.certificates))
-        logger.info("relaying to the node's Docker socket")
-        await stop.wait()
-        await relay.drain(DRAIN_SECONDS)
+    connect = functools.partial(upstream.connect_upstream, options.upstream)
+    relay = Relay(connect, options.handler, max_connections=options.max_connections)
+    watch = DaemonWatch(connect)
+    healthy = functools.partial(upstream.failure, options.upstream)
+    probes = Probes(healthy, watch.failure, lambda: relay.open_connections)
+    with contextlib.closing(watch):
+        async with await probes.serve(options.health_port):
+            relay.serve_plain(listen_unix(options.listen_unix))
+            relay.serve_tls(listen_tcp(options.listen_tls), server_context(options.certificates))
+            logger.info("relaying to the node's Docker socket")
+            await stop.wait()
+            await relay.drain(DRAIN_SECONDS)
 
 
 async def _try_upstream(path: str) -> None:

@@ -23,12 +23,13 @@ class Probes:
     """Answers the kubelet and Prometheus, one request per connection.
 
     Args:
-        healthy: checks the daemon.
+        healthy: why the container should be restarted, for /healthz; empty: nothing is wrong.
+        ready: why the pod is not ready, for /readyz; empty: it is.
         connections: returns the number of open connections.
     """
 
-    def __init__(self, healthy: HealthCheck, connections: Callable[[], int]) -> None:
-        self._healthy, self._connections = healthy, connections
+    def __init__(self, healthy: HealthCheck, ready: HealthCheck, connections: Callable[[], int]) -> None:
+        self._checks, self._connections = {b"/healthz": healthy, b"/readyz": ready}, connections
 
     async def serve(self, port: int) -> asyncio.Server:
         """Listen on every address; the caller closes the server."""
@@ -50,8 +51,9 @@ class Probes:
         writer.close()
 
     async def _respond(self, request: list[bytes]) -> tuple[str, str]:
-        if request in ([b"GET", b"/healthz"], [b"GET", b"/readyz"]):
-            failure = await self._healthy()
+        check = self._checks.get(request[-1])
+        if check is not None and request[0] == b"GET":
+            failure = await check()
             return ("503 Service Unavailable", failure) if failure else ("200 OK", "ok")
         if request == [b"GET", b"/metrics"]:
             return "200 OK", METRICS.format(self._connections())

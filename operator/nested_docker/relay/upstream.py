@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from nested_docker.docker_api.answer import DockerAnswer
 from nested_docker.docker_api.client import send_request
 from nested_docker.docker_api.errors import DockerApiError
 from nested_docker.net.streams import PlainStream, connect_unix
@@ -50,6 +51,11 @@ async def failure(path: str) -> str:
         )
     except DockerApiError as error:
         return str(error)
+    return ping_failure(answer)
+
+
+def ping_failure(answer: DockerAnswer) -> str:
+    """Why an answer to a ping is not the one of a daemon that works; empty: it is."""
     return "" if answer.status == 200 else f"{NODE_DAEMON} answers /_ping with status {answer.status}"
 
 

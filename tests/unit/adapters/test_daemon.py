@@ -23,8 +23,11 @@ from hypothesis import strategies
 from tests.support.certificates import certificate_maker
 
 from nested_docker.adapters import dockerd
+from nested_docker.adapters.clock import SystemClock
 from nested_docker.adapters.dockerd import DaemonClient
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.daemon_prober import DaemonProber
+from nested_docker.docker_api.engine import engine_facts
 from nested_docker.docker_api.errors import DockerApiError
 from nested_docker.domain import names, pki
 from nested_docker.domain.object_names import ObjectNames
@@ -478,7 +481,7 @@ async def test_a_hostile_daemon_is_one_error_and_is_asked_again(
         assert len(str(raised.value)) < 500
         assert str(raised.value).isprintable()
         target = ProbeTarget(address="127.0.0.1", server_name="build.team-a.svc", pod_uid="uid", restarts=0)
-        probe = DaemonProber(DaemonClient(), lambda _key: None, counted.append)
+        probe = DaemonProber(DaemonClient(), lambda _key: None, SystemClock().now, counted.append)
         running = probe.start(("team-a", "build"), target, hostile.keys)
         async with asyncio.timeout(5):
             while len(counted) < 2:
@@ -512,15 +515,19 @@ async def test_a_broken_key_set_is_an_error_and_no_fallback(serving: Daemon, bro
     assert serving.requests == []
 
 
+def engine_status(version: dict[str, Any], info: dict[str, Any]) -> EngineStatus:
+    return EngineStatus(**engine_facts(version, info))
+
+
 def test_an_answer_with_surprises_is_cut_to_size() -> None:
-    status = dockerd.engine_status({"Version": "x" * 100}, {"DriverStatus": None, "SecurityOptions": None})
+    status = engine_status({"Version": "x" * 100}, {"DriverStatus": None, "SecurityOptions": None})
     assert len(status.version) == 64
     assert status.security_options == []
 
 
 def test_an_answer_with_control_characters_is_made_printable() -> None:
     options = ["name=\x1b[31mseccomp\ud800" + "x" * 300, *["more"] * 20]
-    status = dockerd.engine_status({"Version": "28\x00\n"}, {"SecurityOptions": options})
+    status = engine_status({"Version": "28\x00\n"}, {"SecurityOptions": options})
     assert status.version == "28"
     assert len(status.security_options) == 16
     assert status.security_options[0] == ("name=[31mseccomp" + "x" * 300)[:256]
@@ -539,7 +546,7 @@ FIELDS = strategies.sampled_from(
 @hypothesis.given(strategies.dictionaries(FIELDS, JSON), strategies.dictionaries(FIELDS, JSON))
 def test_any_json_is_a_status_or_the_one_error(version: dict[str, Any], info: dict[str, Any]) -> None:
     try:
-        status = dockerd.engine_status(version, info)
+        status = engine_status(version, info)
     except DockerApiError:
         return
     assert all(len(text) <= 256 and text.isprintable() for text in [status.version, *status.security_options])

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 import pytest
+from tests.unit.fakes import FakeClock
 
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller import daemon_prober
@@ -14,9 +15,11 @@ from nested_docker.controller.workqueue import Key
 from nested_docker.docker_api.errors import AnswerTooLargeError, DockerApiError
 from nested_docker.domain.observed import ProbeError, ProbeResult
 from nested_docker.domain.planning.planned import ProbeTarget
+from nested_docker.domain.status.conditions import timestamp
 
 KEY = ("team-a", "build")
 KEYS = {"ca.pem": b"x"}
+CLOCK = FakeClock()
 
 
 class Daemons:
@@ -43,18 +46,18 @@ def _without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_probe_goes_on_until_the_daemon_gives_a_usable_answer() -> None:
     daemons = Daemons(ConnectionRefusedError(), DockerApiError("no JSON"), AnswerTooLargeError("large"), TimeoutError())
     answered: asyncio.Queue[Key] = asyncio.Queue()
-    probe = DaemonProber(daemons, answered.put_nowait).start(KEY, target(), KEYS)
+    probe = DaemonProber(daemons, answered.put_nowait, CLOCK.now).start(KEY, target(), KEYS)
     assert await asyncio.wait_for(answered.get(), 5) == KEY
     assert daemons.asked == 5
     assert daemons.last == ("10.0.0.1", "build.team-a.svc", KEYS)
-    assert probe.result == ProbeResult("uid", 0, EngineStatus(version="28"))
+    assert probe.result == ProbeResult("uid", 0, EngineStatus(version="28"), timestamp(CLOCK.now()))
     assert answered.empty()
 
 
 async def test_every_failure_is_counted_and_retried(caplog: pytest.LogCaptureFixture) -> None:
     failures = [DockerApiError("a"), RecursionError(), KeyError("b"), AttributeError("c"), TimeoutError(), ValueError()]
     daemons, counted, answered = Daemons(*failures), list[str](), asyncio.Event()
-    probe = DaemonProber(daemons, lambda _key: answered.set(), counted.append).start(KEY, target(), {})
+    probe = DaemonProber(daemons, lambda _key: answered.set(), CLOCK.now, counted.append).start(KEY, target(), {})
     await asyncio.wait_for(answered.wait(), 5)
     assert counted == [type(failure).__name__ for failure in failures]
     assert probe.result is not None
@@ -64,7 +67,7 @@ async def test_every_failure_is_counted_and_retried(caplog: pytest.LogCaptureFix
 
 async def test_a_cancelled_probe_asks_no_more() -> None:
     daemons = Daemons(*[DockerApiError("no")] * 1000)
-    probe = DaemonProber(daemons, lambda _key: None).start(KEY, target(), {})
+    probe = DaemonProber(daemons, lambda _key: None, CLOCK.now).start(KEY, target(), {})
     await asyncio.sleep(0.05)
     probe.cancel()
     await asyncio.sleep(0)
@@ -80,7 +83,9 @@ class Report:
     def __init__(self) -> None:
         self.seconds, self.news = 0.0, 0
         self._attempts: asyncio.Queue[Exception | None] = asyncio.Queue()
-        self.probe = DaemonProber(self, self._count, monotonic=lambda: self.seconds).start(KEY, target(), KEYS)
+        self.probe = DaemonProber(self, self._count, CLOCK.now, monotonic=lambda: self.seconds).start(
+            KEY, target(), KEYS
+        )
 
     async def ask(self, *_: object) -> EngineStatus:
         error = await self._attempts.get()
@@ -130,5 +135,22 @@ async def test_a_defect_is_reported_too() -> None:
     report.probe.cancel()
 
 
-def target() -> ProbeTarget:
-    return ProbeTarget(address="10.0.0.1", server_name="build.team-a.svc", pod_uid="uid", restarts=0)
+@pytest.mark.parametrize(
+    ("ready_since", "time"),
+    [
+        ("", "2026-03-01T00:00:00Z"),
+        ("2026-02-28T23:59:00Z", "2026-03-01T00:00:00Z"),
+        ("2026-03-01T00:00:09Z", "2026-03-01T00:00:09Z"),
+    ],
+    ids=["not ready", "ready for long", "ready, by a clock that is ahead"],
+)
+async def test_an_answer_has_its_time(ready_since: str, time: str) -> None:
+    answered = asyncio.Event()
+    probe = DaemonProber(Daemons(), lambda _key: answered.set(), CLOCK.now).start(KEY, target(ready_since), {})
+    await asyncio.wait_for(answered.wait(), 5)
+    assert probe.result is not None
+    assert probe.result.mark() == f"uid/0/{time}"
+
+
+def target(ready_since: str = "") -> ProbeTarget:
+    return ProbeTarget("uid", 0, "10.0.0.1", "build.team-a.svc", ready_since)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.unit.fakes import FakeClock
+
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.session import Sessions
@@ -40,7 +42,7 @@ async def test_a_reset_stops_the_probe_and_keeps_the_failures() -> None:
     session = sessions.of(KEY)
     session.keys, session.failures = {"ca.pem": b"x"}, 3
     session.rejected = Identity("Pod", "team-a", "build-1")
-    session.probe = DaemonProber(Refusing(), lambda _key: None).start(KEY, TARGET, {})
+    session.probe = DaemonProber(Refusing(), lambda _key: None, FakeClock().now).start(KEY, TARGET, {})
     assert probes() == ["probe team-a/build"]
     session.reset()
     await asyncio.sleep(0)
@@ -49,7 +51,7 @@ async def test_a_reset_stops_the_probe_and_keeps_the_failures() -> None:
 
 
 async def test_a_replica_that_resigns_stops_every_probe() -> None:
-    sessions, prober = Sessions(), DaemonProber(Refusing(), lambda _key: None)
+    sessions, prober = Sessions(), DaemonProber(Refusing(), lambda _key: None, FakeClock().now)
     for name in ("a", "b"):
         sessions.of(("team-a", name)).probe = prober.start(("team-a", name), TARGET, {})
     sessions.stop_probes()

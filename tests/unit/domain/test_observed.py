@@ -165,5 +165,5 @@ def test_where_something_unseen_may_be() -> None:
     assert observed(classes=classes, status=status, pod_namespaces=ending).possible_pod_namespaces() == ["daemons"]
 
 
-def test_a_probe_result_names_pod_and_start() -> None:
-    assert ProbeResult("uid-1", 2, EngineStatus()).mark() == "uid-1/2"
+def test_a_probe_result_names_pod_start_and_time() -> None:
+    assert ProbeResult("uid-1", 2, EngineStatus(), "2026-03-01T12:00:00Z").mark() == "uid-1/2/2026-03-01T12:00:00Z"

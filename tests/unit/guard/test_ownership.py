@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from tests.guard.owner import parse
@@ -24,6 +25,7 @@ from tests.unit.guard.fake_daemon import (
 from tests.unit.relay.peers import Neighbourhood, read_all
 
 from nested_docker.guard.daemon.preconditions import MAX_REFERENCES
+from nested_docker.guard.daemon.references import NO_IMAGE
 from nested_docker.guard.ownership import IMAGE_LABEL, UID_LABEL
 from nested_docker.net.streams import Stream
 
@@ -84,8 +86,9 @@ async def test_lists_have_only_the_owners_containers(hood: Neighbourhood) -> Non
         "/containers/json": listed, "/system/df": {"Containers": listed}, f"/containers/{OTHER}/json": INHERITED,
     })  # fmt: skip
     guarded(hood, daemon)
-    assert json.loads((await answer(hood, "GET", "/containers/json"))[1]) == listed[:1]
-    assert json.loads((await answer(hood, "GET", "/system/df"))[1])["Containers"] == listed[:1]
+    mine = [{"Id": FULL, "Labels": {}}]
+    assert json.loads((await answer(hood, "GET", "/containers/json"))[1]) == mine
+    assert json.loads((await answer(hood, "GET", "/system/df"))[1])["Containers"] == mine
     assert daemon.forwarded().count(f"GET /containers/{FULL}/json HTTP/1.1") == 1, "its annotations never change"
 
 
@@ -271,6 +274,21 @@ async def test_what_reads_an_image_gets_its_id(hood: Neighbourhood) -> None:
     (line,) = [each for each in daemon.forwarded() if "/build" in each]
     ids = f"%5B%22{BUSYBOX}%22%2C%22{full}%22%5D".replace(":", "%3A")
     assert f"cachefrom={ids}" in line
+
+
+@pytest.mark.parametrize("names", [["absent"], ["theirs"], ["not a name"], ["a//b"], ["absent", "theirs", ""]])
+@pytest.mark.parametrize("more", [[], ["busybox"]])
+async def test_a_cache_image_that_the_client_does_not_see_is_absent_for_the_daemon(
+    hood: Neighbourhood, names: list[str], more: list[str]
+) -> None:
+    """As at the daemon, where the first build of a pipeline names an image that does not exist yet."""
+    theirs = {"Id": f"sha256:{'e' * 64}", "Parent": BUSYBOX, "Config": {"Labels": {IMAGE_LABEL: "other"}}}
+    daemon = FakeDaemon(**{"/build": {}, "/images/theirs/json": theirs})
+    guarded(hood, daemon)
+    await answer(hood, "POST", f"/build?{urlencode({'cachefrom': json.dumps([*names, *more])})}")
+    (line,) = [each for each in daemon.forwarded() if "/build" in each]
+    ids = [*[NO_IMAGE] * len(names), *[BUSYBOX] * len(more)]
+    assert urlencode({"cachefrom": json.dumps(ids, separators=(",", ":"))}) in line
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from nested_docker.net.streams import PlainStream, Stream
 
 
 async def answers(client: PlainStream, count: int) -> list[tuple[int, bytes]]:
-    """Read that many responses with a Content-Length."""
+    """Read that many responses; one without a Content-Length has chunks, of which the body here is the first."""
     received, found = b"", []
     async with asyncio.timeout(10):
         while len(found) < count:
@@ -30,6 +30,12 @@ async def answers(client: PlainStream, count: int) -> list[tuple[int, bytes]]:
                 received += data
             head, _, received = received.partition(b"\r\n\r\n")
             if head.startswith(b"HTTP/1.1 100"):
+                continue
+            if b"transfer-encoding: chunked" in head.lower():
+                while not received.endswith(b"0\r\n\r\n"):
+                    received += await client.read()
+                found.append((int(head.split(b" ")[1]), received.partition(b"\r\n")[2].partition(b"\r\n")[0]))
+                received = b""
                 continue
             length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
             while len(received) < length:

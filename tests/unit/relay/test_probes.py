@@ -14,11 +14,14 @@ from nested_docker.relay.probes import Probes
 
 
 @contextlib.asynccontextmanager
-async def serving(failure: str = "") -> AsyncIterator[int]:
+async def serving(health: str = "", readiness: str = "") -> AsyncIterator[int]:
     async def healthy() -> str:
-        return failure
+        return health
 
-    async with await Probes(healthy, lambda: 3).serve(0) as server:
+    async def ready() -> str:
+        return readiness
+
+    async with await Probes(healthy, ready, lambda: 3).serve(0) as server:
         yield server.sockets[0].getsockname()[1]
 
 
@@ -33,17 +36,15 @@ async def said(port: int, request: bytes, *, end: bool = False) -> bytes:
     return answer
 
 
+@pytest.mark.parametrize("failing", ["", "/healthz", "/readyz"])
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-async def test_health(path: str) -> None:
-    request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-    async with serving() as port:
-        answer = await said(port, request)
-        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-        assert answer.endswith(b"\r\n\r\nok")
-    async with serving("the daemon is away") as port:
-        answer = await said(port, request)
-        assert answer.startswith(b"HTTP/1.1 503 ")
-        assert answer.endswith(b"\r\n\r\nthe daemon is away")
+async def test_health_and_readiness(path: str, failing: str) -> None:
+    failures = {"health": "the daemon is away"} if failing == "/healthz" else {"readiness": "the daemon is away"}
+    async with serving(**failures if failing else {}) as port:
+        answer = await said(port, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    failed = path == failing
+    assert answer.startswith(b"HTTP/1.1 503 " if failed else b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\nthe daemon is away" if failed else b"\r\n\r\nok")
 
 
 async def test_metrics_are_prometheus() -> None:

@@ -228,7 +228,7 @@ class BindingReference(KubeModel):
 
 
 class EngineStatus(KubeModel):
-    """The daemon, as it described itself when the operator first connected."""
+    """The daemon, as it described itself after its latest start."""
 
     version: str = Field(default="", description="Version of dockerd.", max_length=64)
     api_version: str = Field(default="", description="Newest Docker API version that it serves.", max_length=16)

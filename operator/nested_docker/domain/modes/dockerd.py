@@ -109,11 +109,16 @@ SLOW_DRIVERS = {
 }
 
 
-def probes(check: dict[str, Any]) -> dict[str, Any]:
-    """Startup within five minutes, readiness within seconds, a restart when the daemon hangs for a minute."""
+def probes(check: dict[str, Any], ready: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Startup within five minutes, readiness within seconds, a restart when the daemon hangs for a minute.
+
+    Args:
+        check: whether the daemon answers.
+        ready: whether the pod is ready, if that takes more.
+    """
     return {
         "startupProbe": check | {"periodSeconds": 1, "failureThreshold": 300, "timeoutSeconds": 10},
-        "readinessProbe": check | {"periodSeconds": 10, "failureThreshold": 2, "timeoutSeconds": 10},
+        "readinessProbe": (ready or check) | {"periodSeconds": 10, "failureThreshold": 2, "timeoutSeconds": 10},
         "livenessProbe": check | {"periodSeconds": 20, "failureThreshold": 3, "timeoutSeconds": 20},
     }
 

@@ -153,7 +153,7 @@ class HostSocket:
                 {"name": "socket", "mountPath": SOCKET_DIRECTORY},
                 {"name": "server-certificates", "mountPath": SERVER_CERTIFICATES, "readOnly": True},
             ],
-            **probes({"httpGet": {"path": "/healthz", "port": HEALTH_PORT}}),
+            **probes(_http_get("/healthz"), _http_get("/readyz")),
         }
 
     def pod_fields(self, context: PodContext) -> Manifest:
@@ -197,6 +197,10 @@ class HostSocket:
                 f"(the kubelet said: {message})",
             )
         return None
+
+
+def _http_get(path: str) -> Manifest:
+    return {"httpGet": {"path": path, "port": HEALTH_PORT}}
 
 
 def _own(settings: ModeSettings) -> HostSocketSettings:

@@ -21,12 +21,14 @@ class ProbeTarget:
         restarts: restarts of its container; an answer holds for this start only.
         address: IP address of the pod.
         server_name: host name that its certificate must have.
+        ready_since: since when the pod is ready, by the node's clock; empty: it is not.
     """
 
     pod_uid: str
     restarts: int
     address: str
     server_name: str
+    ready_since: str = ""
 
 
 @dataclass(frozen=True)

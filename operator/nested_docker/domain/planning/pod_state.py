@@ -107,6 +107,12 @@ class PodState:
         return bool(self._daemon.get("ready"))
 
     @property
+    def ready_since(self) -> str:
+        """Since when all of its containers are ready, as `metav1.Time`; empty: they are not."""
+        condition = self._condition("ContainersReady")
+        return condition.get("lastTransitionTime", "") if condition.get("status") == "True" else ""
+
+    @property
     def daemon_was_ready(self) -> bool:
         """Whether the daemon was ready after its last start, and is not any more."""
         since = self._daemon.get("state", {}).get("running", {}).get("startedAt", "")

@@ -183,7 +183,8 @@ def _set_update_pending(at: Situation, conditions: Conditions, key_set: KeySet) 
 def _probe(at: Situation, reach: Reachability) -> ProbeTarget | None:
     if at.pod is None or not reach.needs_probe:
         return None
-    return ProbeTarget(at.pod.uid, at.pod.restarts, at.pod.ip, at.object_names.host)
+    since = at.pod.ready_since if reach.probe_result else ""  # the first contact goes on when the pod becomes ready
+    return ProbeTarget(at.pod.uid, at.pod.restarts, at.pod.ip, at.object_names.host, since)
 
 
 def _diagnose(at: Situation) -> str:

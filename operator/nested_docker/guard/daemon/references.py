@@ -25,6 +25,9 @@ from nested_docker.relay.handler import OpenUpstream
 
 Inspected = Mapping[str, Any]
 
+NO_IMAGE = f"sha256:{'0' * 64}"
+"""An ID that no image has."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -125,6 +128,10 @@ class References:
                     status=HTTPStatus.CONFLICT,
                 )  # fmt: skip
             return Found(str(inspected.get("Id", reference.name)), inspected)
+        if reference.requirement is Requirement.VISIBLE_OR_ABSENT:
+            inspected = await self._inspect_if_present(path, reference)
+            visible = bool(inspected) and is_visible_image(inspected, self._rules, self._uid)
+            return Found(str(inspected["Id"]), inspected) if visible else Found(NO_IMAGE, {})
         inspected = await self._inspect(path, reference)
         if not is_visible_image(inspected, self._rules, self._uid):
             raise not_found(reference.kind, reference.name)
@@ -143,7 +150,9 @@ class References:
 
     async def _inspect_if_present(self, path: str, reference: Reference) -> Inspected:
         """The object, as inspected; empty: it does not exist."""
-        if not is_valid_name(reference.name):
+        if not is_valid_name(reference.name, reference.kind):
+            if reference.requirement is Requirement.VISIBLE_OR_ABSENT:
+                return {}
             raise not_found(reference.kind, reference.name)
         status, response = await query_daemon(self._open, "GET", path)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR and reference.requirement in _MAY_BE_ABSENT:

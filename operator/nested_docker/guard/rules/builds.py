@@ -49,12 +49,17 @@ def validate_build(api_request: ApiRequest) -> ForwardPlan:
     references.extend(tag_reference(tag, api_request) for tag in tags)
     if cached := tuple(_cache_images(first_value(api_request.query, "cachefrom"))):
         references.extend(
-            Reference(ObjectKind.IMAGE, image, Requirement.VISIBLE, location=("query", "cachefrom", number))
+            Reference(ObjectKind.IMAGE, image, Requirement.VISIBLE_OR_ABSENT, location=("query", "cachefrom", number))
             for number, image in enumerate(cached)
         )
         query["cachefrom"] = cached
     query["extrahosts"] = (*(each for each in hosts if each), build_step_host(api_request.uid))
     return ForwardPlan(query, references=tuple(references), tags=tags)
+
+
+def added_steps(uid: str) -> tuple[str, ...]:
+    """The instructions that the guard adds to a build, as the daemon prints them."""
+    return tuple(f"LABEL {key}={value}" for key, value in image_labels(uid).items())
 
 
 def _check_parameters(query: Query) -> None:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from nested_docker.api.v1alpha1.guard import ContainerRules, GuardRules, Publish
-from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.errors import AbsentForClients, GuardDenied
 from nested_docker.guard.hints import BUILDKIT_HINT, BUILDKIT_IMAGE
 from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
 from nested_docker.guard.ownership import (
@@ -76,6 +76,10 @@ processes pass, so whole values are allowed and no alphabet.
 """
 
 LOG_DRIVERS = ("json-file", "local", "none")
+BUILT_IN_LOG_DRIVERS = frozenset(
+    {*LOG_DRIVERS, "awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "logentries", "splunk", "syslog"}
+)
+"""Other log drivers are plugins, which clients do not have."""
 
 MAX_STOP_SECONDS = 300
 """A longer stop timeout would hold the node's daemon back when it shuts down."""
@@ -101,7 +105,7 @@ def validate_container_create(api_request: ApiRequest) -> ForwardPlan:
         )
     except GuardDenied as denied:
         raise _with_hint(denied, str(api_request.body.get("Image"))) from denied
-    if not is_valid_name(body.get("Image", "")):
+    if not is_valid_name(body.get("Image", ""), ObjectKind.IMAGE):
         raise GuardDenied("fields", "Image is missing or not a valid image name", status=HTTPStatus.BAD_REQUEST)
     # The image comes first: no volume is created for a request with a denied image.
     references.insert(0, Reference(ObjectKind.IMAGE, body["Image"], Requirement.VISIBLE))
@@ -283,7 +287,7 @@ def host_config_fields(rules: GuardRules, uid: str, add_reference: mounts.AddRef
         ),
         "Isolation": one_of("", "default"),
         "Links": unset,
-        "LogConfig": object_of({"Type": one_of("", *LOG_DRIVERS), "Config": _log_options}),
+        "LogConfig": object_of({"Type": _log_driver, "Config": _log_options}),
         "MaskedPaths": null_only,
         "Mounts": functools.partial(mounts.check_mounts, rules=rules, uid=uid, add_reference=add_reference),
         "NetworkMode": functools.partial(endpoints.check_network_mode, rules=rules, add_reference=add_reference),
@@ -307,6 +311,14 @@ def host_config_fields(rules: GuardRules, uid: str, add_reference: mounts.AddRef
         "VolumeDriver": one_of("", "local"),
         "VolumesFrom": functools.partial(mounts.check_volumes_from, add_reference=add_reference),
     }
+
+
+def _log_driver(value: Any, where: str) -> str:
+    name = any_string(value, where)
+    if name and name not in BUILT_IN_LOG_DRIVERS:
+        message = f'error looking up logging plugin {name}: plugin "{name}" not found'
+        raise AbsentForClients(where, message, status=HTTPStatus.BAD_REQUEST)
+    return str(one_of("", *LOG_DRIVERS)(name, where))
 
 
 def extra_hosts(value: Any, where: str) -> list[str]:

@@ -11,6 +11,7 @@ from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ApiRequest, ContainersIn, ForwardPlan, ResponseFilter, Validator
 from nested_docker.guard.ownership import UID_LABEL
 from nested_docker.guard.rules import values
+from nested_docker.guard.rules.marks import MARKS
 from nested_docker.guard.rules.schema import FieldCheck, any_string
 from nested_docker.guard.wire import strict_json
 from nested_docker.guard.wire.query import first_value
@@ -95,11 +96,20 @@ def _malformed() -> GuardDenied:
     return GuardDenied("filters", "filters must have the form {name: {value: true}}", status=HTTPStatus.BAD_REQUEST)
 
 
+def _label(value: Any, where: str) -> str:
+    """A label that clients see."""
+    key = any_string(value, where).partition("=")[0]
+    if key in MARKS:
+        raise GuardDenied("owner", f"{where} has {key}: it is the guard's, and clients have no object with it")
+    return str(value)
+
+
 VALUES: Mapping[str, FieldCheck] = {
     **dict.fromkeys(
-        ("ancestor", "container", "driver", "event", "id", "image", "label", "label!", "name", "network", "reference"),
+        ("ancestor", "container", "driver", "event", "id", "image", "name", "network", "reference"),
         any_string,
     ),
+    **dict.fromkeys(("label", "label!"), _label),
     "volume": any_string,
     "all": values.BOOLEAN_WORD,
     "dangling": values.BOOLEAN_WORD,

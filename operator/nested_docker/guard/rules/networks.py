@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +13,6 @@ from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ApiRequest, ForwardPlan, Reservation
 from nested_docker.guard.ownership import ObjectKind, Reference, with_owner_label
 from nested_docker.guard.rules import endpoints, values
-from nested_docker.guard.rules.containers import DOCKER_NAME
 from nested_docker.guard.rules.schema import (
     FieldTable,
     any_array,
@@ -30,6 +30,7 @@ NETWORK_OPTIONS: FieldTable = {
     "com.docker.network.driver.mtu": values.whole_number(68, 65535),
     "com.docker.network.bridge.enable_icc": values.BOOLEAN_WORD,
 }
+NETWORK_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@+ -]*[A-Za-z0-9_.@+-])?")
 RESERVED_NETWORK_NAMES = frozenset({"bridge", "default", "host", "none"})
 
 
@@ -39,10 +40,20 @@ def validate_network_create(api_request: ApiRequest) -> ForwardPlan:
     if not rules.create:
         raise GuardDenied("networks.create", "networks may not be created")
     body = validate_object(api_request.body, network_fields(rules), "")
-    if not DOCKER_NAME.fullmatch(body.get("Name", "")) or body["Name"] in RESERVED_NETWORK_NAMES:
-        raise GuardDenied("fields", "Name is not a valid network name", status=HTTPStatus.BAD_REQUEST)
+    _check_name(body.get("Name", ""))
     body["Labels"] = with_owner_label(body.get("Labels", {}), api_request.uid, where="Labels")
     return ForwardPlan(api_request.query, body, reservation=Reservation(ObjectKind.NETWORK))
+
+
+def _check_name(name: str) -> None:
+    if not NETWORK_NAME.fullmatch(name):
+        raise GuardDenied(
+            "fields",
+            f"Name may not be {name!r}: a network's name has letters, digits, _ . @ + - and, inside, spaces",
+            status=HTTPStatus.BAD_REQUEST,
+        )
+    if name in RESERVED_NETWORK_NAMES:
+        raise GuardDenied("fields", f"Name may not be {name!r}: Docker has such a network", status=HTTPStatus.CONFLICT)
 
 
 def validate_owned_network(api_request: ApiRequest) -> ForwardPlan:

@@ -18,12 +18,13 @@ MAX_TARGET = 16384
 
 _PRINTABLE = re.compile(rb"[\x21-\x7e]+")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
-_SEGMENT = re.compile(r"[A-Za-z0-9_.:@+-]+")
+_SEGMENT = re.compile(r"[A-Za-z0-9_.:@+ -]+")
 _VERSION = re.compile(r"v([1-9])\.([1-9][0-9])")
 _LIKE_A_VERSION = re.compile(r"[vV][0-9]")
-_ALLOWED_ESCAPES = frozenset("@:+/")
-"""Characters that clients escape although a path may contain them; they mean the same either way. The daemon unescapes
-a path before it looks for the route, so an escaped slash separates segments too."""
+_ALLOWED_ESCAPES = frozenset("@:+/ ")
+"""Characters that clients escape: spaces, which names of networks have, and others although a path may contain them;
+they mean the same either way. The daemon unescapes a path before it looks for the route, so an escaped slash separates
+segments too."""
 
 
 @dataclass(frozen=True)

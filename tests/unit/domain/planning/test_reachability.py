@@ -35,7 +35,7 @@ def pod(*, ip: str = "10.0.0.7", lost: str = "", **container: Any) -> PodState:
 
 def answered(uid: str = "uid-1", restarts: int = 0) -> Observed:
     """The operator has just probed the daemon."""
-    return observed(probe_result=ProbeResult(uid, restarts, ENGINE))
+    return observed(probe_result=ProbeResult(uid, restarts, ENGINE, STARTED))
 
 
 def remembered(mark: str, **fields: Any) -> Observed:
@@ -45,8 +45,14 @@ def remembered(mark: str, **fields: Any) -> Observed:
     return observed(children={where: secret}, **fields)
 
 
-def look(seen: Observed, state: PodState | None) -> Reachability:
-    return assess(seen, state, MODES[Mode.DIND], "operator-system")
+def look(seen: Observed, state: PodState | None, mode: Mode = Mode.DIND) -> Reachability:
+    return assess(seen, state, MODES[mode], "operator-system")
+
+
+def ready_since(time: str, restarts: int = 0) -> PodState:
+    state = pod(**RUNNING, ready=True, restartCount=restarts)
+    condition = {"type": "ContainersReady", "status": "True", "lastTransitionTime": time}
+    return PodState({**state.manifest, "status": {**state.manifest["status"], "conditions": [condition]}})
 
 
 def test_without_a_pod_it_starts() -> None:
@@ -77,7 +83,8 @@ def test_a_running_daemon_with_an_address_is_probed_first(state: PodState, probe
 
 def test_the_first_answer_is_enough() -> None:
     found = look(answered(), pod(**RUNNING, ready=False))
-    assert (found.reachable, found.reason, found.probe_result) == (True, Reason.DAEMON_ANSWERED, "uid-1/0")
+    assert (found.reachable, found.reason) == (True, Reason.DAEMON_ANSWERED)
+    assert found.probe_result == f"uid-1/0/{STARTED}"
     assert (found.fresh, found.needs_probe) == (True, False)
 
 
@@ -95,12 +102,6 @@ def test_the_secret_remembers_the_answer() -> None:
 def test_an_answer_whose_facts_are_lost_is_repeated() -> None:
     found = look(remembered("uid-1/0"), pod(**RUNNING, ready=True))
     assert (found.reachable, found.needs_probe) == (True, True)
-
-
-def test_the_first_answer_of_a_pod_keeps_its_mark() -> None:
-    """The mark is in the Secret's annotation, which would be written again after every restart."""
-    seen = remembered("uid-1/0", probe_result=ProbeResult("uid-1", 2, ENGINE))
-    assert look(seen, pod(**RUNNING, ready=True, restartCount=2)).probe_result == "uid-1/0"
 
 
 def test_a_restart_is_waited_for_and_said() -> None:
@@ -175,5 +176,63 @@ def test_another_operator_does_not_begin_from_the_start(name: str, kept: bool) -
     status = NestedDockerStatus(conditions=[condition], pod_name=name)
     found = look(observed(status=status), pod(**RUNNING, ready=True))
     assert (found.reason == Reason.DAEMON_UNREACHABLE, found.message == "the daemon runs, but") == (kept, kept)
-    answers = look(observed(status=status, probe_result=ProbeResult("uid-1", 0, ENGINE)), pod(**RUNNING, ready=True))
+    answers = look(
+        observed(status=status, probe_result=ProbeResult("uid-1", 0, ENGINE, STARTED)), pod(**RUNNING, ready=True)
+    )
     assert answers.reachable
+
+
+SOON, MUCH_LATER = "2026-03-01T12:00:25Z", "2026-03-01T12:00:26Z"
+"""Twenty seconds after the answer at STARTED, and one more."""
+
+KEPT = f"uid-1/0/{STARTED}"
+
+
+@pytest.mark.parametrize("mode", [*Mode])
+def test_a_daemon_that_was_restarted_is_asked_again(mode: Mode) -> None:
+    found = look(remembered(KEPT, status=KNOWN), pod(**RUNNING, ready=True, restartCount=1), mode)
+    assert (found.reachable, found.fresh, found.needs_probe) == (True, False, True)
+    answer = ProbeResult("uid-1", 1, ENGINE, LATER)
+    found = look(remembered(KEPT, status=KNOWN, probe_result=answer), pod(**RUNNING, ready=False, restartCount=1), mode)
+    assert (found.fresh, found.needs_probe, found.probe_result) == (True, False, f"uid-1/1/{LATER}")
+    assert found.reachable, "the answer comes before the kubelet calls the pod ready"
+
+
+@pytest.mark.parametrize("mode", [*Mode])
+@pytest.mark.parametrize("mark", [f"uid-1/2/{LATER}", "uid-1/2"], ids=["of today", "of an earlier version"])
+def test_an_answer_of_the_same_start_is_not_repeated(mode: Mode, mark: str) -> None:
+    known = remembered(mark, status=KNOWN)
+    assert not look(known, pod(**RUNNING, ready=True, restartCount=2), mode).needs_probe
+
+
+@pytest.mark.parametrize(
+    ("mode", "since", "asked"),
+    [
+        (Mode.HOST_SOCKET, SOON, False),
+        (Mode.HOST_SOCKET, MUCH_LATER, True),
+        (Mode.DIND, MUCH_LATER, False),
+        (Mode.SYSBOX, MUCH_LATER, False),
+    ],
+)
+def test_a_node_s_daemon_may_be_another_one_when_the_pod_is_ready_again(mode: Mode, since: str, asked: bool) -> None:
+    found = look(remembered(KEPT, status=KNOWN), ready_since(since), mode)
+    assert (found.reachable, found.needs_probe) == (True, asked)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["uid-1/0", "uid-1/0/", "uid-1/0/x", "uid-1/0/2026-03-01", "uid-1/0/2026-03-01T12:00:05+00:00", "uid-1/0/x/y"],
+)
+def test_an_answer_without_a_time_is_repeated_once(mark: str) -> None:
+    """An earlier version has written it, or not the operator."""
+    found = look(remembered(mark, status=KNOWN), ready_since(STARTED), Mode.HOST_SOCKET)
+    assert (found.probe_result, found.needs_probe) == (mark, True)
+    answer = ProbeResult("uid-1", 0, ENGINE, STARTED)
+    found = look(remembered(mark, status=KNOWN, probe_result=answer), ready_since(STARTED), Mode.HOST_SOCKET)
+    assert (found.probe_result, found.needs_probe) == (KEPT, False)
+
+
+def test_an_answer_before_the_restart_is_not_news() -> None:
+    answer = ProbeResult("uid-1", 0, ENGINE, STARTED)
+    found = look(remembered(KEPT, status=KNOWN, probe_result=answer), pod(**RUNNING, ready=True, restartCount=1))
+    assert (found.fresh, found.needs_probe, found.probe_result) == (False, True, KEPT)

@@ -11,6 +11,7 @@ from tests.unit.guard.decisions import OPEN, UID, created, denial, forwarded, no
 from nested_docker.api.v1alpha1.guard import GuardRules
 from nested_docker.guard.model import ContainerLimits, Reservation
 from nested_docker.guard.ownership import OWNER_ANNOTATION, UID_LABEL, ObjectKind, Reference, Requirement
+from nested_docker.guard.rules.containers import BUILT_IN_LOG_DRIVERS, LOG_DRIVERS
 
 CREATE_OF_THE_CLI: dict[str, Any] = {
     "Hostname": "",
@@ -310,3 +311,20 @@ def test_the_default_network_needs_a_rule() -> None:
     assert created({"NetworkMode": "none"}, by=without).body
     assert denial("POST", "/build", by=without).rule == "networks.bridge"
     assert denial("POST", "/networks/bridge/connect", {"Container": "x1"}, by=without).rule == "networks.bridge"
+
+
+@pytest.mark.parametrize("name", ["asdf", "loki", "grafana/loki-docker-driver:latest", "SYSLOG", "jsonfile"])
+def test_a_log_driver_that_is_a_plugin_does_not_exist_for_clients(name: str) -> None:
+    refused = not_created({"LogConfig": {"Type": name}})
+    assert (refused.rule, refused.status) == ("HostConfig.LogConfig.Type", 400)
+    text = f'error looking up logging plugin {name}: plugin "{name}" not found'
+    assert json.loads(refused.body()) == {"message": text}, "the daemon's own words"
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN_LOG_DRIVERS - {*LOG_DRIVERS}))
+def test_a_log_driver_that_sends_logs_elsewhere_is_denied(name: str) -> None:
+    refused = not_created({"LogConfig": {"Type": name}})
+    assert (refused.rule, refused.status) == ("HostConfig.LogConfig.Type", 403)
+    assert refused.message == (
+        f"HostConfig.LogConfig.Type may not be '{name}'; allowed: '', 'json-file', 'local', 'none'"
+    )

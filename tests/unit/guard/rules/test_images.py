@@ -172,7 +172,7 @@ def test_a_build_may_use_owned_networks_and_visible_images() -> None:
     assert forwarded("POST", "/build", networkmode="container:x1").references[0].id_format == "container:{}"
     assert (
         forwarded("POST", "/build", networkmode="none", cachefrom='["busybox"]').references[0].requirement
-        is Requirement.VISIBLE
+        is Requirement.VISIBLE_OR_ABSENT
     )
 
 
