@@ -327,7 +327,9 @@ FIELDS_OF_PODS = [
         "scheduling.nodeName": _scheduling(nodeName="control-plane"),
         "scheduling.serviceAccountName": _scheduling(serviceAccountName="admin"),
         "scheduling.hostUsers": _scheduling(hostUsers=True),
-        "workload.volumes": {"workload": {"containers": [], "volumes": [{"name": "x", "hostPath": {"path": "/"}}]}},
+        "workload.volumes[0].hostPath": {
+            "workload": {"containers": [], "volumes": [{"name": "x", "hostPath": {"path": "/"}}]}
+        },
         "workload.containers[0].securityContext": _workload(securityContext={"privileged": True}),
         "workload.containers[0].volumeMounts[0].subPathExpr": _workload(
             volumeMounts=[_MOUNT | {"subPathExpr": "$(A)"}]

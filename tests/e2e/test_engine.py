@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
-import trustme
 from tests.e2e.environment import Environment
 from tests.e2e.images import give_busybox
+from tests.e2e.registry import registry
 
 
 def client(env: Environment, name: str = "client", daemon: str = "build") -> None:
@@ -15,56 +13,6 @@ def client(env: Environment, name: str = "client", daemon: str = "build") -> Non
     env.client(name, daemon)
     env.ready(daemon)
     env.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
-
-
-def registry(env: Environment, *, tls: bool = False) -> tuple[str, bytes]:
-    """A registry in the namespace; its host and port, and the authority of its certificate."""
-    host = f"registry.{env.namespace}.svc"
-    authority, variables, mounts, volumes = trustme.CA(), [], [], []
-    if tls:
-        certificate = authority.issue_cert(host)
-        pair = {"tls.crt": certificate.cert_chain_pems[0].bytes(), "tls.key": certificate.private_key_pem.bytes()}
-        env.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": "registry"},
-                "data": {key: base64.b64encode(value).decode() for key, value in pair.items()},
-            }
-        )
-        variables = [
-            {"name": "REGISTRY_HTTP_TLS_CERTIFICATE", "value": "/tls/tls.crt"},
-            {"name": "REGISTRY_HTTP_TLS_KEY", "value": "/tls/tls.key"},
-        ]
-        mounts = [{"name": "tls", "mountPath": "/tls"}]
-        volumes = [{"name": "tls", "secret": {"secretName": "registry"}}]
-    container = {
-        "name": "registry",
-        "image": "registry:3",
-        "imagePullPolicy": "IfNotPresent",
-        "env": variables,
-        "volumeMounts": [*mounts, {"name": "data", "mountPath": "/var/lib/registry"}],
-        "readinessProbe": {"tcpSocket": {"port": 5000}, "periodSeconds": 1},
-    }
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "registry", "labels": {"app": "registry"}},
-        "spec": {
-            "containers": [container],
-            "volumes": [*volumes, {"name": "data", "emptyDir": {}}],
-            "terminationGracePeriodSeconds": 0,
-        },
-    }
-    service = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "registry"},
-        "spec": {"selector": {"app": "registry"}, "ports": [{"port": 5000}]},
-    }
-    env.apply(pod, service)
-    env.kubectl("wait", "--for=condition=Ready", "pod/registry", "--timeout=60s")
-    return f"{host}:5000", authority.cert_pem.bytes()
 
 
 def push_and_pull(env: Environment, image: str) -> None:

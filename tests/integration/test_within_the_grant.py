@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.integration.world import World
 from tests.support.api import Manifest
+from tests.support.factory import BUILD_FILES
 from tests.support.grants import outside
 from tests.support.manifests import nested_docker, nested_docker_class, policy
 
@@ -20,7 +21,12 @@ TERMS: dict[str, Any] = {
     "allowedResources": ["ephemeral-storage"],
     "allowedStorageClasses": ["fast"],
     "connection": {"clientNamespaces": "Any"},
-    "workload": {"allowed": True, "images": {"patterns": ["docker:29-cli"]}},
+    "workload": {
+        "allowed": True,
+        "images": {"patterns": ["docker:29-cli"]},
+        "references": ["Secrets", "ConfigMaps"],
+        "sharedPaths": ["/builds/src"],
+    },
     "scheduling": {
         "tolerationKeys": ["ci"],
         "podLabels": ["team"],
@@ -28,7 +34,7 @@ TERMS: dict[str, Any] = {
         "affinity": ["NodeAffinity", "PodAffinity"],
     },
     "hostSocket": {"guard": {"limits": {"total": {"cpu": "2"}}}},
-    "max": {"cpu": "2", "memory": "3Gi", "storage": "5Gi"},
+    "max": {"cpu": "2", "memory": "4Gi", "storage": "5Gi"},
 }
 LIMITS = {"limits": {"cpu": "500m", "memory": "1Gi"}}
 PLAIN: dict[str, Any] = {
@@ -37,6 +43,10 @@ PLAIN: dict[str, Any] = {
 }
 """What the maxima require."""
 
+REFERENCES: dict[str, Any] = {
+    key: [each | {"image": "docker:29-cli", "resources": LIMITS} for each in BUILD_FILES[key]]
+    for key in ("initContainers", "containers")
+} | {"volumes": BUILD_FILES["volumes"]}
 REQUESTS: dict[str, dict[str, Any]] = {
     "image": {"engine": {"image": "docker:29-dind", "mtu": 1400}},
     "limits": {"resources": {"limits": {"cpu": "2", "memory": "3Gi", "ephemeral-storage": "1Gi"}}},
@@ -56,6 +66,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
             ]
         }
     },
+    "references": {"workload": REFERENCES},
     "scheduling": {
         "scheduling": {
             "nodeSelector": {"zone": "z"},

@@ -148,8 +148,18 @@ def _of_workload(grant: Grant, value: Any, groups: Sequence[str]) -> bool:
     )
 
 
+DEFAULTED = {"defaultMode": 420, "apiVersion": "v1", "divisor": "0"}
+"""Members of references that the API server adds."""
+
+
+def _is_default(value: Any, field: str) -> bool:
+    return bool(value == DEFAULTED.get(field.rpartition(".")[2]))
+
+
 def _is_declared(grant: Grant, value: Any, container: str, field: str) -> bool:
     """Whether the spec has a variable that is not a value, or a mount, and the policy what it refers to."""
+    if field.startswith("env[") and _is_default(value, field):
+        return True
     declared = grant.workload[container]
     if variable := re.fullmatch(r"env\[([^\]]+)\]\.(valueFrom\..+)", field):
         given = [each for each in declared.get("env", ()) if each["name"] == variable[1]]
@@ -173,6 +183,8 @@ def _of_volume(grant: Grant, value: Any, groups: Sequence[str]) -> bool:
         return "emptyDir" in declared[name]
     if field in {"emptyDir.medium", "emptyDir.sizeLimit"}:
         return bool(value == declared[name].get("emptyDir", {}).get(field.partition(".")[2]))
+    if _is_default(value, field):
+        return True
     found = dict(_leaves({key: each for key, each in declared[name].items() if key != "name"}, ""))
     return found.get(f".{field}") == value and _refers(grant, json.dumps([field, value]))
 
