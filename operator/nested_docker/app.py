@@ -196,6 +196,7 @@ class Operator:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._workers.run(self._settings.workers), name="workers")
                 group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
+                group.create_task(self._root_key.follow(self._settings.resync_seconds), name="root key")
                 group.create_task(self._recorder.run(), name="events")
         except* NotLeader as stopped:
             logger.warning("a write was stopped because this replica no longer leads: %s", stopped.exceptions[0])

@@ -170,6 +170,7 @@ class Reconciler:
         session.denial = planned.status.denial if planned.status else session.denial
         if planned.issue is not None or planned.renew is not None:
             return await self._make_keys(key, session, observed, planned, at)
+        _log_rivals(key, observed)
         planned = replace(planned, stages=_without(planned.stages, at.deleted))
         outcome = await self._carry_out(session, observed, planned)
         if isinstance(outcome, Written) and not _has_news(planned):
@@ -387,6 +388,17 @@ def _nothing_left(key: Key, gone: Gone) -> Settled:
 
 def _log_replan(key: Key, detail: str) -> None:
     logger.debug("planning again: %s", detail, extra={"namespace": key[0], "nested_docker": key[1]})
+
+
+def _log_rivals(key: Key, observed: Observed) -> None:
+    if observed.rivals:
+        logger.warning(
+            "another operator makes key sets for the same NestedDocker (Secret %s): let only one installation serve "
+            "namespace %s, by watchNamespaces of its chart",
+            ", ".join(observed.rivals),
+            key[0],
+            extra={"namespace": key[0], "nested_docker": key[1]},
+        )
 
 
 def _earliest(*moments: datetime | None) -> datetime | None:

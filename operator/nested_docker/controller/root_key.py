@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import logging
 import secrets
 
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.ports import Kube, KubeError
+
+logger = logging.getLogger(__name__)
 
 DATA_KEY = "key"
 """Key of the Secret."""
@@ -50,6 +54,38 @@ class RootKey:
             RootKeyUnusable: the Secret exists without a usable key.
         """
         self._value = self._key_of(await self._read() or await self._create())
+
+    async def follow(self, interval: float) -> None:
+        """Look at the Secret every `interval` seconds, until cancelled."""
+        while True:
+            await asyncio.sleep(interval)
+            await self.look()
+
+    async def look(self) -> None:
+        """Read the Secret again, and go on with the key that it has now: somebody may have replaced or restored it.
+
+        Without a usable key in it, the present one is used until the process ends.
+        """
+        where = f"Secret {self._name} in namespace {self._namespace}"
+        try:
+            secret = await self._read()
+            key = self._key_of(secret) if secret else b""
+        except (KubeError, RootKeyUnusable) as error:
+            logger.warning("the operator goes on with the root key that it has: %s", error)
+            return
+        if not key:
+            logger.warning(
+                "%s does not exist, and the operator goes on with the root key that it has: restore the Secret, "
+                "or the operator creates another root key at its next start",
+                where,
+            )
+        elif key != self._value:
+            logger.warning(
+                "%s has another root key: new pods have other certificate authorities from now on, and running clients "
+                "need the new files",
+                where,
+            )
+            self._value = key
 
     async def _read(self) -> Manifest | None:
         return await self._kube.get("Secret", self._namespace, self._name)

@@ -289,15 +289,31 @@ class Observed:
             return replace(self.issued, revision=1 + max((_revision(each) for _, each in self.ours()), default=0))
         return self._kept[1] if self._kept else None
 
+    @property
+    def rivals(self) -> list[str]:
+        """Names of Secrets with key sets of the same number as the one in force: only another operator makes them."""
+        if self._kept is None:
+            return []
+        location, key_set = self._kept
+        mine = location.tls_secret(key_set.id)
+        return sorted(
+            each.name
+            for each, secret in self.ours()
+            if each != mine and location.may_hold_key_set(each) and _revision(secret) == key_set.revision
+        )
+
     @cached_property
     def _kept(self) -> tuple[ObjectNames, KeySet] | None:
         found = ((location, self._key_set_at(location)) for location in self.locations())
         return next(((location, key_set) for location, key_set in found if key_set is not None), None)
 
     def _key_set_at(self, location: ObjectNames) -> KeySet | None:
-        """The latest key set in a namespace. An earlier one is never in force again, whatever becomes of the latest."""
+        """The latest key set in a namespace. An earlier one is never in force again, whatever becomes of the latest.
+
+        Two operators at once may have made one each with the same number. Then the name decides, for both.
+        """
         stored = [secret for each, secret in self.ours() if location.may_hold_key_set(each)]
-        latest = max(stored, key=_revision, default=None)
+        latest = max(stored, key=lambda secret: (_revision(secret), secret["metadata"]["name"]), default=None)
         if latest is None or "deletionTimestamp" in latest["metadata"]:
             return None
         key_set = _key_set_in(latest)

@@ -95,3 +95,72 @@ async def test_a_failure_of_the_api_server_is_passed_on() -> None:
     kube.failure = KubeError(403, "Forbidden", "no")
     with pytest.raises(KubeError):
         await root_key(kube).load()
+
+
+# --- a Secret that changes while the operator runs ----------------------------------------------------
+
+
+async def loaded() -> tuple[FakeKube, RootKey, bytes]:
+    kube = FakeKube()
+    key = root_key(kube)
+    await key.load()
+    return kube, key, key()
+
+
+def replace_data(kube: FakeKube, value: str | None) -> None:
+    kube.objects[SECRET] = kube.objects[SECRET] | {"data": {} if value is None else {"key": value}}
+
+
+async def test_another_root_key_is_used_from_the_next_look_on(caplog: pytest.LogCaptureFixture) -> None:
+    kube, key, before = await loaded()
+    replace_data(kube, base64.b64encode(b"restored from a backup, 32 bytes").decode())
+    assert key() == before
+    await key.look()
+    assert key() == b"restored from a backup, 32 bytes"
+    assert "Secret root-key in namespace system has another root key" in caplog.text
+    assert "restored" not in caplog.text, "the key is never logged"
+    caplog.clear()
+    await key.look()
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("value", [None, "", "eA==", "no base64"])
+async def test_an_unusable_one_is_reported_and_not_used(value: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    kube, key, before = await loaded()
+    replace_data(kube, value)
+    await key.look()
+    assert key() == before
+    assert "goes on with the root key that it has: data.key of Secret root-key" in caplog.text
+
+
+async def test_a_deleted_one_is_reported_and_not_created_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Who deletes it to get another one restarts the operator next."""
+    kube, key, before = await loaded()
+    kube.writes.clear()
+    del kube.objects[SECRET]
+    await key.look()
+    assert key() == before
+    assert kube.writes == []
+    assert "does not exist, and the operator goes on with the root key that it has: restore the Secret" in caplog.text
+
+
+async def test_a_failed_look_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    kube, key, before = await loaded()
+
+    async def fails(*_location: Any) -> Any:
+        raise KubeError(503, "ServiceUnavailable", "try later")
+
+    kube.get = fails  # type: ignore[method-assign]
+    await key.look()
+    assert key() == before
+    assert "try later" in caplog.text
+
+
+async def test_it_looks_from_time_to_time() -> None:
+    kube, key, _ = await loaded()
+    replace_data(kube, base64.b64encode(b"x" * LEAST_BYTES).decode())
+    following = asyncio.create_task(key.follow(0.01))
+    async with asyncio.timeout(5):
+        while key() != b"x" * LEAST_BYTES:
+            await asyncio.sleep(0.01)
+    following.cancel()

@@ -99,6 +99,23 @@ def test_the_latest_key_set_is_in_force_in_any_order() -> None:
         assert key_set.revision == max(order)
 
 
+def test_of_two_operators_at_once_both_choose_the_same_key_set() -> None:
+    """Each sees the Secrets in its own order, and removes the one that it does not choose."""
+    first, second = secret(3), secret(4)
+    second["metadata"]["annotations"][names.ANNOTATION_REVISION] = "3"
+    chosen = [seen(*order).key_set() for order in ((first, second), (second, first))]
+    assert chosen[0] == chosen[1]
+    assert chosen[0] is not None
+    loser = next(each for each in (first, second) if chosen[0].id[:5] not in each["metadata"]["name"])
+    assert seen(first, second).rivals == [loser["metadata"]["name"]]
+
+
+def test_an_earlier_key_set_is_no_rival() -> None:
+    assert seen(secret(1), secret(2)).rivals == []
+    assert seen(secret(1)).rivals == []
+    assert seen().rivals == []
+
+
 def annotated(number: int, **annotations: str | None) -> Manifest:
     made = secret(number)
     changes = {f"nesteddocker.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
