@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from docker import APIClient
 from docker.errors import APIError
-from tests.guard.clients import docker_java, docker_py, dockerode
+from tests.guard.clients import docker_java, docker_py, dockerode, recorded
 from tests.guard.clients.call import Call
 from tests.guard.conftest import RULES
 from tests.guard.dockerd import Dockerd
@@ -24,6 +24,11 @@ CALLS = [
     if not call.needs_registry
 ]
 
+
+RECORDED = {
+    name: call for name, call in recorded.forms().items() if not call.target.partition("?")[0].endswith("/push")
+}
+"""Without pushes, which need an image of that name."""
 
 NO_PS = "executable file not found in $PATH"
 """`docker top` needs ps on the node."""
@@ -41,7 +46,20 @@ class Names(dict[str, str]):
         return self[key]
 
     def fill(self, text: str) -> str:
-        for key in ("container", "stopped", "exec", "network", "volume", "image", "escaped", "new"):
+        kinds = (
+            "container",
+            "stopped",
+            "paused",
+            "exec",
+            "started",
+            "network",
+            "joined",
+            "volume",
+            "image",
+            "escaped",
+            "new",
+        )
+        for key in kinds:
             if f"{{{key}}}" in text:
                 text = text.replace(f"{{{key}}}", self[key])
         return text
@@ -54,11 +72,25 @@ class Names(dict[str, str]):
     def _stopped(self) -> str:
         return str(self._client.create_container("busybox", ["sleep", "60"])["Id"])
 
+    def _paused(self) -> str:
+        self._client.pause(self["container"])
+        return self["container"]
+
+    def _started(self) -> str:
+        started = str(self._client.exec_create(self["container"], ["sleep", "60"], tty=True)["Id"])
+        self._client.exec_start(started, detach=True)
+        return started
+
     def _exec(self) -> str:
         return str(self._client.exec_create(self["container"], ["true"])["Id"])
 
     def _network(self) -> str:
         return str(self._client.create_network(f"network-{self['new']}")["Id"])
+
+    def _joined(self) -> str:
+        joined = str(self._client.create_network(f"joined-{self['new']}")["Id"])
+        self._client.connect_container_to_network(self["container"], joined)
+        return joined
 
     def _volume(self) -> str:
         return str(self._client.create_volume(f"volume-{self['new']}")["Name"])
@@ -73,7 +105,10 @@ class Names(dict[str, str]):
 
 @pytest.fixture(scope="module")
 def owner(owners: Callable[[dict[str, Any]], Owner]) -> Owner:
-    return owners({**RULES, "limits": {"containers": 500, "networks": 20, "volumes": 500}})
+    images = {**RULES["images"], "load": True}
+    networks = {**RULES["networks"], "subnets": ["172.28.0.0/16"]}
+    limits = {"containers": 500, "networks": 20, "volumes": 500}
+    return owners({**RULES, "images": images, "networks": networks, "limits": limits})
 
 
 @pytest.fixture
@@ -109,6 +144,12 @@ def status(owner: Owner, call: Call, names: Names) -> tuple[int, str]:
 @pytest.mark.parametrize("call", CALLS)
 def test_a_documented_operation_of_a_library_works(owner: Owner, names: Names, call: Call) -> None:
     code, error = status(owner, call, names)
+    assert code < 400 or NO_PS in error, error
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_request_does_what_it_did_at_a_plain_daemon(owner: Owner, names: Names, name: str) -> None:
+    code, error = status(owner, RECORDED[name], names)
     assert code < 400 or NO_PS in error, error
 
 

@@ -165,7 +165,7 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/containers/{id}/checkpoints/{id}", _CHECKPOINT),
     # images
     Route("GET", "/images/json", filters.filter_images(responses.filter_image_list),
-          frozenset({"all", "digests", "filters", "identity", "manifests", "shared-size"})),
+          frozenset({"all", "digests", "filter", "filters", "identity", "manifests", "shared-size"})),
     Route("POST", "/images/create", images.validate_pull,
           frozenset({"changes", "fromImage", "fromSrc", "message", "platform", "repo", "tag"})),
     Route("POST", "/images/load", images.validate_load, frozenset({"platform", "quiet"}), _STREAM),

@@ -244,10 +244,119 @@ def test_a_start_has_no_configuration(body: dict[str, Any]) -> None:
     assert forwarded("POST", "/containers/x1/start", {"Binds": None, "Privileged": False}).body is None
 
 
-@pytest.mark.parametrize("changes", [["LABEL a=b"], ["LABEL a=b", "CMD c"]])
-def test_changes_of_a_commit_are_denied_by_their_rule(changes: list[str]) -> None:
-    denied = denial("POST", "/commit", container="x1", changes=changes)
-    assert denied.message == "changes may not be set: build an image from the committed one"
+LABELS = f'LABEL "nesteddocker.dev/uid"="" "nesteddocker.dev/image-uid"="{UID}"'
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["LABEL a=b"], ["LABEL a=b"]),
+        (["LABEL a=b", 'CMD ["sh", "-c", "true"]'], ["LABEL a=b", 'CMD ["sh", "-c", "true"]']),
+        (['EXPOSE 8000\nCMD ["bash"]'], ["EXPOSE 8000", 'CMD ["bash"]']),
+        (["  env A=b \r", "", "\n"], ["env A=b"]),
+        (["USER 1:1", "WORKDIR /a", "VOLUME /v", "STOPSIGNAL 9", "ENTRYPOINT x", "EXPOSE 1/udp"],
+         ["USER 1:1", "WORKDIR /a", "VOLUME /v", "STOPSIGNAL 9", "ENTRYPOINT x", "EXPOSE 1/udp"]),
+        ([""], []),
+    ],
+)  # fmt: skip
+def test_changes_of_a_commit_are_lines_before_the_guards(given: list[str], kept: list[str]) -> None:
+    assert forwarded("POST", "/commit", container="x1", changes=given).query["changes"] == (*kept, LABELS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["ENV a=b \\", "LABEL a=\\", "# escape=`", "RUN true", "ONBUILD RUN true", "COPY a b", "ADD a b", "FROM x", "ARG a",
+     "HEALTHCHECK CMD x", "SHELL x", "LABEL", "LABEL\ta=b", "LABEL a=\u2028b", "CMD é", "LABELa=b", "ENV a=\x0bb"],
+)  # fmt: skip
+def test_a_change_that_could_reach_the_guards_line_is_denied(change: str) -> None:
+    denied = denial("POST", "/commit", container="x1", changes=["ENV A=b", change])
+    assert denied.rule == "containers.commit"
+    assert denied.message.startswith(
+        f"changes may not have {change.strip()!r}: allowed are one-line instructions CMD, "
+    )
+
+
+@pytest.mark.parametrize("label", ["nesteddocker.dev/uid", "NestedDocker.dev/image-uid", "io.kubernetes.pod.name"])
+def test_a_change_sets_no_reserved_label(label: str) -> None:
+    denied = denial("POST", "/commit", container="x1", changes=f"LABEL a=b {label}=x")
+    assert denied.rule == "owner"
+    assert "are reserved" in denied.message
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ({"repo": "localhost/a", "tag": "1"}, "localhost/a:1"),
+        ({"repo": "localhost/a"}, "localhost/a:latest"),
+        ({"repo": "localhost/a:1"}, "localhost/a:1"),
+        ({"repo": "localhost/a:1", "tag": ""}, "localhost/a:1"),
+    ],
+)
+def test_a_repository_may_have_the_tag(query: dict[str, str], name: str) -> None:
+    assert forwarded("POST", "/images/x/tag", **query).references[1].name == name
+    assert forwarded("POST", "/commit", container="x1", **query).tags == (name,)
+
+
+@pytest.mark.parametrize(("repo", "tag"), [("localhost/a:1", "2"), ("localhost/a:b:c", ""), ("localhost/a:1:2", "")])
+def test_a_name_has_one_tag(repo: str, tag: str) -> None:
+    assert "is not a valid image name" in denial("POST", "/images/x/tag", repo=repo, tag=tag).message
+
+
+@pytest.mark.parametrize("value", [False, None, "", [], {"a": "b"}, "x"])
+def test_two_spellings_of_a_key_with_one_value_are_one_field(value: object) -> None:
+    """As docker-java sends them."""
+    text = json.dumps(value)
+    body = f'{{"checkDuplicate":{text},"Name":"n1","CheckDuplicate":{text}}}'.encode()
+    plan = forwarded("POST", "/networks/create", body)
+    assert plan.body is not None
+    assert plan.body["Name"] == "n1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"Name":"n1","Internal":false,"internal":true}', '{"Name":"n1","Internal":false,"internal":0}',
+     '{"Name":"n1","Internal":1,"internal":true}', '{"Name":"n1","Internal":false,"Internal":false}',
+     '{"Name":"n1","Option\u017f":{},"Options":{}}', '{"Name":"n1","Internal":null,"internal":true}'],
+)  # fmt: skip
+def test_other_spellings_are_ambiguous(body: str) -> None:
+    assert "apart" in denial("POST", "/networks/create", body.encode()).message
+
+
+@pytest.mark.parametrize("key", ["before", "since"])
+@pytest.mark.parametrize(
+    ("path", "kind", "requirement"),
+    [("/containers/json", ObjectKind.CONTAINER, Requirement.OWNED),
+     ("/images/json", ObjectKind.IMAGE, Requirement.VISIBLE)],
+)  # fmt: skip
+def test_a_neighbour_in_a_list_is_the_clients(key: str, path: str, kind: ObjectKind, requirement: Requirement) -> None:
+    plan = forwarded("GET", path, filters=json.dumps({key: ["x"]}))
+    assert plan.references == (Reference(kind, "x", requirement),)
+    assert f'"{key}":{{"x":true}}' in plan.query["filters"][0]
+
+
+@pytest.mark.parametrize("path", ["/containers/json", "/images/json", "/volumes"])
+def test_parameters_that_no_daemon_reads_are_left_out(path: str) -> None:
+    assert forwarded("GET", path, since="x", before="y").query == forwarded("GET", path).query
+
+
+def test_disk_usage_of_several_kinds() -> None:
+    assert forwarded("GET", "/system/df", type=["container", "volume"]).query["type"] == ("container", "volume")
+    assert denial("GET", "/system/df", type=["container", "x"]).rule == "fields"
+
+
+def test_options_of_dockerode_for_itself_are_left_out() -> None:
+    own = {"stream": True, "stdout": True, "stderr": True, "hijack": True, "stdin": True}
+    assert forwarded("POST", "/exec/e1/start", {**own, "Tty": True}).body == {"Tty": True}
+
+
+def test_a_network_is_connected_with_the_field_that_the_daemon_reads() -> None:
+    body = {
+        "Container": "c1",
+        "EndpointConfig": {"Aliases": ["a"]},
+        "containerConfig": {"Aliases": ["a"], "Links": ["x"]},
+    }
+    plan = forwarded("POST", "/networks/n1/connect", body)
+    assert plan.body == {"Container": "c1", "EndpointConfig": {"Aliases": ["a"]}}
 
 
 @pytest.mark.parametrize("filters", ["null", "{}", '{"label":null}', '{"since":[]}', '{"label":[],"name":{}}'])

@@ -188,3 +188,16 @@ async def test_a_line_without_an_end_breaks_the_connection(hood: Neighbourhood) 
     guarded(hood, FakeDaemon(api_version="1.52", **{"/events": stream}))
     received = await answer(hood, request("GET", "/v1.41/events"))
     assert len(received) < 2**20
+
+
+async def test_a_daemon_that_is_replaced_gets_its_own_version(hood: Neighbourhood) -> None:
+    fake = FakeDaemon(api_version="1.45", **{"/volumes": {}, "/version": {}, "/info": {}, "/images/json": []})
+    guarded(hood, fake)
+    await answer(hood, request("GET", "/volumes"))
+    fake.api_version, fake.answers["/version"], fake.answers["/info"] = "1.52", {"ApiVersion": "1.52"}, {"Driver": "x"}
+    await answer(hood, request("GET", "/volumes"))
+    assert [line.partition("?")[0] for line in fake.forwarded()] == ["GET /v1.45/volumes", "GET /v1.52/volumes"]
+    version = await answer(hood, request("GET", "/version"))
+    assert json.loads(version.rpartition(b"\r\n\r\n")[2])["ApiVersion"] == "1.52"
+    info = await answer(hood, request("GET", "/info"))
+    assert json.loads(info.rpartition(b"\r\n\r\n")[2])["Driver"] == "x"

@@ -46,6 +46,9 @@ MULTIPLEXED_STREAM: ApiVersion = (1, 42)
 NO_LEGACY_FIELDS: ApiVersion = (1, 52)
 """Fields that were deprecated for years are gone; clients of their time crash without some of them."""
 
+NO_IMAGE_FILTER: ApiVersion = (1, 41)
+"""Before, the parameter `filter` of a list of images had what is the filter `reference` now."""
+
 PRUNE_ANONYMOUS_VOLUMES_ONLY: ApiVersion = (1, 42)
 
 _RAW_STREAM, _MULTIPLEXED = RAW_STREAMS
@@ -76,6 +79,11 @@ class Translation:
         result = {
             key: values for key, values in query.items() if client is None or key not in since or client >= since[key]
         }
+        if self.route == "GET /images/json" and "filter" in result:
+            pattern = first_value(result, "filter")
+            del result["filter"]
+            if pattern and client is not None and client < NO_IMAGE_FILTER:
+                result["filters"] = (_with_reference(first_value(query, "filters"), pattern),)
         if self.route == "POST /volumes/prune" and self.changed(PRUNE_ANONYMOUS_VOLUMES_ONLY):
             filters = strict_json.parse_json((first_value(query, "filters") or "{}").encode(), free_keys=True)
             result["filters"] = (strict_json.encode_json({**filters, "all": {"true": True}}).decode(),)
@@ -108,6 +116,11 @@ class Translation:
         if value == _MULTIPLEXED and self.changed(MULTIPLEXED_STREAM):
             return _RAW_STREAM
         return _JSON if value == _JSON_LINES and self.changed(NO_LEGACY_FIELDS) else value
+
+
+def _with_reference(filters: str, pattern: str) -> str:
+    document = strict_json.parse_json((filters or "{}").encode(), free_keys=True)
+    return strict_json.encode_json({**document, "reference": {**document.get("reference", {}), pattern: True}}).decode()
 
 
 def _with_mac_address_of_an_endpoint(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -534,5 +534,5 @@ EXEC_START_FIELDS: FieldTable = {
     "Detach": any_boolean,
     "Tty": any_boolean,
     "ConsoleSize": _console_size,
-    **dict.fromkeys(("hijack", "stdin"), ignored),  # of dockerode, for itself
+    **dict.fromkeys(("hijack", "stderr", "stdin", "stdout", "stream"), ignored),  # of dockerode, for itself
 }

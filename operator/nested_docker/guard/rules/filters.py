@@ -9,7 +9,7 @@ from typing import Any
 
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.model import ApiRequest, ContainersIn, ForwardPlan, ResponseFilter, Validator
-from nested_docker.guard.ownership import UID_LABEL
+from nested_docker.guard.ownership import UID_LABEL, ObjectKind, Reference, Requirement
 from nested_docker.guard.rules import values
 from nested_docker.guard.rules.marks import MARKS
 from nested_docker.guard.rules.schema import FieldCheck, any_string
@@ -32,8 +32,10 @@ def filter_by_owner(
 
     def validate(api_request: ApiRequest) -> ForwardPlan:
         filters = parse_filters(first_value(api_request.query, "filters"), known)
+        neighbours = _neighbours(filters, ObjectKind.CONTAINER, Requirement.OWNED)
         filters.setdefault("label", []).append(f"{label}={api_request.uid}")
-        return ForwardPlan({**api_request.query, "filters": (encode_filters(filters),)}, containers_in=containers_in)
+        query = {**api_request.query, "filters": (encode_filters(filters),)}
+        return ForwardPlan(query, references=neighbours, containers_in=containers_in)
 
     return validate
 
@@ -43,14 +45,22 @@ def filter_images(response_filter: ResponseFilter) -> Validator:
 
     def validate(api_request: ApiRequest) -> ForwardPlan:
         filters = parse_filters(
-            first_value(api_request.query, "filters"), {"dangling", "label", "label!", "reference", "until"}
+            first_value(api_request.query, "filters"),
+            {"before", "dangling", "label", "label!", "reference", "since", "until"},
         )
         query = dict(api_request.query)
         if filters:
             query["filters"] = (encode_filters(filters),)
-        return ForwardPlan(query, response_filter=response_filter)
+        neighbours = _neighbours(filters, ObjectKind.IMAGE, Requirement.VISIBLE)
+        return ForwardPlan(query, references=neighbours, response_filter=response_filter)
 
     return validate
+
+
+def _neighbours(filters: Filters, kind: ObjectKind, requirement: Requirement) -> tuple[Reference, ...]:
+    """The objects of which a list has those that were created before or since."""
+    names = [*filters.get("before", ()), *filters.get("since", ())]
+    return tuple(Reference(kind, name, requirement) for name in names)
 
 
 def parse_filters(text: str, known: AbstractSet[str]) -> Filters:
@@ -106,7 +116,7 @@ def _label(value: Any, where: str) -> str:
 
 VALUES: Mapping[str, FieldCheck] = {
     **dict.fromkeys(
-        ("ancestor", "container", "driver", "event", "id", "image", "name", "network", "reference"),
+        ("ancestor", "before", "container", "driver", "event", "id", "image", "name", "network", "reference", "since"),
         any_string,
     ),
     **dict.fromkeys(("label", "label!"), _label),
@@ -142,8 +152,8 @@ VALUES: Mapping[str, FieldCheck] = {
 expression of Go and `reference` as a pattern of paths, each in linear time and among the owner's objects only."""
 
 CONTAINER_FILTERS = frozenset(
-    {"ancestor", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish", "status"}
-    | {"volume"}
+    {"ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish"}
+    | {"since", "status", "volume"}
 )
 EVENT_FILTERS = frozenset({"container", "event", "image", "label", "type"})
 NETWORK_FILTERS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})

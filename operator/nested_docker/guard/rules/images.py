@@ -10,7 +10,14 @@ from nested_docker.domain.images import Image
 from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.hints import BUILDKIT_HINT, BUILDKIT_IMAGE, RYUK_HINT, RYUK_IMAGE
 from nested_docker.guard.model import ApiRequest, ForwardPlan
-from nested_docker.guard.ownership import ObjectKind, Reference, Requirement, image_labels, matches_any
+from nested_docker.guard.ownership import (
+    RESERVED_LABELS,
+    ObjectKind,
+    Reference,
+    Requirement,
+    image_labels,
+    matches_any,
+)
 from nested_docker.guard.rules import responses
 from nested_docker.guard.rules.containers import CONFIG_FIELDS
 from nested_docker.guard.rules.schema import FieldTable, any_string, ignored, validate_object
@@ -61,33 +68,48 @@ def validate_push(api_request: ApiRequest) -> ForwardPlan:
 
 def validate_tag(api_request: ApiRequest) -> ForwardPlan:
     """`POST /images/{name}/tag`. The image must be owned, since a tag on another would stay on the node forever."""
-    new_name = tag_reference(
-        _join_tag(first_value(api_request.query, "repo"), first_value(api_request.query, "tag") or "latest"),
-        api_request,
-    )
+    new_name = tag_reference(_new_name(api_request.query), api_request)
     image = Reference(ObjectKind.IMAGE, api_request.name, Requirement.OWNED, location=("path",))
     query = {key: values for key, values in api_request.query.items() if key != "force"}  # no daemon reads it
     return ForwardPlan(query, references=(image, new_name))
 
 
 def validate_commit(api_request: ApiRequest) -> ForwardPlan:
-    """`POST /commit`. The guard adds the image's labels as the last change."""
+    """`POST /commit`. The guard adds the image's labels as the last changes."""
     if not api_request.rules.containers.commit:
         raise GuardDenied("containers.commit", "containers may not be committed")
-    if first_value(api_request.query, "changes"):
-        raise GuardDenied("containers.commit", "changes may not be set: build an image from the committed one")
+    changes = _changes(api_request.query)
     if any(validate_object(api_request.body, COMMIT_FIELDS, "").values()):
         raise GuardDenied("containers.commit", "a configuration may not be set: build an image from the committed one")
     references = [
         Reference(ObjectKind.CONTAINER, first_value(api_request.query, "container"), location=("query", "container", 0))
     ]
     tags: tuple[str, ...] = ()
-    if repo := first_value(api_request.query, "repo"):
-        tags = (_join_tag(repo, first_value(api_request.query, "tag") or "latest"),)
+    if first_value(api_request.query, "repo"):
+        tags = (_new_name(api_request.query),)
         references.append(tag_reference(tags[0], api_request))
     label = " ".join(f'"{key}"="{value}"' for key, value in image_labels(api_request.uid).items())
     query = {key: values for key, values in api_request.query.items() if key not in {"repo", "tag"}}
-    return ForwardPlan({**query, "changes": (f"LABEL {label}",)}, references=tuple(references), tags=tags)
+    return ForwardPlan({**query, "changes": (*changes, f"LABEL {label}")}, references=tuple(references), tags=tags)
+
+
+def _changes(query: Query) -> tuple[str, ...]:
+    """The client's changes of a committed image, one line each, so that the guard's label is a line too.
+
+    Raises:
+        GuardDenied: one of them could be read in another way, or sets a reserved label.
+    """
+    lines = [line.strip() for text in query.get("changes", ()) for line in text.split("\n") if line.strip()]
+    for line in lines:
+        if not _CHANGE.fullmatch(line):
+            raise GuardDenied(
+                "containers.commit",
+                f"changes may not have {line!r}: allowed are one-line instructions {', '.join(COMMIT_INSTRUCTIONS)} of "
+                "printable characters without backslashes; for others build an image from the committed one",
+            )
+        if prefix := next((each for each in RESERVED_LABELS if each in line.lower()), ""):
+            raise GuardDenied("owner", f"changes may not have {line!r}: labels with the prefix {prefix} are reserved")
+    return tuple(lines)
 
 
 def validate_save(api_request: ApiRequest) -> ForwardPlan:
@@ -126,6 +148,11 @@ def validate_distribution(api_request: ApiRequest) -> ForwardPlan:
     return ForwardPlan(api_request.query)
 
 
+COMMIT_INSTRUCTIONS = ("CMD", "ENTRYPOINT", "ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR")
+"""Instructions that change no more than the configuration of an image, and end with their line."""
+
+_CHANGE = re.compile(rf"(?i:{'|'.join(COMMIT_INSTRUCTIONS)}) [ -\[\]-~]+")
+
 COMMIT_FIELDS: FieldTable = {
     **CONFIG_FIELDS,
     "OnBuild": any_string,
@@ -152,6 +179,12 @@ def _check_reference(rule: str, reference: str, patterns: list[str], *, any_tag:
         raise GuardDenied(rule, f"{reference} has no tag, which means all tags: name one")
     if not matches_any(reference, patterns):
         raise GuardDenied(rule, f"image {reference} matches no pattern in {rule}")
+
+
+def _new_name(query: Query) -> str:
+    """The name for an image; the repository may have the tag."""
+    repo, tag = first_value(query, "repo"), first_value(query, "tag")
+    return _join_tag(repo, tag) if tag else _with_default_tag(repo)
 
 
 def _join_tag(name: str, tag: str) -> str:

@@ -66,7 +66,12 @@ def validate_owned_network(api_request: ApiRequest) -> ForwardPlan:
 def validate_network_connect(api_request: ApiRequest) -> ForwardPlan:
     """`POST /networks/{id}/connect`."""
     return _validate_endpoint(
-        api_request, {"Container": any_string, "EndpointConfig": object_of(endpoints.ENDPOINT_FIELDS)}
+        api_request,
+        {
+            "Container": any_string,
+            "EndpointConfig": object_of(endpoints.ENDPOINT_FIELDS),
+            "containerConfig": ignored,  # of docker-java, which sends the same twice
+        },
     )
 
 

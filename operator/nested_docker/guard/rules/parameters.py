@@ -22,6 +22,7 @@ VALIDATED_ELSEWHERE = frozenset(
         "extrahosts",
         "cpuquota",
         "cpushares",
+        "filter",
         "filters",
         "fromImage",
         "fromSrc",

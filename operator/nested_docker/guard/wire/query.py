@@ -17,10 +17,10 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 Query = Mapping[str, tuple[str, ...]]
 """The values of each parameter; only REPEATABLE_PARAMETERS have more than one."""
 
-IGNORED_PARAMETERS = frozenset({"authconfig", "hijack", "m", "only_ids", "trunc_cmd"})
-"""Parameters of client libraries that no daemon reads."""
+IGNORED_PARAMETERS = frozenset({"authconfig", "before", "hijack", "m", "only_ids", "since", "trunc_cmd"})
+"""Parameters of client libraries that no daemon reads where a route does not have them."""
 
-REPEATABLE_PARAMETERS = frozenset({"t", "names", "extrahosts", "changes"})
+REPEATABLE_PARAMETERS = frozenset({"t", "names", "extrahosts", "changes", "type"})
 
 FIRST_COUNTS = frozenset({"dockerfile"})
 """Parameters that clients repeat, and of which the daemon reads the first value."""

@@ -1,8 +1,8 @@
 """JSON that every parser reads in the same way.
 
 Go's decoder, which the daemon uses, ignores the case of keys and takes the last of several values; other parsers take
-the first one, or respect case. So a document with keys that any parser could confuse is denied, and the daemon gets
-JSON that the guard has encoded from what it parsed.
+the first one, or respect case. So a document with keys that any parser could confuse is denied, unless their values are
+the same, and the daemon gets JSON that the guard has encoded from what it parsed.
 """
 
 from __future__ import annotations
@@ -97,13 +97,19 @@ def _exact_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]], *, fold: Callable[[str], str]) -> dict[str, Any]:
-    seen: dict[str, str] = {}
-    for key, _ in pairs:
+    seen: dict[str, tuple[str, Any]] = {}
+    for key, value in pairs:
         folded = fold(key)
-        if folded in seen:
-            raise _malformed(f"the daemon cannot tell its keys {seen[folded]!r} and {key!r} apart")
-        seen[folded] = key
-    return dict(pairs)
+        if folded in seen and not _says_the_same(seen[folded], (key, value)):
+            raise _malformed(f"the daemon cannot tell its keys {seen[folded][0]!r} and {key!r} apart")
+        seen[folded] = (key, value)
+    return dict(seen.values())
+
+
+def _says_the_same(one: tuple[str, Any], other: tuple[str, Any]) -> bool:
+    """Whether two spellings of a key have one value, as docker-java sends them; the same key twice is no spelling."""
+    spelled = one[0] != other[0] and one[0].isascii() and other[0].isascii()
+    return spelled and encode_json(one[1]) == encode_json(other[1])
 
 
 def _constant(name: str) -> Any:

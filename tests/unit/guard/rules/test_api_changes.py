@@ -141,6 +141,19 @@ def a_prune_of_volumes_means_all_of_them_in_older_versions(minor: int) -> None:
         assert Translation("POST /volumes/prune", client, daemon).query(plan.query) == plan.query
 
 
+def a_pattern_of_images_is_a_filter(minor: int) -> None:
+    """From 1.41 on the daemon does not read it."""
+    del minor
+    for old in (24, 40):
+        translation = Translation(LIST, (1, old), (1, 51))
+        assert translation.query({"filter": ("a*",)}) == {"filters": ('{"reference":{"a*":true}}',)}
+        both = translation.query({"filter": ("a*",), "filters": ('{"reference":{"b":true},"label":{"x":true}}',)})
+        assert both == {"filters": ('{"reference":{"b":true,"a*":true},"label":{"x":true}}',)}
+        assert translation.query({"filter": ("",)}) == {}
+    for client in ((1, 41), (1, 51), None):
+        assert Translation(LIST, client, (1, 51)).query({"filter": ("a*",)}) == {}
+
+
 def a_mac_address_moves_to_the_endpoint(minor: int) -> None:
     def moved(host: dict[str, Any], endpoints: dict[str, Any] | None = None) -> dict[str, Any]:
         networking = {} if endpoints is None else {"NetworkingConfig": {"EndpointsConfig": endpoints}}
@@ -320,10 +333,8 @@ CHECKS: list[tuple[str, str, int, Any]] = [
     ("image_routes", "getImagesGet", 52,
      Denied("GET", "/images/get", "parameter platform is repeated", query=TWO_PLATFORMS)),
     ("image_routes", "getImagesHistory", 48, Dropped("GET /images/{name}/history", "platform")),
-    ("image_routes", "getImagesJSON", 25,
-     Denied("GET", "/images/json", "does not support the parameter filter", query={"filter": "busybox"})),
-    ("image_routes", "getImagesJSON", 41,
-     Denied("GET", "/images/json", "does not support the parameter filter", query={"filter": "busybox"})),
+    ("image_routes", "getImagesJSON", 25, Shown(a_pattern_of_images_is_a_filter)),
+    ("image_routes", "getImagesJSON", 41, Shown(a_pattern_of_images_is_a_filter)),
     ("image_routes", "getImagesJSON", 42, Dropped(LIST, "shared-size")),
     ("image_routes", "getImagesJSON", 43,
      Restored(LIST, [{"RepoTags": [], "RepoDigests": None}, {"RepoTags": ["a:1"]}],

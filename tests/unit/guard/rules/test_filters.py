@@ -40,7 +40,7 @@ def test_the_owner_label_is_added_to_filters(method: str, path: str, label: str)
 @pytest.mark.parametrize(
     "filters",
     [
-        *('{"label":{"a":false}}', '{"label":"a"}', '{"label":[1]}', "[]", "{", '{"since":["x"]}', '{"Label":["x"]}'),
+        *('{"label":{"a":false}}', '{"label":"a"}', '{"label":[1]}', "[]", "{", '{"Label":["x"]}'),
         '{"label":["a"],"label":["b"]}',
     ],
 )

@@ -17,7 +17,7 @@ from nested_docker.guard.wire.strict_json import MAX_BODY_BYTES, encode_json, fo
     "data",
     [
         *(b"", b"{", b"{}{}", b"{} x", b"{}\x00", b"\xef\xbb\xbf{}", b"\xff", b"\xfe\xff\x00{\x00}", b"nul", b"'a'"),
-        *(b'{"a":1,"a":2}', b'{"Binds":[],"binds":[]}', b'{"a":{"B":1,"b":2}}', b'[{"K":1,"\xe2\x84\xaa":2}]'),
+        *(b'{"a":1,"a":2}', b'{"Binds":[],"binds":[""]}', b'{"a":{"B":1,"b":2}}', b'[{"K":1,"\xe2\x84\xaa":2}]'),
         *(b'{"s":1,"\xc5\xbf":2}', b'{"Binds":1,"B\\u0069nds":2}', b'{"a":NaN}', b'{"a":Infinity}', b'{"a":-Infinity}'),
         *(b'{"a":1e400}', b'{"a":0.5}', b'{"a":1e-3}', b'{"a":99999999999999999999}', b'{"a":-9223372036854775809}'),
         *(b'{"a":"\\ud800"}', b'{"\\udfff":1}', b'["\\ud800"]', b'{"a":["\\udead"]}', b'{"a":01}', b'{"a":+1}'),
