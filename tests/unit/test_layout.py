@@ -32,7 +32,6 @@ ELSEWHERE = {
     "domain/modes/dind": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",
     "domain/modes/dockerd": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",
     "domain/modes/host_socket": "whole pods in manifests/test_pod.py, and features/test_guarded_socket.py",
-    "domain/modes/sysbox": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",
 }
 """Modules without a test file of their name, and where they are tested instead."""
 

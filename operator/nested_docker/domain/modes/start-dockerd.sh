@@ -293,6 +293,38 @@ printf '%s' "${NESTED_DOCKER_CONFIG:-{\}}" >/etc/docker/daemon.json
 
 # --- dockerd ----------------------------------------------------------------------------------------
 
+# Sysbox has a service on the node, sysbox-fs, answer each call of mount(2) in a container. When that service ends, the
+# calls fail with ENOSYS until the container starts again, and so does every inner container. The kubelet's probe cannot
+# report it, since it cannot start either. Only ENOSYS counts, since any other error, and a call that hangs, may come
+# from a full disk, a limit, a security module or load. A bind of what cannot exist changes nothing wherever it works.
+# Without the variable, util-linux prefers newer calls, which Sysbox leaves to the kernel.
+mount_is_unanswered() {
+    case $(LC_ALL=C LIBMOUNT_FORCE_MOUNT2=always mount --bind /dev/null/none / 2>&1) in
+    *"unction not implemented"*) return 0 ;;
+    esac
+    return 1
+}
+
+# Ends the first process, and so the container, after three failures in a row. Argument: seconds between two looks.
+watch_mount() {
+    failures=0
+    while [ "$failures" -lt 3 ]; do
+        sleep "$1"
+        if mount_is_unanswered; then failures=$((failures + 1)); else failures=0; fi
+    done
+    lost="mount(2) is not implemented any more, so no inner container can start"
+    say "$lost"
+    { echo "nested-docker: $lost" >/dev/termination-log; } 2>/dev/null || true
+    kill -TERM "$first"
+    sleep $(($1 * 3))
+    kill -KILL "$(cat /var/run/docker.pid)"
+}
+
+if [ -n "${NESTED_DOCKER_WATCH_MOUNT:-}" ]; then
+    read -r first _ </proc/self/stat
+    watch_mount "$NESTED_DOCKER_WATCH_MOUNT" &
+fi
+
 # Every container leaves a process behind, which only the first process of the container can reap; dockerd does not.
 for init in docker-init tini catatonit; do
     if command -v "$init" >/dev/null; then exec "$init" -- dockerd "$@"; fi

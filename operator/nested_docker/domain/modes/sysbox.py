@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from nested_docker.api.meta import Mode
@@ -16,31 +17,54 @@ RUNTIME_CLASS = "sysbox-runc"
 NODE_LABEL, NODE_LABEL_VALUE = "sysbox-runtime", "running"
 INSTALL = "install Sysbox on the nodes (sysbox-deploy-k8s) or choose another mode"
 
+WATCH_SECONDS = 10
+"""Time between two looks of the start script whether Sysbox still answers mounts."""
+
+_NO_USER_NAMESPACE = (
+    "the pod has probably no user namespace, although it asks for one by hostUsers: false. Look at hostUsers in "
+    "kubectl get pod -o yaml: if it is missing, an admission webhook or an API server without the feature "
+    "UserNamespacesSupport has dropped it; otherwise enable that feature in the kubelet. With a user namespace, "
+    "upgrade to Sysbox 0.7.1 or newer, and see its issue 1035"
+)
+_SERVICE_DOWN = (
+    "Sysbox's service {0} on the pod's node is down, so no container can start there; the kubelet tries again, and "
+    "succeeds once the service runs: look at systemctl status {0} on the node"
+)
+
 KNOWN_FAILURES = (
     (
-        ('RuntimeHandler "sysbox-runc" not supported', 'no runtime for "sysbox-runc" is configured'),
-        f"the node's container runtime does not support sysbox-runc: {INSTALL}, and keep pods off other nodes by the "
-        f"RuntimeClass's nodeSelector {NODE_LABEL}: {NODE_LABEL_VALUE}",
+        r'handler "[^"]*" is not known|RuntimeHandler "[^"]*" not supported|no runtime for "[^"]*" is configured',
+        Reason.POD_START_FAILED,
+        f"the node's container runtime does not have the handler of the pod's RuntimeClass: {INSTALL}, and keep pods "
+        f"off other nodes by the RuntimeClass's nodeSelector {NODE_LABEL}: {NODE_LABEL_VALUE}",
     ),
     (
-        ("does not support user namespaces",),
+        r"does not support user namespaces",
+        Reason.POD_START_FAILED,
         "the node's runtime handler does not support user namespaces: upgrade to Sysbox 0.7 and "
         "containerd 2.0.5 or newer",
     ),
     (
-        ('mounting "sysfs"', "mount through procfd"),
-        "Sysbox could not mount sysfs in the pod's user namespace: upgrade to Sysbox 0.7.1 or newer",
+        r"empty slot to allocate a user namespace",
+        Reason.POD_START_FAILED,
+        "the kubelet has no free range of user IDs left: run fewer pods with user namespaces on the node, or give the "
+        "kubelet more subordinate IDs",
+    ),
+    (r"sysfs\.sock", Reason.POD_START_FAILED, _SERVICE_DOWN.format("sysbox-fs")),
+    (r"sysmgr\.sock", Reason.POD_START_FAILED, _SERVICE_DOWN.format("sysbox-mgr")),
+    (
+        r"mount.*(is not implemented any more|unction not implemented)",
+        Reason.DAEMON_RESTARTING,
+        "Sysbox's service sysbox-fs on the pod's node has ended or was restarted, as in an upgrade, and containers "
+        "that are older cannot mount: the daemon ends, and the kubelet starts its container again; images are kept",
     ),
     (
-        ("not enough unused IDs", "no available user ID"),
-        "the node has no free range of 65536 user IDs left: run fewer Sysbox pods on it, or give Sysbox a larger range",
-    ),
-    (
-        ("ip_unprivileged_port_start",),
-        "Sysbox 0.7.1 cannot start pods on this kernel with this containerd: see its issue 1035",
+        r'ip_unprivileged_port_start|mounting "sysfs"|mount through procfd|not enough unused IDs|no available user ID',
+        Reason.POD_START_FAILED,
+        _NO_USER_NAMESPACE,
     ),
 )
-"""Parts of error messages of Sysbox, and what they mean."""
+"""Patterns of messages of kubelet, Sysbox and start script, each with reason and meaning; the first match counts."""
 
 
 class Sysbox(OwnDaemon):
@@ -70,8 +94,13 @@ class Sysbox(OwnDaemon):
         return None
 
     def container(self, context: PodContext) -> Manifest:
-        """Dockerd as root of the pod's user namespace; Sysbox provides everything else that it needs."""
-        return dockerd_container(context) | {"securityContext": {"runAsUser": 0}}
+        """Dockerd as root of the pod's user namespace.
+
+        Sysbox gives it every capability in that namespace, and the system calls that it needs, whatever is here.
+        """
+        container = dockerd_container(context)
+        watch = {"name": "NESTED_DOCKER_WATCH_MOUNT", "value": str(WATCH_SECONDS)}
+        return container | {"env": [*container["env"], watch], "securityContext": {"runAsUser": 0}}
 
     def pod_fields(self, context: PodContext) -> Manifest:
         """The runtime, and a user namespace for the pod, which Sysbox requires."""
@@ -95,7 +124,7 @@ class Sysbox(OwnDaemon):
 
     def explain(self, message: str) -> tuple[Reason, str] | None:
         """Known failures of Sysbox, with the remedy."""
-        for parts, meaning in KNOWN_FAILURES:
-            if any(part in message for part in parts):
-                return Reason.POD_START_FAILED, f"{meaning} (the runtime said: {message})"
+        for pattern, reason, meaning in KNOWN_FAILURES:
+            if re.search(pattern, message):
+                return reason, f"{meaning} (the node said: {message.strip()})"
         return None

@@ -221,12 +221,12 @@ class PodState:
                 "the kernel killed the daemon's container at its memory limit, with every inner container: raise "
                 "spec.resources.limits.memory, or limit inner containers with docker run --memory",
             )
-        if ending.get("exitCode", 0) == 0:
-            return Reason.DAEMON_RESTARTING, "the daemon's container stopped and the kubelet restarts it"
         code, text = ending.get("exitCode", 0), str(ending.get("message", ""))
         explained = mode.explain(text)
         if explained:
             return explained
+        if code == 0:
+            return Reason.DAEMON_RESTARTING, "the daemon's container stopped and the kubelet restarts it"
         killer = signal_name(code)
         if killer:
             return (
