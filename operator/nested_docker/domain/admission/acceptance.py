@@ -205,11 +205,10 @@ def _try_mode(
     reason = Reason.GRANTED if decision.granted else _reason_without_grant(observed, enforcement(observed, defaults))
     if reason is None:
         return NotAccepted(Reason.NOT_GRANTED, decision.message)
-    labels = observed.labels(object_names.namespace)
-    if not pod_security.admits(behaviour, labels):
-        return NotAccepted(
-            Reason.POD_SECURITY_DENIED, _pod_security_denial(behaviour, class_spec, object_names.namespace, labels)
-        )
+    namespace = object_names.namespace
+    problem = _pod_security_problem(behaviour, spec, class_spec, namespace, observed.labels(namespace))
+    if problem is not None:
+        return problem
     obstacle = behaviour.obstacle(effective, observed.cluster)
     if obstacle is not None:
         return NotAccepted(obstacle.reason, obstacle.message)
@@ -270,11 +269,22 @@ def _message(mode: Mode, class_name: str, decision: PolicyDecision, reason: Reas
     return f"mode {mode} of class {class_name}, {decision.message}"
 
 
-def _pod_security_denial(
-    mode: ModeBehaviour, class_spec: NestedDockerClassSpec, namespace: str, labels: Mapping[str, str]
-) -> str:
-    others = [MODES[other] for other in class_spec.modes if pod_security.admits(MODES[other], labels)]
-    return pod_security.denial(mode, namespace, labels[pod_security.ENFORCE_LABEL], others)
+def _pod_security_problem(
+    mode: ModeBehaviour,
+    spec: NestedDockerSpec,
+    class_spec: NestedDockerClassSpec,
+    namespace: str,
+    labels: Mapping[str, str],
+) -> NotAccepted | None:
+    """Why the namespace's Pod Security level forbids the pod; None: it is not known to."""
+    restricted = spec.workload is None and pod_security.denies_escalation(class_spec.pod_template or {})
+    passing = [
+        MODES[each] for each in class_spec.modes if pod_security.admits(MODES[each], labels, restricted=restricted)
+    ]
+    if mode in passing:
+        return None
+    message = pod_security.denial(mode, namespace, labels[pod_security.ENFORCE_LABEL], passing)
+    return NotAccepted(Reason.POD_SECURITY_DENIED, message)
 
 
 def _joined(rejections: list[NotAccepted]) -> NotAccepted:

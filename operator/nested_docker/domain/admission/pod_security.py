@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from nested_docker.domain.modes.base import ModeBehaviour, PodSecurityLevel
+from nested_docker.domain.modes.dockerd import CONTAINER
 
 ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
+VERSION_LABEL = "pod-security.kubernetes.io/enforce-version"
 
 _STRICTNESS = list(PodSecurityLevel)
 
 
-def admits(mode: ModeBehaviour, namespace_labels: Mapping[str, str]) -> bool:
-    """Whether a mode's pod passes the level that a namespace's label enforces.
+def admits(mode: ModeBehaviour, namespace_labels: Mapping[str, str], *, restricted: bool) -> bool:
+    """Whether a mode's pod passes, or may pass, the level that a namespace's label enforces.
 
-    Without the label the configuration of the API server decides, which nobody else knows.
+    Without the label the configuration of the API server decides, and without the version its version, which nobody
+    else knows.
+
+    Args:
+        mode: the mode.
+        namespace_labels: of the pod's namespace.
+        restricted: whether the pod's other containers, and what its class sets, pass the level `restricted`.
     """
     level = namespace_labels.get(ENFORCE_LABEL, PodSecurityLevel.PRIVILEGED)
     if level not in _STRICTNESS:
         return True
-    return _STRICTNESS.index(PodSecurityLevel(level)) <= _STRICTNESS.index(mode.pod_security.level)
+    if _STRICTNESS.index(PodSecurityLevel(level)) <= _STRICTNESS.index(mode.pod_security.level):
+        return True
+    since = mode.pod_security.restricted_since
+    return since is not None and restricted and _minor(namespace_labels.get(VERSION_LABEL, "")) >= since
+
+
+def denies_escalation(pod_template: Mapping[str, Any]) -> bool:
+    """Whether a class's pod template denies privilege escalation to the daemon's container."""
+    containers = pod_template.get("spec", {}).get("containers", [])
+    contexts = (each.get("securityContext") or {} for each in containers if each.get("name") == CONTAINER)
+    return any(context.get("allowPrivilegeEscalation") is False for context in contexts)
+
+
+def _minor(version: str) -> float:
+    """The minor version in `v1.35`; of `latest`, and of what the API server takes for it, infinity."""
+    found = re.fullmatch(r"v1\.(\d+)", version)
+    return int(found[1]) if found else float("inf")
 
 
 def denial(mode: ModeBehaviour, namespace: str, level: str, others: Sequence[ModeBehaviour]) -> str:

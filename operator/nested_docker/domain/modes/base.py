@@ -47,10 +47,18 @@ class PodSecurityLevel(StrEnum):
 
 @dataclass(frozen=True)
 class PodSecurity:
-    """The strictest level that a mode's pod passes, and what the next one forbids."""
+    """Which levels a mode's pod passes.
+
+    Attributes:
+        level: the strictest level that it passes in each version of the standards.
+        forbidden: what of it a stricter level forbids.
+        restricted_since: minor version of Kubernetes, as in 1.35, from whose standards on it passes `restricted`, if
+            it has no workload and its class denies privilege escalation; None: in none.
+    """
 
     level: PodSecurityLevel
     forbidden: str
+    restricted_since: int | None = None
 
 
 @dataclass(frozen=True)

@@ -67,13 +67,25 @@ KNOWN_FAILURES = (
 """Patterns of messages of kubelet, Sysbox and start script, each with reason and meaning; the first match counts."""
 
 
+SECURITY_CONTEXT = {
+    "runAsUser": 0,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""Privilege escalation stays allowed: inner containers inherit its denial, so that sudo would not work in them."""
+
+
 class Sysbox(OwnDaemon):
     """Docker in a Sysbox container."""
 
     mode = Mode.SYSBOX
     isolation = Isolation.USER_NAMESPACE
     pod_security = PodSecurity(
-        PodSecurityLevel.BASELINE, "container daemon without runAsNonRoot, dropped capabilities and a seccomp profile"
+        PodSecurityLevel.BASELINE,
+        "container daemon runs as root and may escalate privileges. From Kubernetes 1.35 on the level admits a "
+        "NestedDocker without a workload if its class has securityContext.allowPrivilegeEscalation: false for "
+        "container daemon in its podTemplate, with which no sudo works in inner containers",
+        restricted_since=35,
     )
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
@@ -100,7 +112,7 @@ class Sysbox(OwnDaemon):
         """
         container = dockerd_container(context)
         watch = {"name": "NESTED_DOCKER_WATCH_MOUNT", "value": str(WATCH_SECONDS)}
-        return container | {"env": [*container["env"], watch], "securityContext": {"runAsUser": 0}}
+        return container | {"env": [*container["env"], watch], "securityContext": SECURITY_CONTEXT}
 
     def pod_fields(self, context: PodContext) -> Manifest:
         """The runtime, and a user namespace for the pod, which Sysbox requires."""

@@ -145,6 +145,7 @@ def test_a_granted_mode_goes_before_one_that_is_only_not_enforced() -> None:
         ("Dind", "baseline", False),
         ("Dind", "restricted", False),
         ("HostSocket", "baseline", False),
+        ("HostSocket", "restricted", False),
         ("Sysbox", "baseline", True),
         ("Sysbox", "restricted", False),
         ("Dind", "no-such-level", True),
@@ -156,6 +157,43 @@ def test_pod_security_is_foreseen(mode: str, level: str, passing: bool) -> None:
     if isinstance(verdict, NotAccepted):
         assert verdict.reason == Reason.POD_SECURITY_DENIED
         assert f"enforces the Pod Security level {level}" in verdict.message
+
+
+NO_ESCALATION = {"name": "daemon", "securityContext": {"allowPrivilegeEscalation": False}}
+ESCALATION = {"name": "daemon", "securityContext": {"allowPrivilegeEscalation": True}}
+OTHER = {"name": "other", "image": "i", "securityContext": {"allowPrivilegeEscalation": False}}
+WORKLOAD = {"containers": [{"name": "job", "image": "i"}]}
+
+
+@pytest.mark.parametrize(
+    ("version", "spec", "containers", "passing"),
+    [
+        ("v1.34", {}, [NO_ESCALATION], False),
+        ("v1.25", {}, [NO_ESCALATION], False),
+        ("v1.35", {}, [NO_ESCALATION], True),
+        ("v1.40", {}, [NO_ESCALATION], True),
+        ("latest", {}, [OTHER, NO_ESCALATION], True),
+        ("no-version", {}, [NO_ESCALATION], True),
+        ("v1.35", {}, [], False),
+        ("latest", {}, [ESCALATION], False),
+        ("latest", {}, [OTHER], False),
+        ("latest", {}, [{"name": "daemon"}], False),
+        ("v1.35", {"workload": WORKLOAD}, [NO_ESCALATION], False),
+        ("latest", {"workload": WORKLOAD}, [NO_ESCALATION], False),
+    ],
+)
+def test_restricted_admits_root_in_a_user_namespace_since_kubernetes_1_35(
+    version: str, spec: dict[str, Any], containers: list[dict[str, Any]], passing: bool
+) -> None:
+    labels = {PSA: "restricted", f"{PSA}-version": version}
+    classes = {"standard": class_spec(podTemplate={"spec": {"containers": containers}})}
+    verdict = accept(observed({"mode": "Sysbox"} | spec, namespace_labels=labels, classes=classes), DEFAULTS)
+    assert isinstance(verdict, Accepted) == passing
+    if isinstance(verdict, NotAccepted):
+        assert verdict.reason == Reason.POD_SECURITY_DENIED
+        assert "From Kubernetes 1.35 on the level admits a NestedDocker without a workload if its class" in (
+            verdict.message
+        )
 
 
 def test_a_pod_security_denial_names_field_and_modes_that_would_pass() -> None:

@@ -87,10 +87,14 @@ def test_nothing_in_the_daemons_pod_waits_for_a_connection_secret(mode: Mode) ->
 
 
 def test_sysbox_has_nothing_privileged() -> None:
-    text = str(make_pod({"mode": "Sysbox"}))
-    assert "privileged" not in text
-    assert "capabilities" not in text
-    assert "hostPath" not in text
+    made = make_pod({"mode": "Sysbox"})
+    assert "privileged" not in str(made)
+    assert "hostPath" not in str(made)
+    assert daemon_of(made)["securityContext"] == {
+        "runAsUser": 0,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
 
 
 def test_only_the_relay_has_the_nodes_socket() -> None:
