@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,17 +28,24 @@ func main() {
 }
 
 func run(args []string) error {
-	if slices.Contains(args, "create") {
-		bundle := option(args, "--bundle", ".")
-		if err := rewrite(filepath.Join(bundle, "config.json")); err != nil {
-			return fmt.Errorf("container of bundle %s: %w", bundle, err)
-		}
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	runc := filepath.Join(filepath.Dir(self), "runc")
+	switch {
+	case slices.Contains(args, "features"):
+		return features(runc, args)
+	case slices.Contains(args, "create"):
+		bundle := option(args, "--bundle", ".")
+		if err := rewrite(filepath.Join(bundle, "config.json"), container); err != nil {
+			return fmt.Errorf("container of bundle %s: %w", bundle, err)
+		}
+	case slices.Contains(args, "exec"):
+		if err := rewrite(option(args, "--process", ""), process); err != nil {
+			return fmt.Errorf("exec: %w", err)
+		}
+	}
 	err = syscall.Exec(runc, append([]string{runc}, args...), os.Environ())
 	return fmt.Errorf("exec %s: %w; run `cluster build` to have it built", runc, err)
 }
@@ -55,7 +63,29 @@ func option(args []string, name, fallback string) string {
 	return fallback
 }
 
-func rewrite(path string) error {
+// features prints what runc can do, less what Sysbox cannot: it knows no mount that is read-only with all below it.
+func features(runc string, args []string) error {
+	text, err := exec.Command(runc, args...).Output()
+	if err != nil {
+		return fmt.Errorf("%s features: %w", runc, err)
+	}
+	var known object
+	if err := json.Unmarshal(text, &known); err != nil {
+		return fmt.Errorf("%s features: %w", runc, err)
+	}
+	options, _ := known["mountOptions"].([]any)
+	known["mountOptions"] = slices.DeleteFunc(options, func(option any) bool { return option == "rro" })
+	return json.NewEncoder(os.Stdout).Encode(known)
+}
+
+// container rewrites the specification of a container.
+func container(spec object, capabilities []string) {
+	if spec.at("annotations")["io.kubernetes.cri.container-type"] == "container" {
+		unleash(spec, capabilities)
+	} // else it is a sandbox, which only holds the pod's namespaces
+}
+
+func rewrite(path string, change func(spec object, capabilities []string)) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -66,14 +96,11 @@ func rewrite(path string) error {
 	if err := decoder.Decode(&spec); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if spec.at("annotations")["io.kubernetes.cri.container-type"] != "container" {
-		return nil // the sandbox only holds the pod's namespaces
-	}
 	capabilities, err := allCapabilities()
 	if err != nil {
 		return err
 	}
-	unleash(spec, capabilities)
+	change(spec, capabilities)
 	text, err = json.Marshal(spec)
 	if err != nil {
 		return err

@@ -40,13 +40,7 @@ func (o object) list(key string) []object {
 // unleash turns the specification of an ordinary container in a user namespace
 // of its own into that of a privileged one in the machine's.
 func unleash(spec object, capabilities []string) {
-	process := spec.at("process")
-	process["noNewPrivileges"] = false
-	delete(process, "apparmorProfile")
-	delete(process, "selinuxLabel")
-	for _, set := range []string{"bounding", "effective", "permitted"} {
-		process.at("capabilities")[set] = capabilities
-	}
+	process(spec.at("process"), capabilities)
 
 	linux := spec.at("linux")
 	for _, key := range []string{"seccomp", "maskedPaths", "readonlyPaths", "uidMappings", "gidMappings"} {
@@ -70,6 +64,17 @@ func unleash(spec object, capabilities []string) {
 		})
 	}
 	spec["mounts"] = mounts
+}
+
+// process gives a process every capability, as Sysbox does whatever its
+// specification says. It may still be denied to escalate privileges, as in
+// Sysbox.
+func process(spec object, capabilities []string) {
+	delete(spec, "apparmorProfile")
+	delete(spec, "selinuxLabel")
+	for _, set := range []string{"bounding", "effective", "permitted"} {
+		spec.at("capabilities")[set] = capabilities
+	}
 }
 
 // allCapabilities names what this process may hand on, as runc refuses the
