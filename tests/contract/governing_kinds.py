@@ -29,6 +29,14 @@ CLASSES_ACCEPTED: dict[str, dict[str, Any]] = {
         "childTemplate": {
             "metadata": {"labels": {"velero.io/exclude-from-backup": "false"}, "annotations": {"example.com/note": "x"}}
         },
+        "securityModules": [
+            {"mode": "Dind", "appArmorProfile": {"type": "Localhost", "localhostProfile": "dockerd"}},
+            {
+                "mode": "Sysbox",
+                "seLinuxOptions": {"user": "u", "role": "r", "type": "container_engine_t", "level": "s0"},
+            },
+            {"mode": "HostSocket", "appArmorProfile": {"type": "RuntimeDefault"}},
+        ],
         "idleWatch": {"resources": {"requests": {"cpu": "50m"}, "limits": {"cpu": "100m", "memory": "64Mi"}}},
     },
     "a guard": {"modes": ["HostSocket"], "hostSocket": {"access": "Guarded"}},
@@ -92,6 +100,35 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "with a limit of the idle watch that is not in force": (
         {"modes": MODES, "idleWatch": {"resources": {"limits": {"memory": "1Ki"}}}},
         "the limit of memory must be at least 6Mi",
+    ),
+    "with a security module of a mode that it lacks": (
+        {"modes": ["Dind"], "securityModules": [{"mode": "Sysbox"}]},
+        "securityModules has a mode that modes does not have: add it there, or remove it here",
+    ),
+    "with two security modules of one mode": (
+        {"modes": MODES, "securityModules": [{"mode": "Dind"}, {"mode": "Dind"}]},
+        "spec.securityModules[1]: Duplicate value",
+    ),
+    "with an AppArmor profile without a name": (
+        {"modes": MODES, "securityModules": [{"mode": "Dind", "appArmorProfile": {"type": "Localhost"}}]},
+        "localhostProfile belongs to type Localhost, which needs it: set both, or neither",
+    ),
+    "with a name for the default AppArmor profile": (
+        {
+            "modes": MODES,
+            "securityModules": [
+                {"mode": "Dind", "appArmorProfile": {"type": "RuntimeDefault", "localhostProfile": "x"}}
+            ],
+        },
+        "localhostProfile belongs to type Localhost, which needs it: set both, or neither",
+    ),
+    "with an unknown type of AppArmor profile": (
+        {"modes": MODES, "securityModules": [{"mode": "Dind", "appArmorProfile": {"type": "Enforce"}}]},
+        'Unsupported value: "Enforce": supported values: "RuntimeDefault", "Localhost", "Unconfined"',
+    ),
+    "with an empty SELinux type": (
+        {"modes": MODES, "securityModules": [{"mode": "Dind", "seLinuxOptions": {"type": ""}}]},
+        "spec.securityModules[0].seLinuxOptions.type in body should be at least 1 chars long",
     ),
     "with an idle timeout too short": (
         {"modes": MODES, "lifetime": {"idleTimeoutSeconds": 9}},

@@ -13,7 +13,7 @@ from nested_docker.api.meta import Enforcement, LocalObjectReference, Mode, Reso
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import EngineSpec, StorageSpec, StorageType
 from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec, WorkloadSpec
-from nested_docker.api.v1alpha1.nested_docker_class import ChildTemplate
+from nested_docker.api.v1alpha1.nested_docker_class import ChildTemplate, SecurityModules
 from nested_docker.domain import names
 
 IDLE_WATCH_RESOURCES = ResourceRequirements(requests={"cpu": "10m", "memory": "32Mi"}, limits={"memory": "128Mi"})
@@ -86,6 +86,7 @@ class EffectiveSpec:
 
     Attributes:
         mode_settings: what only the mode itself reads.
+        security_modules: how AppArmor and SELinux confine the daemon's container in this mode; None: by default.
         idle_watch_resources: of the idle watch; None: there is none.
         child_template: the class's metadata of all children.
         workload_credentials: Secret with registry credentials; None: there is none, or no workload that has them.
@@ -104,6 +105,7 @@ class EffectiveSpec:
     child_template: ChildTemplate
     common_labels: Mapping[str, str]
     runtime_class_name: str | None
+    security_modules: SecurityModules | None
     mode_settings: ModeSettings
     idle_timeout_seconds: int | None
     idle_watch_resources: ResourceRequirements | None
@@ -133,6 +135,7 @@ class EffectiveSpec:
             "childTemplate": self.child_template.dump(),
             "commonLabels": dict(self.common_labels) or None,
             "runtimeClassName": self.runtime_class_name,
+            "securityModules": self.security_modules.dump() if self.security_modules else None,
             "idleTimeoutSeconds": self.idle_timeout_seconds,
             "idleWatch.resources": self.idle_watch_resources.dump() if self.idle_watch_resources else None,
             "podNamespace": self.pod_namespace,
@@ -209,6 +212,7 @@ def resolve(
         child_template=layers.pick("childTemplate", None, class_spec.child_template, None) or ChildTemplate(),
         common_labels=layers.pick("commonLabels", None, None, defaults.common_labels or None) or {},
         runtime_class_name=layers.pick("runtimeClassName", None, class_spec.runtime_class_name, None),
+        security_modules=layers.pick("securityModules", None, _security_modules(class_spec, mode.mode), None),
         mode_settings=mode.resolve(layers, spec, class_spec),
         idle_timeout_seconds=idle_timeout,
         idle_watch_resources=None
@@ -217,6 +221,10 @@ def resolve(
         pod_namespace=layers.pick("podNamespace", None, class_spec.pod_namespace, None),
         origins=layers.origins,
     )
+
+
+def _security_modules(class_spec: NestedDockerClassSpec, mode: Mode) -> SecurityModules | None:
+    return next((each for each in class_spec.security_modules if each.mode == mode), None)
 
 
 class Layers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from nested_docker.api.meta import (
     AbsolutePath,
@@ -136,6 +136,58 @@ class IdleWatchSpec(KubeModel):
     )
 
 
+class AppArmorProfileType(StrEnum):
+    """Which AppArmor profile a container has, as in a pod."""
+
+    RUNTIME_DEFAULT = "RuntimeDefault"
+    LOCALHOST = "Localhost"
+    UNCONFINED = "Unconfined"
+
+
+PROFILE_OF_LOCALHOST = "localhostProfile belongs to type Localhost, which needs it: set both, or neither"
+
+
+class AppArmorProfile(KubeModel):
+    """An AppArmor profile, as in a pod's `securityContext`."""
+
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(
+            rules=(("(self.type == 'Localhost') == has(self.localhostProfile)", PROFILE_OF_LOCALHOST),)
+        )
+    }
+
+    type: AppArmorProfileType = Field(description="Where the profile is from.")
+    localhost_profile: Annotated[str, StringConstraints(min_length=1, max_length=4095)] | None = Field(
+        default=None, description="Name of a profile that the nodes have loaded, for type `Localhost`."
+    )
+
+
+SELinuxPart = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class SELinuxOptions(KubeModel):
+    """Parts of an SELinux label, as in a pod's `securityContext`; empty: the container runtime's own."""
+
+    user: SELinuxPart | None = Field(default=None, description="User of the label.")
+    role: SELinuxPart | None = Field(default=None, description="Role of the label.")
+    type: SELinuxPart | None = Field(default=None, description="Type of the label, such as `container_engine_t`.")
+    level: SELinuxPart | None = Field(default=None, description="Level of the label.")
+
+
+class SecurityModules(KubeModel):
+    """How AppArmor and SELinux confine the daemon's container in one mode."""
+
+    mode: Mode = Field(description="The mode.")
+    app_armor_profile: AppArmorProfile | None = Field(
+        default=None,
+        description="AppArmor profile; empty: the container runtime's default, which is none in mode `Dind`. A node "
+        "without AppArmor rejects pods with another type than `Unconfined`.",
+    )
+    se_linux_options: SELinuxOptions | None = Field(
+        default=None, description="SELinux label; empty: the container runtime's choice."
+    )
+
+
 class NetworkPolicyManagement(StrEnum):
     """Who writes the NetworkPolicy of a daemon."""
 
@@ -153,6 +205,10 @@ class NestedDockerClassSpec(KubeModel):
                     "!has(self.podNamespace) || !has(self.storage) || self.storage.type != 'Claim'",
                     "a claim is in the NestedDocker's namespace, and podNamespace puts the pods into another one: use "
                     "storage type Ephemeral or EmptyDir, or leave podNamespace out",
+                ),
+                (
+                    "!has(self.securityModules) || self.securityModules.all(each, each.mode in self.modes)",
+                    "securityModules has a mode that modes does not have: add it there, or remove it here",
                 ),
             )
         )
@@ -195,6 +251,11 @@ class NestedDockerClassSpec(KubeModel):
         default=LifetimeSpec(), description="Lifetime that applies where the NestedDocker has none."
     )
     idle_watch: IdleWatchSpec = Field(default=IdleWatchSpec(), description="The container that ends an idle daemon.")
+    security_modules: Annotated[list[SecurityModules], Field(max_length=len(Mode))] = Field(
+        default=[],
+        description="How AppArmor and SELinux confine the container `daemon`, for each mode.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["mode"]},
+    )
     network_policy: NetworkPolicyManagement = Field(
         default=NetworkPolicyManagement.MANAGED,
         description="Whether the operator writes a NetworkPolicy that admits only the clients.",

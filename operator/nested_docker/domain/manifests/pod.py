@@ -7,6 +7,7 @@ from nested_docker.domain import names
 from nested_docker.domain.manifests import metadata, storage
 from nested_docker.domain.manifests.pod_template import ContainersOfTemplate, overlay
 from nested_docker.domain.modes.base import ModeBehaviour, PodContext
+from nested_docker.domain.modes.confinement import confined
 from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_DIRECTORY, SOCKET_GID
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Manifest, child
@@ -69,7 +70,8 @@ def _spec(context: PodContext, mode: ModeBehaviour, key_set: str) -> Manifest:
 
 def _containers(context: PodContext, mode: ModeBehaviour, given: ContainersOfTemplate) -> Manifest:
     """With a workload the daemon is a native sidecar: it starts before the workload and stops after it."""
-    own = [given.under(mode.container(context)), *(given.under(watch) for watch in _idle_watch(context, mode))]
+    daemon = confined(mode.container(context), context.effective)
+    own = [given.under(daemon), *(given.under(watch) for watch in _idle_watch(context, mode))]
     workload = context.effective.workload
     if workload is None:
         return {"containers": own, "restartPolicy": "Always"}

@@ -6,11 +6,19 @@ from collections.abc import Sequence
 
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
+from nested_docker.api.v1alpha1.nested_docker_class import AppArmorProfileType
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel
+from nested_docker.domain.modes.confinement import IgnoredProfiles, confinement_hazards
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
+
+IGNORED_WHEN_PRIVILEGED = IgnoredProfiles(
+    frozenset({AppArmorProfileType.RUNTIME_DEFAULT}),
+    "container runtimes apply their default profile to no privileged container",
+    "name a profile of the nodes by type Localhost",
+)
 
 
 class Dind(OwnDaemon):
@@ -44,6 +52,7 @@ class Dind(OwnDaemon):
                 remedy="Run such daemons on dedicated nodes, or use mode Sysbox.",
             ),
             mount_hazard(effective),
+            *confinement_hazards(effective, IGNORED_WHEN_PRIVILEGED),
             *engine_hazards(engine),
         ]
 

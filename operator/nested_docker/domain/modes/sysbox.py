@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
+from nested_docker.api.v1alpha1.nested_docker_class import AppArmorProfileType
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel
+from nested_docker.domain.modes.confinement import IgnoredProfiles, confinement_hazards
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
@@ -75,6 +77,13 @@ SECURITY_CONTEXT = {
 """Privilege escalation stays allowed: inner containers inherit its denial, so that sudo would not work in them."""
 
 
+IGNORED_BY_SYSBOX = IgnoredProfiles(
+    frozenset({AppArmorProfileType.RUNTIME_DEFAULT, AppArmorProfileType.LOCALHOST}),
+    "Sysbox starts its containers without an AppArmor profile",
+    "rely on the user namespace alone",
+)
+
+
 class Sysbox(OwnDaemon):
     """Docker in a Sysbox container."""
 
@@ -131,6 +140,7 @@ class Sysbox(OwnDaemon):
                 remedy="Keep kernel and Sysbox up to date; for untrusted code use dedicated nodes.",
             ),
             mount_hazard(effective),
+            *confinement_hazards(effective, IGNORED_BY_SYSBOX),
             *engine_hazards(engine),
         ]
 
