@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -753,6 +754,38 @@ def test_the_configuration_is_written(container: Container) -> None:
     assert container.read("etc/docker/daemon.json") == '{"a":"b c"}'
     container.start()
     assert container.read("etc/docker/daemon.json") == "{}"
+
+
+MIRRORS = """# docker.io
+[host."http://m.example:5000"]
+capabilities = ["pull", "resolve"]
+# r.example:5000
+server = "http://r.example:5000"
+skip_verify = true
+[host."https://m.example"]
+capabilities = ["pull", "resolve"]
+"""
+
+
+def test_each_registry_with_mirrors_has_its_file(container: Container) -> None:
+    for _ in range(2):  # the folder may be on a volume, which outlives the container
+        done = container.start(NESTED_DOCKER_MIRRORS=MIRRORS)
+        assert (done.code, done.stderr) == (0, "")
+    hub, other = (tomllib.loads(container.read(f"etc/docker/certs.d/{name}/hosts.toml")) for name in REGISTRIES)
+    assert [*hub["host"]] == ["http://m.example:5000"]
+    assert (other["server"], [*other["host"]]) == ("http://r.example:5000", ["https://m.example"])
+
+
+REGISTRIES = ("docker.io", "r.example:5000")
+
+
+def test_mirrors_that_cannot_be_written_are_an_error(container: Container) -> None:
+    container.write("etc/docker/certs.d", "not a folder")
+    done = container.start(NESTED_DOCKER_MIRRORS=MIRRORS)
+    assert done.code == 1
+    assert "spec.engine.mirrors cannot be written to" in done.stderr
+    assert "mount folders of registries instead of the whole folder" in done.stderr
+    assert done.flags == []
 
 
 # --- the keys of daemon.json that flags take --------------------------------------------------------
