@@ -58,7 +58,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "engine": {
             "image": "docker:28-dind",
             "storageDriver": "overlay2",
-            "registryMirrors": ["https://mirror.example.com", "http://10.0.0.1:5000/"],
+            "mirrors": {
+                "docker.io": ["https://mirror.example.com", "http://10.0.0.1:5000/"],
+                "registry.example.com:5000": ["https://[fd00::1]:5000/v2/team"],
+            },
             "insecureRegistries": ["registry.local:5000", "10.0.0.0/8", "[fd00::1]:5000"],
             "caBundleRef": {"name": "authorities"},
             "imagePullSecrets": [{"name": "pull"}],
@@ -205,12 +208,31 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         'spec.engine.storageDriver: Invalid value: "Over lay"',
     ),
     "mirror without a scheme": (
-        {"engine": {"registryMirrors": ["mirror.example.com"]}},
-        'spec.engine.registryMirrors[0]: Invalid value: "mirror.example.com"',
+        {"engine": {"mirrors": {"docker.io": ["mirror.example.com"]}}},
+        'spec.engine.mirrors.docker.io[0]: Invalid value: "mirror.example.com"',
     ),
     "too many mirrors": (
-        {"engine": {"registryMirrors": [f"https://m{n}" for n in range(17)]}},
-        "spec.engine.registryMirrors: Too many: 17: must have at most 16 items",
+        {"engine": {"mirrors": {"docker.io": [f"https://m{n}" for n in range(9)]}}},
+        "spec.engine.mirrors.docker.io: Too many: 9: must have at most 8 items",
+    ),
+    "no mirror of a registry": (
+        {"engine": {"mirrors": {"ghcr.io": []}}},
+        "spec.engine.mirrors.ghcr.io in body should have at least 1 items",
+    ),
+    "mirrors of too many registries": (
+        {"engine": {"mirrors": {f"r{n}.example": ["https://m"] for n in range(17)}}},
+        "spec.engine.mirrors: Too many: 17: must have at most 16 items",
+    ),
+    **{
+        f"mirrors of {name}": (
+            {"engine": {"mirrors": {name: ["https://m.example"]}}},
+            "a key of mirrors is a registry as image references name it",
+        )
+        for name in ("GHCR.io", "https://ghcr.io", "ghcr.io/org", "_default", "../x")
+    },
+    "mirror with a quote": (
+        {"engine": {"mirrors": {"ghcr.io": ['https://m.example/"']}}},
+        "spec.engine.mirrors.ghcr.io[0]: Invalid value",
     ),
     "insecure registry with a scheme": (
         {"engine": {"insecureRegistries": ["http://r?"]}},

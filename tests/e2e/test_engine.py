@@ -38,7 +38,7 @@ def test_an_insecure_registry_is_spoken_to_and_others_are_not(env: Environment) 
 def test_a_mirror_is_asked_before_the_hub(env: Environment) -> None:
     host, _ = registry(env)
     env.nested_docker(
-        "build", mode="Dind", engine={"insecureRegistries": [host], "registryMirrors": [f"http://{host}"]}
+        "build", mode="Dind", engine={"insecureRegistries": [host], "mirrors": {"docker.io": [f"http://{host}"]}}
     )
     client(env)
     give_busybox(env, "client")
@@ -47,6 +47,14 @@ def test_a_mirror_is_asked_before_the_hub(env: Environment) -> None:
     env.exec("client", "docker", "rmi", f"{host}/library/only-here:1")
     env.exec("client", "docker", "pull", "-q", "only-here:1")
     assert env.docker_info("build")["RegistryConfig"]["Mirrors"] == [f"http://{host}/"]
+
+
+def test_mirrors_that_the_engine_ignores_are_a_hazard(env: Environment) -> None:
+    mirrors = {"ghcr.io": ["https://mirror.example.com"]}
+    env.nested_docker("build", mode="Dind", engine={"mirrors": mirrors, "storageDriver": "overlay2"})
+    hazards = {hazard["type"]: hazard["message"] for hazard in env.ready("build")["hazards"]}
+    assert "ignores spec.engine.mirrors of ghcr.io" in hazards["MirrorsIgnored"]
+    assert '[host."https://mirror.example.com"]' in env.daemon("build", "cat", "/etc/docker/certs.d/ghcr.io/hosts.toml")
 
 
 def test_a_ca_bundle_makes_a_private_registry_trusted(env: Environment) -> None:

@@ -76,7 +76,7 @@ def observed(spec: dict[str, Any] | None = None, **fields: Any) -> Observed:
 FULL_ENGINE = {
     "image": "registry.example.com/dind:28@sha256:" + "a" * 64,
     "storageDriver": "overlay2",
-    "registryMirrors": ["https://mirror.example.com"],
+    "mirrors": {"docker.io": ["https://mirror.example.com"], "ghcr.io": ["https://mirror.example.com/v2/ghcr"]},
     "insecureRegistries": ["10.0.0.0/8"],
     "caBundleRef": {"name": "corporate"},
     "imagePullSecrets": [{"name": "pull"}],

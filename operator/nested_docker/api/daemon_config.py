@@ -41,7 +41,7 @@ FIELD_OF_KEY = {
     "insecure-registries": "insecureRegistries",
     "mtu": "mtu",
     "proxies": "proxy",
-    "registry-mirrors": "registryMirrors",
+    "registry-mirrors": "mirrors",
     "storage-driver": "storageDriver",
 }
 """Keys for which spec.engine has a field."""

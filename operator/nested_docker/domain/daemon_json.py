@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from nested_docker.api.v1alpha1.engine import EngineSpec
+from nested_docker.domain.registry_mirrors import hub_mirrors
 
 
 def daemon_json(engine: EngineSpec) -> str:
@@ -18,7 +19,7 @@ def daemon_json(engine: EngineSpec) -> str:
     config: dict[str, Any] = dict(engine.config or {})
     typed = {
         "storage-driver": engine.storage_driver,
-        "registry-mirrors": engine.registry_mirrors,
+        "registry-mirrors": hub_mirrors(engine),
         "insecure-registries": engine.insecure_registries,
         "dns": engine.dns,
         "default-address-pools": [pool.dump() for pool in engine.address_pools] if engine.address_pools else None,

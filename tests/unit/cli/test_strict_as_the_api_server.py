@@ -13,7 +13,7 @@ from nested_docker.api.amounts import MINIMUM_LIMITS, SIZE_TOO_SMALL, too_small
 from nested_docker.api.meta import KubeModel
 from nested_docker.api.metadata import IMAGE_ID_MESSAGE
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
-from nested_docker.api.v1alpha1.engine import FIRST_IPV4, NO_ROOM, POOL_TOO_SMALL, TOO_MANY
+from nested_docker.api.v1alpha1.engine import FIRST_IPV4, NO_ROOM, POOL_TOO_SMALL, REGISTRY_NAME_MESSAGE, TOO_MANY
 from nested_docker.api.v1alpha1.workload import KEYS_MESSAGE, RESERVED_MESSAGE, SOCKET_MESSAGE
 from nested_docker.cli.findings import Findings, Position
 from nested_docker.cli.strict import parse_model
@@ -62,6 +62,7 @@ RULES_OF_MODELS = (
     IMAGE_ID_MESSAGE,
     *RULES_OF_POOLS,
     *RULES_OF_WORKLOADS,
+    REGISTRY_NAME_MESSAGE,
 )
 """What the models check too, since what was stored before must count as nothing, or would end dockerd."""
 

@@ -21,8 +21,11 @@ def config(**engine: Any) -> dict[str, Any]:
         ({}, {}),
         ({"image": "docker:29-dind", "mtu": 1300}, {}),
         ({"storageDriver": "overlay2"}, {"storage-driver": "overlay2"}),
-        ({"registryMirrors": ["https://mirror.example"]}, {"registry-mirrors": ["https://mirror.example"]}),
-        ({"registryMirrors": []}, {}),
+        ({"mirrors": {"docker.io": ["https://mirror.example"]}}, {"registry-mirrors": ["https://mirror.example"]}),
+        ({"mirrors": {"docker.io": ["https://mirror.example/"]}}, {"registry-mirrors": ["https://mirror.example/"]}),
+        ({"mirrors": {"docker.io": ["https://mirror.example/v2/hub"]}}, {}),
+        ({"mirrors": {"ghcr.io": ["https://mirror.example"]}}, {}),
+        ({"mirrors": {}}, {}),
         ({"insecureRegistries": ["registry.example:5000"]}, {"insecure-registries": ["registry.example:5000"]}),
         ({"dns": ["192.0.2.1"]}, {"dns": ["192.0.2.1"]}),
         (

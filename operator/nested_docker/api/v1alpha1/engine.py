@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from ipaddress import IPv4Network, ip_network
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from nested_docker.api.amounts import MINIMUM_SIZE, SIZE_TOO_SMALL
 from nested_docker.api.daemon_config import owned_keys, remedy
@@ -42,10 +43,43 @@ StorageClassName = Annotated[T, governed_by("allowedStorageClasses")]
 VolumeSize = Annotated[T, governed_by("max.storage")]
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/$.?#][^\s]*$", max_length=2048)]
+MirrorUrl = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$",
+        max_length=512,
+    ),
+]
 RegistryHost = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9.:\[\]/-]+$", max_length=255)]
 Cidr = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", max_length=43)]
 IpAddress = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+$", max_length=39)]
 
+
+REGISTRY_NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$"
+REGISTRY_NAME_MESSAGE = (
+    "a key of mirrors is a registry as image references name it: docker.io, or a host in small letters with or without "
+    "a port, such as ghcr.io or registry.example.com:5000"
+)
+
+
+def require_registry_names(mirrors: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Mirrors whose keys are registries.
+
+    Raises:
+        ValueError: a key is not.
+    """
+    if not all(len(name) <= MAX_REGISTRY_NAME and re.fullmatch(REGISTRY_NAME, name) for name in mirrors):
+        raise ValueError(REGISTRY_NAME_MESSAGE)
+    return mirrors
+
+
+MAX_REGISTRY_NAME = 255
+
+Mirrors = Annotated[
+    dict[str, Annotated[list[MirrorUrl], Field(min_length=1, max_length=8)]],
+    Field(max_length=16),
+    AfterValidator(require_registry_names),
+]
 
 LONGEST_PREFIX = 30
 """The longest prefix of an IPv4 network that has addresses for a gateway and a container."""
@@ -141,8 +175,19 @@ class EngineSpec(KubeModel):
             description="Storage driver; empty: dockerd chooses, and `status.engine.storageDriver` has its choice.",
         )
     )
-    registry_mirrors: DaemonSetting[Annotated[list[Url], Field(max_length=16)] | None] = Field(
-        default=None, description="Mirrors of Docker Hub, tried in order before it."
+    mirrors: DaemonSetting[Mirrors | None] = Field(
+        default=None,
+        description="Mirrors of registries, by the registry as image references name it, such as `docker.io`; they are "
+        "tried in order, then the registry itself. Those of other registries than `docker.io`, and those with a path, "
+        "need Docker 28 or newer with the containerd image store.",
+        json_schema_extra=schema(
+            rules=(
+                (
+                    f"self.all(name, name.size() <= {MAX_REGISTRY_NAME} && name.matches('{REGISTRY_NAME}'))",
+                    REGISTRY_NAME_MESSAGE,
+                ),
+            )
+        ),
     )
     insecure_registries: DaemonSetting[Annotated[list[RegistryHost], Field(max_length=16)] | None] = Field(
         default=None, description="Registries (host:port or CIDR) that the daemon uses without verified TLS."

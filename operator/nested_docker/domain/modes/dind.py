@@ -11,6 +11,7 @@ from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel
 from nested_docker.domain.modes.confinement import IgnoredProfiles, confinement_hazards
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
+from nested_docker.domain.modes.mirrors import mirror_hazards
 from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
@@ -53,6 +54,7 @@ class Dind(OwnDaemon):
             ),
             mount_hazard(effective),
             *confinement_hazards(effective, IGNORED_WHEN_PRIVILEGED),
+            *mirror_hazards(effective.engine, engine),
             *engine_hazards(engine),
         ]
 

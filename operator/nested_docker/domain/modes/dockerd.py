@@ -16,6 +16,7 @@ from nested_docker.domain.daemon_json import daemon_json, proxy_environment
 from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings
 from nested_docker.domain.modes.base import Objection, PodContext
 from nested_docker.domain.objects import Manifest
+from nested_docker.domain.registry_mirrors import hosts_files
 
 CONTAINER = "daemon"
 IDLE_WATCH = "idle-watch"
@@ -250,6 +251,8 @@ def dockerd_flags() -> list[str]:
 def _environment(context: PodContext) -> list[dict[str, str]]:
     engine = context.effective.engine
     variables = {"NESTED_DOCKER_CONFIG": daemon_json(engine), **proxy_environment(engine)}
+    if mirrors := hosts_files(engine):
+        variables["NESTED_DOCKER_MIRRORS"] = mirrors
     if engine.mtu is not None:
         variables["NESTED_DOCKER_MTU"] = str(engine.mtu)
     if engine.iptables not in {None, IptablesBackend.AUTO}:

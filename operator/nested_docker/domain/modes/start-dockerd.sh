@@ -288,6 +288,26 @@ if [ -n "${NESTED_DOCKER_CA_BUNDLE:-}" ]; then
     export SSL_CERT_FILE
 fi
 
+# The containerd image store reads mirrors from a file for each registry. A comment before each file has the registry.
+write_mirrors() {
+    while IFS= read -r line; do
+        case $line in
+        "# "*)
+            folder=/etc/docker/certs.d/${line#??}
+            mkdir -p "$folder" || return 1
+            echo "$line" >"$folder/hosts.toml" || return 1
+            ;;
+        *) echo "$line" >>"$folder/hosts.toml" || return 1 ;;
+        esac
+    done
+}
+
+if [ -n "${NESTED_DOCKER_MIRRORS:-}" ]; then
+    printf '%s' "$NESTED_DOCKER_MIRRORS" | write_mirrors ||
+        refuse "spec.engine.mirrors cannot be written to /etc/docker/certs.d: in the class's podTemplate, mount folders of \
+registries instead of the whole folder"
+fi
+
 mkdir -p /etc/docker
 printf '%s' "${NESTED_DOCKER_CONFIG:-{\}}" >/etc/docker/daemon.json
 

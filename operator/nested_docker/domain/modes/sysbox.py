@@ -12,6 +12,7 @@ from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel
 from nested_docker.domain.modes.confinement import IgnoredProfiles, confinement_hazards
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
+from nested_docker.domain.modes.mirrors import mirror_hazards
 from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
@@ -141,6 +142,7 @@ class Sysbox(OwnDaemon):
             ),
             mount_hazard(effective),
             *confinement_hazards(effective, IGNORED_BY_SYSBOX),
+            *mirror_hazards(effective.engine, engine),
             *engine_hazards(engine),
         ]
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -295,7 +296,7 @@ def watched(
             start_new_session=True,
         )
     try:
-        within(10, (container.root / "up").exists)
+        within(60, (container.root / "up").exists)
         yield child
     finally:
         os.killpg(child.pid, signal.SIGKILL)
@@ -314,7 +315,7 @@ def test_a_daemon_whose_mounts_nobody_answers_any_more_ends(container: Container
         next(path for path in ("/usr/bin/mount", "/bin/mount") if Path(path).exists())
     )
     with watched(container, RUNS, under=WITHOUT_MOUNT, init=init) as child:
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
     lost = "nested-docker: mount(2) is not implemented any more, so no inner container can start\n"
     assert container.read("dev/termination-log") == lost
     assert lost in container.read("stderr")
@@ -323,14 +324,14 @@ def test_a_daemon_whose_mounts_nobody_answers_any_more_ends(container: Container
 def test_a_daemon_that_does_not_end_then_is_killed(container: Container) -> None:
     container.program("mount", f"#!/bin/sh\necho '{ENOSYS}' >&2; exit 1\n")
     with watched(container, HANGS) as child:
-        assert child.wait(10) in {-signal.SIGKILL, 128 + signal.SIGKILL}
+        assert child.wait(60) in {-signal.SIGKILL, 128 + signal.SIGKILL}
 
 
 def test_the_words_of_other_mount_programs_count(container: Container) -> None:
     words = "mount: /: mount(2) system call failed: Function not implemented."
     container.program("mount", f"#!/bin/sh\necho '{words}' >&2; exit 32\n")
     with watched(container, RUNS) as child:
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
 
 
 EVERY_OTHER = "[ -e ROOT/odd ] && { rm ROOT/odd; exit 0; }; : >ROOT/odd; "
@@ -352,7 +353,7 @@ HEALTHY = {
 def test_nothing_else_ends_a_daemon(container: Container, mount: str) -> None:
     container.program("mount", f"#!/bin/sh\n{mount}\n")
     with watched(container, RUNS) as child:
-        within(20, lambda: len(container.read("looks").splitlines()) > 8)
+        within(60, lambda: len(container.read("looks").splitlines()) > 8)
         assert child.poll() is None
     assert container.read("dev/termination-log") == ""
 
@@ -361,7 +362,7 @@ def test_a_mount_that_hangs_on_a_slow_node_ends_no_daemon(container: Container) 
     source = '#!/bin/sh\ncase "$*" in *none*) : >ROOT/hangs; exec really-sleep 60 ;; esac\n'
     container.program("mount", source)
     with watched(container, RUNS) as child:
-        within(10, (container.root / "hangs").exists)
+        within(60, (container.root / "hangs").exists)
         time.sleep(0.5)
         assert child.poll() is None
 
@@ -369,7 +370,7 @@ def test_a_mount_that_hangs_on_a_slow_node_ends_no_daemon(container: Container) 
 def test_a_watch_that_the_kernel_kills_ends_no_daemon(container: Container) -> None:
     with watched(container, RUNS, init=False) as child:
         dockerd = int(container.read("var/run/docker.pid"))
-        within(10, lambda: bool(container.read("looks")))
+        within(60, lambda: bool(container.read("looks")))
         (watch,) = set(children(child.pid)) - {dockerd}
         os.kill(watch, signal.SIGKILL)
         time.sleep(0.5)
@@ -753,6 +754,38 @@ def test_the_configuration_is_written(container: Container) -> None:
     assert container.read("etc/docker/daemon.json") == '{"a":"b c"}'
     container.start()
     assert container.read("etc/docker/daemon.json") == "{}"
+
+
+MIRRORS = """# docker.io
+[host."http://m.example:5000"]
+capabilities = ["pull", "resolve"]
+# r.example:5000
+server = "http://r.example:5000"
+skip_verify = true
+[host."https://m.example"]
+capabilities = ["pull", "resolve"]
+"""
+
+
+def test_each_registry_with_mirrors_has_its_file(container: Container) -> None:
+    for _ in range(2):  # the folder may be on a volume, which outlives the container
+        done = container.start(NESTED_DOCKER_MIRRORS=MIRRORS)
+        assert (done.code, done.stderr) == (0, "")
+    hub, other = (tomllib.loads(container.read(f"etc/docker/certs.d/{name}/hosts.toml")) for name in REGISTRIES)
+    assert [*hub["host"]] == ["http://m.example:5000"]
+    assert (other["server"], [*other["host"]]) == ("http://r.example:5000", ["https://m.example"])
+
+
+REGISTRIES = ("docker.io", "r.example:5000")
+
+
+def test_mirrors_that_cannot_be_written_are_an_error(container: Container) -> None:
+    container.write("etc/docker/certs.d", "not a folder")
+    done = container.start(NESTED_DOCKER_MIRRORS=MIRRORS)
+    assert done.code == 1
+    assert "spec.engine.mirrors cannot be written to" in done.stderr
+    assert "mount folders of registries instead of the whole folder" in done.stderr
+    assert done.flags == []
 
 
 # --- the keys of daemon.json that flags take --------------------------------------------------------
