@@ -23,6 +23,15 @@ NAME_RULE = (
 )
 
 
+NOT_AN_ADDRESS = "a name server is an IP address, such as 10.0.0.53 or fd00::53: names and ports are not possible"
+
+
+NOT_A_REGISTRY = (
+    "an insecure registry is a host with or without a port, such as registry.example.com:5000, or a range of "
+    "addresses, such as 10.0.0.0/8: remove paths and other schemes than http:// and https://"
+)
+
+
 DEFAULT = "default"
 
 
@@ -234,10 +243,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"engine": {"mirrors": {"ghcr.io": ['https://m.example/"']}}},
         "spec.engine.mirrors.ghcr.io[0]: Invalid value",
     ),
-    "insecure registry with a scheme": (
-        {"engine": {"insecureRegistries": ["http://r?"]}},
-        'spec.engine.insecureRegistries[0]: Invalid value: "http://r?"',
-    ),
+    "insecure registry with a question mark": ({"engine": {"insecureRegistries": ["http://r?"]}}, NOT_A_REGISTRY),
+    "insecure registry with a path": ({"engine": {"insecureRegistries": ["a/b"]}}, NOT_A_REGISTRY),
+    "insecure registry with another scheme": ({"engine": {"insecureRegistries": ["ftp://a"]}}, NOT_A_REGISTRY),
+    "name server with a number above 255": ({"engine": {"dns": ["10.0.0.999"]}}, NOT_AN_ADDRESS),
     "registry credentials without a name": (
         {"connection": {"registryCredentials": {}}},
         "spec.connection.registryCredentials.name: Required value",
@@ -280,7 +289,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"engine": {"addressPools": [{"base": "10.0.0.0/8", "size": 129}]}},
         "should be less than or equal to 128",
     ),
-    "name server by name": ({"engine": {"dns": ["dns.google"]}}, 'spec.engine.dns[0]: Invalid value: "dns.google"'),
+    "name server by name": ({"engine": {"dns": ["dns.google"]}}, NOT_AN_ADDRESS),
     "too many name servers": (
         {"engine": {"dns": ["10.0.0.1"] * 9}},
         "spec.engine.dns: Too many: 9: must have at most 8 items",

@@ -78,6 +78,11 @@ Size = Annotated[Quantity, AfterValidator(amounts.require_size)]
 """The size of a volume."""
 
 
+def rule_of_pattern(pattern: str) -> str:
+    """A CEL rule for a text that matches an expression, which has no quotation mark."""
+    return f"self.matches(r'{pattern}')"
+
+
 def at_least(path: str, minimum: str, message: str) -> tuple[str, str]:
     """A CEL rule, for a schema with the field `path`, and its message."""
     member = f"self.{path}"

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.support.daemon_values import CONFIGS, NOT_CONFIGS
 
-from nested_docker.api.daemon_config import OPERATOR_OWNED_CONFIG, DaemonFlag, owned_keys
+from nested_docker.api.daemon_config import FORMS, OPERATOR_OWNED_CONFIG, DaemonFlag, owned_keys
 from nested_docker.api.v1alpha1.engine import EngineSpec
 
 
@@ -41,6 +42,57 @@ def test_the_key_of_every_flag_is_the_operators(flag: DaemonFlag) -> None:
 )
 def test_a_key_that_is_not_free_is_refused_with_what_to_do(key: str, remedy: str) -> None:
     assert f"{key}: a key of daemon.json that may not be here: {remedy}" in problem(config={key: "x"})
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("log-opt", "use log-opts, since dockerd ignores it"),
+        ("label", "use labels, since dockerd ignores it"),
+        ("add-runtime", "use runtimes, since dockerd ignores it"),
+        ("http-proxy", "use spec.engine.proxy"),
+        ("no-proxy", "use spec.engine.proxy"),
+        ("insecure-registry", "use spec.engine.insecureRegistries"),
+        ("authorization-plugin", "remove it, since the operator sets it"),
+        ("config-file", "remove it, since dockerd ignores it"),
+        ("validate", "remove it, since dockerd ignores it"),
+    ],
+)
+def test_a_key_that_dockerd_ignores_is_refused_with_the_right_one(key: str, remedy: str) -> None:
+    assert problem(config={key: "x"}).endswith(f"{key}: a key of daemon.json that may not be here: {remedy}")
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in CONFIGS.items() for value in values])
+def test_a_value_that_dockerd_takes_is_accepted(key: str, value: Any) -> None:
+    assert EngineSpec.model_validate({"config": {key: value}}).config == {key: value}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in NOT_CONFIGS.items() for value in values])
+def test_a_value_on_which_dockerd_ends_is_refused(key: str, value: Any) -> None:
+    assert f"{key}: dockerd takes " in problem(config={key: value})
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"debug": "yes"}, "debug: dockerd takes true or false here"),
+        ({"log-opts": {"max-size": 1}}, 'takes a mapping of text to text, such as {"max-size": "10m"} here'),
+        ({"log-level": "loud"}, "one of trace, debug, info, warn, error, fatal, panic"),
+        ({"ip": "x"}, "ip: dockerd takes an IP address, such as 10.0.0.53 here"),
+        ({"labels": ["team"]}, 'labels: dockerd takes a list of key=value, such as ["team=ci"] here'),
+        ({"debug": 1, "ip": "x"}, "debug: dockerd takes true or false here; ip: dockerd takes an IP address"),
+    ],
+)
+def test_the_message_says_what_dockerd_takes(config: dict[str, Any], message: str) -> None:
+    assert message in problem(config=config)
+
+
+def test_a_key_that_only_some_versions_know_is_dockerds_to_judge() -> None:
+    assert EngineSpec.model_validate({"config": {"min-api-version": "1.24", "nobody-knows": 1}}).config is not None
+
+
+def test_no_key_is_both_refused_and_judged() -> None:
+    assert not FORMS.keys() & OPERATOR_OWNED_CONFIG
 
 
 def test_every_key_has_its_own_remedy() -> None:

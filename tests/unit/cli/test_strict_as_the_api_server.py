@@ -9,6 +9,7 @@ import pytest
 from tests.contract import governing_kinds, nested_dockers
 
 from nested_docker.api import crd
+from nested_docker.api.addresses import NOT_A_REGISTRY, NOT_AN_ADDRESS
 from nested_docker.api.amounts import MINIMUM_LIMITS, SIZE_TOO_SMALL, too_small
 from nested_docker.api.meta import KubeModel
 from nested_docker.api.metadata import IMAGE_ID_MESSAGE
@@ -60,6 +61,8 @@ RULES_OF_MODELS = (
     *map(too_small, MINIMUM_LIMITS),
     SIZE_TOO_SMALL,
     IMAGE_ID_MESSAGE,
+    NOT_AN_ADDRESS,
+    NOT_A_REGISTRY,
     *RULES_OF_POOLS,
     *RULES_OF_WORKLOADS,
     REGISTRY_NAME_MESSAGE,

@@ -9,8 +9,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
+from nested_docker.api.addresses import (
+    IP_ADDRESS,
+    NOT_A_REGISTRY,
+    NOT_AN_ADDRESS,
+    REGISTRY,
+    require_ip_address,
+    require_registry,
+)
 from nested_docker.api.amounts import MINIMUM_SIZE, SIZE_TOO_SMALL
-from nested_docker.api.daemon_config import owned_keys, remedy
+from nested_docker.api.daemon_config import owned_keys, remedy, wrong_values
 from nested_docker.api.meta import (
     DnsSubdomain,
     ImageReference,
@@ -19,6 +27,7 @@ from nested_docker.api.meta import (
     LocalObjectReference,
     Size,
     at_least,
+    rule_of_pattern,
     schema,
 )
 from nested_docker.api.nesting import FreeObject
@@ -50,9 +59,19 @@ MirrorUrl = Annotated[
         max_length=512,
     ),
 ]
-RegistryHost = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9.:\[\]/-]+$", max_length=255)]
+RegistryHost = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    AfterValidator(require_registry),
+    Field(json_schema_extra=schema(rules=((rule_of_pattern(REGISTRY), NOT_A_REGISTRY),))),
+]
 Cidr = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", max_length=43)]
-IpAddress = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+$", max_length=39)]
+IpAddress = Annotated[
+    str,
+    StringConstraints(max_length=39),
+    AfterValidator(require_ip_address),
+    Field(json_schema_extra=schema(rules=((rule_of_pattern(IP_ADDRESS), NOT_AN_ADDRESS),))),
+]
 
 
 REGISTRY_NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$"
@@ -238,13 +257,16 @@ class EngineSpec(KubeModel):
 
     @field_validator("config")
     @classmethod
-    def _refuse_owned_keys(cls, config: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _refuse_what_breaks_dockerd(cls, config: dict[str, Any] | None) -> dict[str, Any] | None:
         """CEL cannot read a value without a schema, so only the models have this rule."""
         refused = owned_keys(config or {})
         if refused:
             raise ValueError(
                 "; ".join(f"{key}: a key of daemon.json that may not be here: {remedy(key)}" for key in refused)
             )
+        wrong = wrong_values(config or {})
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return config
 
 

@@ -288,9 +288,12 @@ class Situation:
         return self.object_names.data_claim if unchecked else None
 
     @property
+    def _has_claim(self) -> bool:
+        return self.mode.runs_own_daemon and self.effective.storage.type == StorageType.CLAIM
+
+    @property
     def _next_pod_has_claim(self) -> bool:
-        kept = self.mode.runs_own_daemon and self.effective.storage.type == StorageType.CLAIM
-        return kept and self.pod is None
+        return self._has_claim and self.pod is None
 
     @cached_property
     def unclean(self) -> Manifest | None:
@@ -310,7 +313,7 @@ class Situation:
             needed.append(location.network_policy)
         if self.evictions_denied:
             needed.append(location.disruption_budget)
-        if self.effective.storage.type == StorageType.CLAIM:
+        if self._has_claim:
             needed.append(location.data_claim)
         return needed
 

@@ -6,6 +6,7 @@ from nested_docker.api.meta import Status
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import BindingReference, EngineStatus, Hazard
 from nested_docker.domain.modes.networks import pool_hazards
+from nested_docker.domain.planning.ignored import ignored_hazards
 from nested_docker.domain.planning.patience import granted
 from nested_docker.domain.planning.reachability import Reachability
 from nested_docker.domain.planning.situation import Situation
@@ -41,7 +42,7 @@ def status_of(
         denial=at.grace.denial if at.grace else granted(at.observed.latest_denial, at.now),
         engine=engine,
         isolation=at.mode.isolation,
-        hazards=[*at.mode.hazards(at.effective, engine), *_network_hazards(at)],
+        hazards=[*at.mode.hazards(at.effective, engine), *_network_hazards(at), *ignored_hazards(at)],
         expiration_time=timestamp(at.deadline) if at.deadline else None,
         certificate_expiration_time=timestamp(key_set.not_after) if key_set else None,
     )
