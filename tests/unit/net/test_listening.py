@@ -53,7 +53,7 @@ async def operator_probes(_: Path) -> AsyncIterator[int]:
 
 @contextlib.asynccontextmanager
 async def relay_probes(_: Path) -> AsyncIterator[int]:
-    async with await Probes(healthy, lambda: 0).serve(0) as server:
+    async with await Probes(healthy, healthy, lambda: 0).serve(0) as server:
         yield server.sockets[0].getsockname()[1]
 
 
