@@ -15,6 +15,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     },
     "NetworkPolicy": {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}},
+    "PodDisruptionBudget": {"spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}},
 }
 """The rest of a valid object, by kind."""
 

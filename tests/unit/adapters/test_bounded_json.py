@@ -14,7 +14,9 @@ from nested_docker.adapters.bounded_json import KEPT_LEVELS, is_too_deep, loads
 from nested_docker.domain.partial import PartialObject
 
 
-@pytest.mark.parametrize("kind", ["NestedDocker", "Secret", "Pod", "Service", "Namespace", "Node", "NetworkPolicy"])
+@pytest.mark.parametrize(
+    "kind", ["NestedDocker", "Secret", "Pod", "Service", "Namespace", "Node", "NetworkPolicy", "PodDisruptionBudget"]
+)
 @pytest.mark.parametrize("depth", [DEEP, 2000, 100_000])
 def test_managed_fields_are_left_out_where_they_are_too_deep(kind: str, depth: int) -> None:
     found = loads(with_managed_fields(kind, "a", managed=nested(depth), data='{"key": "}]{[\\"\\\\"}'))

@@ -20,7 +20,16 @@ from nested_docker.domain.partial import PartialObject
 from nested_docker.handlers.reading import BoundedResponse, read_object, session_for_kopf
 
 logger = logging.getLogger(__name__)
-KINDS = ["NestedDocker", "Secret", "Pod", "Service", "PersistentVolumeClaim", "NetworkPolicy", "Namespace"]
+KINDS = [
+    "NestedDocker",
+    "Secret",
+    "Pod",
+    "Service",
+    "PersistentVolumeClaim",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "Namespace",
+]
 
 
 @asynccontextmanager
