@@ -39,7 +39,7 @@ class OperatorDefaults:
         admission_webhook: whether the webhook reviews every request and names its class.
         replace_seconds: least seconds between two replacements of a pod.
         denial_grace_seconds: seconds for which a daemon may run after its request has been denied.
-        cluster_addresses: IP addresses of the API server's Service and the cluster's name servers, if known.
+        cluster_addresses: IP addresses of the API server's Service and then the cluster's name servers, if known.
     """
 
     engine_image: str = "docker:28-dind"

@@ -214,6 +214,9 @@ def _security_module_hazards(engine: EngineStatus) -> list[Hazard]:
     ]
 
 
+NODE = {"name": "NESTED_DOCKER_NODE", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}
+"""The node's address for the start script: networks of inner containers stay apart from it."""
+
 MTU_OF_EVERY_NETWORK = 24
 """First major version of Docker that takes an MTU for user-defined networks."""
 
@@ -248,7 +251,7 @@ def dockerd_flags() -> list[str]:
     return [f"--{flag}={value}" for flag, given in values.items() for value in given]
 
 
-def _environment(context: PodContext) -> list[dict[str, str]]:
+def _environment(context: PodContext) -> list[dict[str, Any]]:
     engine = context.effective.engine
     variables = {"NESTED_DOCKER_CONFIG": daemon_json(engine), **proxy_environment(engine)}
     if mirrors := hosts_files(engine):
@@ -259,7 +262,7 @@ def _environment(context: PodContext) -> list[dict[str, str]]:
         variables["NESTED_DOCKER_IPTABLES"] = str(engine.iptables).lower()
     if engine.ca_bundle_ref is not None:
         variables["NESTED_DOCKER_CA_BUNDLE"] = f"{CA_BUNDLE_DIRECTORY}/ca.crt"
-    return [{"name": name, "value": value} for name, value in variables.items()]
+    return [*({"name": name, "value": value} for name, value in variables.items()), NODE]
 
 
 def _mounts(context: PodContext) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from nested_docker.api.meta import Enforcement, Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.guard import POD_UID, GuardRules, Publish
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
-from nested_docker.api.v1alpha1.nested_docker_class import SocketAccess
+from nested_docker.api.v1alpha1.nested_docker_class import HostSocketSpec, SocketAccess
 from nested_docker.api.v1alpha1.workload import SOCKET_DIRECTORY
 from nested_docker.domain import names
 from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings, Origin
@@ -201,6 +201,11 @@ class HostSocket:
 
 def _http_get(path: str) -> Manifest:
     return {"httpGet": {"path": path, "port": HEALTH_PORT}}
+
+
+def is_unused(class_spec: NestedDockerClassSpec) -> bool:
+    """Whether a class describes the node's socket and does not offer the mode that hands it out."""
+    return class_spec.host_socket != HostSocketSpec() and HostSocket.mode not in class_spec.modes
 
 
 def _own(settings: ModeSettings) -> HostSocketSettings:

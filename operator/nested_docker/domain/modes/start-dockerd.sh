@@ -149,9 +149,11 @@ if [ -n "$mtu" ]; then
     fi
 fi
 
-# IPv4 addresses of the cluster that this container sees, at least their first two numbers.
+# IPv4 addresses of the cluster that this container sees, at least their first two numbers. Only the kubelet knows that
+# of the node.
 addresses() {
     echo "${KUBERNETES_SERVICE_HOST:-}"
+    echo "${NESTED_DOCKER_NODE:-}"
     sed -n 's/^nameserver[[:space:]]*//p' /etc/resolv.conf
     while read -r address first second _; do
         case ${HOSTNAME:-} in "$first" | "$second") echo "$address" ;; esac

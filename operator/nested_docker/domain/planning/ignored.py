@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import Hazard
-from nested_docker.api.v1alpha1.nested_docker_class import HostSocketSpec
 from nested_docker.api.v1alpha1.policy import PublishedPorts
 from nested_docker.domain.effective import Origin
-from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes import MODES, host_socket
 from nested_docker.domain.planning import lifetime
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.shown import shorten
 
 OF_THE_POD = frozenset({"engine.imagePullSecrets"})
 """Fields of `engine` that shape the pod in every mode; the others, and `storage`, shape a daemon in the pod."""
+
+OWN_DAEMON = tuple(mode.value for mode, behaviour in MODES.items() if behaviour.runs_own_daemon)
+"""Modes in which the pod runs a daemon."""
 
 TEXT_LENGTH = 1000
 
@@ -71,7 +72,7 @@ def _daemon_settings(at: Situation) -> Iterator[Ignored]:
     because = f"in mode {at.effective.mode} clients use the node's daemon, and the pod runs none"
     own = [f"spec.{path}" for path in _set_by(Origin.SPEC, at)]
     if own:
-        remedy = f"Remove {_them(own)}, or choose mode {Mode.DIND} or {Mode.SYSBOX} at creation."
+        remedy = f"Remove {_them(own)}, or choose mode {' or '.join(OWN_DAEMON)} at creation."
         yield Ignored(", ".join(own), len(own), because, remedy)
     theirs = _set_by(Origin.CLASS, at)
     if theirs and not any(MODES[mode].runs_own_daemon for mode in at.accepted.class_spec.modes):
@@ -124,13 +125,13 @@ def _time_to_live(at: Situation) -> Iterator[Ignored]:
 
 
 def _host_socket(at: Situation) -> Iterator[Ignored]:
-    class_spec = at.accepted.class_spec
-    if class_spec.host_socket != HostSocketSpec() and Mode.HOST_SOCKET not in class_spec.modes:
+    if host_socket.is_unused(at.accepted.class_spec):
+        mode = host_socket.HostSocket.mode
         yield Ignored(
             f"hostSocket of {_class(at)}",
             1,
-            f"its modes do not have {Mode.HOST_SOCKET}",
-            f"Ask a cluster admin to remove hostSocket from the class, or to add mode {Mode.HOST_SOCKET}.",
+            f"its modes do not have {mode}",
+            f"Ask a cluster admin to remove hostSocket from the class, or to add mode {mode}.",
         )
 
 

@@ -22,6 +22,13 @@ START_FAILURES = frozenset(
 )
 OUT_OF_MEMORY = "OOMKilled"
 
+NO_SPACE = "no space left on device"
+DISK_FULL = (
+    "a disk is full, most likely that of the data-root: where spec.storage is a Claim, raise the size in the "
+    "PersistentVolumeClaim; otherwise restart the NestedDocker, which gives it an empty data-root"
+)
+"""What to do when dockerd, or containerd beside it, ends with NO_SPACE among its last words."""
+
 STARTING = (Reason.DAEMON_STARTING, "waiting for the daemon's first answer over TLS")
 """Reason and message while no failure is known."""
 
@@ -251,7 +258,8 @@ class PodState:
                 "the signal",
             )
         words = cause(text) or "it left no message; see kubectl logs"
-        return Reason.DAEMON_CRASHED, f"the daemon exited with code {code}: {words}"
+        full = f" ({DISK_FULL})" if NO_SPACE in text else ""
+        return Reason.DAEMON_CRASHED, f"the daemon exited with code {code}: {words}{full}"
 
     @staticmethod
     def _diagnosed(mode: ModeBehaviour, diagnosis: str) -> tuple[Reason, str] | None:

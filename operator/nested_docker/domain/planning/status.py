@@ -56,8 +56,9 @@ def truth(*, holds: bool) -> Status:
 def _network_hazards(at: Situation) -> list[Hazard]:
     if not at.mode.runs_own_daemon:
         return []
-    own = at.pod.ip if at.pod else ""
-    return pool_hazards(at.effective.engine.address_pools or (), (*at.defaults.cluster_addresses, own))
+    service, *servers = at.defaults.cluster_addresses or ("",)
+    own = (at.pod.ip, at.pod.host_ip) if at.pod else ()
+    return pool_hazards(at.effective.engine.address_pools or (), service, (*servers, *own))
 
 
 def _engine(at: Situation, reach: Reachability | None) -> EngineStatus | None:

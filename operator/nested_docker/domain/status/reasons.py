@@ -180,7 +180,8 @@ class Reason(StrEnum):
     DAEMON_CRASHED = "DaemonCrashed", Trait.STALLED
     """The daemon exits as soon as it starts; the message has its last output.
 
-    Correct what the message says, often in `spec.engine`."""
+    Correct what the message says, often in `spec.engine`. A daemon that runs on with a full disk reports that to its
+    clients only."""
     DAEMON_OUT_OF_MEMORY = "DaemonOutOfMemory"
     """The kernel killed the daemon at its memory limit.
 

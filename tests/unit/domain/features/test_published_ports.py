@@ -70,6 +70,37 @@ def test_clients_of_the_node_s_daemon_look_on_the_node(access: str, publish: str
     assert digests.get("TESTCONTAINERS_HOST_OVERRIDE") == expected
 
 
+RAW = {"standard": class_spec(hostSocket={"access": "Raw"})}
+
+
+def node_of_new_clients(world: World) -> str | None:
+    """Digest of the node's address that clients get which start now; None: they wait for the files first."""
+    children = world.observe().children
+    if HOME.files_secret not in children:
+        return None
+    digest: str = children[HOME.env_secret][DATA_DIGESTS]["TESTCONTAINERS_HOST_OVERRIDE"]
+    return digest
+
+
+def test_clients_that_start_after_a_move_look_on_the_new_node() -> None:
+    world = World({"mode": "HostSocket"}, classes=RAW)
+    addresses = {"node-1": "192.0.2.7", "node-2": "192.0.2.8"}
+    for world.node, address in addresses.items():
+        for child in [*world.children]:
+            if child.kind == "Pod":
+                del world.children[child]
+        seen = set()
+        for _ in range(12):
+            world.run_pods()
+            for child, pod in world.children.items():
+                if child.kind == "Pod" and "status" in pod:
+                    pod["status"]["hostIP"] = address
+            world.step()
+            seen.add(node_of_new_clients(world))
+        assert node_of_new_clients(world) == value_digest(address.encode())
+        assert seen == {None, value_digest(address.encode())}, "nobody gets the old node's address"
+
+
 def test_clients_of_an_own_daemon_look_at_its_host() -> None:
     world = settled("Dind")
     assert "TESTCONTAINERS_HOST_OVERRIDE" not in world.observe().children[HOME.env_secret][DATA_DIGESTS]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.support.factory import NOW
+from tests.support.factory import HOME, NOW, OWNER
 from tests.unit.world import World, message, ready
 
 from nested_docker.api.v1alpha1 import NestedDockerStatus
@@ -117,3 +119,21 @@ def test_an_old_grant_is_no_grant(name: str) -> None:
     assert ready(world) == ("False", "NotGranted")
     assert "NestedDockerPolicy" in message(world)
     assert world.kinds() == []
+
+
+@pytest.mark.parametrize("labels", [True, False], ids=["with its labels", "without them"])
+def test_a_kept_claim_that_is_restored_first_is_used_again(labels: bool) -> None:
+    before = World({"mode": "Dind", "storage": {"type": "Claim", "claim": {"size": "1Gi"}}})
+    before.settle()
+    claim = copy.deepcopy(before.children[HOME.data_claim])
+    claim["metadata"] |= {"uid": "restored", "annotations": {"pv.kubernetes.io/bind-completed": "yes"}}
+    if not labels:
+        claim["metadata"]["labels"] = {}
+    world = restored(before, owner=replace(OWNER, uid="another-uid"))
+    world.children[HOME.data_claim] = claim
+    world.settle()
+    assert world.children[HOME.data_claim]["metadata"]["uid"] == "restored"
+    assert ready(world) == (("True", "Ready") if labels else ("False", "NameConflict"))
+    assert not labels or {"claimName": "build-data"} in [
+        volume.get("persistentVolumeClaim") for volume in world.pod()["spec"]["volumes"]
+    ]

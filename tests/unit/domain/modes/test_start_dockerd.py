@@ -640,6 +640,22 @@ def test_inner_networks_stay_apart_from_the_clusters(
     assert ("apart from what the cluster uses" in done.stderr) is bool(lost)
 
 
+@pytest.mark.parametrize(
+    ("node", "lost"),
+    [
+        ("172.18.0.2", {"172.18.0.0/16,size=16", "172.19.0.0/16,size=16"}),
+        ("172.31.44.7", {"172.28.0.0/14,size=16"}),
+        ("192.168.1.20", {"192.168.0.0/16,size=20"}),
+        ("172.17.3.4", {"172.17.0.0/16,size=16"}),
+        ("10.0.4.7", set()),
+        ("fd00::7", set()),
+        ("", set()),
+    ],
+)
+def test_inner_networks_stay_apart_from_the_node_s(container: Container, node: str, lost: set[str]) -> None:
+    assert set(pools(container.start(NESTED_DOCKER_NODE=node))) == (DOCKERS - lost if lost else set())
+
+
 def test_a_route_counts_and_a_bridge_of_the_last_run_does_not(container: Container) -> None:
     lines = CNI + "eth0 00001CAC 00000000 0001\ndocker0 000011AC 00000000 0001\nbr-0a1b 000012AC 00000000 0001\n"
     container.write("proc/net/route", "Iface Destination Gateway Flags\n" + lines)

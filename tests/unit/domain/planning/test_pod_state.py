@@ -17,6 +17,12 @@ BEFORE, STARTED, AFTER = "2026-03-01T12:00:00Z", "2026-03-01T12:00:05Z", "2026-0
 RUNNING = {"state": {"running": {"startedAt": STARTED}}}
 
 
+FULL = (
+    "(a disk is full, most likely that of the data-root: where spec.storage is a Claim, raise the size in the "
+    "PersistentVolumeClaim; otherwise restart the NestedDocker, which gives it an empty data-root)"
+)
+
+
 def pod(status: dict[str, Any] | None = None, node: str = "node-1", **metadata: Any) -> PodState:
     head = {"name": "build-abcde", "uid": "uid-1", "creationTimestamp": BEFORE}
     spec = {"nodeName": node} if node else {}
@@ -132,6 +138,24 @@ FAILURES: dict[str, tuple[Mode, dict[str, Any], str, Reason, str]] = {
         "",
         Reason.DAEMON_CRASHED,
         "the daemon exited with code 1: failed: zfs",
+    ),
+    "crash on a full disk": (
+        Mode.DIND,
+        ended(1, message="failed to start daemon: mkdir /data: no space left on device\n"),
+        "",
+        Reason.DAEMON_CRASHED,
+        f"the daemon exited with code 1: failed to start daemon: mkdir /data: no space left on device {FULL}",
+    ),
+    "crash on a full disk that only containerd names": (
+        Mode.SYSBOX,
+        ended(
+            1,
+            message='time="2026-11-26T04:00:00Z" level=warning msg="failed to load plugin" error="mkdir /data: '
+            'no space left on device"\nfailed to start daemon: failed to dial\n',
+        ),
+        "",
+        Reason.DAEMON_CRASHED,
+        f"the daemon exited with code 1: failed to start daemon: failed to dial {FULL}",
     ),
     "killed by a signal": (
         Mode.DIND,
