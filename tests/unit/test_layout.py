@@ -15,7 +15,9 @@ MIRRORED = ("domain", "controller")
 ELSEWHERE = {
     "domain/ports": "protocols; the real ones are met by the slow rings, the doubles by every test of controller/",
     "domain/planning/admitted": "features/test_other_admission.py",
+    "domain/planning/blocked": "controller/test_rejected_writes.py",
     "domain/planning/contested": "controller/test_contested_writes.py",
+    "domain/planning/exposure": "controller/test_rejected_writes.py",
     "domain/planning/planned": "types",
     "domain/planning/status": "whole statuses in planning/test_plan.py",
     "domain/planning/waiting": "features/test_other_admission.py and planning/test_brake.py",

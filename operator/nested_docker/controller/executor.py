@@ -29,6 +29,7 @@ from nested_docker.domain.planning.child_diff import (
     Delete,
     RemoveFinalizer,
     Stage,
+    action_identity,
     describe_conflict,
     ownership_metadata,
 )
@@ -93,10 +94,10 @@ class Executor:
         return Written()
 
     async def still_rejected(self, observed: Observed, stages: tuple[Stage, ...], identity: Identity) -> WriteOutcome:
-        """Whether a write that was rejected before would be rejected again, asked by a dry run.
+        """Whether a write that was rejected before would be rejected again: a creation is asked by a dry run.
 
         An object that is not among the next writes, because it comes later, is looked up instead: its name was
-        taken. The write of the NestedDocker itself has no dry run and is simply repeated.
+        taken. A correction, and the write of the NestedDocker itself, are simply repeated.
 
         Raises:
             RequestFailed: the dry run failed, and may succeed later.
@@ -108,21 +109,24 @@ class Executor:
 
     async def _ask_again(self, observed: Observed, stages: tuple[Stage, ...], identity: Identity) -> WriteOutcome:
         for action in (action for stage in stages for action in stage):
-            if isinstance(action, Create):
+            if isinstance(action, Apply) and action_identity(action) == identity:
+                return await self._put(observed, action)
+            if isinstance(action, Create) and _same(action_identity(action), identity):
                 manifest = await self._manifest(observed, action.desired)
-                if isinstance(manifest, Stale):
-                    return manifest
-                if _same(Identity.of(manifest), identity):
-                    return await self._dry_run(observed, manifest, identity)
+                return manifest if isinstance(manifest, Stale) else await self._dry_run(observed, manifest, identity)
         existing = await self._kube.get(identity.kind, identity.namespace, identity.name)
         taken = existing is not None and observed.ownership(existing) != Ownership.OURS
         return _taken(identity) if taken else Written()
 
     async def _dry_run(self, observed: Observed, manifest: Manifest, identity: Identity) -> WriteOutcome:
+        """Ask for an object that was rejected as `identity`, whose name stays, or each try would change the status."""
         try:
             stored = await self._kube.create(manifest, dry_run=True)
         except KubeError as error:
-            return _taken(identity) if error.reason == "AlreadyExists" else outcome_of(error, identity)
+            if error.reason == "AlreadyExists":
+                return _taken(identity)
+            words = error.message.replace(manifest["metadata"]["name"], identity.name)
+            return outcome_of(KubeError(error.status, error.reason, words, error.retry_after), identity)
         unusable = _lost_key_set(manifest, _with_child(observed, identity, stored))
         return _unusable_key_set(identity) if unusable else Written()
 
@@ -135,9 +139,8 @@ class Executor:
             case AddFinalizer() | RemoveFinalizer():
                 with requesting("update", _nested_docker(observed)):
                     return await self._write_finalizer(observed, action)
-            case Create(desired) | Apply(desired):
-                head = desired.manifest if isinstance(desired, SecretManifest) else desired
-                with requesting("create" if isinstance(action, Create) else "update", Identity.of(head)):
+            case Create() | Apply():
+                with requesting("create" if isinstance(action, Create) else "update", action_identity(action)):
                     return await self._put(observed, action)
 
     async def _write_finalizer(self, observed: Observed, action: AddFinalizer | RemoveFinalizer) -> WriteOutcome:
@@ -158,8 +161,7 @@ class Executor:
             if isinstance(action, Create) and error.reason == "AlreadyExists":
                 return await self._look_at_existing(observed, identity, manifest)
             if isinstance(action, Apply) and error.status == 422 and _may_be_recreated(observed, identity):
-                self._count_correction(observed, action, identity, in_vain=False)
-                return await self._delete_to_recreate(observed, identity)
+                return await self._delete_to_recreate(observed, action, manifest)
             return outcome_of(error, identity)
         return self._look_at_answer(observed, action, manifest, stored)
 
@@ -202,9 +204,19 @@ class Executor:
         keys = await self.keys(observed)
         return keys if isinstance(keys, Stale) else desired.filled(keys, known)
 
-    async def _delete_to_recreate(self, observed: Observed, identity: Identity) -> Stale:
-        """Somebody has changed an immutable field, so no apply can correct the object; the next plan creates it."""
+    async def _delete_to_recreate(self, observed: Observed, action: Apply, manifest: Manifest) -> WriteOutcome:
+        """Somebody has changed an immutable field, so no apply can correct the object; the next plan creates it.
+
+        Nothing is deleted that the API server would not create: the dry run passes every check before the name's.
+        """
+        identity = Identity.of(manifest)
         existing = observed.children[identity]
+        try:
+            await self._kube.create(manifest, dry_run=True)
+        except KubeError as error:
+            if error.reason != "AlreadyExists":
+                return outcome_of(error, identity)
+        self._count_correction(observed, action, identity, in_vain=False)
         await self._kube.delete(identity.kind, identity.namespace, identity.name, existing["metadata"]["uid"])
         self._cache.remove(existing, identity.kind)
         return Stale(f"{identity.kind} {identity.name} could not be corrected and is created again")

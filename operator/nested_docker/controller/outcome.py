@@ -33,10 +33,15 @@ class Stale:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The API server rejects a write, and would reject the same write again."""
+    """The API server rejects a write, and would reject the same write again.
+
+    Attributes:
+        requeue_at: when to reconcile again at the latest, whatever the wait after a rejection is; None: it decides.
+    """
 
     identity: Identity
     api_rejection: ApiRejection
+    requeue_at: datetime | None = None
 
     @property
     def may_pass(self) -> bool:

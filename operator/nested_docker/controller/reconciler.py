@@ -45,8 +45,9 @@ from nested_docker.domain.status.reasons import Type
 
 logger = logging.getLogger(__name__)
 
-PLANS_PER_PASS = 8
-"""One plan, one more with a new key set, one with the answers to the writes, and a few for a cluster that differs."""
+PLANS_PER_PASS = 16
+"""One plan, one more with a new key set, one with the answers to the writes, one for each rejected write, and a few for
+a cluster that differs."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,14 @@ class _Replan:
 
     Attributes:
         issued: a key set that this pass has made and not written yet.
-        rejected: the write that the API server rejected in this pass.
+        rejected: the writes that the API server rejected in this pass.
         deleted: deletions that this pass has requested; the watch brings their results later.
         claim_users: pods that use the claim of the data-root; None: this pass has not looked.
         cleanup_failure: why the API server does not create a cleanup pod; empty: nothing failed.
     """
 
     issued: KeySet | None = None
-    rejected: Rejected | None = None
+    rejected: tuple[Rejected, ...] = ()
     deleted: frozenset[Delete] = frozenset()
     claim_users: tuple[str, ...] | None = None
     cleanup_failure: str = ""
@@ -130,8 +131,8 @@ class Reconciler:
         if failure is not None:
             raise failure
         match outcome:
-            case Settled(requeue_at):
-                return Settled(_earliest(cleanup_at, requeue_at))
+            case Settled(requeue_at) | Rejected(requeue_at=requeue_at):
+                return replace(outcome, requeue_at=_earliest(cleanup_at, requeue_at))
             case _:
                 return outcome
 
@@ -166,7 +167,8 @@ class Reconciler:
             session.reset()
             return Settled()
         observed, planned, at = found
-        session.denial = planned.status.denial if planned.status else session.denial
+        denial = planned.status.denial if planned.status else None
+        session.denial = denial if denial is not None and denial.until is None else session.denial
         if planned.issue is not None:
             counted = await self._count_replacement(key, observed, planned.status)
             return counted or replace(at, issued=self._issue(session, planned.issue))
@@ -182,7 +184,7 @@ class Reconciler:
         changed = self._user_revision(key) not in (None, revision)
         if changed or await self._diagnoser.diagnose(session, observed, planned.diagnose):
             return replace(at, issued=None)
-        return at.rejected or Settled(self._requeue_at(planned))
+        return replace(_rejection(at.rejected) or Settled(), requeue_at=self._requeue_at(planned))
 
     async def _plan(
         self, key: Key, session: Session, at: _Replan, *, looked_again: bool = False
@@ -233,12 +235,14 @@ class Reconciler:
         return None
 
     async def _carry_out(self, session: Session, observed: Observed, planned: Plan) -> WriteOutcome:
-        if observed.api_rejection is None and session.rejected is not None and _has_news(planned):
-            # A dry run of the write that was rejected before, so that nothing is made and removed in turns.
-            still = await self._executor.still_rejected(observed, planned.stages, session.rejected)
-            if not isinstance(still, Written):
-                return still
-            session.rejected = None
+        if not observed.rejections and session.rejected and _has_news(planned):
+            # A dry run of the writes that were rejected before, so that nothing is made and removed in turns.
+            for identity in sorted(session.rejected, key=str):
+                still = await self._executor.still_rejected(observed, planned.stages, identity)
+                if isinstance(still, Written | Rejected):  # the next key set's objects have other names
+                    session.rejected -= {identity}
+                if not isinstance(still, Written):
+                    return still
         return await self._executor.run(observed, planned.stages)
 
     async def _finish(self, key: Key, session: Session, observed: Observed, planned: Plan) -> WriteOutcome:
@@ -313,7 +317,7 @@ class Reconciler:
             issued=at.issued,
             probe_result=session.probe.result if session.probe else None,
             probe_failure=session.probe.failure if session.probe else None,
-            api_rejection=at.rejected.api_rejection if at.rejected else None,
+            rejections={each.identity: each.api_rejection for each in at.rejected},
             diagnoses={diagnosis.pod_uid: diagnosis.text} if diagnosis else {},
             corrections=session.corrections,
             admitted=session.admitted,
@@ -361,13 +365,18 @@ def _after_failure(key: Key, session: Session, at: _Replan, outcome: Stale | Rej
         case Stale(detail):
             _log_replan(key, detail)
             return replace(at, issued=None)
-        case Rejected() if at.rejected is None:
-            session.rejected = outcome.identity
-            return replace(at, rejected=outcome)
-        case Rejected():
+        case Rejected() if outcome.identity in {each.identity for each in at.rejected}:
             return outcome
+        case Rejected():
+            session.rejected |= {outcome.identity}
+            return replace(at, issued=None, rejected=(*at.rejected, outcome))
         case Gone():
             return _nothing_left(key, outcome)
+
+
+def _rejection(rejected: tuple[Rejected, ...]) -> Rejected | None:
+    """The rejection that decides when the next pass is: one that may pass, if there is one."""
+    return next((each for each in rejected if each.may_pass), next(iter(rejected), None))
 
 
 def _nothing_left(key: Key, gone: Gone) -> Settled:

@@ -31,7 +31,7 @@ class Session:
     Attributes:
         keys: the key set, from its creation until the daemon has answered.
         probe: the probe of the daemon that is under way or has succeeded.
-        rejected: the object whose write the API server rejected last.
+        rejected: the objects whose writes the API server rejected last.
         diagnosis: the latest look at the Events of a pod that does not start.
         admitted: the API server's answer to the creation of the pod, until the status has it.
         denial: the latest denial of what runs, until the status has it.
@@ -41,7 +41,7 @@ class Session:
 
     keys: KeyMaterial | None = None
     probe: Probe | None = None
-    rejected: Identity | None = None
+    rejected: frozenset[Identity] = frozenset()
     diagnosis: Diagnosis | None = None
     admitted: AdmittedPod | None = None
     denial: Denial | None = None
@@ -57,7 +57,8 @@ class Session:
     def reset(self) -> None:
         """Forget everything but the failures and the corrections."""
         self.stop_probe()
-        self.keys = self.rejected = self.diagnosis = self.admitted = self.denial = None
+        self.keys = self.diagnosis = self.admitted = self.denial = None
+        self.rejected = frozenset()
 
 
 class Sessions:

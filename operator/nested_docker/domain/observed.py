@@ -102,7 +102,7 @@ class ProbeFailure:
 
 @dataclass(frozen=True)
 class ApiRejection:
-    """The API server's answer to the last write, if repeating the write cannot succeed."""
+    """Why an object cannot be written now: the API server's answer, or who has its name."""
 
     reason: Reason
     message: str
@@ -150,6 +150,7 @@ class Observed:
         namespace_labels: labels of the NestedDocker's namespace.
         pod_namespaces: the existing ones of the classes' pod namespaces.
         children: objects with the NestedDocker's labels or names, in any namespace and of any owner.
+        rejections: writes of this pass that the API server has rejected, by object.
         corrections: what the operator has corrected lately, in this process.
         admitted: the API server's answer to the creation of a pod, until the status has it.
         departed: the latest pod that has gone, as it was when it went; None: none, or nobody saw it.
@@ -178,7 +179,7 @@ class Observed:
     children: Mapping[Identity, Manifest] = field(default_factory=dict)
     issued: KeySet | None = None
     probe_result: ProbeResult | None = None
-    api_rejection: ApiRejection | None = None
+    rejections: Mapping[Identity, ApiRejection] = field(default_factory=dict)
     diagnoses: Mapping[str, str] = field(default_factory=dict)
     corrections: Mapping[Identity, Correction] = field(default_factory=dict)
     admitted: AdmittedPod | None = None

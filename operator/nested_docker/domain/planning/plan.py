@@ -18,10 +18,10 @@ from nested_docker.domain.admission.acceptance import NotAccepted, accept, class
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.names import FINALIZER
 from nested_docker.domain.objects import Identity
-from nested_docker.domain.observed import ApiRejection, Observed, Ownership
-from nested_docker.domain.planning import lifetime, patience
+from nested_docker.domain.observed import ApiRejection, Observed
+from nested_docker.domain.planning import exposure, lifetime, patience
 from nested_docker.domain.planning import node_cleanup as cleanup
-from nested_docker.domain.planning.child_diff import ChildDiff, describe_conflict, nonempty
+from nested_docker.domain.planning.child_diff import ChildDiff, nonempty
 from nested_docker.domain.planning.patience import Grace
 from nested_docker.domain.planning.planned import Plan, if_changed
 from nested_docker.domain.planning.reachability import assess
@@ -104,14 +104,15 @@ def _suspended(at: Situation, conditions: Conditions) -> Plan | None:
 
 
 def _write_rejected(at: Situation, conditions: Conditions) -> Plan | None:
-    """The API server rejected a write: what exists is removed, and the condition has the server's answer.
+    """The API server rejected a write before the daemon was complete, or nobody may reach the daemon any longer.
 
-    A pod that this removes counts as replaced, so that the next one is not created and removed at once.
+    What exists is removed, and the condition has the server's answer. A pod that this removes counts as replaced, so
+    that the next one is not created and removed at once.
     """
-    api_rejection = at.observed.api_rejection
-    if api_rejection is None:
+    if not at.observed.rejections or _goes_on(at):
         return None
-    conditions.set(Type.PROVISIONED, Status.FALSE, api_rejection.reason, api_rejection.message)
+    rejection = next(iter(at.observed.rejections.values()))
+    conditions.set(Type.PROVISIONED, Status.FALSE, rejection.reason, rejection.message)
     torn_down = status_of(at, conditions, serving=False)
     if at.pod is not None:
         torn_down = torn_down.model_copy(update={"replacement": at.next_replacement(Cause.WRITE_REJECTED)})
@@ -137,7 +138,7 @@ def _no_new_pod(at: Situation, _: Conditions) -> Plan | None:
 
 def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
     """A new pod with a new key set, as soon as it may be created; until then the old one serves on or is removed."""
-    if not at.must_rotate:
+    if not at.must_rotate or (at.observed.rejections and _goes_on(at)):
         return None
     replacement = at.replacement
     if replacement is None or parse_timestamp(replacement.time) <= at.now:
@@ -189,15 +190,19 @@ def _waiting(at: Situation, conditions: Conditions, replacement: Replacement) ->
 
 
 def _in_conflict(at: Situation, conditions: Conditions) -> Plan | None:
-    conflict = at.children.conflict(at.names_needed)
-    if conflict is None:
+    """Somebody else has a name that a daemon needs; one that runs goes on without."""
+    if not at.blocked or _goes_on(at):
         return None
-    if conflict.ownership == Ownership.PREVIOUS:
-        message = f"{conflict.identity.kind} {conflict.identity.name} of a deleted NestedDocker of that name terminates"
-        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.WAITING_FOR_PREVIOUS, message)
+    conflict = next(iter(at.blocked.values()))
+    conditions.set(Type.PROVISIONED, Status.FALSE, conflict.reason, conflict.message)
+    if conflict.reason == Reason.WAITING_FOR_PREVIOUS:
         return Plan(status=if_changed(at.observed, status_of(at, conditions, serving=False)))
-    conditions.set(Type.PROVISIONED, Status.FALSE, Reason.NAME_CONFLICT, describe_conflict(conflict.identity))
     return _torn_down(at, conditions)
+
+
+def _goes_on(at: Situation) -> bool:
+    """Whether the daemon runs on although not every object can be written."""
+    return at.was_complete and not (exposure.is_exposed(at) and exposure.grace_left(at) is None)
 
 
 def _serving(at: Situation, conditions: Conditions) -> Plan | None:
