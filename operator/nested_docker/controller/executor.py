@@ -127,12 +127,15 @@ class Executor:
                 return _taken(identity)
             words = error.message.replace(manifest["metadata"]["name"], identity.name)
             return outcome_of(KubeError(error.status, error.reason, words, error.retry_after), identity)
+        if observed.ownership(stored) != Ownership.OURS:
+            return _taken_away(identity)
         unusable = _lost_key_set(manifest, _with_child(observed, identity, stored))
         return _unusable_key_set(identity) if unusable else Written()
 
     async def _act(self, observed: Observed, action: Action) -> WriteOutcome:
         match action:
             case Delete(identity, uid):
+                self._session(observed).made -= {identity}
                 with requesting("delete", identity):
                     await self._kube.delete(identity.kind, identity.namespace, identity.name, uid)
                 return Written()
@@ -163,21 +166,38 @@ class Executor:
             if isinstance(action, Apply) and error.status == 422 and _may_be_recreated(observed, identity):
                 return await self._delete_to_recreate(observed, action, manifest)
             return outcome_of(error, identity)
+        if isinstance(action, Create) and observed.ownership(stored) != Ownership.OURS:
+            await self._remove_at_once(observed, stored)
+            return _taken_away(identity)
         return self._look_at_answer(observed, action, manifest, stored)
+
+    async def _remove_at_once(self, observed: Observed, stored: Manifest) -> None:
+        """Remove an object that is not ours although the operator has just created it: nobody else would.
+
+        A claim stays, because the operator may not delete claims.
+        """
+        identity = Identity.of(stored)
+        self._session(observed).made |= {identity}  # a pod counts as replaced
+        if identity.kind != "PersistentVolumeClaim":
+            with requesting("delete", identity):
+                await self._kube.delete(identity.kind, identity.namespace, identity.name, stored["metadata"]["uid"])
+            self._cache.remove(stored, identity.kind)
 
     def _look_at_answer(
         self, observed: Observed, action: Create | Apply, manifest: Manifest, stored: Manifest
     ) -> Written | Rejected:
         """What other admission plugins made of a write: from now on that is compared with, not the manifest."""
-        identity = Identity.of(manifest)
+        identity, session = Identity.of(manifest), self._session(observed)
+        was_there = _was_there(observed, identity) or identity in session.made
+        if isinstance(action, Create):
+            session.made |= {identity}
         if isinstance(action, Create) and identity.kind == "Pod":
-            self._session(observed).admitted = admitted(manifest, stored)
+            session.admitted = admitted(manifest, stored)
             return Written()
         with_answer = _with_child(observed, identity, stored)
         if _lost_key_set(manifest, with_answer):
             return _unusable_key_set(identity)
-        known = identity in self._session(observed).corrections
-        if isinstance(action, Apply) or known or _was_there(observed, identity):
+        if isinstance(action, Apply) or identity in session.corrections or was_there:
             differs = bool(ChildDiff(with_answer).ensure(action.desired))
             self._count_correction(observed, action, identity, in_vain=differs and isinstance(action, Apply))
         return Written()
@@ -271,6 +291,21 @@ def _unusable_key_set(identity: Identity) -> Rejected:
         f"an admission plugin of the cluster changed the data or the annotations of Secret {identity.name} when it was "
         "stored, so no daemon can use its keys: exempt Secrets with the label "
         f"{names.MANAGED_BY}={names.OPERATOR} from that plugin. The operator tries again from time to time"
+    )
+    return Rejected(identity, ApiRejection(Reason.CONTESTED, message))
+
+
+def _taken_away(identity: Identity) -> Rejected:
+    kind, name = identity.kind, identity.name
+    what = (
+        "exempt it from that plugin, then delete it"
+        if kind == "PersistentVolumeClaim"
+        else "exempt it from that plugin"
+    )
+    message = (
+        f"an admission plugin of the cluster changed the labels or the owner of {kind} {name} when it was stored, so "
+        f"it does not belong to this NestedDocker: {what}. The operator's objects have the label "
+        f"{names.MANAGED_BY}={names.OPERATOR}. The operator tries again from time to time"
     )
     return Rejected(identity, ApiRejection(Reason.CONTESTED, message))
 

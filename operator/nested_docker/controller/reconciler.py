@@ -320,6 +320,7 @@ class Reconciler:
             rejections={each.identity: each.api_rejection for each in at.rejected},
             diagnoses={diagnosis.pod_uid: diagnosis.text} if diagnosis else {},
             corrections=session.corrections,
+            made=session.made,
             admitted=session.admitted,
             denial=session.denial,
             claim_users=at.claim_users,

@@ -35,6 +35,7 @@ class Session:
         diagnosis: the latest look at the Events of a pod that does not start.
         admitted: the API server's answer to the creation of the pod, until the status has it.
         denial: the latest denial of what runs, until the status has it.
+        made: the objects that were created and that no plan has deleted since, until clients can connect.
         corrections: what was corrected lately.
         failures: passes in a row that have failed.
     """
@@ -45,6 +46,7 @@ class Session:
     diagnosis: Diagnosis | None = None
     admitted: AdmittedPod | None = None
     denial: Denial | None = None
+    made: frozenset[Identity] = frozenset()
     corrections: dict[Identity, Correction] = field(default_factory=dict)
     failures: int = 0
 
@@ -58,7 +60,7 @@ class Session:
         """Forget everything but the failures and the corrections."""
         self.stop_probe()
         self.keys = self.diagnosis = self.admitted = self.denial = None
-        self.rejected = frozenset()
+        self.rejected = self.made = frozenset()
 
 
 class Sessions:

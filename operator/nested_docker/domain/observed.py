@@ -152,6 +152,7 @@ class Observed:
         children: objects with the NestedDocker's labels or names, in any namespace and of any owner.
         rejections: writes of this pass that the API server has rejected, by object.
         corrections: what the operator has corrected lately, in this process.
+        made: what the operator has created since clients could connect last, in this process.
         admitted: the API server's answer to the creation of a pod, until the status has it.
         departed: the latest pod that has gone, as it was when it went; None: none, or nobody saw it.
         probe_failure: what keeps the probe of the daemon from success; None: nothing, or not for long.
@@ -182,6 +183,7 @@ class Observed:
     rejections: Mapping[Identity, ApiRejection] = field(default_factory=dict)
     diagnoses: Mapping[str, str] = field(default_factory=dict)
     corrections: Mapping[Identity, Correction] = field(default_factory=dict)
+    made: frozenset[Identity] = frozenset()
     admitted: AdmittedPod | None = None
     departed: Manifest | None = None
     probe_failure: ProbeFailure | None = None

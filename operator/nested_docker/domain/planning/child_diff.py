@@ -86,7 +86,8 @@ def describe_conflict(identity: Identity) -> str:
     """The message about a name that somebody else's object has."""
     return (
         f"{identity.kind} {identity.name} exists and is not managed by this NestedDocker: delete or rename it, or give "
-        "the NestedDocker another name"
+        "the NestedDocker another name. If the operator created it, an admission plugin of the cluster changed its "
+        "labels or its owner: exempt it from that plugin first"
     )
 
 

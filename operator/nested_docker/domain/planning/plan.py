@@ -114,7 +114,7 @@ def _write_rejected(at: Situation, conditions: Conditions) -> Plan | None:
     rejection = next(iter(at.observed.rejections.values()))
     conditions.set(Type.PROVISIONED, Status.FALSE, rejection.reason, rejection.message)
     torn_down = status_of(at, conditions, serving=False)
-    if at.pod is not None:
+    if at.pod is not None or at.pod_was_created:
         torn_down = torn_down.model_copy(update={"replacement": at.next_replacement(Cause.WRITE_REJECTED)})
     return Plan(stages=at.children.teardown(), status=if_changed(at.observed, torn_down))
 

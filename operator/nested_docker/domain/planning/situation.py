@@ -140,9 +140,15 @@ class Situation:
             return Cause.KEY_SET_LOST if self.pod_name else None
         if self.pod is None:
             was_there = self.observed.status.admitted_pod is not None and self.pod_name == self.observed.status.pod_name
+            was_there = was_there or self.pod_was_created
             waits = planned is not None and planned.pod_name == self.pod_name
             return Cause.POD_DELETED if was_there or waits else None
         return self._cause_with(self.pod, self.key_set)
+
+    @property
+    def pod_was_created(self) -> bool:
+        """Whether the operator has created the current pod in this process, whatever has become of it since."""
+        return self.key_set is not None and self.object_names.pod(self.key_set.id) in self.observed.made
 
     @cached_property
     def grace(self) -> Grace | None:
