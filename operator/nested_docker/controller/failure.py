@@ -46,6 +46,8 @@ class RequestFailed(KubeError):
     def _object(self) -> str:
         """The object. A key set that is not stored has another name in each attempt, which would change the status."""
         kind, name = self.identity.kind, self.identity.name
+        if not name:
+            return f"the objects of kind {kind}"
         is_new_key_set = self.verb == "create" and kind == "Secret" and is_tls_secret(name)
         return "the Secret with the daemon's keys" if is_new_key_set else f"{kind} {name}"
 
@@ -65,6 +67,10 @@ class RequestFailed(KubeError):
             409: "If it lasts, find who changes the object all the time: kubectl get with --show-managed-fields",
             429: "If it lasts, a cluster admin looks at the load of the API server",
         }.get(self.status, "If it lasts, a cluster admin looks at what the answer names and at the API server's log")
+
+
+class GoverningUnread(RequestFailed):
+    """What governs a NestedDocker cannot be read, so that a denial by the cache is not confirmed."""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from nested_docker.controller.credentials_reader import CredentialsReader
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.diagnosis import DIAGNOSE_INTERVAL, Diagnoser
 from nested_docker.controller.executor import Executor
-from nested_docker.controller.failure import RequestFailed, requesting
+from nested_docker.controller.failure import GoverningUnread, RequestFailed, requesting
 from nested_docker.controller.fresh_look import FreshLook
 from nested_docker.controller.observer import Observer
 from nested_docker.controller.orphans import Orphans
@@ -59,7 +59,7 @@ class _Replan:
         rejected: the writes that the API server rejected in this pass.
         deleted: deletions that this pass has requested; the watch brings their results later.
         claim_users: pods that use the claim of the data-root; None: this pass has not looked.
-        cleanup_failure: why the API server does not create a cleanup pod; empty: nothing failed.
+        cleanup_failure: which request of the cleanup of nodes failed, as a sentence; empty: none.
     """
 
     issued: KeySet | None = None
@@ -117,7 +117,8 @@ class Reconciler:
         observed = self._observe(key, session, _Replan())
         if observed is None:
             return
-        observed = replace(observed, failed_request=failed.description)
+        unread = isinstance(failed, GoverningUnread)
+        observed = replace(observed, failed_request=failed.description, governing_unread=unread)
         try:
             await self._status.write(observed, plan(observed, self._clock.now(), self._defaults).status)
         except KubeError as error:
@@ -127,9 +128,9 @@ class Reconciler:
     async def _complete_pass(self, key: Key) -> Outcome:
         await self._orphans.collect(key)
         cleanup_at, failure = await self._clean(key)
-        outcome = await self._reconcile(key, failure.message if isinstance(failure, CleanupRejectedError) else "")
-        if failure is not None:
-            raise failure
+        outcome = await self._reconcile(key, _why_not_clean(failure))
+        if failure is not None:  # the status has it already, where something waits for the cleanup
+            raise KubeError(failure.status, failure.reason, failure.message, failure.retry_after) from failure
         match outcome:
             case Settled(requeue_at) | Rejected(requeue_at=requeue_at):
                 return replace(outcome, requeue_at=_earliest(cleanup_at, requeue_at))
@@ -212,13 +213,13 @@ class Reconciler:
         """Read afresh what governs it. Without permission the watch decides, so that a lost one lets nothing run on.
 
         Raises:
-            KubeError: the API server did not answer; try again later.
+            GoverningUnread: the API server did not answer; try again later.
         """
         try:
             await self._fresh_look.look(observed)
-        except KubeError as error:
+        except RequestFailed as error:
             if error.status != 403:
-                raise
+                raise GoverningUnread(error.verb, error.identity, error) from error
             logger.warning("what governs a NestedDocker cannot be read again: %s", error)
 
     async def _count_replacement(
@@ -343,6 +344,11 @@ class Reconciler:
     def _requeue_at(self, planned: Plan) -> datetime | None:
         diagnosis_at = self._clock.now() + DIAGNOSE_INTERVAL if planned.diagnose else None
         return _earliest(planned.requeue_at, diagnosis_at)
+
+
+def _why_not_clean(failure: KubeError | None) -> str:
+    """Why a node is not clean, for the condition; empty: nothing failed."""
+    return failure.description if isinstance(failure, CleanupRejectedError | RequestFailed) else ""
 
 
 def _has_news(planned: Plan) -> bool:

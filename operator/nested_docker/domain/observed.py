@@ -158,6 +158,7 @@ class Observed:
         probe_failure: what keeps the probe of the daemon from success; None: nothing, or not for long.
         failed_request: what is wrong with a request that failed in this pass and is repeated later; empty: none. The
             plan is then made only for its status.
+        governing_unread: whether that request was to read what governs the NestedDocker, so that nothing is denied.
         denial: the latest denial of what runs, until the status has it.
         claim_users: pods that mount the claim of the data-root and have not ended; None: nobody has looked.
         registry_credentials: those for clients; None: the NestedDocker names none.
@@ -188,6 +189,7 @@ class Observed:
     departed: Manifest | None = None
     probe_failure: ProbeFailure | None = None
     failed_request: str = ""
+    governing_unread: bool = False
     denial: Denial | None = None
     claim_users: tuple[str, ...] | None = None
     cleanup_failure: str = ""

@@ -46,6 +46,8 @@ def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
     acceptance = accept(observed, defaults)
     if isinstance(acceptance, NotAccepted):
         finished = observed.status.completion_time
+        if observed.governing_unread and not finished:
+            return _undecided(observed, now)
         return _finished(observed, now) if finished else _not_accepted(observed, acceptance, now, defaults)
     at = Situation(observed, acceptance, now, defaults)
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
@@ -246,6 +248,17 @@ def _looking_again(planned: Plan) -> Plan:
     """A plan that follows from what governs a NestedDocker, which is read again unless nothing changes."""
     changes = bool(planned.stages) or planned.status is not None or planned.issue is not None
     return replace(planned, look_again=changes)
+
+
+def _undecided(observed: Observed, now: datetime) -> Plan:
+    """What governs it cannot be read: nothing is denied that was not denied before, and what runs serves on."""
+    conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
+    conditions.keep(Type.ACCEPTED, Type.DAEMON_REACHABLE, Type.UPDATE_PENDING)
+    if observed.status.holds(Type.READY):
+        conditions.keep(Type.READY)
+    conditions.set(Type.PROVISIONED, Status.FALSE, Reason.REQUEST_FAILED, observed.failed_request)
+    status = observed.status.model_copy(update={"conditions": conditions.complete()})
+    return Plan(status=if_changed(observed, status))
 
 
 def _stop(observed: Observed, acceptance: NotAccepted, now: datetime) -> Plan:
