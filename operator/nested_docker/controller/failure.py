@@ -17,6 +17,15 @@ UNREACHABLE_WEBHOOK = re.compile(r'failed calling webhook "([^"]{1,253})"')
 DENYING_WEBHOOK = re.compile(r'admission webhook "([^"]{1,253})" denied the request')
 
 
+NOT_READY_YET = "not yet ready to handle request"
+"""What an admission plugin of an API server answers that has just started."""
+
+
+def starts(error: KubeError) -> bool:
+    """Whether the API server rejects a request only because it has just started; a webhook's words prove nothing."""
+    return error.status == 403 and NOT_READY_YET in error.message and not DENYING_WEBHOOK.search(error.message)
+
+
 class RequestFailed(KubeError):
     """A request that a pass cannot do without has failed; another try may help.
 
@@ -61,12 +70,14 @@ class RequestFailed(KubeError):
             )
         if webhook := DENYING_WEBHOOK.search(self.message):
             return f"A cluster admin exempts this {kind} from admission webhook {webhook[1]}"
-        return {
+        known = {
             0: "If it lasts, a cluster admin looks at the API server and at the network between",
             403: f"A cluster admin gives the operator the permission to {self.verb} this {kind}",
             409: "If it lasts, find who changes the object all the time: kubectl get with --show-managed-fields",
             429: "If it lasts, a cluster admin looks at the load of the API server",
-        }.get(self.status, "If it lasts, a cluster admin looks at what the answer names and at the API server's log")
+        }
+        other = "If it lasts, a cluster admin looks at what the answer names and at the API server's log"
+        return other if starts(self) else known.get(self.status, other)
 
 
 class GoverningUnread(RequestFailed):

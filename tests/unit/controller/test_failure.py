@@ -394,3 +394,14 @@ async def test_what_runs_serves_on_while_what_governs_it_cannot_be_read(
     assert lab.pods() == [pod]
     kube.again(kube.objects["NestedDockerPolicy", "", "all"])
     await heals(lab, kube)
+
+
+async def test_an_api_server_that_has_just_started(lab: Lab, kube: FailingKube) -> None:
+    kube.failures["create Service"] = KubeError(
+        403, "Forbidden", "services is forbidden: not yet ready to handle request"
+    )
+    await lab.passes(2)
+    assert "cannot create Service build in" in told(lab)
+    assert "permission" not in told(lab)
+    assert len(lab.pods()) == 1
+    await heals(lab, kube)

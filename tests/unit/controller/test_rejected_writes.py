@@ -275,3 +275,21 @@ async def test_an_object_of_that_name_that_is_somebodys_ends_nothing() -> None:
     assert lab.ready() == ("False", "NameConflict")
     assert "Secret build-docker-env exists" in lab.kube.conditions()["Ready"]["message"]
     assert lab.kube.objects["Secret", "team-a", "build-docker-env"]["metadata"].get("labels") is None
+
+
+async def test_a_pod_that_is_rejected_again_and_again_has_one_name() -> None:
+    lab = Lab()
+
+    def hook(_operation: str, manifest: Manifest) -> Manifest:
+        if manifest["kind"] == "Pod":
+            raise KubeError(403, "Forbidden", f'pods "{manifest["metadata"]["name"]}" is forbidden: no')
+        return manifest
+
+    lab.kube.webhook = hook
+    await lab.passes(1)
+    first = lab.kube.conditions()["Provisioned"]["message"]
+    await lab.passes(3, seconds=30)
+    message = lab.kube.conditions()["Provisioned"]["message"]
+    assert message == first
+    name = message.removeprefix("the API server rejected Pod ").split(":")[0]
+    assert message.startswith(f'the API server rejected Pod {name}: pods "{name}" is forbidden: no. The operator')

@@ -145,3 +145,21 @@ async def test_a_claim_that_a_webhook_takes_away_stays() -> None:
     assert message.endswith(
         "an admission plugin of the cluster changed its labels or its owner: exempt it from that plugin first"
     )
+
+
+@pytest.mark.parametrize(
+    ("watched", "words"),
+    [(True, "somebody deleted the pod"), (False, "the pod is gone, and no operator saw why")],
+    ids=["an operator runs", "no operator runs"],
+)
+async def test_only_what_was_seen_is_said_of_a_lost_pod(words: str, *, watched: bool) -> None:
+    lab = Lab()
+    await lab.passes(4)
+    (pod,) = lab.pods()
+    lab.kube._drop(("Pod", "team-a", pod["metadata"]["name"]))
+    if not watched:
+        lab.restart()
+        lab.kube.cache._departed.clear()
+    await lab.passes(1)
+    lost = [message for _, reason, message in lab.events if reason == "PodLost"]
+    assert lost == [f"Pod {pod['metadata']['name']} is lost: {words}"]

@@ -14,6 +14,7 @@ REJECTIONS = frozenset(
         Reason.API_REJECTED,
         Reason.QUOTA_EXCEEDED,
         Reason.SERVICE_ACCOUNT_MISSING,
+        Reason.PRIORITY_CLASS_MISSING,
         Reason.NAME_CONFLICT,
         Reason.CONTESTED,
     }
