@@ -72,9 +72,9 @@ class FakeKube:
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         await self._turn()
         location = self._place(manifest)
-        if location in self.objects:
-            raise KubeError(409, "AlreadyExists", f"{location} already exists")
         admitted = self.webhook("CREATE", copy.deepcopy(manifest))
+        if location in self.objects:  # the API server looks at the name after admission
+            raise KubeError(409, "AlreadyExists", f"{location} already exists")
         return admitted if dry_run else self._store("create", location, admitted)
 
     async def apply(self, manifest: Manifest) -> Manifest:

@@ -15,6 +15,7 @@ from nested_docker.controller.reconciler import Reconciler
 from nested_docker.controller.routing import Router
 from nested_docker.controller.session import Sessions
 from nested_docker.controller.workqueue import WorkQueue
+from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.ports import Daemons, KubeError
 
 Manifest = dict[str, Any]
@@ -47,8 +48,14 @@ class Lab:
         events: type, reason and message of each Event.
     """
 
-    def __init__(self, kube: WatchedKube | None = None, daemons: Daemons | None = None) -> None:
+    def __init__(
+        self,
+        kube: WatchedKube | None = None,
+        daemons: Daemons | None = None,
+        defaults: OperatorDefaults = DEFAULTS,
+    ) -> None:
         self.kube, self.clock, self._daemons = kube or WatchedKube(), FakeClock(), daemons or Answering()
+        self._defaults = defaults
         self.events: list[tuple[str, str, str]] = []
         grant = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
         self.kube.put("NestedDockerClass", "", "standard", spec={"modes": ["Dind"], "childTemplate": TEMPLATE})
@@ -70,7 +77,7 @@ class Lab:
             prober=DaemonProber(self._daemons, lambda _key: None, self.clock.now),
             recorder=self,
             clock=self.clock,
-            defaults=DEFAULTS,
+            defaults=self._defaults,
             sessions=self.sessions,
         )
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.controller.cache import Cache
+from nested_docker.controller.failure import requesting
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain import names
 from nested_docker.domain.effective import OperatorDefaults
@@ -32,7 +33,18 @@ EVENT_BY_OUTCOME = {
 
 
 class CleanupRejectedError(KubeError):
-    """The API server does not create a cleanup pod."""
+    """The API server does not create a cleanup pod.
+
+    Attributes:
+        description: the message of the condition.
+    """
+
+    def __init__(self, namespace: str, error: KubeError) -> None:
+        super().__init__(error.status, error.reason, error.message, error.retry_after)
+        self.description = (
+            f"the operator cannot create a cleanup pod in namespace {namespace}, to remove what clients made: "
+            f"{error.message.rstrip('.')}. It retries from time to time"
+        )
 
 
 class Cleaner:
@@ -53,7 +65,7 @@ class Cleaner:
 
         Raises:
             CleanupRejectedError: the API server does not create a cleanup pod; try again later.
-            KubeError: another request failed; try again later.
+            RequestFailed: another request failed; try again later.
         """
         pods_needing_cleanup = cleanup.pods_needing_cleanup(self._cache.children(key).items())
         pods = {cleanup.identity(pod, self._defaults): pod for _, pod in pods_needing_cleanup}
@@ -101,11 +113,11 @@ class Cleaner:
             defaults=self._defaults,
         )
         next_ = decide(node_exists=exists)
-        if next_ == ReleasePod(CleanupOutcome.NODE_GONE) and await self._kube.list(
-            "Node", fields=f"metadata.name={node}"
-        ):
-            return decide(node_exists=True)
-        return next_
+        if next_ != ReleasePod(CleanupOutcome.NODE_GONE):
+            return next_
+        with requesting("read", Identity("Node", "", node)):
+            exists = bool(await self._kube.list("Node", fields=f"metadata.name={node}"))
+        return decide(node_exists=True) if exists else next_
 
     async def _start(self, key: Key, pod: Manifest, manifest: Manifest) -> None:
         try:
@@ -118,7 +130,7 @@ class Cleaner:
                 "It retries from time to time"
             )
             self._report(key, pod, "Warning", Reason.CLEANUP_FAILED, message)
-            raise CleanupRejectedError(error.status, error.reason, error.message, error.retry_after) from error
+            raise CleanupRejectedError(manifest["metadata"]["namespace"], error) from error
 
     async def _finds(self, key: Key, mine: Identity) -> bool:
         """Whether an unknown cleanup pod is ours, after a lost answer, or gone again."""
@@ -130,7 +142,8 @@ class Cleaner:
         head = {name: metadata[name] for name in ("name", "namespace", "resourceVersion")}
         released = {"apiVersion": "v1", "kind": "Pod", "metadata": head | {"finalizers": kept}}
         try:
-            written = await self._kube.set_finalizers(released)
+            with requesting("update", Identity.of(pod)):
+                written = await self._kube.set_finalizers(released)
         except KubeError as error:
             if error.status == 404:
                 self._cache.remove(pod, "Pod")
@@ -146,14 +159,16 @@ class Cleaner:
 
     async def _look_up(self, identity: Identity) -> bool:
         """Read an object into the cache; whether it exists."""
-        found = await self._kube.get(identity.kind, identity.namespace, identity.name)
+        with requesting("read", identity):
+            found = await self._kube.get(identity.kind, identity.namespace, identity.name)
         if found is not None:
             self._cache.put(found, identity.kind)
         return found is not None
 
     async def _remove(self, identity: Identity, found: Manifest) -> None:
         if "deletionTimestamp" not in found["metadata"]:
-            await self._kube.delete(identity.kind, identity.namespace, identity.name, found["metadata"]["uid"])
+            with requesting("delete", identity):
+                await self._kube.delete(identity.kind, identity.namespace, identity.name, found["metadata"]["uid"])
 
     def _now(self, pod: Manifest) -> Manifest:
         """The pod as the cache has it now; empty metadata if it is gone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from nested_docker.controller.failure import requesting
 from nested_docker.controller.session import Diagnosis, Session
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.ports import Clock, Kube
@@ -30,7 +31,7 @@ class Diagnoser:
             Whether the warning differs from the one before.
 
         Raises:
-            KubeError: the Events cannot be read; try again later.
+            RequestFailed: the Events cannot be read; try again later.
         """
         if not pod_uid:
             return False
@@ -39,8 +40,11 @@ class Diagnoser:
             known = None
         if known is not None and now - known.at < DIAGNOSE_INTERVAL:
             return False
-        namespace = next(each.namespace for each, pod in observed.ours() if pod["metadata"].get("uid") == pod_uid)
-        events = await self._kube.list("CoreEvent", namespace, fields=f"involvedObject.uid={pod_uid},type=Warning")
+        pod = next(each for each, found in observed.ours() if found["metadata"].get("uid") == pod_uid)
+        with requesting("read the Events of", pod):
+            events = await self._kube.list(
+                "CoreEvent", pod.namespace, fields=f"involvedObject.uid={pod_uid},type=Warning"
+            )
         latest = max(events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")), default={})
         session.diagnosis = Diagnosis(pod_uid, str(latest.get("message", "")), now)
         return session.diagnosis.text != (known.text if known is not None else "")

@@ -30,6 +30,7 @@ from nested_docker.domain.planning.child_diff import (
     Delete,
     RemoveFinalizer,
     Stage,
+    action_identity,
     describe_conflict,
     ownership_metadata,
 )
@@ -94,10 +95,10 @@ class Executor:
         return Written()
 
     async def still_rejected(self, observed: Observed, stages: tuple[Stage, ...], identity: Identity) -> WriteOutcome:
-        """Whether a write that was rejected before would be rejected again, asked by a dry run.
+        """Whether a write that was rejected before would be rejected again: a creation is asked by a dry run.
 
         An object that is not among the next writes, because it comes later, is looked up instead: its name was
-        taken. The write of the NestedDocker itself has no dry run and is simply repeated.
+        taken. A correction, and the write of the NestedDocker itself, are simply repeated.
 
         Raises:
             RequestFailed: the dry run failed, and may succeed later.
@@ -109,36 +110,41 @@ class Executor:
 
     async def _ask_again(self, observed: Observed, stages: tuple[Stage, ...], identity: Identity) -> WriteOutcome:
         for action in (action for stage in stages for action in stage):
-            if isinstance(action, Create):
+            if isinstance(action, Apply) and action_identity(action) == identity:
+                return await self._put(observed, action)
+            if isinstance(action, Create) and _same(action_identity(action), identity):
                 manifest = await self._manifest(observed, action.desired)
-                if isinstance(manifest, Stale):
-                    return manifest
-                if _same(Identity.of(manifest), identity):
-                    return await self._dry_run(observed, manifest, identity)
+                return manifest if isinstance(manifest, Stale) else await self._dry_run(observed, manifest, identity)
         existing = await self._kube.get(identity.kind, identity.namespace, identity.name)
         taken = existing is not None and observed.ownership(existing) != Ownership.OURS
         return _taken(identity) if taken else Written()
 
     async def _dry_run(self, observed: Observed, manifest: Manifest, identity: Identity) -> WriteOutcome:
+        """Ask for an object that was rejected as `identity`, whose name stays, or each try would change the status."""
         try:
             stored = await self._kube.create(manifest, dry_run=True)
         except KubeError as error:
-            return _taken(identity) if error.reason == "AlreadyExists" else outcome_of(error, identity)
+            if error.reason == "AlreadyExists":
+                return _taken(identity)
+            words = error.message.replace(manifest["metadata"]["name"], identity.name)
+            return outcome_of(KubeError(error.status, error.reason, words, error.retry_after), identity)
+        if observed.ownership(stored) != Ownership.OURS:
+            return _taken_away(identity)
         unusable = _lost_key_set(manifest, _with_child(observed, identity, stored))
         return _unusable_key_set(identity) if unusable else Written()
 
     async def _act(self, observed: Observed, action: Action) -> WriteOutcome:
         match action:
             case Delete(identity, uid):
+                self._session(observed).made -= {identity}
                 with requesting("delete", identity):
                     await self._kube.delete(identity.kind, identity.namespace, identity.name, uid)
                 return Written()
             case AddFinalizer() | RemoveFinalizer():
                 with requesting("update", _nested_docker(observed)):
                     return await self._write_finalizer(observed, action)
-            case Create(desired) | Apply(desired):
-                head = desired.manifest if isinstance(desired, SecretManifest) else desired
-                with requesting("create" if isinstance(action, Create) else "update", Identity.of(head)):
+            case Create() | Apply():
+                with requesting("create" if isinstance(action, Create) else "update", action_identity(action)):
                     return await self._put(observed, action)
 
     async def _write_finalizer(self, observed: Observed, action: AddFinalizer | RemoveFinalizer) -> WriteOutcome:
@@ -159,24 +165,40 @@ class Executor:
             if isinstance(action, Create) and error.reason == "AlreadyExists":
                 return await self._look_at_existing(observed, identity, manifest)
             if isinstance(action, Apply) and error.status == 422 and _may_be_recreated(observed, identity):
-                self._count_correction(observed, action, identity, in_vain=False)
-                return await self._delete_to_recreate(observed, identity)
+                return await self._delete_to_recreate(observed, action, manifest)
             return outcome_of(error, identity)
+        if isinstance(action, Create) and observed.ownership(stored) != Ownership.OURS:
+            await self._remove_at_once(observed, stored)
+            return _taken_away(identity)
         return self._look_at_answer(observed, action, manifest, stored)
+
+    async def _remove_at_once(self, observed: Observed, stored: Manifest) -> None:
+        """Remove an object that is not ours although the operator has just created it: nobody else would.
+
+        A claim stays, because the operator may not delete claims.
+        """
+        identity = Identity.of(stored)
+        self._session(observed).made |= {identity}  # a pod counts as replaced
+        if identity.kind != "PersistentVolumeClaim":
+            with requesting("delete", identity):
+                await self._kube.delete(identity.kind, identity.namespace, identity.name, stored["metadata"]["uid"])
+            self._cache.remove(stored, identity.kind)
 
     def _look_at_answer(
         self, observed: Observed, action: Create | Apply, manifest: Manifest, stored: Manifest
     ) -> Written | Rejected:
         """What other admission plugins made of a write: from now on that is compared with, not the manifest."""
-        identity = Identity.of(manifest)
+        identity, session = Identity.of(manifest), self._session(observed)
+        was_there = _was_there(observed, identity) or identity in session.made
+        if isinstance(action, Create):
+            session.made |= {identity}
         if isinstance(action, Create) and identity.kind == "Pod":
-            self._session(observed).admitted = admitted(manifest, stored)
+            session.admitted = admitted(manifest, stored)
             return Written()
         with_answer = _with_child(observed, identity, stored)
         if _lost_key_set(manifest, with_answer):
             return _unusable_key_set(identity)
-        known = identity in self._session(observed).corrections
-        if isinstance(action, Apply) or known or _was_there(observed, identity):
+        if isinstance(action, Apply) or identity in session.corrections or was_there:
             differs = bool(ChildDiff(with_answer).ensure(action.desired))
             self._count_correction(observed, action, identity, in_vain=differs and isinstance(action, Apply))
         return Written()
@@ -216,9 +238,19 @@ class Executor:
         complete += [each | {"uid": secret["metadata"]["uid"]} for each, secret in found if secret is not None]
         return manifest | {"metadata": manifest["metadata"] | {"ownerReferences": complete}}
 
-    async def _delete_to_recreate(self, observed: Observed, identity: Identity) -> Stale:
-        """Somebody has changed an immutable field, so no apply can correct the object; the next plan creates it."""
+    async def _delete_to_recreate(self, observed: Observed, action: Apply, manifest: Manifest) -> WriteOutcome:
+        """Somebody has changed an immutable field, so no apply can correct the object; the next plan creates it.
+
+        Nothing is deleted that the API server would not create: the dry run passes every check before the name's.
+        """
+        identity = Identity.of(manifest)
         existing = observed.children[identity]
+        try:
+            await self._kube.create(manifest, dry_run=True)
+        except KubeError as error:
+            if error.reason != "AlreadyExists":
+                return outcome_of(error, identity)
+        self._count_correction(observed, action, identity, in_vain=False)
         await self._kube.delete(identity.kind, identity.namespace, identity.name, existing["metadata"]["uid"])
         self._cache.remove(existing, identity.kind)
         return Stale(f"{identity.kind} {identity.name} could not be corrected and is created again")
@@ -273,6 +305,21 @@ def _unusable_key_set(identity: Identity) -> Rejected:
         f"an admission plugin of the cluster changed the data or the annotations of Secret {identity.name} when it was "
         "stored, so no daemon can use its keys: exempt Secrets with the label "
         f"{names.MANAGED_BY}={names.OPERATOR} from that plugin. The operator tries again from time to time"
+    )
+    return Rejected(identity, ApiRejection(Reason.CONTESTED, message))
+
+
+def _taken_away(identity: Identity) -> Rejected:
+    kind, name = identity.kind, identity.name
+    what = (
+        "exempt it from that plugin, then delete it"
+        if kind == "PersistentVolumeClaim"
+        else "exempt it from that plugin"
+    )
+    message = (
+        f"an admission plugin of the cluster changed the labels or the owner of {kind} {name} when it was stored, so "
+        f"it does not belong to this NestedDocker: {what}. The operator's objects have the label "
+        f"{names.MANAGED_BY}={names.OPERATOR}. The operator tries again from time to time"
     )
     return Rejected(identity, ApiRejection(Reason.CONTESTED, message))
 

@@ -17,6 +17,15 @@ UNREACHABLE_WEBHOOK = re.compile(r'failed calling webhook "([^"]{1,253})"')
 DENYING_WEBHOOK = re.compile(r'admission webhook "([^"]{1,253})" denied the request')
 
 
+NOT_READY_YET = "not yet ready to handle request"
+"""What an admission plugin of an API server answers that has just started."""
+
+
+def starts(error: KubeError) -> bool:
+    """Whether the API server rejects a request only because it has just started; a webhook's words prove nothing."""
+    return error.status == 403 and NOT_READY_YET in error.message and not DENYING_WEBHOOK.search(error.message)
+
+
 class RequestFailed(KubeError):
     """A request that a pass cannot do without has failed; another try may help.
 
@@ -46,6 +55,8 @@ class RequestFailed(KubeError):
     def _object(self) -> str:
         """The object. A key set that is not stored has another name in each attempt, which would change the status."""
         kind, name = self.identity.kind, self.identity.name
+        if not name:
+            return f"the objects of kind {kind}"
         is_new_key_set = self.verb == "create" and kind == "Secret" and is_tls_secret(name)
         return "the Secret with the daemon's keys" if is_new_key_set else f"{kind} {name}"
 
@@ -59,12 +70,18 @@ class RequestFailed(KubeError):
             )
         if webhook := DENYING_WEBHOOK.search(self.message):
             return f"A cluster admin exempts this {kind} from admission webhook {webhook[1]}"
-        return {
+        known = {
             0: "If it lasts, a cluster admin looks at the API server and at the network between",
             403: f"A cluster admin gives the operator the permission to {self.verb} this {kind}",
             409: "If it lasts, find who changes the object all the time: kubectl get with --show-managed-fields",
             429: "If it lasts, a cluster admin looks at the load of the API server",
-        }.get(self.status, "If it lasts, a cluster admin looks at what the answer names and at the API server's log")
+        }
+        other = "If it lasts, a cluster admin looks at what the answer names and at the API server's log"
+        return other if starts(self) else known.get(self.status, other)
+
+
+class GoverningUnread(RequestFailed):
+    """What governs a NestedDocker cannot be read, so that a denial by the cache is not confirmed."""
 
 
 @contextmanager

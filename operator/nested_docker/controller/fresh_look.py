@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from nested_docker.controller.cache import Cache
+from nested_docker.controller.failure import requesting
 from nested_docker.controller.routing import Router
+from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.ports import Kube
 
@@ -30,7 +32,7 @@ class FreshLook:
         """Read everything that accepting this NestedDocker depends on.
 
         Raises:
-            KubeError: a request failed.
+            RequestFailed: a request failed.
         """
         await self._read_governing()
         await asyncio.gather(*(self._read_namespace(name) for name in self._namespaces(observed)))
@@ -43,11 +45,14 @@ class FreshLook:
                 return
             self._begun += 1
             for kind in LISTED:
-                for obj in await self._kube.list(kind):
+                with requesting("list", Identity(kind, "", "")):
+                    found = await self._kube.list(kind)
+                for obj in found:
                     self._router.seen(kind, obj)
 
     async def _read_namespace(self, name: str) -> None:
-        found = await self._kube.get("Namespace", None, name)
+        with requesting("read", Identity("Namespace", "", name)):
+            found = await self._kube.get("Namespace", None, name)
         if found is not None:
             self._router.seen("Namespace", found)
 

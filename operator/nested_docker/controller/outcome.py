@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from nested_docker.controller.failure import DENYING_WEBHOOK
+from nested_docker.controller.failure import DENYING_WEBHOOK, starts
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import ApiRejection
 from nested_docker.domain.ports import KubeError
@@ -15,6 +15,7 @@ from nested_docker.domain.status.reasons import Reason, Trait
 PASSING = {
     Reason.QUOTA_EXCEEDED: re.compile(r"\bexceeded quota: |\bstatus unknown for quota: "),
     Reason.SERVICE_ACCOUNT_MISSING: re.compile(r"\berror looking up service account "),
+    Reason.PRIORITY_CLASS_MISSING: re.compile(r"\bno PriorityClass with name \S+ was found"),
 }
 """Rejections that end without a change of the NestedDocker, by the words of the API server's own admission plugins."""
 
@@ -33,10 +34,15 @@ class Stale:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The API server rejects a write, and would reject the same write again."""
+    """The API server rejects a write, and would reject the same write again.
+
+    Attributes:
+        requeue_at: when to reconcile again at the latest, whatever the wait after a rejection is; None: it decides.
+    """
 
     identity: Identity
     api_rejection: ApiRejection
+    requeue_at: datetime | None = None
 
     @property
     def may_pass(self) -> bool:
@@ -83,7 +89,7 @@ def outcome_of(error: KubeError, identity: Identity) -> Rejected | Gone:
     """
     if "being terminated" in error.message or (error.status == 404 and "namespaces" in error.message):
         return Gone(error.message)
-    if error.status not in {400, 403, 422}:
+    if error.status not in {400, 403, 422} or starts(error):
         raise error
     message = (
         f"the API server rejected {identity.kind} {identity.name}: {error.message.rstrip('.')}. The operator retries "

@@ -13,7 +13,7 @@ from nested_docker.controller.credentials_reader import CredentialsReader
 from nested_docker.controller.daemon_prober import DaemonProber
 from nested_docker.controller.diagnosis import DIAGNOSE_INTERVAL, Diagnoser
 from nested_docker.controller.executor import Executor
-from nested_docker.controller.failure import RequestFailed, requesting
+from nested_docker.controller.failure import GoverningUnread, RequestFailed, requesting
 from nested_docker.controller.fresh_look import FreshLook
 from nested_docker.controller.key_sets import KeySets
 from nested_docker.controller.observer import Observer
@@ -45,8 +45,9 @@ from nested_docker.domain.status.reasons import Type
 
 logger = logging.getLogger(__name__)
 
-PLANS_PER_PASS = 8
-"""One plan, one more with a new key set, one with the answers to the writes, and a few for a cluster that differs."""
+PLANS_PER_PASS = 16
+"""One plan, one more with a new key set, one with the answers to the writes, one for each rejected write, and a few for
+a cluster that differs."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,14 @@ class _Replan:
 
     Attributes:
         issued: a key set that this pass has made and not written yet.
-        rejected: the write that the API server rejected in this pass.
+        rejected: the writes that the API server rejected in this pass.
         deleted: deletions that this pass has requested; the watch brings their results later.
         claim_users: pods that use the claim of the data-root; None: this pass has not looked.
-        cleanup_failure: why the API server does not create a cleanup pod; empty: nothing failed.
+        cleanup_failure: which request of the cleanup of nodes failed, as a sentence; empty: none.
     """
 
     issued: KeySet | None = None
-    rejected: Rejected | None = None
+    rejected: tuple[Rejected, ...] = ()
     deleted: frozenset[Delete] = frozenset()
     claim_users: tuple[str, ...] | None = None
     cleanup_failure: str = ""
@@ -117,7 +118,8 @@ class Reconciler:
         observed = self._observe(key, session, _Replan())
         if observed is None:
             return
-        observed = replace(observed, failed_request=failed.description)
+        unread = isinstance(failed, GoverningUnread)
+        observed = replace(observed, failed_request=failed.description, governing_unread=unread)
         try:
             await self._status.write(observed, plan(observed, self._clock.now(), self._defaults).status)
         except KubeError as error:
@@ -127,12 +129,12 @@ class Reconciler:
     async def _complete_pass(self, key: Key) -> Outcome:
         await self._orphans.collect(key)
         cleanup_at, failure = await self._clean(key)
-        outcome = await self._reconcile(key, failure.message if isinstance(failure, CleanupRejectedError) else "")
-        if failure is not None:
-            raise failure
+        outcome = await self._reconcile(key, _why_not_clean(failure))
+        if failure is not None:  # the status has it already, where something waits for the cleanup
+            raise KubeError(failure.status, failure.reason, failure.message, failure.retry_after) from failure
         match outcome:
-            case Settled(requeue_at):
-                return Settled(_earliest(cleanup_at, requeue_at))
+            case Settled(requeue_at) | Rejected(requeue_at=requeue_at):
+                return replace(outcome, requeue_at=_earliest(cleanup_at, requeue_at))
             case _:
                 return outcome
 
@@ -167,7 +169,8 @@ class Reconciler:
             session.reset()
             return Settled()
         observed, planned, at = found
-        session.denial = planned.status.denial if planned.status else session.denial
+        denial = planned.status.denial if planned.status else None
+        session.denial = denial if denial is not None and denial.until is None else session.denial
         if planned.issue is not None or planned.renew is not None:
             return await self._make_keys(key, session, observed, planned, at)
         _log_rivals(key, observed)
@@ -184,7 +187,7 @@ class Reconciler:
         changed = self._user_revision(key) not in (None, revision)
         if changed or await self._diagnoser.diagnose(session, observed, planned.diagnose):
             return replace(at, issued=None)
-        return at.rejected or Settled(self._requeue_at(planned))
+        return replace(_rejection(at.rejected) or Settled(), requeue_at=self._requeue_at(planned))
 
     async def _plan(
         self, key: Key, session: Session, at: _Replan, *, looked_again: bool = False
@@ -212,13 +215,13 @@ class Reconciler:
         """Read afresh what governs it. Without permission the watch decides, so that a lost one lets nothing run on.
 
         Raises:
-            KubeError: the API server did not answer; try again later.
+            GoverningUnread: the API server did not answer; try again later.
         """
         try:
             await self._fresh_look.look(observed)
-        except KubeError as error:
+        except RequestFailed as error:
             if error.status != 403:
-                raise
+                raise GoverningUnread(error.verb, error.identity, error) from error
             logger.warning("what governs a NestedDocker cannot be read again: %s", error)
 
     async def _make_keys(
@@ -248,12 +251,14 @@ class Reconciler:
         return None
 
     async def _carry_out(self, session: Session, observed: Observed, planned: Plan) -> WriteOutcome:
-        if observed.api_rejection is None and session.rejected is not None and _has_news(planned):
-            # A dry run of the write that was rejected before, so that nothing is made and removed in turns.
-            still = await self._executor.still_rejected(observed, planned.stages, session.rejected)
-            if not isinstance(still, Written):
-                return still
-            session.rejected = None
+        if not observed.rejections and session.rejected and _has_news(planned):
+            # A dry run of the writes that were rejected before, so that nothing is made and removed in turns.
+            for identity in sorted(session.rejected, key=str):
+                still = await self._executor.still_rejected(observed, planned.stages, identity)
+                if isinstance(still, Written | Rejected):  # the next key set's objects have other names
+                    session.rejected -= {identity}
+                if not isinstance(still, Written):
+                    return still
         return await self._executor.run(observed, planned.stages)
 
     async def _finish(self, key: Key, session: Session, observed: Observed, planned: Plan) -> WriteOutcome:
@@ -329,9 +334,10 @@ class Reconciler:
             unrenewable=session.unrenewable,
             probe_result=session.probe.result if session.probe else None,
             probe_failure=session.probe.failure if session.probe else None,
-            api_rejection=at.rejected.api_rejection if at.rejected else None,
+            rejections={each.identity: each.api_rejection for each in at.rejected},
             diagnoses={diagnosis.pod_uid: diagnosis.text} if diagnosis else {},
             corrections=session.corrections,
+            made=session.made,
             admitted=session.admitted,
             denial=session.denial,
             claim_users=at.claim_users,
@@ -349,6 +355,11 @@ class Reconciler:
     def _requeue_at(self, planned: Plan) -> datetime | None:
         diagnosis_at = self._clock.now() + DIAGNOSE_INTERVAL if planned.diagnose else None
         return _earliest(planned.requeue_at, diagnosis_at)
+
+
+def _why_not_clean(failure: KubeError | None) -> str:
+    """Why a node is not clean, for the condition; empty: nothing failed."""
+    return failure.description if isinstance(failure, CleanupRejectedError | RequestFailed) else ""
 
 
 def _has_news(planned: Plan) -> bool:
@@ -372,13 +383,18 @@ def _after_failure(key: Key, session: Session, at: _Replan, outcome: Stale | Rej
         case Stale(detail):
             _log_replan(key, detail)
             return replace(at, issued=None)
-        case Rejected() if at.rejected is None:
-            session.rejected = outcome.identity
-            return replace(at, rejected=outcome)
-        case Rejected():
+        case Rejected() if outcome.identity in {each.identity for each in at.rejected}:
             return outcome
+        case Rejected():
+            session.rejected |= {outcome.identity}
+            return replace(at, issued=None, rejected=(*at.rejected, outcome))
         case Gone():
             return _nothing_left(key, outcome)
+
+
+def _rejection(rejected: tuple[Rejected, ...]) -> Rejected | None:
+    """The rejection that decides when the next pass is: one that may pass, if there is one."""
+    return next((each for each in rejected if each.may_pass), next(iter(rejected), None))
 
 
 def _nothing_left(key: Key, gone: Gone) -> Settled:

@@ -31,10 +31,11 @@ class Session:
     Attributes:
         keys: the key set, from its creation until the daemon has answered.
         probe: the probe of the daemon that is under way or has succeeded.
-        rejected: the object whose write the API server rejected last.
+        rejected: the objects whose writes the API server rejected last.
         diagnosis: the latest look at the Events of a pod that does not start.
         admitted: the API server's answer to the creation of the pod, until the status has it.
         denial: the latest denial of what runs, until the status has it.
+        made: the objects that were created and that no plan has deleted since, until clients can connect.
         corrections: what was corrected lately.
         unrenewable: id of a key set whose pairs cannot be renewed; empty: none is known.
         failures: passes in a row that have failed.
@@ -42,10 +43,11 @@ class Session:
 
     keys: KeyMaterial | None = None
     probe: Probe | None = None
-    rejected: Identity | None = None
+    rejected: frozenset[Identity] = frozenset()
     diagnosis: Diagnosis | None = None
     admitted: AdmittedPod | None = None
     denial: Denial | None = None
+    made: frozenset[Identity] = frozenset()
     corrections: dict[Identity, Correction] = field(default_factory=dict)
     unrenewable: str = ""
     failures: int = 0
@@ -59,7 +61,8 @@ class Session:
     def reset(self) -> None:
         """Forget everything but the failures, the corrections and what cannot be renewed."""
         self.stop_probe()
-        self.keys = self.rejected = self.diagnosis = self.admitted = self.denial = None
+        self.keys = self.diagnosis = self.admitted = self.denial = None
+        self.rejected = self.made = frozenset()
 
 
 class Sessions:

@@ -89,7 +89,8 @@ class Workers:
         match outcome:
             case Rejected():
                 delay = max(REJECTED_DELAY, self._failed(session))
-                return "rejected", min(delay, PASSING_DELAY) if outcome.may_pass else delay
+                delay = min(delay, PASSING_DELAY) if outcome.may_pass else delay
+                return "rejected", min(delay, self._seconds_until(outcome.requeue_at) or delay)
             case NotConverged(plans):
                 delay = self._failed(session)
                 logger.warning(

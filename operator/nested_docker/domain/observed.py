@@ -88,7 +88,7 @@ class ProbeFailure:
 
 @dataclass(frozen=True)
 class ApiRejection:
-    """The API server's answer to the last write, if repeating the write cannot succeed."""
+    """Why an object cannot be written now: the API server's answer, or who has its name."""
 
     reason: Reason
     message: str
@@ -136,7 +136,9 @@ class Observed:
         namespace_labels: labels of the NestedDocker's namespace.
         pod_namespaces: the existing ones of the classes' pod namespaces.
         children: objects with the NestedDocker's labels or names, in any namespace and of any owner.
+        rejections: writes of this pass that the API server has rejected, by object.
         corrections: what the operator has corrected lately, in this process.
+        made: what the operator has created since clients could connect last, in this process.
         admitted: the API server's answer to the creation of a pod, until the status has it.
         departed: the latest pod that has gone, as it was when it went; None: none, or nobody saw it.
         issued: a key set that this pass has made, or renewed, and not written yet.
@@ -144,6 +146,7 @@ class Observed:
         probe_failure: what keeps the probe of the daemon from success; None: nothing, or not for long.
         failed_request: what is wrong with a request that failed in this pass and is repeated later; empty: none. The
             plan is then made only for its status.
+        governing_unread: whether that request was to read what governs the NestedDocker, so that nothing is denied.
         denial: the latest denial of what runs, until the status has it.
         claim_users: pods that mount the claim of the data-root and have not ended; None: nobody has looked.
         registry_credentials: those for clients; None: the NestedDocker names none.
@@ -167,13 +170,15 @@ class Observed:
     issued: KeySet | None = None
     unrenewable: str = ""
     probe_result: ProbeResult | None = None
-    api_rejection: ApiRejection | None = None
+    rejections: Mapping[Identity, ApiRejection] = field(default_factory=dict)
     diagnoses: Mapping[str, str] = field(default_factory=dict)
     corrections: Mapping[Identity, Correction] = field(default_factory=dict)
+    made: frozenset[Identity] = frozenset()
     admitted: AdmittedPod | None = None
     departed: Manifest | None = None
     probe_failure: ProbeFailure | None = None
     failed_request: str = ""
+    governing_unread: bool = False
     denial: Denial | None = None
     claim_users: tuple[str, ...] | None = None
     cleanup_failure: str = ""

@@ -432,3 +432,38 @@ async def test_a_deletion_that_cannot_clean_up_is_told_and_goes_on_when_it_can(
     kube.ends("Succeeded")
     await reconciler.reconcile(KEY)
     assert ("NestedDocker", *KEY) not in kube.objects
+
+
+FAILURES = {
+    "delete": "-cleanup in namespace nested-docker-cleanup",
+    "set_finalizers": "cannot update Pod build-",
+    "list": "cannot read Node node-1",
+}
+
+
+@pytest.mark.parametrize(("verb", "what"), FAILURES.items())
+async def test_each_request_that_fails_is_in_the_condition(
+    reconciler: Reconciler, kube: Cluster, clock: FakeClock, verb: str, what: str
+) -> None:
+    await reconciler.reconcile(KEY)
+    runs(kube, "Failed")
+    clock.seconds = 60
+    await reconciler.reconcile(KEY)
+    if verb == "list":  # while it lives, its next pod does not wait for a node that is gone
+        kube.mark_deleted()
+        kube._drop(("Node", "", "node-1"))
+    else:
+        kube.ends("Failed" if verb == "delete" else "Succeeded")
+        clock.seconds = 600
+
+    async def fails(*_: Any, **__: Any) -> Any:
+        raise KubeError(503, "ServiceUnavailable", "etcd has no leader")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kube, verb, fails)
+        for _ in range(2):
+            with pytest.raises(KubeError, match="no leader"):
+                await reconciler.reconcile(KEY)
+        assert condition(kube) == ("False", "CleaningUp")
+        assert what in message(kube)
+        assert "said: etcd has no leader). It retries" in message(kube)

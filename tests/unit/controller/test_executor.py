@@ -136,10 +136,23 @@ async def test_an_object_that_is_gone_when_it_is_looked_at(around: Around) -> No
 
 async def test_an_immutable_field_that_was_changed_costs_the_object(around: Around) -> None:
     known = around.stored(SERVICE)
-    around.kube.failures = {"build": KubeError(422, "Invalid", "field is immutable")}
+
+    async def immutable(_manifest: dict[str, Any]) -> dict[str, Any]:
+        raise KubeError(422, "Invalid", "field is immutable")
+
+    around.kube.apply = immutable  # type: ignore[method-assign]
     seen = around.seen(known)
     assert isinstance(await around.executor.run(seen, ((Apply(SERVICE, "spec.x"),),)), Stale)
     assert around.kube.writes == ["delete Service/build"]
+
+
+async def test_an_object_that_could_not_be_created_again_is_kept(around: Around) -> None:
+    known = around.stored(SERVICE)
+    around.kube.failures = {"build": KubeError(422, "Invalid", "ValidatingAdmissionPolicy 'p' denied request: no")}
+    found = await around.executor.run(around.seen(known), ((Apply(SERVICE, "spec.x"),),))
+    assert isinstance(found, Rejected)
+    assert "denied request: no" in found.api_rejection.message
+    assert around.kube.writes == []
 
 
 async def test_a_secret_that_cannot_be_corrected_is_kept(around: Around) -> None:

@@ -347,3 +347,61 @@ async def test_registry_credentials_cannot_be_read(lab: Lab, kube: FailingKube) 
     lab.change(connection={"registryCredentials": {"name": "regcred"}})
     await lab.passes(2)
     assert told(lab).startswith("the operator cannot read Secret regcred in namespace team-a (the API server")
+
+
+GOVERNING = {
+    "list NestedDockerClass": "cannot list the objects of kind NestedDockerClass (",
+    "list NestedDockerPolicy": "cannot list the objects of kind NestedDockerPolicy (",
+    "list RuntimeClass": "cannot list the objects of kind RuntimeClass (",
+    "read Namespace": "cannot read Namespace team-a (",
+}
+
+
+def loses_its_policy(lab: Lab, kube: FailingKube) -> None:
+    """The watch says that the policy is gone."""
+    kube.cache.remove(kube.objects["NestedDockerPolicy", "", "all"], "NestedDockerPolicy")
+
+
+@pytest.mark.parametrize(("request_", "what"), GOVERNING.items())
+async def test_a_new_one_is_not_denied_while_what_governs_it_cannot_be_read(
+    lab: Lab, kube: FailingKube, request_: str, what: str
+) -> None:
+    loses_its_policy(lab, kube)
+    kube.failures[request_] = ERRORS["server error"][0]
+    await lab.passes(3)
+    assert what in told(lab)
+    assert "Accepted" not in kube.conditions()
+    before = [*kube.writes]
+    await lab.passes(2)
+    assert kube.writes == before
+    kube.again(kube.objects["NestedDockerPolicy", "", "all"])
+    await heals(lab, kube)
+
+
+@pytest.mark.parametrize(("request_", "what"), GOVERNING.items())
+async def test_what_runs_serves_on_while_what_governs_it_cannot_be_read(
+    lab: Lab, kube: FailingKube, request_: str, what: str
+) -> None:
+    await lab.passes(4)
+    (pod,) = lab.pods()
+    loses_its_policy(lab, kube)
+    kube.failures[request_] = ERRORS["server error"][0]
+    await lab.passes(5, seconds=60)
+    found = kube.conditions()
+    assert lab.ready() == ("True", "Ready")
+    assert (found["Accepted"]["status"], found["Provisioned"]["reason"]) == ("True", "RequestFailed")
+    assert what in found["Provisioned"]["message"]
+    assert lab.pods() == [pod]
+    kube.again(kube.objects["NestedDockerPolicy", "", "all"])
+    await heals(lab, kube)
+
+
+async def test_an_api_server_that_has_just_started(lab: Lab, kube: FailingKube) -> None:
+    kube.failures["create Service"] = KubeError(
+        403, "Forbidden", "services is forbidden: not yet ready to handle request"
+    )
+    await lab.passes(2)
+    assert "cannot create Service build in" in told(lab)
+    assert "permission" not in told(lab)
+    assert len(lab.pods()) == 1
+    await heals(lab, kube)

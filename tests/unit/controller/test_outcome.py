@@ -22,6 +22,7 @@ def test_what_would_be_rejected_again(status: int) -> None:
 
 QUOTA = "exceeded quota: one, requested: pods=1, used: pods=1, limited: pods=1"
 NO_ACCOUNT = 'error looking up service account team-a/default: serviceaccount "default" not found'
+NO_PRIORITY = "no PriorityClass with name builds was found"
 WEBHOOK = 'admission webhook "validate.example.com" denied the request: '
 
 
@@ -36,6 +37,9 @@ WEBHOOK = 'admission webhook "validate.example.com" denied the request: '
             Reason.QUOTA_EXCEEDED,
         ),
         (403, f'pods "build-abcde" is forbidden: {NO_ACCOUNT}', Reason.SERVICE_ACCOUNT_MISSING),
+        (403, f'pods "x" is forbidden: {NO_PRIORITY}', Reason.PRIORITY_CLASS_MISSING),
+        (403, WEBHOOK + NO_PRIORITY, Reason.API_REJECTED),
+        (403, f"{WEBHOOK}not yet ready to handle request", Reason.API_REJECTED),
         (403, 'pods "x" is forbidden: failed quota: one: must specify limits.cpu for: daemon', Reason.API_REJECTED),
         (403, 'pods "x" is forbidden: violates PodSecurity "baseline:latest": privileged', Reason.API_REJECTED),
         (403, 'pods "x" is forbidden: maximum cpu usage per Container is 1, but limit is 2', Reason.API_REJECTED),
@@ -62,6 +66,13 @@ def test_what_passes_is_not_stalled(status: int, message: str, reason: Reason) -
 )
 def test_an_ending_namespace_leaves_nothing_to_do(error: KubeError) -> None:
     assert outcome_of(error, POD) == Gone(error.message)
+
+
+def test_an_api_server_that_has_just_started_is_asked_again() -> None:
+    error = KubeError(403, "Forbidden", 'pods "x" is forbidden: not yet ready to handle request')
+    with pytest.raises(KubeError) as raised:
+        outcome_of(error, POD)
+    assert raised.value is error
 
 
 @pytest.mark.parametrize("status", [0, 404, 409, 429, 500, 503])

@@ -41,13 +41,13 @@ async def test_a_reset_stops_the_probe_and_keeps_the_failures() -> None:
     sessions = Sessions()
     session = sessions.of(KEY)
     session.keys, session.failures = {"ca.pem": b"x"}, 3
-    session.rejected = Identity("Pod", "team-a", "build-1")
+    session.rejected = frozenset({Identity("Pod", "team-a", "build-1")})
     session.probe = DaemonProber(Refusing(), lambda _key: None, FakeClock().now).start(KEY, TARGET, {})
     assert probes() == ["probe team-a/build"]
     session.reset()
     await asyncio.sleep(0)
     assert probes() == []
-    assert (session.keys, session.rejected, session.probe, session.failures) == (None, None, None, 3)
+    assert (session.keys, session.rejected, session.probe, session.failures) == (None, frozenset(), None, 3)
 
 
 async def test_a_replica_that_resigns_stops_every_probe() -> None:

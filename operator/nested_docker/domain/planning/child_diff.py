@@ -79,11 +79,18 @@ class Conflict:
     ownership: Ownership
 
 
+def action_identity(action: Create | Apply) -> Identity:
+    """The object that a write creates or corrects."""
+    desired = action.desired
+    return Identity.of(desired.manifest if isinstance(desired, SecretManifest) else desired)
+
+
 def describe_conflict(identity: Identity) -> str:
     """The message about a name that somebody else's object has."""
     return (
         f"{identity.kind} {identity.name} exists and is not managed by this NestedDocker: delete or rename it, or give "
-        "the NestedDocker another name"
+        "the NestedDocker another name. If the operator created it, an admission plugin of the cluster changed its "
+        "labels or its owner: exempt it from that plugin first"
     )
 
 
@@ -94,13 +101,13 @@ class ChildDiff:
         self._observed = observed
         self._home = ObjectNames(observed.owner)
 
-    def conflict(self, needed: Iterable[Identity]) -> Conflict | None:
-        """The first of these names that belongs to somebody else."""
-        for identity in needed:
-            existing = self._observed.children.get(identity)
-            if existing is not None and self._observed.ownership(existing) != Ownership.OURS:
-                return Conflict(identity, self._observed.ownership(existing))
-        return None
+    def conflicts(self, needed: Iterable[Identity]) -> list[Conflict]:
+        """Those of these names that belong to somebody else."""
+        found = ((identity, self._observed.children.get(identity)) for identity in needed)
+        owners = (
+            (identity, self._observed.ownership(existing)) for identity, existing in found if existing is not None
+        )
+        return [Conflict(identity, ownership) for identity, ownership in owners if ownership != Ownership.OURS]
 
     def ensure(self, *wanted: Desired | None) -> Stage:
         """Writes that create or correct these objects; None entries are ignored."""

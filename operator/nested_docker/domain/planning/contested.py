@@ -10,8 +10,9 @@ from nested_docker.domain import names
 from nested_docker.domain.manifests.secrets import SecretManifest
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import Correction
-from nested_docker.domain.planning.child_diff import Apply, Create, Desired, Stage
+from nested_docker.domain.planning.child_diff import Apply, Create, Desired, Stage, action_identity
 from nested_docker.domain.status.conditions import timestamp
+from nested_docker.domain.status.reasons import Reason
 
 AT_ONCE = 3
 """Corrections in a row that are made at once."""
@@ -39,6 +40,11 @@ class Withheld:
     def matters(self) -> bool:
         """Whether clients may be unable to connect, or others able to, until then."""
         return self.identity.kind == "Pod" or not self.difference.startswith("metadata")
+
+    @property
+    def reason(self) -> Reason:
+        """Reason of the condition."""
+        return Reason.CONTESTED
 
     @property
     def message(self) -> str:
@@ -85,25 +91,20 @@ def withhold(
         if isinstance(action, Create | Apply)
         and (until := _waits_until(action, corrections)) is not None
         and until > now
-        and (each := _identity(action))
+        and (each := action_identity(action))
     }
     kept = tuple(
-        tuple(each for each in stage if not (isinstance(each, Create | Apply) and _identity(each) in waiting))
+        tuple(each for each in stage if not (isinstance(each, Create | Apply) and action_identity(each) in waiting))
         for stage in stages
     )
     return tuple(stage for stage in kept if stage), list(waiting.values())
 
 
 def _waits_until(action: Create | Apply, corrections: Mapping[Identity, Correction]) -> datetime | None:
-    correction = corrections.get(_identity(action))
+    correction = corrections.get(action_identity(action))
     if correction is None or correction.desired != desired_digest(action.desired):
         return None
     return correction.last + _wait(correction.count)
-
-
-def _identity(action: Create | Apply) -> Identity:
-    desired = action.desired
-    return Identity.of(desired.manifest if isinstance(desired, SecretManifest) else desired)
 
 
 def _wait(count: int) -> timedelta:

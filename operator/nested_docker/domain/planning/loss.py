@@ -7,6 +7,9 @@ from nested_docker.domain.planning.pod_state import PodState
 DELETED = "Deleted"
 """Somebody deleted the pod. Its status does not say who: only the API server's audit log does."""
 
+UNKNOWN = "Unknown"
+"""The pod went while no operator watched, so nobody knows why."""
+
 ENDED = "Ended"
 
 EVICTED = "Evicted"
@@ -44,6 +47,8 @@ def why_lost(pod: PodState | None, node: str, *, node_exists: bool) -> tuple[str
         return found
     if node and not node_exists:
         return "NodeGone", f"node {node} is gone, and the pod with it"
+    if pod is None:
+        return UNKNOWN, "the pod is gone, and no operator saw why"
     return DELETED, "somebody deleted the pod"
 
 

@@ -153,17 +153,14 @@ def describe(pod: Manifest, defaults: OperatorDefaults, failure: str = "") -> st
     Args:
         pod: a pod whose node may need cleanup.
         defaults: the operator's settings.
-        failure: why the API server does not create a cleanup pod; empty: nothing failed.
+        failure: which request of the cleanup failed, as a sentence; empty: none.
     """
+    if failure:
+        return failure
     metadata, mine = pod["metadata"], identity(pod, defaults)
     node = PodState(pod).node
     if not node:
         return f"Pod {metadata['name']} terminates"
-    if failure:
-        return (
-            f"the operator cannot create a cleanup pod in namespace {mine.namespace}, to remove what clients made: "
-            f"{failure.rstrip('.')}. It retries from time to time"
-        )
     return (
         f"Pod {mine.name} in namespace {mine.namespace} removes from node {node} what clients made through Pod "
         f"{metadata['name']}, after that has ended. If it takes long, look at both pods and at the node"

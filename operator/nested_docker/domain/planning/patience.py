@@ -72,6 +72,13 @@ def grace(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Grac
     mode = MODES[observed.status.mode] if observed.was_accepted and observed.status.mode else None
     if mode is None or pod is None or pod.terminating or _image_was_changed(observed, pod):
         return None
+    return time_left(observed, pod, mode, now, defaults)
+
+
+def time_left(
+    observed: Observed, pod: PodState, mode: ModeBehaviour, now: datetime, defaults: OperatorDefaults
+) -> Grace | None:
+    """What is left of the grace time of a pod, for whatever reason it is denied; None: it is over."""
     denial = denied(observed.latest_denial, now)
     until = parse_timestamp(denial.since) + timedelta(seconds=defaults.denial_grace_seconds)
     if observed.status.expiration_time:

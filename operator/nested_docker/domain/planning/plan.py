@@ -18,10 +18,10 @@ from nested_docker.domain.admission.acceptance import NotAccepted, accept, class
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.names import FINALIZER
 from nested_docker.domain.objects import Identity
-from nested_docker.domain.observed import ApiRejection, Observed, Ownership
-from nested_docker.domain.planning import lifetime, patience
+from nested_docker.domain.observed import ApiRejection, Observed
+from nested_docker.domain.planning import exposure, lifetime, patience
 from nested_docker.domain.planning import node_cleanup as cleanup
-from nested_docker.domain.planning.child_diff import ChildDiff, describe_conflict, nonempty
+from nested_docker.domain.planning.child_diff import ChildDiff, nonempty
 from nested_docker.domain.planning.patience import Grace
 from nested_docker.domain.planning.planned import Plan, if_changed
 from nested_docker.domain.planning.reachability import assess
@@ -46,6 +46,8 @@ def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
     acceptance = accept(observed, defaults)
     if isinstance(acceptance, NotAccepted):
         finished = observed.status.completion_time
+        if observed.governing_unread and not finished:
+            return _undecided(observed, now)
         return _finished(observed, now) if finished else _not_accepted(observed, acceptance, now, defaults)
     at = Situation(observed, acceptance, now, defaults)
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
@@ -104,16 +106,17 @@ def _suspended(at: Situation, conditions: Conditions) -> Plan | None:
 
 
 def _write_rejected(at: Situation, conditions: Conditions) -> Plan | None:
-    """The API server rejected a write: what exists is removed, and the condition has the server's answer.
+    """The API server rejected a write before the daemon was complete, or nobody may reach the daemon any longer.
 
-    A pod that this removes counts as replaced, so that the next one is not created and removed at once.
+    What exists is removed, and the condition has the server's answer. A pod that this removes counts as replaced, so
+    that the next one is not created and removed at once.
     """
-    api_rejection = at.observed.api_rejection
-    if api_rejection is None:
+    if not at.observed.rejections or _goes_on(at):
         return None
-    conditions.set(Type.PROVISIONED, Status.FALSE, api_rejection.reason, api_rejection.message)
+    rejection = next(iter(at.observed.rejections.values()))
+    conditions.set(Type.PROVISIONED, Status.FALSE, rejection.reason, rejection.message)
     torn_down = status_of(at, conditions, serving=False)
-    if at.pod is not None:
+    if at.pod is not None or at.pod_was_created:
         torn_down = torn_down.model_copy(update={"replacement": at.next_replacement(Cause.WRITE_REJECTED)})
     return Plan(stages=at.children.teardown(), status=if_changed(at.observed, torn_down))
 
@@ -137,7 +140,7 @@ def _no_new_pod(at: Situation, _: Conditions) -> Plan | None:
 
 def _rotating(at: Situation, conditions: Conditions) -> Plan | None:
     """A new pod with a new key set, as soon as it may be created; until then the old one serves on or is removed."""
-    if not at.must_rotate:
+    if not at.must_rotate or (at.observed.rejections and _goes_on(at)):
         return None
     replacement = at.replacement
     if replacement is None or parse_timestamp(replacement.time) <= at.now:
@@ -189,14 +192,13 @@ def _waiting(at: Situation, conditions: Conditions, replacement: Replacement) ->
 
 
 def _in_conflict(at: Situation, conditions: Conditions) -> Plan | None:
-    conflict = at.children.conflict(at.names_needed)
-    if conflict is None:
+    """Somebody else has a name that a daemon needs; one that runs goes on without."""
+    if not at.blocked or _goes_on(at):
         return None
-    if conflict.ownership == Ownership.PREVIOUS:
-        message = f"{conflict.identity.kind} {conflict.identity.name} of a deleted NestedDocker of that name terminates"
-        conditions.set(Type.PROVISIONED, Status.FALSE, Reason.WAITING_FOR_PREVIOUS, message)
+    conflict = next(iter(at.blocked.values()))
+    conditions.set(Type.PROVISIONED, Status.FALSE, conflict.reason, conflict.message)
+    if conflict.reason == Reason.WAITING_FOR_PREVIOUS:
         return Plan(status=if_changed(at.observed, status_of(at, conditions, serving=False)))
-    conditions.set(Type.PROVISIONED, Status.FALSE, Reason.NAME_CONFLICT, describe_conflict(conflict.identity))
     return _torn_down(at, conditions)
 
 
@@ -205,6 +207,11 @@ def _renewing(at: Situation, _: Conditions) -> Plan | None:
     if at.renewal is None or at.key_set is None:
         return None
     return Plan(renew=pki.RenewalRequest(at.observed.owner.uid, at.key_set.rotation, at.renewal))
+
+
+def _goes_on(at: Situation) -> bool:
+    """Whether the daemon runs on although not every object can be written."""
+    return at.was_complete and not (exposure.is_exposed(at) and exposure.grace_left(at) is None)
 
 
 def _serving(at: Situation, conditions: Conditions) -> Plan | None:
@@ -249,6 +256,17 @@ def _looking_again(planned: Plan) -> Plan:
     """A plan that follows from what governs a NestedDocker, which is read again unless nothing changes."""
     changes = bool(planned.stages) or planned.status is not None or planned.issue is not None
     return replace(planned, look_again=changes)
+
+
+def _undecided(observed: Observed, now: datetime) -> Plan:
+    """What governs it cannot be read: nothing is denied that was not denied before, and what runs serves on."""
+    conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
+    conditions.keep(Type.ACCEPTED, Type.DAEMON_REACHABLE, Type.UPDATE_PENDING)
+    if observed.status.holds(Type.READY):
+        conditions.keep(Type.READY)
+    conditions.set(Type.PROVISIONED, Status.FALSE, Reason.REQUEST_FAILED, observed.failed_request)
+    status = observed.status.model_copy(update={"conditions": conditions.complete()})
+    return Plan(status=if_changed(observed, status))
 
 
 def _stop(observed: Observed, acceptance: NotAccepted, now: datetime) -> Plan:

@@ -32,6 +32,9 @@ DISK_FULL = (
 STARTING = (Reason.DAEMON_STARTING, "waiting for the daemon's first answer over TLS")
 """Reason and message while no failure is known."""
 
+KUBELETS_SIGNALS = frozenset({"SIGTERM", "SIGKILL"})
+_KUBELET_SENDS = "; the kubelet does it when the liveness probe fails, and then kubectl describe pod says so"
+
 
 @dataclass(frozen=True)
 class PodState:
@@ -255,7 +258,7 @@ class PodState:
             return (
                 Reason.DAEMON_CRASHED,
                 f"the daemon was killed by {killer} (exit code {code}), and the kubelet restarts it: look for who sent "
-                "the signal",
+                f"the signal{_KUBELET_SENDS if killer in KUBELETS_SIGNALS else ''}",
             )
         words = cause(text) or "it left no message; see kubectl logs"
         full = f" ({DISK_FULL})" if NO_SPACE in text else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from nested_docker.api.meta import Status
@@ -11,13 +12,16 @@ from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.manifests import metadata, secrets, storage
 from nested_docker.domain.manifests.disruption_budget import disruption_budget
 from nested_docker.domain.manifests.metadata import with_metadata
-from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.planning import exposure
 from nested_docker.domain.planning import node_cleanup as cleanup
-from nested_docker.domain.planning.child_diff import Stage, nonempty
+from nested_docker.domain.planning.blocked import Blocked, leave_out
+from nested_docker.domain.planning.child_diff import Create, Stage, action_identity, nonempty
 from nested_docker.domain.planning.contested import Withheld, withhold
+from nested_docker.domain.planning.exposure import wanted_network_policy
+from nested_docker.domain.planning.patience import Grace
 from nested_docker.domain.planning.planned import Plan, ProbeTarget, if_changed
 from nested_docker.domain.planning.reachability import Reachability, assess
 from nested_docker.domain.planning.replacement import DESCRIPTIONS, LOSSES, REQUESTED, cause_of, is_stalled
@@ -49,21 +53,28 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
     """The plan of a NestedDocker that has its daemon, or gets it."""
     reach = assess(at.observed, at.pod, at.mode, at.defaults.operator_namespace)
     held, released = (at.children.add_finalizer(), ()) if at.outlives_owner else ((), at.children.remove_finalizer())
-    stages = nonempty(held, *_gated(at, reach, _provision(at, key_set)), released)
+    stages = nonempty(held, *_gated(at, reach, *_provision(at, key_set)), released)
+    stages, blocked = leave_out(stages, at.blocked, at.nested_docker)
+    if any(each.matters for each in blocked):
+        stages = _unpublished(at, stages)
     stages, withheld = withhold(stages, at.observed.corrections, at.now)
-    conditions.set(Type.PROVISIONED, *_provisioned(at, withheld))
+    grace = exposure.grace_left(at) if exposure.is_exposed(at) else None
+    conditions.set(Type.PROVISIONED, *_provisioned(at, [*blocked, *withheld], grace))
     conditions.assess(Type.DAEMON_REACHABLE, reach.reason, _with_loss(at, reach), holds=reach.reachable)
+    if reach.reachable and blocked and not withheld and _can_connect(at, blocked):
+        conditions.set(Type.READY, Status.TRUE, Reason.READY, "clients can connect")
     _set_update_pending(at, conditions, key_set)
     planned = at.replacement
     if planned is not None and at.cause in REQUESTED and not is_stalled(planned.cause, planned.same_cause):
         # Clients may go on with the old pod, but who asked for another one waits for that.
-        conditions.set(Type.READY, Status.FALSE, *why_it_waits(at, planned))
+        waits = (blocked[0].reason, blocked[0].message) if blocked else why_it_waits(at, planned)
+        conditions.set(Type.READY, Status.FALSE, *waits)
     return Plan(
         stages=stages,
-        status=if_changed(at.observed, status_of(at, conditions, serving=True, reach=reach)),
+        status=if_changed(at.observed, status_of(at, conditions, serving=True, reach=reach, grace=grace)),
         probe=_probe(at, reach),
         diagnose=_diagnose(at),
-        requeue_at=_next_look(at, key_set, withheld),
+        requeue_at=_next_look(at, key_set, withheld, grace),
         claim=at.unchecked_claim,
     )
 
@@ -76,7 +87,29 @@ def _with_loss(at: Situation, reach: Reachability) -> str:
     return f"{reach.message}; Pod {lost.name} was lost before: {lost.message}"
 
 
-def _provisioned(at: Situation, withheld: list[Withheld]) -> tuple[Status, Reason, str]:
+def _unpublished(at: Situation, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """The stages without the creation of the files Secret: new clients wait until everything else is there."""
+    files = at.object_names.files_secret
+    return nonempty(
+        *(
+            tuple(each for each in stage if not (isinstance(each, Create) and action_identity(each) == files))
+            for stage in stages
+        )
+    )
+
+
+def _can_connect(at: Situation, blocked: list[Blocked]) -> bool:
+    """Whether clients have what they need, although not everything can be written."""
+    location = at.object_names
+    needed = {location.service, location.env_secret, location.files_secret}
+    wrong = {each.identity for each in blocked if each.matters}
+    there = {each for each, _ in at.observed.ours()}
+    return needed <= there and not any(each in needed or each.kind == "Pod" for each in wrong)
+
+
+def _provisioned(
+    at: Situation, missing: Sequence[Blocked | Withheld], grace: Grace | None
+) -> tuple[Status, Reason, str]:
     if at.unclean is not None:
         message = cleanup.describe(at.unclean, at.defaults, at.observed.cleanup_failure)
         return Status.FALSE, Reason.CLEANING_UP, message
@@ -89,15 +122,21 @@ def _provisioned(at: Situation, withheld: list[Withheld]) -> tuple[Status, Reaso
     credentials = at.observed.registry_credentials
     if credentials is not None and credentials.problem:
         return Status.FALSE, Reason.CREDENTIALS_UNUSABLE, credentials.problem
-    if not withheld:
+    if not missing:
         stuck = at.pod.stuck_container if at.pod else ""
         return Status.TRUE, Reason.PROVISIONED, f"every object exists, but {stuck}" if stuck else "every object exists"
-    worst = max(withheld, key=lambda each: each.matters)
-    return truth(holds=not worst.matters), Reason.CONTESTED, worst.message
+    worst = max(missing, key=lambda each: each.matters)
+    message = worst.message
+    if others := [f"{each.identity.kind} {each.identity.name}" for each in missing if each is not worst]:
+        message = f"{message}. The same applies to {', '.join(others)}"
+    if grace is not None:
+        end = timestamp(grace.until)
+        message = f"others than the declared clients may connect, so the operator stops the daemon at {end}: {message}"
+    return truth(holds=not worst.matters), worst.reason, message
 
 
-def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
-    """Everything but the connection Secrets, and the pod unless it waits; the key set precedes its pod."""
+def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, Stage]:
+    """Everything but the connection Secrets, and the pod unless it waits; what it mounts precedes it."""
     object_names, children = at.object_names, at.children
     claim = storage.data_claim(object_names, at.effective.storage) if at.mode.runs_own_daemon else None
     shared = metadata.of_children(at.effective)
@@ -107,7 +146,7 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, ...]:
     context = PodContext(object_names, at.effective, at.defaults)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
     key_secret = secrets.tls(object_names, key_set)
-    return nonempty(
+    return (
         children.ensure(claim, with_metadata(key_secret, shared)),
         children.remove_pods(but=object_names.pod(key_set.id))
         + children.remove_key_sets(but=object_names.tls_secret(key_set.id))
@@ -127,27 +166,22 @@ def _evictions(at: Situation) -> Stage:
 def _network(at: Situation) -> Stage:
     if not at.manages_network:
         return at.children.remove(at.object_names.network_policy)
-    peers = network_policy(
-        at.object_names,
-        at.accepted.spec.connection.clients,
-        at.defaults.operator_namespace,
-        published_ports=at.published_ports,
-    )
-    return at.children.ensure(with_metadata(peers, metadata.of_children(at.effective)))
+    return at.children.ensure(wanted_network_policy(at))
 
 
-def _gated(at: Situation, reach: Reachability, provisioned: tuple[Stage, ...]) -> tuple[Stage, ...]:
+def _gated(at: Situation, reach: Reachability, mounted: Stage, rest: Stage) -> tuple[Stage, ...]:
     """The connection Secrets: written last if the daemon has answered, the files removed first if it has not.
 
+    Nothing is removed for a new pod whose keys cannot be stored.
     A workload that takes registry credentials from the env Secret could not start without it, so there it comes first.
     """
     env = _env(at)
     early = env if at.effective.workload_credentials else ()
     if not reach.probe_result:
-        return (at.children.withdraw(), early, *provisioned)
+        return (mounted, at.children.withdraw(), early, rest)
     template, shared = at.accepted.spec.connection.secret_template, metadata.of_children(at.effective)
     files = secrets.files(at.object_names, template, reach.probe_result)
-    return (early, *provisioned, () if early else env, at.children.ensure(with_metadata(files, shared)))
+    return (early, mounted, rest, () if early else env, at.children.ensure(with_metadata(files, shared)))
 
 
 def _env(at: Situation) -> Stage:
@@ -192,13 +226,14 @@ def _diagnose(at: Situation) -> str:
     return at.pod.uid if at.pod and since and at.now - since >= DIAGNOSE_AFTER else ""
 
 
-def _next_look(at: Situation, key_set: KeySet, withheld: list[Withheld]) -> datetime | None:
+def _next_look(at: Situation, key_set: KeySet, withheld: list[Withheld], grace: Grace | None) -> datetime | None:
     credentials = at.observed.registry_credentials
     moments = [
         at.now + (CREDENTIALS_RETRY if credentials.problem else CREDENTIALS_REFRESH) if credentials else None,
         *(each.until for each in withheld),
         at.deadline,
         at.grace.until if at.grace else None,
+        grace.until if grace else None,
         at.now + CLAIM_INTERVAL if at.claim_user else None,
         parse_timestamp(at.replacement.time) if at.replacement else None,
         key_set.not_after - pki.RENEW_BEFORE,

@@ -22,10 +22,10 @@ from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import CONTAINER
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Identity, Manifest
-from nested_docker.domain.observed import Observed
+from nested_docker.domain.observed import ApiRejection, Observed, Ownership
 from nested_docker.domain.planning import lifetime, patience
 from nested_docker.domain.planning.admitted import admitted, allows, images_of, same_image, were_changed
-from nested_docker.domain.planning.child_diff import ChildDiff
+from nested_docker.domain.planning.child_diff import ChildDiff, Conflict, describe_conflict
 from nested_docker.domain.planning.loss import why_lost
 from nested_docker.domain.planning.patience import Grace
 from nested_docker.domain.planning.pod_state import PodState
@@ -161,9 +161,15 @@ class Situation:
             return Cause.KEY_SET_LOST if self.pod_name else None
         if self.pod is None:
             was_there = self.observed.status.admitted_pod is not None and self.pod_name == self.observed.status.pod_name
+            was_there = was_there or self.pod_was_created
             waits = planned is not None and planned.pod_name == self.pod_name
             return Cause.POD_DELETED if was_there or waits else None
         return self._cause_with(self.pod, self.key_set)
+
+    @property
+    def pod_was_created(self) -> bool:
+        """Whether the operator has created the current pod in this process, whatever has become of it since."""
+        return self.key_set is not None and self.object_names.pod(self.key_set.id) in self.observed.made
 
     @cached_property
     def grace(self) -> Grace | None:
@@ -318,6 +324,24 @@ class Situation:
         return needed
 
     @property
+    def nested_docker(self) -> Identity:
+        """The NestedDocker itself."""
+        return Identity("NestedDocker", self.observed.owner.namespace, self.observed.owner.name)
+
+    @cached_property
+    def blocked(self) -> dict[Identity, ApiRejection]:
+        """Objects that cannot be written now: the API server rejects the write, or the name is taken."""
+        taken = {each.identity: _conflicting(each) for each in self.children.conflicts(self.names_needed)}
+        return taken | dict(self.observed.rejections)
+
+    @cached_property
+    def was_complete(self) -> bool:
+        """Whether the pod is one that status has, and may go on: only a new pod needs every object first."""
+        stored, pod = self.observed.status.admitted_pod, self.pod
+        recorded = pod is not None and stored is not None and stored.uid == pod.uid
+        return recorded and (not self.must_rotate or self.cause in SERVES_ON)
+
+    @property
     def silent_since(self) -> datetime | None:
         """Since when the kubelet works on the pod without news in its status."""
         return self.pod.created if self.pod is not None and self.pod.waits_silently else None
@@ -437,3 +461,11 @@ class Situation:
     def _may_be_cleaned(self, pod: PodState) -> bool:
         node = self.observed.cluster.nodes.get(pod.node)
         return not pod.node or (node is not None and node.ready)
+
+
+def _conflicting(conflict: Conflict) -> ApiRejection:
+    kind, name = conflict.identity.kind, conflict.identity.name
+    if conflict.ownership == Ownership.PREVIOUS:
+        message = f"{kind} {name} of a deleted NestedDocker of that name terminates"
+        return ApiRejection(Reason.WAITING_FOR_PREVIOUS, message)
+    return ApiRejection(Reason.NAME_CONFLICT, describe_conflict(conflict.identity))

@@ -7,21 +7,26 @@ from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import BindingReference, EngineStatus, Hazard
 from nested_docker.domain.modes.networks import pool_hazards
 from nested_docker.domain.planning.ignored import ignored_hazards
-from nested_docker.domain.planning.patience import granted
+from nested_docker.domain.planning.patience import Grace, granted
 from nested_docker.domain.planning.reachability import Reachability
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.status.conditions import Conditions, timestamp
 
 
 def status_of(
-    at: Situation, conditions: Conditions, *, serving: bool, reach: Reachability | None = None
+    at: Situation,
+    conditions: Conditions,
+    *,
+    serving: bool,
+    reach: Reachability | None = None,
+    grace: Grace | None = None,
 ) -> NestedDockerStatus:
-    """The whole status.
+    """The whole status; `grace` is what is left to a pod that the policy grants and that others may reach.
 
     Node and daemon facts are written together when the daemon has answered: a write for each step of the start would
     be too many.
     """
-    engine = _engine(at, reach)
+    engine, ending = _engine(at, reach), at.grace or grace
     pod = at.pod if serving else None
     key_set = at.key_set if serving else None
     return NestedDockerStatus(
@@ -39,7 +44,7 @@ def status_of(
         admitted_pod=at.admitted if serving else None,
         replacement=at.latest_replacement,
         lost_pod=at.lost_pod,
-        denial=at.grace.denial if at.grace else granted(at.observed.latest_denial, at.now),
+        denial=ending.denial if ending else granted(at.observed.latest_denial, at.now),
         engine=engine,
         isolation=at.mode.isolation,
         hazards=[*at.mode.hazards(at.effective, engine), *_network_hazards(at), *ignored_hazards(at)],

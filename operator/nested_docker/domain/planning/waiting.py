@@ -10,9 +10,16 @@ from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.status.reasons import Reason, Type
 
 REJECTIONS = frozenset(
-    {Reason.API_REJECTED, Reason.QUOTA_EXCEEDED, Reason.SERVICE_ACCOUNT_MISSING, Reason.NAME_CONFLICT}
+    {
+        Reason.API_REJECTED,
+        Reason.QUOTA_EXCEEDED,
+        Reason.SERVICE_ACCOUNT_MISSING,
+        Reason.PRIORITY_CLASS_MISSING,
+        Reason.NAME_CONFLICT,
+        Reason.CONTESTED,
+    }
 )
-"""Reasons why the API server rejects a write."""
+"""Reasons why a write is rejected, or useless."""
 
 
 def why_it_waits(at: Situation, replacement: Replacement) -> tuple[Reason, str]:

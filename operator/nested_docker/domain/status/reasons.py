@@ -147,6 +147,10 @@ class Reason(StrEnum):
     The operator tries again within 15 seconds.
 
     Wait; if it takes long, create the ServiceAccount that the message names."""
+    PRIORITY_CLASS_MISSING = "PriorityClassMissing"
+    """The PriorityClass of the pod does not exist yet. The operator tries again within 15 seconds.
+
+    Wait if somebody installs it now; otherwise correct `spec.scheduling.priorityClassName` or the class."""
     REQUEST_FAILED = "RequestFailed"
     """A request to the API server failed, for example because an admission webhook of the cluster does not answer. The
     message has the object and the answer, and the operator repeats the request.

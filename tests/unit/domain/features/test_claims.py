@@ -158,14 +158,13 @@ async def test_pods_of_other_namespaces_do_not_count(kube: WatchedKube) -> None:
 
 
 async def test_its_own_pod_whose_creation_was_not_answered_is_not_waited_for(kube: WatchedKube) -> None:
-    reconciler = reconciler_of(kube)
-    await reconciler.reconcile(KEY)
+    await reconciler_of(kube).reconcile(KEY)
     (name,) = pods(kube)
     kube.cache.remove(kube.objects["Pod", "team-a", name], "Pod")
     kube.objects["Pod", "team-a", name]["metadata"]["resourceVersion"] = "1000"
     status = kube.objects["NestedDocker", *KEY]
     kube.again(status | {"status": status["status"] | {"admittedPod": None}})
-    await reconciler.reconcile(KEY)
+    await reconciler_of(kube).reconcile(KEY)
     assert pods(kube) == [name]
     assert "WaitingForPrevious" not in {each["reason"] for each in kube.conditions().values()}
 

@@ -53,7 +53,7 @@ def deletes_the_key_set(world: World) -> None:
 
 DISTURBANCES: dict[str, tuple[Disturb, str]] = {
     "a controller deletes each pod": (deletes, "somebody deleted the pod"),
-    "a controller deletes each pod by force": (deletes_by_force, "somebody deleted the pod"),
+    "a controller deletes each pod by force": (deletes_by_force, "the pod is gone, and no operator saw why"),
     "each pod ends": (ends, "the pod ended (phase Failed)"),
     "a controller changes each image": (changes_the_image, "somebody changed an image of the pod"),
     "a controller edits each key set": (edits_the_key_set, "somebody deleted or changed the Secret with the key set"),

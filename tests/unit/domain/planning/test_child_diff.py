@@ -102,10 +102,10 @@ class TestConflict:
     )
     def test_a_taken_name(self, references: list[Manifest], ownership: Ownership) -> None:
         taken = stored(HOME.service, ownerReferences=references)
-        assert diff(taken).conflict([KEY_SECRET, HOME.service]) == Conflict(HOME.service, ownership)
+        assert diff(taken).conflicts([KEY_SECRET, HOME.service]) == [Conflict(HOME.service, ownership)]
 
     def test_our_own_object_and_a_free_name(self) -> None:
-        assert diff(stored(HOME.service)).conflict([HOME.service, KEY_SECRET]) is None
+        assert diff(stored(HOME.service)).conflicts([HOME.service, KEY_SECRET]) == []
 
 
 class TestRemove:

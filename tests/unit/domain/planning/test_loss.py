@@ -103,7 +103,7 @@ LOSSES: dict[str, tuple[Lose, str, str]] = {
         "node node-1 does not respond (Node node-1 which was running pod build is unresponsive)",
     ),
     "deleted": (deleted, "Deleted", "somebody deleted the pod"),
-    "deleted by force": (deleted_by_force, "Deleted", "somebody deleted the pod"),
+    "gone unseen": (deleted_by_force, "Unknown", "the pod is gone, and no operator saw why"),
     "node removed": (node_removed, "NodeGone", "node node-1 is gone, and the pod with it"),
 }
 
@@ -250,4 +250,6 @@ def test_words_of_any_length_fit_into_the_status(length: int) -> None:
 def test_the_words_of_a_pod_that_ended_come_first() -> None:
     manifest = {"metadata": {"name": "x"}, "status": {"phase": "Failed", "reason": "OutOfcpu", "message": "no cpu"}}
     assert why_lost(PodState(manifest), "node-1", node_exists=True) == ("OutOfcpu", "the pod ended (OutOfcpu: no cpu)")
-    assert why_lost(None, "", node_exists=False) == ("Deleted", "somebody deleted the pod")
+    assert why_lost(None, "", node_exists=False) == ("Unknown", "the pod is gone, and no operator saw why")
+    assert why_lost(None, "node-1", node_exists=True) == ("Unknown", "the pod is gone, and no operator saw why")
+    assert why_lost(None, "node-1", node_exists=False) == ("NodeGone", "node node-1 is gone, and the pod with it")

@@ -334,8 +334,8 @@ class TestOwnership:
         world = settled()
         rejected_write = observed(
             children=world.observe().children,
-            status=world.status,
-            api_rejection=ApiRejection(Reason.API_REJECTED, "exceeded quota"),
+            status=world.status.model_copy(update={"admitted_pod": None}),
+            rejections={Identity("Service", "team-a", "build"): ApiRejection(Reason.API_REJECTED, "exceeded quota")},
         )
         planned = plan(rejected_write, NOW, DEFAULTS)
         assert planned.status.condition(Type.READY).message == "exceeded quota"

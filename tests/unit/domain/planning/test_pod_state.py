@@ -162,7 +162,8 @@ FAILURES: dict[str, tuple[Mode, dict[str, Any], str, Reason, str]] = {
         ended(137, message="http: TLS handshake error from [::1]:48882: tls: client didn't provide a certificate"),
         "",
         Reason.DAEMON_CRASHED,
-        "the daemon was killed by SIGKILL (exit code 137), and the kubelet restarts it: look for who sent the signal",
+        "the daemon was killed by SIGKILL (exit code 137), and the kubelet restarts it: look for who sent the "
+        "signal; the kubelet does it when the liveness probe fails, and then kubectl describe pod says so",
     ),
     "crash without a message": (
         Mode.DIND,
