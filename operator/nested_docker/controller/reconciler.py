@@ -91,7 +91,7 @@ class Reconciler:
         self._observer = Observer(cache)
         self._fresh_look = FreshLook(kube, cache, router)
         self._executor = Executor(kube, cache, sessions, clock)
-        self._key_sets = KeySets(certificates, self._executor)
+        self._key_sets = KeySets(certificates, self._executor, clock)
         self._credentials = CredentialsReader(kube)
         self._orphans = Orphans(kube, cache)
         self._cleaner = Cleaner(kube, cache, recorder, clock, defaults)
@@ -181,8 +181,8 @@ class Reconciler:
         elif isinstance(outcome, Written):
             return replace(at, issued=None, deleted=at.deleted | _deletions(planned))
         if not isinstance(outcome, Written):
-            unrenewable = self._key_sets.is_unrenewable(key, session, at.issued, outcome)
-            return replace(at, issued=None) if unrenewable else _after_failure(key, session, at, outcome)
+            failed = self._key_sets.has_failed(key, session, at.issued, outcome)
+            return replace(at, issued=None) if failed else _after_failure(key, session, at, outcome)
         # The answer to a write may carry a user's change, and then the watch brings nothing new.
         changed = self._user_revision(key) not in (None, revision)
         if changed or await self._diagnoser.diagnose(session, observed, planned.diagnose):
@@ -235,7 +235,7 @@ class Reconciler:
         renewed = await self._key_sets.renew(key, session, observed, planned.renew)
         if isinstance(renewed, Stale):
             return _after_failure(key, session, at, renewed)
-        return replace(at, issued=None if session.unrenewable == renewed.id else renewed)
+        return replace(at, issued=None if session.failed_renewal else renewed)
 
     async def _count_replacement(
         self, key: Key, observed: Observed, status: NestedDockerStatus | None
@@ -331,7 +331,7 @@ class Reconciler:
         return replace(
             observed,
             issued=at.issued,
-            unrenewable=session.unrenewable,
+            failed_renewal=session.failed_renewal,
             probe_result=session.probe.result if session.probe else None,
             probe_failure=session.probe.failure if session.probe else None,
             rejections={each.identity: each.api_rejection for each in at.rejected},

@@ -9,6 +9,7 @@ from datetime import datetime
 from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, Denial
 from nested_docker.controller.daemon_prober import Probe
 from nested_docker.controller.workqueue import Key
+from nested_docker.domain.key_set import FailedRenewal
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import Correction
 
@@ -37,7 +38,7 @@ class Session:
         denial: the latest denial of what runs, until the status has it.
         made: the objects that were created and that no plan has deleted since, until clients can connect.
         corrections: what was corrected lately.
-        unrenewable: id of a key set whose pairs cannot be renewed; empty: none is known.
+        failed_renewal: the latest renewal of pairs that did not succeed; None: none is known.
         failures: passes in a row that have failed.
     """
 
@@ -49,7 +50,7 @@ class Session:
     denial: Denial | None = None
     made: frozenset[Identity] = frozenset()
     corrections: dict[Identity, Correction] = field(default_factory=dict)
-    unrenewable: str = ""
+    failed_renewal: FailedRenewal | None = None
     failures: int = 0
 
     def stop_probe(self) -> None:
@@ -59,7 +60,7 @@ class Session:
             self.probe = None
 
     def reset(self) -> None:
-        """Forget everything but the failures, the corrections and what cannot be renewed."""
+        """Forget everything but the failures, the corrections and a failed renewal."""
         self.stop_probe()
         self.keys = self.diagnosis = self.admitted = self.denial = None
         self.rejected = self.made = frozenset()

@@ -38,6 +38,19 @@ class KeySet:
         return _digest(self.digests, pki.RENEWED)
 
 
+@dataclass(frozen=True)
+class FailedRenewal:
+    """A renewal that did not succeed; the present pairs are good for some time.
+
+    Attributes:
+        key_set: id of the key set.
+        until: when the operator tries again.
+    """
+
+    key_set: str
+    until: datetime
+
+
 def key_set_id(digests: Mapping[str, str]) -> str:
     """The name of a key set, from the digests of what its pod mounts: a renewal of the rest does not change it."""
     return _digest(digests, pki.MOUNTED)

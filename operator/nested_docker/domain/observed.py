@@ -12,7 +12,7 @@ from typing import Any
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, Denial, EngineStatus
 from nested_docker.domain import names
-from nested_docker.domain.key_set import KeySet
+from nested_docker.domain.key_set import FailedRenewal, KeySet
 from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner, controller_of
@@ -142,7 +142,7 @@ class Observed:
         admitted: the API server's answer to the creation of a pod, until the status has it.
         departed: the latest pod that has gone, as it was when it went; None: none, or nobody saw it.
         issued: a key set that this pass has made, or renewed, and not written yet.
-        unrenewable: id of a key set whose pairs cannot be renewed; empty: none is known.
+        failed_renewal: the latest renewal of pairs that did not succeed; None: none is known.
         probe_failure: what keeps the probe of the daemon from success; None: nothing, or not for long.
         failed_request: what is wrong with a request that failed in this pass and is repeated later; empty: none. The
             plan is then made only for its status.
@@ -168,7 +168,7 @@ class Observed:
     cluster: ClusterFacts = field(default_factory=ClusterFacts)
     children: Mapping[Identity, Manifest] = field(default_factory=dict)
     issued: KeySet | None = None
-    unrenewable: str = ""
+    failed_renewal: FailedRenewal | None = None
     probe_result: ProbeResult | None = None
     rejections: Mapping[Identity, ApiRejection] = field(default_factory=dict)
     diagnoses: Mapping[str, str] = field(default_factory=dict)

@@ -202,16 +202,16 @@ def _in_conflict(at: Situation, conditions: Conditions) -> Plan | None:
     return _torn_down(at, conditions)
 
 
-def _renewing(at: Situation, _: Conditions) -> Plan | None:
-    """Client and operator get new pairs, and the pod runs on; the present pairs stay valid until they expire."""
-    if at.renewal is None or at.key_set is None:
-        return None
-    return Plan(renew=pki.RenewalRequest(at.observed.owner.uid, at.key_set.rotation, at.renewal))
-
-
 def _goes_on(at: Situation) -> bool:
     """Whether the daemon runs on although not every object can be written."""
     return at.was_complete and not (exposure.is_exposed(at) and exposure.grace_left(at) is None)
+
+
+def _renewing(at: Situation, _: Conditions) -> Plan | None:
+    """Client and operator get new pairs, and the pod runs on; the present pairs stay valid until they expire."""
+    if at.renewal is None or at.key_set is None or at.observed.rejections:
+        return None
+    return Plan(renew=pki.RenewalRequest(at.observed.owner.uid, at.key_set.rotation, at.renewal))
 
 
 def _serving(at: Situation, conditions: Conditions) -> Plan | None:

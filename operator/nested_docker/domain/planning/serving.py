@@ -237,6 +237,7 @@ def _next_look(at: Situation, key_set: KeySet, withheld: list[Withheld], grace: 
         at.now + CLAIM_INTERVAL if at.claim_user else None,
         parse_timestamp(at.replacement.time) if at.replacement else None,
         key_set.not_after - pki.RENEW_BEFORE,
+        at.observed.failed_renewal.until if at.observed.failed_renewal else None,
         key_set.not_after - pki.MARGIN / 2,
         at.silent_since + DIAGNOSE_AFTER if at.silent_since else None,
     ]

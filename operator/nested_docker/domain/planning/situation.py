@@ -136,7 +136,10 @@ class Situation:
         What only runs on, although no policy grants it any longer, gets none.
         """
         key_set = self.key_set
-        if key_set is None or self.observed.issued is not None or self.observed.unrenewable == key_set.id:
+        if key_set is None or self.observed.issued is not None:
+            return None
+        failed = self.observed.failed_renewal
+        if failed is not None and failed.key_set == key_set.id and self.now < failed.until:
             return None
         if self.accepted.reason == Reason.GRANT_REVOKED:
             return None

@@ -332,6 +332,29 @@ async def test_where_the_secret_cannot_be_changed_the_pod_is_replaced_at_the_end
     assert (lab.made("Pod"), lab.ready()) == (2, ("True", "Ready"))
 
 
+async def test_a_renewal_that_was_denied_is_tried_again() -> None:
+    lab = await running()
+    (pod,) = lab.pods()
+    before, apply = certificate(lab.kube, "-docker", "cert.pem"), lab.kube.apply
+
+    async def denies(manifest: dict[str, Any]) -> dict[str, Any]:
+        if manifest["metadata"]["name"].endswith("-tls"):
+            raise Denying.error
+        return await apply(manifest)
+
+    lab.kube.apply = denies  # type: ignore[method-assign]
+    await a_year_later(lab)
+    assert certificate(lab.kube, "-docker", "cert.pem") == before
+    lab.kube.apply = apply  # type: ignore[method-assign]
+    await a_year_later(lab, timedelta(hours=5))
+    assert certificate(lab.kube, "-docker", "cert.pem") == before
+    await a_year_later(lab, timedelta(hours=1))
+    assert certificate(lab.kube, "-docker", "cert.pem") != before
+    assert [each["metadata"]["uid"] for each in lab.pods()] == [pod["metadata"]["uid"]]
+    assert lab.ready() == ("True", "Ready")
+    assert "UpdatePending" not in lab.kube.conditions()
+
+
 async def test_a_failed_request_is_repeated() -> None:
     lab = await running()
     lab.clock.seconds += DUE.total_seconds() + 1
