@@ -52,7 +52,9 @@ FULL = NestedDockerStatus(
     mode=Mode.DIND,
     pod_name="build-0a1b2",
     node_name="node",
-    admitted_pod=AdmittedPod(uid="1", images={"daemon": "docker:28-dind"}, annotations={"example.com/a": "b"}),
+    admitted_pod=AdmittedPod(
+        uid="1", images={"daemon": "docker:28-dind"}, annotations={"example.com/a": "b"}, served=True
+    ),
     replacement=Replacement(
         cause="PodDeleted",
         pod_name="build-0a1b2",

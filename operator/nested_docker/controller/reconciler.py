@@ -274,13 +274,14 @@ class Reconciler:
         if not isinstance(outcome, Written):
             return outcome
         session.denial = None
-        if session.admitted == (planned.status or observed.status).admitted_pod:
+        status = planned.status or observed.status
+        if session.admitted and status.admitted_pod and session.admitted.uid == status.admitted_pod.uid:
             session.admitted = None
-        if planned.probe is None:
+        if planned.probe is None and not planned.keep_answer:
             session.stop_probe()
-            if (planned.status or observed.status).holds(Type.READY):
+            if status.holds(Type.READY):
                 session.reset()
-        elif keys is not None:
+        elif planned.probe is not None and keys is not None:
             session.stop_probe()
             session.probe = self._prober.start(key, planned.probe, keys)
         return outcome

@@ -266,6 +266,60 @@ async def test_a_daemon_that_was_never_complete_does_not_stay(kind: str) -> None
     assert lab.ready() == ("True", "Ready")
 
 
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+async def test_a_lasting_rejection_costs_no_writes(harm: Harm) -> None:
+    lab, _ = await running()
+    rejects(lab, harm.kind, harm.name, REJECTIONS["a validating webhook"])
+    harm.act(lab)
+    await lab.passes(4)
+    lab.kube.writes.clear()
+    await lab.passes(10, seconds=3)
+    assert lab.kube.writes == []
+
+
+LAST = ("build-docker-env", "build-docker")
+"""The Secrets that are written when the daemon has answered, so when its pod has run for some time."""
+
+
+@pytest.mark.parametrize("name", LAST)
+async def test_a_daemon_whose_secrets_are_rejected_does_not_stay(name: str) -> None:
+    lab = Lab()
+
+    def hook(_operation: str, manifest: Manifest) -> Manifest:
+        if manifest["metadata"]["name"] == name:
+            raise KubeError(403, "Forbidden", DENIED)
+        return manifest
+
+    lab.kube.webhook = hook
+    await lab.passes(36, seconds=20)
+    assert lab.pods() == []
+    assert lab.made("Pod") <= 6, "tried again after a minute, then after two, four"
+    assert lab.ready() == ("False", "APIRejected")
+    lab.kube.webhook = lambda _operation, manifest: manifest
+    await lab.passes(12, seconds=60)
+    assert lab.ready() == ("True", "Ready")
+
+
+@pytest.mark.parametrize("name", LAST)
+async def test_a_daemon_whose_secret_is_somebodys_does_not_stay(name: str) -> None:
+    """The operator does not watch other people's Secrets, so only its own creation finds this one."""
+    lab = Lab()
+    lab.kube.objects["Secret", "team-a", name] = {
+        "kind": "Secret",
+        "apiVersion": "v1",
+        "metadata": {"name": name, "namespace": "team-a", "uid": "theirs", "resourceVersion": "1"},
+    }
+    await lab.passes(6, seconds=20)
+    assert (lab.pods(), lab.made("Pod")) == ([], 1)
+    assert lab.ready() == ("False", "NameConflict")
+    lab.kube.writes.clear()
+    await lab.passes(6)
+    assert lab.kube.writes == []
+    del lab.kube.objects["Secret", "team-a", name]
+    await lab.passes(5, seconds=20)
+    assert lab.ready() == ("True", "Ready")
+
+
 async def test_an_object_of_that_name_that_is_somebodys_ends_nothing() -> None:
     lab, before = await running()
     drops("Secret", "build-docker-env")(lab)

@@ -279,6 +279,10 @@ class AdmittedPod(KubeModel):
         description="The operator's annotations that an admission plugin changed, as the operator wrote them.",
         json_schema_extra=schema(maxProperties=8),
     )
+    served: bool = Field(
+        default=False,
+        description="Whether clients could connect to it once; then a write that is rejected does not end it.",
+    )
 
 
 class Replacement(KubeModel):

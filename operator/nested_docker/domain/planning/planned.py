@@ -40,7 +40,8 @@ class Plan:
         renew: pairs of client and operator to make first; the plan is then made again with them.
         stages: groups of writes, one after the other; the writes of a group in any order.
         status: the status to write; None: it has not changed.
-        dial: the daemon to probe, in the background.
+        probe: the daemon to probe, in the background.
+        keep_answer: whether the answer of the daemon is still needed, since no Secret has it.
         diagnose: uid of a pod whose Events may say why it does not start; empty: none.
         delete_self: the time to live of the finished NestedDocker has passed.
         requeue_at: when to plan again at the latest; None: when something happens.
@@ -54,6 +55,7 @@ class Plan:
     stages: tuple[Stage, ...] = ()
     status: NestedDockerStatus | None = None
     probe: ProbeTarget | None = None
+    keep_answer: bool = False
     diagnose: str = ""
     delete_self: bool = False
     requeue_at: datetime | None = None

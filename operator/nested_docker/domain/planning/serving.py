@@ -73,6 +73,7 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
         stages=stages,
         status=if_changed(at.observed, status_of(at, conditions, serving=True, reach=reach, grace=grace)),
         probe=_probe(at, reach),
+        keep_answer=reach.fresh and bool(blocked or withheld),
         diagnose=_diagnose(at),
         requeue_at=_next_look(at, key_set, withheld, grace),
         claim=at.unchecked_claim,

@@ -339,10 +339,14 @@ class Situation:
 
     @cached_property
     def was_complete(self) -> bool:
-        """Whether the pod is one that status has, and may go on: only a new pod needs every object first."""
+        """Whether the pod may go on without an object: only one that never served needs every object first."""
+        return self.has_served and (not self.must_rotate or self.cause in SERVES_ON)
+
+    @cached_property
+    def has_served(self) -> bool:
+        """Whether clients could connect to the pod once."""
         stored, pod = self.observed.status.admitted_pod, self.pod
-        recorded = pod is not None and stored is not None and stored.uid == pod.uid
-        return recorded and (not self.must_rotate or self.cause in SERVES_ON)
+        return pod is not None and stored is not None and stored.uid == pod.uid and stored.served
 
     @property
     def silent_since(self) -> datetime | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from nested_docker.api.meta import Status
+from nested_docker.api.meta import Condition, Status
 from nested_docker.api.v1alpha1 import NestedDockerStatus
-from nested_docker.api.v1alpha1.nested_docker import BindingReference, EngineStatus, Hazard
+from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, BindingReference, EngineStatus, Hazard
 from nested_docker.domain.modes.networks import pool_hazards
 from nested_docker.domain.planning.ignored import ignored_hazards
 from nested_docker.domain.planning.patience import Grace, granted
 from nested_docker.domain.planning.reachability import Reachability
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.status.conditions import Conditions, timestamp
+from nested_docker.domain.status.reasons import Type
 
 
 def status_of(
@@ -28,11 +29,12 @@ def status_of(
     """
     engine, ending = _engine(at, reach), at.grace or grace
     pod = at.pod if serving else None
+    completed = conditions.complete()
     key_set = at.key_set if serving else None
     return NestedDockerStatus(
         observed_generation=at.observed.generation,
         observed_restart=at.observed.restart,
-        conditions=conditions.complete(),
+        conditions=completed,
         binding=BindingReference(name=at.object_names.files_secret.name) if serving else None,
         endpoint=at.object_names.endpoint if serving else "",
         class_name=at.accepted.class_name,
@@ -41,7 +43,7 @@ def status_of(
         pod_namespace=at.object_names.pod_namespace if serving else "",
         pod_name=at.object_names.pod(key_set.id).name if key_set else "",
         node_name=pod.node if pod and engine else "",
-        admitted_pod=at.admitted if serving else None,
+        admitted_pod=_admitted(at, completed) if serving else None,
         replacement=at.latest_replacement,
         lost_pod=at.lost_pod,
         denial=ending.denial if ending else granted(at.observed.latest_denial, at.now),
@@ -51,6 +53,11 @@ def status_of(
         expiration_time=timestamp(at.deadline) if at.deadline else None,
         certificate_expiration_time=timestamp(key_set.not_after) if key_set else None,
     )
+
+
+def _admitted(at: Situation, conditions: list[Condition]) -> AdmittedPod | None:
+    ready = any(each.type == Type.READY and each.status == Status.TRUE for each in conditions)
+    return at.admitted.model_copy(update={"served": at.has_served or ready}) if at.admitted else None
 
 
 def truth(*, holds: bool) -> Status:
