@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -107,7 +108,10 @@ async def ends_like(expected: str, worlds: list[World]) -> None:
 
     async def compare(world: World) -> None:
         await world.quiet(0.5)
-        assert await world.snapshot() == expected
+        found = await world.snapshot()
+        assert found == expected, "\n".join(
+            difflib.unified_diff(expected.splitlines(), found.splitlines(), lineterm="")
+        )
 
     await together(compare, worlds)
 

@@ -307,6 +307,7 @@ VOLATILE = frozenset(
         "nesteddocker.dev/server-not-after",
         "nesteddocker.dev/pairs-digest",
         "nesteddocker.dev/revision",
+        "nesteddocker.dev/probed",
         "certificateExpirationTime",
         "replacement",
         "lostPod",

@@ -331,6 +331,28 @@ async def test_an_object_of_that_name_that_is_somebodys_ends_nothing() -> None:
     assert lab.kube.objects["Secret", "team-a", "build-docker-env"]["metadata"].get("labels") is None
 
 
+TAKEN = {
+    "Service": ("build", False),
+    "Secret": ("build-docker", False),
+    "Secret of the environment": ("build-docker-env", False),
+    "NetworkPolicy": ("build", True),
+}
+
+
+@pytest.mark.parametrize(("kind", "name", "connects"), [(kind.split(" ", 1)[0], *each) for kind, each in TAKEN.items()])
+async def test_an_object_that_another_controller_takes_is_left_to_it(kind: str, name: str, connects: bool) -> None:
+    lab, before = await running()
+    obj = lab.kube.objects[kind, "team-a", name]
+    reference = {"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "theirs", "controller": True}
+    lab.kube.again(obj | {"metadata": obj["metadata"] | {"ownerReferences": [reference]}})
+    lab.kube.writes.clear()
+    await lab.passes(3)
+    assert uids(lab) == before
+    assert lab.kube.conditions()["Provisioned"]["reason"] == "NameConflict"
+    assert lab.ready() == (("True", "Ready") if connects else ("False", "NameConflict"))
+    assert [write for write in lab.changes() if f"{kind}/{name}" in write] == []
+
+
 async def test_a_pod_that_is_rejected_again_and_again_has_one_name() -> None:
     lab = Lab()
 

@@ -35,8 +35,9 @@ class Blocked:
 
     @property
     def matters(self) -> bool:
-        """Whether more than labels and annotations is wrong; a pod's labels say who may connect."""
-        return self.identity.kind == "Pod" or not self.difference.startswith("metadata")
+        """Whether more than metadata is wrong: an object is somebody else's, or a pod's labels say who may connect."""
+        taken = self.why.reason == Reason.NAME_CONFLICT
+        return taken or self.identity.kind == "Pod" or not self.difference.startswith("metadata")
 
     @property
     def reason(self) -> Reason:
