@@ -281,7 +281,9 @@ def watched(
     container.write("dev/termination-log")
     container.program("touch", '#!/bin/sh\n: >"$1"\n')
     (container.root / "bin/sleep").rename(container.root / "bin/really-sleep")
-    container.program("sleep", "#!/bin/sh\necho . >>ROOT/looks\nexec really-sleep 0.05\n")
+    # The first look waits for dockerd, which a loaded machine may start later.
+    wait = "while [ ! -e ROOT/up ]; do really-sleep 0.05; done"
+    container.program("sleep", f"#!/bin/sh\necho . >>ROOT/looks\n{wait}\nexec really-sleep 0.05\n")
     container.program("dockerd", DOCKERD.replace("*) ", f"*) echo $$ >ROOT/var/run/docker.pid; {dockerd}\n"))
     container.write("var/run/docker.pid")
     if not init:
