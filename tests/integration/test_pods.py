@@ -155,7 +155,10 @@ async def test_an_evicted_pod_is_replaced_but_not_at_once(world: World) -> None:
         return True
 
     await world.until(told, "a status that says why the pod is lost")
-    assert "delete secrets/build-docker" in [str(call) for call in world.proxy.writes(world.namespace)]
+    await world.until(
+        lambda: "delete secrets/build-docker" in [str(call) for call in world.proxy.writes(world.namespace)],
+        "the files Secret withdrawn",
+    )
     started = time.monotonic()
 
     async def another() -> bool:
