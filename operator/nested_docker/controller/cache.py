@@ -45,7 +45,7 @@ class Cache:
         metadata = obj["metadata"]
         location = (metadata.get("namespace", ""), metadata["name"])
         known = self._objects[kind].get(location)
-        if _version(metadata) <= self._dead.get(metadata.get("uid", ""), -1):
+        if version_of(metadata) <= self._dead.get(metadata.get("uid", ""), -1):
             return False
         if known is not None and not _newer(metadata, known["metadata"]):
             return False
@@ -69,7 +69,7 @@ class Cache:
         watch, and comes back with the label.
         """
         metadata = obj["metadata"]
-        self._dead[metadata.get("uid", "")] = _version(metadata)
+        self._dead[metadata.get("uid", "")] = version_of(metadata)
         while len(self._dead) > _TOMBSTONES:
             self._dead.popitem(last=False)
         location = (metadata.get("namespace", ""), metadata["name"])
@@ -84,7 +84,7 @@ class Cache:
     def versions(self, kind: str) -> Mapping[str, int]:
         """Resource version of each stored object of a kind and of each removed object of any kind, by uid."""
         stored = (obj["metadata"] for obj in self._objects[kind].values())
-        return {**self._dead, **{metadata["uid"]: _version(metadata) for metadata in stored}}
+        return {**self._dead, **{metadata["uid"]: version_of(metadata) for metadata in stored}}
 
     def forget_version(self, obj: Mapping[str, Any], kind: str) -> None:
         """Take the next version of an object for newer, whatever its number: etcd was restored from a backup."""
@@ -169,19 +169,15 @@ class Cache:
                 del self._children[owner]
 
 
-def version_of(obj: Mapping[str, Any]) -> int:
-    """An object's resource version."""
-    return _version(obj["metadata"])
-
-
 def _newer(metadata: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
     """Whether an object is newer than the stored one: resource versions compare as numbers (KEP-5504)."""
     if metadata.get("uid") != known.get("uid"):
         return True
-    return _version(metadata) > _version(known)
+    return version_of(metadata) > version_of(known)
 
 
-def _version(metadata: Mapping[str, Any]) -> int:
+def version_of(metadata: Mapping[str, Any]) -> int:
+    """An object's resource version."""
     return int(metadata.get("resourceVersion", 0))
 
 

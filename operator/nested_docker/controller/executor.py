@@ -58,7 +58,7 @@ class Executor:
         """
         session = self._session(observed)
         location, key_set = observed.location, observed.key_set()
-        if session.keys is not None and key_set is not None and _are(session.keys, key_set):
+        if session.keys is not None and key_set is not None and _match(session.keys, key_set):
             return session.keys
         if location is None or key_set is None:
             return Stale("there is no key set")
@@ -66,7 +66,7 @@ class Executor:
         with requesting("read", where):
             secret = await self._kube.get("Secret", where.namespace, where.name)
         keys = _decoded(secret) if secret else {}
-        if secret is None or not _are(keys, key_set):
+        if secret is None or not _match(keys, key_set):
             if secret is not None:
                 self._cache.put(secret, "Secret")
             elif where in observed.children:
@@ -349,7 +349,7 @@ def _urgency(outcome: WriteOutcome | BaseException) -> int:
             return 1
 
 
-def _are(keys: KeyMaterial, key_set: KeySet) -> bool:
+def _match(keys: KeyMaterial, key_set: KeySet) -> bool:
     """Whether these are the keys of that key set, with its present pairs."""
     return all(key in keys and value_digest(keys[key]) == key_set.digests.get(key) for key in pki.KEYS)
 

@@ -21,7 +21,7 @@ NOT_READY_YET = "not yet ready to handle request"
 """What an admission plugin of an API server answers that has just started."""
 
 
-def starts(error: KubeError) -> bool:
+def server_is_starting(error: KubeError) -> bool:
     """Whether the API server rejects a request only because it has just started; a webhook's words prove nothing."""
     return error.status == 403 and NOT_READY_YET in error.message and not DENYING_WEBHOOK.search(error.message)
 
@@ -77,7 +77,7 @@ class RequestFailed(KubeError):
             429: "If it lasts, a cluster admin looks at the load of the API server",
         }
         other = "If it lasts, a cluster admin looks at what the answer names and at the API server's log"
-        return other if starts(self) else known.get(self.status, other)
+        return other if server_is_starting(self) else known.get(self.status, other)
 
 
 class GoverningUnread(RequestFailed):

@@ -277,13 +277,14 @@ class Reconciler:
         status = planned.status or observed.status
         if session.admitted and status.admitted_pod and session.admitted.uid == status.admitted_pod.uid:
             session.admitted = None
-        if planned.probe is None and not planned.keep_answer:
+        if planned.probe is not None:
+            if keys is not None:
+                session.stop_probe()
+                session.probe = self._prober.start(key, planned.probe, keys)
+        elif not planned.keep_answer:
             session.stop_probe()
             if status.holds(Type.READY):
                 session.reset()
-        elif planned.probe is not None and keys is not None:
-            session.stop_probe()
-            session.probe = self._prober.start(key, planned.probe, keys)
         return outcome
 
     async def _keys_for_probe(self, session: Session, observed: Observed, planned: Plan) -> KeyMaterial | Stale | None:

@@ -44,7 +44,7 @@ class Resync:
         before = [obj for obj in self._cache.all(kind) if namespace in {None, obj["metadata"].get("namespace")}]
         listed = await self._kube.list(kind, namespace, labels=labels)
         present = {obj["metadata"]["uid"] for obj in listed}
-        older = [obj for obj in listed if version_of(obj) < versions.get(obj["metadata"]["uid"], 0)]
+        older = [obj for obj in listed if version_of(obj["metadata"]) < versions.get(obj["metadata"]["uid"], 0)]
         if older:
             logger.warning("%d of kind %s are older than before: etcd was probably restored", len(older), kind)
         for obj in older:
