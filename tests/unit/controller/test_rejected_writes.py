@@ -353,6 +353,37 @@ async def test_an_object_that_another_controller_takes_is_left_to_it(kind: str, 
     assert [write for write in lab.changes() if f"{kind}/{name}" in write] == []
 
 
+def opens_and_takes(lab: Lab) -> None:
+    """A tenant gives the NetworkPolicy another controller, and lets everybody in."""
+    opens(lab)
+    obj = lab.kube.objects["NetworkPolicy", "team-a", "build"]
+    reference = {"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "theirs", "controller": True}
+    lab.kube.again(obj | {"metadata": obj["metadata"] | {"ownerReferences": [reference]}})
+
+
+def replaces(lab: Lab) -> None:
+    """A tenant puts a NetworkPolicy without labels in its place, which the operator does not watch."""
+    drops("NetworkPolicy", "build")(lab)
+    lab.kube.objects["NetworkPolicy", "team-a", "build"] = {
+        "kind": "NetworkPolicy",
+        "apiVersion": "networking.k8s.io/v1",
+        "metadata": {"name": "build", "namespace": "team-a", "uid": "theirs", "resourceVersion": "1"},
+        "spec": {"podSelector": {}, "ingress": [{}]},
+    }
+
+
+@pytest.mark.parametrize("act", [opens_and_takes, replaces])
+async def test_a_network_policy_that_a_tenant_takes_to_open_it_stops_the_daemon(act: Callable[[Lab], None]) -> None:
+    lab, before = await running()
+    act(lab)
+    await lab.passes(3)
+    assert uids(lab) == before
+    assert denial(lab) is not None
+    await lab.passes(3, seconds=GRACE)
+    assert lab.pods() == []
+    assert lab.ready() == ("False", "NameConflict")
+
+
 async def test_a_pod_that_is_rejected_again_and_again_has_one_name() -> None:
     lab = Lab()
 
