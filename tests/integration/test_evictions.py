@@ -30,13 +30,6 @@ async def own(world: World) -> AsyncIterator[World]:
     await world.api.delete("NestedDockerClass", None, name)
 
 
-async def evict(world: World, name: str) -> None:
-    """What drains and autoscalers ask for."""
-    path = f"/api/v1/namespaces/{world.namespace}/pods/{name}/eviction"
-    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": world.namespace}}
-    await world.api.request("POST", path, body=body)
-
-
 async def counted(world: World, healthy: int) -> None:
     """Wait until Kubernetes has looked at the pod."""
 
@@ -56,12 +49,12 @@ async def test_a_ready_daemon_stays_until_the_class_allows_evictions(own: World)
     await counted(own, 1)
     (pod,) = await own.pods()
     with pytest.raises(KubeError, match="disruption budget") as refused:
-        await evict(own, pod["metadata"]["name"])
+        await own.evict(pod["metadata"]["name"])
     assert refused.value.status == 429
     await own.api.patch("NestedDockerClass", None, own.class_name, {"spec": {"evictions": "Allowed"}})
     await own.gone("PodDisruptionBudget", "build")
     assert [each["metadata"]["name"] for each in await own.pods()] == [pod["metadata"]["name"]]
-    await evict(own, pod["metadata"]["name"])
+    await own.evict(pod["metadata"]["name"])
     await own.gone("Pod", pod["metadata"]["name"], timeout=40)
     await own.serves(timeout=40)
 
@@ -72,7 +65,7 @@ async def test_a_daemon_that_is_not_ready_may_be_evicted(own: World) -> None:
     await own.pod()
     await counted(own, 0)
     (pod,) = await own.pods()
-    await evict(own, pod["metadata"]["name"])
+    await own.evict(pod["metadata"]["name"])
 
 
 async def test_it_goes_with_the_daemon_and_is_put_back(own: World) -> None:

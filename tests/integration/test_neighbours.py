@@ -144,17 +144,11 @@ async def test_labels_of_the_class_satisfy_a_policy_engine(world: World, labelle
         await world.api.delete("NestedDockerClass", None, name)
 
 
-async def evict(world: World, name: str) -> None:
-    path = f"/api/v1/namespaces/{world.namespace}/pods/{name}/eviction"
-    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": world.namespace}}
-    await world.api.request("POST", path, body=body)
-
-
 async def test_a_drained_daemon_comes_back(world: World) -> None:
     await world.create()
     await world.serves()
     (pod,) = await world.pods()
-    await evict(world, pod["metadata"]["name"])
+    await world.evict(pod["metadata"]["name"])
     await world.gone("Pod", pod["metadata"]["name"], timeout=40)
     await world.serves(timeout=40)
 
@@ -174,5 +168,5 @@ async def test_a_disruption_budget_keeps_a_daemon_from_a_drain(world: World) -> 
     await world.until(counted, "the daemon counted as healthy")
     (pod,) = await world.pods()
     with pytest.raises(KubeError, match="disruption budget") as refused:
-        await evict(world, pod["metadata"]["name"])
+        await world.evict(pod["metadata"]["name"])
     assert refused.value.status == 429

@@ -120,6 +120,12 @@ class World:
         assert secret is not None, "there is no files Secret"
         return {key: base64.b64decode(value) for key, value in secret["data"].items()}
 
+    async def evict(self, pod: str) -> None:
+        """Ask for the eviction of a pod, as drains and autoscalers do."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self.namespace}}
+        await self.api.request("POST", path, body=body)
+
     async def connect(self, name: str = "build", files: dict[str, bytes] | None = None) -> str:
         """Connect as a client with these files, else with the files Secret, to the pod that the Service selects."""
         files = files or await self.files(name)
