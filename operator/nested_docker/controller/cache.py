@@ -54,7 +54,7 @@ class Cache:
             self._disown(known, kind)
         self._objects[kind][location] = trimmed
         if kind == "NestedDocker" and location in self._departed:
-            self._forget_departed(location, trimmed)
+            self._forget_departed(location)
         owner = self.owner(trimmed, kind)
         if owner is not None:
             self._children.setdefault(owner, set()).add(Identity(kind, *location))
@@ -100,7 +100,7 @@ class Cache:
         return self._objects[kind].get((namespace, name))
 
     def departed(self, key: Key) -> Manifest | None:
-        """The pod of a NestedDocker that has gone and was current until then, as it was when it went; None: none."""
+        """The latest pod of a NestedDocker that has gone, as it was then; None: none, or another has replaced it."""
         return self._departed.get(key)
 
     def all(self, kind: str) -> ValuesView[Manifest]:
@@ -128,10 +128,15 @@ class Cache:
         """NestedDockers that children and cleanup pods belong to, whether they exist or not."""
         return self._children.keys()
 
-    def _forget_departed(self, key: Key, nested_docker: Manifest) -> None:
-        departed = self._departed[key]["metadata"]["name"]
-        if nested_docker.get("status", {}).get("podName") != departed:
+    def _forget_departed(self, key: Key) -> None:
+        if self._has_replaced(key, self._departed[key]["metadata"]["name"]):
             del self._departed[key]
+
+    def _has_replaced(self, key: Key, pod_name: str) -> bool:
+        """Whether the status names another pod that is here: a status may be older than the pods."""
+        named = self._objects["NestedDocker"][key].get("status", {}).get("podName")
+        stored = {each.name for each in self._children.get(key, ()) if each.kind == "Pod"}
+        return named != pod_name and named in stored
 
     @staticmethod
     def owner(obj: Mapping[str, Any], kind: str) -> Key | None:
@@ -155,8 +160,9 @@ class Cache:
         if kind == "NestedDocker":
             self._departed.pop((metadata["namespace"], metadata["name"]), None)
         owner = self.owner(known, kind) if kind == "Pod" else None
-        current = self.get("NestedDocker", *owner) if owner is not None else None
-        if owner is not None and current and current.get("status", {}).get("podName") == metadata["name"]:
+        if owner is None or metadata["namespace"] == self._cleanup_namespace or not self.get("NestedDocker", *owner):
+            return
+        if not self._has_replaced(owner, metadata["name"]):
             self._departed[owner] = trim(obj, kind)
 
     def _disown(self, known: Manifest, kind: str) -> None:

@@ -10,6 +10,7 @@ from tests.unit.controller.objects import child, obj
 
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.controller.cache import Cache
+from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.objects import Identity
 
 
@@ -156,12 +157,36 @@ class TestDeparted:
             cache.put(self.nested_docker("build-1", "4"), "NestedDocker")
             assert cache.departed(self.KEY) is not None
             if end == "another":
-                cache.put(self.nested_docker("build-2", "5"), "NestedDocker")
+                cache.put(self.pod("build-2", "5"), "Pod")
+                cache.put(self.nested_docker("build-2", "6"), "NestedDocker")
             else:
                 cache.remove(self.nested_docker("build-1", "5"), "NestedDocker")
             assert cache.departed(self.KEY) is None
 
     def test_only_the_current_pods_are_kept(self) -> None:
         cache = self.cache("build-2")
-        cache.remove(self.pod("build-1", "3"), "Pod")
+        cache.put(self.pod("build-2", "3"), "Pod")
+        cache.remove(self.pod("build-1", "4"), "Pod")
+        assert cache.departed(self.KEY) is None
+
+    @pytest.mark.parametrize("late", [False, True], ids=["its status is not here", "its status comes later"])
+    def test_a_pod_that_goes_before_the_status_names_it_has_them(self, late: bool) -> None:
+        cache = self.cache("build-0")
+        cache.remove(self.pod("build-1", "3", reason="Evicted"), "Pod")
+        cache.put(self.nested_docker("build-0", "4"), "NestedDocker")
+        if late:
+            cache.put(self.nested_docker("build-1", "5"), "NestedDocker")
+        departed = cache.departed(self.KEY)
+        assert departed is not None
+        assert departed["status"]["reason"] == "Evicted"
+
+    def test_a_pod_that_cleans_up_a_node_is_not_the_daemons(self) -> None:
+        cache = self.cache()
+        cleanup = self.pod("clean", "3")
+        cleanup["metadata"] |= {
+            "namespace": OperatorDefaults.cleanup_namespace,
+            "labels": {"nesteddocker.dev/name": "build", "nesteddocker.dev/namespace": "team-a"},
+        }
+        cache.put(cleanup, "Pod")
+        cache.remove(cleanup, "Pod")
         assert cache.departed(self.KEY) is None
