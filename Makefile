@@ -21,8 +21,10 @@ demo: $(VENV)/installed ## Start a cluster and the operator, and build an image 
 	$(BIN)/python hack/demo/demo.py
 
 .PHONY: test
-test: verify cluster image ## Run every test: unit, contract, integration, chart, guard, e2e.
-	$(BIN)/pytest tests/contract tests/integration tests/chart tests/guard tests/e2e
+test: verify cluster image ## Run every test: unit, then the other rings in two halves of about the same length.
+	$(BIN)/python hack/side_by_side.py \
+		e2e="$(BIN)/pytest -p no:cacheprovider tests/e2e" \
+		other="$(BIN)/pytest -p no:cacheprovider tests/contract tests/integration tests/chart tests/guard"
 
 .PHONY: down
 down: ## End the clusters that `make demo` and the tests started; other clusters stay.
@@ -54,7 +56,7 @@ lint: $(VENV)/installed ## Lint sources, spelling, words, YAML and workflows.
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
 	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
-		hack/lint_workflows.py hack/release_notes.py hack/check_names.py hack/check_words.py hack/docker_py_suite.py
+		hack/lint_workflows.py hack/release_notes.py hack/side_by_side.py hack/check_names.py hack/check_words.py hack/docker_py_suite.py
 
 .PHONY: imports
 imports: $(VENV)/installed ## Check the layers.
