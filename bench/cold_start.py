@@ -12,6 +12,7 @@ import asyncio
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -107,8 +108,8 @@ async def files_secret(api: Api, where: str, started: float) -> float:
     return time.monotonic() - started
 
 
-async def plain(api: Api) -> Times:
-    """The objects, applied by hand."""
+async def plain(api: Api, change: Callable[[dict[str, Any]], dict[str, Any]] = lambda manifest: manifest) -> Times:
+    """The objects, applied by hand, each after a change."""
     async with namespace(api) as where:
         now = datetime.now(UTC)
         object_names = ObjectNames(Owner("plain", where, ""))
@@ -116,7 +117,7 @@ async def plain(api: Api) -> Times:
         keys = certificate_maker().issue(request)
         started = time.monotonic()
         for manifest in plain_objects(where, keys):
-            await api.create(manifest)
+            await api.create(change(manifest))
         answer, ready = await asyncio.gather(
             first_answer(api, where, "plain", keys, started), pod_ready(api, where, started)
         )

@@ -103,6 +103,23 @@ def test_a_data_root_on_which_no_container_can_start_is_refused(env: Environment
     assert "set spec.engine.storageDriver to vfs" in message
 
 
+def test_a_daemon_in_which_no_container_can_run_is_not_ready_and_says_why(env: Environment) -> None:
+    runtimes = {"default-runtime": "own", "runtimes": {"own": {"path": "/bin/false"}}}
+    env.nested_docker("build", mode="Dind", engine={"config": runtimes})
+    message = env.settles("build", "TrialRunFailed")
+    assert "/bin/false ended with code 1 and said nothing" in message
+
+
+def test_the_trial_container_leaves_nothing_in_the_daemon(env: Environment) -> None:
+    env.nested_docker("build", mode="Dind")
+    env.ready("build")
+    events = ["events", "--since=0", "--until=0s", "--filter=type=container", "--filter=type=image"]
+    for command in (["ps", "-aq"], ["images", "-q"], events):
+        assert env.daemon("build", "docker", *command).strip() == ""
+    assert "nested-docker-trial" not in env.daemon("build", "ls", "/var/lib/docker", "/run")
+    assert "nested-docker-trial" not in env.daemon("build", "cat", "/proc/self/mounts")
+
+
 def test_the_default_networks_are_dockers_where_nothing_collides(env: Environment) -> None:
     daemon_with_client(env)
     docker(env, "network", "create", "own")

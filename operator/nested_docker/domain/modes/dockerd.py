@@ -14,6 +14,7 @@ from nested_docker.api.v1alpha1.workload import SOCKET_DIRECTORY, WORKSPACE
 from nested_docker.domain import names
 from nested_docker.domain.daemon_json import daemon_json, proxy_environment
 from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings
+from nested_docker.domain.modes import trial_run
 from nested_docker.domain.modes.base import Objection, PodContext
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.registry_mirrors import hosts_files
@@ -46,7 +47,9 @@ RESTRICTED = {
 """Security context of containers that run the operator's image."""
 
 _SCRIPT = resources.files(__package__).joinpath("start-dockerd.sh").read_text(encoding="utf-8")
-START_SCRIPT = "".join(line for line in _SCRIPT.splitlines(keepends=True) if not line.lstrip().startswith("#"))
+START_SCRIPT = trial_run.in_script(
+    "".join(line for line in _SCRIPT.splitlines(keepends=True) if not line.lstrip().startswith("#"))
+)
 """The start script without its comments, which would only lengthen `kubectl describe`."""
 
 
@@ -253,7 +256,11 @@ def dockerd_flags() -> list[str]:
 
 def _environment(context: PodContext) -> list[dict[str, Any]]:
     engine = context.effective.engine
-    variables = {"NESTED_DOCKER_CONFIG": daemon_json(engine), **proxy_environment(engine)}
+    variables = {
+        "NESTED_DOCKER_CONFIG": daemon_json(engine),
+        **proxy_environment(engine),
+        **trial_run.environment(engine),
+    }
     if mirrors := hosts_files(engine):
         variables["NESTED_DOCKER_MIRRORS"] = mirrors
     if engine.mtu is not None:

@@ -84,16 +84,15 @@ for flag in "$@"; do
 done
 
 # Docker 29 reports that it is ready on a data-root where no container can start. Older engines choose another driver.
-overlay_works() {
-    trial=$data_root/nested-docker-trial
-    rm -rf "$trial"
+trial=$data_root/nested-docker-trial
+remove_trial() {
+    ! mounted "$trial/merged" || umount "$trial/merged" || say "$trial/merged cannot be unmounted"
+    rm -rf "$trial" /run/nested-docker-trial
+}
+
+mount_overlay() {
     mkdir -p "$trial/lower" "$trial/upper" "$trial/work" "$trial/merged"
-    works=0
-    words=$(mount -t overlay overlay \
-        -o "lowerdir=$trial/lower,upperdir=$trial/upper,workdir=$trial/work" "$trial/merged" 2>&1) || works=1
-    [ "$works" = 1 ] || umount "$trial/merged"
-    rm -rf "$trial"
-    return "$works"
+    mount -t overlay overlay -o "lowerdir=$trial/lower,upperdir=$trial/upper,workdir=$trial/work" "$trial/merged"
 }
 
 needs_overlay() {
@@ -108,9 +107,105 @@ needs_overlay() {
     fi
 }
 
-if needs_overlay && ! overlay_works; then
+[ ! -e "$trial" ] || remove_trial
+trial_root=lower
+if needs_overlay; then
+    trial_root=merged
+    words=$(mount_overlay 2>&1) || trial_root=
+fi
+if [ -z "$trial_root" ]; then
+    remove_trial
     refuse "the data-root's filesystem does not support overlay mounts, so no container could start ($words): choose \
 a spec.storage on ext4 or xfs, such as an EmptyDir, or set spec.engine.storageDriver to vfs, which is slow"
+fi
+
+# --- trial run --------------------------------------------------------------------------------------
+
+# dockerd answers, too, where no container can start. So the engine's runtime first runs one whose program only ends,
+# while the rest of this script goes on. It needs no dockerd, so no client, event or image has to do with it.
+trial_program() {
+    case $(uname -m 2>/dev/null) in
+    x86_64) printf '@x86_64@' ;;
+    aarch64 | arm64) printf '@aarch64@' ;;
+    *) return 1 ;;
+    esac
+}
+
+trial_bundle() {
+    mkdir -p "$trial/$trial_root" || return 1
+    trial_program >"$trial/$trial_root/trial" || return 1
+    chmod 755 "$trial/$trial_root/trial" || return 1
+    namespace=
+    [ ! -f /sys/fs/cgroup/cgroup.controllers ] || namespace=',{"type":"cgroup"}'
+    path=${own:-/}
+    printf '@bundle@' "$trial_root" "${path%/}/nested-docker-trial" "$namespace" >"$trial/config.json"
+}
+
+# Arguments: the runtime, and its own arguments. Prints what the runtime says.
+trial_container() {
+    set -- "$@" --root /run/nested-docker-trial
+    if [ -e /run/nested-docker-trial/nested-docker-trial ]; then
+        "$@" delete --force nested-docker-trial >/dev/null 2>&1 || true
+    fi
+    if command -v timeout >/dev/null; then set -- timeout -s KILL "$trial_seconds" "$@"; fi
+    "$@" run --bundle "$trial" nested-docker-trial 2>&1 </dev/null
+}
+
+# A disk, memory or a number of processes that is used up says nothing about a daemon with more of them, and a daemon
+# with a full disk has to start, so that somebody can clear it.
+met_a_limit() {
+    case $1 in
+    *"o space left on device"* | *"uota exceeded"* | *"annot allocate memory"* | *"ut of memory"*) return 0 ;;
+    *"esource temporarily unavailable"* | *"oo many open files"* | *"an't fork"* | *newosproc*) return 0 ;;
+    esac
+    return 1
+}
+
+uptime_seconds() {
+    read -r seconds _ </proc/uptime
+    echo "${seconds%%.*}"
+}
+
+# Fails with 3 if no container can run. Anything else may be a limit that this process itself has met.
+trial_run() {
+    words=$(trial_bundle 2>&1) || {
+        say "no trial container for this architecture or data-root, so nothing shows that containers can run: $words"
+        return 0
+    }
+    trial_seconds=60
+    for pause in 1 4 0; do
+        began=$(uptime_seconds now)
+        code=0
+        words=$(trial_container "$@") || code=$?
+        [ "$code" != @exit code@ ] || return 0
+        if [ "$code" = 137 ] && [ $(($(uptime_seconds now) - began)) -lt "$trial_seconds" ] || met_a_limit "$words"; then
+            say "the trial container met a limit, so nothing shows that containers can run: ${words:-it was killed}"
+            return 0
+        fi
+        [ "$code" != 137 ] || words="the runtime did not end within $trial_seconds s"
+        words=${words:-$1 ended with code $code and said nothing}
+        [ "$pause" = 0 ] || sleep "$pause"
+    done
+    failed="the trial container did not run: $(printf '%s\n' "$words" | tail -n 3 | tail -c 1000)"
+    say "$failed"
+    { echo "nested-docker: $failed" >/dev/termination-log; } 2>/dev/null || true
+    return 3
+}
+
+# Each line of the variable is a word: the runtime's path, and its arguments.
+start_trial() {
+    while IFS= read -r word; do set -- "$@" "$word"; done <<EOF
+${NESTED_DOCKER_TRIAL_RUNTIME:-runc}
+EOF
+    trial_run "$@" &
+    trial_process=$!
+}
+
+trial_process=
+if [ "${NESTED_DOCKER_TRIAL:-}" = Off ]; then
+    say "no trial container runs, so nothing shows that containers can run"
+else
+    start_trial
 fi
 
 # --- networks ---------------------------------------------------------------------------------------
@@ -314,6 +409,11 @@ mkdir -p /etc/docker
 printf '%s' "${NESTED_DOCKER_CONFIG:-{\}}" >/etc/docker/daemon.json
 
 # --- dockerd ----------------------------------------------------------------------------------------
+
+code=0
+if [ -n "$trial_process" ]; then wait "$trial_process" || code=$?; fi
+remove_trial
+[ "$code" != 3 ] || exit 1
 
 # Sysbox has a service on the node, sysbox-fs, answer each call of mount(2) in a container. When that service ends, the
 # calls fail with ENOSYS until the container starts again, and so does every inner container. The kubelet's probe cannot

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from nested_docker.api.v1alpha1.nested_docker import ContainerResult
 from nested_docker.domain.kube_types import ContainerStatus, PodCondition, PodStatus, Terminated
+from nested_docker.domain.modes import trial_run
 from nested_docker.domain.modes.base import ModeBehaviour
 from nested_docker.domain.modes.dockerd import CONTAINER
 from nested_docker.domain.objects import Manifest
@@ -248,7 +249,7 @@ class PodState:
                 "spec.resources.limits.memory, or limit inner containers with docker run --memory",
             )
         code, text = ending.get("exitCode", 0), str(ending.get("message", ""))
-        explained = mode.explain(text)
+        explained = mode.explain(text) or trial_run.explain(text)
         if explained:
             return explained
         if code == 0:

@@ -190,6 +190,11 @@ class Reason(StrEnum):
     """The kernel killed the daemon at its memory limit.
 
     Raise `spec.resources.limits.memory`, or limit containers with `docker run --memory`."""
+    TRIAL_RUN_FAILED = "TrialRunFailed", Trait.STALLED
+    """The runtime of the daemon cannot start a container here, so the daemon does not start either. The message has the
+    runtime's words. The kubelet starts the daemon's container again and again, which repeats the trial.
+
+    Follow the message. The runtime's full words are in `kubectl logs --previous` of the container `daemon`."""
     DAEMON_UNREACHABLE = "DaemonUnreachable"
     """The daemon runs, but the operator cannot reach it or its readiness probe fails. The message has the last error
     and its likely cause.

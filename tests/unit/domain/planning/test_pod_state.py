@@ -125,6 +125,23 @@ FAILURES: dict[str, tuple[Mode, dict[str, Any], str, Reason, str]] = {
         Reason.DAEMON_RESTARTING,
         "the daemon's container stopped and the kubelet restarts it",
     ),
+    "no container can run, while the next trial goes on": (
+        Mode.DIND,
+        daemon(
+            **RUNNING,
+            lastState={
+                "terminated": {
+                    "exitCode": 1,
+                    "message": "nested-docker: the trial container did not run: unable to create session key\n",
+                }
+            },
+        ),
+        "",
+        Reason.TRIAL_RUN_FAILED,
+        "no inner container can run here, so the daemon does not start: the pod's seccomp profile forbids keyctl: use "
+        "a profile that allows it, or Unconfined. The kubelet tries again, at longer and longer intervals, and the "
+        "daemon starts as soon as a trial succeeds (the runtime said: unable to create session key)",
+    ),
     "crash with a message": (
         Mode.DIND,
         ended(1, message="unknown option nonsense\n"),
