@@ -80,6 +80,10 @@ generated: $(VENV)/installed ## Fail if a generated file is out of date.
 generate: $(VENV)/installed ## Write the generated files: CRDs, API reference, conditions.
 	$(BIN)/python hack/generate.py
 
+.PHONY: seccomp
+seccomp: ## Write the chart's seccomp profile from containerd's source; needs Go.
+	cd hack/cluster/runtime && go run ./seccomp-profile >$(CURDIR)/charts/nested-docker/files/seccomp/dockerd.json
+
 .PHONY: cluster
 cluster: ## Build what the embedded cluster needs (minutes the first time, then a second).
 	$(CLUSTER_TOOL) build

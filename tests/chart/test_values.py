@@ -14,6 +14,7 @@ from tests.chart.rendered import environment, of_kind
 from tests.support.cluster import CommandFailed
 
 import nested_docker
+from nested_docker.domain.modes.user_namespace import SECCOMP_PROFILE
 from nested_docker.settings import Settings
 
 SECRETS = {"resources": ["pods", "services", "secrets"]}
@@ -336,3 +337,27 @@ def test_two_releases_do_not_share_a_lease(offline: Helm) -> None:
 )
 def test_parts_can_be_switched(offline: Helm, value: str, kind: str, count: int) -> None:
     assert len(of_kind(offline.render(value), kind)) == count
+
+
+def test_no_seccomp_profile_is_put_onto_nodes_unless_somebody_says_so(offline: Helm) -> None:
+    assert of_kind(offline.render(), "DaemonSet") == []
+
+
+def test_the_seccomp_profile_is_put_where_the_kubelet_looks_for_it(offline: Helm) -> None:
+    where = ("seccompProfiles.kubeletFolder=/opt/kubelet", "seccompProfiles.namespace=nodes")
+    manifests = offline.render("seccompProfiles.install=true", *where, "seccompProfiles.tolerations[0].operator=Exists")
+    (made,) = of_kind(manifests, "DaemonSet")
+    assert made["metadata"]["namespace"] == "nodes"
+    pod = made["spec"]["template"]
+    folder, _, name = SECCOMP_PROFILE.rpartition("/")
+    (on_node,) = [each["hostPath"] for each in pod["spec"]["volumes"] if "hostPath" in each]
+    assert on_node == {"path": f"/opt/kubelet/seccomp/{folder}", "type": "DirectoryOrCreate"}
+    (config,) = [each for each in of_kind(manifests, "ConfigMap") if each["metadata"]["namespace"] == "nodes"]
+    assert json.loads(config["data"][name])["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert pod["spec"]["tolerations"] == [{"operator": "Exists"}]
+    (container,) = pod["spec"]["containers"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    (operator,) = of_kind(manifests, "Deployment")
+    selector = operator["spec"]["selector"]["matchLabels"]
+    assert not selector.items() <= pod["metadata"]["labels"].items(), "Services of the operator would select it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-MODES = ["Dind", "HostSocket", "Sysbox"]
+MODES = ["Dind", "HostSocket", "Sysbox", "UserNamespace"]
 
 
 GRANT: dict[str, Any] = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
@@ -36,6 +36,7 @@ CLASSES_ACCEPTED: dict[str, dict[str, Any]] = {
                 "seLinuxOptions": {"user": "u", "role": "r", "type": "container_engine_t", "level": "s0"},
             },
             {"mode": "HostSocket", "appArmorProfile": {"type": "RuntimeDefault"}},
+            {"mode": "UserNamespace", "seccompProfile": {"type": "Localhost", "localhostProfile": "dockerd.json"}},
         ],
         "idleWatch": {"resources": {"requests": {"cpu": "50m"}, "limits": {"cpu": "100m", "memory": "64Mi"}}},
     },
@@ -49,7 +50,7 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "with no mode": ({"modes": []}, "spec.modes in body should have at least 1 items"),
     "with an unknown mode": (
         {"modes": ["Podman"]},
-        'spec.modes[0]: Unsupported value: "Podman": supported values: "Dind", "HostSocket", "Sysbox"',
+        'spec.modes[0]: Unsupported value: "Podman": supported values: "Dind", "HostSocket", "Sysbox", "UserNamespace"',
     ),
     "with a mode twice": ({"modes": ["Dind", "Dind"]}, 'spec.modes[1]: Duplicate value: "Dind"'),
     "with too many modes": ({"modes": ["Dind"] * 4}, "spec.modes: Too many: 4: must have at most 3 items"),
@@ -126,6 +127,21 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"modes": MODES, "securityModules": [{"mode": "Dind", "appArmorProfile": {"type": "Enforce"}}]},
         'Unsupported value: "Enforce": supported values: "RuntimeDefault", "Localhost", "Unconfined"',
     ),
+    "with a seccomp profile without a name": (
+        {"modes": MODES, "securityModules": [{"mode": "UserNamespace", "seccompProfile": {"type": "Localhost"}}]},
+        "localhostProfile belongs to type Localhost, which needs it: set both, or neither",
+    ),
+    "with the runtime's seccomp profile": (
+        {"modes": MODES, "securityModules": [{"mode": "UserNamespace", "seccompProfile": {"type": "RuntimeDefault"}}]},
+        'Unsupported value: "RuntimeDefault": supported values: "Localhost", "Unconfined"',
+    ),
+    **{
+        f"with a seccomp profile in mode {mode}": (
+            {"modes": MODES, "securityModules": [{"mode": mode, "seccompProfile": {"type": "Unconfined"}}]},
+            "seccompProfile is a setting of mode UserNamespace: Dind has none, as it is privileged",
+        )
+        for mode in ("Dind", "HostSocket", "Sysbox")
+    },
     "with an empty SELinux type": (
         {"modes": MODES, "securityModules": [{"mode": "Dind", "seLinuxOptions": {"type": ""}}]},
         "spec.securityModules[0].seLinuxOptions.type in body should be at least 1 chars long",
@@ -243,7 +259,8 @@ POLICIES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no class": ({"allowedClasses": []}, "spec.allowedClasses in body should have at least 1 items"),
     "an unknown mode": (
         {"allowedModes": ["Any"]},
-        'spec.allowedModes[0]: Unsupported value: "Any": supported values: "Dind", "HostSocket", "Sysbox"',
+        'spec.allowedModes[0]: Unsupported value: "Any": supported values: "Dind", "HostSocket", "Sysbox", '
+        '"UserNamespace"',
     ),
     "a mode twice": ({"allowedModes": ["Dind", "Dind"]}, 'spec.allowedModes[1]: Duplicate value: "Dind"'),
     "a class twice": ({"allowedClasses": ["a", "a"]}, 'spec.allowedClasses[1]: Duplicate value: "a"'),

@@ -58,6 +58,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "mode Dind": {"mode": "Dind"},
     "mode HostSocket": {"mode": "HostSocket"},
     "mode Sysbox": {"mode": "Sysbox"},
+    "mode UserNamespace": {"mode": "UserNamespace"},
     "class with dots": {"className": "team.standard"},
     "image": {"engine": {"image": "docker"}},
     "image with registry, port, path, tag and digest": {
@@ -180,9 +181,12 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown mode": (
         {"mode": "Podman"},
-        'spec.mode: Unsupported value: "Podman": supported values: "Dind", "HostSocket", "Sysbox"',
+        'spec.mode: Unsupported value: "Podman": supported values: "Dind", "HostSocket", "Sysbox", "UserNamespace"',
     ),
-    "empty mode": ({"mode": ""}, 'spec.mode: Unsupported value: "": supported values: "Dind", "HostSocket", "Sysbox"'),
+    "empty mode": (
+        {"mode": ""},
+        'spec.mode: Unsupported value: "": supported values: "Dind", "HostSocket", "Sysbox", "UserNamespace"',
+    ),
     "mode of another case": ({"mode": "dind"}, 'spec.mode: Unsupported value: "dind"'),
     "class in upper case": ({"className": "Fast"}, 'spec.className: Invalid value: "Fast"'),
     "class too long": ({"className": "a" * 254}, "spec.className: Too long: may not be more than 253"),

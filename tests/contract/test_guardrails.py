@@ -956,6 +956,26 @@ MANY: Manifest = {
 
 NEW_CLAIM = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
 
+NAMESPACED: Manifest = {"mode": "UserNamespace"}
+UNCONFINED = {"securityModules": [{"mode": "UserNamespace", "seccompProfile": {"type": "Unconfined"}}]}
+UNSAFE_DAEMON = "container daemon adds more than Pod Security level baseline allows"
+NO_CAPABILITIES = (
+    "the chart's guardrails.userNamespaces is false, so no daemon may have capabilities in a user namespace"
+)
+
+
+def namespaced(**context: Any) -> Make:
+    """A pod of mode UserNamespace, with these fields in the security context of its daemon."""
+
+    def make(site: Site) -> Manifest:
+        made = daemon(NAMESPACED)(site)
+        container = made["spec"]["containers"][0]
+        container["securityContext"] = container["securityContext"] | context
+        return made
+
+    return make
+
+
 PODS: dict[str, Attempt] = {
     name: Attempt("operator", creates(make), words)
     for name, make, words in (
@@ -964,6 +984,43 @@ PODS: dict[str, Attempt] = {
         ("HostSocket without a guard", daemon({"mode": "HostSocket"}, {"hostSocket": {"access": "Raw"}}), ()),
         ("HostSocket elsewhere", daemon({"mode": "HostSocket"}, {"hostSocket": {"path": "/run/docker.sock"}}), ()),
         ("Sysbox", daemon({"mode": "Sysbox"}, {"runtimeClassName": RUNTIME}), ()),
+        ("UserNamespace", daemon(NAMESPACED), ()),
+        ("UserNamespace without a seccomp profile", daemon(NAMESPACED, UNCONFINED), ()),
+        ("UserNamespace with a workload", daemon(NAMESPACED | JOB), ()),
+        (
+            "UserNamespace on the node's users",
+            merged(namespaced(procMount="Default"), {"spec": {"hostUsers": None}}),
+            ("spec.hostUsers: must be false in mode UserNamespace", BUG),
+        ),
+        *(
+            (f"UserNamespace with the capability {name}", namespaced(capabilities={"add": [name]}), (UNSAFE_DAEMON,))
+            for name in ("ALL", "SYS_MODULE", "SYS_PTRACE", "NET_RAW", "BPF")
+        ),
+        *(
+            (f"UserNamespace with {what} beside it", merged(daemon(NAMESPACED), beside(**fields)), (message,))
+            for what, fields, message in (
+                (
+                    "a capability",
+                    {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}},
+                    "container beside adds more",
+                ),
+                (
+                    "no seccomp",
+                    {"securityContext": {"seccompProfile": {"type": "Unconfined"}}},
+                    "type: beside must have",
+                ),
+                (
+                    "no AppArmor",
+                    {"securityContext": {"appArmorProfile": {"type": "Unconfined"}}},
+                    "type: beside must have",
+                ),
+                (
+                    "all of /proc",
+                    {"securityContext": {"procMount": "Unmasked"}},
+                    "procMount: container beside must have",
+                ),
+            )
+        ),
         ("with a workload", daemon(JOB), ()),
         ("with a workload on the node's daemon", daemon(JOB | {"mode": "HostSocket"}), ()),
         ("with an idle watch", daemon({"idleTimeoutSeconds": 60}), ()),
@@ -1625,10 +1682,11 @@ WITH_EVERYTHING: dict[str, Attempt] = {
 
 # --- with no way to the node --------------------------------------------------------------------------
 
-SEPARATED: dict[str, Any] = {"guardrails": {"privileged": False, "hostSocketPaths": []}}
+SEPARATED: dict[str, Any] = {"guardrails": {"privileged": False, "userNamespaces": False, "hostSocketPaths": []}}
 
 WITHOUT_NODE: dict[str, Attempt] = {
     "Sysbox": Attempt("operator", creates(daemon({"mode": "Sysbox"}, {"runtimeClassName": RUNTIME}))),
+    "UserNamespace": Attempt("operator", creates(daemon(NAMESPACED)), (NO_CAPABILITIES, "choose mode Sysbox")),
     "Dind": Attempt(
         "operator",
         creates(daemon()),

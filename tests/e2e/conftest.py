@@ -94,7 +94,7 @@ def governing(gid: int) -> list[dict[str, object]]:
             "spec": {
                 "namespaceSelector": {"matchLabels": {"ci": "true"}},
                 "allowedClasses": ["standard", "host", "raw", "no-socket", "entrypoint"],
-                "allowedModes": ["Dind", "HostSocket", "Sysbox"],
+                "allowedModes": ["Dind", "HostSocket", "Sysbox", "UserNamespace"],
                 "hostSocket": {
                     "allowRaw": True,
                     "guard": RULES,

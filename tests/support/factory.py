@@ -22,14 +22,14 @@ DEFAULTS = OperatorDefaults(
 
 
 def class_spec(**fields: Any) -> NestedDockerClassSpec:
-    return NestedDockerClassSpec.model_validate({"modes": ["Dind", "HostSocket", "Sysbox"]} | fields)
+    return NestedDockerClassSpec.model_validate({"modes": ["Dind", "HostSocket", "Sysbox", "UserNamespace"]} | fields)
 
 
 def policy_spec(**fields: Any) -> NestedDockerPolicySpec:
     grant = {
         "namespaceSelector": {},
         "allowedClasses": ["standard"],
-        "allowedModes": ["Dind", "HostSocket", "Sysbox"],
+        "allowedModes": ["Dind", "HostSocket", "Sysbox", "UserNamespace"],
         "allowedImages": {"patterns": ["**"]},
         "hostSocket": {
             "allowRaw": True,

@@ -137,6 +137,7 @@ class Mode(StrEnum):
     DIND = "Dind"
     HOST_SOCKET = "HostSocket"
     SYSBOX = "Sysbox"
+    USER_NAMESPACE = "UserNamespace"
 
 
 class Enforcement(StrEnum):

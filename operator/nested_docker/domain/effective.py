@@ -87,7 +87,7 @@ class EffectiveSpec:
 
     Attributes:
         mode_settings: what only the mode itself reads.
-        security_modules: how AppArmor and SELinux confine the daemon's container in this mode; None: by default.
+        security_modules: how AppArmor, SELinux and seccomp confine the daemon's container; None: by default.
         idle_watch_resources: of the idle watch; None: there is none.
         child_template: the class's metadata of all children.
         workload_credentials: Secret with registry credentials; None: there is none, or no workload that has them.

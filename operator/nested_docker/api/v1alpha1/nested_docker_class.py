@@ -174,17 +174,58 @@ class SELinuxOptions(KubeModel):
     level: SELinuxPart | None = Field(default=None, description="Level of the label.")
 
 
+class SeccompProfileType(StrEnum):
+    """Which seccomp profile a daemon has. Where it is a setting, the container runtime's default does not work."""
+
+    LOCALHOST = "Localhost"
+    UNCONFINED = "Unconfined"
+
+
+class SeccompProfile(KubeModel):
+    """A seccomp profile, as in a pod's `securityContext`."""
+
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(
+            rules=(("(self.type == 'Localhost') == has(self.localhostProfile)", PROFILE_OF_LOCALHOST),)
+        )
+    }
+
+    type: SeccompProfileType = Field(description="Where the profile is from.")
+    localhost_profile: Annotated[str, StringConstraints(min_length=1, max_length=4095)] | None = Field(
+        default=None,
+        description="Path of a profile on the nodes, relative to the kubelet's folder `seccomp`, for type `Localhost`.",
+    )
+
+
 class SecurityModules(KubeModel):
-    """How AppArmor and SELinux confine the daemon's container in one mode."""
+    """How AppArmor, SELinux and seccomp confine the daemon's container in one mode."""
+
+    model_config = KubeModel.model_config | {
+        "json_schema_extra": schema(
+            rules=(
+                (
+                    "!has(self.seccompProfile) || self.mode == 'UserNamespace'",
+                    "seccompProfile is a setting of mode UserNamespace: Dind has none, as it is privileged, and the "
+                    "other modes always have RuntimeDefault",
+                ),
+            )
+        )
+    }
 
     mode: Mode = Field(description="The mode.")
     app_armor_profile: AppArmorProfile | None = Field(
         default=None,
-        description="AppArmor profile; empty: the container runtime's default, which is none in mode `Dind`. A node "
-        "without AppArmor rejects pods with another type than `Unconfined`.",
+        description="AppArmor profile; empty: the container runtime's default, which is none in mode `Dind`, and "
+        "`Unconfined` in mode `UserNamespace`. A node without AppArmor rejects pods with another type than "
+        "`Unconfined`.",
     )
     se_linux_options: SELinuxOptions | None = Field(
         default=None, description="SELinux label; empty: the container runtime's choice."
+    )
+    seccomp_profile: SeccompProfile | None = Field(
+        default=None,
+        description="seccomp profile, in mode `UserNamespace` only; empty: `Localhost` with "
+        "`nested-docker/dockerd.json`, which the chart's `seccompProfiles.install` puts onto the nodes.",
     )
 
 
@@ -260,7 +301,7 @@ class NestedDockerClassSpec(KubeModel):
     idle_watch: IdleWatchSpec = Field(default=IdleWatchSpec(), description="The container that ends an idle daemon.")
     security_modules: Annotated[list[SecurityModules], Field(max_length=len(Mode))] = Field(
         default=[],
-        description="How AppArmor and SELinux confine the container `daemon`, for each mode.",
+        description="How AppArmor, SELinux and seccomp confine the container `daemon`, for each mode.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["mode"]},
     )
     network_policy: NetworkPolicyManagement = Field(

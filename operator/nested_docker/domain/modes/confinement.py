@@ -1,4 +1,4 @@
-"""How AppArmor and SELinux confine the daemon's container, by what its class says."""
+"""How AppArmor, SELinux and seccomp confine the daemon's container, by what its class says."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class IgnoredProfiles:
 
 
 def confined(container: Manifest, effective: EffectiveSpec) -> Manifest:
-    """The daemon's container with what its class says of AppArmor and SELinux."""
+    """The daemon's container with what its class says of AppArmor, SELinux and seccomp."""
     if effective.security_modules is None:
         return container
     said = {key: value for key, value in effective.security_modules.dump().items() if key != "mode"}
@@ -51,8 +51,8 @@ def confinement_hazards(effective: EffectiveSpec, ignored: IgnoredProfiles) -> l
                 remedy=f"Remove the profile from the class, or {ignored.instead}.",
             )
         )
-    elif profile.get("type") == AppArmorProfileType.LOCALHOST:
-        by.append(f"AppArmor profile {profile.get('localhostProfile')}")
+    elif profile.get("type") in {AppArmorProfileType.LOCALHOST, AppArmorProfileType.RUNTIME_DEFAULT}:
+        by.append(f"AppArmor profile {profile.get('localhostProfile') or profile['type']}")
     return [*hazards, _too_strict(by)] if by else hazards
 
 

@@ -36,6 +36,19 @@ configured() {
 # Left by a process that was killed, if /run is on a volume.
 rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
 
+# --- user namespace ---------------------------------------------------------------------------------
+
+# Without one, this container's capabilities are the node's. An API server or a kubelet that does not know a field of
+# the pod drops it without a word.
+if [ -n "${NESTED_DOCKER_USER_NAMESPACE:-}" ]; then
+    read -r _ outside _ </proc/self/uid_map
+    [ "$outside" != 0 ] || refuse "the pod has no user namespace, so dockerd does not start"
+    forward=$(cat /proc/sys/net/ipv4/ip_forward)
+    { echo "$forward" >/proc/sys/net/ipv4/ip_forward; } 2>/dev/null ||
+        refuse "/proc is read-only in the container, so inner containers could have no network"
+    [ -f /sys/fs/cgroup/cgroup.controllers ] || refuse "the node has cgroup v1"
+fi
+
 # --- cgroups ----------------------------------------------------------------------------------------
 
 # On cgroup v2 a privileged container sees the node's whole hierarchy, and dockerd would put inner containers next to
@@ -44,7 +57,7 @@ rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
     own=$(sed -n 's/^0:://p' /proc/self/cgroup)
     here=/sys/fs/cgroup${own%/}
-    mkdir -p "$here/init"
+    words=$(mkdir -p "$here/init" 2>&1) || refuse "the pod's cgroup cannot be written: $words"
     for _ in 1 2 3 4 5; do
         missing=
         while read -r pid; do
@@ -69,8 +82,10 @@ mounted() {
 }
 
 # Otherwise inner containers cannot have shared or slave mounts of what is here.
-mount --make-rshared / ||
-    say "mount --make-rshared / failed: docker run -v with rshared or rslave does not work"
+words=$(mount --make-rshared / 2>&1) || {
+    [ -z "${NESTED_DOCKER_USER_NAMESPACE:-}" ] || refuse "mounts are denied: $words"
+    say "mount --make-rshared / failed: docker run -v with rshared or rslave does not work ($words)"
+}
 
 # dockerd and runc ask securityfs whether the kernel has AppArmor.
 if grep -qs Y /sys/module/apparmor/parameters/enabled && ! mounted /sys/kernel/security; then

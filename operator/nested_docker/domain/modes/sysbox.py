@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from nested_docker.api.meta import Mode
@@ -13,6 +12,14 @@ from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, P
 from nested_docker.domain.modes.confinement import IgnoredProfiles, confinement_hazards
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.modes.mirrors import mirror_hazards
+from nested_docker.domain.modes.unprivileged import (
+    HANDLER_UNKNOWN,
+    HANDLER_WITHOUT_USER_NAMESPACES,
+    NO_FREE_IDS,
+    Failure,
+    explained,
+    shared_kernel,
+)
 from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
@@ -34,25 +41,20 @@ _SERVICE_DOWN = (
     "succeeds once the service runs: look at systemctl status {0} on the node"
 )
 
-KNOWN_FAILURES = (
+KNOWN_FAILURES: tuple[Failure, ...] = (
     (
-        r'handler "[^"]*" is not known|RuntimeHandler "[^"]*" not supported|no runtime for "[^"]*" is configured',
+        HANDLER_UNKNOWN,
         Reason.POD_START_FAILED,
         f"the node's container runtime does not have the handler of the pod's RuntimeClass: {INSTALL}, and keep pods "
         f"off other nodes by the RuntimeClass's nodeSelector {NODE_LABEL}: {NODE_LABEL_VALUE}",
     ),
     (
-        r"does not support user namespaces",
+        HANDLER_WITHOUT_USER_NAMESPACES,
         Reason.POD_START_FAILED,
         "the node's runtime handler does not support user namespaces: upgrade to Sysbox 0.7 and "
         "containerd 2.0.5 or newer",
     ),
-    (
-        r"empty slot to allocate a user namespace",
-        Reason.POD_START_FAILED,
-        "the kubelet has no free range of user IDs left: run fewer pods with user namespaces on the node, or give the "
-        "kubelet more subordinate IDs",
-    ),
+    NO_FREE_IDS,
     (r"sysfs\.sock", Reason.POD_START_FAILED, _SERVICE_DOWN.format("sysbox-fs")),
     (r"sysmgr\.sock", Reason.POD_START_FAILED, _SERVICE_DOWN.format("sysbox-mgr")),
     (
@@ -67,8 +69,7 @@ KNOWN_FAILURES = (
         _NO_USER_NAMESPACE,
     ),
 )
-"""Patterns of messages of kubelet, Sysbox and start script, each with reason and meaning; the first match counts."""
-
+"""Messages of kubelet, Sysbox and start script; the first match counts."""
 
 SECURITY_CONTEXT = {
     "runAsUser": 0,
@@ -134,12 +135,7 @@ class Sysbox(OwnDaemon):
     def hazards(self, effective: EffectiveSpec, engine: EngineStatus | None) -> Sequence[Hazard]:
         """The kernel is shared; further hazards depend on dockerd's configuration."""
         return [
-            Hazard(
-                type="SharedKernel",
-                message="Sysbox isolates by user namespace and emulation; the kernel is the node's, and a "
-                "vulnerability in it is a way out.",
-                remedy="Keep kernel and Sysbox up to date; for untrusted code use dedicated nodes.",
-            ),
+            shared_kernel("Sysbox isolates by user namespace and emulation", "Keep kernel and Sysbox up to date"),
             mount_hazard(effective),
             *confinement_hazards(effective, IGNORED_BY_SYSBOX),
             *mirror_hazards(effective.engine, engine),
@@ -148,7 +144,4 @@ class Sysbox(OwnDaemon):
 
     def explain(self, message: str) -> tuple[Reason, str] | None:
         """Known failures of Sysbox, with the remedy."""
-        for pattern, reason, meaning in KNOWN_FAILURES:
-            if re.search(pattern, message):
-                return reason, f"{meaning} (the node said: {message.strip()})"
-        return None
+        return explained(message, KNOWN_FAILURES)

@@ -337,7 +337,7 @@ def test_what_is_not_refused_keeps_every_word_of_the_class(spec: dict[str, Any],
     for field in ("tolerations", "containers", "volumes"):
         assert all(item in made["spec"][field] for item in said.get(field, []))
     host = "hostPath" in json.dumps(made) or "privileged" in json.dumps(made)
-    assert host == (verdict.effective.mode != Mode.SYSBOX)
+    assert host == (verdict.effective.mode in {Mode.DIND, Mode.HOST_SOCKET})
     assert not {"hostNetwork", "hostPID", "hostIPC", "nodeName"} & made["spec"].keys()
 
 

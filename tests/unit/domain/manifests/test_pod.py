@@ -98,6 +98,22 @@ def test_sysbox_has_nothing_privileged() -> None:
     }
 
 
+def test_a_user_namespace_is_where_the_capabilities_count() -> None:
+    made = make_pod({"mode": "UserNamespace"})
+    assert "privileged" not in str(made)
+    assert "hostPath" not in str(made)
+    assert made["spec"]["hostUsers"] is False
+    assert "runtimeClassName" not in made["spec"]
+    assert daemon_of(made)["securityContext"] == {
+        "runAsUser": 0,
+        "procMount": "Unmasked",
+        "capabilities": {"add": ["SYS_ADMIN", "NET_ADMIN"]},
+        "appArmorProfile": {"type": "Unconfined"},
+        "seccompProfile": {"type": "Localhost", "localhostProfile": "nested-docker/dockerd.json"},
+    }
+    assert {"name": "NESTED_DOCKER_USER_NAMESPACE", "value": "required"} in daemon_of(made)["env"]
+
+
 def test_only_the_relay_has_the_nodes_socket() -> None:
     spec = make_pod({"mode": "HostSocket", "workload": WORKLOAD, "idleTimeoutSeconds": 60})["spec"]
     holders = [
@@ -127,14 +143,15 @@ def daemon_of(manifest: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("mode", list(Mode))
 @pytest.mark.parametrize("workload", [None, WORKLOAD])
 def test_what_the_class_says_of_the_daemons_container_is_in_the_pod(mode: Mode, workload: Any) -> None:
-    template = {"spec": {"containers": [MORE | {"name": "daemon"}, {"name": "logs", "image": "i"}]}}
+    more = MORE if mode != Mode.USER_NAMESPACE else MORE | {"securityContext": {"seLinuxOptions": {"level": "s0:c1"}}}
+    template = {"spec": {"containers": [more | {"name": "daemon"}, {"name": "logs", "image": "i"}]}}
     spec = {"mode": mode, "resources": {"limits": {"memory": "2Gi"}}} | ({"workload": workload} if workload else {})
     plain, made = daemon_of(make_pod(spec)), make_pod(spec, podTemplate=template)
     daemon = daemon_of(made)
     for field in ("env", "volumeMounts"):
         assert daemon[field] == plain.get(field, []) + MORE[field]
     assert daemon["resources"]["limits"] == {"cpu": "1", "memory": "2Gi"}
-    assert daemon["securityContext"] == plain["securityContext"] | MORE["securityContext"]
+    assert daemon["securityContext"] == plain["securityContext"] | more["securityContext"]
     assert [each["name"] for each in made["spec"]["containers"]].count("logs") == 1
     assert daemon | dict.fromkeys(MORE) == plain | dict.fromkeys(MORE)
 
@@ -159,7 +176,7 @@ def test_a_class_decides_the_runtime_in_every_mode(mode: Mode) -> None:
     assert make_pod({"mode": mode}, runtimeClassName="sysbox-runc")["spec"]["runtimeClassName"] == "sysbox-runc"
 
 
-@pytest.mark.parametrize("mode", [Mode.DIND, Mode.SYSBOX])
+@pytest.mark.parametrize("mode", [Mode.DIND, Mode.SYSBOX, Mode.USER_NAMESPACE])
 def test_dockerd_runs_as_root_whatever_user_the_image_names(mode: Mode) -> None:
     assert daemon_of(make_pod({"mode": mode}))["securityContext"]["runAsUser"] == 0
 

@@ -1,4 +1,4 @@
-"""AppArmor and SELinux of the daemon's container, as its class says for each mode."""
+"""AppArmor, SELinux and seccomp of the daemon's container, as its class says for each mode."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ EACH = [
     {"mode": "Dind", "appArmorProfile": LOCALHOST},
     {"mode": "Sysbox", "seLinuxOptions": ENGINE},
     {"mode": "HostSocket", "appArmorProfile": DEFAULT, "seLinuxOptions": {"type": "spc_t"}},
+    {"mode": "UserNamespace", "appArmorProfile": LOCALHOST, "seccompProfile": {"type": "Unconfined"}},
 ]
 
 
@@ -46,7 +47,7 @@ def test_each_mode_has_what_its_class_says_of_it(modules: dict[str, Any]) -> Non
     assert security_context(mode, securityModules=EACH) == security_context(mode) | said
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", sorted({*Mode} - {Mode.USER_NAMESPACE}))
 def test_by_default_the_container_runtime_decides(mode: Mode) -> None:
     others = [modules for modules in EACH if modules["mode"] != mode]
     for context in (security_context(mode), security_context(mode, securityModules=others)):
@@ -92,6 +93,8 @@ def hazards(mode: str, **class_fields: Any) -> list[Hazard]:
         ("Dind", LOCALHOST, "ConfinedDaemon", "The class confines dockerd by AppArmor profile dockerd."),
         ("Sysbox", DEFAULT, "AppArmorIgnored", "Sysbox starts its containers without an AppArmor profile"),
         ("Sysbox", LOCALHOST, "AppArmorIgnored", "of type Localhost has no effect in mode Sysbox"),
+        ("UserNamespace", DEFAULT, "ConfinedDaemon", "The class confines dockerd by AppArmor profile RuntimeDefault."),
+        ("UserNamespace", LOCALHOST, "ConfinedDaemon", "The class confines dockerd by AppArmor profile dockerd."),
     ],
 )
 @pytest.mark.parametrize("by_template", [False, True])
@@ -110,7 +113,7 @@ def test_a_profile_without_effect_or_too_strict_is_a_hazard(
     assert found.remedy
 
 
-@pytest.mark.parametrize("mode", ["Dind", "Sysbox"])
+@pytest.mark.parametrize("mode", ["Dind", "Sysbox", "UserNamespace"])
 def test_an_selinux_type_is_a_hazard_and_a_level_is_not(mode: str) -> None:
     (found,) = hazards(mode, securityModules=[{"mode": mode, "seLinuxOptions": ENGINE}])
     assert found.type == "ConfinedDaemon"
@@ -133,10 +136,11 @@ def test_a_relay_is_no_daemon_that_profiles_hit() -> None:
 @pytest.mark.parametrize(
     ("modules", "message"),
     [
-        ([{"mode": "Dind"}] * 4, "at most 3 items"),
-        ([{"mode": "Podman"}], "'Dind', 'HostSocket' or 'Sysbox'"),
+        ([{"mode": "Dind"}] * 5, "at most 4 items"),
+        ([{"mode": "Podman"}], "'Dind', 'HostSocket', 'Sysbox' or 'UserNamespace'"),
         ([{"mode": "Dind", "appArmorProfile": {"type": "Enforce"}}], "'RuntimeDefault', 'Localhost' or 'Unconfined'"),
         ([{"mode": "Dind", "seLinuxOptions": {"type": ""}}], "at least 1 character"),
+        ([{"mode": "UserNamespace", "seccompProfile": {"type": "RuntimeDefault"}}], "'Localhost' or 'Unconfined'"),
     ],
 )
 def test_what_kubernetes_would_refuse_is_refused_in_the_class(modules: list[dict[str, Any]], message: str) -> None:

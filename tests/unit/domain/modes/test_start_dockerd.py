@@ -254,6 +254,80 @@ def test_without_an_init_a_stop_reaches_dockerd_and_waits_for_it(container: Cont
         assert container.read("stopped") == "stopped\n"
 
 
+# --- a pod with a user namespace --------------------------------------------------------------------
+
+REQUIRED = {"NESTED_DOCKER_USER_NAMESPACE": "required"}
+
+
+@pytest.fixture
+def namespaced(container: Container) -> Container:
+    """The same as mode UserNamespace requests it, on a node with cgroup v2."""
+    container.env |= REQUIRED
+    container.write("proc/self/uid_map", "         0     131072      65536\n")
+    container.write("proc/sys/net/ipv4/ip_forward", "1\n")
+    container.write("proc/self/cgroup", "0::/\n")
+    container.write("sys/fs/cgroup/cgroup.procs")
+    container.write("sys/fs/cgroup/cgroup.controllers", "cpu memory\n")
+    return container
+
+
+def test_a_daemon_in_a_user_namespace_has_the_pods_cgroup(namespaced: Container) -> None:
+    run = namespaced.start()
+    assert run.code == 0, run.stderr
+    assert "--cgroup-parent=/" in run.flags
+    assert namespaced.read("sys/fs/cgroup/cgroup.subtree_control") == "+memory\n"
+
+
+def no_user_namespace(container: Container) -> None:
+    container.write("proc/self/uid_map", "         0          0 4294967295\n")
+
+
+def masked_proc(container: Container) -> None:
+    (container.root / "proc/sys/net/ipv4/ip_forward").unlink()
+    (container.root / "proc/sys/net/ipv4/ip_forward").symlink_to("/proc/version")
+
+
+def old_cgroups(container: Container) -> None:
+    (container.root / "sys/fs/cgroup/cgroup.controllers").unlink()
+
+
+def read_only_cgroup(container: Container) -> None:
+    container.write("sys/fs/cgroup/init")
+
+
+def denied_mounts(container: Container) -> None:
+    container.write("unmountable", "--make-rshared")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (no_user_namespace, "the pod has no user namespace, so dockerd does not start"),
+        (masked_proc, "/proc is read-only in the container, so inner containers could have no network"),
+        (old_cgroups, "the node has cgroup v1"),
+        (read_only_cgroup, "the pod's cgroup cannot be written: mkdir: "),
+        (denied_mounts, "mounts are denied: mount: --make-rshared: invalid argument"),
+    ],
+)
+def test_a_daemon_that_could_run_nothing_or_too_much_does_not_start(
+    namespaced: Container, spoil: Callable[[Container], None], message: str
+) -> None:
+    spoil(namespaced)
+    run = namespaced.start()
+    assert run.code == 1
+    assert f"nested-docker: {message}" in run.stderr
+    assert run.flags == []
+
+
+def test_other_modes_need_no_user_namespace(namespaced: Container) -> None:
+    for spoil in (no_user_namespace, old_cgroups, denied_mounts):
+        spoil(namespaced)
+    namespaced.env.clear()
+    run = namespaced.start()
+    assert run.code == 0
+    assert "docker run -v with rshared or rslave does not work (mount: --make-rshared: invalid argument)" in run.stderr
+
+
 # --- mounts that Sysbox does not answer any more ----------------------------------------------------
 
 WITHOUT_MOUNT = """
@@ -679,6 +753,7 @@ def test_what_a_killed_trial_has_left_is_removed(container: Container) -> None:
 
 
 def cgroup(container: Container, own: str) -> Path:
+    container.write("sys/fs/cgroup/cgroup.procs")
     container.write("sys/fs/cgroup/cgroup.controllers", "cpu memory\n")
     here = f"sys/fs/cgroup{own.rstrip('/')}"
     container.write(f"{here}/cgroup.controllers", "cpu memory\n")

@@ -23,7 +23,7 @@ PARTED = {"engine", "scheduling", "connection"}
 """Fields whose members are independent of each other."""
 
 DIFFERENT_MODES = ["Dind", "HostSocket"]
-"""Sysbox reads the same fields as Dind."""
+"""Sysbox and UserNamespace read the same fields as Dind."""
 
 MODES = ["Dind", "HostSocket", "Sysbox"]
 AMOUNTS = {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}}
@@ -198,6 +198,7 @@ REASONS_OF_THE_CLASS: dict[str, str] = {
                 "mode",
                 *(f"appArmorProfile.{each}" for each in ("type", "localhostProfile")),
                 *(f"seLinuxOptions.{each}" for each in ("level", "role", "type", "user")),
+                *(f"seccompProfile.{each}" for each in ("type", "localhostProfile")),
             )
         ),
         "a hazard names what a mode ignores: modes/test_confinement.py",
@@ -377,7 +378,10 @@ REPORTS: dict[str, tuple[Json, Json, Json, tuple[str, str]]] = {
         {"mode": "HostSocket", "engine": {"image": "docker:28-dind"}},
         {},
         {},
-        (f"spec.engine.image has no effect: {NODE_S}", "Remove it, or choose mode Dind or Sysbox at creation."),
+        (
+            f"spec.engine.image has no effect: {NODE_S}",
+            "Remove it, or choose mode Dind or Sysbox or UserNamespace at creation.",
+        ),
     ),
     "its settings and its claim": (
         {"mode": "HostSocket", "engine": {"dns": ["10.0.0.53"], "mtu": 1400}} | CLAIM,
@@ -385,7 +389,7 @@ REPORTS: dict[str, tuple[Json, Json, Json, tuple[str, str]]] = {
         {},
         (
             f"spec.engine.dns, spec.engine.mtu, spec.storage have no effect: {NODE_S}",
-            "Remove them, or choose mode Dind or Sysbox at creation.",
+            "Remove them, or choose mode Dind or Sysbox or UserNamespace at creation.",
         ),
     ),
     "a class that offers nothing else": (
