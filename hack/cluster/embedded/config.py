@@ -30,7 +30,7 @@ def files(cluster: Cluster) -> dict[Path, str]:
 
 
 def containerd(cluster: Cluster) -> str:
-    """Configuration of containerd 2.1: the handlers runc and sysbox-runc, the latter by the stand-in."""
+    """Configuration of containerd: the handlers runc and sysbox-runc, the latter by the stand-in."""
     runtimes = "plugins.'io.containerd.cri.v1.runtime'"
     return f"""\
 version = 3

@@ -31,6 +31,7 @@ def test_json_files_are_json_and_name_this_clusters_paths_and_nets(cluster: Clus
             json.loads(text)
     kubelet = json.loads(texts[cluster.conf / "kubelet.json"])
     assert kubelet["cgroupRoot"] == "/ndc3"
+    assert kubelet["failCgroupV1"] is False
     assert kubelet["clusterDNS"] == ["10.223.0.2"]
     cni = json.loads(texts[cluster.conf / "cni/10-bridge.conflist"])
     assert cni["plugins"][0]["ipam"]["ranges"] == [[{"subnet": "10.223.64.0/24"}]]
