@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CLUSTER_TOOL := hack/cluster/cluster
+OLDEST := 1.34
+SMOKE := $(addprefix tests/e2e/test_,dind.py host_socket.py sysbox.py)
 SOURCES := operator tests hack bench
 
 .PHONY: help
@@ -25,6 +27,11 @@ test: verify cluster image ## Run every test: unit, then the other rings in two 
 	$(BIN)/python hack/side_by_side.py \
 		e2e="$(BIN)/pytest -p no:cacheprovider tests/e2e" \
 		other="$(BIN)/pytest -p no:cacheprovider tests/contract tests/integration tests/chart tests/guard"
+
+.PHONY: test-oldest
+test-oldest: export NESTED_DOCKER_KUBERNETES := $(OLDEST)
+test-oldest: cluster image ## Run contract, chart and some tests of e2e on the oldest Kubernetes.
+	$(BIN)/pytest tests/contract tests/chart $(SMOKE)
 
 .PHONY: down
 down: ## End the clusters that `make demo` and the tests started; other clusters stay.

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "operator")]
 
 from tests.support.api import Api  # noqa: E402
-from tests.support.cluster import HOME, TOOL, Cluster, run  # noqa: E402
+from tests.support.cluster import KUBECTL, TOOL, Cluster, run  # noqa: E402
 from tests.support.manifests import GENEROUS, nested_docker_class, policy  # noqa: E402
 
 from nested_docker.api.crd import definitions  # noqa: E402
@@ -35,7 +35,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 async def laboratory(*flags: str) -> AsyncIterator[tuple[Cluster, Api]]:
     """A separate cluster with the CRDs, stopped at the end; `flags` are for `cluster up`."""
     kubeconfig = run(str(TOOL), "up", "--name", NAME, *flags, timeout=1800).strip()
-    cluster = Cluster(kubeconfig, str(HOME / "bin/kubectl"))
+    cluster = Cluster(kubeconfig, str(KUBECTL))
     try:
         cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(definitions()))
         cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")

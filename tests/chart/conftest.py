@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.cluster import HOME, OWNER, ROOT, TOOL, VARIABLE, Cluster, refuse_strangers, run
+from tests.support.cluster import HOME, KUBECTL, OWNER, ROOT, TOOL, VARIABLE, Cluster, refuse_strangers, run
 from tests.support.manifests import nested_docker
 
 CHART = ROOT / "charts/nested-docker"
@@ -60,7 +60,7 @@ class Helm:
     def wait_for_the_webhook(self) -> None:
         """Return when NestedDockers are judged: a Service reaches its pods some time after they are ready."""
         probe = yaml.safe_dump(nested_docker(CI, "probe"))
-        command = [str(HOME / "bin/kubectl"), "create", "--dry-run=server", "-f", "-"]
+        command = [str(KUBECTL), "create", "--dry-run=server", "-f", "-"]
         environment = {**os.environ, "KUBECONFIG": self.kubeconfig}
         deadline = time.monotonic() + 30
         while True:
@@ -85,7 +85,7 @@ def offline() -> Helm:
 def cluster() -> Iterator[Cluster]:
     """A cluster of this ring's own, as it installs and removes CRDs, with the operator's image in it."""
     named = os.environ.get(VARIABLE)
-    program = str(HOME / "bin/kubectl")
+    program = str(KUBECTL)
     if named:
         refuse_strangers(named)
         yield Cluster(named, program)

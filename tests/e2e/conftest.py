@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e.environment import API, NAME, RELEASE, RULES, SYSTEM, Environment, until
-from tests.support.cluster import HOME, OWNER, ROOT, TOOL, CommandFailed, run
+from tests.support.cluster import KUBECTL, OWNER, ROOT, TOOL, CommandFailed, run
 from tests.support.manifests import GENEROUS
 
 IMAGE = "nested-docker-operator:dev"
@@ -121,7 +121,7 @@ def operator_stays_healthy(cluster: Environment, request: pytest.FixtureRequest)
     """No test may leave a defect in the operator's log."""
     yield
     logs = subprocess.run(
-        [str(HOME / "bin/kubectl"), "-n", SYSTEM, "logs", "-l", "app.kubernetes.io/name=nested-docker", "--tail=200"],
+        [str(KUBECTL), "-n", SYSTEM, "logs", "-l", "app.kubernetes.io/name=nested-docker", "--tail=200"],
         env={"KUBECONFIG": cluster.kubeconfig, "HOME": "/root", "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from tests.support.cluster import HOME, TOOL, CommandFailed, run
+from tests.support.cluster import HOME, KUBECTL, TOOL, CommandFailed, run
 
 NAME = "e2e"
 SYSTEM = "nested-docker-system"
@@ -34,8 +34,7 @@ class Environment:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> str:
         """Run kubectl in the namespace."""
-        binary = str(HOME / "bin/kubectl")
-        return run(binary, "-n", self.namespace, *arguments, stdin=stdin, timeout=timeout, env=self._env())
+        return run(str(KUBECTL), "-n", self.namespace, *arguments, stdin=stdin, timeout=timeout, env=self._env())
 
     def helm(self, *arguments: str) -> str:
         """Run helm in the operator's namespace."""

@@ -19,6 +19,9 @@ import yaml
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "hack/cluster/cluster"
 HOME = Path(os.environ.get("NESTED_DOCKER_CLUSTER_HOME", Path.home() / ".cache/nested-docker/cluster"))
+KUBECTL = HOME / "bin" / os.environ.get("NESTED_DOCKER_KUBERNETES", "") / "kubectl"
+"""The embedded cluster's kubectl, of its version."""
+
 VARIABLE = "NESTED_DOCKER_TEST_KUBECONFIG"
 NAME = "test"
 OWNER = "make"
@@ -116,7 +119,6 @@ def refuse_strangers(kubeconfig: str) -> None:
 
 
 def _kubectl() -> str:
-    embedded = HOME / "bin/kubectl"
-    program = str(embedded) if embedded.exists() else shutil.which("kubectl")
+    program = str(KUBECTL) if KUBECTL.exists() else shutil.which("kubectl")
     assert program, f"there is no kubectl: run `{TOOL.relative_to(ROOT)} build`, or put one on the PATH"
     return program

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from embedded import golang, oci, packages, rootfs
+from embedded import golang, kubernetes, oci, packages, rootfs
 from embedded.catalogue import IMAGES, Image
 from embedded.layout import Home
 from embedded.locks import locked
@@ -13,8 +14,13 @@ from embedded.report import Clock
 from embedded.stamps import Step, digest
 
 
-def build(home: Home, clock: Clock) -> None:
+def build(home: Home, clock: Clock, release: str = kubernetes.NEWEST) -> None:
     """Make all that `up` needs and that is missing or out of date.
+
+    Args:
+        home: Where.
+        clock: For progress.
+        release: Which Kubernetes.
 
     Raises:
         ClusterError: A step failed; the steps done before it stay done.
@@ -24,23 +30,25 @@ def build(home: Home, clock: Clock) -> None:
         packages.install(home, clock)
         # compilers and downloads of packages hardly want the same resources
         with ThreadPoolExecutor() as pool:
-            jobs = [pool.submit(_run, steps, home, clock) for steps in (programs(home, clock), debians(home))]
+            jobs = [pool.submit(_run, steps, home, clock) for steps in (programs(home, clock, release), debians(home))]
         for job in jobs:
             job.result()
         _run([archive(home, image) for image in IMAGES], home, clock)
 
 
-def programs(home: Home, clock: Clock) -> list[Step]:
+def programs(home: Home, clock: Clock, release: str = kubernetes.NEWEST) -> list[Step]:
     """Steps that build from Go modules."""
-    makers = {
-        "kubenode": (golang.build_kubenode, ("kubenode", "kubectl", "pause", "sysbox-stand-in")),
-        "runtime": (golang.build_runtime, ("containerd", "containerd-shim-runc-v2", "ctr", "runc")),
-        "registry": (golang.build_registry, ("registry",)),
-        "helm": (golang.build_helm, ("helm",)),
-        "plugins": (golang.build_plugins, ("docker-buildx", "docker-compose", "testcontainers-probe")),
-    }
+    kubenode = [kubernetes.programs(home, release) / name for name in ("kubenode", "kubectl")]
+    makers: list[tuple[str, str, golang.Maker, Sequence[str | Path]]] = [
+        (f"kubenode{release}", "kubenode", partial(golang.build_kubenode, release=release), kubenode),
+        ("node", "kubenode", golang.build_node, ("pause", "sysbox-stand-in")),
+        ("runtime", "runtime", golang.build_runtime, ("containerd", "containerd-shim-runc-v2", "ctr", "runc")),
+        ("registry", "registry", golang.build_registry, ("registry",)),
+        ("helm", "helm", golang.build_helm, ("helm",)),
+        ("plugins", "plugins", golang.build_plugins, ("docker-buildx", "docker-compose", "testcontainers-probe")),
+    ]
     steps = []
-    for module, (maker, names) in makers.items():
+    for name, module, maker, made in makers:
         sources = (golang.SOURCES / module, Path(golang.__file__))
 
         def action(maker: golang.Maker = maker) -> None:
@@ -49,7 +57,7 @@ def programs(home: Home, clock: Clock) -> list[Step]:
         def inputs(sources: tuple[Path, ...] = sources) -> str:
             return digest(sources)
 
-        steps.append(Step(module, inputs, tuple(home.bin / name for name in names), action))
+        steps.append(Step(name, inputs, tuple(home.bin / program for program in made), action))
     return steps
 
 

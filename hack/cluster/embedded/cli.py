@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedded import hostdocker, imagebuild, images, lifecycle, machine, status
+from embedded import hostdocker, imagebuild, images, kubernetes, lifecycle, machine, status
 from embedded.api import Api
 from embedded.build import build
 from embedded.components import NAMES
@@ -36,6 +36,8 @@ class Command:
         """The node of the cluster meant, which must be up; warns of components that have ended."""
         machine.require_root()
         running = lifecycle.require(self.home, self.name)
+        if kubernetes.wanted() != kubernetes.NEWEST:
+            kubernetes.require(running.cluster, kubernetes.wanted())
         for warning in status.warn_of_ended(running):
             print(warning, file=sys.stderr)
         return running
@@ -43,16 +45,16 @@ class Command:
     def build(self) -> int:
         """Make what `up` needs."""
         machine.require()
-        build(self.home, self.clock)
+        build(self.home, self.clock, kubernetes.wanted())
         self.clock.say("all built")
         return 0
 
     def up(self) -> int:
         """Start, and print the kubeconfig's path."""
         machine.require()
-        build(self.home, self.clock)
-        args = self.args
-        options = lifecycle.Options(keep=args.keep, docker=args.docker, audit=args.audit, owner=args.owner)
+        args, release = self.args, kubernetes.wanted()
+        build(self.home, self.clock, release)
+        options = lifecycle.Options(args.keep, args.docker, args.audit, args.owner, release)
         cluster = lifecycle.up(self.home, self.name, options, self.clock)
         self.node()
         print(cluster.kubeconfig)
@@ -97,7 +99,8 @@ class Command:
         """Become kubectl."""
         cluster = self.node().cluster
         environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
-        os.execve(cluster.home.bin / "kubectl", ["kubectl", *self.args.words], environment)  # noqa: S606
+        program = kubernetes.programs(cluster.home, kubernetes.recorded(cluster)) / "kubectl"
+        os.execve(program, ["kubectl", *self.args.words], environment)  # noqa: S606
 
     def exec(self) -> int:
         """Become a program inside the node."""

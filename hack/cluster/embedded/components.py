@@ -1,5 +1,6 @@
 """Command lines of the components."""
 
+from embedded import kubernetes
 from embedded.config import SYSBOX_LABEL
 from embedded.layout import NODE, Cluster
 
@@ -50,7 +51,8 @@ def command(cluster: Cluster, name: str, *, audit: bool = False) -> list[str]:
         flags = _controller_manager(cluster)
     else:
         flags = [*_client(cluster, "scheduler"), "--leader-elect=false", "--bind-address=127.0.0.1"]
-    return [str(cluster.home.bin / "kubenode"), name, *flags]
+    programs = kubernetes.programs(cluster.home, kubernetes.recorded(cluster))
+    return [str(programs / "kubenode"), name, *flags]
 
 
 def _etcd(cluster: Cluster) -> list[str]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from embedded import kubernetes
 from embedded.layout import Home
 from embedded.report import Clock, ClusterError
 from embedded.shell import logged
@@ -48,9 +49,10 @@ def modules() -> list[Path]:
     return sorted(path.parent for path in SOURCES.glob("*/go.mod"))
 
 
-def build_kubenode(go: str, home: Home) -> None:
-    """kubenode, pause and sysbox-stand-in, and `kubectl` as a name for kubenode."""
-    version = pinned(SOURCES / "kubenode/go.mod", "k8s.io/kubernetes")
+def build_kubenode(go: str, home: Home, release: str = kubernetes.NEWEST) -> None:
+    """Kubenode of one version of Kubernetes, and `kubectl` as a name for it."""
+    gomod, folder = kubernetes.module_file(release), kubernetes.programs(home, release)
+    version = pinned(gomod, "k8s.io/kubernetes")
     _, minor, _ = version.split(".")
     stamps = {"gitVersion": version, "gitMajor": "1", "gitMinor": minor, "gitTreeState": "clean"}
     flags = [
@@ -58,10 +60,16 @@ def build_kubenode(go: str, home: Home) -> None:
         for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
         for name, value in {**stamps, "buildDate": "1970-01-01T00:00:00Z"}.items()
     ]
-    _build(go, home, "kubenode", [".", "./pause", "./sysbox-stand-in"], stamps=" ".join(flags))
-    kubectl = home.bin / "kubectl"
+    folder.mkdir(parents=True, exist_ok=True)
+    _build(go, home, "kubenode", ["."], stamps=" ".join(flags), name=f"{release}/kubenode", gomod=gomod)
+    kubectl = folder / "kubectl"
     kubectl.unlink(missing_ok=True)
     kubectl.symlink_to("kubenode")
+
+
+def build_node(go: str, home: Home) -> None:
+    """The small programs of the node: pause and sysbox-stand-in, which are the same for each Kubernetes."""
+    _build(go, home, "kubenode", ["./pause", "./sysbox-stand-in"])
 
 
 def build_runtime(go: str, home: Home) -> None:
@@ -115,12 +123,21 @@ def wanted_go(gomod: Path) -> tuple[int, ...]:
 
 
 def _build(
-    go: str, home: Home, module: str, packages: list[str], *, stamps: str = "", tags: str = "", name: str = ""
+    go: str,
+    home: Home,
+    module: str,
+    packages: list[str],
+    *,
+    stamps: str = "",
+    tags: str = "",
+    name: str = "",
+    gomod: Path | None = None,
 ) -> None:
     home.bin.mkdir(parents=True, exist_ok=True)
     logged(
         [
             *(go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-tags", tags),
+            *(["-modfile", str(gomod)] if gomod else []),
             *("-ldflags", f"-s -w {stamps}".strip(), "-o", f"{home.bin}/{name}", *packages),
         ],
         home.logs / f"build-{module}.log",

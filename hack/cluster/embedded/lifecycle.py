@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded import cgroups, config, hostdocker, images, machine, network, node, pki, slots, sysctls
+from embedded import cgroups, config, hostdocker, images, kubernetes, machine, network, node, pki, slots, sysctls
 from embedded.api import Api, objects, schedulable
 from embedded.components import CONTROL_PLANE, REST, command
 from embedded.layout import Cluster, Home
@@ -30,12 +30,14 @@ class Options:
         docker: Whether to start the node's own dockerd.
         audit: Whether to write the API server's audit log.
         owner: Who starts it; `down --owner` ends the clusters of one owner. Empty: nobody in particular.
+        release: Which Kubernetes, as `kubernetes.wanted` gives it.
     """
 
     keep: bool = False
     docker: bool = False
     audit: bool = False
     owner: str = ""
+    release: str = kubernetes.NEWEST
 
 
 def up(home: Home, name: str, options: Options, clock: Clock) -> Cluster:
@@ -51,6 +53,7 @@ def up(home: Home, name: str, options: Options, clock: Clock) -> Cluster:
     with locked(state / "lock", clock.say):
         running = find(home, name)
         if running is not None and _complete(running.cluster).exists():
+            kubernetes.require(running.cluster, options.release)
             clock.say(f"cluster {name} is up already")
             _supplement(running, options, clock)
             return running.cluster
@@ -61,6 +64,9 @@ def up(home: Home, name: str, options: Options, clock: Clock) -> Cluster:
             cluster, slot_lock = slots.take(home, name, same=options.keep)
             sysctls.save()
         try:
+            if options.keep:
+                kubernetes.require(cluster, options.release)
+            kubernetes.record(cluster, options.release)
             _start(cluster, options, clock, slot_lock)
         except BaseException:
             clock.say("start failed, cleaning up")

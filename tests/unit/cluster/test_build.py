@@ -18,6 +18,7 @@ def test_go_versions_are_compared_by_number(tmp_path: Path) -> None:
 
 def test_the_modules_here_pin_what_is_promised() -> None:
     assert golang.pinned(golang.SOURCES / "kubenode/go.mod", "k8s.io/kubernetes") == "v1.37.2"
+    assert golang.pinned(golang.SOURCES / "kubenode/1.34.mod", "k8s.io/kubernetes") == "v1.34.4"
     assert golang.pinned(golang.SOURCES / "runtime/go.mod", "github.com/containerd/containerd/v2") == "v2.4.2"
     assert golang.pinned(golang.SOURCES / "runtime/go.mod", "github.com/opencontainers/runc") == "v1.5.2"
     assert golang.pinned(golang.SOURCES / "plugins/go.mod", "github.com/docker/compose/v2") == "v2.40.3"
