@@ -18,7 +18,7 @@ import yaml
 from tests.support.cluster import ROOT
 from tests.support.waiting import wait_for
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 
 
