@@ -26,6 +26,7 @@ from nested_docker.api.v1alpha1.nested_docker import (
     Hazard,
     Isolation,
     LostPod,
+    ModeNotChosen,
     Replacement,
 )
 
@@ -50,6 +51,7 @@ FULL = NestedDockerStatus(
     class_name="standard",
     policy_name="ci",
     mode=Mode.DIND,
+    modes_not_chosen=[ModeNotChosen(mode=Mode.SYSBOX, reason="RuntimeMissing", message="why not")],
     pod_name="build-0a1b2",
     node_name="node",
     admitted_pod=AdmittedPod(

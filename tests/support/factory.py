@@ -8,7 +8,7 @@ from typing import Any
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.object_names import ObjectNames
-from nested_docker.domain.objects import ClusterFacts, NodeFacts, Owner
+from nested_docker.domain.objects import ClusterFacts, NodeFacts, Owner, RuntimeClassFacts
 from nested_docker.domain.observed import Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -53,7 +53,7 @@ def policy_spec(**fields: Any) -> NestedDockerPolicySpec:
 
 
 CLUSTER = ClusterFacts(
-    runtime_classes=frozenset({"sysbox-runc"}),
+    runtime_classes={"sysbox-runc": RuntimeClassFacts()},
     nodes={"node-1": NodeFacts(ready=True, labels={"sysbox-runtime": "running"})},
 )
 

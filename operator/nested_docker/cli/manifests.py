@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,7 +24,8 @@ from nested_docker.cli.documents import Document
 from nested_docker.cli.findings import Findings, Position, did_you_mean, format_value
 from nested_docker.cli.strict import parse_model
 from nested_docker.domain import names
-from nested_docker.domain.objects import NodeFacts
+from nested_docker.domain.node_facts import node_facts, runtime_class_facts
+from nested_docker.domain.objects import NodeFacts, RuntimeClassFacts
 
 OWN_KINDS = {kind.name: kind for kind in KINDS}
 FACT_KINDS = frozenset({("", "Namespace"), ("", "Node"), ("node.k8s.io", "RuntimeClass")})
@@ -82,7 +83,7 @@ class Manifests:
     policies: dict[str, NestedDockerPolicySpec] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     nodes: dict[str, NodeFacts] = field(default_factory=dict)
-    runtime_classes: set[str] = field(default_factory=set)
+    runtime_classes: dict[str, RuntimeClassFacts] = field(default_factory=dict)
 
 
 def collect_manifests(documents: Iterable[Document], findings: Findings, *, namespace: str) -> Manifests:
@@ -136,9 +137,11 @@ class _Collector:
             check_enforcement(labels, position, self._findings, path="metadata.labels")
             self.manifests.namespaces[name] = labels
         elif kind == "Node":
-            self.manifests.nodes[name] = NodeFacts(ready=_is_ready(content), labels=labels)
+            self.manifests.nodes[name] = replace(
+                node_facts({**content, "metadata": {"labels": labels}}), ready=_is_ready(content)
+            )
         else:
-            self.manifests.runtime_classes.add(name)
+            self.manifests.runtime_classes[name] = runtime_class_facts(content)
 
     def _add_own(self, position: Position, content: Mapping[str, Any], metadata: Metadata, parsed: KubeModel) -> None:
         name = _name(metadata)

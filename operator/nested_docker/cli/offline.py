@@ -12,7 +12,7 @@ from nested_docker.domain.admission.acceptance import NotAccepted, accept, class
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.network_policy import NAMESPACE_NAME_LABEL
 from nested_docker.domain.modes import sysbox
-from nested_docker.domain.objects import ClusterFacts, NodeFacts, Owner
+from nested_docker.domain.objects import ClusterFacts, NodeFacts, Owner, RuntimeClassFacts
 from nested_docker.domain.observed import NamespaceFacts, Observed
 from nested_docker.domain.status.reasons import Reason
 
@@ -99,7 +99,7 @@ def build_cluster(
         default_labels: labels of every namespace that neither these nor the manifests define.
         defaults: the operator's settings.
     """
-    assumed = frozenset(runtimes)
+    assumed = {name: RuntimeClassFacts() for name in runtimes}
     facts = ClusterFacts(runtime_classes=assumed | manifests.runtime_classes, nodes=manifests.nodes)
     if sysbox.RUNTIME_CLASS in assumed:
         node = NodeFacts(ready=True, labels={sysbox.NODE_LABEL: sysbox.NODE_LABEL_VALUE})

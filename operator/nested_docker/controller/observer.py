@@ -14,7 +14,7 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicy
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.workqueue import Key
-from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, NodeFacts, Owner
+from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
 from nested_docker.domain.observed import NamespaceFacts, Observed
 from nested_docker.domain.status.conditions import parse_timestamp
 
@@ -99,11 +99,8 @@ class Observer:
             ),
             policies=self._parsed("NestedDockerPolicy", NestedDockerPolicySpec),
             cluster=ClusterFacts(
-                runtime_classes=frozenset(obj["metadata"]["name"] for obj in self._cache.all("RuntimeClass")),
-                nodes={
-                    obj["metadata"]["name"]: NodeFacts(ready=obj["ready"], labels=obj["metadata"].get("labels", {}))
-                    for obj in self._cache.all("Node")
-                },
+                runtime_classes={obj["metadata"]["name"]: obj["facts"] for obj in self._cache.all("RuntimeClass")},
+                nodes={obj["metadata"]["name"]: obj["facts"] for obj in self._cache.all("Node")},
             ),
         )
 

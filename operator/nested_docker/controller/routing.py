@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nested_docker.api.nesting import nesting_exceeds
@@ -11,9 +11,14 @@ from nested_docker.controller.trim import SPEC_NESTING
 from nested_docker.controller.unreadable import UnreadableObjects
 from nested_docker.controller.workqueue import Key, Priority, WorkQueue
 from nested_docker.domain.partial import PartialObject
+from nested_docker.domain.status.reasons import Reason, Type
 
 UNEXPECTED_FORM = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What an object with an unexpected form raises."""
+
+
+NODE_REASONS = frozenset({Reason.NO_CAPABLE_NODE.value, Reason.RUNTIME_MISSING.value})
+"""Reasons of `Accepted` that pass with another node, or another state of one."""
 
 
 class Router:
@@ -93,7 +98,8 @@ class Router:
             concerned = self._all() if self._has_pods(metadata["name"]) else self._in(metadata["name"])
             return [(key, Priority.BACKGROUND) for key in concerned]
         if kind == "Node":
-            return [(key, Priority.BACKGROUND) for key in self._on_node(metadata["name"])]
+            concerned = [*self._on_node(metadata["name"]), *self._without_node()]
+            return [(key, Priority.BACKGROUND) for key in dict.fromkeys(concerned)]
         return [(key, Priority.BACKGROUND) for key in self._all()]
 
     def _all(self) -> list[Key]:
@@ -112,3 +118,10 @@ class Router:
     def _on_node(self, node: str) -> list[Key]:
         pods = (pod for pod in self._cache.all("Pod") if pod["spec"].get("nodeName") == node)
         return [owner for pod in pods if (owner := self._cache.owner(pod, "Pod")) is not None]
+
+    def _without_node(self) -> Iterator[Key]:
+        """NestedDockers that no node could run; the changed one may."""
+        for obj in self._cache.all("NestedDocker"):
+            conditions = obj.get("status", {}).get("conditions", [])
+            if any(each["type"] == Type.ACCEPTED and each.get("reason") in NODE_REASONS for each in conditions):
+                yield obj["metadata"]["namespace"], obj["metadata"]["name"]

@@ -10,6 +10,7 @@ from nested_docker.api.nesting import MAX_NESTING, nesting_exceeds, without_deep
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.modes.host_socket import NODE_SOCKET_VOLUME, OWNER_FLAG
+from nested_docker.domain.node_facts import node_facts, runtime_class_facts
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.observed import DATA_DIGESTS
 from nested_docker.domain.planning.node_cleanup import needs_cleanup
@@ -154,8 +155,11 @@ def _container_status(status: Mapping[str, Any]) -> Manifest:
 
 
 def _node(obj: Mapping[str, Any]) -> Manifest:
-    conditions = obj.get("status", {}).get("conditions", [])
-    return {"ready": any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)}
+    return {"facts": node_facts(obj)}
+
+
+def _runtime_class(obj: Mapping[str, Any]) -> Manifest:
+    return {"facts": runtime_class_facts(obj)}
 
 
 _BODY: dict[str, Callable[[Mapping[str, Any]], Manifest]] = {
@@ -168,4 +172,5 @@ _BODY: dict[str, Callable[[Mapping[str, Any]], Manifest]] = {
     "Secret": _secret,
     "Pod": _pod,
     "Node": _node,
+    "RuntimeClass": _runtime_class,
 }

@@ -68,17 +68,48 @@ def controller_of(metadata: ObjectMeta) -> OwnerReference | None:
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """What the operator knows of a node."""
+    """What the API says of a node; an empty text: nothing.
+
+    Attributes:
+        ready: whether its kubelet reports.
+        labels: its labels.
+        kernel: version of its kernel.
+        kubelet: version of its kubelet.
+        runtime: its container runtime, as in `containerd://2.1.9`.
+        operating_system: `linux` or `windows`.
+        architecture: as Go names it, as in `amd64`.
+        handlers: handlers of its container runtime by name, each with whether it supports user namespaces, as far as
+            that is known; None: it does not say which it has, as before Kubernetes 1.31.
+    """
 
     ready: bool
     labels: Mapping[str, str] = field(default_factory=dict)
+    kernel: str = ""
+    kubelet: str = ""
+    runtime: str = ""
+    operating_system: str = ""
+    architecture: str = ""
+    handlers: Mapping[str, bool | None] | None = None
+
+
+@dataclass(frozen=True)
+class RuntimeClassFacts:
+    """What a RuntimeClass says of its pods.
+
+    Attributes:
+        handler: the node's handler that runs them.
+        node_selector: labels of the nodes that they are scheduled to.
+    """
+
+    handler: str = ""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ClusterFacts:
     """What the cluster offers, as far as a mode depends on it."""
 
-    runtime_classes: frozenset[str] = frozenset()
+    runtime_classes: Mapping[str, RuntimeClassFacts] = field(default_factory=dict)
     nodes: Mapping[str, NodeFacts] = field(default_factory=dict)
 
 

@@ -67,6 +67,7 @@ def test_reading_ignores_what_a_newer_version_wrote() -> None:
             "conditions": [],
             "endpoint": "",
             "className": "",
+            "modesNotChosen": [],
             "policyName": "",
             "podName": "",
             "podNamespace": "",

@@ -12,7 +12,7 @@ from nested_docker.api.v1alpha1 import NestedDockerPolicySpec, NestedDockerStatu
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.controller.observer import Observer
 from nested_docker.domain import names
-from nested_docker.domain.objects import Identity, NodeFacts, Owner
+from nested_docker.domain.objects import Identity, NodeFacts, Owner, RuntimeClassFacts
 from nested_docker.domain.observed import NamespaceFacts, Observed
 
 GRANT = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
@@ -45,7 +45,7 @@ def test_everything_that_a_plan_depends_on(kube: WatchedKube) -> None:
     assert found.created == datetime(2026, 3, 1, tzinfo=UTC)
     assert found.namespace_labels == {"team": "a"}
     assert ([*found.classes], [*found.policies], found.default_classes) == (["standard"], ["all"], ())
-    assert found.cluster.runtime_classes == {"sysbox-runc"}
+    assert found.cluster.runtime_classes == {"sysbox-runc": RuntimeClassFacts()}
     assert found.cluster.nodes == {"node-1": NodeFacts(ready=True, labels={"pool": "ci"})}
     assert [*found.children] == [Identity("Service", "team-a", "build")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from tests.unit.controller.objects import child, obj
 from tests.unit.fakes import taken
 
@@ -30,6 +31,24 @@ async def test_events_reach_whom_they_concern() -> None:
     assert sorted(await taken(queue)) == ["a", "b"]
     router.gone("Pod", pod)
     assert await taken(queue) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "queued"), [("NoCapableNode", ["a"]), ("RuntimeMissing", ["a"]), ("NotGranted", []), ("Granted", [])]
+)
+async def test_a_node_reaches_those_that_no_node_could_run(reason: str, queued: list[str]) -> None:
+    cache, queue = Cache(), WorkQueue()
+    router = Router(cache, queue)
+    waiting = {"conditions": [{"type": "Accepted", "status": "False", "reason": reason}]}
+    router.seen("NestedDocker", obj("a", uid="a") | {"status": waiting})
+    assert await taken(queue) == ["a"]
+    node: dict[str, Any] = {"metadata": {"name": "n", "uid": "n", "resourceVersion": "1"}}
+    router.seen("Node", node)
+    assert await taken(queue) == queued
+    router.seen("Node", {"metadata": node["metadata"] | {"resourceVersion": "2"}})
+    assert await taken(queue) == [], "nothing has changed"
+    router.seen("Node", {"metadata": node["metadata"] | {"resourceVersion": "3", "labels": {"pool": "vm"}}})
+    assert await taken(queue) == queued
 
 
 async def test_a_changed_label_reaches_the_controller() -> None:

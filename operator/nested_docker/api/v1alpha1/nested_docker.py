@@ -258,6 +258,14 @@ class Hazard(KubeModel):
     remedy: str = Field(description="What to do about it.", max_length=1024)
 
 
+class ModeNotChosen(KubeModel):
+    """A mode of the class that the NestedDocker could have had instead, and why it has not."""
+
+    mode: Mode = Field(description="The mode.")
+    reason: str = Field(description="CamelCase word for why not; most are reasons of `Accepted`.", max_length=64)
+    message: str = Field(description="Why not, and what to do about it.", max_length=1024)
+
+
 class ContainerResult(KubeModel):
     """How a container of a one-shot workload ended."""
 
@@ -362,6 +370,12 @@ class NestedDockerStatus(KubeModel):
     endpoint: str = Field(default="", description="Address for `DOCKER_HOST`.", max_length=512)
     class_name: str = Field(default="", description="Class, chosen at acceptance.", max_length=253)
     mode: Mode | None = Field(default=None, description="Mode, chosen at acceptance.")
+    modes_not_chosen: Annotated[list[ModeNotChosen], Field(max_length=len(Mode))] = Field(
+        default=[],
+        description="Modes of the class with less privilege, or with the class's preference, that were not possible "
+        "when the mode was chosen. It stays as it was then. Empty: there were none, or `spec.mode` names the mode.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["mode"]},
+    )
     policy_name: str = Field(default="", description="NestedDockerPolicy that grants the request.", max_length=253)
     pod_namespace: str = Field(
         default="", description="Namespace of pod and Service, where it is not the NestedDocker's own.", max_length=63

@@ -243,6 +243,13 @@ class Evictions(StrEnum):
     DENIED = "Denied"
 
 
+class ModeSelection(StrEnum):
+    """Which of a class's modes a NestedDocker without `spec.mode` gets."""
+
+    LEAST_PRIVILEGED = "LeastPrivileged"
+    AS_LISTED = "AsListed"
+
+
 class NestedDockerClassSpec(KubeModel):
     """A kind of Docker daemon that the cluster offers."""
 
@@ -263,8 +270,14 @@ class NestedDockerClassSpec(KubeModel):
     }
 
     modes: Annotated[list[Mode], Field(min_length=1, max_length=len(Mode))] = Field(
-        description="Modes that the class offers, in order of preference.",
+        description="Modes that the class offers, in order of preference where `modeSelection` leaves a choice.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    mode_selection: ModeSelection = Field(
+        default=ModeSelection.LEAST_PRIVILEGED,
+        description="Which of `modes` a NestedDocker without `spec.mode` gets, among those that policy grants and the "
+        "cluster can run: the one with the least privilege on the node, and of several the one that `modes` has first; "
+        "or `AsListed`, always the one that `modes` has first. The choice stays for the life of the NestedDocker.",
     )
     engine: EngineSpec = Field(
         default=EngineSpec(), description="Daemon settings that apply where the NestedDocker has none."

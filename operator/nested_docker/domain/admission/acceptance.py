@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
 from nested_docker.api.meta import Enforcement, Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
+from nested_docker.api.v1alpha1.nested_docker import ModeNotChosen
 from nested_docker.api.v1alpha1.policy import ViolationAction
 from nested_docker.domain import names
-from nested_docker.domain.admission import pod_security
+from nested_docker.domain.admission import mode_choice, pod_security
 from nested_docker.domain.admission.class_overrides import disallowed_overrides, template_fields_without_effect
 from nested_docker.domain.admission.grant_request import grant_request
 from nested_docker.domain.admission.policy import PolicyDecision, evaluate
@@ -34,6 +35,7 @@ class Accepted:
         policy: name of the NestedDockerPolicy that grants it, or has granted it; empty: none does.
         reason: `Granted`; `NotEnforced` if no policy grants it and policy is not enforced; `GrantRevoked` if the
             running pod may continue, and no new one may be created.
+        modes_not_chosen: modes that would have been better, when the mode was chosen.
     """
 
     spec: NestedDockerSpec
@@ -43,6 +45,7 @@ class Accepted:
     policy: str
     reason: Reason
     message: str
+    modes_not_chosen: tuple[ModeNotChosen, ...] = ()
 
     @property
     def lifetime_seconds(self) -> int | None:
@@ -75,9 +78,9 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAcce
     )
     if not_accepted is not None:
         return not_accepted
-    outcomes: list[Accepted | NotAccepted] = []
-    for mode in [chosen_mode] if chosen_mode is not None else class_spec.modes:
-        outcome = _try_mode(
+    tried = {}
+    for mode in [chosen_mode] if chosen_mode is not None else mode_choice.order(class_spec):
+        tried[mode] = _try_mode(
             mode,
             spec=spec,
             class_name=class_name,
@@ -86,13 +89,30 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAcce
             observed=observed,
             defaults=defaults,
         )
-        if isinstance(outcome, Accepted) and outcome.reason == Reason.GRANTED:
-            return outcome
-        outcomes.append(outcome)
-    second_best = next((outcome for outcome in outcomes if isinstance(outcome, Accepted)), None)
-    if second_best is not None:
-        return second_best
-    return _joined([outcome for outcome in outcomes if isinstance(outcome, NotAccepted)])
+        if isinstance(tried[mode], Accepted) and tried[mode].reason == Reason.GRANTED:
+            break
+    outcome = _best(tried)
+    if not isinstance(outcome, Accepted) or spec.mode is not None:
+        return outcome
+    if chosen_mode is not None:
+        return replace(outcome, modes_not_chosen=tuple(observed.status.modes_not_chosen))
+    reasons = {mode: _why_not(each) for mode, each in tried.items()}
+    return replace(outcome, modes_not_chosen=mode_choice.not_chosen(class_spec, outcome.effective.mode, reasons))
+
+
+def _why_not(outcome: Accepted | NotAccepted) -> tuple[Reason, str]:
+    if isinstance(outcome, Accepted):
+        return Reason.NOT_GRANTED, "no policy grants this mode, and one grants another mode of the class"
+    return outcome.reason, outcome.message
+
+
+def _best(tried: Mapping[Mode, Accepted | NotAccepted]) -> Accepted | NotAccepted:
+    """The mode that a policy grants, else the first one that is served without, else why there is none."""
+    accepted = [outcome for outcome in tried.values() if isinstance(outcome, Accepted)]
+    granted = next((outcome for outcome in accepted if outcome.reason == Reason.GRANTED), None)
+    if granted or accepted:
+        return granted or accepted[0]
+    return _joined([outcome for outcome in tried.values() if isinstance(outcome, NotAccepted)])
 
 
 def _choose_class(observed: Observed, defaults: OperatorDefaults) -> tuple[str, NestedDockerClassSpec] | NotAccepted:
@@ -210,7 +230,8 @@ def _try_mode(
     if problem is not None:
         return problem
     obstacle = behaviour.obstacle(effective, observed.cluster)
-    if obstacle is not None:
+    # What is said of nodes counts for new daemons: nodes come and go, and a running one shows that a node can.
+    if obstacle is not None and not (obstacle.reason == Reason.NO_CAPABLE_NODE and observed.was_accepted):
         return NotAccepted(obstacle.reason, obstacle.message)
     name = observed.status.policy_name if reason == Reason.GRANT_REVOKED else decision.policy
     effective = behaviour.apply_policy(effective, observed.policies.get(name))

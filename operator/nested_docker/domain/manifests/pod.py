@@ -10,6 +10,7 @@ from nested_docker.domain.manifests.workload import containers_with_secrets, wor
 from nested_docker.domain.modes.base import ModeBehaviour, PodContext
 from nested_docker.domain.modes.confinement import confined
 from nested_docker.domain.modes.dockerd import CONTAINER, IDLE_WATCH, RESTRICTED, SOCKET, SOCKET_GID
+from nested_docker.domain.modes.preflight import avoiding
 from nested_docker.domain.objects import Manifest, child, secret_reference
 from nested_docker.domain.pki import CA_CERTIFICATE, SERVER_CERTIFICATE, SERVER_KEY
 
@@ -65,7 +66,7 @@ def _spec(context: PodContext, mode: ModeBehaviour, key_set: str) -> Manifest:
         spec["runtimeClassName"] = effective.runtime_class_name
     if effective.engine.image_pull_secrets:
         spec["imagePullSecrets"] = [reference.dump() for reference in effective.engine.image_pull_secrets]
-    return overlay(template, overlay(spec, mode.pod_fields(context)))
+    return avoiding(overlay(template, overlay(spec, mode.pod_fields(context))), context.avoided_nodes)
 
 
 def _containers(context: PodContext, mode: ModeBehaviour, given: ContainersOfTemplate) -> Manifest:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
 from typing import Protocol
 
 from nested_docker.api.meta import Mode
@@ -16,12 +16,44 @@ from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
 
+class Privilege(IntEnum):
+    """What somebody has of the node who breaks out of an inner container, the least first."""
+
+    USER = 1
+    """An ordinary user, without capabilities."""
+    USER_NAMESPACE = 2
+    """Root and capabilities, but of a user namespace only."""
+    NODE = 3
+    """Root of the node."""
+
+
 @dataclass(frozen=True)
 class Obstacle:
     """Why a mode cannot work in this cluster, with the remedy."""
 
     reason: Reason
     message: str
+
+
+@dataclass(frozen=True)
+class NodeNeeds:
+    """What a mode needs of a node, as far as the API tells.
+
+    Attributes:
+        labels: labels of the nodes that its pods are scheduled to.
+        handler: handler of the container runtime; empty: the default one.
+        user_namespaces: whether the handler must support user namespaces.
+        kernel: oldest version of the kernel.
+        kubelet: oldest version of the kubelet.
+        remedy: what an admin does to get such a node.
+    """
+
+    remedy: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    handler: str = ""
+    user_namespaces: bool = False
+    kernel: tuple[int, int] = (0, 0)
+    kubelet: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -63,11 +95,16 @@ class PodSecurity:
 
 @dataclass(frozen=True)
 class PodContext:
-    """The input from which a mode builds its part of the pod."""
+    """The input from which a mode builds its part of the pod.
+
+    Attributes:
+        avoided_nodes: nodes that are known not to be able to run it, while others can.
+    """
 
     object_names: ObjectNames
     effective: EffectiveSpec
     defaults: OperatorDefaults
+    avoided_nodes: tuple[str, ...] = ()
 
 
 class ModeBehaviour(Protocol):
@@ -76,12 +113,14 @@ class ModeBehaviour(Protocol):
     Attributes:
         mode: its name in the API.
         isolation: what isolates the daemon's users from the node.
+        privilege: what the mode gives of the node; a NestedDocker without `spec.mode` gets the least.
         pod_security: the Pod Security level of its pod.
         runs_own_daemon: whether the pod runs dockerd itself, so that `engine.image` and `storage` apply.
     """
 
     mode: Mode
     isolation: Isolation
+    privilege: Privilege
     runs_own_daemon: bool
     pod_security: PodSecurity
 
@@ -96,6 +135,9 @@ class ModeBehaviour(Protocol):
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
         """Why the mode cannot work in this cluster; None: no reason is known."""
+
+    def node_needs(self, effective: EffectiveSpec, cluster: ClusterFacts) -> NodeNeeds | None:
+        """What the mode needs of a node, so that pods avoid nodes that are known to lack it; None: nothing."""
 
     def container(self, context: PodContext) -> Manifest:
         """The container that serves the Docker API: TLS on the Docker port, and the unix socket."""

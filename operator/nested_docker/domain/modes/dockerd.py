@@ -15,8 +15,8 @@ from nested_docker.domain import names
 from nested_docker.domain.daemon_json import daemon_json, proxy_environment
 from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings
 from nested_docker.domain.modes import trial_run
-from nested_docker.domain.modes.base import Objection, PodContext
-from nested_docker.domain.objects import Manifest
+from nested_docker.domain.modes.base import NodeNeeds, Objection, PodContext
+from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.registry_mirrors import hosts_files
 
 CONTAINER = "daemon"
@@ -72,6 +72,11 @@ class OwnDaemon:
         """None: there are no settings that a policy could object to."""
         del settings, policy
         return ()
+
+    def node_needs(self, effective: EffectiveSpec, cluster: ClusterFacts) -> NodeNeeds | None:
+        """Nothing that is known of nodes."""
+        del effective, cluster
+        return None
 
     def volumes(self, context: PodContext) -> list[Manifest]:
         """The daemon's volumes."""

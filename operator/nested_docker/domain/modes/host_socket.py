@@ -16,7 +16,15 @@ from nested_docker.api.v1alpha1.workload import SOCKET_DIRECTORY
 from nested_docker.domain import names
 from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings, Origin
 from nested_docker.domain.guard_limits import tighten
-from nested_docker.domain.modes.base import Objection, Obstacle, PodContext, PodSecurity, PodSecurityLevel
+from nested_docker.domain.modes.base import (
+    NodeNeeds,
+    Objection,
+    Obstacle,
+    PodContext,
+    PodSecurity,
+    PodSecurityLevel,
+    Privilege,
+)
 from nested_docker.domain.modes.dockerd import (
     CONTAINER,
     RESTRICTED,
@@ -71,6 +79,7 @@ class HostSocket:
 
     mode = Mode.HOST_SOCKET
     isolation = Isolation.SHARED_DAEMON
+    privilege = Privilege.NODE
     runs_own_daemon = False
     pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "the hostPath volume with the node's socket")
 
@@ -119,6 +128,11 @@ class HostSocket:
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
         """None: only the kubelet finds out whether its node has the socket."""
+        del effective, cluster
+        return None
+
+    def node_needs(self, effective: EffectiveSpec, cluster: ClusterFacts) -> NodeNeeds | None:
+        """Nothing that the API says of nodes."""
         del effective, cluster
         return None
 

@@ -8,10 +8,11 @@ from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.api.v1alpha1.nested_docker_class import AppArmorProfileType
 from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel
+from nested_docker.domain.modes.base import NodeNeeds, Obstacle, PodContext, PodSecurity, PodSecurityLevel, Privilege
 from nested_docker.domain.modes.confinement import IgnoredProfiles, confinement_hazards
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.modes.mirrors import mirror_hazards
+from nested_docker.domain.modes.preflight import node_obstacle, of_runtime_class
 from nested_docker.domain.modes.unprivileged import (
     HANDLER_UNKNOWN,
     HANDLER_WITHOUT_USER_NAMESPACES,
@@ -26,6 +27,14 @@ from nested_docker.domain.status.reasons import Reason
 RUNTIME_CLASS = "sysbox-runc"
 NODE_LABEL, NODE_LABEL_VALUE = "sysbox-runtime", "running"
 INSTALL = "install Sysbox on the nodes (sysbox-deploy-k8s) or choose another mode"
+
+_NEEDS = NodeNeeds(
+    remedy="install Sysbox 0.7 or newer with containerd 2.0.5 or newer on nodes that the RuntimeClass selects, or "
+    "choose another mode",
+    user_namespaces=True,
+    kernel=(5, 12),
+)
+"""Of a node; the RuntimeClass adds the handler and the labels."""
 
 WATCH_SECONDS = 10
 """Time between two looks of the start script whether Sysbox still answers mounts."""
@@ -91,6 +100,7 @@ class Sysbox(OwnDaemon):
 
     mode = Mode.SYSBOX
     isolation = Isolation.USER_NAMESPACE
+    privilege = Privilege.USER_NAMESPACE
     pod_security = PodSecurity(
         PodSecurityLevel.BASELINE,
         "container daemon runs as root and may escalate privileges. From Kubernetes 1.35 on the level admits a "
@@ -114,7 +124,11 @@ class Sysbox(OwnDaemon):
                 f"mode Sysbox needs a node with label {NODE_LABEL}={NODE_LABEL_VALUE}, which Sysbox's installer "
                 f"sets, and none of {len(cluster.nodes)} nodes has it: {INSTALL}",
             )
-        return None
+        return node_obstacle(self.mode, self.node_needs(effective, cluster), cluster)
+
+    def node_needs(self, effective: EffectiveSpec, cluster: ClusterFacts) -> NodeNeeds:
+        """A kernel with what Sysbox uses, and user namespaces of the RuntimeClass's handler."""
+        return of_runtime_class(_NEEDS, cluster, effective.runtime_class_name or RUNTIME_CLASS)
 
     def container(self, context: PodContext) -> Manifest:
         """Dockerd as root of the pod's user namespace.

@@ -8,10 +8,11 @@ from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.api.v1alpha1.nested_docker_class import SeccompProfileType
 from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel
+from nested_docker.domain.modes.base import NodeNeeds, Obstacle, PodContext, PodSecurity, PodSecurityLevel, Privilege
 from nested_docker.domain.modes.confinement import IgnoredProfiles, confinement_hazards
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.modes.mirrors import mirror_hazards
+from nested_docker.domain.modes.preflight import node_obstacle, of_runtime_class
 from nested_docker.domain.modes.unprivileged import (
     HANDLER_UNKNOWN,
     HANDLER_WITHOUT_USER_NAMESPACES,
@@ -35,8 +36,16 @@ _SECURITY_CONTEXT = {
 }
 """Capabilities count in the user namespace only. AppArmor's and seccomp's defaults deny what dockerd does there."""
 
-REQUIRED = {"name": "NESTED_DOCKER_USER_NAMESPACE", "value": "required"}
+_REQUIRED = {"name": "NESTED_DOCKER_USER_NAMESPACE", "value": "required"}
 """Has the start script end, before dockerd starts, where the pod got no user namespace; guardrails look for it."""
+
+_NEEDS = NodeNeeds(
+    remedy="use nodes with Linux 6.3, containerd 2.0 or CRI-O 1.25, and runc 1.2 or crun 1.9, or newer, or choose "
+    "another mode",
+    user_namespaces=True,
+    kernel=(6, 3),
+)
+"""Of a node; the RuntimeClass, if the class has one, adds the handler and the labels."""
 
 WRITABLE_CGROUP = (
     "give the class a runtimeClassName whose handler has cgroup_writable = true (containerd 2.1 or newer), or in its "
@@ -121,6 +130,7 @@ class UserNamespace(OwnDaemon):
 
     mode = Mode.USER_NAMESPACE
     isolation = Isolation.USER_NAMESPACE
+    privilege = Privilege.USER_NAMESPACE
     pod_security = PodSecurity(
         PodSecurityLevel.PRIVILEGED,
         "capabilities SYS_ADMIN and NET_ADMIN, procMount: Unmasked and AppArmor Unconfined on container daemon, "
@@ -128,20 +138,24 @@ class UserNamespace(OwnDaemon):
     )
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
-        """The RuntimeClass that the class names must exist."""
+        """The RuntimeClass that the class names must exist, and a node must be able to make user namespaces."""
         name = effective.runtime_class_name
-        if not name or name in cluster.runtime_classes:
-            return None
-        return Obstacle(
-            Reason.RUNTIME_MISSING,
-            f"the class has runtimeClassName {name}, and the cluster has no such RuntimeClass: create it, with a "
-            "handler that has cgroup_writable = true, or name another one",
-        )
+        if name and name not in cluster.runtime_classes:
+            return Obstacle(
+                Reason.RUNTIME_MISSING,
+                f"the class has runtimeClassName {name}, and the cluster has no such RuntimeClass: create it, with a "
+                "handler that has cgroup_writable = true, or name another one",
+            )
+        return node_obstacle(self.mode, self.node_needs(effective, cluster), cluster)
+
+    def node_needs(self, effective: EffectiveSpec, cluster: ClusterFacts) -> NodeNeeds:
+        """User namespaces of the handler, and a kernel that maps user IDs of volumes."""
+        return of_runtime_class(_NEEDS, cluster, effective.runtime_class_name or "")
 
     def container(self, context: PodContext) -> Manifest:
         """Dockerd as root of the pod's user namespace."""
         container = dockerd_container(context)
-        return container | {"env": [*container["env"], REQUIRED], "securityContext": _SECURITY_CONTEXT}
+        return container | {"env": [*container["env"], _REQUIRED], "securityContext": _SECURITY_CONTEXT}
 
     def pod_fields(self, context: PodContext) -> Manifest:
         """A user namespace, and the runtime if the class names one."""

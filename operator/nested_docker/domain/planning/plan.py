@@ -281,6 +281,7 @@ def _stop(observed: Observed, acceptance: NotAccepted, now: datetime) -> Plan:
         conditions=conditions.complete(),
         class_name=observed.status.class_name,
         mode=observed.status.mode,
+        modes_not_chosen=observed.status.modes_not_chosen,
         replacement=observed.status.replacement,
         lost_pod=observed.status.lost_pod,
         denial=None if before is None else patience.denied(before, now),

@@ -15,6 +15,7 @@ from nested_docker.domain.manifests.metadata import with_metadata
 from nested_docker.domain.manifests.pod import pod as pod_manifest
 from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.modes.preflight import incapable_nodes
 from nested_docker.domain.planning import exposure
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.blocked import Blocked, leave_out
@@ -144,7 +145,9 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, Stage]:
     claim = with_metadata(claim, metadata.of_claim(at.effective)) if claim else None
     waits = at.unclean is not None or bool(at.claim_user)
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
-    context = PodContext(object_names, at.effective, at.defaults)
+    cluster = at.observed.cluster
+    avoided = incapable_nodes(at.mode.node_needs(at.effective, cluster), cluster)
+    context = PodContext(object_names, at.effective, at.defaults, avoided)
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
     key_secret = secrets.tls(object_names, key_set)
     return (

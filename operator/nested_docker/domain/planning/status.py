@@ -39,6 +39,7 @@ def status_of(
         endpoint=at.object_names.endpoint if serving else "",
         class_name=at.accepted.class_name,
         mode=at.effective.mode,
+        modes_not_chosen=list(at.accepted.modes_not_chosen),
         policy_name=at.observed.status.policy_name if at.grace else at.accepted.policy,
         pod_namespace=at.object_names.pod_namespace if serving else "",
         pod_name=at.object_names.pod(key_set.id).name if key_set else "",

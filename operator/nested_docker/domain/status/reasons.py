@@ -122,6 +122,10 @@ class Reason(StrEnum):
     """The cluster lacks the runtime that the mode needs.
 
     A cluster admin installs it, or you choose another mode."""
+    NO_CAPABLE_NODE = "NoCapableNode", Trait.DENIAL | Trait.MAY_PASS
+    """No node of the cluster can run the mode. The message names nodes, and what each lacks.
+
+    A cluster admin does what the message says, or you choose another mode."""
     # Provisioned
     PROVISIONED = "Provisioned"
     """Every object exists."""

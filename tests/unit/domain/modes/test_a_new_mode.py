@@ -17,9 +17,9 @@ from nested_docker.domain import names
 from nested_docker.domain.effective import Change, EffectiveSpec, Layers, ModeSettings, Origin, first_change, resolve
 from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.modes import MODES
-from nested_docker.domain.modes.base import Objection, Obstacle, PodContext, PodSecurity, PodSecurityLevel
+from nested_docker.domain.modes.base import Objection, Obstacle, PodContext, PodSecurity, PodSecurityLevel, Privilege
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container
-from nested_docker.domain.objects import ClusterFacts, Manifest
+from nested_docker.domain.objects import ClusterFacts, Manifest, RuntimeClassFacts
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.planning.child_diff import Create
 from nested_docker.domain.planning.plan import plan
@@ -47,6 +47,7 @@ class MicroVMSettings(ModeSettings):
 class MicroVM(OwnDaemon):
     mode = MICRO_VM
     isolation = Isolation.USER_NAMESPACE
+    privilege = Privilege.USER_NAMESPACE
     pod_security = PodSecurity(PodSecurityLevel.BASELINE, "nothing that matters here")
 
     def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
@@ -88,7 +89,7 @@ def _row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- the one test -----------------------------------------------------------------------------------
 
-KATA = ClusterFacts(runtime_classes=frozenset({"kata"}))
+KATA = ClusterFacts(runtime_classes={"kata": RuntimeClassFacts()})
 KEY_SET = KeySet({}, NOW.replace(year=2027), server_not_after=NOW.replace(year=2036))
 
 

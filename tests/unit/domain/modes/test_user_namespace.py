@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import nested_docker
 from nested_docker.api.v1alpha1.nested_docker import Hazard
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, accept
 from nested_docker.domain.modes.user_namespace import SECCOMP_PROFILE, UserNamespace
+from nested_docker.domain.objects import NodeFacts
 from nested_docker.domain.planning.pod_state import PodState
 from nested_docker.domain.status.reasons import Reason
 
@@ -86,8 +88,9 @@ def test_the_condition_has_cause_and_remedy_of_a_daemon_that_refused_to_start() 
     assert text.endswith(f"(the node said: {said})")
 
 
-def verdict(**class_fields: Any) -> Accepted | NotAccepted:
-    found = observed({"mode": "UserNamespace"}, classes={"standard": class_spec(**class_fields)})
+def verdict(nodes: dict[str, NodeFacts] | None = None, **class_fields: Any) -> Accepted | NotAccepted:
+    cluster = CLUSTER if nodes is None else replace(CLUSTER, nodes=nodes)
+    found = observed({"mode": "UserNamespace"}, classes={"standard": class_spec(**class_fields)}, cluster=cluster)
     made = accept(found, DEFAULTS)
     assert isinstance(made, Accepted | NotAccepted)
     return made
@@ -101,6 +104,17 @@ def test_a_runtime_class_that_does_not_exist_is_an_obstacle() -> None:
     (there,) = CLUSTER.runtime_classes
     assert isinstance(verdict(runtimeClassName=there), Accepted)
     assert isinstance(verdict(), Accepted)
+
+
+def test_nodes_that_cannot_make_user_namespaces_are_an_obstacle() -> None:
+    old = NodeFacts(ready=True, kernel="5.15.0", handlers={"": True})
+    without = NodeFacts(ready=True, kernel="6.12.1", runtime="containerd://1.7.2", handlers={"": False})
+    denied = verdict(nodes={"a": old, "b": without})
+    assert isinstance(denied, NotAccepted)
+    assert denied.reason == Reason.NO_CAPABLE_NODE
+    assert "node a: its kernel 5.15.0 is older than 6.3" in denied.message
+    assert "does not support user namespaces" in denied.message
+    assert isinstance(verdict(nodes={"a": old, "b": without, "c": NodeFacts(ready=True, kernel="6.3")}), Accepted)
 
 
 def hazards(**class_fields: Any) -> dict[str, Hazard]:

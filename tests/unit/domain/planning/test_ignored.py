@@ -15,6 +15,7 @@ from tests.unit.world import World
 from nested_docker.api.tenancy import declarations
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.domain import names
+from nested_docker.domain.objects import RuntimeClassFacts
 from nested_docker.domain.observed import NamespaceFacts
 from nested_docker.domain.status.reasons import Type
 
@@ -189,6 +190,7 @@ FULL_CLASS: Json = {
 }
 REASONS_OF_THE_CLASS: dict[str, str] = {
     "spec.modes": "this test compares within a mode: admission/test_acceptance.py",
+    "spec.modeSelection": "it decides where spec.mode is empty: admission/test_mode_choice.py",
     "spec.podNamespace": "it moves the pod: features/test_pod_namespace.py",
     "spec.lifetime.ttlSecondsAfterFinished": "a default for NestedDockers that end, which not all do",
     **dict.fromkeys(
@@ -258,7 +260,7 @@ def settled(spec: Json, of_class: Json, **terms: Any) -> World:
         classes={"standard": class_spec(**of_class)},
         policies={"p": policy_spec(**terms)},
         pod_namespaces={"daemons": NamespaceFacts()},
-        cluster=replace(CLUSTER, runtime_classes=frozenset({"sysbox-runc", "other"})),
+        cluster=replace(CLUSTER, runtime_classes={"sysbox-runc": RuntimeClassFacts(), "other": RuntimeClassFacts()}),
     )
     world.settle()
     return world

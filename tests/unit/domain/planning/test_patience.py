@@ -63,7 +63,7 @@ GOVERNING: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "RuntimeClass, absent": (
         {"spec": {"mode": "Sysbox"}},
-        {"cluster": replace(CLUSTER, runtime_classes=frozenset())},
+        {"cluster": replace(CLUSTER, runtime_classes={})},
         "RuntimeMissing",
     ),
     "nodes, without Sysbox": ({"spec": {"mode": "Sysbox"}}, {"cluster": replace(CLUSTER, nodes={})}, "RuntimeMissing"),

@@ -118,15 +118,15 @@ class TestAcceptance:
 
     def test_class_and_mode_are_pinned_at_acceptance(self) -> None:
         world = settled({})
-        assert world.status.mode == "Dind"
+        assert world.status.mode == "Sysbox"
         world.base = observed(
             {},
-            classes={"standard": class_spec(modes=["Sysbox", "Dind"]), "other": class_spec()},
+            classes={"standard": class_spec(modes=["Dind", "Sysbox"], modeSelection="AsListed"), "other": class_spec()},
             default_classes=("other",),
             policies={"p": policy_spec(allowedClasses=["standard", "other"])},
         )
         world.settle()
-        assert (world.status.class_name, world.status.mode) == ("standard", "Dind")
+        assert (world.status.class_name, world.status.mode) == ("standard", "Sysbox")
 
     @pytest.mark.parametrize(
         ("fields", "reason", "words"),

@@ -37,6 +37,7 @@ def test_admission_lets_pass_only_denials_that_the_cluster_can_end() -> None:
         Reason.POD_NAMESPACE_MISSING,
         Reason.POD_SECURITY_DENIED,
         Reason.RUNTIME_MISSING,
+        Reason.NO_CAPABLE_NODE,
     }
     assert with_trait(Trait.MAY_PASS) <= with_trait(Trait.DENIAL)
 

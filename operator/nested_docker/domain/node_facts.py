@@ -1,0 +1,73 @@
+"""What the API says of nodes and RuntimeClasses, as far as it is readable: a kubelet, or a cloud's, writes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nested_docker.domain.objects import NodeFacts, RuntimeClassFacts
+from nested_docker.domain.shown import shorten
+
+FACT_LENGTH = 128
+"""Characters of a fact that are kept."""
+
+MOST_HANDLERS = 64
+"""Handlers of a node that are read; a node with more of them counts as one that does not say which it has."""
+
+_VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})")
+
+
+def node_facts(node: Mapping[str, Any]) -> NodeFacts:
+    """The facts of a node; what is missing or has another form than the API's is not known."""
+    status = _mapping(node.get("status"))
+    info = _mapping(status.get("nodeInfo"))
+    return NodeFacts(
+        ready=any(
+            each.get("type") == "Ready" and each.get("status") == "True" for each in _mappings(status.get("conditions"))
+        ),
+        labels=node["metadata"].get("labels") or {},
+        kernel=_text(info.get("kernelVersion")),
+        kubelet=_text(info.get("kubeletVersion")),
+        runtime=_text(info.get("containerRuntimeVersion")),
+        operating_system=_text(info.get("operatingSystem")),
+        architecture=_text(info.get("architecture")),
+        handlers=_handlers(status.get("runtimeHandlers")),
+    )
+
+
+def runtime_class_facts(runtime_class: Mapping[str, Any]) -> RuntimeClassFacts:
+    """The facts of a RuntimeClass; what has another form than the API's is not known."""
+    selector = _mapping(_mapping(runtime_class.get("scheduling")).get("nodeSelector"))
+    return RuntimeClassFacts(
+        handler=_text(runtime_class.get("handler")),
+        node_selector={key: value for key, value in selector.items() if isinstance(value, str)},
+    )
+
+
+def version(text: str) -> tuple[int, int] | None:
+    """Major and minor version at the start of a text, such as 6.12 of `6.12.117+deb13`; None: there is none."""
+    found = _VERSION.match(text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _handlers(handlers: Any) -> dict[str, bool | None] | None:
+    if not isinstance(handlers, list) or not 0 < len(handlers) <= MOST_HANDLERS:
+        return None
+    found: dict[str, bool | None] = {}
+    for each in _mappings(handlers):
+        supported = _mapping(each.get("features")).get("userNamespaces")
+        found[_text(each.get("name"))] = supported if isinstance(supported, bool) else None
+    return found
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return shorten(value, FACT_LENGTH) if isinstance(value, str) else ""

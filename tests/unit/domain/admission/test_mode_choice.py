@@ -1,0 +1,144 @@
+"""Which mode a NestedDocker without `spec.mode` gets, and what its status says of better ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.support.factory import DEFAULTS, NOW, class_spec, observed, policy_spec
+
+from nested_docker.api.meta import Condition, Enforcement, Mode
+from nested_docker.api.v1alpha1 import NestedDockerStatus
+from nested_docker.api.v1alpha1.nested_docker import ModeNotChosen
+from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, accept
+from nested_docker.domain.admission.mode_choice import WHY_LENGTH, not_chosen, order
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.sysbox import NODE_LABEL, NODE_LABEL_VALUE, RUNTIME_CLASS
+from nested_docker.domain.objects import ClusterFacts, NodeFacts, RuntimeClassFacts
+from nested_docker.domain.planning.plan import plan
+from nested_docker.domain.status.reasons import Reason
+
+SYSBOX = ClusterFacts(
+    runtime_classes={RUNTIME_CLASS: RuntimeClassFacts()},
+    nodes={"n1": NodeFacts(ready=True, labels={NODE_LABEL: NODE_LABEL_VALUE})},
+)
+
+
+def chosen(
+    *modes: str,
+    cluster: ClusterFacts = SYSBOX,
+    selection: str | None = None,
+    allowed: list[str] | None = None,
+    **spec: Any,
+) -> Accepted | NotAccepted:
+    fields = {"modes": list(modes)} | ({"modeSelection": selection} if selection else {})
+    policy = policy_spec(**({"allowedModes": allowed} if allowed else {}))
+    classes = {"standard": class_spec(**fields)}
+    return accept(observed(spec, classes=classes, policies={"p": policy}, cluster=cluster), DEFAULTS)
+
+
+def mode_and_others(outcome: Accepted | NotAccepted) -> tuple[str, dict[str, tuple[str, str]]]:
+    assert isinstance(outcome, Accepted), outcome
+    others = {each.mode.value: (each.reason, each.message) for each in outcome.modes_not_chosen}
+    return outcome.effective.mode.value, others
+
+
+@pytest.mark.parametrize(
+    ("modes", "selection", "expected"),
+    [
+        (["Dind", "Sysbox"], None, "Sysbox"),
+        (["Sysbox", "Dind"], None, "Sysbox"),
+        (["Dind", "HostSocket"], None, "Dind"),
+        (["HostSocket", "Dind"], None, "HostSocket"),
+        (["HostSocket", "Dind", "Sysbox"], "LeastPrivileged", "Sysbox"),
+        (["Dind", "Sysbox"], "AsListed", "Dind"),
+        (["HostSocket", "Sysbox"], "AsListed", "HostSocket"),
+    ],
+)
+def test_the_least_privilege_wins_and_then_the_class_s_order(
+    modes: list[str], selection: str | None, expected: str
+) -> None:
+    assert mode_and_others(chosen(*modes, selection=selection))[0] == expected
+
+
+def test_what_the_cluster_lacks_is_why_a_stricter_mode_was_not_chosen() -> None:
+    mode, others = mode_and_others(chosen("Dind", "Sysbox", cluster=ClusterFacts()))
+    assert mode == "Dind"
+    assert list(others) == ["Sysbox"]
+    reason, message = others["Sysbox"]
+    assert reason == Reason.RUNTIME_MISSING
+    assert "needs RuntimeClass sysbox-runc, which the cluster does not have: install Sysbox" in message
+
+
+def test_what_policy_denies_is_why_a_stricter_mode_was_not_chosen() -> None:
+    mode, others = mode_and_others(chosen("Dind", "Sysbox", allowed=["Dind"]))
+    assert mode == "Dind"
+    reason, message = others["Sysbox"]
+    assert reason == Reason.NOT_GRANTED
+    assert "allowedModes" in message
+
+
+def test_where_policy_is_not_enforced_a_mode_that_one_grants_is_better() -> None:
+    classes = {"standard": class_spec(modes=["Dind", "Sysbox"])}
+    policies = {"p": policy_spec(allowedModes=["Dind"])}
+    seen = observed({}, classes=classes, policies=policies, cluster=SYSBOX)
+    outcome = accept(seen, replace(DEFAULTS, enforcement=Enforcement.WARN))
+    mode, others = mode_and_others(outcome)
+    assert mode == "Dind"
+    assert others == {
+        "Sysbox": (Reason.NOT_GRANTED, "no policy grants this mode, and one grants another mode of the class")
+    }
+
+
+def test_what_the_class_lists_later_was_not_preferred() -> None:
+    mode, others = mode_and_others(chosen("Dind", "HostSocket", "Sysbox", selection="AsListed"))
+    assert mode == "Dind"
+    assert others == {
+        "Sysbox": (
+            "NotPreferred",
+            "the class has modeSelection: AsListed, and Dind before this mode in modes; set spec.mode to get it",
+        )
+    }
+
+
+def test_who_names_a_mode_gets_it_without_a_word_about_others() -> None:
+    assert mode_and_others(chosen("Sysbox", "Dind", mode="Dind")) == ("Dind", {})
+
+
+def test_the_choice_stays_when_a_stricter_mode_becomes_possible() -> None:
+    classes = {"standard": class_spec(modes=["Dind", "Sysbox"])}
+    before = ModeNotChosen(mode=Mode("Sysbox"), reason="RuntimeMissing", message="as it was then")
+    status = NestedDockerStatus(mode=Mode("Dind"), class_name="standard", modes_not_chosen=[before])
+    seen = observed({}, classes=classes, policies={"p": policy_spec()}, cluster=SYSBOX, status=status)
+    assert mode_and_others(accept(seen, DEFAULTS)) == ("Dind", {"Sysbox": ("RuntimeMissing", "as it was then")})
+
+
+def test_the_status_has_it_also_while_the_request_is_denied() -> None:
+    before = ModeNotChosen(mode=Mode("Sysbox"), reason="RuntimeMissing", message="as it was then")
+    status = NestedDockerStatus(mode=Mode("Dind"), class_name="standard", modes_not_chosen=[before])
+    denied = plan(observed({}, policies={}, status=status), NOW, DEFAULTS).status
+    assert denied is not None
+    assert denied.modes_not_chosen == [before]
+
+
+def test_why_not_is_as_short_as_the_status_needs_it() -> None:
+    long = {Mode("Sysbox"): (Reason.RUNTIME_MISSING, "x" * 10_000)}
+    (only,) = not_chosen(class_spec(modes=["Dind", "Sysbox"]), Mode("Dind"), long)
+    assert len(only.message) == WHY_LENGTH + 1
+
+
+def test_modes_of_one_privilege_stay_as_listed() -> None:
+    listed = [mode for mode in Mode if MODES[mode].privilege == MODES[Mode("Dind")].privilege][::-1]
+    assert order(class_spec(modes=listed)) == listed
+
+
+def test_nodes_count_for_new_daemons_only() -> None:
+    unable = replace(SYSBOX, nodes={"n": NodeFacts(ready=True, kernel="5.4", labels={"sysbox-runtime": "running"})})
+    new = observed({"mode": "Sysbox"}, cluster=unable)
+    rejected = accept(new, DEFAULTS)
+    assert isinstance(rejected, NotAccepted)
+    assert rejected.reason == Reason.NO_CAPABLE_NODE
+    accepted = Condition(type="Accepted", status="True", reason="Granted", last_transition_time="2026-11-24T00:00:00Z")
+    status = NestedDockerStatus(observed_generation=1, mode=Mode.SYSBOX, class_name="standard", conditions=[accepted])
+    assert isinstance(accept(replace(new, status=status), DEFAULTS), Accepted)

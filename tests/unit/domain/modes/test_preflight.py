@@ -1,0 +1,225 @@
+"""Each obstacle that the API's facts show: its message names the nodes, the fact and the remedy."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.support.factory import DEFAULTS, NOW, class_spec, observed
+
+from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, accept
+from nested_docker.domain.key_set import KeySet
+from nested_docker.domain.modes.base import NodeNeeds
+from nested_docker.domain.modes.preflight import (
+    MOST_AVOIDED,
+    REQUIRED,
+    avoiding,
+    incapable_nodes,
+    node_obstacle,
+    of_runtime_class,
+)
+from nested_docker.domain.objects import ClusterFacts, NodeFacts, RuntimeClassFacts
+from nested_docker.domain.planning.child_diff import Create
+from nested_docker.domain.planning.plan import plan
+from nested_docker.domain.status.reasons import Reason
+
+NEEDS = NodeNeeds(
+    remedy="do this",
+    labels={"sandbox": "yes"},
+    handler="box",
+    user_namespaces=True,
+    kernel=(6, 3),
+    kubelet=(1, 33),
+)
+GOOD = NodeFacts(
+    ready=True,
+    labels={"sandbox": "yes"},
+    kernel="6.12.1",
+    kubelet="v1.37.0",
+    runtime="containerd://2.1.9",
+    operating_system="linux",
+    handlers={"": True, "box": True},
+)
+LACKING: dict[str, tuple[dict[str, Any], str]] = {
+    "operating system": ({"operating_system": "windows"}, "its operating system is windows"),
+    "label": ({"labels": {"sandbox": "no"}}, "it has not the label sandbox=yes"),
+    "kernel": ({"kernel": "5.15.0-1"}, "its kernel 5.15.0-1 is older than 6.3"),
+    "kubelet": ({"kubelet": "v1.32.9"}, "its kubelet v1.32.9 is older than 1.33"),
+    "handler": ({"handlers": {"": True}}, "its container runtime containerd://2.1.9 has no handler box"),
+    "user namespaces": (
+        {"handlers": {"": True, "box": False}},
+        "the handler box of its container runtime containerd://2.1.9 does not support user namespaces",
+    ),
+}
+
+
+def message(*nodes: NodeFacts, needs: NodeNeeds = NEEDS) -> str:
+    cluster = ClusterFacts(nodes={f"node-{number:02}": node for number, node in enumerate(nodes, 1)})
+    found = node_obstacle("Box", needs, cluster)
+    if found is None:
+        return ""
+    assert found.reason == Reason.NO_CAPABLE_NODE
+    return found.message
+
+
+@pytest.mark.parametrize("name", LACKING)
+def test_each_obstacle_names_node_fact_and_remedy(name: str) -> None:
+    change, fact = LACKING[name]
+    assert message(replace(GOOD, **change)) == f"no node can run mode Box (node node-01: {fact}): do this"
+
+
+@pytest.mark.parametrize("name", LACKING)
+def test_one_node_that_can_is_enough(name: str) -> None:
+    assert message(replace(GOOD, **LACKING[name][0]), GOOD) == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kernel": ""},
+        {"kernel": "unknown"},
+        {"kubelet": "?"},
+        {"operating_system": ""},
+        {"handlers": None},
+        {"handlers": {"box": None}},
+    ],
+)
+def test_what_is_not_known_is_no_obstacle(change: dict[str, Any]) -> None:
+    assert message(replace(GOOD, **change)) == ""
+
+
+def test_without_a_node_nothing_is_known() -> None:
+    assert message() == ""
+
+
+def test_nodes_with_the_same_fact_are_named_together_and_few() -> None:
+    old = replace(GOOD, kernel="5.4.0")
+    said = message(*[old] * 9, replace(GOOD, operating_system="windows"))
+    assert "nodes node-01, node-02, node-03 and 6 more: its kernel 5.4.0 is older than 6.3" in said
+    assert "node node-10: its operating system is windows" in said
+
+
+def test_a_thousand_different_nodes_make_no_long_message() -> None:
+    said = message(*(replace(GOOD, kernel=f"4.{number}.0") for number in range(1000)))
+    assert "and 996 more reasons on other nodes" in said
+    assert len(said) < 500
+
+
+def test_the_default_handler_is_named_so() -> None:
+    said = message(replace(GOOD, handlers={"": False}), needs=replace(NEEDS, handler=""))
+    assert "the default handler of its container runtime containerd://2.1.9 does not support user namespaces" in said
+
+
+def test_a_runtime_class_adds_handler_and_labels() -> None:
+    cluster = ClusterFacts(runtime_classes={"own": RuntimeClassFacts("other", {"pool": "vm"})})
+    both = of_runtime_class(NEEDS, cluster, "own")
+    assert (both.handler, dict(both.labels)) == ("other", {"pool": "vm", "sandbox": "yes"})
+    assert of_runtime_class(NEEDS, cluster, "missing") == NEEDS
+
+
+# --- scheduling -------------------------------------------------------------------------------------
+
+
+def avoided(*nodes: NodeFacts) -> tuple[str, ...]:
+    return incapable_nodes(NEEDS, ClusterFacts(nodes={f"node-{number}": node for number, node in enumerate(nodes, 1)}))
+
+
+@pytest.mark.parametrize("name", sorted(LACKING.keys() - {"label"}))
+def test_a_pod_avoids_a_node_that_lacks_something_where_another_has_it(name: str) -> None:
+    assert avoided(replace(GOOD, **LACKING[name][0]), GOOD) == ("node-1",)
+
+
+def test_a_node_selector_keeps_pods_off_nodes_without_the_label() -> None:
+    assert avoided(replace(GOOD, labels={}), GOOD) == ()
+
+
+def test_nothing_is_avoided_where_all_or_none_can() -> None:
+    bad = replace(GOOD, kernel="4.19.0")
+    assert (avoided(GOOD, GOOD), avoided(bad, bad), avoided()) == ((), (), ())
+    assert incapable_nodes(None, ClusterFacts(nodes={"n": bad})) == ()
+
+
+def test_a_pod_avoids_no_more_nodes_than_the_scheduler_bears() -> None:
+    assert len(avoided(GOOD, *[replace(GOOD, kernel="4.19.0")] * 1000)) == MOST_AVOIDED
+
+
+OFF = [{"key": "metadata.name", "operator": "NotIn", "values": ["n1"]}]
+
+
+@pytest.mark.parametrize(
+    ("affinity", "expected"),
+    [
+        (None, {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchFields": OFF}]}}}),
+        (
+            {"podAntiAffinity": {"a": 1}, "nodeAffinity": {"preferred": [1]}},
+            {
+                "podAntiAffinity": {"a": 1},
+                "nodeAffinity": {"preferred": [1], REQUIRED: {"nodeSelectorTerms": [{"matchFields": OFF}]}},
+            },
+        ),
+        (
+            {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [1]}, {"matchFields": [2]}]}}},
+            {
+                "nodeAffinity": {
+                    REQUIRED: {
+                        "nodeSelectorTerms": [
+                            {"matchExpressions": [1], "matchFields": OFF},
+                            {"matchFields": [2, *OFF]},
+                        ]
+                    }
+                }
+            },
+        ),
+    ],
+)
+def test_the_user_s_own_affinity_stays(affinity: Any, expected: Any) -> None:
+    spec = {"affinity": affinity} if affinity else {}
+    before = copy.deepcopy(spec)
+    assert avoiding(spec, ["n1"])["affinity"] == expected
+    assert spec == before
+    assert avoiding(spec, []) is spec
+
+
+def test_the_pod_that_is_created_avoids_the_node() -> None:
+    cluster = ClusterFacts(
+        runtime_classes=SYSBOX_CLASS, nodes={"n1": replace(SYSBOX_NODE, kernel="5.4"), "n2": SYSBOX_NODE}
+    )
+    keys = KeySet({}, NOW.replace(year=2027), server_not_after=NOW.replace(year=2036))
+    made = plan(observed({"mode": "Sysbox"}, cluster=cluster, issued=keys), NOW, DEFAULTS)
+    created = [each.desired for stage in made.stages for each in stage if isinstance(each, Create)]
+    (pod,) = [each for each in created if isinstance(each, dict) and each["kind"] == "Pod"]
+    assert pod["spec"]["affinity"]["nodeAffinity"][REQUIRED] == {"nodeSelectorTerms": [{"matchFields": OFF}]}
+
+
+# --- mode Sysbox ------------------------------------------------------------------------------------
+
+SYSBOX_CLASS = {"sysbox-runc": RuntimeClassFacts("sysbox-runc", {"sysbox-runtime": "running"})}
+SYSBOX_NODE = replace(GOOD, labels={"sysbox-runtime": "running"}, handlers={"": True, "sysbox-runc": True})
+
+
+def sysbox(node: NodeFacts) -> Accepted | NotAccepted:
+    cluster = ClusterFacts(runtime_classes=SYSBOX_CLASS, nodes={"n1": node})
+    return accept(observed({"mode": "Sysbox"}, classes={"standard": class_spec()}, cluster=cluster), DEFAULTS)
+
+
+def test_sysbox_on_a_node_that_has_it() -> None:
+    assert isinstance(sysbox(SYSBOX_NODE), Accepted)
+
+
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        ({"handlers": {"": True}}, "has no handler sysbox-runc"),
+        ({"handlers": {"": True, "sysbox-runc": False}}, "does not support user namespaces"),
+        ({"kernel": "5.4.0"}, "its kernel 5.4.0 is older than 5.12"),
+    ],
+)
+def test_sysbox_on_a_node_that_lacks_something(change: dict[str, Any], fact: str) -> None:
+    outcome = sysbox(replace(SYSBOX_NODE, **change))
+    assert isinstance(outcome, NotAccepted)
+    assert outcome.reason == Reason.NO_CAPABLE_NODE
+    assert "no node can run mode Sysbox (node n1: " in outcome.message
+    assert fact in outcome.message
+    assert "install Sysbox 0.7 or newer" in outcome.message
