@@ -24,6 +24,7 @@ from nested_docker.api.v1alpha1.nested_docker import (
     Denial,
     EngineStatus,
     Hazard,
+    ImageStore,
     Isolation,
     LostPod,
     ModeNotChosen,
@@ -71,6 +72,7 @@ FULL = NestedDockerStatus(
     engine=EngineStatus(
         version="28.1.1",
         api_version="1.49",
+        image_store=ImageStore.GRAPH_DRIVER,
         storage_driver="overlay2",
         backing_filesystem="extfs",
         cgroup_version="2",

@@ -17,7 +17,7 @@ from tests.support.factory import DEFAULTS, NOW, observed
 from tests.unit.fakes import FakeKube, Location
 
 from nested_docker.api.v1alpha1 import API_VERSION, NestedDockerStatus
-from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus, ImageStore
 from nested_docker.controller.cache import CHILD_KINDS, Cache
 from nested_docker.controller.credentials_reader import CredentialsReader
 from nested_docker.controller.executor import Executor
@@ -41,7 +41,12 @@ from nested_docker.domain.status.conditions import timestamp
 from nested_docker.domain.status.reasons import Type
 
 ENGINE = EngineStatus(
-    version="28.5.2", api_version="1.51", storage_driver="overlay2", backing_filesystem="extfs", cgroup_version="2"
+    version="28.5.2",
+    api_version="1.51",
+    image_store=ImageStore.GRAPH_DRIVER,
+    storage_driver="overlay2",
+    backing_filesystem="extfs",
+    cgroup_version="2",
 )
 
 _LOOP = asyncio.new_event_loop()

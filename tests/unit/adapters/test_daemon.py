@@ -275,6 +275,20 @@ async def test_first_contact_tells_what_the_daemon_is(daemon: dict[str, bytes]) 
     assert (status.storage_driver, status.backing_filesystem, status.cgroup_version) == ("overlay2", "extfs", "2")
 
 
+@pytest.mark.parametrize(
+    ("facts", "store"),
+    [
+        ([["driver-type", "io.containerd.snapshotter.v1"]], "Containerd"),
+        ([["Backing Filesystem", "extfs"], ["Supports d_type", "true"]], "GraphDriver"),
+        ([["Backing Filesystem", "extfs"], ["driver-type", "other"]], "GraphDriver"),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_the_image_store_is_the_one_that_the_daemon_names(facts: object, store: str | None) -> None:
+    assert engine_status({}, {"Driver": "overlayfs", "DriverStatus": facts}).image_store == store
+
+
 async def test_another_services_name_is_refused(daemon: dict[str, bytes]) -> None:
     with pytest.raises(DockerApiError, match="Hostname mismatch"):
         await DaemonClient().ask("127.0.0.1", "other.team-a.svc", daemon)

@@ -227,12 +227,28 @@ class BindingReference(KubeModel):
     name: str = Field(description="Name of the Secret.", max_length=253)
 
 
+class ImageStore(StrEnum):
+    """What keeps the images in a data-root: dockerd sees only those of the one that it uses."""
+
+    CONTAINERD = "Containerd"
+    GRAPH_DRIVER = "GraphDriver"
+
+
 class EngineStatus(KubeModel):
     """The daemon, as it described itself after its latest start."""
 
     version: str = Field(default="", description="Version of dockerd.", max_length=64)
     api_version: str = Field(default="", description="Newest Docker API version that it serves.", max_length=16)
-    storage_driver: str = Field(default="", description="Storage driver that dockerd chose.", max_length=64)
+    image_store: ImageStore | None = Field(
+        default=None,
+        description="What keeps the images: `Containerd`, the default of Docker 29 on an empty data-root, or "
+        "`GraphDriver`, that of older ones; absent: dockerd does not say.",
+    )
+    storage_driver: str = Field(
+        default="",
+        description="Storage driver that dockerd chose; in the image store `Containerd`, its snapshotter.",
+        max_length=64,
+    )
     backing_filesystem: str = Field(
         default="", description="Filesystem under the data-root, if dockerd knows it.", max_length=64
     )
@@ -240,6 +256,12 @@ class EngineStatus(KubeModel):
     security_options: Annotated[list[Annotated[str, StringConstraints(max_length=256)]], Field(max_length=16)] = Field(
         default=[], description="Security features in force for inner containers."
     )
+
+    @property
+    def storage(self) -> str:
+        """What keeps the layers, in Docker's words, such as "snapshotter overlayfs"."""
+        kind = "snapshotter" if self.image_store is ImageStore.CONTAINERD else "storage driver"
+        return f"{kind} {self.storage_driver}"
 
 
 class Isolation(StrEnum):

@@ -9,7 +9,7 @@ from typing import Any
 from nested_docker.api.daemon_config import DaemonFlag
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.engine import IptablesBackend
-from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard
+from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, ImageStore
 from nested_docker.api.v1alpha1.workload import SOCKET_DIRECTORY, WORKSPACE
 from nested_docker.domain import names
 from nested_docker.domain.daemon_json import daemon_json, proxy_environment
@@ -114,7 +114,7 @@ def dockerd_container(context: PodContext) -> Manifest:
 SLOW_DRIVERS = {
     "vfs": "every layer is a full copy: builds are slow and take several times the disk",
     "native": "every layer is a full copy: builds are slow and take several times the disk",
-    "fuse-overlayfs": "file access goes through user space: builds are several times slower than on overlay2",
+    "fuse-overlayfs": "file access goes through user space: builds are several times slower than with overlay mounts",
 }
 
 
@@ -174,9 +174,14 @@ LAYERED_FILESYSTEMS = frozenset({"overlayfs", "overlay", "aufs", "btrfs", "zfs",
 
 
 def _storage_driver_hazards(engine: EngineStatus) -> list[Hazard]:
+    instead = (
+        "leave spec.engine.storageDriver out"
+        if engine.image_store is ImageStore.CONTAINERD
+        else "set spec.engine.storageDriver: overlay2 to fail instead"
+    )
     remedy = (
-        "Give the data-root a filesystem that supports overlay2, such as ext4 or xfs on an emptyDir or a claim, or set "
-        "spec.engine.storageDriver: overlay2 to fail instead."
+        "Give the data-root a filesystem that supports overlay mounts, such as ext4 or xfs on an emptyDir or a claim, "
+        f"and {instead}."
     )
     if engine.storage_driver not in SLOW_DRIVERS:
         if engine.backing_filesystem.lower() not in LAYERED_FILESYSTEMS:
@@ -184,7 +189,7 @@ def _storage_driver_hazards(engine: EngineStatus) -> list[Hazard]:
         return [
             Hazard(
                 type="LayeredFilesystem",
-                message=f"The storage driver {engine.storage_driver} is on {engine.backing_filesystem}: "
+                message=f"The {engine.storage} is on {engine.backing_filesystem}: "
                 "copy-on-write on copy-on-write, which is slow, and fails with some kernels.",
                 remedy=remedy,
             )
@@ -192,7 +197,7 @@ def _storage_driver_hazards(engine: EngineStatus) -> list[Hazard]:
     return [
         Hazard(
             type="SlowStorageDriver",
-            message=f"dockerd chose the storage driver {engine.storage_driver}: {SLOW_DRIVERS[engine.storage_driver]}.",
+            message=f"dockerd chose the {engine.storage}: {SLOW_DRIVERS[engine.storage_driver]}.",
             remedy=remedy,
         )
     ]

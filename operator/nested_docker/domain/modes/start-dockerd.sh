@@ -98,6 +98,14 @@ for flag in "$@"; do
     case $flag in --data-root=*) data_root=${flag#*=} ;; esac
 done
 
+# Where Docker 29 finds one of these, it goes on with it, and has no containerd image store.
+has_graph_driver() {
+    for entry in "$data_root"/btrfs/* "$data_root"/fuse-overlayfs/* "$data_root"/overlay2/* "$data_root"/zfs/*; do
+        [ ! -e "$entry" ] || return 0
+    done
+    return 1
+}
+
 # Docker 29 reports that it is ready on a data-root where no container can start. Older engines choose another driver.
 trial=$data_root/nested-docker-trial
 remove_trial() {
@@ -113,7 +121,7 @@ mount_overlay() {
 needs_overlay() {
     if configured '"containerd-snapshotter":true'; then
         ! configured '"storage-driver":' || configured '"storage-driver":"overlay'
-    elif configured '"containerd-snapshotter":false' || [ -d "$data_root/image" ]; then
+    elif configured '"containerd-snapshotter":false' || has_graph_driver; then
         configured '"storage-driver":"overlay'
     elif configured '"storage-driver":'; then
         configured '"storage-driver":"overlay'

@@ -152,5 +152,21 @@ def test_engines_that_give_the_mtu_to_one_network_only_are_a_hazard(version: str
     assert ("MtuOfDefaultNetworkOnly" in types(version=version)) is found
 
 
-def test_the_containerd_stores_driver_that_copies_is_slow() -> None:
-    assert "SlowStorageDriver" in types(storageDriver="native")
+@pytest.mark.parametrize(
+    ("store", "driver", "words"),
+    [
+        ("Containerd", "native", "dockerd chose the snapshotter native: every layer is a full copy"),
+        ("Containerd", "fuse-overlayfs", "dockerd chose the snapshotter fuse-overlayfs: file access"),
+        ("GraphDriver", "vfs", "dockerd chose the storage driver vfs: every layer is a full copy"),
+        ("GraphDriver", "fuse-overlayfs", "dockerd chose the storage driver fuse-overlayfs: file access"),
+        (None, "vfs", "dockerd chose the storage driver vfs"),
+    ],
+)
+def test_what_copies_is_slow_in_both_image_stores(store: str | None, driver: str, words: str) -> None:
+    engine = EngineStatus.model_validate({"storageDriver": driver, "imageStore": store})
+    hazard = engine_hazards(engine)[0]
+    assert hazard.message.startswith(words)
+    remedy = (
+        "leave spec.engine.storageDriver out" if store == "Containerd" else "set spec.engine.storageDriver: overlay2"
+    )
+    assert f"supports overlay mounts, such as ext4 or xfs on an emptyDir or a claim, and {remedy}" in hazard.remedy

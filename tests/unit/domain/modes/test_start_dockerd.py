@@ -583,11 +583,34 @@ def test_a_data_root_on_which_no_container_could_start_is_refused(
     assert ("invalid argument" in done.stderr and "storageDriver to vfs" in done.stderr) is refused
 
 
-def test_an_older_engines_data_stays_usable_without_overlay(container: Container) -> None:
+@pytest.mark.parametrize(
+    ("data", "refused"),
+    [
+        ("overlay2/l/A", False),
+        ("fuse-overlayfs/a/diff", False),
+        ("btrfs/subvolumes/a", False),
+        ("zfs/graph/a", False),
+        ("vfs/dir/a", True),
+        ("image/vfs/repositories.json", True),
+        ("image/overlay2/repositories.json", True),
+        ("containerd/daemon/io.containerd.snapshotter.v1.overlayfs/metadata.db", True),
+        ("volumes/metadata.db", True),
+    ],
+)
+def test_docker_29_goes_on_with_an_older_engines_data_except_for_those_of_vfs(
+    container: Container, data: str, refused: bool
+) -> None:
     container.engine("29.9.3")
     container.write("unmountable", "lowerdir")
-    container.write("data/image/vfs/repositories.json")
-    assert container.start().code == 0
+    container.write(f"data/{data}")
+    assert container.start().code == (1 if refused else 0)
+
+
+def test_an_empty_folder_of_a_graph_driver_does_not_count(container: Container) -> None:
+    container.engine("29.9.3")
+    container.write("unmountable", "lowerdir")
+    (container.root / "data/overlay2").mkdir(parents=True)
+    assert container.start().code == 1
 
 
 def test_the_trial_leaves_nothing(container: Container) -> None:
