@@ -94,7 +94,7 @@ _KNOWN_FAILURES: tuple[Failure, ...] = (
         f"inner containers need cgroups, and the container runtime lets the pod make none: {WRITABLE_CGROUP}",
     ),
     (
-        r"nested-docker: mounts are denied",
+        r"nested-docker: mounts are denied|denies mounts, so no container could start",
         Reason.POD_START_FAILED,
         "the pod is confined too strictly to mount, and so are its inner containers: in the class's securityModules "
         "set appArmorProfile to Unconfined or to a profile that allows mount, and on nodes with SELinux "

@@ -50,6 +50,7 @@ SAID = {
     "mkdir /sys/fs/cgroup/docker: read-only file system": CGROUP,
     "mkdir /sys/fs/cgroup/docker: permission denied": CGROUP,
     "nested-docker: mounts are denied: mount: /: permission denied": CONFINED,
+    "nested-docker: AppArmor profile cri-containerd.apparmor.d denies mounts, so no container could start": CONFINED,
     "failed to set MOUNT_ATTR_IDMAP on /dev/net/tun: invalid argument": IDMAP,
     "failed to prepare idmapped overlay: failed to create idmapped mount": IDMAP,
     'snapshotter "overlayfs" doesn\'t support idmap mounts on this host': IDMAP,
