@@ -1,12 +1,12 @@
 """`cluster build`: programs, root folders and image archives, each made only when something changed."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from embedded import golang, kubernetes, oci, packages, rootfs
+from embedded import golang, kubernetes, oci, packages, rootfs, vm_build
 from embedded.catalogue import IMAGES, Image
 from embedded.layout import Home
 from embedded.locks import locked
@@ -14,26 +14,31 @@ from embedded.report import Clock
 from embedded.stamps import Step, digest
 
 
-def build(home: Home, clock: Clock, release: str = kubernetes.NEWEST) -> None:
+def build(home: Home, clock: Clock, release: str = kubernetes.NEWEST, *, vm: bool = False) -> None:
     """Make all that `up` needs and that is missing or out of date.
 
     Args:
         home: Where.
         clock: For progress.
         release: Which Kubernetes.
+        vm: Whether to make what `up --vm` needs, too.
 
     Raises:
         ClusterError: A step failed; the steps done before it stay done.
     """
+    roots = {**rootfs.PACKAGES, **(vm_build.PACKAGES if vm else {})}
     home.path.mkdir(parents=True, exist_ok=True)
     with locked(home.path / "build.lock", clock.say):
         packages.install(home, clock)
         # compilers and downloads of packages hardly want the same resources
         with ThreadPoolExecutor() as pool:
-            jobs = [pool.submit(_run, steps, home, clock) for steps in (programs(home, clock, release), debians(home))]
+            work = (programs(home, clock, release), debians(home, roots))
+            jobs = [pool.submit(_run, steps, home, clock) for steps in work]
         for job in jobs:
             job.result()
         _run([archive(home, image) for image in IMAGES], home, clock)
+        if vm:
+            _run(vm_build.steps(home), home, clock)
 
 
 def programs(home: Home, clock: Clock, release: str = kubernetes.NEWEST) -> list[Step]:
@@ -61,13 +66,13 @@ def programs(home: Home, clock: Clock, release: str = kubernetes.NEWEST) -> list
     return steps
 
 
-def debians(home: Home) -> list[Step]:
-    """Steps that make the Debian root folders."""
+def debians(home: Home, roots: Mapping[str, tuple[str, ...]] = rootfs.PACKAGES) -> list[Step]:
+    """Steps that make Debian root folders, each with its packages."""
     steps = []
-    for name, included in rootfs.PACKAGES.items():
+    for name, included in roots.items():
 
-        def action(name: str = name) -> None:
-            rootfs.debian(home, name)
+        def action(name: str = name, included: tuple[str, ...] = included) -> None:
+            rootfs.debian(home, name, included)
 
         def inputs(included: tuple[str, ...] = included) -> str:
             return digest([rootfs.SUITE, *included, Path(rootfs.__file__)])

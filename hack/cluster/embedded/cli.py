@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedded import hostdocker, imagebuild, images, kubernetes, lifecycle, machine, status
+from embedded import hostdocker, imagebuild, images, kubernetes, lifecycle, machine, status, vm
 from embedded.api import Api
 from embedded.build import build
 from embedded.components import NAMES
 from embedded.layout import Home
 from embedded.node_client import Node
 from embedded.report import Clock, ClusterError
+from embedded.shell import output
 
 DEFAULT_NAME = "default"
 
@@ -45,16 +46,16 @@ class Command:
     def build(self) -> int:
         """Make what `up` needs."""
         machine.require()
-        build(self.home, self.clock, kubernetes.wanted())
+        build(self.home, self.clock, self._release(), vm=self.args.vm)
         self.clock.say("all built")
         return 0
 
     def up(self) -> int:
         """Start, and print the kubeconfig's path."""
         machine.require()
-        args, release = self.args, kubernetes.wanted()
-        build(self.home, self.clock, release)
-        options = lifecycle.Options(args.keep, args.docker, args.audit, args.owner, release)
+        args, release = self.args, self._release()
+        build(self.home, self.clock, release, vm=args.vm)
+        options = lifecycle.Options(args.keep, args.docker, args.audit, args.vm, args.owner, release)
         cluster = lifecycle.up(self.home, self.name, options, self.clock)
         self.node()
         print(cluster.kubeconfig)
@@ -102,10 +103,33 @@ class Command:
         program = kubernetes.programs(cluster.home, kubernetes.recorded(cluster)) / "kubectl"
         os.execve(program, ["kubectl", *self.args.words], environment)  # noqa: S606
 
+    def _release(self) -> str:
+        """Which Kubernetes the environment names.
+
+        Raises:
+            ClusterError: There is none of that name, or the virtual machine does not have it.
+        """
+        release = kubernetes.wanted()
+        if self.args.vm and release != kubernetes.NEWEST:
+            raise ClusterError(f"--vm: the virtual machine has the newest Kubernetes only; unset {kubernetes.VARIABLE}")
+        return release
+
     def exec(self) -> int:
-        """Become a program inside the node."""
-        argv = self.node().enter(self.args.words or ["sh"])
+        """Become a program inside a node."""
+        words = self.args.words or ["sh"]
+        argv = vm.enter(self.node(), words) if self.args.vm else self.node().enter(words)
         os.execvp(argv[0], argv)  # noqa: S606
+
+    def vm(self) -> int:
+        """Start the node in a virtual machine, or cut its power."""
+        running = self.node()
+        if self.args.action == "start":
+            build(self.home, self.clock, vm=True)
+            lifecycle.start_vm(running, self.clock)
+        else:
+            running.ask("stop", vm.NAME)
+            self.clock.say("the virtual machine has lost its power; Kubernetes does not know that yet")
+        return 0
 
     def docker(self) -> int:
         """Start or stop the node's own dockerd."""
@@ -118,7 +142,15 @@ class Command:
         running = self.node()
         for archive in self.args.archives:
             print("\n".join(images.load(running, archive)))
+            if self.args.vm:
+                self._load_into_vm(running, archive)
         return 0
+
+    def _load_into_vm(self, running: Node, archive: Path) -> None:
+        """Import an image archive into the containerd of the node in a virtual machine."""
+        with archive.open("rb") as content:
+            output(vm.enter(running, ["ctr", "images", "import", "-"]), stdin=content)
+        self.clock.say(f"imported {archive} in the virtual machine")
 
     def image_build(self) -> int:
         """Build an image, import it, and print the path of its archive."""
@@ -146,7 +178,7 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Part our own words from those of another program's command line, which argparse mustn't see.
 
     Args:
-        argv: For example `kubectl --name NAME get pods -A` or `exec -- CMD -x`.
+        argv: For example `kubectl --name NAME get pods -A` or `exec --vm -- CMD -x`.
 
     Returns:
         Our words, and the other program's: all after our own options and a `--`.
@@ -154,7 +186,8 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     if argv[:1] not in (["kubectl"], ["exec"]):
         return list(argv), []
     end = 1
-    while end < len(argv) and (argv[end] in ("--name", "-h", "--help") or argv[end].startswith("--name=")):
+    own = ("--name", "-h", "--help", *(["--vm"] if argv[0] == "exec" else []))
+    while end < len(argv) and (argv[end] in own or argv[end].startswith("--name=")):
         end += 2 if argv[end] == "--name" else 1
     words = list(argv[end:])
     return list(argv[:end]), words[1:] if words[:1] == ["--"] else words
@@ -164,7 +197,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     named = argparse.ArgumentParser(add_help=False)
     named.add_argument("--name", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
-    top = argparse.ArgumentParser(prog="cluster", description="A one-node Kubernetes inside this machine.")
+    top = argparse.ArgumentParser(prog="cluster", description="A Kubernetes inside this machine.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, act: Callable[[Command], int], text: str, into: Any = commands) -> argparse.ArgumentParser:
@@ -172,11 +205,13 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(act=act)
         return made
 
-    add("build", Command.build, "make all that `up` needs: packages, programs, images")
+    made = add("build", Command.build, "make all that `up` needs: packages, programs, images")
+    made.add_argument("--vm", action="store_true", help="what `up --vm` needs, too")
     up = add("up", Command.up, "start a cluster and print its kubeconfig's path")
     up.add_argument("--keep", action="store_true", help="go on with the objects and volumes of the last run")
     up.add_argument("--docker", action="store_true", help="start the node's own dockerd too")
     up.add_argument("--audit", action="store_true", help="write the API server's audit log")
+    up.add_argument("--vm", action="store_true", help="start a second node, in a virtual machine, too")
     up.add_argument(
         "--owner", default="", help="who starts it, for `down --owner`; a cluster that is up keeps its owner"
     )
@@ -190,14 +225,16 @@ def parser() -> argparse.ArgumentParser:
     kill.add_argument("component", choices=NAMES)
     kill.add_argument("signal")
     add("kubeconfig", Command.kubeconfig, "print the kubeconfig's path")
-    for name, act, text in (
-        ("kubectl", Command.kubectl, "run kubectl on a cluster"),
-        ("exec", Command.exec, "run a program inside the node"),
-    ):
-        add(name, act, text).usage = f"cluster {name} [--name NAME] [--] ARG..."
+    add("kubectl", Command.kubectl, "run kubectl on a cluster").usage = "cluster kubectl [--name NAME] [--] ARG..."
+    inside = add("exec", Command.exec, "run a program inside the node")
+    inside.usage = "cluster exec [--name NAME] [--vm] [--] ARG..."
+    inside.add_argument("--vm", action="store_true", help="inside the node in the virtual machine")
+    machine_of = add("vm", Command.vm, "start the node in a virtual machine, or cut its power")
+    machine_of.add_argument("action", choices=("start", "kill"))
     docker = add("docker", Command.docker, "start or stop the node's own dockerd")
     docker.add_argument("action", choices=("start", "stop"))
     load = add("load", Command.load, "import image archives")
+    load.add_argument("--vm", action="store_true", help="into the node in the virtual machine, too")
     load.add_argument("archives", nargs="+", type=Path, metavar="TAR")
     image = commands.add_parser("image", help="make images").add_subparsers(required=True, metavar="COMMAND")
     made = add("build", Command.image_build, "build an image and import it", image)

@@ -1,6 +1,6 @@
 """Command lines of the components."""
 
-from embedded import kubernetes
+from embedded import kubernetes, vm
 from embedded.config import SYSBOX_LABEL
 from embedded.layout import NODE, Cluster
 
@@ -12,7 +12,7 @@ REST = ("kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "d
 
 DOCKERD = "dockerd"
 
-NAMES = (*CONTROL_PLANE, *REST, DOCKERD)
+NAMES = (*CONTROL_PLANE, *REST, DOCKERD, vm.NAME)
 
 _ETCD = "http://127.0.0.1:2379"
 
@@ -31,6 +31,8 @@ def command(cluster: Cluster, name: str, *, audit: bool = False) -> list[str]:
     if name == DOCKERD:
         # the one that the images have, since the machine's own may be too old for the guard
         return [str(cluster.home.roots / "docker/usr/sbin/dockerd"), "--config-file", f"{conf}/dockerd.json"]
+    if name == vm.NAME:
+        return vm.command(cluster)
     if name == "kubelet":
         flags = [
             f"--config={conf}/kubelet.json",

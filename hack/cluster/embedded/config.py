@@ -20,7 +20,7 @@ def files(cluster: Cluster) -> dict[Path, str]:
     """All configuration files with their contents, kubeconfigs excepted."""
     return {
         cluster.conf / "containerd.toml": containerd(cluster),
-        cluster.conf / "cni/10-bridge.conflist": _json(cni(cluster)),
+        cluster.conf / "cni/10-bridge.conflist": _json(cni(cluster, cluster.node_pods)),
         cluster.conf / "kubelet.json": _json(kubelet(cluster)),
         cluster.conf / "proxy.json": _json(proxy(cluster)),
         cluster.conf / "audit-policy.json": _json(audit_policy()),
@@ -68,8 +68,13 @@ state = "/run/containerd"
 """
 
 
-def cni(cluster: Cluster) -> Json:
-    """Pod network: a bridge without NAT, as the machine routes to pods; it enforces no NetworkPolicy."""
+def cni(cluster: Cluster, subnet: str) -> Json:
+    """A node's pod network: a bridge without NAT, as the machine routes to pods; it enforces no NetworkPolicy.
+
+    Args:
+        cluster: Whose.
+        subnet: The node's part of the pods' network.
+    """
     return {
         "cniVersion": "0.4.0",
         "name": cluster.context,
@@ -82,7 +87,7 @@ def cni(cluster: Cluster) -> Json:
                 "hairpinMode": True,
                 "ipam": {
                     "type": "host-local",
-                    "ranges": [[{"subnet": cluster.node_pods}]],
+                    "ranges": [[{"subnet": subnet}]],
                     "routes": [{"dst": "0.0.0.0/0"}],
                 },
             },
@@ -188,7 +193,7 @@ def kubeconfig(cluster: Cluster, identity: str) -> str:
 def write(cluster: Cluster) -> None:
     """Write every configuration file; those with keys inside are the owner's alone."""
     texts = files(cluster)
-    for identity in ("controller-manager", "dns", "kubelet", "proxy", "scheduler"):
+    for identity in ("controller-manager", "dns", "kubelet", "kubelet-v2", "proxy", "scheduler"):
         texts[cluster.conf / f"{identity}.kubeconfig"] = kubeconfig(cluster, identity)
     texts[cluster.kubeconfig] = kubeconfig(cluster, "admin")
     for path, text in texts.items():

@@ -9,6 +9,7 @@ from embedded.report import ClusterError
 
 HOME_VARIABLE = "NESTED_DOCKER_CLUSTER_HOME"
 NODE = "nested-docker-node"
+VM_NODE = "nested-docker-v2"
 DOMAIN = "cluster.local"
 SLOTS = 32
 _FIRST_NET = 220
@@ -61,6 +62,11 @@ class Home:
     def toolchain(self) -> Path:
         """A Go of our own, for machines without one that is new enough."""
         return self.path / "toolchain"
+
+    @property
+    def vm(self) -> Path:
+        """Kernel and disk of the node in a virtual machine; each run works on a copy of the disk."""
+        return self.path / "vm"
 
     def state(self, name: str) -> Path:
         """The folder of the cluster of that name.
@@ -153,6 +159,26 @@ class Cluster:
     def node_pods(self) -> str:
         """The node's part of the pods' network."""
         return f"{self._prefix}.64.0/24"
+
+    @property
+    def vm_net(self) -> str:
+        """Network between the node and the virtual machine's node."""
+        return f"{self._prefix}.1.0/24"
+
+    @property
+    def vm_gateway(self) -> str:
+        """The node as the virtual machine's node sees it."""
+        return f"{self._prefix}.1.1"
+
+    @property
+    def vm_ip(self) -> str:
+        """The virtual machine's node, as everybody sees it."""
+        return f"{self._prefix}.1.2"
+
+    @property
+    def vm_pods(self) -> str:
+        """The virtual machine's part of the pods' network."""
+        return f"{self._prefix}.65.0/24"
 
     @property
     def services(self) -> str:

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded import cgroups, config, hostdocker, images, kubernetes, machine, network, node, pki, slots, sysctls
+from embedded import cgroups, config, hostdocker, images, kubernetes, machine, network, node, pki, slots, sysctls, vm
 from embedded.api import Api, objects, schedulable
 from embedded.components import CONTROL_PLANE, REST, command
-from embedded.layout import Cluster, Home
+from embedded.layout import VM_NODE, Cluster, Home
 from embedded.locks import locked
 from embedded.node_client import Node, environment_inside
 from embedded.report import Clock, ClusterError, tail
@@ -29,6 +29,7 @@ class Options:
         keep: Whether to keep the objects and volumes of the last run.
         docker: Whether to start the node's own dockerd.
         audit: Whether to write the API server's audit log.
+        vm: Whether to start the second node, in a virtual machine.
         owner: Who starts it; `down --owner` ends the clusters of one owner. Empty: nobody in particular.
         release: Which Kubernetes, as `kubernetes.wanted` gives it.
     """
@@ -36,6 +37,7 @@ class Options:
     keep: bool = False
     docker: bool = False
     audit: bool = False
+    vm: bool = False
     owner: str = ""
     release: str = kubernetes.NEWEST
 
@@ -152,6 +154,23 @@ def _supplement(running: Node, options: Options, clock: Clock) -> None:
         clock.say("audit log on")
     if options.docker:
         hostdocker.start(running, clock)
+    if options.vm:
+        start_vm(running, clock)
+
+
+def start_vm(running: Node, clock: Clock) -> None:
+    """Start the node in a virtual machine, unless it runs, and wait until it takes pods.
+
+    Raises:
+        ClusterError: It does not.
+    """
+    api = Api(running.cluster)
+    if not vm.alive(running):
+        vm.start(running)
+        for path, manifest in vm.objects().items():
+            api.apply(path, manifest)
+    wait(f"the node {VM_NODE}", lambda: vm.ready(api), running, vm.SECONDS)
+    clock.say(f"node {VM_NODE} ready")
 
 
 def _start(cluster: Cluster, options: Options, clock: Clock, slot_lock: int) -> None:
@@ -181,6 +200,8 @@ def _start(cluster: Cluster, options: Options, clock: Clock, slot_lock: int) -> 
     importing.result()
     if options.docker:
         hostdocker.start(running, clock)
+    if options.vm:
+        start_vm(running, clock)
     _complete(cluster).touch()
     clock.say(f"cluster {cluster.name} ready")
 

@@ -10,14 +10,14 @@ from embedded.shell import output
 def connect(cluster: Cluster, node_pid: int) -> None:
     """Link machine and node, so that both, and all pods, reach one another by address."""
     disconnect(cluster)
-    _ip(
+    ip(
         f"link add {cluster.link} type veth peer name eth0 netns {node_pid}",
         f"addr add {cluster.machine_ip}/24 dev {cluster.link}",
         f"link set {cluster.link} up",
         f"route add {cluster.pods} via {cluster.node_ip}",
         f"route add {cluster.services} via {cluster.node_ip}",
     )
-    _ip(
+    ip(
         "link set lo up",
         f"addr add {cluster.node_ip}/24 dev eth0",
         "link set eth0 up",
@@ -34,6 +34,7 @@ def disconnect(cluster: Cluster) -> None:
         subprocess.run(["ip", "link", "delete", cluster.link], stderr=subprocess.DEVNULL, check=False)
 
 
-def _ip(*commands: str, netns_of: int | None = None) -> None:
+def ip(*commands: str, netns_of: int | None = None) -> None:
+    """Run commands of `ip`, on the machine or in the network namespace of a process."""
     enter = [] if netns_of is None else ["nsenter", "--target", str(netns_of), "--net"]
     output([*enter, "ip", "-batch", "-"], text="\n".join(commands) + "\n")

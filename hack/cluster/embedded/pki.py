@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded.layout import DOMAIN, NODE, Cluster
+from embedded.layout import DOMAIN, NODE, VM_NODE, Cluster
 from embedded.shell import output
 
 DAYS = 3650
@@ -46,7 +46,7 @@ class Identity:
 
 def identities(cluster: Cluster) -> list[Identity]:
     """Every certificate that the cluster's components need."""
-    node = f"system:node:{NODE}"
+    node, vm_node = f"system:node:{NODE}", f"system:node:{VM_NODE}"
     service = "kubernetes.default.svc"
     api_names = ("localhost", "kubernetes", "kubernetes.default", service, f"{service}.{DOMAIN}")
     api_addresses = ("127.0.0.1", cluster.node_ip, cluster.api_service_ip)
@@ -59,6 +59,8 @@ def identities(cluster: Cluster) -> list[Identity]:
         Identity("apiserver-kubelet-client", "kube-apiserver", KUBELET_CLIENTS),
         Identity("kubelet-server", node, "system:nodes", (f"DNS:{NODE}", f"IP:{cluster.node_ip}")),
         Identity("kubelet", node, "system:nodes"),
+        Identity("kubelet-v2-server", vm_node, "system:nodes", (f"DNS:{VM_NODE}", f"IP:{cluster.vm_ip}")),
+        Identity("kubelet-v2", vm_node, "system:nodes"),
         Identity("controller-manager", "system:kube-controller-manager"),
         Identity("scheduler", "system:kube-scheduler"),
         Identity("proxy", "system:kube-proxy"),

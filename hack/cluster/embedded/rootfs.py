@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from embedded.layout import Home
@@ -33,8 +34,13 @@ _DROPPED = (
 _CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
 
-def debian(home: Home, name: str) -> None:
-    """A Debian with the packages of PACKAGES[name], without documentation.
+def debian(home: Home, name: str, packages: Sequence[str]) -> None:
+    """A Debian with some packages, without documentation.
+
+    Args:
+        home: In whose folder of roots.
+        name: The root's name there.
+        packages: What it has besides the base system.
 
     Raises:
         ClusterError: apt names no Debian archive, or debootstrap fails.
@@ -46,7 +52,7 @@ def debian(home: Home, name: str) -> None:
     root.parent.mkdir(parents=True, exist_ok=True)
     logged(
         [
-            *("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES[name])}", f"--cache-dir={cache}"),
+            *("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", f"--cache-dir={cache}"),
             *(SUITE, root, mirror()),
         ],
         home.logs / f"root-{name}.log",

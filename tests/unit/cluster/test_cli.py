@@ -15,6 +15,8 @@ from embedded.report import ClusterError, UnsupportedMachineError
         (["kubectl", "--name", "x", "get"], ["kubectl", "--name", "x"], ["get"]),
         (["exec", "--name=x", "--", "ls", "--", "-l"], ["exec", "--name=x"], ["ls", "--", "-l"]),
         (["exec"], ["exec"], []),
+        (["exec", "--vm", "--name", "x", "ls", "--vm"], ["exec", "--vm", "--name", "x"], ["ls", "--vm"]),
+        (["kubectl", "--vm"], ["kubectl"], ["--vm"]),
         (["up", "--keep"], ["up", "--keep"], []),
     ],
 )

@@ -1,0 +1,124 @@
+import json
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+from embedded import build, components, config, initramfs, pki, vm, vm_build, vm_config
+from embedded.catalogue import IMAGES
+from embedded.layout import VM_NODE, Cluster, Home
+from embedded.report import Clock, ClusterError
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return Cluster(Home(tmp_path), "default", 3)
+
+
+def unpacked(archive: bytes) -> list[tuple[str, int, bytes]]:
+    """Entries of a cpio archive: path, mode, content, as the kernel reads them."""
+    found, at = [], 0
+    while True:
+        assert archive[at : at + 6] == b"070701"
+        fields = [int(archive[at + 6 + 8 * index : at + 14 + 8 * index], 16) for index in range(13)]
+        mode, size, length = fields[1], fields[6], fields[11]
+        name = archive[at + 110 : at + 110 + length - 1].decode()
+        start = (at + 110 + length + 3) // 4 * 4
+        at = (start + size + 3) // 4 * 4
+        if name == "TRAILER!!!":
+            assert at == len(archive)
+            return found
+        found.append((name, mode, archive[start : start + size]))
+
+
+def test_an_initramfs_has_each_folder_before_what_is_in_it() -> None:
+    files = [
+        initramfs.File("init", b"#!\n", 0o755),
+        initramfs.File("files/etc/a/key", b"secret", 0o600),
+        initramfs.File("files/etc/b", b""),
+    ]
+    assert unpacked(initramfs.archive(files)) == [
+        ("files", stat.S_IFDIR | 0o755, b""),
+        ("files/etc", stat.S_IFDIR | 0o755, b""),
+        ("files/etc/a", stat.S_IFDIR | 0o755, b""),
+        ("files/etc/a/key", stat.S_IFREG | 0o600, b"secret"),
+        ("files/etc/b", stat.S_IFREG | 0o644, b""),
+        ("init", stat.S_IFREG | 0o755, b"#!\n"),
+    ]
+
+
+def test_initramfs_archives_can_be_joined() -> None:
+    assert len(initramfs.archive([initramfs.File("a", b"12345")])) % 4 == 0
+
+
+def test_the_node_has_its_addresses_certificates_and_units(cluster: Cluster) -> None:
+    pki.ensure(cluster)
+    files = vm_config.files(cluster)
+    cni = json.loads(files["/etc/cni/net.d/10-bridge.conflist"])
+    assert cni["plugins"][0]["ipam"]["ranges"] == [[{"subnet": "10.223.65.0/24"}]]
+    assert "ip addr add 10.223.1.2/24 dev eth0" in files["/etc/nested-docker/setup.sh"]
+    assert "default via 10.223.1.1" in files["/etc/nested-docker/setup.sh"]
+    kubeconfig = json.loads(files["/etc/nested-docker/kubelet.kubeconfig"])
+    assert kubeconfig["clusters"][0]["cluster"]["server"] == "https://10.223.0.2:6443"
+    kubelet = json.loads(files["/etc/nested-docker/kubelet.json"])
+    assert {kubelet["tlsCertFile"], kubelet["tlsPrivateKeyFile"]} <= set(files)
+    for unit in vm_config.UNITS:
+        assert f"/etc/systemd/system/{unit}.service" in files
+        assert f"systemd.wants={unit}.service" in " ".join(vm.command(cluster))
+
+
+def test_its_kubelet_uses_systemd_and_refuses_version_1_of_cgroups(cluster: Cluster) -> None:
+    kubelet = vm_config.kubelet(cluster)
+    assert kubelet["cgroupDriver"] == "systemd"
+    assert "cgroupRoot" not in kubelet
+    assert "failCgroupV1" not in kubelet
+    assert kubelet["registerWithTaints"] == [vm_config.TAINT]
+    assert kubelet["authentication"]["webhook"] == {"enabled": True}
+    assert vm_config.proxy(cluster)["hostnameOverride"] == VM_NODE
+
+
+def test_its_containerd_has_handlers_with_writable_cgroups() -> None:
+    parsed = tomllib.loads(vm_config.containerd())
+    runtimes = parsed["plugins"]["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"]
+    assert {name for name, runtime in runtimes.items() if runtime["cgroup_writable"]} == {
+        "writable-cgroups",
+        "writable-cgroups-crun",
+    }
+    assert all(runtime["options"]["SystemdCgroup"] for runtime in runtimes.values())
+    assert runtimes["writable-cgroups-crun"]["options"]["BinaryName"] == runtimes["crun"]["options"]["BinaryName"]
+
+
+def test_its_runtime_classes_lead_to_it_alone() -> None:
+    handlers = tomllib.loads(vm_config.containerd())["plugins"]["io.containerd.cri.v1.runtime"]["containerd"][
+        "runtimes"
+    ]
+    for path, manifest in vm.objects().items():
+        assert path.endswith(f"/{manifest['metadata']['name']}")
+        assert manifest["handler"] in handlers
+        assert manifest["scheduling"]["nodeSelector"] == {"nested-docker.test/node": "cgroup-v2"}
+        assert manifest["scheduling"]["tolerations"] == [{"operator": "Equal", **vm_config.TAINT}]
+
+
+def test_no_run_writes_to_the_disk_that_was_built(cluster: Cluster) -> None:
+    assert f"file={vm_build.disk(cluster.home)},snapshot=on" in " ".join(vm.command(cluster))
+
+
+def test_it_has_programs_and_images_that_are_built(tmp_path: Path) -> None:
+    built = {output.name for step in build.programs(Home(tmp_path), Clock()) for output in step.outputs}
+    assert set(vm_build.PROGRAMS) <= built
+    assert set(vm_build.IMAGES) <= {image.name for image in IMAGES}
+    assert vm_config.shell()["spec"]["containers"][0]["image"] in {tag for image in IMAGES for tag in image.tags}
+    store = tomllib.loads(vm_build.containerd_config(tmp_path / "store", tmp_path / "run"))
+    assert store["root"] == str(tmp_path / "store")
+    assert config.CONTAINERD_SOCKET not in store["grpc"]["address"]
+
+
+def test_a_metapackage_names_its_package() -> None:
+    said = "linux-image-cloud-amd64\n  Depends: linux-image-6.12.1+deb13-cloud-amd64\n  Conflicts: x\n"
+    assert vm_build.real_package(said) == "linux-image-6.12.1+deb13-cloud-amd64"
+    with pytest.raises(ClusterError, match="trixie has no package linux-image-cloud-amd64"):
+        vm_build.real_package("")
+
+
+def test_it_is_a_component_that_can_be_ended() -> None:
+    assert vm.NAME in components.NAMES
