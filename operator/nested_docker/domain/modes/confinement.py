@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,30 @@ def confined(container: Manifest, effective: EffectiveSpec) -> Manifest:
         return container
     said = {key: value for key, value in effective.security_modules.dump().items() if key != "mode"}
     return container | {"securityContext": {**container.get("securityContext", {}), **said}}
+
+
+_MISSING = (
+    ("AppArmor", re.compile(r"apparmor profile not found (\S+)")),
+    ("AppArmor", re.compile(r"apparmor:? profile \"?([^\s\"]+)\"? (?:is )?not (?:loaded|found)", re.IGNORECASE)),
+    ("seccomp", re.compile(r"cannot load seccomp profile \"([^\"]+)\"")),
+    ("seccomp", re.compile(r"seccomp.*: open (\S+): no such file")),
+)
+"""How containerd, CRI-O and the kubelet say that a node does not have a Localhost profile."""
+
+
+def missing_profile(message: str) -> str:
+    """What to do about a profile that the node does not have; empty: the message is about something else.
+
+    Args:
+        message: the kubelet's, about a container that cannot start.
+    """
+    for kind, pattern in _MISSING:
+        if found := pattern.search(message):
+            return (
+                f"its node does not have the {kind} profile {found[1]}: load it on each node where such pods run, or "
+                "name another one in the class"
+            )
+    return ""
 
 
 def confinement_hazards(effective: EffectiveSpec, ignored: IgnoredProfiles) -> list[Hazard]:

@@ -81,6 +81,19 @@ mounted() {
     return 1
 }
 
+# Container runtimes' default profiles of AppArmor deny mount(2) even to root. dockerd would choose a driver that needs
+# none, and report that it is ready, although no container can start.
+profile=$(cat /proc/self/attr/apparmor/current 2>/dev/null || cat /proc/self/attr/current 2>/dev/null) || true
+case $profile in
+*" (enforce)")
+    mkdir -p /run/nested-docker-mount
+    words=$(mount -t tmpfs tmpfs /run/nested-docker-mount 2>&1) ||
+        refuse "AppArmor profile ${profile% (enforce)} denies mounts, so no container could start ($words): in the \
+class's securityModules, set the mode's appArmorProfile to type Unconfined, or to a profile that allows mount and umount"
+    umount /run/nested-docker-mount || say "/run/nested-docker-mount cannot be unmounted"
+    ;;
+esac
+
 # Otherwise inner containers cannot have shared or slave mounts of what is here.
 words=$(mount --make-rshared / 2>&1) || {
     [ -z "${NESTED_DOCKER_USER_NAMESPACE:-}" ] || refuse "mounts are denied: $words"

@@ -9,6 +9,7 @@ from nested_docker.api.v1alpha1.nested_docker import ContainerResult
 from nested_docker.domain.kube_types import ContainerStatus, PodCondition, PodStatus, Terminated
 from nested_docker.domain.modes import trial_run
 from nested_docker.domain.modes.base import ModeBehaviour
+from nested_docker.domain.modes.confinement import missing_profile
 from nested_docker.domain.modes.dockerd import CONTAINER
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.planning.termination_log import cause, signal_name
@@ -232,9 +233,11 @@ class PodState:
                     f"({reason}: {message})",
                 )
             if reason in START_FAILURES:
+                missing = missing_profile(message)
+                because = f", since {missing}" if missing else ""
                 return (
                     Reason.POD_START_FAILED,
-                    f"container {status.get('name')} cannot start ({reason}: {message})",
+                    f"container {status.get('name')} cannot start{because} ({reason}: {message})",
                 )
         return self._crash(mode)
 

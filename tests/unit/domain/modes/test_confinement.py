@@ -15,6 +15,7 @@ from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, acc
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.modes.confinement import missing_profile
 from nested_docker.domain.status.reasons import Reason
 
 LOCALHOST = {"type": "Localhost", "localhostProfile": "dockerd"}
@@ -146,3 +147,36 @@ def test_a_relay_is_no_daemon_that_profiles_hit() -> None:
 def test_what_kubernetes_would_refuse_is_refused_in_the_class(modules: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         class_spec(securityModules=modules)
+
+
+@pytest.mark.parametrize(
+    ("said", "profile"),
+    [
+        (
+            "failed to get container spec opts: failed to generate apparmor spec opts: apparmor profile not found ci",
+            "AppArmor profile ci",
+        ),
+        ('Cannot enforce AppArmor: profile "ci/dockerd" is not loaded', "AppArmor profile ci/dockerd"),
+        ("AppArmor profile ci not loaded", "AppArmor profile ci"),
+        (
+            'failed to generate seccomp spec opts: cannot load seccomp profile "/var/lib/kubelet/seccomp/ci.json": '
+            "open /var/lib/kubelet/seccomp/ci.json: no such file or directory",
+            "seccomp profile /var/lib/kubelet/seccomp/ci.json",
+        ),
+        (
+            "setup seccomp: unable to load local profile: open /var/lib/kubelet/seccomp/ci.json: no such file or "
+            "directory",
+            "seccomp profile /var/lib/kubelet/seccomp/ci.json",
+        ),
+    ],
+)
+def test_a_profile_that_the_node_lacks_is_named_with_the_remedy(said: str, profile: str) -> None:
+    assert missing_profile(said) == (
+        f"its node does not have the {profile}: load it on each node where such pods run, or name another one in the "
+        "class"
+    )
+
+
+@pytest.mark.parametrize("said", ["", 'configmap "gone" not found', "open /etc/x: no such file or directory"])
+def test_what_is_not_about_a_profile_gets_no_such_remedy(said: str) -> None:
+    assert missing_profile(said) == ""

@@ -528,6 +528,39 @@ def test_a_container_that_may_not_share_its_mounts_starts_and_says_so(container:
     assert "docker run -v with rshared or rslave does not work" in done.stderr
 
 
+@pytest.mark.parametrize("file", ["attr/apparmor/current", "attr/current"])
+@pytest.mark.parametrize(
+    ("label", "refused"),
+    [
+        ("cri-containerd.apparmor.d (enforce)\n", True),
+        ("docker-default (enforce)\n", True),
+        ("crio-default (enforce)\n", True),
+        ("ci/dockerd//child (enforce)\n", True),
+        ("cri-containerd.apparmor.d (complain)\n", False),
+        ("unconfined\n", False),
+        ("system_u:system_r:container_t:s0:c1,c2\n", False),
+        ("", False),
+    ],
+)
+def test_a_profile_that_denies_mounts_is_named_with_the_remedy(
+    container: Container, file: str, label: str, refused: bool
+) -> None:
+    container.write(f"proc/self/{file}", label)
+    container.write("unmountable", "tmpfs")
+    done = container.start()
+    assert (done.code == 1) is refused
+    assert (f"AppArmor profile {label.split(maxsplit=1)[0] if label else ''} denies mounts" in done.stderr) is refused
+    assert ("in the class's securityModules, set the mode's appArmorProfile" in done.stderr) is refused
+
+
+def test_a_profile_that_allows_mounts_leaves_none_behind(container: Container) -> None:
+    container.write("proc/self/attr/current", "ci-dockerd (enforce)\n")
+    container.program("umount", '#!/bin/sh\necho "$@" >>ROOT/unmounted\n')
+    assert container.start().code == 0
+    assert container.read("mounts").splitlines()[0] == f"-t tmpfs tmpfs {container.root}/run/nested-docker-mount"
+    assert container.read("unmounted").splitlines() == [f"{container.root}/run/nested-docker-mount"]
+
+
 @pytest.mark.parametrize(
     ("enabled", "mounts", "expected"),
     [

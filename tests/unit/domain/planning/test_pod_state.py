@@ -102,6 +102,15 @@ FAILURES: dict[str, tuple[Mode, dict[str, Any], str, Reason, str]] = {
         Reason.POD_START_FAILED,
         'container daemon cannot start (CreateContainerConfigError: configmap "gone" not found)',
     ),
+    "no profile": (
+        Mode.DIND,
+        waiting("CreateContainerError", "failed to generate apparmor spec opts: apparmor profile not found ci"),
+        "",
+        Reason.POD_START_FAILED,
+        "container daemon cannot start, since its node does not have the AppArmor profile ci: load it on each node "
+        "where such pods run, or name another one in the class (CreateContainerError: failed to generate apparmor spec "
+        "opts: apparmor profile not found ci)",
+    ),
     "out of memory": (
         Mode.DIND,
         ended(137, reason="OOMKilled"),
