@@ -34,10 +34,14 @@ _BOOT_MODULES = ("failover", "net_failover", "virtio_blk", "virtio_net")
 _SIZE = "12G"
 _MASKED = (
     *("apparmor.service", "apt-daily.timer", "apt-daily-upgrade.timer", "console-getty.service"),
-    *("dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer", "getty.target", "systemd-logind.service"),
-    *("systemd-udevd.service", "systemd-udev-trigger.service", "systemd-udevd-control.socket"),
-    *("systemd-udevd-kernel.socket", "systemd-networkd.service", "systemd-networkd.socket"),
-    "systemd-timesyncd.service",
+    *("dev-hugepages.mount", "dev-mqueue.mount", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"),
+    *("getty.target", "kmod-static-nodes.service", "modprobe@configfs.service", "modprobe@drm.service"),
+    *("modprobe@efi_pstore.service", "modprobe@fuse.service", "run-lock.mount", "sys-fs-fuse-connections.mount"),
+    *("sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "systemd-logind.service"),
+    *("systemd-network-generator.service", "systemd-networkd.service", "systemd-networkd.socket"),
+    *("systemd-random-seed.service", "systemd-remount-fs.service", "systemd-timesyncd.service"),
+    *("systemd-udev-trigger.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket"),
+    *("systemd-udevd.service", "tmp.mount"),
 )
 """Units that the node has no use for: each costs a second of emulation."""
 
@@ -176,7 +180,7 @@ def _download(home: Home) -> Path:
 
 
 def real_package(said: str) -> str:
-    """The package that a metapackage stands for, from `apt-cache depends`.
+    """The package that a metapackage means, from `apt-cache depends`.
 
     Raises:
         ClusterError: There is none.
