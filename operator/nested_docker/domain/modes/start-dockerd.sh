@@ -87,9 +87,9 @@ profile=$(cat /proc/self/attr/apparmor/current 2>/dev/null || cat /proc/self/att
 case $profile in
 *" (enforce)")
     mkdir -p /run/nested-docker-mount
-    words=$(mount -t tmpfs tmpfs /run/nested-docker-mount 2>&1) ||
-        refuse "AppArmor profile ${profile% (enforce)} denies mounts, so no container could start ($words): in the \
-class's securityModules, set the mode's appArmorProfile to type Unconfined, or to a profile that allows mount and umount"
+    mount -t tmpfs tmpfs /run/nested-docker-mount 2>/dev/null ||
+        refuse "AppArmor profile ${profile% (enforce)} denies mounts, so no container could start: in the class's \
+securityModules, set the mode's appArmorProfile to type Unconfined, or to a profile that allows mount and umount"
     umount /run/nested-docker-mount || say "/run/nested-docker-mount cannot be unmounted"
     ;;
 esac
