@@ -31,6 +31,7 @@ class Environment:
 
     kubeconfig: str
     namespace: str = "default"
+    cluster: str = NAME
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> str:
         """Run kubectl in the namespace."""
@@ -42,7 +43,7 @@ class Environment:
 
     def node(self, *command: str, timeout: float = 60) -> str:
         """Run a program on the node."""
-        return run(str(TOOL), "exec", "--name", NAME, "--", *command, timeout=timeout)
+        return run(str(TOOL), "exec", "--name", self.cluster, "--", *command, timeout=timeout)
 
     def apply(self, *manifests: dict[str, Any]) -> None:
         """Apply manifests, as `kubectl apply -f -` does."""

@@ -96,7 +96,7 @@ def test_everything_that_starts_a_cluster_for_make_names_its_owner() -> None:
         "hack/demo/providers.py": r'"up", .*"--owner", OWNER',
         "tests/support/cluster.py": r'"up", .*"--owner", OWNER',
         "tests/chart/conftest.py": r'"up", .*"--owner", OWNER',
-        "tests/e2e/conftest.py": r'"up", .*"--owner", OWNER',
+        "tests/e2e/installation.py": r'"up", .*"--owner", OWNER',
     }
     for file, start in starts.items():
         assert re.search(start, (ROOT / file).read_text()), file
