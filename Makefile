@@ -23,10 +23,11 @@ demo: $(VENV)/installed ## Start a cluster and the operator, and build an image 
 	$(BIN)/python hack/demo/demo.py
 
 .PHONY: test
-test: verify cluster image ## Run every test: unit, then the other rings in two halves of about the same length.
+test: verify cluster image ## Run every test: unit, the other rings in two halves of about the same length, and e2e_vm.
 	$(BIN)/python hack/side_by_side.py \
 		e2e="$(BIN)/pytest -p no:cacheprovider tests/e2e" \
 		other="$(BIN)/pytest -p no:cacheprovider tests/contract tests/integration tests/chart tests/guard"
+	$(BIN)/pytest -p no:cacheprovider tests/e2e_vm
 
 .PHONY: test-oldest
 test-oldest: export NESTED_DOCKER_KUBERNETES := $(OLDEST)
@@ -93,7 +94,7 @@ seccomp: ## Write the chart's seccomp profile from containerd's source; needs Go
 
 .PHONY: cluster
 cluster: ## Build what the embedded cluster needs (minutes the first time, then a second).
-	$(CLUSTER_TOOL) build
+	$(CLUSTER_TOOL) build --vm
 
 .PHONY: image
 image: $(VENV)/installed ## Build the operator's image, in the embedded cluster or with BUILDER=docker.

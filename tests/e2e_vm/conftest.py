@@ -1,0 +1,58 @@
+"""One cluster for the whole ring, with a second node, and the operator installed by its chart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.environment import API, Environment
+from tests.e2e.installation import env, govern, install, operator_stays_healthy, started
+from tests.e2e_vm.node import CLUSTER, RUNTIME_CLASS
+from tests.support.cluster import TOOL, run
+from tests.support.manifests import GENEROUS
+
+__all__ = ["env", "operator_stays_healthy"]
+
+HERE = Path(__file__).parent
+PROFILE = "cri-containerd.apparmor.d"
+"""The profile that containerd gives to containers that are not privileged; the node's kernel has it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes seconds on an idle machine takes minutes on a busy one."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(1500))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Environment]:
+    """The embedded cluster with both nodes, and the operator on the first."""
+    environment = started(CLUSTER, "--vm")
+    install(environment)
+    govern(environment, *governing())
+    yield environment
+    run(str(TOOL), "down", "--name", CLUSTER)
+
+
+def governing() -> list[dict[str, Any]]:
+    """Classes and the policy of the ring."""
+    confined = {"mode": "Dind", "appArmorProfile": {"type": "Localhost", "localhostProfile": PROFILE}}
+    classes = {
+        "confined": {"modes": ["Dind"], "runtimeClassName": RUNTIME_CLASS, "securityModules": [confined]},
+    }
+    terms = {
+        "namespaceSelector": {"matchLabels": {"ci": "true"}},
+        "allowedClasses": list(classes),
+        "allowedModes": ["Dind"],
+        **GENEROUS,
+    }
+    return [
+        *(
+            API | {"kind": "NestedDockerClass", "metadata": {"name": name}, "spec": spec}
+            for name, spec in classes.items()
+        ),
+        API | {"kind": "NestedDockerPolicy", "metadata": {"name": "e2e"}, "spec": terms},
+    ]
