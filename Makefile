@@ -31,7 +31,7 @@ test: verify cluster image ## Run every test: unit, the other rings in two halve
 
 .PHONY: test-oldest
 test-oldest: export NESTED_DOCKER_KUBERNETES := $(OLDEST)
-test-oldest: cluster image ## Run contract, chart and some tests of e2e on the oldest Kubernetes.
+test-oldest: image ## Run contract, chart and some tests of e2e on the oldest Kubernetes.
 	$(BIN)/pytest tests/contract tests/chart $(SMOKE)
 
 .PHONY: down
