@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from embedded import build, components, golang, kubernetes
+from embedded import build, components, golang, kubernetes, vm
 from embedded.layout import Cluster, Home
 from embedded.report import Clock, ClusterError
 
@@ -61,7 +61,7 @@ def test_versions_do_not_replace_each_others_programs(tmp_path: Path) -> None:
 def test_a_cluster_keeps_the_version_that_it_was_started_with(cluster: Cluster, version: str, folder: str) -> None:
     kubernetes.record(cluster, version)
     program = str(cluster.home.path / folder / "kubenode")
-    of_kubernetes = [name for name in components.NAMES if name not in ("containerd", components.DOCKERD)]
+    of_kubernetes = [name for name in components.NAMES if name not in ("containerd", components.DOCKERD, vm.NAME)]
     assert {components.command(cluster, name)[0] for name in of_kubernetes} == {program}
 
 
