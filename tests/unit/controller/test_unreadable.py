@@ -71,7 +71,7 @@ def test_a_deep_spec_is_kept_to_a_depth(recorded: Recorded, depth: int) -> None:
         ("Pod", manifest("Pod", spec={"containers": [{}]})),
         ("Pod", manifest("Pod", status={"conditions": [{}]})),
         ("Service", manifest("Service") | {"metadata": {"name": "a", "resourceVersion": "x"}}),
-        ("Node", manifest("Node", status={"conditions": None})),
+        ("Node", manifest("Node") | {"metadata": {"name": "a", "resourceVersion": "x"}}),
         ("NestedDocker", {"metadata": None}),
         ("NestedDocker", {"spec": {}}),
     ],
