@@ -119,6 +119,16 @@ has_graph_driver() {
     return 1
 }
 
+# A disk, memory or a number of processes that is used up says nothing about a daemon with more of them, and a daemon
+# with a full disk has to start, so that somebody can clear it.
+met_a_limit() {
+    case $1 in
+    *"o space left on device"* | *"uota exceeded"* | *"annot allocate memory"* | *"ut of memory"*) return 0 ;;
+    *"esource temporarily unavailable"* | *"oo many open files"* | *"an't fork"* | *newosproc*) return 0 ;;
+    esac
+    return 1
+}
+
 # Docker 29 reports that it is ready on a data-root where no container can start. Older engines choose another driver.
 trial=$data_root/nested-docker-trial
 remove_trial() {
@@ -127,7 +137,7 @@ remove_trial() {
 }
 
 mount_overlay() {
-    mkdir -p "$trial/lower" "$trial/upper" "$trial/work" "$trial/merged"
+    mkdir -p "$trial/lower" "$trial/upper" "$trial/work" "$trial/merged" || return 1
     mount -t overlay overlay -o "lowerdir=$trial/lower,upperdir=$trial/upper,workdir=$trial/work" "$trial/merged"
 }
 
@@ -151,8 +161,11 @@ if needs_overlay; then
 fi
 if [ -z "$trial_root" ]; then
     remove_trial
-    refuse "the data-root's filesystem does not support overlay mounts, so no container could start ($words): choose \
-a spec.storage on ext4 or xfs, such as an EmptyDir, or set spec.engine.storageDriver to vfs, which is slow"
+    met_a_limit "$words" ||
+        refuse "the data-root's filesystem does not support overlay mounts, so no container could start ($words): \
+choose a spec.storage on ext4 or xfs, such as an EmptyDir, or set spec.engine.storageDriver to vfs, which is slow"
+    say "the trial of an overlay mount met a limit, so nothing shows that the data-root supports them: $words"
+    trial_root=lower
 fi
 
 # --- trial run --------------------------------------------------------------------------------------
@@ -185,16 +198,6 @@ trial_container() {
     fi
     if command -v timeout >/dev/null; then set -- timeout -s KILL "$trial_seconds" "$@"; fi
     "$@" run --bundle "$trial" nested-docker-trial 2>&1 </dev/null
-}
-
-# A disk, memory or a number of processes that is used up says nothing about a daemon with more of them, and a daemon
-# with a full disk has to start, so that somebody can clear it.
-met_a_limit() {
-    case $1 in
-    *"o space left on device"* | *"uota exceeded"* | *"annot allocate memory"* | *"ut of memory"*) return 0 ;;
-    *"esource temporarily unavailable"* | *"oo many open files"* | *"an't fork"* | *newosproc*) return 0 ;;
-    esac
-    return 1
 }
 
 uptime_seconds() {

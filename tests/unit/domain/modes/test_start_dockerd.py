@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,6 +40,11 @@ echo "$@" >>ROOT/mounts
 for word in $(cat ROOT/unmountable); do
     case "$*" in *"$word"*) echo "mount: $word: invalid argument" >&2; exit 32 ;; esac
 done
+"""
+MADE_NOTHING = "mkdir: cannot create directory"
+FULL_DISK = f"""#!/bin/sh
+case "$*" in *nested-docker-trial*) echo "{MADE_NOTHING}: WORDS" >&2; exit 1 ;; esac
+exec {shutil.which("mkdir")} "$@"
 """
 IPTABLES = """#!/bin/sh
 [ -e ROOT/broken/NAME ] && { echo "NAME: Protocol not supported" >&2; exit 3; }
@@ -614,6 +620,26 @@ def test_a_data_root_on_which_no_container_could_start_is_refused(
     message = "the data-root's filesystem does not support overlay mounts"
     assert (message in done.stderr) is refused
     assert ("invalid argument" in done.stderr and "storageDriver to vfs" in done.stderr) is refused
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "No space left on device",
+        "Disk quota exceeded",
+        "Cannot allocate memory",
+        "Too many open files",
+        "Resource temporarily unavailable",
+    ],
+)
+def test_docker_29_starts_on_a_full_data_root_so_that_somebody_can_clear_it(container: Container, words: str) -> None:
+    container.engine("29.9.3")
+    container.program("mkdir", FULL_DISK.replace("WORDS", words))
+    done = container.start()
+    assert done.code == 0
+    assert container.read("flags")
+    assert "the trial of an overlay mount met a limit, so nothing shows that the data-root supports them" in done.stderr
+    assert f"{MADE_NOTHING}: {words}" in done.stderr
 
 
 @pytest.mark.parametrize(
