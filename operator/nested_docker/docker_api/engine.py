@@ -38,24 +38,27 @@ def engine_facts(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineF
     Raises:
         DockerApiError: a field has another type than in Docker's API.
     """
-    storage = _driver_status(info)
+    storage, driver = _driver_status(info), answer.string(info, "Driver", 64)
     options = [_text(option, "SecurityOptions", 256) for option in answer.array(info, "SecurityOptions")[:MAX_OPTIONS]]
     return {
         "version": answer.string(version, "Version", 64),
         "api_version": answer.string(version, "ApiVersion", 16),
-        "image_store": _image_store(storage),
-        "storage_driver": answer.string(info, "Driver", 64),
+        "image_store": _image_store(storage, driver),
+        "storage_driver": driver,
         "backing_filesystem": storage.get("Backing Filesystem", ""),
         "cgroup_version": answer.string(info, "CgroupVersion", 8),
         "security_options": options,
     }
 
 
-def _image_store(storage: Mapping[str, str]) -> str | None:
-    """A value of the status field; None: the daemon's facts, which a guard leaves out, do not say."""
+def _image_store(storage: Mapping[str, str], driver: str) -> str | None:
+    """A value of the status field; None: the daemon's facts, which a guard leaves out, do not say.
+
+    The graph driver vfs says nothing of itself, and no snapshotter has that name.
+    """
     if storage.get("driver-type", "").startswith("io.containerd."):
         return "Containerd"
-    return "GraphDriver" if storage else None
+    return "GraphDriver" if storage or driver == "vfs" else None
 
 
 def _driver_status(info: Mapping[str, Any]) -> dict[str, str]:

@@ -289,6 +289,17 @@ def test_the_image_store_is_the_one_that_the_daemon_names(facts: object, store: 
     assert engine_status({}, {"Driver": "overlayfs", "DriverStatus": facts}).image_store == store
 
 
+@pytest.mark.parametrize(
+    ("driver", "store"),
+    [("vfs", "GraphDriver"), ("native", None), ("overlayfs", None), ("overlay2", None), ("btrfs", None), ("", None)],
+)
+@pytest.mark.parametrize("facts", [None, []])
+def test_vfs_is_a_graph_driver_although_it_says_nothing_of_itself(
+    facts: object, driver: str, store: str | None
+) -> None:
+    assert engine_status({}, {"Driver": driver, "DriverStatus": facts}).image_store == store
+
+
 async def test_another_services_name_is_refused(daemon: dict[str, bytes]) -> None:
     with pytest.raises(DockerApiError, match="Hostname mismatch"):
         await DaemonClient().ask("127.0.0.1", "other.team-a.svc", daemon)
