@@ -17,8 +17,13 @@ UNEXPECTED_FORM = (AttributeError, LookupError, RecursionError, TypeError, Value
 """What an object with an unexpected form raises."""
 
 
-NODE_REASONS = frozenset({Reason.NO_CAPABLE_NODE.value, Reason.RUNTIME_MISSING.value})
-"""Reasons of `Accepted` that pass with another node, or another state of one."""
+NODE_REASONS = frozenset(
+    reason.value for reason in (Reason.NO_CAPABLE_NODE, Reason.RUNTIME_MISSING, Reason.POD_SECURITY_DENIED)
+)
+"""Reasons of `Accepted` that pass with another node, or another state of one.
+
+`PodSecurityDenied` can be that of one of the class's modes, while another one lacks a node.
+"""
 
 
 class Router:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.factory import DEFAULTS, class_spec, observed
 from tests.unit.controller.objects import child, obj
 from tests.unit.fakes import taken
 
 from nested_docker.controller.cache import Cache
-from nested_docker.controller.routing import Router
+from nested_docker.controller.routing import NODE_REASONS, Router
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain import names
+from nested_docker.domain.admission.acceptance import NotAccepted, accept
 from nested_docker.domain.names import LABEL_NAME, LABEL_NAMESPACE
-from nested_docker.domain.objects import Identity
+from nested_docker.domain.objects import ClusterFacts, Identity
 
 
 async def test_events_reach_whom_they_concern() -> None:
@@ -34,7 +36,15 @@ async def test_events_reach_whom_they_concern() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "queued"), [("NoCapableNode", ["a"]), ("RuntimeMissing", ["a"]), ("NotGranted", []), ("Granted", [])]
+    ("reason", "queued"),
+    [
+        ("NoCapableNode", ["a"]),
+        ("RuntimeMissing", ["a"]),
+        ("PodSecurityDenied", ["a"]),
+        ("NotGranted", []),
+        ("PodNamespaceMissing", []),
+        ("Granted", []),
+    ],
 )
 async def test_a_node_reaches_those_that_no_node_could_run(reason: str, queued: list[str]) -> None:
     cache, queue = Cache(), WorkQueue()
@@ -49,6 +59,21 @@ async def test_a_node_reaches_those_that_no_node_could_run(reason: str, queued: 
     assert await taken(queue) == [], "nothing has changed"
     router.seen("Node", {"metadata": node["metadata"] | {"resourceVersion": "3", "labels": {"pool": "vm"}}})
     assert await taken(queue) == queued
+
+
+@pytest.mark.parametrize("modes", [["UserNamespace", "Sysbox"], ["Dind", "Sysbox"], ["HostSocket", "Sysbox"]])
+def test_a_node_reaches_those_whose_reason_is_that_of_another_mode(modes: list[str]) -> None:
+    waiting = observed(
+        {},
+        classes={"standard": class_spec(modes=modes, modeSelection="AsListed")},
+        namespace_labels={"pod-security.kubernetes.io/enforce": "baseline"},
+        cluster=ClusterFacts(),
+    )
+    rejected = accept(waiting, DEFAULTS)
+    assert isinstance(rejected, NotAccepted)
+    assert "needs RuntimeClass sysbox-runc" in rejected.message
+    assert "baseline" in rejected.message
+    assert rejected.reason in NODE_REASONS
 
 
 async def test_a_changed_label_reaches_the_controller() -> None:
