@@ -21,7 +21,7 @@ from nested_docker.domain.modes import MODES, ModeBehaviour
 from nested_docker.domain.object_names import ObjectNames, tenant_owned_fields
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.shown import MESSAGE_LENGTH, VALUE_LENGTH, shorten, shown
-from nested_docker.domain.status.reasons import Reason
+from nested_docker.domain.status.reasons import Reason, Type
 
 SHOWN_PROBLEMS = 10
 """Problems of a spec that a message names one by one."""
@@ -231,11 +231,16 @@ def _try_mode(
         return problem
     obstacle = behaviour.obstacle(effective, observed.cluster)
     # What is said of nodes counts for new daemons: nodes come and go, and a running one shows that a node can.
-    if obstacle is not None and not (obstacle.reason == Reason.NO_CAPABLE_NODE and observed.was_accepted):
+    if obstacle is not None and not (obstacle.reason == Reason.NO_CAPABLE_NODE and _was_accepted_in(mode, observed)):
         return NotAccepted(obstacle.reason, obstacle.message)
     name = observed.status.policy_name if reason == Reason.GRANT_REVOKED else decision.policy
     effective = behaviour.apply_policy(effective, observed.policies.get(name))
     return Accepted(spec, class_name, class_spec, effective, name, reason, _message(mode, class_name, decision, reason))
+
+
+def _was_accepted_in(mode: Mode, observed: Observed) -> bool:
+    """Whether it was accepted in this mode, be it before an edit of its spec, or denied now and in its grace time."""
+    return observed.was_accepted or (mode == observed.status.mode and observed.status.holds(Type.ACCEPTED))
 
 
 def class_override_violation(observed: Observed, accepted: Accepted, defaults: OperatorDefaults) -> NotAccepted | None:

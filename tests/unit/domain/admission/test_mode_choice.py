@@ -142,3 +142,25 @@ def test_nodes_count_for_new_daemons_only() -> None:
     accepted = Condition(type="Accepted", status="True", reason="Granted", last_transition_time="2026-11-24T00:00:00Z")
     status = NestedDockerStatus(observed_generation=1, mode=Mode.SYSBOX, class_name="standard", conditions=[accepted])
     assert isinstance(accept(replace(new, status=status), DEFAULTS), Accepted)
+
+
+UNABLE = {
+    "old kernel": NodeFacts(ready=True, kernel="5.4", labels={NODE_LABEL: NODE_LABEL_VALUE}),
+    "no handler": NodeFacts(ready=True, handlers={"": True}, labels={NODE_LABEL: NODE_LABEL_VALUE}),
+    "another system": NodeFacts(ready=True, operating_system="windows", labels={NODE_LABEL: NODE_LABEL_VALUE}),
+    "no user namespaces": NodeFacts(ready=True, handlers={RUNTIME_CLASS: False}, labels={NODE_LABEL: NODE_LABEL_VALUE}),
+    "another pool": NodeFacts(ready=True, labels={NODE_LABEL: NODE_LABEL_VALUE, "pool": "other"}),
+}
+"""What becomes of a node of Sysbox."""
+
+
+@pytest.mark.parametrize("node", UNABLE)
+def test_an_edit_of_the_spec_does_not_make_a_new_daemon_of_it(node: str) -> None:
+    facts = {RUNTIME_CLASS: RuntimeClassFacts(RUNTIME_CLASS, {NODE_LABEL: NODE_LABEL_VALUE, "pool": "vm"})}
+    new = observed({"mode": "Sysbox"}, cluster=ClusterFacts(facts, {"n": UNABLE[node]}), generation=2)
+    assert isinstance(accept(new, DEFAULTS), NotAccepted)
+    accepted = Condition(type="Accepted", status="True", reason="Granted", last_transition_time="2026-11-24T00:00:00Z")
+    status = NestedDockerStatus(observed_generation=1, mode=Mode.SYSBOX, class_name="standard", conditions=[accepted])
+    assert isinstance(accept(replace(new, status=status), DEFAULTS), Accepted)
+    other = status.model_copy(update={"mode": Mode.DIND, "observed_generation": 1})
+    assert isinstance(accept(replace(new, status=other), DEFAULTS), NotAccepted), "another mode is a new daemon"
