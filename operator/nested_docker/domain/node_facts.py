@@ -16,6 +16,7 @@ MOST_HANDLERS = 64
 """Handlers of a node that are read; a node with more of them counts as one that does not say which it has."""
 
 _VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})")
+_ENTERPRISE_KERNEL = re.compile(r"\.el(?:9|[1-9]\d)(?![\da-z])")
 
 
 def node_facts(node: Mapping[str, Any]) -> NodeFacts:
@@ -49,6 +50,15 @@ def version(text: str) -> tuple[int, int] | None:
     """Major and minor version at the start of a text, such as 6.12 of `6.12.117+deb13`; None: there is none."""
     found = _VERSION.match(text)
     return (int(found[1]), int(found[2])) if found else None
+
+
+def kernel_version(text: str) -> tuple[int, int] | None:
+    """Major and minor version of a kernel, whose features are those of that version; None: they are not known.
+
+    Kernels of Red Hat Enterprise Linux 9 and newer, and so of OpenShift, have what Red Hat added of later versions:
+    pods can have user namespaces there with 5.14.
+    """
+    return None if _ENTERPRISE_KERNEL.search(text) else version(text)
 
 
 def _handlers(handlers: Any) -> dict[str, bool | None] | None:

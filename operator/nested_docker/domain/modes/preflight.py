@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from nested_docker.domain.modes.base import NodeNeeds, Obstacle
-from nested_docker.domain.node_facts import version
+from nested_docker.domain.node_facts import kernel_version, version
 from nested_docker.domain.objects import ClusterFacts, Manifest, NodeFacts
 from nested_docker.domain.shown import shorten
 from nested_docker.domain.status.reasons import Reason
@@ -94,8 +94,10 @@ def _lacking(needs: NodeNeeds, node: NodeFacts) -> Iterator[str]:
 def _lacking_facts(needs: NodeNeeds, node: NodeFacts) -> Iterator[str]:
     if node.operating_system not in {"", "linux"}:
         yield f"its operating system is {node.operating_system}"
-    for what, has, oldest in (("kernel", node.kernel, needs.kernel), ("kubelet", node.kubelet, needs.kubelet)):
-        found = version(has)
+    for what, has, found, oldest in (
+        ("kernel", node.kernel, kernel_version(node.kernel), needs.kernel),
+        ("kubelet", node.kubelet, version(node.kubelet), needs.kubelet),
+    ):
         if found is not None and found < oldest:
             yield f"its {what} {has} is older than {oldest[0]}.{oldest[1]}"
     handler = f"handler {needs.handler}" if needs.handler else "default handler"

@@ -70,6 +70,24 @@ def test_each_obstacle_names_node_fact_and_remedy(name: str) -> None:
     assert message(replace(GOOD, **change)) == f"no node can run mode Box (node node-01: {fact}): do this"
 
 
+@pytest.mark.parametrize(
+    ("kernel", "known"),
+    [
+        ("5.14.0-570.23.1.el9_6.x86_64", False),
+        ("5.14.0-427.el9.aarch64", False),
+        ("5.14.0-503.rt12.el9_5.x86_64+rt", False),
+        ("5.15.0-308.179.6.el9uek.x86_64", True),
+        ("4.18.0-553.el8_10.x86_64", True),
+        ("5.15.0-139-generic", True),
+        ("6.1.141-155.222.amzn2023.x86_64", True),
+        ("5.14.21-150500.55-default", True),
+        ("5.14.0-elf9", True),
+    ],
+)
+def test_the_version_of_a_kernel_with_features_of_later_ones_says_nothing(kernel: str, known: bool) -> None:
+    assert (f"its kernel {kernel} is older than 6.3" in message(replace(GOOD, kernel=kernel))) is known
+
+
 @pytest.mark.parametrize("name", LACKING)
 def test_one_node_that_can_is_enough(name: str) -> None:
     assert message(replace(GOOD, **LACKING[name][0]), GOOD) == ""
