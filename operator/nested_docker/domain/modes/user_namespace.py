@@ -89,6 +89,12 @@ _KNOWN_FAILURES: tuple[Failure, ...] = (
         "v2, or another mode",
     ),
     (
+        r"(the pod's cgroup cannot be written|mkdir /sys/fs/cgroup/docker): .*[Pp]ermission denied",
+        Reason.POD_START_FAILED,
+        "inner containers need cgroups, and the pod's cgroup belongs to a user outside of its user namespace: use the "
+        "systemd cgroup driver in kubelet and container runtime, or crun",
+    ),
+    (
         r"nested-docker: the pod's cgroup cannot be written|mkdir /sys/fs/cgroup/docker: ",
         Reason.POD_START_FAILED,
         f"inner containers need cgroups, and the container runtime lets the pod make none: {WRITABLE_CGROUP}",

@@ -25,6 +25,7 @@ TOO_OLD = "the node needs Linux 6.3, containerd 2.0 or CRI-O 1.25, and runc 1.2 
 NO_USER_NAMESPACE = "the pod got no user namespace, although it requests one by hostUsers: false"
 ONE_MISSING = "hostUsers: false and procMount: Unmasked belong together, and one of them is missing"
 CGROUP = "give the class a runtimeClassName whose handler has cgroup_writable = true"
+CGROUP_OWNER = "use the systemd cgroup driver in kubelet and container runtime, or crun"
 CGROUP_V1 = "use nodes with cgroup v2, or another mode"
 CONFINED = "in the class's securityModules set appArmorProfile to Unconfined"
 IDMAP = "the kernel cannot map user IDs on the filesystem of one of the pod's volumes"
@@ -46,9 +47,13 @@ SAID = {
     "nested-docker: the pod's cgroup cannot be written: mkdir: cannot create directory '/sys/fs/cgroup/init': "
     "Read-only file system": CGROUP,
     "nested-docker: the pod's cgroup cannot be written: mkdir: can't create directory '/sys/fs/cgroup/init': "
-    "Permission denied": CGROUP,
+    "Permission denied": CGROUP_OWNER,
+    "nested-docker: the pod's cgroup cannot be written: mkdir: cannot create directory '/sys/fs/cgroup/init': "
+    "Permission denied": CGROUP_OWNER,
+    "nested-docker: the pod's cgroup cannot be written: mkdir: /sys/fs/cgroup/init: permission denied": CGROUP_OWNER,
     "mkdir /sys/fs/cgroup/docker: read-only file system": CGROUP,
-    "mkdir /sys/fs/cgroup/docker: permission denied": CGROUP,
+    "mkdir /sys/fs/cgroup/docker: permission denied": CGROUP_OWNER,
+    "mkdir /sys/fs/cgroup/docker: Read-only file system": CGROUP,
     "nested-docker: mounts are denied: mount: /: permission denied": CONFINED,
     "nested-docker: AppArmor profile cri-containerd.apparmor.d denies mounts, so no container could start": CONFINED,
     "failed to set MOUNT_ATTR_IDMAP on /dev/net/tun: invalid argument": IDMAP,
