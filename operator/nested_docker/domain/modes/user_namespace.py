@@ -40,12 +40,16 @@ _REQUIRED = {"name": "NESTED_DOCKER_USER_NAMESPACE", "value": "required"}
 """Has the start script end, before dockerd starts, where the pod got no user namespace; guardrails look for it."""
 
 _NEEDS = NodeNeeds(
-    remedy="use nodes with Linux 6.3, containerd 2.0 or CRI-O 1.25, and runc 1.2 or crun 1.9, or newer, or choose "
-    "another mode",
+    remedy="use nodes with Kubernetes 1.30, Linux 6.3, containerd 2.0 or CRI-O 1.25, and runc 1.2 or crun 1.9, "
+    "or newer, or choose another mode",
     user_namespaces=True,
     kernel=(6, 3),
+    kubelet=(1, 30),
 )
-"""Of a node; the RuntimeClass, if the class has one, adds the handler and the labels."""
+"""Of a node; the RuntimeClass, if the class has one, adds the handler and the labels.
+
+An older kubelet drops hostUsers without a word. The start script ends there, but in an image of the tenant's choice.
+"""
 
 WRITABLE_CGROUP = (
     "give the class a runtimeClassName whose handler has cgroup_writable = true (containerd 2.1 or newer), or in its "

@@ -77,6 +77,29 @@ def test_a_message_is_explained_with_its_remedy(said: str, meaning: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("kubelet", "obstacle"),
+    [
+        ("v1.29.14", True),
+        ("v1.28.3-gke.100", True),
+        ("v1.27.0", True),
+        ("v1.30.0", False),
+        ("v1.37.1", False),
+        ("", False),
+    ],
+)
+def test_a_kubelet_that_drops_the_user_namespace_is_an_obstacle(kubelet: str, obstacle: bool) -> None:
+    node = NodeFacts(ready=True, kernel="6.12", kubelet=kubelet)
+    spec = observed(
+        {"mode": "UserNamespace"},
+        classes={"standard": class_spec(modes=["UserNamespace"])},
+        cluster=replace(CLUSTER, nodes={"n1": node}),
+    )
+    outcome = accept(spec, DEFAULTS)
+    assert isinstance(outcome, NotAccepted) is obstacle
+    assert (f"its kubelet {kubelet} is older than 1.30" in outcome.message) is obstacle
+
+
+@pytest.mark.parametrize(
     "said",
     ["", "unknown option nonsense", "mount: permission denied", "no space left", "open x: no such file or directory"],
 )
