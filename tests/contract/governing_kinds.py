@@ -53,7 +53,7 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         'spec.modes[0]: Unsupported value: "Podman": supported values: "Dind", "HostSocket", "Sysbox", "UserNamespace"',
     ),
     "with a mode twice": ({"modes": ["Dind", "Dind"]}, 'spec.modes[1]: Duplicate value: "Dind"'),
-    "with too many modes": ({"modes": ["Dind"] * 4}, "spec.modes: Too many: 4: must have at most 3 items"),
+    "with too many modes": ({"modes": ["Dind"] * 5}, "spec.modes: Too many: 5: must have at most 4 items"),
     "with a bad image": ({"modes": MODES, "engine": {"image": "A B"}}, 'spec.engine.image: Invalid value: "A B"'),
     "with an impossible quantity": (
         {"modes": MODES, "resources": {"limits": {"cpu": "many"}}},
