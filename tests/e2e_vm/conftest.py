@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,10 +39,22 @@ def cluster() -> Iterator[Environment]:
     run(str(TOOL), "down", "--name", CLUSTER)
 
 
+@pytest.fixture(scope="module")
+def shared(cluster: Environment) -> Iterator[Environment]:
+    """A namespace for all tests of a module, since each daemon takes long to start."""
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("label", "namespace", name, "ci=true")
+    yield dataclasses.replace(cluster, namespace=name)
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
 def governing() -> list[dict[str, Any]]:
     """Classes and the policy of the ring."""
     confined = {"mode": "Dind", "appArmorProfile": {"type": "Localhost", "localhostProfile": PROFILE}}
     classes = {
+        "anywhere": {"modes": ["Dind"]},
+        "v2": {"modes": ["Dind"], "runtimeClassName": RUNTIME_CLASS},
         "confined": {"modes": ["Dind"], "runtimeClassName": RUNTIME_CLASS, "securityModules": [confined]},
     }
     terms = {
