@@ -105,9 +105,10 @@ def test_a_node_whose_power_fails_is_reported_and_replaced(daemons: Environment)
     say(f"replaced {time.monotonic() - deleted:.1f} s after the Node was deleted")
     daemons.settles("bound", "Unschedulable", timeout=60 * SLOW)
 
+    # the claim stays: whenDeleted is Retain
     daemons.kubectl("delete", "nd", *names, "--timeout=300s", timeout=330)
     until(
-        lambda: daemons.list("pods,secrets,services,persistentvolumeclaims", "nesteddocker.dev/name") == [],
+        lambda: daemons.list("pods,secrets,services,networkpolicies", "nesteddocker.dev/name") == [],
         60 * SLOW,
-        lambda: daemons.kubectl("get", "pods,secrets,services,persistentvolumeclaims"),
+        lambda: daemons.kubectl("get", "pods,secrets,services,networkpolicies"),
     )
