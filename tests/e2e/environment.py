@@ -116,6 +116,26 @@ class Environment:
             }
         )
 
+    def volume(self, name: str) -> None:
+        """A PersistentVolume on the node, as a provisioner would make it, in a StorageClass named as the namespace."""
+        self.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": f"{self.namespace}-{name}"},
+                "spec": {
+                    "capacity": {"storage": "1Gi"},
+                    "accessModes": ["ReadWriteOnce"],
+                    "persistentVolumeReclaimPolicy": "Delete",
+                    "storageClassName": self.namespace,
+                    "hostPath": {
+                        "path": f"/var/lib/docker-volumes/{self.namespace}-{name}",
+                        "type": "DirectoryOrCreate",
+                    },
+                },
+            }
+        )
+
     def output(self, pod: str, timeout: float = 90) -> str:
         """Wait until a pod has run to its end with success; what it printed."""
         until(lambda: self.phase(pod) in {"Succeeded", "Failed"}, timeout, lambda: self.kubectl("describe", "pod", pod))

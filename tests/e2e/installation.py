@@ -7,6 +7,7 @@ import json
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from tests.e2e.environment import API, RELEASE, SYSTEM, Environment, until
@@ -60,14 +61,21 @@ def govern(environment: Environment, *manifests: dict[str, object]) -> None:
     until(lambda: judged(environment), 30, lambda: "the webhook is not reached")
 
 
-@pytest.fixture
-def env(cluster: Environment) -> Iterator[Environment]:
-    """A namespace of one's own that the policy selects."""
+@contextmanager
+def namespace_of(cluster: Environment) -> Iterator[Environment]:
+    """A new namespace that the policy selects, for the block."""
     name = f"e2e-{uuid.uuid4().hex[:8]}"
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("label", "namespace", name, "ci=true")
     yield dataclasses.replace(cluster, namespace=name)
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def env(cluster: Environment) -> Iterator[Environment]:
+    """A namespace for one test."""
+    with namespace_of(cluster) as env:
+        yield env
 
 
 @pytest.fixture(autouse=True)

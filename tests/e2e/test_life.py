@@ -8,26 +8,8 @@ from tests.e2e.environment import Environment, until
 from tests.e2e.images import give_busybox
 
 
-def volume(env: Environment, name: str) -> None:
-    """A volume on the node, as a provisioner would make it."""
-    env.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": f"{env.namespace}-{name}"},
-            "spec": {
-                "capacity": {"storage": "1Gi"},
-                "accessModes": ["ReadWriteOnce"],
-                "persistentVolumeReclaimPolicy": "Delete",
-                "storageClassName": env.namespace,
-                "hostPath": {"path": f"/var/lib/docker-volumes/{env.namespace}-{name}", "type": "DirectoryOrCreate"},
-            },
-        }
-    )
-
-
 def test_a_claims_cache_survives_suspension_and_deletion(env: Environment) -> None:
-    volume(env, "data")
+    env.volume("data")
     spec = {
         "mode": "Dind",
         "storage": {"type": "Claim", "claim": {"size": "1Gi", "storageClassName": env.namespace}},
@@ -57,7 +39,7 @@ def test_a_claims_cache_survives_suspension_and_deletion(env: Environment) -> No
 
 
 def test_an_ephemeral_claim_goes_with_the_pod(env: Environment) -> None:
-    volume(env, "data")
+    env.volume("data")
     storage = {"type": "Ephemeral", "ephemeral": {"size": "1Gi", "storageClassName": env.namespace}}
     env.nested_docker("build", mode="Dind", storage=storage)
     pod = env.ready("build")["podName"]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.e2e.environment import API, Environment
-from tests.e2e.installation import env, govern, install, operator_stays_healthy, started
+from tests.e2e.installation import env, govern, install, namespace_of, operator_stays_healthy, started
 from tests.e2e_vm.node import CLUSTER, RUNTIME_CLASS
 from tests.support.cluster import TOOL, run
 from tests.support.manifests import GENEROUS
@@ -42,11 +40,8 @@ def cluster() -> Iterator[Environment]:
 @pytest.fixture(scope="module")
 def shared(cluster: Environment) -> Iterator[Environment]:
     """A namespace for all tests of a module, since each daemon takes long to start."""
-    name = f"e2e-{uuid.uuid4().hex[:8]}"
-    cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("label", "namespace", name, "ci=true")
-    yield dataclasses.replace(cluster, namespace=name)
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    with namespace_of(cluster) as shared:
+        yield shared
 
 
 def governing() -> list[dict[str, Any]]:

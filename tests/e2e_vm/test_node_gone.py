@@ -26,20 +26,7 @@ def pods_on(env: Environment, node: str) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def daemons(shared: Environment) -> Environment:
     """`bound` can only run on the node, `free` prefers it and has a claim."""
-    shared.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": f"{shared.namespace}-free"},
-            "spec": {
-                "capacity": {"storage": "1Gi"},
-                "accessModes": ["ReadWriteOnce"],
-                "persistentVolumeReclaimPolicy": "Delete",
-                "storageClassName": shared.namespace,
-                "hostPath": {"path": f"/var/lib/docker-volumes/{shared.namespace}", "type": "DirectoryOrCreate"},
-            },
-        }
-    )
+    shared.volume("free")
     shared.nested_docker("bound", className="v2", scheduling={"tolerations": [UNREACHABLE]})
     shared.ready("bound", timeout=90 * SLOW)
     shared.nested_docker(
