@@ -38,6 +38,7 @@ from nested_docker.domain.manifests.service import service
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import RESTRICTED
+from nested_docker.domain.modes.preflight import avoiding
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import Owner
 from nested_docker.domain.planning import node_cleanup as cleanup
@@ -956,7 +957,7 @@ MANY: Manifest = {
 
 NEW_CLAIM = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
 
-NAMESPACED: Manifest = {"mode": "UserNamespace"}
+IN_USER_NAMESPACE: Manifest = {"mode": "UserNamespace"}
 UNCONFINED = {"securityModules": [{"mode": "UserNamespace", "seccompProfile": {"type": "Unconfined"}}]}
 UNSAFE_DAEMON = "container daemon adds more than Pod Security level baseline allows"
 NO_CAPABILITIES = (
@@ -964,11 +965,11 @@ NO_CAPABILITIES = (
 )
 
 
-def namespaced(**context: Any) -> Make:
+def in_user_namespace(**context: Any) -> Make:
     """A pod of mode UserNamespace, with these fields in the security context of its daemon."""
 
     def make(site: Site) -> Manifest:
-        made = daemon(NAMESPACED)(site)
+        made = daemon(IN_USER_NAMESPACE)(site)
         container = made["spec"]["containers"][0]
         container["securityContext"] = container["securityContext"] | context
         return made
@@ -984,20 +985,31 @@ PODS: dict[str, Attempt] = {
         ("HostSocket without a guard", daemon({"mode": "HostSocket"}, {"hostSocket": {"access": "Raw"}}), ()),
         ("HostSocket elsewhere", daemon({"mode": "HostSocket"}, {"hostSocket": {"path": "/run/docker.sock"}}), ()),
         ("Sysbox", daemon({"mode": "Sysbox"}, {"runtimeClassName": RUNTIME}), ()),
-        ("UserNamespace", daemon(NAMESPACED), ()),
-        ("UserNamespace without a seccomp profile", daemon(NAMESPACED, UNCONFINED), ()),
-        ("UserNamespace with a workload", daemon(NAMESPACED | JOB), ()),
+        (
+            "Sysbox that avoids nodes",
+            merged(
+                daemon({"mode": "Sysbox"}, {"runtimeClassName": RUNTIME}), {"spec": avoiding({}, ("old-1", "old-2"))}
+            ),
+            (),
+        ),
+        ("UserNamespace", daemon(IN_USER_NAMESPACE), ()),
+        ("UserNamespace without a seccomp profile", daemon(IN_USER_NAMESPACE, UNCONFINED), ()),
+        ("UserNamespace with a workload", daemon(IN_USER_NAMESPACE | JOB), ()),
         (
             "UserNamespace on the node's users",
-            merged(namespaced(procMount="Default"), {"spec": {"hostUsers": None}}),
+            merged(in_user_namespace(procMount="Default"), {"spec": {"hostUsers": None}}),
             ("spec.hostUsers: must be false in mode UserNamespace", BUG),
         ),
         *(
-            (f"UserNamespace with the capability {name}", namespaced(capabilities={"add": [name]}), (UNSAFE_DAEMON,))
+            (
+                f"UserNamespace with the capability {name}",
+                in_user_namespace(capabilities={"add": [name]}),
+                (UNSAFE_DAEMON,),
+            )
             for name in ("ALL", "SYS_MODULE", "SYS_PTRACE", "NET_RAW", "BPF")
         ),
         *(
-            (f"UserNamespace with {what} beside it", merged(daemon(NAMESPACED), beside(**fields)), (message,))
+            (f"UserNamespace with {what} beside it", merged(daemon(IN_USER_NAMESPACE), beside(**fields)), (message,))
             for what, fields, message in (
                 (
                     "a capability",
@@ -1686,7 +1698,7 @@ SEPARATED: dict[str, Any] = {"guardrails": {"privileged": False, "userNamespaces
 
 WITHOUT_NODE: dict[str, Attempt] = {
     "Sysbox": Attempt("operator", creates(daemon({"mode": "Sysbox"}, {"runtimeClassName": RUNTIME}))),
-    "UserNamespace": Attempt("operator", creates(daemon(NAMESPACED)), (NO_CAPABILITIES, "choose mode Sysbox")),
+    "UserNamespace": Attempt("operator", creates(daemon(IN_USER_NAMESPACE)), (NO_CAPABILITIES, "choose mode Sysbox")),
     "Dind": Attempt(
         "operator",
         creates(daemon()),
