@@ -58,7 +58,7 @@ def incapable_nodes(needs: NodeNeeds | None, cluster: ClusterFacts) -> tuple[str
 
     A node without the labels is not among them, because the pod's node selector keeps it off.
     """
-    if needs is None or node_obstacle("", needs, cluster) is not None:
+    if needs is None or not any(next(_lacking(needs, node), None) is None for node in cluster.nodes.values()):
         return ()
     found = (name for name, node in sorted(cluster.nodes.items()) if next(_lacking_facts(needs, node), None))
     return tuple(islice(found, MOST_AVOIDED))

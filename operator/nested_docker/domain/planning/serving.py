@@ -145,9 +145,7 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, Stage]:
     claim = with_metadata(claim, metadata.of_claim(at.effective)) if claim else None
     waits = at.unclean is not None or bool(at.claim_user)
     restart = at.observed.annotations.get(names.ANNOTATION_RESTART)
-    cluster = at.observed.cluster
-    avoided = incapable_nodes(at.mode.node_needs(at.effective, cluster), cluster)
-    context = PodContext(object_names, at.effective, at.defaults, avoided)
+    context = PodContext(object_names, at.effective, at.defaults, _avoided_nodes(at, key_set))
     wanted_pod = None if waits else pod_manifest(context, at.mode, key_set.id, restart)
     key_secret = secrets.tls(object_names, key_set)
     return (
@@ -159,6 +157,14 @@ def _provision(at: Situation, key_set: KeySet) -> tuple[Stage, Stage]:
         + _network(at)
         + _evictions(at),
     )
+
+
+def _avoided_nodes(at: Situation, key_set: KeySet) -> tuple[str, ...]:
+    """Nodes that a new pod must avoid. One that is there keeps what it has, so thousands of nodes are not looked at."""
+    if at.object_names.pod(key_set.id) in at.observed.children:
+        return ()
+    cluster = at.observed.cluster
+    return incapable_nodes(at.mode.node_needs(at.effective, cluster), cluster)
 
 
 def _evictions(at: Situation) -> Stage:
