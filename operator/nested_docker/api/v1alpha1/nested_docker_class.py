@@ -144,20 +144,24 @@ class AppArmorProfileType(StrEnum):
     UNCONFINED = "Unconfined"
 
 
-PROFILE_OF_LOCALHOST = "localhostProfile belongs to type Localhost, which needs it: set both, or neither"
+LOCALHOST_HAS_PROFILE = schema(
+    rules=(
+        (
+            "(self.type == 'Localhost') == has(self.localhostProfile)",
+            "localhostProfile belongs to type Localhost, which needs it: set both, or neither",
+        ),
+    )
+)
+LocalhostProfile = Annotated[str, StringConstraints(min_length=1, max_length=4095)]
 
 
 class AppArmorProfile(KubeModel):
     """An AppArmor profile, as in a pod's `securityContext`."""
 
-    model_config = KubeModel.model_config | {
-        "json_schema_extra": schema(
-            rules=(("(self.type == 'Localhost') == has(self.localhostProfile)", PROFILE_OF_LOCALHOST),)
-        )
-    }
+    model_config = KubeModel.model_config | {"json_schema_extra": LOCALHOST_HAS_PROFILE}
 
     type: AppArmorProfileType = Field(description="Where the profile is from.")
-    localhost_profile: Annotated[str, StringConstraints(min_length=1, max_length=4095)] | None = Field(
+    localhost_profile: LocalhostProfile | None = Field(
         default=None, description="Name of a profile that the nodes have loaded, for type `Localhost`."
     )
 
@@ -184,14 +188,10 @@ class SeccompProfileType(StrEnum):
 class SeccompProfile(KubeModel):
     """A seccomp profile, as in a pod's `securityContext`."""
 
-    model_config = KubeModel.model_config | {
-        "json_schema_extra": schema(
-            rules=(("(self.type == 'Localhost') == has(self.localhostProfile)", PROFILE_OF_LOCALHOST),)
-        )
-    }
+    model_config = KubeModel.model_config | {"json_schema_extra": LOCALHOST_HAS_PROFILE}
 
     type: SeccompProfileType = Field(description="Where the profile is from.")
-    localhost_profile: Annotated[str, StringConstraints(min_length=1, max_length=4095)] | None = Field(
+    localhost_profile: LocalhostProfile | None = Field(
         default=None,
         description="Path of a profile on the nodes, relative to the kubelet's folder `seccomp`, for type `Localhost`.",
     )

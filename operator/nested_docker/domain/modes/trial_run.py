@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nested_docker.api.v1alpha1.engine import EngineSpec
+from nested_docker.domain.modes.unprivileged import CGROUP_OF_ANOTHER_USER
 from nested_docker.domain.shown import shorten
 from nested_docker.domain.status.reasons import Reason
 
@@ -149,11 +150,7 @@ REMEDIES = (
         "the pod may not write its own cgroup: give it a runtime handler that lets it, such as one of containerd 2.1 "
         "or newer with cgroup_writable = true, by the class's runtimeClassName",
     ),
-    (
-        r"cgroup\S*: permission denied",
-        "the pod's cgroup belongs to a user outside of its user namespace: use the systemd cgroup driver in kubelet "
-        "and container runtime, or crun",
-    ),
+    (r"cgroup\S*: permission denied", CGROUP_OF_ANOTHER_USER),
     (
         r"session key",
         "the pod's seccomp profile forbids keyctl: use a profile that allows it, or Unconfined",

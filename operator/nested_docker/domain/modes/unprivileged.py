@@ -22,6 +22,12 @@ NO_FREE_IDS: Failure = (
     "kubelet more subordinate IDs",
 )
 
+CGROUP_OF_ANOTHER_USER = (
+    "the pod's cgroup belongs to a user outside of its user namespace: use the systemd cgroup driver in kubelet and "
+    "container runtime, or crun"
+)
+"""Why a pod may not write its own cgroup although it is mounted writable, with the remedy."""
+
 
 def explained(message: str, failures: Iterable[Failure]) -> tuple[Reason, str] | None:
     """Reason and meaning of a message by the first pattern that it matches, with its own words; None: no pattern."""

@@ -14,6 +14,7 @@ from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, eng
 from nested_docker.domain.modes.mirrors import mirror_hazards
 from nested_docker.domain.modes.preflight import node_obstacle, of_runtime_class
 from nested_docker.domain.modes.unprivileged import (
+    CGROUP_OF_ANOTHER_USER,
     HANDLER_UNKNOWN,
     HANDLER_WITHOUT_USER_NAMESPACES,
     NO_FREE_IDS,
@@ -95,8 +96,7 @@ _KNOWN_FAILURES: tuple[Failure, ...] = (
     (
         r"(the pod's cgroup cannot be written|mkdir /sys/fs/cgroup/docker): .*[Pp]ermission denied",
         Reason.POD_START_FAILED,
-        "inner containers need cgroups, and the pod's cgroup belongs to a user outside of its user namespace: use the "
-        "systemd cgroup driver in kubelet and container runtime, or crun",
+        f"inner containers need cgroups, and {CGROUP_OF_ANOTHER_USER}",
     ),
     (
         r"nested-docker: the pod's cgroup cannot be written|mkdir /sys/fs/cgroup/docker: ",
