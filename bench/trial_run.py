@@ -3,7 +3,7 @@
     .venv/bin/python bench/trial_run.py [ROUNDS]
 
 Real kubelet, real dockerd, no operator: the pod is the very pod that the operator makes. The two take turns, so that
-the machine's mood meets both.
+changes in the machine's load affect both.
 """
 
 from __future__ import annotations
