@@ -272,7 +272,11 @@ class PodState:
     def _diagnosed(mode: ModeBehaviour, diagnosis: str) -> tuple[Reason, str] | None:
         if not diagnosis:
             return None
-        return mode.explain(diagnosis) or (Reason.POD_START_FAILED, f"the kubelet said: {diagnosis}")
+        explained = mode.explain(diagnosis)
+        if explained:
+            return explained
+        missing, said = missing_profile(diagnosis), f"the kubelet said: {diagnosis}"
+        return Reason.POD_START_FAILED, f"the pod cannot start, since {missing} ({said})" if missing else said
 
     @property
     def _status(self) -> PodStatus:

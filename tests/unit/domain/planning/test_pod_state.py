@@ -111,6 +111,15 @@ FAILURES: dict[str, tuple[Mode, dict[str, Any], str, Reason, str]] = {
         "where such pods run, or name another one in the class (CreateContainerError: failed to generate apparmor spec "
         "opts: apparmor profile not found ci)",
     ),
+    "no profile, in an Event only": (
+        Mode.DIND,
+        {},
+        "Error: failed to generate apparmor spec opts: apparmor profile not found ci",
+        Reason.POD_START_FAILED,
+        "the pod cannot start, since its node does not have the AppArmor profile ci: load it on each node where such "
+        "pods run, or name another one in the class (the kubelet said: Error: failed to generate apparmor spec opts: "
+        "apparmor profile not found ci)",
+    ),
     "out of memory": (
         Mode.DIND,
         ended(137, reason="OOMKilled"),
