@@ -87,7 +87,7 @@ def _lacking(needs: NodeNeeds, node: NodeFacts) -> Iterator[str]:
     """What a node is known to lack, with what it has instead."""
     for label, value in needs.labels.items():
         if node.labels.get(label) != value:
-            yield f"it has not the label {label}={value}"
+            yield f"it does not have the label {label}={value}"
     yield from _lacking_facts(needs, node)
 
 

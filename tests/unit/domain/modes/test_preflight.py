@@ -44,7 +44,7 @@ GOOD = NodeFacts(
 )
 LACKING: dict[str, tuple[dict[str, Any], str]] = {
     "operating system": ({"operating_system": "windows"}, "its operating system is windows"),
-    "label": ({"labels": {"sandbox": "no"}}, "it has not the label sandbox=yes"),
+    "label": ({"labels": {"sandbox": "no"}}, "it does not have the label sandbox=yes"),
     "kernel": ({"kernel": "5.15.0-1"}, "its kernel 5.15.0-1 is older than 6.3"),
     "kubelet": ({"kubelet": "v1.32.9"}, "its kubelet v1.32.9 is older than 1.33"),
     "handler": ({"handlers": {"": True}}, "its container runtime containerd://2.1.9 has no handler box"),
