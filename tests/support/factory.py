@@ -53,7 +53,7 @@ def policy_spec(**fields: Any) -> NestedDockerPolicySpec:
 
 
 CLUSTER = ClusterFacts(
-    runtime_classes={"sysbox-runc": RuntimeClassFacts()},
+    runtime_classes={"sysbox-runc": RuntimeClassFacts("sysbox-runc", {"sysbox-runtime": "running"})},
     nodes={"node-1": NodeFacts(ready=True, labels={"sysbox-runtime": "running"})},
 )
 

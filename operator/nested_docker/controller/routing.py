@@ -22,7 +22,7 @@ NODE_REASONS = frozenset(
 )
 """Reasons of `Accepted` that pass with another node, or another state of one.
 
-`PodSecurityDenied` can be that of one of the class's modes, while another one lacks a node.
+`RuntimeMissing` and `PodSecurityDenied` can be those of one of the class's modes, while another one lacks a node.
 """
 
 

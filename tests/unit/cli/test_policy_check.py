@@ -210,9 +210,10 @@ def test_sysbox_needs_its_runtime_assumed_or_there(run: Run, write: Write) -> No
     assert run("check", file, "--assume-runtime", "sysbox-runc").exit_code == 0
     there = write("there.yaml", runtime_class(), node(**{"sysbox-runtime": "running"}))
     assert run("check", file, there).exit_code == 0
-    bare = write("bare.yaml", runtime_class(), node())
+    selecting = runtime_class() | {"scheduling": {"nodeSelector": {"sysbox-runtime": "running"}}}
+    bare = write("bare.yaml", selecting, node())
     printed = results(run("check", file, bare, "--output", "json").stdout)[0]["message"]
-    assert "none of 1 nodes has it" in printed
+    assert "it does not have the label sysbox-runtime=running" in printed
 
 
 def test_another_runtime_may_be_assumed(run: Run, write: Write) -> None:

@@ -110,19 +110,12 @@ class Sysbox(OwnDaemon):
     )
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
-        """The RuntimeClass must exist; for Sysbox's default one a node must have the label of Sysbox's installer."""
+        """The RuntimeClass must exist, and a node that it selects must be able to run Sysbox."""
         name = effective.runtime_class_name or RUNTIME_CLASS
         if name not in cluster.runtime_classes:
             return Obstacle(
                 Reason.RUNTIME_MISSING,
                 f"mode Sysbox needs RuntimeClass {name}, which the cluster does not have: {INSTALL}",
-            )
-        ready = [node for node in cluster.nodes.values() if node.labels.get(NODE_LABEL) == NODE_LABEL_VALUE]
-        if name == RUNTIME_CLASS and not ready:
-            return Obstacle(
-                Reason.RUNTIME_MISSING,
-                f"mode Sysbox needs a node with label {NODE_LABEL}={NODE_LABEL_VALUE}, which Sysbox's installer "
-                f"sets, and none of {len(cluster.nodes)} nodes has it: {INSTALL}",
             )
         return node_obstacle(self.mode, self.node_needs(effective, cluster), cluster)
 

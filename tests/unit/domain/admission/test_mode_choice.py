@@ -150,6 +150,8 @@ UNABLE = {
     "another system": NodeFacts(ready=True, operating_system="windows", labels={NODE_LABEL: NODE_LABEL_VALUE}),
     "no user namespaces": NodeFacts(ready=True, handlers={RUNTIME_CLASS: False}, labels={NODE_LABEL: NODE_LABEL_VALUE}),
     "another pool": NodeFacts(ready=True, labels={NODE_LABEL: NODE_LABEL_VALUE, "pool": "other"}),
+    "no label of Sysbox's installer": NodeFacts(ready=True, labels={"pool": "vm"}),
+    "Sysbox is being removed": NodeFacts(ready=True, labels={NODE_LABEL: "removing", "pool": "vm"}),
 }
 """What becomes of a node of Sysbox."""
 

@@ -66,7 +66,6 @@ GOVERNING: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"cluster": replace(CLUSTER, runtime_classes={})},
         "RuntimeMissing",
     ),
-    "nodes, without Sysbox": ({"spec": {"mode": "Sysbox"}}, {"cluster": replace(CLUSTER, nodes={})}, "RuntimeMissing"),
 }
 """What is there first, what changes then, and the reason of the denial."""
 
@@ -111,6 +110,29 @@ def test_what_stays_away_stops_it_after_the_grace_time(name: str) -> None:
     assert world.kinds() == [], f"{name}: the grace time is over"
     assert ready(world) == ("False", reason)
     assert "the operator stops the daemon at" not in message(world)
+
+
+LOST_NODES = {
+    "label of Sysbox's installer": {"labels": {}},
+    "Sysbox being removed": {"labels": {"sysbox-runtime": "removing"}},
+    "handler": {"handlers": {"": True}},
+    "user namespaces": {"handlers": {"sysbox-runc": False}},
+    "kernel": {"kernel": "5.4.0"},
+    "operating system": {"operating_system": "windows"},
+}
+"""What the only node no longer has."""
+
+
+@pytest.mark.parametrize("name", [*LOST_NODES, "every node"])
+def test_nodes_that_lose_something_end_no_daemon(name: str) -> None:
+    world = running({"mode": "Sysbox"})
+    before, status = kept(world), world.status
+    nodes = {each: replace(node, **LOST_NODES.get(name, {})) for each, node in CLUSTER.nodes.items()}
+    change(world, cluster=replace(CLUSTER, nodes={} if name == "every node" else nodes))
+    for _ in range(2):
+        world.settle()
+        world.advance(seconds=GRACE)
+    assert (kept(world), world.status) == (before, status)
 
 
 def test_a_moment_of_a_default_class_that_is_none_changes_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -151,10 +152,10 @@ class TestAcceptance:
             (
                 {
                     "spec": {"mode": "Sysbox"},
-                    "cluster": ClusterFacts(frozenset({"sysbox-runc"}), {"n": NodeFacts(ready=True)}),
+                    "cluster": replace(CLUSTER, nodes={"n": NodeFacts(ready=True)}),
                 },
-                Reason.RUNTIME_MISSING,
-                "node with label sysbox-runtime=running",
+                Reason.NO_CAPABLE_NODE,
+                "(node n: it does not have the label sysbox-runtime=running): install Sysbox 0.7",
             ),
             (
                 {"spec": {"engine": {"config": {"hosts": ["tcp://0.0.0.0:1"]}}}},
