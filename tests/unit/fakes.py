@@ -194,6 +194,7 @@ class WatchedKube(FakeKube):
 
     Attributes:
         forbidden: requests without permission, as verb and kind.
+        failing: requests that the API server fails to answer, as verb and kind.
         lost_answers: whether the answer to the creation of a Service is lost.
         reads: each read, as verb and kind.
     """
@@ -202,6 +203,7 @@ class WatchedKube(FakeKube):
         super().__init__()
         self.cache = Cache()
         self.forbidden: set[str] = set()
+        self.failing: set[str] = set()
         self.lost_answers = False
         self.reads: list[str] = []
 
@@ -239,6 +241,8 @@ class WatchedKube(FakeKube):
         self.reads += [f"{verb} {kind}"] if read else []
         if f"{verb} {kind}" in self.forbidden:
             raise KubeError(403, "Forbidden", f"cannot {verb} {kind}")
+        if f"{verb} {kind}" in self.failing:
+            raise KubeError(500, "InternalError", f"cannot {verb} {kind} now")
 
     def put(self, kind: str, namespace: str, name: str, **fields: Any) -> Manifest:
         """Store an object; the watch brings it."""

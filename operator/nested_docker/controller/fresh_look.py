@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.failure import requesting
@@ -12,7 +14,10 @@ from nested_docker.domain.observed import Observed
 from nested_docker.domain.ports import Kube
 
 LISTED = ("NestedDockerClass", "NestedDockerPolicy", "RuntimeClass")
-"""Governing kinds that are listed. Nodes are not: there may be thousands."""
+"""Governing kinds that each look lists."""
+
+NODES_SECONDS = 10.0
+"""Age up to which a list of Nodes counts for the next look too: a list of thousands has tens of MB."""
 
 
 class FreshLook:
@@ -22,20 +27,26 @@ class FreshLook:
         kube: the API server.
         cache: what is known.
         router: receives what is read, so that everybody whom it concerns is reconciled.
+        monotonic: seconds of a clock that never goes back.
     """
 
-    def __init__(self, kube: Kube, cache: Cache, router: Router) -> None:
-        self._kube, self._cache, self._router = kube, cache, router
+    def __init__(
+        self, kube: Kube, cache: Cache, router: Router, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._kube, self._cache, self._router, self._monotonic = kube, cache, router, monotonic
         self._lock, self._begun = asyncio.Lock(), 0
+        self._nodes_lock, self._nodes_read = asyncio.Lock(), float("-inf")
 
-    async def look(self, observed: Observed) -> None:
-        """Read everything that accepting this NestedDocker depends on.
+    async def look(self, observed: Observed, *, nodes: bool = False) -> None:
+        """Read everything that accepting this NestedDocker depends on; the Nodes only if `nodes` is true.
 
         Raises:
             RequestFailed: a request failed.
         """
         await self._read_governing()
         await asyncio.gather(*(self._read_namespace(name) for name in self._namespaces(observed)))
+        if nodes:
+            await self._read_nodes()
 
     async def _read_governing(self) -> None:
         """Read the objects that concern everybody. A read that has begun after this call counts."""
@@ -45,10 +56,22 @@ class FreshLook:
                 return
             self._begun += 1
             for kind in LISTED:
-                with requesting("list", Identity(kind, "", "")):
-                    found = await self._kube.list(kind)
-                for obj in found:
-                    self._router.seen(kind, obj)
+                await self._list(kind)
+
+    async def _read_nodes(self) -> None:
+        """List the Nodes, unless that was begun less than `NODES_SECONDS` ago."""
+        async with self._nodes_lock:
+            begun = self._monotonic()
+            if begun - self._nodes_read < NODES_SECONDS:
+                return
+            await self._list("Node")
+            self._nodes_read = begun
+
+    async def _list(self, kind: str) -> None:
+        with requesting("list", Identity(kind, "", "")):
+            found = await self._kube.list(kind)
+        for obj in found:
+            self._router.seen(kind, obj)
 
     async def _read_namespace(self, name: str) -> None:
         with requesting("read", Identity("Namespace", "", name)):

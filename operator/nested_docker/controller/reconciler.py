@@ -56,6 +56,7 @@ class _Replan:
 
     Attributes:
         issued: a key set that this pass has made and not written yet.
+        looked_again: whether this pass has read again what governs the NestedDocker.
         rejected: the writes that the API server rejected in this pass.
         deleted: deletions that this pass has requested; the watch brings their results later.
         claim_users: pods that use the claim of the data-root; None: this pass has not looked.
@@ -63,6 +64,7 @@ class _Replan:
     """
 
     issued: KeySet | None = None
+    looked_again: bool = False
     rejected: tuple[Rejected, ...] = ()
     deleted: frozenset[Delete] = frozenset()
     claim_users: tuple[str, ...] | None = None
@@ -89,7 +91,7 @@ class Reconciler:
         self._prober, self._clock, self._defaults = prober, clock, defaults
         self._sessions = sessions
         self._observer = Observer(cache)
-        self._fresh_look = FreshLook(kube, cache, router)
+        self._fresh_look = FreshLook(kube, cache, router, clock.monotonic)
         self._executor = Executor(kube, cache, sessions, clock)
         self._key_sets = KeySets(certificates, self._executor, clock)
         self._credentials = CredentialsReader(kube)
@@ -189,36 +191,34 @@ class Reconciler:
             return replace(at, issued=None)
         return replace(_rejection(at.rejected) or Settled(), requeue_at=self._requeue_at(planned))
 
-    async def _plan(
-        self, key: Key, session: Session, at: _Replan, *, looked_again: bool = False
-    ) -> tuple[Observed, Plan, _Replan] | None:
+    async def _plan(self, key: Key, session: Session, at: _Replan) -> tuple[Observed, Plan, _Replan] | None:
         """What is observed, the plan, and what it has looked up; None: the NestedDocker is gone.
 
-        It denies nothing without a fresh look, and shares no claim.
+        It denies nothing and pins no second choice of a mode without a fresh look, and shares no claim.
         """
         observed = self._observe(key, session, at)
         if observed is None:
             return None
         observed = replace(observed, registry_credentials=await self._credentials.look(observed))
         planned = plan(observed, self._clock.now(), self._defaults)
-        if planned.look_again and not looked_again:
-            await self._look_again(observed)
-            return await self._plan(key, session, at, looked_again=True)
+        if (planned.look_again or planned.pins_mode) and not at.looked_again:
+            await self._look_again(observed, nodes=planned.pins_mode)
+            return await self._plan(key, session, replace(at, looked_again=True))
         if planned.claim is None:
             return observed, planned, at
         with requesting("read the pods that use", planned.claim):
             pods = await self._kube.list("Pod", planned.claim.namespace)
         at = replace(at, claim_users=claim_users(pods, planned.claim.name))
-        return await self._plan(key, session, at, looked_again=looked_again)
+        return await self._plan(key, session, at)
 
-    async def _look_again(self, observed: Observed) -> None:
+    async def _look_again(self, observed: Observed, *, nodes: bool) -> None:
         """Read afresh what governs it. Without permission the watch decides, so that a lost one lets nothing run on.
 
         Raises:
             GoverningUnread: the API server did not answer; try again later.
         """
         try:
-            await self._fresh_look.look(observed)
+            await self._fresh_look.look(observed, nodes=nodes)
         except RequestFailed as error:
             if error.status != 403:
                 raise GoverningUnread(error.verb, error.identity, error) from error

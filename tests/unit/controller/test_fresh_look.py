@@ -12,7 +12,7 @@ from tests.support.factory import DEFAULTS
 from tests.unit.fakes import KEY, FakeClock, WatchedKube, reconciler_of, taken
 from tests.unit.lab import pods_run
 
-from nested_docker.controller.fresh_look import FreshLook
+from nested_docker.controller.fresh_look import NODES_SECONDS, FreshLook
 from nested_docker.controller.observer import Observer
 from nested_docker.controller.routing import Router
 from nested_docker.controller.workqueue import WorkQueue
@@ -25,6 +25,8 @@ POLICY = ("NestedDockerPolicy", "", "all")
 NAMESPACE = ("Namespace", "", "team-a")
 DAEMONS = ("Namespace", "", "daemons")
 RUNTIME = ("RuntimeClass", "", "sysbox-runc")
+NODE = ("Node", "", "node-1")
+SELECTOR = {"sysbox-runtime": "running"}
 
 
 class Lab:
@@ -42,8 +44,8 @@ class Lab:
         self.kube.put(*POLICY, spec=grant)
         self.kube.put(*NAMESPACE, metadata={"labels": {"ci": "true"}})
         self.kube.put(*DAEMONS)
-        self.kube.put(*RUNTIME)
-        self.kube.put("Node", "", "node-1", metadata={"labels": {"sysbox-runtime": "running"}})
+        self.kube.put(*RUNTIME, handler="sysbox-runc", scheduling={"nodeSelector": SELECTOR})
+        self.kube.put(*NODE, metadata={"labels": SELECTOR})
         self.kube.put("NestedDocker", *KEY, spec={"className": "standard"})
 
     def miss(self, location: tuple[str, str, str]) -> None:
@@ -58,6 +60,23 @@ class Lab:
         now = self.kube.objects[location]
         self.kube.again(now | {"metadata": now["metadata"] | {"labels": labels}})
         self.kube._store("", location, now)
+
+    def miss_change(self, location: tuple[str, str, str], **before: Any) -> None:
+        """The watch has not brought what an object has now; before, it had these fields."""
+        now = self.kube.objects[location]
+        self.kube.again(now | before)
+        self.kube._store("", location, now)
+
+    def offer(self, *modes: str, **fields: Any) -> None:
+        """The class offers these modes, and the policy grants all of them."""
+        self.kube.put(*CLASS, spec={"modes": list(modes), **fields})
+        policy = self.kube.objects[POLICY]["spec"]
+        self.kube.put(*POLICY, spec=policy | {"allowedModes": list(modes)})
+
+    def mode(self) -> tuple[str, str]:
+        """The pinned mode, and whether the pod is of Sysbox."""
+        (pod,) = [obj for (kind, _, _), obj in self.kube.objects.items() if kind == "Pod"]
+        return self.kube.objects["NestedDocker", *KEY]["status"]["mode"], pod["spec"].get("runtimeClassName", "")
 
     def drop(self, location: tuple[str, str, str]) -> None:
         """Somebody deletes an object."""
@@ -113,6 +132,98 @@ async def test_what_runs_is_not_denied_because_the_watch_lags(name: str, grace: 
     lab.kube.writes.clear()
     await lab.work()
     assert (lab.pods(), lab.kube.writes) == (before, []), f"{name}: not even the status is written"
+
+
+OTHER_NODE = {"metadata": {"labels": {}}}
+PINS: dict[str, tuple[list[str], Callable[[Lab], None]]] = {
+    "the label of a node": (["Sysbox", "Dind"], lambda lab: lab.miss_label(NODE, {})),
+    "a node, beside one that cannot": (
+        ["Sysbox", "Dind"],
+        lambda lab: (lab.kube.put("Node", "", "node-2", **OTHER_NODE), lab.miss(NODE))[1],
+    ),
+    "the handlers of a node": (
+        ["Sysbox", "Dind"],
+        lambda lab: lab.miss_change(NODE, status={"runtimeHandlers": [{"name": ""}]}),
+    ),
+    "the kernel of a node": (
+        ["Sysbox", "Dind"],
+        lambda lab: lab.miss_change(NODE, status={"nodeInfo": {"kernelVersion": "5.4"}}),
+    ),
+    "RuntimeClass": (["Dind", "Sysbox"], lambda lab: lab.miss(RUNTIME)),
+    "policy": (
+        ["Dind", "Sysbox"],
+        lambda lab: lab.miss_change(POLICY, spec=lab.kube.objects[POLICY]["spec"] | {"allowedModes": ["Dind"]}),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*PINS])
+async def test_no_mode_is_pinned_because_the_watch_lags(name: str) -> None:
+    modes, lag = PINS[name]
+    lab = Lab()
+    lab.offer(*modes)
+    lag(lab)
+    await lab.work()
+    assert lab.mode() == ("Sysbox", "sysbox-runc"), f"{name}: the API server has it"
+
+
+async def test_a_mode_that_the_class_prefers_is_looked_for_whatever_its_privilege() -> None:
+    lab = Lab()
+    lab.offer("Dind", "Sysbox", modeSelection="AsListed")
+    lab.miss_change(POLICY, spec=lab.kube.objects[POLICY]["spec"] | {"allowedModes": ["Sysbox"]})
+    await lab.work()
+    assert lab.mode()[0] == "Dind"
+
+
+async def test_a_choice_is_confirmed_once_and_a_first_choice_not_at_all() -> None:
+    lab = Lab()
+    lab.offer("Sysbox", "Dind")
+    lab.kube.put(*NODE, metadata={"labels": {}})
+    await lab.work()
+    assert lab.mode()[0] == "Dind"
+    assert lab.kube.reads.count("list Node") == 1
+    assert lab.kube.reads.count("list RuntimeClass") == 1
+    first = Lab()
+    first.offer("Sysbox", "Dind")
+    await first.work()
+    assert first.mode()[0] == "Sysbox"
+    assert not [read for read in first.kube.reads if read.startswith("list")]
+
+
+async def test_many_choices_at_once_share_a_list_of_nodes() -> None:
+    lab, seconds = Lab(), [0.0]
+    look = FreshLook(lab.kube, lab.kube.cache, Router(lab.kube.cache, WorkQueue()), lambda: seconds[0])
+    observed = Observer(lab.kube.cache).observe(KEY)
+    assert observed is not None
+    for expected, after in ((1, 0.0), (1, NODES_SECONDS - 1), (2, 1.0)):
+        seconds[0] += after
+        await asyncio.gather(*(look.look(observed, nodes=True) for _ in range(50)))
+        assert lab.kube.reads.count("list Node") == expected
+
+
+async def test_without_nodes_no_second_choice_is_pinned() -> None:
+    lab = Lab()
+    lab.offer("Sysbox", "Dind")
+    lab.miss_label(NODE, {})
+    lab.kube.failing = {"list Node"}
+    for _ in range(2):
+        with pytest.raises(KubeError):
+            await lab.work(1)
+    status = lab.kube.objects["NestedDocker", *KEY]["status"]
+    assert (status.get("mode"), lab.pods()) == (None, [])
+    assert "cannot list the objects of kind Node" in lab.kube.conditions()["Provisioned"]["message"]
+    lab.kube.failing = set()
+    await lab.work()
+    assert lab.mode()[0] == "Sysbox"
+
+
+async def test_without_permission_for_nodes_the_watch_decides() -> None:
+    lab = Lab()
+    lab.offer("Sysbox", "Dind")
+    lab.kube.put(*NODE, metadata={"labels": {}})
+    lab.kube.forbidden = {"list Node"}
+    await lab.work()
+    assert lab.mode()[0] == "Dind"
 
 
 async def test_before_the_end_of_the_grace_time_the_api_server_is_asked_again() -> None:

@@ -48,6 +48,11 @@ class Accepted:
     modes_not_chosen: tuple[ModeNotChosen, ...] = ()
 
     @property
+    def is_second_choice(self) -> bool:
+        """Whether a mode that the class prefers to this one was not possible when the mode was chosen."""
+        return any(each.reason != mode_choice.NOT_PREFERRED for each in self.modes_not_chosen)
+
+    @property
     def lifetime_seconds(self) -> int | None:
         """Seconds after creation at which the daemon is stopped; None: never."""
         return lifetime_seconds(self.spec, self.class_spec)

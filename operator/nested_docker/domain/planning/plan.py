@@ -49,10 +49,14 @@ def plan(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Plan:
         if observed.governing_unread and not finished:
             return _undecided(observed, now)
         return _finished(observed, now) if finished else _not_accepted(observed, acceptance, now, defaults)
+    pins_mode = observed.status.mode is None and acceptance.is_second_choice
+    if pins_mode and observed.failed_request:
+        return _undecided(observed, now)  # that request may have been to confirm the choice
     at = Situation(observed, acceptance, now, defaults)
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
     conditions.set(Type.ACCEPTED, Status.TRUE, acceptance.reason, acceptance.message)
     planned = next(found for decide in DECISIONS if (found := decide(at, conditions)) is not None)
+    planned = replace(planned, pins_mode=pins_mode)
     return _looking_again(planned) if at.cause in REVOKED else planned
 
 
@@ -259,7 +263,7 @@ def _looking_again(planned: Plan) -> Plan:
 
 
 def _undecided(observed: Observed, now: datetime) -> Plan:
-    """What governs it cannot be read: nothing is denied that was not denied before, and what runs serves on."""
+    """What governs it cannot be read: nothing is denied, no mode is chosen, and what runs serves on."""
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
     conditions.keep(Type.ACCEPTED, Type.DAEMON_REACHABLE, Type.UPDATE_PENDING)
     if observed.status.holds(Type.READY):

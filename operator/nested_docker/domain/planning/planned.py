@@ -47,6 +47,8 @@ class Plan:
         requeue_at: when to plan again at the latest; None: when something happens.
         look_again: it denies something, or stops it, because of what governs it: read that again from the API server,
             and plan again, before this is carried out.
+        pins_mode: it chooses a mode for the NestedDocker's life, because the class's better ones are not possible: read
+            the same and the Nodes, and plan again, before this is carried out.
         claim: a claim that the next pod mounts: find out which pods use it, and plan again, before this is carried out.
     """
 
@@ -60,6 +62,7 @@ class Plan:
     delete_self: bool = False
     requeue_at: datetime | None = None
     look_again: bool = False
+    pins_mode: bool = False
     claim: Identity | None = None
 
 
