@@ -29,4 +29,4 @@ LABEL org.opencontainers.image.title="nested-docker-operator" \
 COPY --from=build /opt/nested-docker /opt/nested-docker
 USER 65532:65532
 ENTRYPOINT ["/opt/nested-docker/bin/nested-docker"]
-CMD ["run"]
+CMD ["operator"]

@@ -120,7 +120,7 @@ def ours(kubeconfig: str, **env: str) -> Any:
     """This project's operator."""
     return contender(
         "nested-docker",
-        [sys.executable, "-m", "nested_docker", "run"],
+        [sys.executable, "-m", "nested_docker", "operator"],
         kubeconfig,
         NESTED_DOCKER_OPERATOR_NAMESPACE=SYSTEM,
         NESTED_DOCKER_HEALTH_PORT="18180",

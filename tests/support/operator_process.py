@@ -49,7 +49,7 @@ class Operator:
         settings = {"HEALTH_PORT": str(self._port), "LEASE_SECONDS": "15"} | self._environment
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "nested_docker", "run"),
+                *(sys.executable, "-m", "nested_docker", "operator"),
                 cwd=ROOT,
                 env={
                     "PATH": os.environ["PATH"],

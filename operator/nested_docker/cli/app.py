@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nested_docker.cli import cleanup, crds, guard, idle_watch, policy, relay, run
+from nested_docker.cli import cleanup, crds, guard, idle_watch, operator, policy, relay
 
 app = typer.Typer(
     name="nested-docker",
@@ -13,7 +13,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-app.command("run")(run.run_command)
+app.command("operator")(operator.operator_command)
 app.command("crds")(crds.crds)
 app.add_typer(policy.policy)
 app.add_typer(guard.guard)

@@ -1,4 +1,4 @@
-"""`nested-docker run`: the operator."""
+"""`nested-docker operator`: the operator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gc
 import typer
 
 
-def run_command() -> None:
+def operator_command() -> None:
     """Run the operator. Settings are environment variables with the prefix NESTED_DOCKER_."""
     from pydantic import ValidationError
 
