@@ -13,6 +13,7 @@ PACKAGE = ROOT / "operator/nested_docker"
 
 EXCEPTIONS = {
     "logger": "each module has its own logger, as the logging library recommends",
+    "NestedDocker": "the Python API's class is for users what the kind is for manifests",
 }
 """Names that several modules may define, and why."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Mapping
 
@@ -12,7 +11,7 @@ from nested_docker.docker_api.engine import read_engine
 from nested_docker.docker_api.errors import DockerApiError
 from nested_docker.domain import names, pki
 from nested_docker.net.streams import Stream, connect_tcp
-from nested_docker.net.tls import TlsStream
+from nested_docker.net.tls import TlsStream, client_context
 
 CONTACT_SECONDS = 5.0
 """For the connection and both requests."""
@@ -57,23 +56,14 @@ class DaemonClient:
 def tls_context(keys: Mapping[str, bytes]) -> ssl.SSLContext:
     """A client context for the operator's certificate; the private key is never written to a disk.
 
-    OpenSSL's loader reads only files, so it gets certificate and key as an anonymous memory file.
-
     Raises:
         KeyError: a file of the key set is missing.
         OSError, ValueError: one is not what its name says.
     """
     authority = keys[pki.CA_CERTIFICATE].decode()
-    if not authority:  # OpenSSL would trust the system's authorities instead
+    if not authority:
         raise ValueError(f"{pki.CA_CERTIFICATE} is empty")
-    context = ssl.create_default_context(cadata=authority)
-    handle = os.memfd_create("operator-pair", os.MFD_CLOEXEC)
-    try:
-        os.write(handle, keys[pki.OPERATOR_CERTIFICATE] + keys[pki.OPERATOR_KEY])
-        context.load_cert_chain(f"/proc/self/fd/{handle}")
-    finally:
-        os.close(handle)
-    return context
+    return client_context(authority, keys[pki.OPERATOR_CERTIFICATE] + keys[pki.OPERATOR_KEY])
 
 
 def _context(daemon: str, keys: Mapping[str, bytes]) -> ssl.SSLContext:

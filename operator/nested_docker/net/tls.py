@@ -7,12 +7,45 @@ and this module moves the data: `close_notify` then means what it says, the end 
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
+import sys
+import tempfile
 
 from nested_docker.net.streams import CHUNK, Stream
 
 RECORD = 16384
 """The most bytes in a TLS record; OpenSSL returns records one by one."""
+
+
+def client_context(authority: str, pair: bytes) -> ssl.SSLContext:
+    """A context for the client's end, which trusts one authority only; on Linux, no disk ever has the private key.
+
+    OpenSSL's loader reads only files, so it gets certificate and key as an anonymous memory file.
+
+    Args:
+        authority: certificate of the authority, in PEM.
+        pair: the client's certificate and private key, in PEM.
+
+    Raises:
+        OSError, ValueError: one is not what its name says.
+    """
+    if not authority:  # OpenSSL would trust the system's authorities instead
+        raise ValueError("the certificate of the authority is empty")
+    context = ssl.create_default_context(cadata=authority)
+    if sys.platform == "linux":
+        handle = os.memfd_create("client-pair", os.MFD_CLOEXEC)
+        try:
+            os.write(handle, pair)
+            context.load_cert_chain(f"/proc/self/fd/{handle}")
+        finally:
+            os.close(handle)
+    else:
+        with tempfile.NamedTemporaryFile() as file:  # only this user may read it
+            file.write(pair)
+            file.flush()
+            context.load_cert_chain(file.name)
+    return context
 
 
 class TlsStream:

@@ -1,0 +1,278 @@
+"""The Python API against an API server and a daemon on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.support.user_world import NAMESPACE, TOKEN, Manifest, UserWorld, conditions
+
+from nested_docker.client import (
+    ClusterError,
+    DeniedError,
+    InvalidRequestError,
+    NestedDocker,
+    NotFoundError,
+    NotReadyError,
+    Progress,
+    UnreachableError,
+)
+
+
+def names_of(world: UserWorld) -> list[str]:
+    return [each["metadata"]["name"] for path, each in world.objects.items() if "/nesteddockers/" in path]
+
+
+def socket_path(nested_docker: NestedDocker) -> Path:
+    return Path(nested_docker.docker_host.removeprefix("unix://"))
+
+
+def test_a_block_has_a_daemon_and_leaves_nothing(world: UserWorld) -> None:
+    threads = threading.active_count()
+    with NestedDocker(class_name="standard") as nested_docker:
+        assert nested_docker.created
+        assert nested_docker.client().version()["Version"] == "29.1.0"
+        (name,) = names_of(world)
+        spec = world.objects[world.path("nesteddockers", name)]["spec"]
+        assert spec == {"idleTimeoutSeconds": 900, "ttlSecondsAfterFinished": 60, "className": "standard"}
+        path = socket_path(nested_docker)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert nested_docker.environment() == {"DOCKER_AUTH_CONFIG": "{}", "DOCKER_HOST": f"unix://{path}"}
+    assert names_of(world) == []
+    assert not path.parent.exists()
+    assert world.server.authorization == {f"Bearer {TOKEN}"}
+    assert threading.active_count() == threads
+
+
+async def test_async_works_with_a_client_that_blocks(world: UserWorld) -> None:
+    async with NestedDocker() as nested_docker:
+        assert nested_docker.client().ping()  # without a thread: the bridge must not need this event loop
+    assert names_of(world) == []
+
+
+def test_one_that_exists_is_used_and_stays(world: UserWorld) -> None:
+    world.nested_docker("build")
+    with NestedDocker("build") as nested_docker:
+        assert not nested_docker.created
+        assert nested_docker.client().ping()
+    assert names_of(world) == ["build"]
+
+
+def test_a_name_that_is_new_is_created_without_limits_and_kept_on_request(world: UserWorld) -> None:
+    with NestedDocker("cache", keep=True, spec={"suspend": False}, mode="Dind"):
+        pass
+    assert names_of(world) == ["cache"]
+    assert world.objects[world.path("nesteddockers", "cache")]["spec"] == {"mode": "Dind", "suspend": False}
+
+
+def test_an_error_in_the_block_deletes_it_too(world: UserWorld) -> None:
+    with pytest.raises(ZeroDivisionError), NestedDocker():
+        _ = 1 / 0
+    assert names_of(world) == []
+
+
+async def test_a_cancellation_while_it_starts_deletes_it(world: UserWorld) -> None:
+    world.on_create = lambda _: None  # it never becomes ready
+
+    async def use() -> None:
+        async with NestedDocker():
+            pytest.fail("it is not ready")
+
+    task = asyncio.create_task(use())
+    while not names_of(world):
+        await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert names_of(world) == []
+
+
+async def test_a_cancellation_in_the_block_deletes_it(world: UserWorld) -> None:
+    inside = asyncio.Event()
+
+    async def use() -> None:
+        async with NestedDocker():
+            inside.set()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(use())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert names_of(world) == []
+
+
+def test_a_lost_answer_to_the_creation_leaves_nothing(world: UserWorld) -> None:
+    created: list[Manifest] = []
+
+    def refuse(method: str, path: str) -> tuple[int, str] | None:
+        return (500, "the answer is lost") if method == "GET" and created and not path.endswith("docker") else None
+
+    world.on_create = created.append
+    world.refuse = refuse
+    with pytest.raises(ClusterError), NestedDocker("mine"):
+        pytest.fail("the API server fails")
+    world.refuse = lambda _method, _path: None
+    assert names_of(world) == ["mine"], "what cannot be looked at cannot be deleted"
+
+
+def test_somebody_elses_of_the_same_name_is_not_deleted(world: UserWorld) -> None:
+    def refuse(method: str, path: str) -> tuple[int, Manifest] | None:
+        if method == "POST":  # somebody else is faster
+            world.nested_docker("mine")
+            return 409, {"reason": "AlreadyExists", "message": 'nesteddockers "mine" already exists'}
+        return None
+
+    world.refuse = refuse
+    with pytest.raises(InvalidRequestError, match="already exists"), NestedDocker("mine"):
+        pytest.fail("it is somebody else's")
+    assert names_of(world) == ["mine"]
+
+
+def test_progress_is_reported_once_per_step(world: UserWorld) -> None:
+    steps: list[Progress] = []
+    with NestedDocker(on_progress=steps.append):
+        pass
+    assert [(step.stage, step.reason, step.message) for step in steps] == [("Ready", "Ready", "clients can connect")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [("Accepted", "False", "NotGranted", "no policy grants mode Dind"),
+             ("Ready", "False", "NotGranted", "no policy grants mode Dind")],
+            r"NestedDocker build is not ready \(NotGranted\): no policy grants mode Dind",
+        ),
+        (
+            [("Ready", "False", "DaemonCrashed", "exit code 1: bad flag"), ("Stalled", "True", "DaemonCrashed", "")],
+            r"NestedDocker build is not ready \(DaemonCrashed\): exit code 1: bad flag",
+        ),
+        (
+            [("Ready", "False", "Suspended", "spec.suspend is true")],
+            r"NestedDocker build is not ready \(Suspended\): spec.suspend is true",
+        ),
+        (
+            [("Ready", "False", "Unschedulable", "0/3 nodes"), ("Reconciling", "True", "Unschedulable", "")],
+            r"is not ready \(Unschedulable\): 0/3 nodes \(waited 0.3 s\): wait longer by --timeout",
+        ),
+        ([], r"the operator has not looked at it yet; is it running\? \(waited 0.3 s\)"),
+    ],
+    ids=["denied", "stalled", "suspended", "waits", "silent"],
+)  # fmt: skip
+def test_a_daemon_that_does_not_come_has_its_conditions_message(
+    world: UserWorld, monkeypatch: pytest.MonkeyPatch, rows: list[tuple[str, str, str, str]], message: str
+) -> None:
+    monkeypatch.setattr("nested_docker.client.lifecycle.STALLED_SECONDS", 0.1)
+    world.nested_docker("build", conditions=conditions(*rows))
+    with pytest.raises(NotReadyError, match=message), NestedDocker("build", timeout=0.3):
+        pytest.fail("it is not ready")
+
+
+def test_what_is_requested_has_to_be_what_exists(world: UserWorld) -> None:
+    world.nested_docker("build")
+    with pytest.raises(InvalidRequestError, match=r"exists with spec.className 'standard', not 'other'"):
+        NestedDocker("build", class_name="other").__enter__()
+
+
+def test_attach_creates_nothing_and_names_what_exists(world: UserWorld) -> None:
+    world.nested_docker("build")
+    with pytest.raises(NotFoundError, match=f"bild does not exist in namespace {NAMESPACE}: there are build"):
+        NestedDocker("bild", attach=True).__enter__()
+
+
+@pytest.mark.parametrize("name", ["Build", "-a", "a" * 60, "a/b"])
+def test_an_invalid_name_needs_no_cluster(name: str) -> None:
+    with pytest.raises(InvalidRequestError, match="is not a name of a NestedDocker"):
+        NestedDocker(name)
+
+
+def test_a_denial_is_not_a_missing_permission(world: UserWorld) -> None:
+    message = 'admission webhook "validate.nesteddocker.dev" denied the request: no policy'
+    world.refuse = lambda method, _: (403, {"reason": "Forbidden", "message": message}) if method == "POST" else None
+    with pytest.raises(DeniedError, match="denied the request: no policy"):
+        NestedDocker().__enter__()
+
+
+# --- connections --------------------------------------------------------------------------------------------
+
+
+def attach(path: Path, data: bytes) -> bytes:
+    """A hijacked connection: the client ends its half, and reads on."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"POST /attach HTTP/1.1\r\nHost: x\r\n\r\n" + data)
+        client.shutdown(socket.SHUT_WR)
+        received = bytearray()
+        while block := client.recv(65536):
+            received += block
+    return bytes(received.partition(b"\r\n\r\n")[2])
+
+
+def test_half_of_a_connection_can_end(world: UserWorld) -> None:
+    with NestedDocker() as nested_docker:
+        assert attach(socket_path(nested_docker), b"x" * 5) == b"after the end: xxxxx5"
+
+
+def test_fifty_connections_at_once(world: UserWorld) -> None:
+    with NestedDocker() as nested_docker, ThreadPoolExecutor(50) as pool:
+        path = socket_path(nested_docker)
+        answers = list(pool.map(lambda number: attach(path, b"%02d" % number * 100_000), range(50)))
+    assert answers == [b"after the end: " + b"%02d" % number * 50 + b"200000" for number in range(50)]
+
+
+def test_a_replaced_pod_is_followed(world: UserWorld) -> None:
+    with NestedDocker() as nested_docker:
+        client = nested_docker.client()
+        assert client.ping()
+        (name,) = names_of(world)
+        world.server.pods = {"build-2"}
+        client.close()
+        world.objects[world.path("nesteddockers", name)]["status"]["podName"] = "build-2"
+        assert client.ping()
+
+
+def test_a_daemon_that_is_lost_is_an_answer_of_docker(world: UserWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nested_docker.client.dialing.REPLACED_SECONDS", 0.1)
+    with NestedDocker(keep=True) as nested_docker:
+        client = nested_docker.client()
+        (name,) = names_of(world)
+        del world.objects[world.path("nesteddockers", name)]
+        world.server.pods.clear()
+        client.close()
+        with pytest.raises(Exception, match=f"nested-docker: NestedDocker {name} does not exist"):
+            client.ping()
+
+
+def test_port_forwarding_that_is_forbidden_is_said(world: UserWorld) -> None:
+    world.nested_docker("build")
+    world.server.refuse = 403
+    with pytest.raises(ClusterError, match="you need the permissions get and create on pods/portforward"):
+        NestedDocker("build").__enter__()
+
+
+def test_a_pod_that_refuses_is_said(world: UserWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nested_docker.client.session.OPEN_SECONDS", 0.1)
+    world.nested_docker("build")
+    world.server.error = b"connection refused"
+    with pytest.raises(UnreachableError, match=r"no connection to NestedDocker build \(port-forward\): .*refused"):
+        NestedDocker("build").__enter__()
+
+
+def test_no_client_outside_the_block(world: UserWorld) -> None:
+    nested_docker = NestedDocker()
+    with pytest.raises(RuntimeError, match="outside the with block"):
+        nested_docker.client()
+    with nested_docker:
+        pass
+    with pytest.raises(RuntimeError, match="outside the with block"):
+        nested_docker.client()
+    gc.collect()
