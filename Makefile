@@ -85,7 +85,7 @@ generated: $(VENV)/installed ## Fail if a generated file is out of date.
 # --- building and generating ------------------------------------------------------------------------
 
 .PHONY: generate
-generate: $(VENV)/installed ## Write the generated files: CRDs, API reference, conditions.
+generate: $(VENV)/installed ## Write the generated files: CRDs, references of API and command line, conditions.
 	$(BIN)/python hack/generate.py
 
 .PHONY: seccomp

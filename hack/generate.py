@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from cli_reference import cli_reference
 from nested_docker.api import crd
 from nested_docker.cli.crds import to_yaml
 from reference import api_reference, conditions_reference
@@ -21,6 +22,7 @@ def outputs() -> Iterator[tuple[Path, str]]:
             yield folder / f"{definition['metadata']['name']}.yaml", to_yaml([definition])
     yield ROOT / "docs/api-reference.md", api_reference()
     yield ROOT / "docs/conditions.md", conditions_reference()
+    yield ROOT / "docs/cli-reference.md", cli_reference()
 
 
 def main() -> int:

@@ -12,9 +12,9 @@ def main() -> None:
 
         relay.run_relay(sys.argv[2:])
     else:
-        from nested_docker.cli.app import app
+        from nested_docker.cli.entry import run_command_line
 
-        app()
+        sys.exit(run_command_line(sys.argv[1:], sys.argv[0]))
 
 
 if __name__ == "__main__":

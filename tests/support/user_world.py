@@ -56,6 +56,8 @@ class UserWorld:
         refuse: gets method and path of each request; an answer replaces the real one.
         requests: method and path of each request.
         daemon: what the daemon does with a connection.
+        log: output of the daemon's container.
+        forbidden: permissions that this user lacks, as verb and resource.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,6 +67,8 @@ class UserWorld:
         self.on_create: Callable[[Manifest], None] = self.make_ready
         self.refuse: Callable[[str, str], Answer | None] = lambda _method, _path: None
         self.daemon = docker_double
+        self.log = "the daemon's output\n"
+        self.forbidden: set[str] = set()
         self._uids = itertools.count(1)
         self._loop = BackgroundLoop()
         self._keys = self._issue()
@@ -144,12 +148,16 @@ class UserWorld:
         refusal = self.refuse(request.method, request.path)
         if refusal is not None:
             status, body = refusal
-            text = body if isinstance(body, str) else json.dumps(body)
-            return web.Response(status=status, text=text)
+            return web.Response(status=status, text=body if isinstance(body, str) else json.dumps(body))
         if request.method == "POST":
-            return self._create(request.path, await request.json())
+            return self._post(request, await request.json())
         if request.path.rpartition("/")[2] in KINDS:
             return self._list(request.path)
+        if request.path.endswith("/log"):
+            return web.Response(text=self.log)
+        return self._object(request)
+
+    def _object(self, request: web.Request) -> web.Response:
         found = self.objects.get(request.path)
         if found is None:
             return failure(404, "NotFound", f"{request.path} not found")
@@ -157,10 +165,23 @@ class UserWorld:
             del self.objects[request.path]
         return web.json_response(found)
 
-    def _create(self, path: str, manifest: Manifest) -> web.Response:
+    def _post(self, request: web.Request, manifest: Manifest) -> web.Response:
+        if request.path.endswith("/selfsubjectaccessreviews"):
+            return self._review(manifest["spec"]["resourceAttributes"])
+        return self._create(request.path, manifest, dry_run="dryRun" in request.query)
+
+    def _review(self, attributes: dict[str, str]) -> web.Response:
+        what = attributes["resource"] + ("/" + attributes["subresource"] if "subresource" in attributes else "")
+        return web.json_response(
+            {"status": {"allowed": f"{attributes['verb']} {what}" not in self.forbidden}}, status=201
+        )
+
+    def _create(self, path: str, manifest: Manifest, *, dry_run: bool) -> web.Response:
         name = manifest["metadata"]["name"]
         if f"{path}/{name}" in self.objects:
             return failure(409, "AlreadyExists", f'nesteddockers "{name}" already exists')
+        if dry_run:
+            return web.json_response(manifest, status=201)
         stored = self._store(f"{path}/{name}", manifest)
         self.on_create(stored)
         return web.json_response(stored, status=201)

@@ -67,4 +67,5 @@ def _commands(group: typer.Typer, prefix: str = "") -> Iterator[str]:
 def test_a_command_has_the_module_of_its_name(command: str) -> None:
     group = command.split(maxsplit=1)[0]
     names = {command.replace(" ", "_").replace("-", "_"), group.replace("-", "_")}
-    assert [name for name in names if (pages.PACKAGE / f"cli/{name}.py").is_file()]
+    folders = ("cli", "cli/user")
+    assert [name for name in names for folder in folders if (pages.PACKAGE / f"{folder}/{name}.py").is_file()]

@@ -6,6 +6,7 @@ looks up netrc and proxy settings for every request; neither is used.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -112,6 +113,30 @@ class KubeClient:
             if error.status != 404 and not another:
                 raise
 
+    async def stream_log(self, namespace: str, pod: str, query: dict[str, str]) -> AsyncIterator[bytes]:
+        """The output of a container, in blocks as they arrive.
+
+        Args:
+            namespace: the pod's namespace.
+            pod: the pod's name.
+            query: parameters of the subresource `log`, such as `container` and `follow`; empty ones are left out.
+
+        Raises:
+            KubeError: the API server refuses or does not answer.
+        """
+        path = RESOURCES["Pod"].path(namespace, pod, "log")
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout)
+        response = await self._answer("GET", path, query=query, timeout=timeout)
+        if response.status >= 400:
+            raise _error(response.status, "", await response.read())
+        try:
+            async for block in response.response.content.iter_any():
+                yield block
+        except (aiohttp.ClientError, OSError) as error:
+            raise KubeError(0, "NoAnswer", f"GET {path}: {error}") from error
+        finally:
+            response.response.close()
+
     async def _write(
         self,
         method: str,
@@ -144,22 +169,42 @@ class KubeClient:
         content_type: str = JSON,
     ) -> Manifest:
         self.requests[method, kind] = self.requests.get((method, kind), 0) + 1
+        timeout = aiohttp.ClientTimeout(total=self._timeout)
+        response = await self._answer(method, path, query=query, body=body, content_type=content_type, timeout=timeout)
+        try:
+            data = await response.read()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise self._no_answer(method, path, error) from error
+        if response.status >= 400:
+            raise _error(response.status, response.headers.get("Retry-After", ""), data)
+        return _document(data)
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: aiohttp.ClientTimeout,
+        query: dict[str, str] | None = None,
+        body: Any = None,
+        content_type: str = JSON,
+    ) -> Any:
+        """The answer's head; its body has not been read."""
         headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._api.user_agent}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         query_string = urlencode({key: value for key, value in (query or {}).items() if value})
         url = f"{self._api.configuration.host}{path}{'?' + query_string if query_string else ''}"
         try:
-            response = await self._api.rest_client.request(
-                method, url, headers=headers, body=body, _request_timeout=aiohttp.ClientTimeout(total=self._timeout)
+            return await self._api.rest_client.request(
+                method, url, headers=headers, body=body, _request_timeout=timeout
             )
-            data = await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            silent = isinstance(error, TimeoutError)
-            problem = f"no answer within {self._timeout:g} s" if silent else str(error) or type(error).__name__
-            raise KubeError(0, "NoAnswer", f"{method} {path}: {problem}") from error
-        if response.status >= 400:
-            raise _error(response.status, response.headers.get("Retry-After", ""), data)
-        return _document(data)
+            raise self._no_answer(method, path, error) from error
+
+    def _no_answer(self, method: str, path: str, error: Exception) -> KubeError:
+        silent = isinstance(error, TimeoutError)
+        problem = f"no answer within {self._timeout:g} s" if silent else str(error) or type(error).__name__
+        return KubeError(0, "NoAnswer", f"{method} {path}: {problem}")
 
 
 def _with_head(item: Manifest, head: Manifest) -> Manifest:

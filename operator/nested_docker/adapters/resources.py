@@ -35,6 +35,7 @@ RESOURCES = {
     "Pod": Resource("v1", "pods"),
     "PodDisruptionBudget": Resource("policy/v1", "poddisruptionbudgets"),
     "RuntimeClass": Resource("node.k8s.io/v1", "runtimeclasses"),
+    "SelfSubjectAccessReview": Resource("authorization.k8s.io/v1", "selfsubjectaccessreviews"),
     "SubjectAccessReview": Resource("authorization.k8s.io/v1", "subjectaccessreviews"),
     "Secret": Resource("v1", "secrets"),
     "Service": Resource("v1", "services"),

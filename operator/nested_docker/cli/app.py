@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from nested_docker.cli import cleanup, crds, guard, idle_watch, operator, policy, relay
+from nested_docker.cli.user import create, doctor, logs, ls, rm, run, shell, status, why
 
 app = typer.Typer(
     name="nested-docker",
@@ -12,11 +13,25 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
-app.command("operator")(operator.operator_command)
-app.command("crds")(crds.crds)
+COMMAND_FIRST = {"allow_interspersed_args": False}
+"""What follows the command is its own, also if it looks like an option."""
+
+app.command("create")(create.create_command)
+app.command("run", context_settings=COMMAND_FIRST)(run.run_in_daemon)
+app.command("shell")(shell.shell_in_daemon)
+app.command("ls")(ls.ls_command)
+app.command("status")(status.status_command)
+app.command("why")(why.why_command)
+app.command("logs")(logs.logs_command)
+app.command("rm")(rm.rm_command)
+app.command("doctor")(doctor.doctor_command)
 app.add_typer(policy.policy)
 app.add_typer(guard.guard)
+app.command("crds")(crds.crds)
+app.command("operator")(operator.operator_command)
 app.command("cleanup", hidden=True)(cleanup.cleanup)
 app.command("idle-watch", hidden=True)(idle_watch.idle_watch)
 

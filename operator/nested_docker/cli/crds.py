@@ -6,21 +6,21 @@ from collections.abc import Iterable
 from typing import Any
 
 import typer
-import yaml
-
-
-class _PlainDumper(yaml.SafeDumper):
-    """YAML without anchors and aliases, which readers of manifests do not expect."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Write every occurrence in full."""
-        del data
-        return True
 
 
 def to_yaml(documents: Iterable[dict[str, Any]]) -> str:
     """Manifests as one YAML stream, a document each."""
-    return yaml.dump_all(documents, Dumper=_PlainDumper, sort_keys=False, width=110)
+    import yaml
+
+    class PlainDumper(yaml.SafeDumper):
+        """YAML without anchors and aliases, which readers of manifests do not expect."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            """Write every occurrence in full."""
+            del data
+            return True
+
+    return yaml.dump_all(documents, Dumper=PlainDumper, sort_keys=False, width=110)
 
 
 def crds() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
 from datetime import UTC, datetime
@@ -18,6 +17,8 @@ def idle_watch(
     containers: Annotated[bool, typer.Option(help="Count a running container as use.")] = True,
 ) -> None:
     """Exit with code 0 once the daemon has been idle for the timeout, and for no other reason."""
+    import asyncio
+
     from nested_docker.idle.termination_log import idle_since, leave
     from nested_docker.idle.watch import WatchOptions, watch
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 
 import typer
@@ -21,6 +20,8 @@ def operator_command() -> None:
             variable = "NESTED_DOCKER_" + "_".join(str(part) for part in problem["loc"]).upper()
             typer.echo(f"{variable}={problem['input']!r}: {problem['msg']}", err=True)
         raise typer.Exit(2) from error
+
+    import asyncio
 
     import uvloop
 

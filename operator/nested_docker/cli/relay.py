@@ -7,7 +7,6 @@ imports only what it needs to serve.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import os
 from collections.abc import Sequence
@@ -63,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(parsed: argparse.Namespace) -> None:
+    import asyncio
+
     from nested_docker.relay import logs
     from nested_docker.relay.listeners import Address
     from nested_docker.relay.main import RelayOptions, serve_until_stopped

@@ -68,6 +68,19 @@ async def look_up(kube: Cluster, namespace: str, name: str) -> Manifest | None:
         raise user_error(error, f"read NestedDocker {name}") from error
 
 
+async def list_all(kube: Cluster, namespace: str | None) -> list[Manifest]:
+    """The NestedDockers of a namespace, or of all, by namespace and name.
+
+    Raises:
+        NestedDockerError: the cluster cannot be asked.
+    """
+    try:
+        found = await kube.list(KIND, namespace)
+    except KubeError as error:
+        raise user_error(error, "list NestedDockers") from error
+    return sorted(found, key=lambda each: (each["metadata"].get("namespace", ""), each["metadata"]["name"]))
+
+
 async def create(kube: Cluster, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
     """Create a NestedDocker.
 

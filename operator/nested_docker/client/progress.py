@@ -60,7 +60,8 @@ def _stage(nested_docker: Manifest, status: Mapping[str, Any]) -> DaemonStage:
     return DaemonStage.WAITING if has("Reconciling") else DaemonStage.ENDED
 
 
-def condition(nested_docker: Manifest, type_: str) -> Mapping[str, Any]:
+def condition(nested_docker: Manifest, type_: str) -> dict[str, Any]:
     """The condition of that type; empty if it was never set."""
     conditions = (nested_docker.get("status") or {}).get("conditions") or []
-    return next((each for each in conditions if each.get("type") == type_), {})
+    found: dict[str, Any] = next((each for each in conditions if each.get("type") == type_), {})
+    return found

@@ -1,0 +1,47 @@
+"""Runs one command, and turns wrong usage into one line and a remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import cast
+
+import typer
+
+USAGE_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[1])
+"""Base of the errors about options and arguments; Typer exports only this subclass."""
+
+KUBECTL_PLUGIN = "kubectl-nested_docker"
+
+
+def run_command_line(arguments: Sequence[str], program: str = "nested-docker") -> int:
+    """Run a command.
+
+    Args:
+        arguments: without the program.
+        program: path of the program; as a plugin of kubectl, its messages say so.
+
+    Returns:
+        The exit code.
+    """
+    from nested_docker.cli.app import app
+
+    name = "kubectl nested-docker" if PurePath(program).name == KUBECTL_PLUGIN else "nested-docker"
+    try:
+        code = app(list(arguments), prog_name=name, standalone_mode=False)
+    except USAGE_ERROR as error:
+        return _wrong_usage(error, name)
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _wrong_usage(error: BaseException, name: str) -> int:
+    message = " ".join(error.format_message().split())  # type: ignore[attr-defined]
+    if not message:  # a group without a command prints its help
+        return 2
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else name
+    typer.echo(f"error: {message}", err=True)
+    typer.echo(f"hint: {command} --help", err=True)
+    return 2

@@ -1,0 +1,74 @@
+"""A daemon for as long as a child process runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from nested_docker.cli.user.exit_codes import ExitCode
+from nested_docker.cli.user.options import ProgressFormat
+from nested_docker.cli.user.running import errors_reported
+
+Keep = Annotated[bool, typer.Option("--keep", help="Do not delete a NestedDocker that this command creates.")]
+
+
+def with_daemon(
+    settings: dict[str, Any], progress: ProgressFormat, run: Callable[[Mapping[str, str]], int]
+) -> NoReturn:
+    """Run something with the environment of a daemon, delete what was created, and exit with its code.
+
+    Args:
+        settings: of `nested_docker.client.NestedDocker`.
+        progress: how waiting is shown.
+        run: gets the whole environment, and returns the exit code.
+    """
+    from nested_docker.cli.user.progress_display import shown_progress
+    from nested_docker.client.session import LOCAL_VARIABLES, NestedDocker
+
+    def end(number: int, _: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)  # so that the daemon is deleted
+    signal.signal(signal.SIGHUP, end)
+    with errors_reported(ExitCode.RUN_FAILED):
+        daemon = None
+        with shown_progress(progress) as on_progress:
+            daemon = NestedDocker(**settings, on_progress=on_progress)
+            daemon.__enter__()
+        try:
+            kept = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
+            code = run(kept | daemon.environment())
+        finally:
+            daemon.__exit__(None, None, None)
+    raise typer.Exit(code)
+
+
+def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command in the foreground to its end; the exit code is as a shell has it.
+
+    Ctrl-C reaches the command from the terminal, so this process ignores it meanwhile; it passes on SIGTERM and SIGHUP.
+    """
+    import subprocess
+
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None)}  # a handler does not outlast exec
+    try:
+        child = subprocess.Popen(command, env=dict(environment))  # noqa: S603 - the user's own command
+    except FileNotFoundError:
+        typer.echo(f"error: {command[0]}: command not found", err=True)
+        typer.echo("hint: install it, or correct PATH", err=True)
+        return ExitCode.COMMAND_NOT_FOUND
+    except OSError as error:
+        typer.echo(f"error: {command[0]}: {error.strerror}", err=True)
+        return ExitCode.NOT_EXECUTABLE
+    else:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            before[number] = signal.signal(number, lambda got, _: child.send_signal(got))
+        code = child.wait()
+        return code if code >= 0 else 128 - code
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

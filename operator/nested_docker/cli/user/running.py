@@ -1,0 +1,141 @@
+"""Runs a command: connects to the cluster, and turns every error into one line, its remedy and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from nested_docker.cli.user.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from nested_docker.adapters.kube import KubeClient
+    from nested_docker.adapters.user_cluster import UserCluster
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Which cluster and namespace a command is for; empty: as the kubeconfig says."""
+
+    namespace: str = ""
+    context: str = ""
+    kubeconfig: str = ""
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A cluster, and the namespace that a command is for."""
+
+    cluster: UserCluster
+    namespace: str
+
+    @property
+    def kube(self) -> KubeClient:
+        """The API server."""
+        return self.cluster.kube
+
+
+@contextlib.asynccontextmanager
+async def connected(options: ClusterOptions) -> AsyncIterator[Connected]:
+    """A connection to the cluster of the options.
+
+    Raises:
+        ClusterError: there is no usable kubeconfig.
+    """
+    from nested_docker.adapters.user_cluster import KubeconfigError, connect_as_user
+    from nested_docker.client.errors import ClusterError
+    from nested_docker.client.private_files import process_directory
+
+    try:
+        cluster = await connect_as_user(options.kubeconfig, options.context, private_directory=str(process_directory()))
+    except KubeconfigError as error:
+        raise ClusterError(str(error), "name another file by --kubeconfig, or a context by --context") from error
+    try:
+        yield Connected(cluster, options.namespace or cluster.namespace)
+    finally:
+        await cluster.close()
+
+
+def execute(command: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
+    """Run a command to its end.
+
+    Raises:
+        typer.Exit: with its exit code, if that is not 0.
+    """
+    import asyncio
+
+    with errors_reported():
+        code = asyncio.run(command())
+        if code:
+            raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def errors_reported(code_of_all: ExitCode | None = None) -> Iterator[None]:
+    """Print what goes wrong inside, and exit.
+
+    Args:
+        code_of_all: exit code of every error; None: that of the error.
+
+    Raises:
+        typer.Exit: there was an error.
+    """
+    from nested_docker.client.errors import NestedDockerError, user_error
+    from nested_docker.domain.ports import KubeError
+
+    try:
+        yield
+    except NestedDockerError as error:
+        fail(error.message, error.remedy, code_of_all or exit_code_of(error))
+    except KubeError as error:
+        explained = user_error(error, "read the cluster's objects")
+        fail(explained.message, explained.remedy, code_of_all or exit_code_of(explained))
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except BrokenPipeError:  # such as `| head`; nobody reads what the interpreter would flush at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(ExitCode.OK) from None
+
+
+def exit_code_of(error: Exception) -> ExitCode:
+    """The exit code of an error of the Python API."""
+    from nested_docker.client import errors
+
+    if isinstance(error, errors.InvalidRequestError):
+        return ExitCode.INVALID
+    if isinstance(error, errors.NotFoundError):
+        return ExitCode.NOT_FOUND
+    if isinstance(error, errors.ClusterError | errors.UnreachableError):
+        return ExitCode.CLUSTER
+    return ExitCode.NO
+
+
+def fail(message: str, remedy: str, code: ExitCode) -> NoReturn:
+    """Print an error and its remedy on standard error, and exit."""
+    typer.echo(f"error: {message}", err=True)
+    if remedy:
+        typer.echo(f"hint: {remedy}", err=True)
+    raise typer.Exit(code) from None
+
+
+def invalid(message: str, remedy: str = "") -> NoReturn:
+    """Reject the user's input."""
+    fail(message, remedy, ExitCode.INVALID)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def print_yaml(documents: list[dict[str, Any]]) -> None:
+    """Print objects as a YAML stream."""
+    from nested_docker.cli.crds import to_yaml
+
+    typer.echo(to_yaml(documents), nl=False)

@@ -1,0 +1,35 @@
+"""The command line in this process, against an API server and a daemon on real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.user_world import UserWorld
+from tests.unit.cli.user.terminal import Cli, Ended
+
+from nested_docker.cli.entry import run_command_line
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UserWorld]:
+    """A cluster that `KUBECONFIG` leads to."""
+    for module in ("client.lifecycle.POLL_SECONDS", "client.dialing.RETRY_SECONDS"):
+        monkeypatch.setattr(f"nested_docker.{module}", 0.02)
+    monkeypatch.setattr("nested_docker.client.lifecycle.STALLED_SECONDS", 0.1)
+    with UserWorld(tmp_path) as world:
+        monkeypatch.setenv("KUBECONFIG", str(world.kubeconfig))
+        yield world
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Cli:
+    """Runs a command; what it and its children print is captured."""
+
+    def run(*arguments: str) -> Ended:
+        capfd.readouterr()
+        code = run_command_line(arguments)
+        return Ended(code, *capfd.readouterr())
+
+    return run

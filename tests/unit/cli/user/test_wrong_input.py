@@ -1,0 +1,119 @@
+"""Wrong input of every command is one line and a remedy, never a traceback."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.user_world import Answer, UserWorld
+from tests.unit.cli.user.terminal import Cli, Ended
+
+from nested_docker.cli.app import app
+
+USER_COMMANDS = {
+    command.name: command.callback
+    for command in app.registered_commands
+    if command.callback is not None and ".cli.user." in command.callback.__module__
+}
+
+ARGUMENTS = {"run": ["--name", "build", "--progress=quiet", "--", "true"], "shell": ["--progress=quiet", "build"]}
+"""Arguments of commands that need others than a name."""
+WITHOUT_NAME = {"ls", "doctor"}
+
+FORBIDDEN = 'nesteddockers.nesteddocker.dev is forbidden: User "jane" cannot get resource "nesteddockers"'
+WITHOUT_CRD: Answer = (404, "404 page not found\n")
+
+
+def arguments_of(command: str) -> list[str]:
+    return ARGUMENTS.get(command, [] if command in WITHOUT_NAME else ["build"])
+
+
+def is_one_line_and_a_remedy(ended: Ended) -> Iterator[str]:
+    """The problems of an output."""
+    lines = [line for line in (ended.out + ended.err).splitlines() if line.startswith(("error: ", "hint: "))]
+    if [line.partition(":")[0] for line in lines] != ["error", "hint"]:
+        yield f"not one error and one hint: {ended}"
+    if "Traceback" in ended.out + ended.err:
+        yield f"a traceback: {ended.err}"
+
+
+def check(command: str, ended: Ended, code: int, fragment: str) -> None:
+    if command == "doctor":  # its output is a list of checks
+        assert ended.code in {1, 2}
+        assert fragment in ended.out + ended.err
+        assert "->" in ended.out or "hint:" in ended.err
+        assert "Traceback" not in ended.err
+        return
+    expected = 125 if command in {"run", "shell"} and code != 2 else code
+    assert (ended.code, list(is_one_line_and_a_remedy(ended))) == (expected, [])
+    assert fragment in ended.err
+
+
+@pytest.fixture(params=sorted(filter(None, USER_COMMANDS)))
+def command(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def test_all_commands_have_the_options_of_the_cluster(command: str) -> None:
+    callback = USER_COMMANDS[command]
+    assert callback is not None
+    assert {"namespace", "context", "kubeconfig"} <= inspect.signature(callback).parameters.keys()
+
+
+def test_an_unknown_option(cli: Cli, command: str) -> None:
+    check(command, cli(command, "--no-such-option", *arguments_of(command)), 2, "No such option: --no-such-option")
+
+
+def test_a_kubeconfig_that_does_not_exist(cli: Cli, command: str, tmp_path: Path) -> None:
+    missing = tmp_path / "none"
+    ended = cli(command, f"--kubeconfig={missing}", *arguments_of(command))
+    check(command, ended, 4, f"kubeconfig {missing} does not exist")
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "a: [1", "- 1", "", "clusters: 3", "current-context: x", "kind: Config\ncontexts: [{name: x}]"]
+)
+def test_a_kubeconfig_that_is_none(cli: Cli, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+    check("ls", cli("ls", f"--kubeconfig={path}"), 4, f"kubeconfig {path} cannot be used: ")
+
+
+def test_a_context_that_does_not_exist(world: UserWorld, cli: Cli, command: str) -> None:
+    check(command, cli(command, "--context=other", *arguments_of(command)), 4, "cannot be used: ")
+
+
+def test_an_api_server_that_does_not_answer(world: UserWorld, cli: Cli, command: str, tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    path.write_text(world.kubeconfig.read_text().replace(world.server.url, "http://127.0.0.1:1"))
+    ended = cli(command, f"--kubeconfig={path}", *arguments_of(command))
+    check(command, ended, 4, "the API server does not answer")
+
+
+def test_a_missing_permission(world: UserWorld, cli: Cli, command: str) -> None:
+    world.refuse = lambda _method, _path: (403, {"reason": "Forbidden", "message": FORBIDDEN})
+    check(command, cli(command, *arguments_of(command)), 4, FORBIDDEN)
+
+
+def test_credentials_that_are_not_accepted(world: UserWorld, cli: Cli, command: str) -> None:
+    world.refuse = lambda _method, _path: (401, {"reason": "Unauthorized", "message": "Unauthorized"})
+    check(command, cli(command, *arguments_of(command)), 4, "does not accept your credentials")
+
+
+def test_a_cluster_without_nested_docker(world: UserWorld, cli: Cli, command: str) -> None:
+    world.refuse = lambda _method, path: WITHOUT_CRD if "nesteddocker" in path else None
+    check(command, cli(command, *arguments_of(command)), 4, "the cluster does not know nesteddocker.dev")
+
+
+def test_a_server_that_is_no_api_server(world: UserWorld, cli: Cli, command: str) -> None:
+    world.refuse = lambda _method, _path: (200, "<html>log in</html>")
+    check(command, cli(command, *arguments_of(command)), 4, "is not JSON")
+
+
+@pytest.mark.parametrize("command", sorted(set(USER_COMMANDS) - WITHOUT_NAME - {"create", "run", "shell"}))
+def test_a_name_that_does_not_exist(world: UserWorld, cli: Cli, command: str) -> None:
+    world.nested_docker("other")
+    check(command, cli(command, "build"), 3, "NestedDocker build does not exist in namespace team-a")
