@@ -287,6 +287,17 @@ def conditions(*rows: tuple[str, str, str, str]) -> list[Manifest]:
     ]
 
 
+DF = json.dumps(
+    {
+        "LayersSize": 1_500_000_000,
+        "Images": [{"Containers": 1}, {"Containers": 0}],
+        "Containers": [{"State": "running", "SizeRw": 1500}, {"State": "exited"}],
+        "Volumes": [{"UsageData": {"RefCount": 0, "Size": -1}}],
+        "BuildCache": None,
+    }
+).encode()
+
+
 async def docker_double(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Docker's API: /_ping, /version, and a hijacked connection that answers after the client's half has ended."""
     while head := await _head(reader):
@@ -297,7 +308,13 @@ async def docker_double(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
             writer.write(b"after the end: " + received[:100] + str(len(received)).encode())
             writer.write_eof()
             return
-        body = b"OK" if target.endswith("/_ping") else json.dumps({"ApiVersion": "1.52", "Version": "29.1.0"}).encode()
+        body = (
+            b"OK"
+            if target.endswith("/_ping")
+            else DF
+            if target.endswith("/system/df")
+            else json.dumps({"ApiVersion": "1.52", "Version": "29.1.0"}).encode()
+        )
         writer.write(b"HTTP/1.1 200 OK\r\nApi-Version: 1.52\r\nContent-Type: application/json\r\n")
         writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
         await writer.drain()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from nested_docker.cli import cleanup, crds, guard, idle_watch, operator, policy, relay
-from nested_docker.cli.user import create, doctor, logs, ls, rm, run, shell, status, why
+from nested_docker.cli.user import create, doctor, du, env, forward, logs, ls, prune, rm, run, shell, status, why
 
 app = typer.Typer(
     name="nested-docker",
@@ -22,11 +22,15 @@ COMMAND_FIRST = {"allow_interspersed_args": False}
 app.command("create")(create.create_command)
 app.command("run", context_settings=COMMAND_FIRST)(run.run_in_daemon)
 app.command("shell")(shell.shell_in_daemon)
+app.command("env")(env.env_command)
+app.command("forward")(forward.forward_command)
 app.command("ls")(ls.ls_command)
 app.command("status")(status.status_command)
 app.command("why")(why.why_command)
 app.command("logs")(logs.logs_command)
 app.command("rm")(rm.rm_command)
+app.command("prune")(prune.prune_command)
+app.command("du")(du.du_command)
 app.command("doctor")(doctor.doctor_command)
 app.add_typer(policy.policy)
 app.add_typer(guard.guard)

@@ -6,6 +6,7 @@ import atexit
 import functools
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,21 @@ def private_directory() -> Path:
         if parent and len(parent) + LONGEST_NAME < MAX_SOCKET_PATH and os.access(parent, os.W_OK | os.X_OK):
             return Path(tempfile.mkdtemp(prefix="nested-docker-", dir=parent))
     return Path(tempfile.mkdtemp(prefix="nested-docker-"))
+
+
+def shared_directory() -> Path:
+    """The directory of this user that several processes share; it is the same for each call.
+
+    Raises:
+        OSError: it belongs to somebody else, or others can read it.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    path = Path(runtime) / "nested-docker" if runtime else Path(tempfile.gettempdir()) / f"nested-docker-{os.getuid()}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{path} must be a directory that only you can read: remove it")
+    return path
 
 
 @functools.cache

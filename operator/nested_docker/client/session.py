@@ -7,6 +7,7 @@ import contextlib
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -51,6 +52,7 @@ class NestedDocker:
         reach: how to reach the daemon.
         kubeconfig: path; empty: as kubectl finds it.
         context: of the kubeconfig; empty: the current one.
+        socket: where the Docker socket is, in a directory that only this user can read; empty: in a new one.
         on_progress: gets each step on the way; called from another thread.
 
     Raises, when the block is entered:
@@ -78,16 +80,18 @@ class NestedDocker:
         reach: Reach | str = Reach.AUTO,
         kubeconfig: str = "",
         context: str = "",
+        socket: str = "",
         on_progress: OnProgress = lambda _: None,
     ) -> None:
         self._request = DaemonRequest(name, namespace, class_name, mode, spec or {}, labels or {})
         self._request.check()
         self._timeout, self._keep, self._attach = timeout, keep, attach
         self._reach, self._kubeconfig, self._context = Reach(reach), kubeconfig, context
-        self._on_progress = on_progress
+        self._on_progress, self._socket = on_progress, socket
         self.name, self.namespace, self.created, self.docker_host = name, namespace, False, ""
         self._environment: dict[str, str] = {}
         self._background: BackgroundLoop | None = None
+        self._bridge: Bridge | None = None
         self._opening: asyncio.Task[None] | None = None
         self._resources = contextlib.AsyncExitStack()
         self._clients: list[docker.DockerClient] = []
@@ -108,6 +112,11 @@ class NestedDocker:
         client = docker.DockerClient(base_url=self.docker_host, **options)
         self._clients.append(client)
         return client
+
+    @property
+    def open_connections(self) -> int:
+        """Number of connections to the daemon that clients have open."""
+        return self._bridge.open_connections if self._bridge is not None else 0
 
     def environment(self) -> dict[str, str]:
         """Environment variables for Docker's clients: `DOCKER_HOST`, and what the NestedDocker adds."""
@@ -206,12 +215,17 @@ class NestedDocker:
                 await delete(cluster.kube, found)
 
     async def _listen(self, dialer: Dialer) -> None:
-        directory = private_directory()
-        self._resources.callback(shutil.rmtree, directory, ignore_errors=True)
-        bridge = Bridge(dialer)
-        bridge.listen(directory / "docker.sock")
-        self._resources.push_async_callback(bridge.close)
-        self.docker_host = f"unix://{directory}/docker.sock"
+        if self._socket:
+            path = Path(self._socket)
+            self._resources.callback(path.unlink, missing_ok=True)
+        else:
+            directory = private_directory()
+            self._resources.callback(shutil.rmtree, directory, ignore_errors=True)
+            path = directory / "docker.sock"
+        self._bridge = Bridge(dialer)
+        self._bridge.listen(path)
+        self._resources.push_async_callback(self._bridge.close)
+        self.docker_host = f"unix://{path}"
 
     async def _close(self) -> None:
         if self._opening is not None and not self._opening.done():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import socket
 import stat
@@ -11,18 +12,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.support.user_world import NAMESPACE, TOKEN, Manifest, UserWorld, conditions
+from tests.support.user_world import HOST, NAMESPACE, TOKEN, Manifest, UserWorld, conditions
 
+from nested_docker.adapters.user_cluster import connect_as_user
 from nested_docker.client import (
     ClusterError,
     DeniedError,
     InvalidRequestError,
     NestedDocker,
+    NestedDockerError,
     NotFoundError,
     NotReadyError,
     Progress,
+    Reach,
     UnreachableError,
 )
+from nested_docker.client.dialing import Dialer
+from nested_docker.domain.ports import KubeError
+from nested_docker.net.streams import Stream
 
 
 def names_of(world: UserWorld) -> list[str]:
@@ -44,6 +51,7 @@ def test_a_block_has_a_daemon_and_leaves_nothing(world: UserWorld) -> None:
         path = socket_path(nested_docker)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert [each.name for each in path.parent.iterdir()] == ["docker.sock"]
         assert nested_docker.environment() == {"DOCKER_AUTH_CONFIG": "{}", "DOCKER_HOST": f"unix://{path}"}
     assert names_of(world) == []
     assert not path.parent.exists()
@@ -265,6 +273,61 @@ def test_a_pod_that_refuses_is_said(world: UserWorld, monkeypatch: pytest.Monkey
     world.server.error = b"connection refused"
     with pytest.raises(UnreachableError, match=r"no connection to NestedDocker build \(port-forward\): .*refused"):
         NestedDocker("build").__enter__()
+
+
+def test_inside_the_cluster_it_connects_directly(world: UserWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *arguments: object, **options: object) -> object:
+        return real("127.0.0.1" if host == HOST else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    world.nested_docker("build")
+    world.objects[world.path("secrets", "build-docker")]["data"]["port"] = encoded(str(world.tls_port))
+    with NestedDocker("build", reach="direct") as nested_docker:
+        assert nested_docker.client().ping()
+    assert world.server.connections == 0
+
+
+async def test_where_the_direct_way_is_closed_a_port_is_forwarded(world: UserWorld) -> None:
+    world.nested_docker("build")
+
+    class Forwarder:
+        connected = 0
+
+        async def connect(self, namespace: str, pod: str, port: int) -> Stream:
+            self.connected += 1
+            raise KubeError(0, "NoAnswer", f"{namespace}/{pod}:{port}")
+
+    forwarder = Forwarder()
+    cluster = await connect_as_user(str(world.kubeconfig))
+    dialer = Dialer(cluster.kube, forwarder, NAMESPACE, "build", reach=Reach.AUTO, in_cluster=True)
+    with pytest.raises(UnreachableError, match=r"\(port-forward\): team-a/build-1:2376"):
+        await dialer.connect(seconds=0)
+    assert forwarder.connected == 1
+    await cluster.close()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("ca.pem", None, "key 'ca.pem' is missing"),
+        ("port", "x", "invalid literal"),
+        ("cert.pem", "no certificate", "PEM"),
+    ],
+)
+def test_a_secret_that_cannot_be_used_is_named(world: UserWorld, key: str, value: str | None, message: str) -> None:
+    world.nested_docker("build")
+    data = world.objects[world.path("secrets", "build-docker")]["data"]
+    del data[key]
+    if value is not None:
+        data[key] = encoded(value)
+    with pytest.raises(NestedDockerError, match=rf"the Secret build-docker cannot be used: .*{message}"):
+        NestedDocker("build").__enter__()
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def test_no_client_outside_the_block(world: UserWorld) -> None:

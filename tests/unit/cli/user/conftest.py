@@ -10,6 +10,19 @@ from tests.support.user_world import UserWorld
 from tests.unit.cli.user.terminal import Cli, Ended
 
 from nested_docker.cli.entry import run_command_line
+from nested_docker.cli.user.agent import Agent
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime directory; agents that a failed test leaves are ended."""
+    path = tmp_path / "r"
+    path.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(path))
+    monkeypatch.setenv("PYTHONPATH", "operator")
+    yield path
+    for lock in path.glob("nested-docker/*.lock"):
+        Agent(lock.parent, lock.stem).stop()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ USER_COMMANDS = {
 
 ARGUMENTS = {"run": ["--name", "build", "--progress=quiet", "--", "true"], "shell": ["--progress=quiet", "build"]}
 """Arguments of commands that need others than a name."""
-WITHOUT_NAME = {"ls", "doctor"}
+WITHOUT_NAME = {"ls", "doctor", "prune"}
 
 FORBIDDEN = 'nesteddockers.nesteddocker.dev is forbidden: User "jane" cannot get resource "nesteddockers"'
 WITHOUT_CRD: Answer = (404, "404 page not found\n")
@@ -57,6 +57,13 @@ def command(request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture(params=sorted(set(filter(None, USER_COMMANDS)) - {"env"}))
+def asking(request: pytest.FixtureRequest) -> str:
+    """Commands that ask the cluster themselves; `env` has `forward` do it, in another process."""
+    name: str = request.param
+    return name
+
+
 def test_all_commands_have_the_options_of_the_cluster(command: str) -> None:
     callback = USER_COMMANDS[command]
     assert callback is not None
@@ -82,38 +89,40 @@ def test_a_kubeconfig_that_is_none(cli: Cli, tmp_path: Path, text: str) -> None:
     check("ls", cli("ls", f"--kubeconfig={path}"), 4, f"kubeconfig {path} cannot be used: ")
 
 
-def test_a_context_that_does_not_exist(world: UserWorld, cli: Cli, command: str) -> None:
-    check(command, cli(command, "--context=other", *arguments_of(command)), 4, "cannot be used: ")
+def test_a_context_that_does_not_exist(world: UserWorld, cli: Cli, asking: str) -> None:
+    check(asking, cli(asking, "--context=other", *arguments_of(asking)), 4, "cannot be used: ")
 
 
-def test_an_api_server_that_does_not_answer(world: UserWorld, cli: Cli, command: str, tmp_path: Path) -> None:
+def test_an_api_server_that_does_not_answer(world: UserWorld, cli: Cli, asking: str, tmp_path: Path) -> None:
     path = tmp_path / "other"
     path.write_text(world.kubeconfig.read_text().replace(world.server.url, "http://127.0.0.1:1"))
-    ended = cli(command, f"--kubeconfig={path}", *arguments_of(command))
-    check(command, ended, 4, "the API server does not answer")
+    ended = cli(asking, f"--kubeconfig={path}", *arguments_of(asking))
+    check(asking, ended, 4, "the API server does not answer")
 
 
-def test_a_missing_permission(world: UserWorld, cli: Cli, command: str) -> None:
+def test_a_missing_permission(world: UserWorld, cli: Cli, asking: str) -> None:
     world.refuse = lambda _method, _path: (403, {"reason": "Forbidden", "message": FORBIDDEN})
-    check(command, cli(command, *arguments_of(command)), 4, FORBIDDEN)
+    check(asking, cli(asking, *arguments_of(asking)), 4, FORBIDDEN)
 
 
-def test_credentials_that_are_not_accepted(world: UserWorld, cli: Cli, command: str) -> None:
+def test_credentials_that_are_not_accepted(world: UserWorld, cli: Cli, asking: str) -> None:
     world.refuse = lambda _method, _path: (401, {"reason": "Unauthorized", "message": "Unauthorized"})
-    check(command, cli(command, *arguments_of(command)), 4, "does not accept your credentials")
+    check(asking, cli(asking, *arguments_of(asking)), 4, "does not accept your credentials")
 
 
-def test_a_cluster_without_nested_docker(world: UserWorld, cli: Cli, command: str) -> None:
+def test_a_cluster_without_nested_docker(world: UserWorld, cli: Cli, asking: str) -> None:
     world.refuse = lambda _method, path: WITHOUT_CRD if "nesteddocker" in path else None
-    check(command, cli(command, *arguments_of(command)), 4, "the cluster does not know nesteddocker.dev")
+    check(asking, cli(asking, *arguments_of(asking)), 4, "the cluster does not know nesteddocker.dev")
 
 
-def test_a_server_that_is_no_api_server(world: UserWorld, cli: Cli, command: str) -> None:
+def test_a_server_that_is_no_api_server(world: UserWorld, cli: Cli, asking: str) -> None:
     world.refuse = lambda _method, _path: (200, "<html>log in</html>")
-    check(command, cli(command, *arguments_of(command)), 4, "is not JSON")
+    check(asking, cli(asking, *arguments_of(asking)), 4, "is not JSON")
 
 
-@pytest.mark.parametrize("command", sorted(set(USER_COMMANDS) - WITHOUT_NAME - {"create", "run", "shell"}))
+@pytest.mark.parametrize(
+    "command", sorted(set(USER_COMMANDS) - WITHOUT_NAME - {"create", "env", "run", "shell", "prune"})
+)
 def test_a_name_that_does_not_exist(world: UserWorld, cli: Cli, command: str) -> None:
     world.nested_docker("other")
     check(command, cli(command, "build"), 3, "NestedDocker build does not exist in namespace team-a")

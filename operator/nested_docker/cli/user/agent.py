@@ -1,0 +1,136 @@
+"""A background process that serves a Docker socket after the command that started it has ended.
+
+Its lock file is locked as long as it runs, and has its process id; the state file has what clients need.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STOP_SECONDS = 20.0
+LOCK_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Agent:
+    """The agent of one NestedDocker.
+
+    Attributes:
+        directory: where its files are; only this user can read it.
+        key: which NestedDocker of which cluster it is for.
+    """
+
+    directory: Path
+    key: str
+
+    @property
+    def socket(self) -> Path:
+        """The Docker socket."""
+        return self.directory / f"{self.key}.sock"
+
+    @property
+    def lock(self) -> Path:
+        """The lock file."""
+        return self.directory / f"{self.key}.lock"
+
+    @property
+    def state(self) -> Path:
+        """The state file."""
+        return self.directory / f"{self.key}.json"
+
+    def environment(self) -> dict[str, str] | None:
+        """What clients of the running agent need; None: it does not run."""
+        if self._pid() is None:
+            return None
+        with contextlib.suppress(OSError, ValueError):
+            found: dict[str, str] = json.loads(self.state.read_text())
+            return found
+        return None
+
+    def start(self, arguments: Sequence[str], seconds: float) -> Mapping[str, Any]:
+        """Start it, and wait until it serves.
+
+        Args:
+            arguments: of `nested-docker forward`.
+            seconds: how long to wait.
+
+        Returns:
+            `environment`, or `error`, `remedy` and `code`.
+        """
+        command = [sys.executable, "-m", "nested_docker", "forward", "--agent", *arguments]
+        started = subprocess.Popen(  # noqa: S603 - this program itself
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        assert started.stdout is not None  # noqa: S101 - it is a pipe
+        with started.stdout:
+            readable, _, _ = select.select([started.stdout], [], [], seconds)
+            line = started.stdout.readline() if readable else b""
+        answer: Mapping[str, Any] = json.loads(line) if line else {}
+        if "environment" in answer:
+            started.returncode = 0  # it outlives this process, which need not wait for it
+            return answer
+        started.terminate()
+        started.wait()
+        return answer or {
+            "error": "the process in the background did not start",
+            "remedy": "nested-docker doctor",
+            "code": 4,
+        }
+
+    def stop(self) -> bool:
+        """Stop it, and wait until it has ended; False: it did not run."""
+        pid = self._pid()
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._pid() is not None and time.monotonic() < deadline:
+            time.sleep(LOCK_PAUSE_SECONDS)
+        return True
+
+    @contextlib.contextmanager
+    def held(self) -> Any:
+        """Be the agent for the time of the block.
+
+        Raises:
+            BlockingIOError: another process is.
+        """
+        with self.lock.open("a+", encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            try:
+                yield
+            finally:
+                self.state.unlink(missing_ok=True)
+
+    def publish(self, environment: Mapping[str, str]) -> None:
+        """Write down what clients need."""
+        self.state.touch(mode=0o600)
+        self.state.write_text(json.dumps(environment))
+
+    def _pid(self) -> int | None:
+        """The process that holds the lock; None: there is none."""
+        try:
+            with self.lock.open("r", encoding="ascii") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    text = file.read()
+                    return int(text) if text.isdigit() else None
+        except FileNotFoundError:
+            return None
+        return None
