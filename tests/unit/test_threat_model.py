@@ -22,7 +22,9 @@ ROWS = [
 
 def test_there_are_rows_for_every_attacker() -> None:
     attackers = [section.splitlines()[0] for section in SECTIONS if "| attack |" in section]
-    assert attackers == ["A tenant", "A developer", "A client", "A build", "A taken-over operator"]
+    assert attackers == [
+        "A tenant", "A developer", "A client", "A build", "A taken-over operator", "A user of the same machine",
+    ]  # fmt: skip
     assert len(ROWS) >= 35
 
 

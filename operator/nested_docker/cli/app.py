@@ -5,7 +5,22 @@ from __future__ import annotations
 import typer
 
 from nested_docker.cli import cleanup, crds, guard, idle_watch, operator, policy, relay
-from nested_docker.cli.user import create, doctor, du, env, forward, logs, ls, prune, rm, run, shell, status, why
+from nested_docker.cli.user import (
+    context,
+    create,
+    doctor,
+    du,
+    env,
+    forward,
+    logs,
+    ls,
+    prune,
+    rm,
+    run,
+    shell,
+    status,
+    why,
+)
 
 app = typer.Typer(
     name="nested-docker",
@@ -24,6 +39,7 @@ app.command("run", context_settings=COMMAND_FIRST)(run.run_in_daemon)
 app.command("shell")(shell.shell_in_daemon)
 app.command("env")(env.env_command)
 app.command("forward")(forward.forward_command)
+app.add_typer(context.context_group)
 app.command("ls")(ls.ls_command)
 app.command("status")(status.status_command)
 app.command("why")(why.why_command)
@@ -46,6 +62,6 @@ app.command("idle-watch", hidden=True)(idle_watch.idle_watch)
     add_help_option=False,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
-def _relay(context: typer.Context) -> None:
+def _relay(invocation: typer.Context) -> None:
     """Serve the node's Docker socket; `nested-docker relay --help` lists the options."""
-    relay.run_relay(context.args)
+    relay.run_relay(invocation.args)

@@ -34,16 +34,16 @@ def env_command(
     given = {"--namespace": namespace, "--context": context, "--kubeconfig": kubeconfig}
     further = [f"{key}={value}" for key, value in given.items() if value]
     environment = (
-        {} if stop else _environment(name, [*further, f"--idle={idle}", f"--reach={reach.value}"], timeout, given)
+        {} if stop else agent_environment(name, [*further, f"--idle={idle}", f"--reach={reach.value}"], timeout, given)
     )
     if stop:
-        _stop(name, given)
+        stop_agent(name, given)
     unset = [*UNSET, *(["DOCKER_HOST"] if stop else [])]
     typer.echo(statements(target, environment, unset))
     typer.echo(hint(target, " ".join(["nested-docker env", name, *further, *(["--stop"] if stop else [])])))
 
 
-def _environment(name: str, arguments: list[str], timeout: str, given: dict[str, str]) -> dict[str, str]:
+def agent_environment(name: str, arguments: list[str], timeout: str, given: dict[str, str]) -> dict[str, str]:
     """The variables of the agent, which is started if it does not run."""
     from nested_docker.cli.user.durations import parse_duration
     from nested_docker.cli.user.forward import agent_of
@@ -68,7 +68,8 @@ def _environment(name: str, arguments: list[str], timeout: str, given: dict[str,
     return environment
 
 
-def _stop(name: str, given: dict[str, str]) -> None:
+def stop_agent(name: str, given: dict[str, str]) -> None:
+    """Stop the agent, if it runs; exits if its directory cannot be used."""
     from nested_docker.cli.user.forward import agent_of
 
     try:
