@@ -39,6 +39,8 @@ KINDS = {
     "secrets": "Secret",
     "pods": "Pod",
     "events": "Event",
+    "services": "Service",
+    "networkpolicies": "NetworkPolicy",
 }
 HOST = f"build.{NAMESPACE}.svc"
 READY = (("Accepted", "True", "Granted", "policy ci grants it"), ("Ready", "True", "Ready", "clients can connect"))

@@ -15,6 +15,7 @@ from nested_docker.cli.user import (
     logs,
     ls,
     prune,
+    report,
     rm,
     run,
     shell,
@@ -48,6 +49,7 @@ app.command("rm")(rm.rm_command)
 app.command("prune")(prune.prune_command)
 app.command("du")(du.du_command)
 app.command("doctor")(doctor.doctor_command)
+app.command("report")(report.report_command)
 app.add_typer(policy.policy)
 app.add_typer(guard.guard)
 app.command("crds")(crds.crds)

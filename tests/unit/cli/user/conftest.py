@@ -19,7 +19,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = tmp_path / "r"
     path.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(path))
-    monkeypatch.setenv("PYTHONPATH", "operator")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[4] / "operator"))
     yield path
     for lock in path.glob("nested-docker/*.lock"):
         Agent(lock.parent, lock.stem).stop()

@@ -20,7 +20,7 @@ USER_COMMANDS = {
 
 ARGUMENTS = {"run": ["--name", "build", "--progress=quiet", "--", "true"], "shell": ["--progress=quiet", "build"]}
 """Arguments of commands that need others than a name."""
-WITHOUT_NAME = {"ls", "doctor", "prune"}
+WITHOUT_NAME = {"ls", "doctor", "prune", "report"}
 
 FORBIDDEN = 'nesteddockers.nesteddocker.dev is forbidden: User "jane" cannot get resource "nesteddockers"'
 WITHOUT_CRD: Answer = (404, "404 page not found\n")
