@@ -81,7 +81,8 @@ class Agent:
         if "environment" in answer:
             started.returncode = 0  # it outlives this process, which need not wait for it
             return answer
-        started.terminate()
+        if not answer:
+            started.terminate()
         started.wait()
         return answer or {
             "error": "the process in the background did not start",
