@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from tests.unit.cli.user.terminal import Cli, Ended
 
 from nested_docker.cli.entry import run_command_line
 from nested_docker.cli.user.agent import Agent
+
+
+@pytest.fixture(autouse=True)
+def no_log_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process: handlers of other tests' commands would write to streams that are closed."""
+    for name in ("", "nested_docker", "nested_docker.relay"):
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [logging.NullHandler()])
 
 
 @pytest.fixture(autouse=True)
