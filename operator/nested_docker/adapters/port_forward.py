@@ -181,7 +181,10 @@ def _refusal(status: int) -> str:
     if status == 401:
         return "the API server does not accept your credentials"
     if status == 403:
-        return "you need the permissions get and create on pods/portforward"
+        return (
+            "you need the permissions get and create on pods/portforward; if you have them, a guardrail of the chart "
+            "denies it, as for the guard's pods of mode HostSocket"
+        )
     if status == 404:
         return "the pod does not exist"
     return f"the API server answers with status {status}"

@@ -161,7 +161,11 @@ async def test_the_kubelets_error_is_the_reason() -> None:
     ("status", "message"),
     [
         (401, "the API server does not accept your credentials"),
-        (403, "you need the permissions get and create on pods/portforward"),
+        (
+            403,
+            "you need the permissions get and create on pods/portforward; if you have them, a guardrail of the chart "
+            "denies it, as for the guard's pods of mode HostSocket",
+        ),
         (404, "the pod does not exist"),
         (503, "the API server answers with status 503"),
     ],
