@@ -25,6 +25,7 @@ def test_a_suite_gets_one_daemon_and_leaves_nothing(world: UserWorld, tmp_path: 
     (tmp_path / "pytest.ini").write_text("[pytest]\nnested_docker_class_name = fast\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "nested_docker.pytest_plugin", "--rootdir=.", "test_it.py"]
     environment = {"PYTHONPATH": str(OPERATOR), "KUBECONFIG": str(world.kubeconfig), "PATH": "/usr/bin:/bin"}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # it may be installed here or not; -p loads it once
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert "2 passed" in ran.stdout, ran.stdout + ran.stderr
     posted = [path for method, path in world.requests if method == "POST"]
