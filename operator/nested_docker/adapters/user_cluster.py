@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,13 +15,15 @@ from urllib.request import getproxies, proxy_bypass
 import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config.kube_config import FileOrData, KubeConfigLoader, KubeConfigMerger
 
+from nested_docker.adapters.exec_plugin import run_exec_plugin
 from nested_docker.adapters.kube import KubeClient
 from nested_docker.adapters.port_forward import PortForwarder
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 REFRESH_SECONDS = 60.0
-"""How often the kubeconfig's token is read again: exec plugins return tokens that expire, often after minutes."""
+"""The kubeconfig's token is read again at most so often: tokens of exec plugins expire, often after minutes."""
 
 
 class KubeconfigError(ValueError):
@@ -114,14 +117,17 @@ def _from_pod(configuration: Configuration, path: str) -> str:
 
 
 async def _from_kubeconfig(configuration: Configuration, path: str, context: str, private_directory: str | None) -> str:
-    async def load(into: Configuration) -> Any:
-        return await config.load_kube_config(
-            config_file=path,
-            context=context or None,
-            client_configuration=into,
-            persist_config=False,
+    async def load(into: Configuration) -> _Loader:
+        loader = _Loader(
+            config_dict=KubeConfigMerger(path).config,
+            config_base_path=None,
+            active_context=context or None,
             temp_file_path=private_directory,
         )
+        await loader.load_and_set(into)
+        if "BearerToken" in into.api_key:
+            into.api_key["BearerToken"] = _header(into.api_key["BearerToken"])
+        return loader
 
     for each in filter(None, path.split(os.pathsep)):
         if not _exists(each) and os.pathsep not in path:
@@ -129,24 +135,68 @@ async def _from_kubeconfig(configuration: Configuration, path: str, context: str
     try:
         loader = await load(configuration)
         namespace = loader.current_context["context"].get("namespace")
-    except (config.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except _UNUSABLE as error:
         raise KubeconfigError(f"kubeconfig {path} cannot be used: {' '.join(str(error).split())}") from error
-    configuration.refresh_api_key_hook = _refresh(load)
+    configuration.refresh_api_key_hook = _refresh(load, loader.expires)
     return str(namespace or "default")
 
 
-def _refresh(load: Any) -> Any:
-    """Reads the token again when it may have expired; if that fails, the old one is tried."""
+_UNUSABLE = (config.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, AttributeError, ValueError)
+
+
+class _Loader(KubeConfigLoader):  # type: ignore[misc]
+    """The library's, which would go on without credentials if an exec plugin fails.
+
+    Attributes:
+        expires: when the credentials end, if the plugin says so.
+    """
+
+    expires: datetime | None = None
+
+    async def load_from_exec_plugin(self) -> bool:
+        """Get credentials from the user's exec plugin.
+
+        Raises:
+            ExecPluginError: there are none.
+        """
+        directory = self._get_base_path(self._user.path)
+        found = await run_exec_plugin(self._user["exec"].value, self._cluster.value, directory)
+        self.expires = found.expires
+        if found.token:
+            self.token = f"Bearer {found.token}"
+        if found.certificate:
+            self.cert_file, self.key_file = self._file(found.certificate), self._file(found.key)
+        return True
+
+    def _file(self, content: str) -> Any:
+        data = {"content": content}
+        return FileOrData(
+            data, None, "content", base64_file_content=False, temp_file_path=self._temp_file_path
+        ).as_file()
+
+
+def _header(authorization: str) -> str:
+    """The value of the header, without the line break at the end of a file with a token."""
+    value = authorization.strip()
+    if not value.isascii() or not value.isprintable():
+        raise KubeconfigError("its token has characters that a header cannot have")
+    return value
+
+
+def _refresh(load: Any, expires: datetime | None) -> Any:
+    """Reads the token again before it expires; if that fails, the old one is tried."""
     last = time.monotonic()
 
     async def refresh(configuration: Configuration) -> None:
-        nonlocal last
-        if "BearerToken" not in configuration.api_key or time.monotonic() - last < REFRESH_SECONDS:
+        nonlocal last, expires
+        now = time.monotonic()
+        left = (expires - datetime.now(UTC)).total_seconds() if expires is not None else 0.0
+        if "BearerToken" not in configuration.api_key or now - last < REFRESH_SECONDS or left > REFRESH_SECONDS:
             return
-        last = time.monotonic()
+        last = now
         fresh = Configuration()
-        with contextlib.suppress(config.ConfigException, yaml.YAMLError, OSError):
-            await load(fresh)
+        with contextlib.suppress(*_UNUSABLE):
+            expires = (await load(fresh)).expires
             configuration.api_key = fresh.api_key or configuration.api_key
 
     return refresh
