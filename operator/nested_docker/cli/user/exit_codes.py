@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     INVALID = 2
     NOT_FOUND = 3
     CLUSTER = 4
+    DEFECT = 70
     RUN_FAILED = 125
     NOT_EXECUTABLE = 126
     COMMAND_NOT_FOUND = 127
@@ -25,6 +26,7 @@ EXIT_CODE_MEANINGS = {
     ExitCode.INVALID: "an option, an argument or a value is invalid",
     ExitCode.NOT_FOUND: "the NestedDocker does not exist",
     ExitCode.CLUSTER: "the cluster or the daemon cannot be used: no answer, no permission, or not installed",
+    ExitCode.DEFECT: "a defect of nested-docker",
     ExitCode.RUN_FAILED: "`run` and `shell` only: one of the above, so that the command's own codes stay distinct",
     ExitCode.NOT_EXECUTABLE: "`run` and `shell` only: the command cannot be executed",
     ExitCode.COMMAND_NOT_FOUND: "`run` and `shell` only: the command does not exist",

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from nested_docker.adapters.user_cluster import UserCluster
 
 
+TRACEBACK = "NESTED_DOCKER_TRACEBACK"
+"""Variable that makes a defect print its traceback."""
+
+
 @dataclass(frozen=True)
 class ClusterOptions:
     """Which cluster and namespace a command is for; empty: as the kubeconfig says."""
@@ -101,6 +105,13 @@ def errors_reported(code_of_all: ExitCode | None = None) -> Iterator[None]:
     except BrokenPipeError:  # such as `| head`; nobody reads what the interpreter would flush at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(ExitCode.OK) from None
+    except typer.Exit:
+        raise
+    except Exception as error:  # a defect: the user needs to know that it is none of theirs, and not where it is
+        if os.environ.get(TRACEBACK):
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        fail(what, f"this is a defect of nested-docker: report it with what {TRACEBACK}=1 prints", ExitCode.DEFECT)
 
 
 def exit_code_of(error: Exception) -> ExitCode:

@@ -259,6 +259,25 @@ def test_doctor_shows_a_denial(world: UserWorld, cli: Cli) -> None:
     assert "         -> reduce the request, or ask a cluster admin for a policy" in ended.out
 
 
+def test_a_defect_is_one_line_and_its_traceback_on_request(
+    world: UserWorld, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> str:
+        raise ValueError("a\nb")
+
+    world.nested_docker("build")
+    monkeypatch.setattr("nested_docker.cli.user.listing.listing", broken)
+    ended = cli("ls")
+    assert ended.code == 70
+    assert ended.err.splitlines() == [
+        "error: ValueError: a b",
+        "hint: this is a defect of nested-docker: report it with what NESTED_DOCKER_TRACEBACK=1 prints",
+    ]
+    monkeypatch.setenv("NESTED_DOCKER_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="a\nb"):
+        cli("ls")
+
+
 def test_a_pipe_that_closes_is_no_error(world: UserWorld) -> None:
     world.nested_docker("build")
     command = f"{sys.executable} -m nested_docker status build | head -c 1"
