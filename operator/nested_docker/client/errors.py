@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from nested_docker.api.meta import GROUP
 from nested_docker.domain.ports import KubeError
 
@@ -62,6 +64,8 @@ def user_error(error: KubeError, doing: str) -> NestedDockerError:
         doing: what was tried, such as `create NestedDocker build`.
     """
     message = " ".join(error.message.split()) or error.reason
+    if denied := _denied(message, doing):
+        return denied
     if error.status == 403:
         return _forbidden(message, doing)
     if error.status == 404 and _is_unknown_resource(message):
@@ -90,10 +94,28 @@ _BY_STATUS: dict[int, tuple[type[NestedDockerError], str, str]] = {
 }
 
 
+_DENIAL = re.compile(r"""(admission webhook "|ValidatingAdmissionPolicy ').*denied (the )?request""")
+_OWN_DENIAL = re.compile(rf'admission webhook "[^"]*{re.escape(GROUP)}" denied the request: ')
+"""Begins the operator's denials, which name their remedy."""
+
+
+def _denied(message: str, doing: str) -> NestedDockerError | None:
+    """A denial by admission, which has the status that its rule chooses; None: it is something else."""
+    if _OWN_DENIAL.search(message):
+        return DeniedError(f"cannot {doing}: {_OWN_DENIAL.sub('', message)}")
+    if _DENIAL.search(message):
+        return DeniedError(f"cannot {doing}: {message}", "change the request, or ask whoever manages that rule")
+    if "exceeded quota" in message:
+        return DeniedError(
+            f"cannot {doing}: {message}", "delete what you do not need, or ask for a larger ResourceQuota"
+        )
+    return None
+
+
 def _forbidden(message: str, doing: str) -> NestedDockerError:
-    """Admission denies with the status of RBAC, but with another message."""
-    if "denied the request" in message or "ValidatingAdmissionPolicy" in message or "exceeded quota" in message:
-        return DeniedError(f"cannot {doing}: {message}", "reduce the request, or ask a cluster admin for a policy")
+    if 'User "system:anonymous"' in message:
+        _, what, remedy = _BY_STATUS[401]
+        return ClusterError(f"cannot {doing}: {what}", remedy)
     return ClusterError(f"cannot {doing}: {message}", "ask a cluster admin for this permission")
 
 

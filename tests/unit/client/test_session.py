@@ -203,10 +203,37 @@ def test_an_invalid_name_needs_no_cluster(name: str) -> None:
         NestedDocker(name)
 
 
-def test_a_denial_is_not_a_missing_permission(world: UserWorld) -> None:
-    message = 'admission webhook "validate.nesteddocker.dev" denied the request: no policy'
-    world.refuse = lambda method, _: (403, {"reason": "Forbidden", "message": message}) if method == "POST" else None
-    with pytest.raises(DeniedError, match="denied the request: no policy"):
+DENIALS = [
+    (
+        403,
+        'admission webhook "nesteddockers.nesteddocker.dev" denied the request: NotGranted: ask for a policy',
+        "NotGranted: ask for a policy",
+        "",
+    ),
+    (403, 'admission webhook "x.example.com" denied the request: no', "x.example.com", "whoever manages that rule"),
+    (400, 'admission webhook "x.example.com" denied the request: no', "x.example.com", "whoever manages that rule"),
+    (422, "ValidatingAdmissionPolicy 'x' with binding 'y' denied request: no", "'x'", "whoever manages that rule"),
+    (403, 'nesteddockers "x" is forbidden: exceeded quota: q, used: 1', "exceeded quota: q", "a larger ResourceQuota"),
+]
+
+
+@pytest.mark.parametrize(("status", "message", "shown", "remedy"), DENIALS)
+def test_a_denial_is_not_a_missing_permission(
+    world: UserWorld, status: int, message: str, shown: str, remedy: str
+) -> None:
+    world.refuse = lambda method, _: (status, {"reason": "No", "message": message}) if method == "POST" else None
+    with pytest.raises(DeniedError) as caught:
+        NestedDocker().__enter__()
+    assert shown in caught.value.message
+    assert "nesteddockers.nesteddocker.dev" not in caught.value.message
+    assert bool(remedy) == bool(caught.value.remedy)
+    assert remedy in caught.value.remedy
+
+
+def test_nobody_gets_the_permissions_of_a_user_without_credentials(world: UserWorld) -> None:
+    message = 'nesteddockers.nesteddocker.dev is forbidden: User "system:anonymous" cannot create resource'
+    world.refuse = lambda *_: (403, {"reason": "Forbidden", "message": message})
+    with pytest.raises(ClusterError, match="does not accept your credentials: log in again"):
         NestedDocker().__enter__()
 
 

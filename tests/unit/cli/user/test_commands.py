@@ -256,7 +256,7 @@ def test_doctor_shows_a_denial(world: UserWorld, cli: Cli) -> None:
     ended = cli("doctor")
     assert ended.code == 1
     assert "FAILED   a NestedDocker is accepted: " in ended.out
-    assert "         -> reduce the request, or ask a cluster admin for a policy" in ended.out
+    assert "         -> change the request, or ask whoever manages that rule" in ended.out
 
 
 def test_a_defect_is_one_line_and_its_traceback_on_request(
