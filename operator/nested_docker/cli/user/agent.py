@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 STOP_SECONDS = 20.0
 LOCK_PAUSE_SECONDS = 0.05
@@ -108,8 +108,7 @@ class Agent:
         Raises:
             BlockingIOError: another process is.
         """
-        with self.lock.open("a+", encoding="ascii") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with self._locked() as file:
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
@@ -117,11 +116,26 @@ class Agent:
                 yield
             finally:
                 self.state.unlink(missing_ok=True)
+                self.lock.unlink()
 
     def publish(self, environment: Mapping[str, str]) -> None:
         """Write down what clients need."""
         self.state.touch(mode=0o600)
         self.state.write_text(json.dumps(environment))
+
+    def _locked(self) -> TextIO:
+        """The lock file, locked; not one that an agent has removed at its end meanwhile."""
+        while True:
+            file = self.lock.open("a+", encoding="ascii")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(self.lock.stat(), os.fstat(file.fileno())):
+                        return file
+            except BlockingIOError:
+                file.close()
+                raise
+            file.close()
 
     def _pid(self) -> int | None:
         """The process that holds the lock; None: there is none."""

@@ -11,7 +11,7 @@ import typer
 
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import ProgressFormat
-from nested_docker.cli.user.running import errors_reported
+from nested_docker.cli.user.running import end_on_signals, errors_reported
 
 Keep = Annotated[bool, typer.Option("--keep", help="Do not delete a NestedDocker that this command creates.")]
 
@@ -29,11 +29,7 @@ def with_daemon(
     from nested_docker.cli.user.progress_display import shown_progress
     from nested_docker.client.session import LOCAL_VARIABLES, NestedDocker
 
-    def end(number: int, _: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    signal.signal(signal.SIGTERM, end)  # so that the daemon is deleted
-    signal.signal(signal.SIGHUP, end)
+    end_on_signals()
     with errors_reported(ExitCode.RUN_FAILED):
         daemon = None
         with shown_progress(progress) as on_progress:

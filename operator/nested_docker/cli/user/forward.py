@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nested_docker.cli.user import options
 from nested_docker.cli.user.options import ReachOption
-from nested_docker.cli.user.running import errors_reported, exit_code_of, invalid
+from nested_docker.cli.user.running import end_on_signals, errors_reported, exit_code_of, invalid
 
 if TYPE_CHECKING:
     from nested_docker.cli.user.agent import Agent
@@ -48,7 +47,7 @@ def forward_command(
         "name": name, "attach": True, "reach": reach.value, "timeout": float(seconds), "namespace": namespace,
         "context": context, "kubeconfig": kubeconfig,
     }  # fmt: skip
-    signal.signal(signal.SIGTERM, _end)
+    end_on_signals()
     if not agent:
         with errors_reported(), NestedDocker(**settings) as daemon:
             typer.echo(f"DOCKER_HOST={daemon.docker_host}")
@@ -94,7 +93,3 @@ def _say(answer: dict[str, Any]) -> None:
     """One line for the process that waits."""
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
-
-
-def _end(number: int, _: object) -> NoReturn:
-    raise SystemExit(128 + number)

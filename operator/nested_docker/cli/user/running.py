@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -74,10 +75,21 @@ def execute(command: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
     """
     import asyncio
 
+    end_on_signals()
     with errors_reported():
         code = asyncio.run(command())
         if code:
             raise typer.Exit(code)
+
+
+def end_on_signals() -> None:
+    """Make SIGTERM and SIGHUP end this process as `exit` does, so that it leaves nothing behind."""
+
+    def end(number: int, _: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGHUP, end)
 
 
 @contextlib.contextmanager
