@@ -11,6 +11,7 @@ from nested_docker.cli.user import (
     doctor,
     du,
     env,
+    explain,
     forward,
     logs,
     ls,
@@ -44,6 +45,7 @@ app.add_typer(context.context_group)
 app.command("ls")(ls.ls_command)
 app.command("status")(status.status_command)
 app.command("why")(why.why_command)
+app.command("explain")(explain.explain_command)
 app.command("logs")(logs.logs_command)
 app.command("rm")(rm.rm_command)
 app.command("prune")(prune.prune_command)

@@ -13,7 +13,7 @@ LABEL_WIDTH = 14
 MAX_EVENTS = 10
 ISOLATION_MEANINGS = {
     "None": "none: root in a container is root on the node",
-    "SharedDaemon": "shared daemon: the guard keeps users of the node's daemon apart",
+    "SharedDaemon": "shared daemon: the node's own, which runs the containers of others too",
     "UserNamespace": "user namespace: root in a container is nobody on the node",
 }
 

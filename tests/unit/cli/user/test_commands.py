@@ -210,6 +210,24 @@ def test_rm_deletes_what_exists_and_names_what_does_not(world: UserWorld, cli: C
     assert names_of(world) == []
 
 
+def test_explain_asks_about_each_mode_and_creates_nothing(world: UserWorld, cli: Cli) -> None:
+    ended = cli("explain", "-o", "json")
+    assert ended.code == 0
+    assert [(each["mode"], each["choice"]) for each in json.loads(ended.out)] == [
+        ("Sysbox", "chosen"), ("UserNamespace", "possible"), ("Dind", "possible"), ("HostSocket", "possible"),
+    ]  # fmt: skip
+    assert names_of(world) == []
+
+
+def test_explain_without_a_possible_mode_is_a_no(world: UserWorld, cli: Cli) -> None:
+    message = 'admission webhook "x.nesteddocker.dev" denied the request: NotGranted: ask for a policy'
+    world.refuse = lambda method, _: (403, {"message": message}) if method == "POST" else None
+    ended = cli("explain")
+    assert ended.code == 1
+    assert ended.out.splitlines()[0] == "Dind           no        NotGranted: ask for a policy"
+    assert ended.out.splitlines()[-1] == "No mode is possible here: each line names what would change that."
+
+
 # --- doctor -------------------------------------------------------------------------------------------------
 
 

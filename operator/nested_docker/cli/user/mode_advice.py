@@ -1,0 +1,98 @@
+"""Which mode a NestedDocker gets here, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec
+from nested_docker.api.v1alpha1.nested_docker_class import ModeSelection
+from nested_docker.cli.user.status_text import ISOLATION_MEANINGS
+from nested_docker.domain.admission.mode_choice import order
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import Privilege
+from nested_docker.domain.objects import Manifest
+
+
+class Choice(StrEnum):
+    """What is known about a mode."""
+
+    CHOSEN = "chosen"
+    POSSIBLE = "possible"
+    NO = "no"
+
+
+@dataclass(frozen=True)
+class ModeAdvice:
+    """One mode.
+
+    Attributes:
+        mode: its name.
+        choice: whether it is possible, or even chosen.
+        detail: what isolates its users from the node, or why it is not possible.
+    """
+
+    mode: str
+    choice: Choice
+    detail: str
+
+
+def advice(class_spec: Manifest, problems: Mapping[str, str]) -> list[ModeAdvice]:
+    """All modes: first the possible ones in the order of the choice, then the others.
+
+    Args:
+        class_spec: spec of the class; empty: it cannot be read.
+        problems: why a mode is not possible, for each that is not.
+    """
+    possible = [mode for mode in _order(class_spec) if mode not in problems]
+    found = [
+        ModeAdvice(mode, Choice.POSSIBLE if number else Choice.CHOSEN, _meaning(mode))
+        for number, mode in enumerate(possible)
+    ]
+    return found + [ModeAdvice(mode, Choice.NO, problems[mode]) for mode in Mode if mode in problems]
+
+
+def advice_of(nested_docker: Manifest) -> list[ModeAdvice]:
+    """The mode that a NestedDocker has, and why it has no better one."""
+    status = nested_docker.get("status") or {}
+    mode = status.get("mode")
+    found = [ModeAdvice(mode, Choice.CHOSEN, _meaning(mode))] if mode else []
+    others = status.get("modesNotChosen") or []
+    return found + [ModeAdvice(each["mode"], Choice.NO, f"{each['reason']}: {each['message']}") for each in others]
+
+
+def advice_text(found: Sequence[ModeAdvice], *, as_listed: bool) -> str:
+    """One line per mode, and the conclusion."""
+    lines = [f"{each.mode:15}{each.choice:10}{each.detail}" for each in found]
+    return "\n".join([*lines, "", _conclusion(found, as_listed=as_listed)])
+
+
+def is_as_listed(class_spec: Manifest) -> bool:
+    """Whether the order of the class's modes decides, and not their privilege."""
+    return bool(class_spec.get("modeSelection") == ModeSelection.AS_LISTED)
+
+
+def _conclusion(found: Sequence[ModeAdvice], *, as_listed: bool) -> str:
+    chosen = next((each.mode for each in found if each.choice is Choice.CHOSEN), None)
+    if chosen is None:
+        return "No mode is possible here: each line names what would change that."
+    why = "the class prefers it" if as_listed else "no mode with less privilege on the node is possible"
+    text = f"The mode is {chosen}: {why}."
+    if chosen in set(Mode) and MODES[Mode(chosen)].privilege is Privilege.NODE:
+        text += " Run only code there that you trust; for other code ask for a class with Sysbox or UserNamespace."
+    return text
+
+
+def _order(class_spec: Manifest) -> list[Mode]:
+    listed = [Mode(mode) for mode in class_spec.get("modes") or Mode if mode in set(Mode)]
+    selection = ModeSelection.AS_LISTED if is_as_listed(class_spec) else ModeSelection.LEAST_PRIVILEGED
+    return order(NestedDockerClassSpec.model_construct(modes=listed, mode_selection=selection))
+
+
+def _meaning(mode: str) -> str:
+    if mode not in set(Mode):
+        return ""
+    isolation = MODES[Mode(mode)].isolation
+    return ISOLATION_MEANINGS.get(isolation, isolation)

@@ -1,0 +1,62 @@
+"""`explain`: the mode and why, from a class and what the cluster says about each mode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nested_docker.cli.user.mode_advice import Choice, advice, advice_of, advice_text, is_as_listed
+
+Manifest = dict[str, Any]
+
+
+def modes(found: Any, choice: Choice) -> list[str]:
+    return [each.mode for each in found if each.choice is choice]
+
+
+@pytest.mark.parametrize(
+    ("class_spec", "problems", "chosen", "possible"),
+    [
+        ({}, {}, "Sysbox", ["UserNamespace", "Dind", "HostSocket"]),
+        ({"modes": ["Dind", "Sysbox"]}, {"HostSocket": "", "UserNamespace": ""}, "Sysbox", ["Dind"]),
+        ({"modes": ["UserNamespace", "Sysbox"]}, {"HostSocket": "", "Dind": ""}, "UserNamespace", ["Sysbox"]),
+        ({"modes": ["Dind", "Sysbox"]}, {"Sysbox": "not granted"}, "Dind", []),
+        ({"modes": ["Dind", "Sysbox"], "modeSelection": "AsListed"}, {}, "Dind", ["Sysbox"]),
+        ({"modes": ["Later", "Dind"]}, {}, "Dind", []),
+    ],
+)
+def test_the_mode_is_the_one_that_the_operator_chooses(
+    class_spec: Manifest, problems: dict[str, str], chosen: str, possible: list[str]
+) -> None:
+    found = advice(class_spec, problems)
+    assert modes(found, Choice.CHOSEN) == [chosen]
+    assert modes(found, Choice.POSSIBLE) == possible
+    assert modes(found, Choice.NO) == sorted(problems)
+
+
+def test_a_mode_with_the_privilege_of_the_node_is_for_trusted_code() -> None:
+    text = advice_text(advice({"modes": ["Dind"]}, {"Sysbox": "not here"}), as_listed=False)
+    assert text == (
+        "Dind           chosen    none: root in a container is root on the node\n"
+        "Sysbox         no        not here\n"
+        "\n"
+        "The mode is Dind: no mode with less privilege on the node is possible. Run only code there that you trust; "
+        "for other code ask for a class with Sysbox or UserNamespace."
+    )
+    assert "trust" not in advice_text(advice({"modes": ["Sysbox"]}, {}), as_listed=False)
+
+
+def test_the_order_of_a_class_is_the_reason_where_it_decides() -> None:
+    class_spec = {"modes": ["Dind", "Sysbox"], "modeSelection": "AsListed"}
+    text = advice_text(advice(class_spec, {}), as_listed=is_as_listed(class_spec))
+    assert "The mode is Dind: the class prefers it." in text
+
+
+def test_one_that_exists_says_why_it_has_no_better_mode() -> None:
+    better = {"mode": "Sysbox", "reason": "NoCapableNode", "message": "no node has Sysbox"}
+    found = advice_of({"status": {"mode": "Dind", "modesNotChosen": [better]}})
+    assert [(each.mode, each.choice) for each in found] == [("Dind", Choice.CHOSEN), ("Sysbox", Choice.NO)]
+    assert found[1].detail == "NoCapableNode: no node has Sysbox"
+    assert advice_of({}) == []
+    assert advice_of({"status": {"mode": "Later"}})[0].detail == ""
