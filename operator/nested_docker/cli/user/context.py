@@ -22,7 +22,7 @@ ContextName = Annotated[
 
 @context_group.command("create")
 def create_context(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the NestedDocker.")],
+    name: options.NameArgument,
     as_name: ContextName = "",
     reach: options.ReachWay = ReachOption.AUTO,
     timeout: options.Timeout = "5m",
@@ -48,7 +48,7 @@ def create_context(
 
 @context_group.command("rm")
 def remove_context(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the NestedDocker.")],
+    name: options.NameArgument,
     as_name: ContextName = "",
     namespace: options.Namespace = "",
     context: options.Context = "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -12,7 +12,7 @@ from nested_docker.cli.user.running import errors_reported, print_json
 
 
 def du_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the NestedDocker.")],
+    name: options.NameArgument,
     output: options.Output = OutputFormat.TABLE,
     reach: options.ReachWay = ReachOption.AUTO,
     namespace: options.Namespace = "",

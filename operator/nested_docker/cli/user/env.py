@@ -16,7 +16,7 @@ from nested_docker.cli.user.shells import UNSET, Shell, hint, shell_of, statemen
 
 
 def env_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the NestedDocker.")],
+    name: options.NameArgument,
     shell: Annotated[Shell | None, typer.Option("--shell", help="Shell to write for; default: that of SHELL.")] = None,
     stop: Annotated[bool, typer.Option("--stop", help="Stop the socket, and write what unsets the variables.")] = False,
     idle: Idle = "1h",

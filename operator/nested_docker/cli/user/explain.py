@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nested_docker.cli.user import options
+from nested_docker.cli.user.completion import complete_name
 from nested_docker.cli.user.create import request_from_options
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import OutputFormat
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 def explain_command(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="Name of a NestedDocker; default: one that you would create.")
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Name of a NestedDocker; default: one that you would create.",
+            autocompletion=complete_name,
+        ),
     ] = "",
     class_name: options.ClassName = "",
     fields: options.SetFields = None,

@@ -25,7 +25,7 @@ Idle = Annotated[
 
 
 def forward_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the NestedDocker.")],
+    name: options.NameArgument,
     idle: Idle = "0",
     agent: Annotated[bool, typer.Option("--agent", hidden=True)] = False,
     reach: options.ReachWay = ReachOption.AUTO,

@@ -17,7 +17,7 @@ NEXT_POD_SECONDS = 1.0
 
 
 def logs_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the NestedDocker.")],
+    name: options.NameArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on, also with the next pod.")] = False,
     tail: Annotated[int, typer.Option("--tail", min=-1, help="Lines from the end; -1: all.")] = -1,
     container: Annotated[

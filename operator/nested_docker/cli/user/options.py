@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nested_docker.cli.user.completion import complete_class, complete_mode, complete_name
+
 
 class OutputFormat(StrEnum):
     """How objects are printed."""
@@ -37,6 +39,9 @@ class ReachOption(StrEnum):
     PORT_FORWARD = "port-forward"
 
 
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of the NestedDocker.", autocompletion=complete_name)
+]
 Namespace = Annotated[
     str,
     typer.Option(
@@ -56,12 +61,21 @@ Timeout = Annotated[
 ]
 ReachWay = Annotated[ReachOption, typer.Option("--reach", help="How to reach the daemon.")]
 ClassName = Annotated[
-    str, typer.Option("--class", metavar="CLASS", help="NestedDockerClass; default: the cluster's default class.")
+    str,
+    typer.Option(
+        "--class",
+        metavar="CLASS",
+        help="NestedDockerClass; default: the cluster's default class.",
+        autocompletion=complete_class,
+    ),
 ]
 ModeName = Annotated[
     str,
     typer.Option(
-        "--mode", metavar="MODE", help="Mode, such as Dind; default: the least privileged one that is allowed."
+        "--mode",
+        metavar="MODE",
+        help="Mode, such as Dind; default: the least privileged one that is allowed.",
+        autocompletion=complete_mode,
     ),
 ]
 Cpu = Annotated[str, typer.Option("--cpu", metavar="QUANTITY", help="Limit of CPU, such as 2 or 500m.")]

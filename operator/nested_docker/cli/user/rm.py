@@ -7,12 +7,15 @@ from typing import Annotated
 import typer
 
 from nested_docker.cli.user import options
+from nested_docker.cli.user.completion import complete_name
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.running import ClusterOptions, connected, execute, exit_code_of, invalid
 
 
 def rm_command(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of NestedDockers.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Names of NestedDockers.", autocompletion=complete_name)
+    ],
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until they are gone.")] = True,
     timeout: Annotated[str, typer.Option("--timeout", metavar="DURATION", help="How long to wait, such as 2m.")] = "2m",
     namespace: options.Namespace = "",

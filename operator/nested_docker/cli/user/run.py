@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nested_docker.cli.user import options
+from nested_docker.cli.user.completion import complete_name
 from nested_docker.cli.user.create import request_from_options
 from nested_docker.cli.user.daemon import Keep, run_child, with_daemon
 from nested_docker.cli.user.options import ProgressFormat, ReachOption
@@ -14,7 +15,10 @@ from nested_docker.cli.user.options import ProgressFormat, ReachOption
 Name = Annotated[
     str,
     typer.Option(
-        "--name", metavar="NAME", help="NestedDocker to use, or to create under that name; default: a temporary one."
+        "--name",
+        metavar="NAME",
+        help="NestedDocker to use, or to create under that name; default: a temporary one.",
+        autocompletion=complete_name,
     ),
 ]
 

@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from nested_docker.cli.user import options
+from nested_docker.cli.user.completion import complete_name
 from nested_docker.cli.user.create import request_from_options
 from nested_docker.cli.user.daemon import Keep, run_child, with_daemon
 from nested_docker.cli.user.options import ProgressFormat, ReachOption
 
 
 def shell_in_daemon(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="NestedDocker; default: a temporary one.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(metavar="[NAME]", help="NestedDocker; default: a temporary one.", autocompletion=complete_name),
+    ] = "",
     keep: Keep = False,
     class_name: options.ClassName = "",
     mode: options.ModeName = "",

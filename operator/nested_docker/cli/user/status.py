@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def status_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the NestedDocker.")],
+    name: options.NameArgument,
     output: options.Output = OutputFormat.TABLE,
     namespace: options.Namespace = "",
     context: options.Context = "",

@@ -103,12 +103,40 @@ def test_sizes(size: float, text: str) -> None:
     assert size_text(size) == text
 
 
-def test_kubectl_completes_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def completing(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("_NESTED_DOCKER_COMPLETE", "COMP_WORDS", "COMP_CWORD"):
         monkeypatch.setenv(variable, "")  # so that it is restored
+
+
+@pytest.mark.usefixtures("completing")
+def test_kubectl_completes_commands_and_options() -> None:
     assert candidates(["cr"]) == ["create", "crds"]
     assert "--namespace" in candidates(["create", "--n"])
     assert candidates(["no-such"]) == []
+
+
+@pytest.mark.usefixtures("completing")
+def test_names_of_the_cluster_are_completed(world: UserWorld) -> None:
+    for name in ("build", "cache"):
+        world.nested_docker(name)
+    world.objects[world.path("nesteddockerclasses", "standard")] = {"metadata": {"name": "standard"}, "spec": {}}
+    for command in ("status", "rm", "logs", "explain", "shell", "env", "forward", "why", "du"):
+        assert candidates([command, "b"]) == ["build"], command
+    assert candidates(["context", "rm", "c"]) == ["cache"]
+    assert candidates(["run", "--name", "c"]) == ["cache"]
+    assert candidates(["create", "new", "--class", "s"]) == ["standard"]
+    assert candidates(["create", "new", "--mode", "D"]) == ["Dind"]
+    assert candidates(["create", "b"]) == []
+
+
+@pytest.mark.usefixtures("completing")
+def test_without_a_cluster_nothing_is_completed(world: UserWorld, capfd: pytest.CaptureFixture[str]) -> None:
+    world.refuse = lambda *_: (403, {"reason": "Forbidden", "message": "no"})
+    assert candidates(["status", "b"]) == []
+    world.kubeconfig.write_text("{")
+    assert candidates(["status", "b"]) == []
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "pwsh"])
