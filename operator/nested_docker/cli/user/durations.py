@@ -23,14 +23,16 @@ def parse_duration(text: str) -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """A duration in at most two units, such as `5d3h`, as kubectl shows ages."""
+    """A duration in at most two neighbouring units, such as `5d3h`, as kubectl shows ages."""
     left = max(0, int(seconds))
+    units = [*UNITS.items()]
+    first = next((number for number, (_, length) in enumerate(units) if left >= length), len(units) - 1)
     parts: list[str] = []
-    for unit, length in UNITS.items():
+    for unit, length in units[first : first + 2]:
         count, left = divmod(left, length)
-        if count or (unit == "s" and not parts):
+        if count or not parts:
             parts.append(f"{count}{unit}")
-    return "".join(parts[:2])
+    return "".join(parts)
 
 
 def parse_moment(text: object) -> datetime | None:

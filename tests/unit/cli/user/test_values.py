@@ -27,7 +27,8 @@ def test_what_is_no_duration_says_what_is(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0s"), (59.9, "59s"), (60, "1m"), (3661, "1h1m"), (90061, "1d1h"), (-5, "0s")]
+    ("seconds", "text"),
+    [(0, "0s"), (59.9, "59s"), (60, "1m"), (3661, "1h1m"), (90061, "1d1h"), (86400 + 60, "1d"), (-5, "0s")],
 )
 def test_a_duration_as_text(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
