@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import kopf
 
-from nested_docker.adapters.certificates import CertificateMaker
+from nested_docker.adapters.certificates import CertificateMaker, injection_key
 from nested_docker.adapters.clock import SystemClock
 from nested_docker.adapters.dockerd import DaemonClient
 from nested_docker.adapters.events import EventRecorder
@@ -19,9 +19,12 @@ from nested_docker.adapters.kube import KubeClient, connect_to_cluster
 from nested_docker.controller.admission_reviewer import AdmissionReviewer
 from nested_docker.controller.audit import Audit
 from nested_docker.controller.cache import Cache
+from nested_docker.controller.client_pod_watch import ClientPodWatch
 from nested_docker.controller.daemon_prober import DaemonProber
+from nested_docker.controller.injections import Injections
 from nested_docker.controller.leader import Leader, NotLeader
 from nested_docker.controller.lease_fence import Fenced
+from nested_docker.controller.pod_injector import PodInjector
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.controller.resync import Resync
 from nested_docker.controller.root_key import RootKey, RootKeyUnusable
@@ -81,7 +84,8 @@ class Operator:
         self._recorder = EventRecorder(fenced, self._clock)
         unreadable = UnreadableObjects(self._recorder.record)
         self._router = Router(self._cache, self._queue, unreadable)
-        self._resync = Resync(kube, self._cache, self._router, settings.namespaces)
+        self._resync = Resync(kube, self._cache, self._router, settings.namespaces, injection=settings.injection)
+        self._client_pods = ClientPodWatch(kube, self._router, self._resync, settings.namespaces)
         self._metrics = Metrics(
             nested_dockers=lambda: self._cache.all("NestedDocker"),
             requests=lambda: kube.requests,
@@ -99,20 +103,13 @@ class Operator:
         self._admission_reviewer = AdmissionReviewer(
             self._cache, self._router, kube, settings.defaults(), audit.admitted
         )
+        self._root_key = RootKey(kube, settings.operator_namespace, settings.root_key_secret)
         self._webhook = (
-            admission.AdmissionServer(
-                settings.webhook_port,
-                settings.webhook_certificates,
-                {
-                    admission.MUTATE_PATH: self._admission_reviewer.name_class,
-                    admission.VALIDATE_PATH: self._admission_reviewer.review,
-                },
-            )
+            admission.AdmissionServer(settings.webhook_port, settings.webhook_certificates, self._reviews())
             if settings.webhook_port
             else None
         )
         self._sessions = Sessions()
-        self._root_key = RootKey(kube, settings.operator_namespace, settings.root_key_secret)
         reconciler = Reconciler(
             cache=self._cache,
             router=self._router,
@@ -123,8 +120,25 @@ class Operator:
             clock=self._clock,
             defaults=settings.defaults(),
             sessions=self._sessions,
+            injections=Injections(self._cache, fenced, self._injection_key, self._clock, self._recorder)
+            if settings.injection
+            else None,
         )
         self._workers = Workers(self._queue, reconciler.reconcile, self._sessions, self._clock, self._metrics.observe)
+
+    def _reviews(self) -> dict[str, admission.ReviewRequest]:
+        """What the webhook serves, by path."""
+        reviews: dict[str, admission.ReviewRequest] = {
+            admission.MUTATE_PATH: self._admission_reviewer.name_class,
+            admission.VALIDATE_PATH: self._admission_reviewer.review,
+        }
+        if self._settings.injection:
+            injector = PodInjector(self._admission_reviewer, self._injection_key, self._clock)
+            reviews[admission.INJECT_PATH] = injector.inject
+        return reviews
+
+    def _injection_key(self) -> bytes:
+        return injection_key(self._root_key())
 
     async def run(self) -> bool:
         """Serve probes and watch; reconcile while this replica is the leader.
@@ -141,12 +155,14 @@ class Operator:
             registry=self._metrics.registry,
         )
         leading = asyncio.create_task(self._lead_when_elected(stop, synced), name="leadership")
+        following = asyncio.create_task(self._root_key.follow(self._settings.resync_seconds), name="root key")
         try:
             await self._watch(stop, watching_started, functools.partial(self._resign, leading))
         finally:
             await self._resign(leading)
             synced.cancel()
-            await asyncio.gather(synced, return_exceptions=True)
+            following.cancel()
+            await asyncio.gather(synced, following, return_exceptions=True)
             await probes.cleanup()
         if leading.cancelled():
             return True
@@ -196,7 +212,8 @@ class Operator:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._workers.run(self._settings.workers), name="workers")
                 group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
-                group.create_task(self._root_key.follow(self._settings.resync_seconds), name="root key")
+                if self._settings.injection:
+                    group.create_task(self._client_pods.run(), name="watch of client pods")
                 group.create_task(self._recorder.run(), name="events")
         except* NotLeader as stopped:
             logger.warning("a write was stopped because this replica no longer leads: %s", stopped.exceptions[0])

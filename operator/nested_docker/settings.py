@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     webhook_certificates: Path = Field(
         default=Path("/certs/webhook"), description="Directory with the webhook's tls.crt, tls.key and ca.crt."
     )
+    injection: bool = Field(
+        default=False,
+        description="Whether pods with the label `nesteddocker.dev/inject` get daemons, in namespaces with the label "
+        "`nesteddocker.dev/injection: enabled`; needs the webhook.",
+    )
     health_port: int = Field(default=8080, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     log_format: LogFormat = Field(default=LogFormat.JSON, description="How log lines look.")
     log_level: str = Field(default="INFO", description="Lowest severity that is logged.")

@@ -17,6 +17,7 @@ from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.daemon_prober import DaemonProber
+from nested_docker.controller.injections import Injections
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.controller.routing import Router
 from nested_docker.controller.session import Sessions
@@ -299,6 +300,7 @@ def reconciler_of(
     *,
     answers: bool = False,
     defaults: OperatorDefaults = DEFAULTS,
+    injections: Injections | None = None,
 ) -> Reconciler:
     """A reconciler; its daemons do not answer, unless `answers`."""
     silent, time = Silent(), clock or FakeClock()
@@ -312,6 +314,7 @@ def reconciler_of(
         clock=time,
         defaults=defaults,
         sessions=Sessions(),
+        injections=injections,
     )
 
 
@@ -347,9 +350,10 @@ def _applied(existing: Manifest, applied: Manifest) -> Manifest:
 
 
 def _has(obj: Manifest, selector: str) -> bool:
-    """Whether an object has all labels of a selector of the form `a=b,c=d`."""
-    wanted = dict(each.split("=", 1) for each in selector.split(",") if each)
-    return wanted.items() <= obj["metadata"].get("labels", {}).items()
+    """Whether an object has all labels of a selector of the form `a=b,c`."""
+    labels = obj["metadata"].get("labels", {})
+    wanted = (each.partition("=") for each in selector.split(",") if each)
+    return all(key in labels and (not equals or labels[key] == value) for key, equals, value in wanted)
 
 
 def _is(obj: Manifest, selector: str) -> bool:

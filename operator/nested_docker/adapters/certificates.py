@@ -115,6 +115,11 @@ def _derived_key(root_key: bytes, owner_uid: str, rotation: str) -> ec.EllipticC
     return ec.derive_private_key(int.from_bytes(derived) % (_ORDER - 1) + 1, ec.SECP256R1())
 
 
+def injection_key(root_key: bytes) -> bytes:
+    """The key with which the webhook signs the ids of pods, derived apart from those of authorities."""
+    return HKDF(hashes.SHA256(), 32, salt=None, info=b"nesteddocker.dev/injection/v1").derive(root_key)
+
+
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, validity: tuple[datetime, datetime]
 ) -> x509.CertificateBuilder:

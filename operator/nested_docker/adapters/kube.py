@@ -6,7 +6,8 @@ looks up netrc and proxy settings for every request; neither is used.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,9 +20,16 @@ from nested_docker.adapters.resources import RESOURCES
 from nested_docker.domain.names import FIELD_MANAGER, FINALIZER_FIELD_MANAGER, STATUS_FIELD_MANAGER
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.partial import PartialObject
-from nested_docker.domain.ports import KubeError
+from nested_docker.domain.ports import KubeError, WatchEvent
 
 REQUEST_TIMEOUT_SECONDS = 15.0
+
+WATCH_END_SECONDS = 300
+"""After so long the API server ends a watch."""
+
+SILENT_WATCH_SECONDS = 70.0
+"""A watch without any event for this long has lost its connection; the API server sends a bookmark every minute."""
+
 APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 JSON = "application/json"
@@ -98,8 +106,35 @@ class KubeClient:
         """Objects of a kind in one namespace, or in all, at the most recent version."""
         query = {"labelSelector": labels, "fieldSelector": fields}
         answer = await self._request("GET", kind, RESOURCES[kind].path(namespace), query=query)
-        head = {"apiVersion": RESOURCES[kind].api_version, "kind": kind}
+        head = {"apiVersion": RESOURCES[kind].api_version, "kind": RESOURCES[kind].kind or kind}
         return [_with_head(item, head) for item in answer["items"]]
+
+    async def watch(self, kind: str, namespace: str | None = None, *, labels: str = "") -> AsyncIterator[WatchEvent]:
+        """The objects of a kind that there are, and then their changes, until the API server ends the watch.
+
+        Raises:
+            KubeError: the watch was rejected, or its connection was lost.
+        """
+        path = RESOURCES[kind].path(namespace)
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_END_SECONDS),
+            "labelSelector": labels,
+        }
+        timeout = aiohttp.ClientTimeout(sock_connect=self._timeout, sock_read=SILENT_WATCH_SECONDS)
+        with _no_answer(f"watch {path}", SILENT_WATCH_SECONDS):
+            response = await self._send("GET", kind, path, query=query, timeout=timeout)
+            async with response:
+                if response.status >= 400:
+                    raise _error(response.status, response.headers.get("Retry-After", ""), await response.read())
+                async for line in _lines(response.content):
+                    event = _document(line)
+                    if event["type"] == "ERROR":
+                        problem = event["object"]
+                        raise KubeError(problem.get("code", 0), problem.get("reason", ""), problem.get("message", ""))
+                    if event["type"] != "BOOKMARK":
+                        yield WatchEvent(event["object"], gone=event["type"] == "DELETED")
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
         """Delete the object with that uid; if it is gone, or another object has its name, do nothing."""
@@ -126,16 +161,13 @@ class KubeClient:
         """
         path = RESOURCES["Pod"].path(namespace, pod, "log")
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout)
-        response = await self._answer("GET", path, query=query, timeout=timeout)
-        if response.status >= 400:
-            raise _error(response.status, "", await response.read())
-        try:
-            async for block in response.response.content.iter_any():
-                yield block
-        except (aiohttp.ClientError, OSError) as error:
-            raise KubeError(0, "NoAnswer", f"GET {path}: {error}") from error
-        finally:
-            response.response.close()
+        with _no_answer(f"GET {path}", self._timeout):
+            response = await self._send("GET", "Pod", path, query=query, timeout=timeout)
+            async with response:
+                if response.status >= 400:
+                    raise _error(response.status, "", await response.read())
+                async for block in response.content.iter_any():
+                    yield block
 
     async def _write(
         self,
@@ -168,43 +200,58 @@ class KubeClient:
         body: Any = None,
         content_type: str = JSON,
     ) -> Manifest:
-        self.requests[method, kind] = self.requests.get((method, kind), 0) + 1
         timeout = aiohttp.ClientTimeout(total=self._timeout)
-        response = await self._answer(method, path, query=query, body=body, content_type=content_type, timeout=timeout)
-        try:
+        with _no_answer(f"{method} {path}", self._timeout):
+            response = await self._send(
+                method, kind, path, query=query, body=body, content_type=content_type, timeout=timeout
+            )
             data = await response.read()
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise self._no_answer(method, path, error) from error
         if response.status >= 400:
             raise _error(response.status, response.headers.get("Retry-After", ""), data)
         return _document(data)
 
-    async def _answer(
+    async def _send(
         self,
         method: str,
+        kind: str,
         path: str,
         *,
         timeout: aiohttp.ClientTimeout,
         query: dict[str, str] | None = None,
         body: Any = None,
         content_type: str = JSON,
-    ) -> Any:
-        """The answer's head; its body has not been read."""
+    ) -> aiohttp.ClientResponse:
+        self.requests[method, kind] = self.requests.get((method, kind), 0) + 1
         headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._api.user_agent}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         query_string = urlencode({key: value for key, value in (query or {}).items() if value})
         url = f"{self._api.configuration.host}{path}{'?' + query_string if query_string else ''}"
-        try:
-            return await self._api.rest_client.request(
-                method, url, headers=headers, body=body, _request_timeout=timeout
-            )
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise self._no_answer(method, path, error) from error
+        answer = await self._api.rest_client.request(method, url, headers=headers, body=body, _request_timeout=timeout)
+        response: aiohttp.ClientResponse = answer.response
+        return response
 
-    def _no_answer(self, method: str, path: str, error: Exception) -> KubeError:
+
+@contextmanager
+def _no_answer(request: str, seconds: float) -> Iterator[None]:
+    """Turn the errors of a connection into a KubeError that names the request."""
+    try:
+        yield
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
         silent = isinstance(error, TimeoutError)
-        problem = f"no answer within {self._timeout:g} s" if silent else str(error) or type(error).__name__
-        return KubeError(0, "NoAnswer", f"{method} {path}: {problem}")
+        problem = f"no answer within {seconds:g} s" if silent else str(error) or type(error).__name__
+        raise KubeError(0, "NoAnswer", f"{request}: {problem}") from error
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """The lines of a body, however long they are."""
+    rest = bytearray()
+    async for data in content.iter_any():
+        rest += data
+        if b"\n" in data:
+            *whole, last = rest.split(b"\n")
+            rest = last
+            for line in whole:
+                yield bytes(line)
 
 
 def _with_head(item: Manifest, head: Manifest) -> Manifest:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nested_docker.api.v1alpha1 import API_VERSION
+from nested_docker.domain.objects import CLIENT_POD
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A kind's API version and plural, which make up its paths."""
+    """A kind's API version and plural, which make up its paths.
+
+    Attributes:
+        kind: as in objects, if the operator has another name for it.
+    """
 
     api_version: str
     plural: str
+    kind: str = ""
 
     def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
         """Path of a collection, or with `name` of an object, or with `subresource` of its subresource."""
@@ -25,8 +31,9 @@ RESOURCES = {
     "NestedDocker": Resource(API_VERSION, "nesteddockers"),
     "NestedDockerClass": Resource(API_VERSION, "nesteddockerclasses"),
     "NestedDockerPolicy": Resource(API_VERSION, "nesteddockerpolicies"),
+    CLIENT_POD: Resource("v1", "pods", kind="Pod"),
     "Event": Resource("events.k8s.io/v1", "events"),
-    "CoreEvent": Resource("v1", "events"),
+    "CoreEvent": Resource("v1", "events", kind="Event"),
     "Lease": Resource("coordination.k8s.io/v1", "leases"),
     "Namespace": Resource("v1", "namespaces"),
     "NetworkPolicy": Resource("networking.k8s.io/v1", "networkpolicies"),
@@ -40,4 +47,4 @@ RESOURCES = {
     "Secret": Resource("v1", "secrets"),
     "Service": Resource("v1", "services"),
 }
-"""Resources by kind; `CoreEvent` is the kind Event of the core group."""
+"""Resources by kind; `CoreEvent` is the kind Event of the core group, and `ClientPod` the kind Pod of clients."""

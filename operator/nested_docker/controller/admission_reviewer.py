@@ -39,12 +39,14 @@ class Review:
         obj: the NestedDocker as it would be stored.
         old: the stored NestedDocker; None: it is new.
         dry_run: whether it would not be stored in any case.
+        subjects: `userInfo` of those of whom one must have the permissions; empty: the user.
     """
 
     user: Mapping[str, Any]
     obj: Mapping[str, Any]
     old: Mapping[str, Any] | None = None
     dry_run: bool = False
+    subjects: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,15 +168,17 @@ class AdmissionReviewer:
             *authorization.required_access(spec, _before(review.old), namespace),
         ]
         different = {access.what: access for access in needed}
-        answers = await asyncio.gather(*(self._has(review.user, access) for access in different.values()))
+        subjects = review.subjects or (review.user,)
+        who = " or ".join(_name(subject) for subject in subjects)
+        answers = await asyncio.gather(*(self._any_has(subjects, access) for access in different.values()))
         allowed = dict(zip(different, answers, strict=True))
         missing = [access for access in needed if not allowed[access.what]]
         level = enforcement(observed, self.defaults)
         warnings = []
         if missing and missing[0].is_class_use and level != Enforcement.ENFORCE:
-            warnings.append(missing.pop(0).message(_name(review.user)))
+            warnings.append(missing.pop(0).message(who))
         if missing:
-            message = "; ".join(access.message(_name(review.user)) for access in missing)
+            message = "; ".join(access.message(who) for access in missing)
             return AdmissionResponse(allowed=False, reason=Reason.NOT_PERMITTED, message=message)
         if isinstance(outcome, NotAccepted) or outcome.reason != Reason.GRANTED:
             warnings.append(outcome.message)
@@ -184,6 +188,12 @@ class AdmissionReviewer:
             warnings=() if level == Enforcement.AUDIT and isinstance(outcome, Accepted) else tuple(warnings),
             accepted=outcome if isinstance(outcome, Accepted) else None,
         )
+
+    async def _any_has(self, subjects: tuple[Mapping[str, Any], ...], access: Access) -> bool:
+        for subject in subjects:
+            if await self._has(subject, access):
+                return True
+        return False
 
     async def _has(self, user: Mapping[str, Any], access: Access) -> bool:
         review = {

@@ -15,6 +15,7 @@ from nested_docker.controller.diagnosis import DIAGNOSE_INTERVAL, Diagnoser
 from nested_docker.controller.executor import Executor
 from nested_docker.controller.failure import GoverningUnread, RequestFailed, requesting
 from nested_docker.controller.fresh_look import FreshLook
+from nested_docker.controller.injections import Injections, SettledInjection
 from nested_docker.controller.key_sets import KeySets
 from nested_docker.controller.observer import Observer
 from nested_docker.controller.orphans import Orphans
@@ -86,6 +87,7 @@ class Reconciler:
         clock: Clock,
         defaults: OperatorDefaults,
         sessions: Sessions,
+        injections: Injections | None = None,
     ) -> None:
         self._cache, self._kube = cache, kube
         self._prober, self._clock, self._defaults = prober, clock, defaults
@@ -99,6 +101,7 @@ class Reconciler:
         self._cleaner = Cleaner(kube, cache, recorder, clock, defaults)
         self._status = StatusWriter(kube, cache, recorder)
         self._diagnoser = Diagnoser(kube, clock)
+        self._injections = injections
 
     async def reconcile(self, key: Key) -> Outcome:
         """One pass. If a request fails without which it cannot go on, the status says so.
@@ -129,6 +132,9 @@ class Reconciler:
             logger.warning("the status cannot be written either: %s", error, extra=context)
 
     async def _complete_pass(self, key: Key) -> Outcome:
+        injection = await self._injections.settle(key) if self._injections else SettledInjection()
+        if injection.deleting:
+            return Settled()
         await self._orphans.collect(key)
         cleanup_at, failure = await self._clean(key)
         outcome = await self._reconcile(key, _why_not_clean(failure))
@@ -136,7 +142,7 @@ class Reconciler:
             raise KubeError(failure.status, failure.reason, failure.message, failure.retry_after) from failure
         match outcome:
             case Settled(requeue_at) | Rejected(requeue_at=requeue_at):
-                return replace(outcome, requeue_at=_earliest(cleanup_at, requeue_at))
+                return replace(outcome, requeue_at=_earliest(injection.look_at, cleanup_at, requeue_at))
             case _:
                 return outcome
 

@@ -8,18 +8,30 @@ from collections.abc import Sequence
 
 from nested_docker.controller.cache import CHILD_KINDS, GOVERNING_KINDS, Cache, version_of
 from nested_docker.controller.routing import Router
-from nested_docker.domain.names import WATCH_SELECTOR
+from nested_docker.domain.names import INJECTION_SELECTOR, WATCH_SELECTOR
+from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.ports import Kube, KubeError
 
 logger = logging.getLogger(__name__)
 
 
 class Resync:
-    """Finds what the watches have missed, above all deletions, which no later event repeats."""
+    """Finds what the watches have missed, above all deletions, which no later event repeats.
 
-    def __init__(self, kube: Kube, cache: Cache, router: Router, namespaces: Sequence[str]) -> None:
+    Args:
+        kube: has the lists.
+        cache: is compared.
+        router: gets the differences.
+        namespaces: to list; empty: all.
+        injection: whether pods may ask for daemons.
+    """
+
+    def __init__(
+        self, kube: Kube, cache: Cache, router: Router, namespaces: Sequence[str], *, injection: bool = False
+    ) -> None:
         self._kube, self._cache, self._router = kube, cache, router
         self._namespaces: Sequence[str | None] = namespaces or [None]
+        self._injection = injection
 
     async def run(self, interval: float) -> None:
         """Compare every `interval` seconds, until cancelled."""
@@ -36,8 +48,14 @@ class Resync:
             await self._compare(kind, None, "")
         for namespace in self._namespaces:
             await self._compare("NestedDocker", namespace, "")
+            if self._injection:
+                await self.client_pods(namespace)
             for kind in CHILD_KINDS:
                 await self._compare(kind, namespace, WATCH_SELECTOR)
+
+    async def client_pods(self, namespace: str | None) -> None:
+        """Compare the pods that ask for daemons; None: of all namespaces."""
+        await self._compare(CLIENT_POD, namespace, INJECTION_SELECTOR)
 
     async def _compare(self, kind: str, namespace: str | None, labels: str) -> None:
         versions = self._cache.versions(kind)

@@ -10,6 +10,8 @@ from nested_docker.controller.cache import CHILD_KINDS, Cache
 from nested_docker.controller.trim import SPEC_NESTING
 from nested_docker.controller.unreadable import UnreadableObjects
 from nested_docker.controller.workqueue import Key, Priority, WorkQueue
+from nested_docker.domain.names import LABEL_INJECTION_ID, injected_name, injection_id
+from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.partial import PartialObject
 from nested_docker.domain.status.reasons import Reason, Type
 
@@ -53,8 +55,12 @@ class Router:
         """An object was deleted."""
         self._unreadable.remove(kind, obj)
         try:
+            metadata = obj["metadata"]
+            before = self._cache.get(kind, metadata.get("namespace", ""), metadata["name"])
             self._cache.remove(obj, kind)
             self._enqueue(kind, obj)
+            if before is not None and kind == CLIENT_POD:  # the label with its id may have gone with the other
+                self._enqueue(kind, before)
         except UNEXPECTED_FORM as error:
             self._skip(kind, obj, error)
 
@@ -77,15 +83,16 @@ class Router:
         before = self._cache.get(kind, metadata.get("namespace", ""), metadata["name"])
         if self._cache.put(obj, kind):
             self._enqueue(kind, obj)
-            if before is not None and kind in CHILD_KINDS:
+            if before is not None and kind in (*CHILD_KINDS, CLIENT_POD):
                 self._enqueue(kind, before)
 
     def everything(self) -> None:
         """Queue every NestedDocker in the background: this replica has just become the leader.
 
-        Deleted ones with children are included, because they may have gone while no replica led.
+        Deleted ones with children are included, because they may have gone while no replica led, and those that pods
+        ask for.
         """
-        for key in dict.fromkeys((*self._all(), *self._cache.owners())):
+        for key in dict.fromkeys((*self._all(), *self._cache.owners(), *self._injected())):
             self._queue.add(key, Priority.BACKGROUND)
 
     def _enqueue(self, kind: str, obj: Mapping[str, Any]) -> None:
@@ -99,6 +106,8 @@ class Router:
         if kind in CHILD_KINDS:
             owner = self._cache.owner(obj, kind)
             return [(owner, Priority.NEARLY_READY)] if owner else []
+        if kind == CLIENT_POD:
+            return [(key, Priority.NORMAL) for key in _injected_key(obj)]
         if kind == "Namespace":
             concerned = self._all() if self._has_pods(metadata["name"]) else self._in(metadata["name"])
             return [(key, Priority.BACKGROUND) for key in concerned]
@@ -106,6 +115,10 @@ class Router:
             concerned = [*self._on_node(metadata["name"]), *self._without_node()]
             return [(key, Priority.BACKGROUND) for key in dict.fromkeys(concerned)]
         return [(key, Priority.BACKGROUND) for key in self._all()]
+
+    def _injected(self) -> list[Key]:
+        """The NestedDockers that pods ask for."""
+        return [key for pod in self._cache.all(CLIENT_POD) for key in _injected_key(pod)]
 
     def _all(self) -> list[Key]:
         return [(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in self._cache.all("NestedDocker")]
@@ -130,3 +143,10 @@ class Router:
             conditions = obj.get("status", {}).get("conditions", [])
             if any(each["type"] == Type.ACCEPTED and each.get("reason") in NODE_REASONS for each in conditions):
                 yield obj["metadata"]["namespace"], obj["metadata"]["name"]
+
+
+def _injected_key(pod: Mapping[str, Any]) -> list[Key]:
+    """The NestedDocker that a pod asks for, if the pod has an id."""
+    metadata = pod["metadata"]
+    name = injected_name(str(metadata.get("labels", {}).get(LABEL_INJECTION_ID, "")))
+    return [(metadata["namespace"], name)] if injection_id(name) else []

@@ -11,7 +11,7 @@ from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTAT
 from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.modes.host_socket import NODE_SOCKET_VOLUME, OWNER_FLAG
 from nested_docker.domain.node_facts import node_facts, runtime_class_facts
-from nested_docker.domain.objects import Manifest
+from nested_docker.domain.objects import CLIENT_POD, Manifest
 from nested_docker.domain.observed import DATA_DIGESTS
 from nested_docker.domain.planning.node_cleanup import needs_cleanup
 
@@ -32,6 +32,9 @@ POD_CONDITIONS = frozenset({"PodScheduled", "ContainersReady", "DisruptionTarget
 """Types of the conditions that a plan reads."""
 
 POD_CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
+
+CLIENT_CONTAINER = ("name", "restartPolicy", "restartPolicyRules")
+"""Fields of a container of a pod that asks for a daemon, by which it is known when that is not needed any more."""
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -126,6 +129,25 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
     }
 
 
+def _client_pod(obj: Mapping[str, Any]) -> Manifest:
+    """Of a pod that asks for a daemon: which containers it has, and whether they have started and ended."""
+    spec, status = obj.get("spec", {}), obj.get("status", {})
+    slim: Manifest = {
+        key: [{field: item[field] for field in CLIENT_CONTAINER if field in item} for item in spec[key]]
+        for key in ("initContainers", "containers")
+        if key in spec
+    }
+    return {
+        "spec": slim | {key: spec[key] for key in ("restartPolicy",) if key in spec},
+        "status": {key: status[key] for key in ("phase",) if key in status}
+        | {
+            key: [_container_status(item) for item in status[key]]
+            for key in ("initContainerStatuses", "containerStatuses")
+            if key in status
+        },
+    }
+
+
 def _cleanup_inputs(spec: Mapping[str, Any]) -> Manifest:
     """The fields that node cleanup reads: the node's socket, its group, and the owner of the containers."""
     inputs: Manifest = {
@@ -171,6 +193,7 @@ _BODY: dict[str, Callable[[Mapping[str, Any]], Manifest]] = {
     "Service": _spec,
     "Secret": _secret,
     "Pod": _pod,
+    CLIENT_POD: _client_pod,
     "Node": _node,
     "RuntimeClass": _runtime_class,
 }

@@ -52,6 +52,7 @@ class UnreadableObjects:
         logger.warning("%s %s: %s", kind, name, problem, extra={"namespace": namespace, "kind": kind, "object": name})
         metadata = obj.get("metadata", {})
         if self._record is not None and namespace and "apiVersion" in obj:
+            kind = str(obj.get("kind", kind))
             reference = {"apiVersion": obj["apiVersion"], "kind": kind, "namespace": namespace, "name": name}
             self._record(reference | {"uid": metadata.get("uid", "")}, "Warning", EVENT_REASON, problem)
 

@@ -32,6 +32,17 @@ ANNOTATION_CLEANS_UP_AFTER = f"{GROUP}/cleans-up-after"
 ANNOTATION_SECRET_CONTAINERS = f"{GROUP}/containers-with-secrets"
 """Containers of a workload that have something of a Secret; guardrails deny it to all others of the pod."""
 
+LABEL_INJECT = f"{GROUP}/inject"
+"""Label of a pod: the NestedDockerClass of the daemon that it gets."""
+LABEL_INJECTION_ID = f"{GROUP}/injection-id"
+"""Label of a pod that the webhook has prepared; a part of its NestedDocker's name."""
+ANNOTATION_INJECT_CONTAINERS = f"{GROUP}/inject-containers"
+"""Containers of the pod that get the connection, separated by commas."""
+ANNOTATION_INJECTION_SIGNATURE = f"{GROUP}/injection-signature"
+"""The webhook's signature of the id."""
+INJECTION_SELECTOR = LABEL_INJECT
+"""Label selector of the pods that ask for a daemon."""
+
 NAMESPACE_ENFORCEMENT = f"{GROUP}/enforcement"
 """Label of a namespace: `Enforce`, `Warn` or `Audit`; it overrides the operator's setting."""
 
@@ -115,6 +126,17 @@ def data_claim_name(name: str) -> str:
     return f"{name}-data"
 
 
+def injected_name(injection_id: str) -> str:
+    """Name of the NestedDocker that the operator makes for the pod with that id."""
+    return f"{_INJECTED_PREFIX}{injection_id}"
+
+
+def injection_id(name: str) -> str:
+    """The id in the name of a NestedDocker; empty: the operator has not made it for a pod."""
+    found = _INJECTED_NAME.fullmatch(name)
+    return found[1] if found else ""
+
+
 def service_host(name: str, namespace: str) -> str:
     """The daemon's host name, as clients anywhere in the cluster resolve it."""
     return f"{name}.{namespace}.svc"
@@ -131,6 +153,8 @@ def common_labels(name: str, uid: str) -> dict[str, str]:
 
 
 _TLS_SUFFIX = "-tls"
+_INJECTED_PREFIX = "injected-"
+_INJECTED_NAME = re.compile(_INJECTED_PREFIX + "([0-9a-f]{20})")
 _NAME_PREFIX = re.compile(r"nd-[0-9a-f]{10}(-|$)")
 
 DOCKER_PORT = 2376

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -54,6 +55,30 @@ class Kube(Protocol):
 
     async def replace(self, manifest: Manifest) -> Manifest:
         """Replace an object, at the resource version in the manifest."""
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """A change of an object.
+
+    Attributes:
+        obj: the object after the change, or before its end.
+        gone: whether it was deleted, or has left the selection.
+    """
+
+    obj: Manifest
+    gone: bool = False
+
+
+class Watches(Protocol):
+    """The API server's watches."""
+
+    def watch(self, kind: str, namespace: str | None = None, *, labels: str = "") -> AsyncIterator[WatchEvent]:
+        """The objects of a kind that there are, and then their changes, until the watch ends.
+
+        Raises:
+            KubeError: it ended because of an error.
+        """
 
 
 class Daemons(Protocol):

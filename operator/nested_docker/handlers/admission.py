@@ -7,6 +7,7 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,15 @@ WORKERS, SHARE, WAITING = 8, 2, 16
 TURN_SECONDS, REVIEW_SECONDS = 2.0, 2.5
 """For a turn and for a review. The API server waits 5 seconds."""
 
+WAITING_PODS = 512
+"""Reviews of pods of one namespace that may wait. A controller creates many pods at the same time, and a denial of one
+may end a job; a review takes milliseconds."""
+
 MUTATE_PATH, VALIDATE_PATH = "/mutate-nested-dockers", "/validate-nested-dockers"
 """Paths of the mutating and of the validating webhook, as in the chart's configurations."""
+
+INJECT_PATH = "/inject-pods"
+"""Path of the mutating webhook for pods that ask for a daemon."""
 
 ReviewRequest = Callable[[Review], Awaitable[AdmissionResponse]]
 """Reviews a request."""
@@ -57,6 +65,7 @@ class AdmissionServer:
     ) -> None:
         self._reviews = reviews
         self._turns = FairShare(workers=WORKERS, share=SHARE, waiting=WAITING, patience=TURN_SECONDS)
+        self._pod_turns = FairShare(workers=WORKERS, share=SHARE, waiting=WAITING_PODS, patience=TURN_SECONDS)
         self.server = WebhookServer(port, certificates, self._answer, bounds)
         self.listening = asyncio.Event()
 
@@ -71,34 +80,22 @@ class AdmissionServer:
             await asyncio.gather(serving, return_exceptions=True)
 
     async def _answer(self, path: str, body: bytes) -> web.Response:
-        review_request = self._reviews.get(path)
-        if review_request is None:
+        if path not in self._reviews:
             return web.Response(status=404, text=f"the webhook has only the paths {', '.join(sorted(self._reviews))}")
         try:
-            document = bounded_json.loads(body)
-            request = document["request"]
-            uid, user = str(request["uid"]), dict(request.get("userInfo") or {})
-            review = Review(
-                user=user,
-                obj=bounded_json.partial_object(dict(request["object"])),
-                old=dict(request["oldObject"]) if request.get("oldObject") is not None else None,
-                dry_run=bool(request.get("dryRun")),
-            )
-            namespace = review.obj["metadata"]["namespace"]
+            uid, review = _review_of(bounded_json.loads(body))
         except (AttributeError, LookupError, TypeError, ValueError):
-            return web.Response(status=400, text="the body is not an AdmissionReview of a NestedDocker")
-        if not isinstance(namespace, str):
-            return web.Response(status=400, text="the body is not an AdmissionReview of a NestedDocker")
+            what = "pod" if path == INJECT_PATH else "NestedDocker"
+            return web.Response(status=400, text=f"the body is not an AdmissionReview of a {what}")
         if isinstance(review.obj, PartialObject):
             message = f"{shorten(review.obj.missing)} is nested too deeply to be read: replace it, with fewer levels"
             return _denied(uid, DENIED_STATUS, message)
-        return await self._reviewed(uid, review, review_request)
+        return await self._reviewed(uid, review, path)
 
-    async def _reviewed(self, uid: str, review: Review, review_request: ReviewRequest) -> web.Response:
-        name = shorten(str(review.user.get("username", "")) or "an unnamed user")
+    async def _reviewed(self, uid: str, review: Review, path: str) -> web.Response:
         try:
-            async with self._turns.turn(name), asyncio.timeout(REVIEW_SECONDS):
-                response = await review_request(review)
+            async with self._turn(review, path), asyncio.timeout(REVIEW_SECONDS):
+                response = await self._reviews[path](review)
         except NoTurn as error:
             logger.warning("a request was denied because its user has too many: %s", error)
             return _denied(uid, BUSY_STATUS, f"{error}: send fewer requests at the same time, and try again")
@@ -113,11 +110,40 @@ class AdmissionServer:
             return _denied(uid, DENIED_STATUS, f"{response.reason}: {response.message}")
         return _respond({"uid": uid, "allowed": True, **_patch(response)}, response.warnings)
 
+    def _turn(self, review: Review, path: str) -> AbstractAsyncContextManager[None]:
+        """A turn of the user, or, since controllers create the pods of all, of the pod's namespace."""
+        if path == INJECT_PATH:
+            return self._pod_turns.turn(f"namespace {shorten(review.obj['metadata']['namespace'])}")
+        return self._turns.turn(shorten(str(review.user.get("username", "")) or "an unnamed user"))
+
 
 def register_webhook(settings: kopf.OperatorSettings, server: AdmissionServer) -> None:
     """Make kopf run the server. The chart creates the webhook configuration; kopf must not manage it."""
     settings.admission.server = server
     settings.admission.managed = None
+
+
+def _review_of(document: Any) -> tuple[str, Review]:
+    """Uid and request of an AdmissionReview.
+
+    Raises:
+        AttributeError, LookupError, TypeError, ValueError: it is not one of an object in a namespace.
+    """
+    request = document["request"]
+    obj = bounded_json.partial_object(dict(request["object"]))
+    metadata = obj["metadata"]
+    # The namespace of the request counts; the object of a controller may have none yet.
+    namespace = request.get("namespace") or metadata["namespace"]
+    if not isinstance(namespace, str):
+        raise TypeError(namespace)
+    obj["metadata"] = metadata | {"namespace": namespace}
+    review = Review(
+        user=dict(request.get("userInfo") or {}),
+        obj=obj,
+        old=dict(request["oldObject"]) if request.get("oldObject") is not None else None,
+        dry_run=bool(request.get("dryRun")),
+    )
+    return str(request["uid"]), review
 
 
 def _patch(response: AdmissionResponse) -> dict[str, str]:

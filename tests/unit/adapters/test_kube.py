@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
 from nested_docker.adapters.kube import KubeClient
-from nested_docker.domain.ports import KubeError
+from nested_docker.domain.objects import CLIENT_POD
+from nested_docker.domain.partial import PartialObject
+from nested_docker.domain.ports import KubeError, WatchEvent
 
 
 @asynccontextmanager
@@ -48,3 +53,94 @@ async def test_an_error_says_why_there_is_no_answer(hangs_up: bool, message: str
             await kube.get("Pod", "ns", "build")
     assert (raised.value.status, raised.value.reason) == (0, "NoAnswer")
     assert raised.value.message == f"GET /api/v1/namespaces/ns/pods/build: {message}"
+
+
+# --- watches -------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def watched(*pieces: bytes, status: int = 200) -> AsyncIterator[tuple[KubeClient, list[str]]]:
+    """A client of a server that answers every request with these pieces, and the requests."""
+    requests: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        requests.append(request.path_qs)
+        response = web.StreamResponse(status=status)
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(0)
+        return response
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    configuration = Configuration()
+    configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    configuration.client_session_kwargs = {"trust_env": False}
+    configuration.retries = None
+    kube = KubeClient(ApiClient(configuration))
+    try:
+        yield kube, requests
+    finally:
+        await kube.close()
+        await runner.cleanup()
+
+
+def event(type_: str, **obj: Any) -> bytes:
+    return json.dumps({"type": type_, "object": obj}).encode() + b"\n"
+
+
+async def events(kube: KubeClient, namespace: str | None = None) -> list[WatchEvent]:
+    return [each async for each in kube.watch(CLIENT_POD, namespace, labels="a")]
+
+
+async def test_a_watch_brings_objects_until_it_ends() -> None:
+    added, gone = event("ADDED", kind="Pod", name="a" * 200_000), event("DELETED", kind="Pod", name="b")
+    whole = added + event("BOOKMARK", kind="Pod") + gone
+    async with watched(whole[:70_000], whole[70_000:-10], whole[-10:]) as (kube, requests):
+        assert await events(kube) == [
+            WatchEvent({"kind": "Pod", "name": "a" * 200_000}),
+            WatchEvent({"kind": "Pod", "name": "b"}, gone=True),
+        ]
+    query = "watch=true&allowWatchBookmarks=true&timeoutSeconds=300&labelSelector=a"
+    assert requests == [f"/api/v1/pods?{query}"]
+
+
+async def test_a_watch_of_one_namespace_asks_for_it() -> None:
+    async with watched() as (kube, requests):
+        assert await events(kube, "team-a") == []
+    assert requests[0].startswith("/api/v1/namespaces/team-a/pods?watch=true&")
+
+
+async def test_a_deep_object_of_a_watch_is_read_in_part() -> None:
+    line = event("ADDED", metadata={"name": "a"}, spec="X").replace(b'"X"', b"[" * 5000 + b"]" * 5000)
+    async with watched(line) as (kube, _):
+        (found,) = await events(kube)
+    assert isinstance(found.obj, PartialObject)
+    assert found.obj.missing == "spec"
+
+
+@pytest.mark.parametrize(
+    ("piece", "status", "expected"),
+    [
+        (event("ERROR", code=410, reason="Expired", message="too old"), 200, "410 Expired: too old"),
+        (b'{"reason": "Forbidden", "message": "no"}', 403, "403 Forbidden: no"),
+        (b"not JSON\n", 200, "0 InvalidAnswer: the API server's answer is not JSON"),
+    ],
+    ids=["an error in the watch", "no permission", "nonsense"],
+)
+async def test_a_watch_that_fails_says_why(piece: bytes, status: int, expected: str) -> None:
+    async with watched(piece, status=status) as (kube, _):
+        with pytest.raises(KubeError) as raised:
+            await events(kube)
+    assert str(raised.value).startswith(expected)
+
+
+async def test_a_watch_without_an_api_server_fails() -> None:
+    async with client(hangs_up=True) as kube:
+        with pytest.raises(KubeError) as raised:
+            await events(kube)
+    assert (raised.value.status, raised.value.reason) == (0, "NoAnswer")

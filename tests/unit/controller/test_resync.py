@@ -13,7 +13,14 @@ from nested_docker.controller.resync import Resync
 from nested_docker.controller.routing import Router
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain import names
+from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.ports import KubeError
+
+ID = "0123456789abcdef0123"
+LABELS = {
+    "Service": {names.MANAGED_BY: names.OPERATOR, names.LABEL_NAME: "build"},
+    CLIENT_POD: {names.LABEL_INJECT: "standard", names.LABEL_INJECTION_ID: ID},
+}
 
 
 class Around:
@@ -22,10 +29,10 @@ class Around:
     def __init__(self, *namespaces: str) -> None:
         self.kube, self.cache, self.queue = FakeKube(), Cache(), WorkQueue()
         self.router = Router(self.cache, self.queue)
-        self.resync = Resync(self.kube, self.cache, self.router, namespaces)
+        self.resync = Resync(self.kube, self.cache, self.router, namespaces, injection=True)
 
     async def create(self, kind: str, namespace: str, name: str, *, seen: bool = True) -> dict[str, Any]:
-        labels = {names.MANAGED_BY: names.OPERATOR, names.LABEL_NAME: "build"} if kind == "Service" else {}
+        labels = LABELS.get(kind, {})
         metadata = {"name": name, "namespace": namespace, "labels": labels}
         made = await self.kube.create({"kind": kind, "metadata": metadata, "spec": {}})
         if seen:
@@ -128,3 +135,21 @@ async def test_a_failure_is_left_to_the_next_time(caplog: pytest.LogCaptureFixtu
     with pytest.raises(RuntimeError, match="enough"):
         await around.resync.run(0)
     assert "try later" in caplog.text
+
+
+async def test_pods_that_ask_for_daemons_are_compared_too() -> None:
+    around = Around("team-a")
+    made = await around.create(CLIENT_POD, "team-a", "job", seen=False)
+    await around.create(CLIENT_POD, "team-b", "job", seen=False)
+    await around.resync.once()
+    assert await taken(around.queue) == [f"injected-{ID}"]
+    await around.kube.delete(CLIENT_POD, "team-a", "job", made["metadata"]["uid"])
+    await around.resync.once()
+    assert await taken(around.queue) == [f"injected-{ID}"]
+
+
+async def test_without_injection_no_pods_are_listed() -> None:
+    around = Around()
+    await around.create(CLIENT_POD, "team-a", "job", seen=False)
+    await Resync(around.kube, around.cache, around.router, []).once()
+    assert around.cache.get(CLIENT_POD, "team-a", "job") is None

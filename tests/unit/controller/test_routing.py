@@ -14,8 +14,8 @@ from nested_docker.controller.routing import NODE_REASONS, Router
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain import names
 from nested_docker.domain.admission.acceptance import NotAccepted, accept
-from nested_docker.domain.names import LABEL_NAME, LABEL_NAMESPACE
-from nested_docker.domain.objects import ClusterFacts, Identity
+from nested_docker.domain.names import LABEL_INJECTION_ID, LABEL_NAME, LABEL_NAMESPACE
+from nested_docker.domain.objects import CLIENT_POD, ClusterFacts, Identity
 
 
 async def test_events_reach_whom_they_concern() -> None:
@@ -137,3 +137,39 @@ async def test_events_from_over_there_reach_whom_they_concern() -> None:
     assert await taken(queue) == ["build"]
     router.everything()
     assert await taken(queue) == ["plain"]
+
+
+def client(labels: dict[str, str], version: int = 1) -> dict[str, Any]:
+    """A pod that asks for a daemon."""
+    metadata = {"name": "job", "namespace": "ns", "uid": "c", "resourceVersion": str(version), "labels": labels}
+    return {"metadata": metadata, "spec": {}}
+
+
+FIRST, SECOND = "0" * 20, "1" * 20
+
+
+async def test_a_pod_that_changes_its_id_concerns_both_nested_dockers() -> None:
+    queue = WorkQueue()
+    router = Router(Cache(), queue)
+    router.seen(CLIENT_POD, client({LABEL_INJECTION_ID: FIRST}))
+    assert await taken(queue) == [f"injected-{FIRST}"]
+    router.seen(CLIENT_POD, client({LABEL_INJECTION_ID: SECOND}, 2))
+    assert sorted(await taken(queue)) == [f"injected-{FIRST}", f"injected-{SECOND}"]
+
+
+async def test_a_pod_that_loses_its_labels_concerns_its_nested_docker() -> None:
+    queue = WorkQueue()
+    router = Router(Cache(), queue)
+    router.seen(CLIENT_POD, client({LABEL_INJECTION_ID: FIRST}))
+    await taken(queue)
+    router.gone(CLIENT_POD, client({}, 2))
+    assert await taken(queue) == [f"injected-{FIRST}"]
+
+
+async def test_a_new_leader_reconciles_what_pods_ask_for() -> None:
+    queue = WorkQueue()
+    router = Router(Cache(), queue)
+    router.seen(CLIENT_POD, client({LABEL_INJECTION_ID: FIRST}))
+    await taken(queue)
+    router.everything()
+    assert await taken(queue) == [f"injected-{FIRST}"]

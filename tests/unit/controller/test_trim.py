@@ -15,6 +15,7 @@ from nested_docker.domain.effective import resolve
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.node_cleanup import Start
 
@@ -67,3 +68,22 @@ def test_the_finalizer_decides_and_not_the_label() -> None:
     whole = ended()
     whole["metadata"] |= {"labels": {}, "finalizers": ["example.com/other", names.FINALIZER]}
     assert "volumes" in trim(whole, "Pod")["spec"]
+
+
+def test_of_a_pod_that_asks_for_a_daemon_nothing_is_kept_that_may_be_secret() -> None:
+    container = {"name": "build", "image": "x", "env": [{"name": "TOKEN", "value": "s"}], "restartPolicy": "Never"}
+    whole = {
+        "metadata": {"name": "job", "namespace": "team-a", "annotations": {"a": "b"}},
+        "spec": {"containers": [container], "restartPolicy": "Never", "volumes": [], "nodeName": "n"},
+        "status": {
+            "phase": "Running",
+            "podIP": "192.0.2.1",
+            "containerStatuses": [{"name": "build", "imageID": "x", "state": {}}],
+        },
+    }
+    assert trim(whole, CLIENT_POD) == {
+        "kind": CLIENT_POD,
+        "metadata": {"name": "job", "namespace": "team-a", "annotations": {"a": "b"}},
+        "spec": {"containers": [{"name": "build", "restartPolicy": "Never"}], "restartPolicy": "Never"},
+        "status": {"phase": "Running", "containerStatuses": [{"name": "build", "state": {}}]},
+    }

@@ -24,7 +24,7 @@ from tests.support.nesting import DEEP, nested
 from nested_docker.controller.admission_reviewer import AdmissionResponse, Review
 from nested_docker.domain.ports import KubeError
 from nested_docker.domain.status.reasons import Reason
-from nested_docker.handlers.admission import REVIEW_SECONDS, SHARE, WAITING, AdmissionServer
+from nested_docker.handlers.admission import INJECT_PATH, REVIEW_SECONDS, SHARE, WAITING, AdmissionServer
 from nested_docker.handlers.webhook_server import Bounds, WebhookServer
 
 GRANTED = AdmissionResponse(allowed=True, reason=Reason.GRANTED)
@@ -82,7 +82,7 @@ async def webhook(folder: Path, review: Reviewing = grant, bounds: Bounds = BOUN
     context.check_hostname = False
     with contextlib.closing(await _free()) as probe:
         port = probe.getsockname()[1]
-    serving = AdmissionServer(port, folder, {"/validate": review}, bounds)
+    serving = AdmissionServer(port, folder, {"/validate": review, INJECT_PATH: review}, bounds)
     running = asyncio.create_task(_run(serving))
     await serving.listening.wait()
     client = Client(serving, running, port, context)
@@ -215,7 +215,8 @@ async def test_a_patch_is_sent_as_json_patch(tmp_path: Path) -> None:
 
 async def test_another_path_is_not_reviewed(tmp_path: Path) -> None:
     async with webhook(tmp_path) as client:
-        assert await client.post(review_of(), path="/other") == (404, "the webhook has only the paths /validate")
+        message = "the webhook has only the paths /inject-pods, /validate"
+        assert await client.post(review_of(), path="/other") == (404, message)
 
 
 async def test_bodies_are_bounded(tmp_path: Path) -> None:
@@ -414,3 +415,62 @@ async def test_a_new_certificate_is_used(tmp_path: Path) -> None:
     assert await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port)) != first
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+# --- pods ------------------------------------------------------------------------------------------
+
+
+def pod_review(**metadata: Any) -> str:
+    obj = {"metadata": {"generateName": "job-"} | metadata, "spec": {"containers": []}}
+    request = {"uid": "the-uid", "userInfo": {"username": "eve"}, "namespace": "ns", "object": obj}
+    return json.dumps({"kind": "AdmissionReview", "request": request})
+
+
+async def test_a_pod_may_have_neither_name_nor_namespace(tmp_path: Path) -> None:
+    seen = []
+
+    async def review(asked: Review) -> AdmissionResponse:
+        seen.append(asked)
+        return GRANTED
+
+    async with webhook(tmp_path, review) as client:
+        status, _ = await client.post(pod_review(), INJECT_PATH)
+    assert status == 200
+    assert seen[0].obj["metadata"] == {"generateName": "job-", "namespace": "ns"}
+
+
+async def test_the_request_s_namespace_counts_and_not_the_object_s(tmp_path: Path) -> None:
+    seen = []
+
+    async def review(asked: Review) -> AdmissionResponse:
+        seen.append(asked.obj["metadata"]["namespace"])
+        return GRANTED
+
+    async with webhook(tmp_path, review) as client:
+        await client.post(pod_review(namespace="ns"), INJECT_PATH)
+        await client.post(pod_review(namespace="other"), INJECT_PATH)
+    assert seen == ["ns", "ns"]
+
+
+@pytest.mark.parametrize("body", ["{}", '{"request": {"uid": "u", "object": {"metadata": {}}}}', "[]", "x"])
+async def test_what_is_not_a_review_of_a_pod_is_a_bad_request(tmp_path: Path, body: str) -> None:
+    async with webhook(tmp_path) as client:
+        assert await client.post(body, INJECT_PATH) == (400, "the body is not an AdmissionReview of a pod")
+
+
+async def test_many_pods_of_one_controller_at_the_same_time_are_all_reviewed(tmp_path: Path) -> None:
+    running = most = 0
+
+    async def review(_asked: Review) -> AdmissionResponse:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.001)
+        running -= 1
+        return GRANTED
+
+    roomy = Bounds(connections=200, handshake_seconds=30, request_seconds=30, idle_seconds=30, bodies=2**22)
+    async with webhook(tmp_path, review, roomy) as client:
+        answers = await asyncio.gather(*(client.post(pod_review(), INJECT_PATH) for _ in range(50)))
+    assert {json.loads(text)["response"]["allowed"] for _, text in answers} == {True}
+    assert most <= SHARE

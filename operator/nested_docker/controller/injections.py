@@ -1,0 +1,175 @@
+"""Makes and deletes the NestedDockers of pods that ask for a daemon by their label.
+
+All is decided from what is stored: the pods, and the NestedDockers with a name that only injection uses. So it does not
+matter when the operator was away, or what it was doing when it ended.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.failure import requesting
+from nested_docker.controller.workqueue import Key
+from nested_docker.domain import names
+from nested_docker.domain.injection.manifest import injected_nested_docker, owned_by_pod, owner_pod
+from nested_docker.domain.injection.pod_life import grace_ends, has_ended, has_started
+from nested_docker.domain.injection.signature import Injection, signed_injection
+from nested_docker.domain.objects import CLIENT_POD, Identity, Manifest
+from nested_docker.domain.ports import Clock, Kube, KubeError, Recorder
+
+logger = logging.getLogger(__name__)
+
+CREATED, NOT_CREATED = "NestedDockerCreated", "NestedDockerNotCreated"
+"""Reasons of the Events about pods."""
+
+REMEMBERED = 4096
+"""Pods of which the latest Event is remembered, so that it is not written again."""
+
+
+@dataclass(frozen=True)
+class SettledInjection:
+    """What was found for the name of a NestedDocker.
+
+    Attributes:
+        deleting: whether the NestedDocker is being deleted because its pod does not need it.
+        look_at: when to look again at the latest; None: when something happens.
+    """
+
+    deleting: bool = False
+    look_at: datetime | None = None
+
+
+@dataclass
+class Injections:
+    """Keeps the NestedDockers of pods in step with the pods.
+
+    Attributes:
+        cache: has both.
+        kube: creates and deletes NestedDockers.
+        key: of the webhook's signatures.
+        clock: for grace periods.
+        recorder: for Events about the pods.
+    """
+
+    cache: Cache
+    kube: Kube
+    key: Callable[[], bytes]
+    clock: Clock
+    recorder: Recorder
+    _reported: dict[str, str] = field(default_factory=dict)
+
+    async def settle(self, key: Key) -> SettledInjection:
+        """Create or delete the NestedDocker with that name, if it is one of a pod.
+
+        Raises:
+            KubeError: try again later.
+        """
+        id_ = names.injection_id(key[1])
+        if not id_:
+            return SettledInjection()
+        known = self.cache.get("NestedDocker", *key)
+        if known is not None:
+            return await self._keep_or_delete(key, id_, known)
+        for pod in self._candidates(key[0], id_):
+            injection = self._wanted(pod)
+            if injection is not None:
+                await self._create(pod, injection)
+                return self._until(pod)
+        return SettledInjection()
+
+    async def _keep_or_delete(self, key: Key, id_: str, known: Manifest) -> SettledInjection:
+        for rival in self._candidates(key[0], id_):
+            if rival["metadata"]["uid"] != owner_pod(known["metadata"])[1] and not has_started(rival):
+                self._report(
+                    rival, f"NestedDocker {key[1]} belongs to another pod: delete this one and create it again"
+                )
+        if "deletionTimestamp" in known["metadata"]:
+            return SettledInjection()
+        pod = await self._living_owner(key[0], id_, known)
+        if pod is not None:
+            return self._until(pod)
+        context = {"namespace": key[0], "nested_docker": key[1]}
+        logger.info("deleting a NestedDocker because its pod has ended or is gone", extra=context)
+        with requesting("delete", Identity("NestedDocker", *key)):
+            await self.kube.delete("NestedDocker", *key, known["metadata"]["uid"])
+        return SettledInjection(deleting=True)
+
+    async def _living_owner(self, namespace: str, id_: str, known: Manifest) -> Mapping[str, Any] | None:
+        """The pod that a NestedDocker was made for; None: it needs none any more.
+
+        Before a pod counts as gone it is read afresh: its watch may lag behind.
+        """
+        name, uid = owner_pod(known["metadata"])
+        pod: Mapping[str, Any] | None = self.cache.get(CLIENT_POD, namespace, name) if name else None
+        if name and (pod is None or pod["metadata"]["uid"] != uid):
+            with requesting("read", Identity("Pod", namespace, name)):
+                pod = await self.kube.get(CLIENT_POD, namespace, name)
+        if pod is None or pod["metadata"]["uid"] != uid or _id_of(pod) != id_:
+            return None
+        return None if has_ended(pod, self.clock.now()) else pod
+
+    def _candidates(self, namespace: str, id_: str) -> list[Manifest]:
+        """Pods with that id, the oldest first. There are several only if somebody has copied a pod."""
+        found = [
+            pod
+            for pod in self.cache.all(CLIENT_POD)
+            if pod["metadata"]["namespace"] == namespace and _id_of(pod) == id_
+        ]
+        return sorted(found, key=lambda pod: (pod["metadata"].get("creationTimestamp", ""), pod["metadata"]["uid"]))
+
+    def _wanted(self, pod: Manifest) -> Injection | None:
+        """What the webhook has signed for a pod that waits for its daemon; None: the pod gets none.
+
+        A pod that has started had its daemon: somebody has deleted it, or its time was over.
+        """
+        if "deletionTimestamp" in pod["metadata"] or has_started(pod):
+            return None
+        injection = signed_injection(pod, self.key())
+        if injection is None:
+            self._report(pod, "the pod's injection signature is not the webhook's for this pod: create the pod again")
+        return injection
+
+    async def _create(self, pod: Manifest, injection: Injection) -> None:
+        made = injected_nested_docker(injection.id, injection.namespace, injection.class_name)
+        manifest = owned_by_pod(made, pod["metadata"])
+        name = manifest["metadata"]["name"]
+        try:
+            with requesting("create", Identity("NestedDocker", injection.namespace, name)):
+                stored = await self.kube.create(manifest)
+        except KubeError as error:
+            if error.status in {400, 403, 422}:
+                self._report(pod, f"NestedDocker {name} was rejected, and the operator tries again: {error.message}")
+            raise
+        self.cache.put(stored, "NestedDocker")
+        where = f"kubectl describe nesteddocker {name}"
+        self.recorder.record(
+            _reference(pod), "Normal", CREATED, f"the pod starts when its Docker daemon is ready: see `{where}`"
+        )
+
+    def _until(self, pod: Mapping[str, Any]) -> SettledInjection:
+        return SettledInjection(look_at=grace_ends(pod))
+
+    def _report(self, pod: Mapping[str, Any], message: str) -> None:
+        """Record once why a pod gets no daemon."""
+        uid = pod["metadata"]["uid"]
+        if self._reported.get(uid) != message:
+            self._reported.pop(uid, None)
+            self._reported[uid] = message
+            if len(self._reported) > REMEMBERED:
+                del self._reported[next(iter(self._reported))]
+            self.recorder.record(_reference(pod), "Warning", NOT_CREATED, message)
+
+
+def _id_of(pod: Mapping[str, Any]) -> str:
+    labels = pod["metadata"].get("labels", {})
+    return str(labels.get(names.LABEL_INJECTION_ID, "")) if names.LABEL_INJECT in labels else ""
+
+
+def _reference(pod: Mapping[str, Any]) -> dict[str, str]:
+    metadata = pod["metadata"]
+    return {"apiVersion": "v1", "kind": "Pod"} | {key: metadata[key] for key in ("namespace", "name", "uid")}

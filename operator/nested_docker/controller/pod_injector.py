@@ -1,0 +1,112 @@
+"""The webhook for pods: judges the daemon that a pod asks for, and adds the connection to the pod.
+
+It creates nothing, because a request may be a dry run, or be denied by somebody else. The operator makes the
+NestedDocker when the pod is stored (`controller/injections.py`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nested_docker.controller.admission_reviewer import AdmissionResponse, AdmissionReviewer, Review
+from nested_docker.domain import names
+from nested_docker.domain.injection.manifest import injected_nested_docker
+from nested_docker.domain.injection.patch import InjectedConnection, Marks, injection_patch
+from nested_docker.domain.injection.request import InjectionError, chosen_containers, injection_request
+from nested_docker.domain.injection.signature import Injection, has_marks, requester_digest, signed_injection
+from nested_docker.domain.ports import Clock
+from nested_docker.domain.status.reasons import Reason
+
+ID_BYTES = 10
+"""80 random bits: nobody guesses an id, and no two pods have the same."""
+
+
+@dataclass(frozen=True)
+class PodInjector:
+    """Reviews pods that ask for a daemon.
+
+    Attributes:
+        reviewer: judges the NestedDocker that the pod would get, as it judges any other.
+        key: of the signatures.
+        clock: for their time.
+        new_id: makes an id.
+    """
+
+    reviewer: AdmissionReviewer
+    key: Callable[[], bytes]
+    clock: Clock
+    new_id: Callable[[], str] = field(default=lambda: secrets.token_hex(ID_BYTES))
+
+    async def inject(self, review: Review) -> AdmissionResponse:
+        """The response for a new pod: a patch with the connection, or why it cannot get a daemon.
+
+        Raises:
+            KubeError: the API server cannot be reached; the request must not be allowed.
+        """
+        pod, requester = review.obj, requester_digest(str(review.user.get("username", "")))
+        try:
+            request = injection_request(pod)
+            containers = chosen_containers(pod, request)
+            injection = self._known(pod, requester) or self._new(pod, request.class_name, requester)
+            marks = Marks(injection.id, injection.signature(self.key()))
+            patch = injection_patch(pod, self._connection(injection), containers, marks)
+        except InjectionError as error:
+            return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=str(error))
+        response = await self.reviewer.review(_request(review, injection))
+        return replace(response, patch=patch) if response.allowed else response
+
+    def _known(self, pod: Mapping[str, Any], requester: str) -> Injection | None:
+        """What the webhook has signed a moment ago in the same request; None: nothing.
+
+        Raises:
+            InjectionError: the pod has marks that the webhook has not made for it.
+        """
+        if not has_marks(pod):
+            return None
+        known = signed_injection(pod, self.key())
+        if known is None or known.requester != requester or not known.is_fresh(self.clock.now()):
+            raise InjectionError(
+                f"metadata: label {names.LABEL_INJECTION_ID} and annotation {names.ANNOTATION_INJECTION_SIGNATURE} "
+                "belong to another pod: remove both, the volume, the mounts and the variables that came with them "
+                "from your pod or pod template; each pod gets its own"
+            )
+        return known
+
+    def _new(self, pod: Mapping[str, Any], class_name: str, requester: str) -> Injection:
+        time = int(self.clock.now().timestamp())
+        return Injection(self.new_id(), pod["metadata"]["namespace"], class_name, requester, time)
+
+    def _connection(self, injection: Injection) -> InjectedConnection:
+        known = self.reviewer.cache.get("NestedDockerClass", "", injection.class_name) or {}
+        spec = known.get("spec", {})
+        return InjectedConnection(
+            name=names.injected_name(injection.id),
+            namespace=injection.namespace,
+            modes=tuple(spec.get("modes", ())),
+            host_known=not spec.get("podNamespace"),
+        )
+
+
+def _request(review: Review, injection: Injection) -> Review:
+    """The request for the NestedDocker of the pod."""
+    nested_docker = injected_nested_docker(injection.id, injection.namespace, injection.class_name)
+    return replace(review, obj=nested_docker, old=None, subjects=_subjects(review, injection.namespace))
+
+
+def _subjects(review: Review, namespace: str) -> tuple[Mapping[str, Any], ...]:
+    """Whose permission to use the class counts: the requester's, or else that of the pod's ServiceAccount.
+
+    Whoever may create pods in a namespace may use all of its ServiceAccounts. If a controller has made the pod, the
+    requester is that controller, whose permissions say nothing about who wanted the pod.
+    """
+    pod = review.obj
+    name = pod["spec"].get("serviceAccountName") or "default"
+    account = {
+        "username": f"system:serviceaccount:{namespace}:{name}",
+        "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"],
+    }
+    controlled = any(each.get("controller") for each in pod["metadata"].get("ownerReferences") or [])
+    return (account,) if controlled else (review.user, account)

@@ -1,0 +1,1 @@
+"""Injection: a pod with a label gets its daemon, and the connection to it."""

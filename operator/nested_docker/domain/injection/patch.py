@@ -1,0 +1,173 @@
+"""What the webhook adds to a pod: a volume, and in each chosen container its mount and the client's environment.
+
+Nothing that is there is changed. If the pod already has something in such a place, it is denied, because half of a
+connection would only be found when the job fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from nested_docker.api.meta import Mode
+from nested_docker.domain import names
+from nested_docker.domain.injection.request import ChosenContainer, InjectionError
+from nested_docker.domain.manifests.secrets import CERT_PATH
+from nested_docker.domain.shown import shorten
+
+Operation = Mapping[str, Any]
+"""An operation of a JSON Patch."""
+
+VOLUME = "nested-docker"
+"""Name of the volume."""
+
+OTHER_CONTAINERS = f"or name other containers in the annotation {names.ANNOTATION_INJECT_CONTAINERS}"
+
+
+@dataclass(frozen=True)
+class InjectedConnection:
+    """The connection that a pod gets.
+
+    Attributes:
+        name: of the NestedDocker.
+        namespace: of NestedDocker and pod.
+        modes: that the class offers.
+        host_known: whether the daemon's host is known before the NestedDocker exists; it is not in a pod namespace.
+    """
+
+    name: str
+    namespace: str
+    modes: tuple[str, ...] = ()
+    host_known: bool = True
+
+    @property
+    def volume(self) -> dict[str, Any]:
+        """The volume. It is not optional: the kubelet starts no container before the daemon has answered."""
+        return {"name": VOLUME, "secret": {"secretName": names.files_secret(self.name)}}
+
+    @property
+    def mount(self) -> dict[str, Any]:
+        """The mount of the volume."""
+        return {"name": VOLUME, "mountPath": CERT_PATH, "readOnly": True}
+
+    @property
+    def variables(self) -> list[dict[str, Any]]:
+        """The environment, as in a container."""
+        host = {"value": names.endpoint(self.name, self.namespace)} if self.host_known else self._from("DOCKER_HOST")
+        found = [
+            {"name": "DOCKER_HOST", **host},
+            {"name": "DOCKER_TLS_VERIFY", "value": "1"},
+            {"name": "DOCKER_CERT_PATH", "value": CERT_PATH},
+        ]
+        if Mode.HOST_SOCKET in self.modes:
+            found.append(
+                {"name": "TESTCONTAINERS_HOST_OVERRIDE", **self._from("TESTCONTAINERS_HOST_OVERRIDE", optional=True)}
+            )
+        return found
+
+    def _from(self, key: str, **optional: bool) -> dict[str, Any]:
+        """A value of the env Secret, which exists before the files Secret that the kubelet waits for."""
+        return {"valueFrom": {"secretKeyRef": {"name": names.env_secret(self.name), "key": key, **optional}}}
+
+
+def injection_patch(
+    pod: Mapping[str, Any], connection: InjectedConnection, containers: Iterable[ChosenContainer], marks: Marks
+) -> tuple[Operation, ...]:
+    """The JSON Patch that makes the pod complete; empty: it is complete.
+
+    Raises:
+        InjectionError: something else is where a part of the connection belongs.
+    """
+    return (
+        *_add_volume(pod, connection),
+        *(operation for each in containers for operation in _add_to_container(each, connection)),
+        *_add_mark(pod, "labels", names.LABEL_INJECTION_ID, marks.id),
+        *_add_mark(pod, "annotations", names.ANNOTATION_INJECTION_SIGNATURE, marks.signature),
+    )
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The id that a pod gets, and its signature."""
+
+    id: str
+    signature: str
+
+
+def _add_volume(pod: Mapping[str, Any], connection: InjectedConnection) -> Iterator[Operation]:
+    volumes, wanted = pod["spec"].get("volumes") or [], connection.volume
+    present = next((volume for volume in volumes if volume["name"] == VOLUME), None)
+    if present is None:
+        yield {"op": "add", "path": "/spec/volumes", "value": [*volumes, wanted]}
+    elif not _is_ours(present.get("secret"), wanted["secret"]):
+        raise InjectionError(f"spec.volumes: the pod has another volume {VOLUME}: rename it")
+
+
+def _add_to_container(chosen: ChosenContainer, connection: InjectedConnection) -> Iterator[Operation]:
+    name, container = shorten(str(chosen.container["name"])), chosen.container
+    variables, mounts = container.get("env") or [], container.get("volumeMounts") or []
+    missing = [wanted for wanted in connection.variables if not _has_variable(name, variables, wanted)]
+    if missing:
+        # Before the others, which may refer to them.
+        yield {"op": "add", "path": f"{chosen.path}/env", "value": [*missing, *variables]}
+    if not _has_mount(name, mounts):
+        yield {"op": "add", "path": f"{chosen.path}/volumeMounts", "value": [*mounts, connection.mount]}
+
+
+def _has_variable(container: str, variables: list[Mapping[str, Any]], wanted: Mapping[str, Any]) -> bool:
+    """Whether a container has the variable.
+
+    Raises:
+        InjectionError: it has another value.
+    """
+    present = [variable for variable in variables if variable["name"] == wanted["name"]]
+    if any(not _is_same_variable(variable, wanted) for variable in present):
+        raise InjectionError(
+            f"env of container {container} has {wanted['name']} already: remove it there, {OTHER_CONTAINERS}"
+        )
+    return bool(present)
+
+
+def _is_same_variable(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    if "value" in wanted:
+        return present.get("value") == wanted["value"] and not present.get("valueFrom")
+    reference = (present.get("valueFrom") or {}).get("secretKeyRef")
+    return _is_ours(reference, wanted["valueFrom"]["secretKeyRef"])
+
+
+def _has_mount(container: str, mounts: list[Mapping[str, Any]]) -> bool:
+    """Whether a container has the mount.
+
+    Raises:
+        InjectionError: another volume is there.
+    """
+    for mount in mounts:
+        path = PurePosixPath(str(mount["mountPath"]))
+        if mount["name"] == VOLUME and path == PurePosixPath(CERT_PATH):
+            return True
+        if path.is_relative_to(CERT_PATH):
+            raise InjectionError(
+                f"volumeMounts of container {container}: volume {shorten(str(mount['name']))} is mounted at "
+                f"{shorten(str(path))}: choose a path outside of {CERT_PATH}, {OTHER_CONTAINERS}"
+            )
+    return False
+
+
+def _is_ours(present: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    """Whether a reference to a Secret is the wanted one; the API server adds defaults to it."""
+    found = present or {}
+    return bool(found.get("optional")) == bool(wanted.get("optional")) and all(
+        found.get(key) == value for key, value in wanted.items()
+    )
+
+
+def _add_mark(pod: Mapping[str, Any], field: str, key: str, value: str) -> Iterator[Operation]:
+    present = pod["metadata"].get(field)
+    if (present or {}).get(key) == value:
+        return
+    if not present:
+        yield {"op": "add", "path": f"/metadata/{field}", "value": {key: value}}
+    else:
+        yield {"op": "add", "path": f"/metadata/{field}/{key.replace('/', '~1')}", "value": value}

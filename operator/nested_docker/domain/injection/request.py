@@ -1,0 +1,98 @@
+"""What a pod asks for by its label and annotations, and which of its containers get the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nested_docker.domain import names
+from nested_docker.domain.shown import shorten
+
+POD_LISTS = ("initContainers", "containers")
+"""Fields of a pod's spec with containers that its author writes; the order is that in which they run."""
+
+
+class InjectionError(ValueError):
+    """The pod cannot get a daemon as it is; the message has the field, the value and the remedy."""
+
+
+@dataclass(frozen=True)
+class InjectionRequest:
+    """A pod's request for a daemon.
+
+    Attributes:
+        class_name: NestedDockerClass of the daemon.
+        containers: names of the containers that get the connection; empty: all but native sidecars.
+    """
+
+    class_name: str
+    containers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChosenContainer:
+    """A container that gets the connection.
+
+    Attributes:
+        path: JSON pointer to it.
+        container: as in the pod.
+    """
+
+    path: str
+    container: Mapping[str, Any]
+
+
+def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
+    """The request of a pod with the label.
+
+    Raises:
+        InjectionError: label or annotation cannot be understood.
+    """
+    metadata = pod["metadata"]
+    class_name = (metadata.get("labels") or {}).get(names.LABEL_INJECT, "")
+    if not class_name:
+        raise InjectionError(
+            f"metadata.labels: {names.LABEL_INJECT} is empty: set it to the name of a NestedDockerClass"
+        )
+    annotations = metadata.get("annotations") or {}
+    if names.ANNOTATION_INJECT_CONTAINERS not in annotations:
+        return InjectionRequest(class_name)
+    text = str(annotations[names.ANNOTATION_INJECT_CONTAINERS])
+    containers = tuple(name.strip() for name in text.split(","))
+    if "" in containers:
+        raise InjectionError(
+            f"metadata.annotations: {names.ANNOTATION_INJECT_CONTAINERS} is {shorten(text)!r}: set it to names of "
+            "containers, separated by commas, or remove it for all containers"
+        )
+    return InjectionRequest(class_name, containers)
+
+
+def chosen_containers(pod: Mapping[str, Any], request: InjectionRequest) -> list[ChosenContainer]:
+    """The containers that get the connection.
+
+    Raises:
+        InjectionError: the annotation names a container that the pod does not have.
+    """
+    present = [*_containers(pod)]
+    if not request.containers:
+        return [each for each in present if not is_native_sidecar(each)]
+    known = {each.container["name"] for each in present}
+    missing = [name for name in request.containers if name not in known]
+    if missing:
+        raise InjectionError(
+            f"metadata.annotations: {names.ANNOTATION_INJECT_CONTAINERS} names {shorten(', '.join(missing))}, and the "
+            f"pod has only the containers {shorten(', '.join(sorted(known)))}: name some of these"
+        )
+    return [each for each in present if each.container["name"] in request.containers]
+
+
+def is_native_sidecar(chosen: ChosenContainer) -> bool:
+    """Whether the container runs beside the others for as long as they do; most are not the author's own."""
+    return chosen.path.startswith("/spec/initContainers/") and chosen.container.get("restartPolicy") == "Always"
+
+
+def _containers(pod: Mapping[str, Any]) -> Iterator[ChosenContainer]:
+    for field in POD_LISTS:
+        for index, container in enumerate(pod["spec"].get(field) or []):
+            yield ChosenContainer(f"/spec/{field}/{index}", container)

@@ -1,0 +1,281 @@
+"""The webhook for pods: whose permission counts, what is denied, and that a second call changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.support.factory import DEFAULTS
+from tests.unit.domain.injection.pods import Pod, patched, pod
+from tests.unit.fakes import FakeClock, FakeKube
+
+from nested_docker.api.v1alpha1 import API_VERSION
+from nested_docker.controller.admission_reviewer import AdmissionResponse, AdmissionReviewer, Review
+from nested_docker.controller.cache import Cache
+from nested_docker.controller.pod_injector import PodInjector
+from nested_docker.controller.routing import Router
+from nested_docker.controller.workqueue import WorkQueue
+from nested_docker.domain.names import (
+    ANNOTATION_INJECT_CONTAINERS,
+    ANNOTATION_INJECTION_SIGNATURE,
+    LABEL_INJECT,
+    LABEL_INJECTION_ID,
+)
+from nested_docker.domain.ports import KubeError
+from nested_docker.domain.status.reasons import Reason
+
+KEY = b"k" * 32
+ALICE = {"username": "alice", "groups": ["dev"]}
+JOB_CONTROLLER = {"username": "system:serviceaccount:kube-system:job-controller", "groups": ["system:serviceaccounts"]}
+ACCOUNT = "system:serviceaccount:team-a:ci"
+OWNED = [{"kind": "Job", "name": "tests", "uid": "j", "controller": True}]
+MARKS_OF_OTHERS = (
+    "label nesteddocker.dev/injection-id and annotation nesteddocker.dev/injection-signature belong to another"
+)
+
+
+class RightsKube(FakeKube):
+    """An API server at which the users in `users` may use every class."""
+
+    def __init__(self, users: set[str]) -> None:
+        super().__init__()
+        self.users = users
+        self.asked: list[dict[str, Any]] = []
+
+    async def create(self, manifest: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        assert manifest["kind"] == "SubjectAccessReview", "the webhook writes nothing"
+        await self._turn()
+        self.asked.append(manifest["spec"])
+        return {"status": {"allowed": manifest["spec"]["user"] in self.users}}
+
+
+class Lab:
+    """The webhook, a class, a policy and a namespace."""
+
+    def __init__(self, *users: str) -> None:
+        self.kube, self.cache, self.clock = RightsKube(set(users)), Cache(), FakeClock()
+        self.recorded: list[tuple[str, bool]] = []
+        self.put("Namespace", "team-a", {})
+        self.put("NestedDockerClass", "standard", {"modes": ["Dind"]})
+        self.put("NestedDockerPolicy", "all", {"allowedClasses": ["standard", "away"], "allowedModes": ["Dind"]})
+        self.injector = self.replica()
+
+    def replica(self, key: bytes = KEY) -> PodInjector:
+        reviewer = AdmissionReviewer(self.cache, Router(self.cache, WorkQueue()), self.kube, DEFAULTS, self._record)
+        return PodInjector(reviewer, lambda: key, self.clock)
+
+    def put(self, kind: str, name: str, spec: dict[str, Any]) -> None:
+        head = {"name": name, "uid": f"uid-{kind}-{name}", "resourceVersion": "1", "generation": 1}
+        spec = {"namespaceSelector": {}} | spec if kind == "NestedDockerPolicy" else spec
+        obj = {"apiVersion": API_VERSION, "kind": kind, "metadata": head, "spec": spec}
+        self.kube.objects[kind, "", name] = obj
+        self.cache.put(obj, kind)
+
+    def _record(self, review: Review, response: AdmissionResponse) -> None:
+        self.recorded.append((review.obj["metadata"]["name"], response.allowed))
+
+    async def inject(self, asking: Pod, user: dict[str, Any] | None = None) -> AdmissionResponse:
+        return await self.injector.inject(Review(user or ALICE, asking))
+
+    async def injected(self, asking: Pod, user: dict[str, Any] | None = None) -> Pod:
+        response = await self.inject(asking, user)
+        assert response.allowed, response.message
+        return patched(asking, response.patch)
+
+
+def id_of(injected: Pod) -> str:
+    return str(injected["metadata"]["labels"][LABEL_INJECTION_ID])
+
+
+async def test_a_pod_gets_the_connection_and_nothing_is_created() -> None:
+    lab = Lab("alice")
+    injected = await lab.injected(pod())
+    name = f"injected-{id_of(injected)}"
+    build = injected["spec"]["containers"][0]
+    assert build["env"][0] == {"name": "DOCKER_HOST", "value": f"tcp://{name}.team-a.svc:2376"}
+    assert injected["spec"]["volumes"][0]["secret"] == {"secretName": f"{name}-docker"}
+    assert lab.recorded == [(name, True)]
+    assert lab.kube.writes == []
+
+
+async def test_each_pod_has_another_id() -> None:
+    lab = Lab("alice")
+    injected = await asyncio.gather(*(lab.injected(pod()) for _ in range(50)))
+    assert len({id_of(each) for each in injected}) == 50
+
+
+# --- whose permission counts -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("users", "user", "owners", "allowed"),
+    [
+        (["alice"], ALICE, [], True),
+        ([ACCOUNT], ALICE, [], True),
+        ([], ALICE, [], False),
+        (["system:serviceaccount:team-a:default"], ALICE, [], False),
+        (["system:serviceaccount:team-b:ci"], ALICE, [], False),
+        ([ACCOUNT], JOB_CONTROLLER, OWNED, True),
+        ([JOB_CONTROLLER["username"]], JOB_CONTROLLER, OWNED, False),
+        (["alice"], ALICE, OWNED, False),
+    ],
+    ids=[
+        "the requester's",
+        "the account's",
+        "nobody's",
+        "not another account's",
+        "not an account's of another namespace",
+        "of a Job's pod, the account's",
+        "of a Job's pod, not the controller's",
+        "of a pod that claims a controller, not the requester's",
+    ],
+)
+async def test_the_permission_of_the_requester_or_of_the_account_counts(
+    users: list[str], user: dict[str, Any], owners: list[dict[str, Any]], *, allowed: bool
+) -> None:
+    asking = pod(serviceAccountName="ci")
+    asking["metadata"]["ownerReferences"] = owners
+    response = await Lab(*users).inject(asking, user)
+    assert (response.allowed, response.patch == ()) == (allowed, not allowed)
+
+
+async def test_the_account_s_groups_count_and_a_denial_names_both() -> None:
+    lab = Lab()
+    response = await lab.inject(pod())
+    assert (response.reason, response.message) == (
+        Reason.NOT_PERMITTED,
+        "spec.className: alice or system:serviceaccount:team-a:default may not use "
+        "nesteddockerclasses.nesteddocker.dev standard in namespace team-a. Choose another class, or ask an admin for "
+        "the permission to use it",
+    )
+    assert lab.kube.asked[1]["groups"] == [
+        "system:serviceaccounts",
+        "system:serviceaccounts:team-a",
+        "system:authenticated",
+    ]
+
+
+async def test_policy_judges_as_for_any_request() -> None:
+    lab = Lab("alice")
+    lab.put("NestedDockerClass", "other", {"modes": ["Dind"]})
+    response = await lab.inject(pod(labels={LABEL_INJECT: "other"}))
+    assert (response.allowed, response.reason) == (False, Reason.NOT_GRANTED)
+    assert response.message.startswith("no NestedDockerPolicy grants")
+    assert "allowedClasses" in response.message
+
+
+async def test_an_unknown_class_is_denied_with_the_known_ones() -> None:
+    response = await Lab("alice").inject(pod(labels={LABEL_INJECT: "standrad"}))
+    assert response.message == ("spec.className: NestedDockerClass standrad does not exist; existing classes: standard")
+
+
+async def test_a_request_that_cannot_be_understood_is_denied() -> None:
+    lab = Lab("alice")
+    response = await lab.inject(pod(annotations={ANNOTATION_INJECT_CONTAINERS: "x"}))
+    assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
+    assert response.message.startswith("metadata.annotations: nesteddocker.dev/inject-containers names x")
+    assert lab.kube.asked == []
+
+
+async def test_without_an_answer_of_the_api_server_nothing_is_allowed() -> None:
+    lab = Lab("alice")
+    lab.kube.failure = KubeError(0, "NoAnswer", "down")
+    with pytest.raises(KubeError):
+        await lab.inject(pod())
+
+
+# --- a second time ---------------------------------------------------------------------------------
+
+
+async def test_a_second_call_in_the_same_request_changes_nothing() -> None:
+    lab = Lab("alice")
+    injected = await lab.injected(pod())
+    lab.clock.seconds = 3
+    response = await lab.replica().inject(Review(ALICE, injected))
+    assert (response.allowed, response.patch) == (True, ())
+
+
+async def test_a_second_call_gives_the_connection_to_a_new_container() -> None:
+    lab = Lab("alice")
+    injected = await lab.injected(pod())
+    injected["spec"]["containers"].append({"name": "late"})
+    again = await lab.injected(injected)
+    assert id_of(again) == id_of(injected)
+    assert again["spec"]["containers"][2]["env"] == again["spec"]["containers"][0]["env"]
+
+
+# --- copies and forgeries ----------------------------------------------------------------------------
+
+
+def copied(injected: Pod, *, without: str = "", **metadata: Any) -> Pod:
+    """A new pod with the labels and annotations of another one."""
+    labels = {key: value for key, value in injected["metadata"]["labels"].items() if key != without}
+    annotations = {key: value for key, value in injected["metadata"]["annotations"].items() if key != without}
+    made = pod(labels=labels, annotations=annotations)
+    return made | {"metadata": made["metadata"] | metadata}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "a minute later",
+        "another user",
+        "another namespace",
+        "another class",
+        "another id",
+        "without the signature",
+        "without the id",
+        "another root key",
+    ],
+)
+async def test_the_marks_of_another_pod_are_denied(change: str) -> None:
+    lab = Lab("alice", "bob")
+    lab.put("NestedDockerClass", "away", {"modes": ["Dind"]})
+    lab.put("Namespace", "team-b", {})
+    injected = await lab.injected(pod())
+    copy, user = copied(injected), ALICE
+    match change:
+        case "a minute later":
+            lab.clock.seconds = 61
+        case "another user":
+            user = {"username": "bob"}
+        case "another namespace":
+            copy = copied(injected, namespace="team-b")
+        case "another class":
+            copy["metadata"]["labels"][LABEL_INJECT] = "away"
+        case "another id":
+            copy["metadata"]["labels"][LABEL_INJECTION_ID] = "f" * 20
+        case "without the signature":
+            copy = copied(injected, without=ANNOTATION_INJECTION_SIGNATURE)
+        case "without the id":
+            copy = copied(injected, without=LABEL_INJECTION_ID)
+        case "another root key":
+            lab.injector = lab.replica(b"x" * 32)
+    response = await lab.inject(copy, user)
+    assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
+    assert response.message == (
+        f"metadata: {MARKS_OF_OTHERS} pod: remove both, the volume, the mounts and the variables that came with them "
+        "from your pod or pod template; each pod gets its own"
+    )
+
+
+async def test_a_deployment_s_template_with_a_fixed_id_is_denied() -> None:
+    lab = Lab(ACCOUNT)
+    template = copied(await lab.injected(pod(serviceAccountName="ci")), ownerReferences=OWNED)
+    response = await lab.inject(template, {"username": "system:serviceaccount:kube-system:replicaset-controller"})
+    assert not response.allowed
+    assert MARKS_OF_OTHERS in response.message
+
+
+# --- where the daemon is ------------------------------------------------------------------------------
+
+
+async def test_a_class_with_a_pod_namespace_has_its_host_in_the_env_secret() -> None:
+    lab = Lab("alice")
+    lab.put("Namespace", "daemons", {})
+    lab.put("NestedDockerClass", "away", {"modes": ["Dind"], "podNamespace": "daemons"})
+    injected = await lab.injected(pod(labels={LABEL_INJECT: "away"}))
+    (host,) = [each for each in injected["spec"]["containers"][0]["env"] if each["name"] == "DOCKER_HOST"]
+    secret = f"injected-{id_of(injected)}-docker-env"
+    assert host["valueFrom"] == {"secretKeyRef": {"name": secret, "key": "DOCKER_HOST"}}

@@ -1,0 +1,75 @@
+"""What a pod asks for, and which of its containers get the connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.domain.injection.pods import pod
+
+from nested_docker.domain.injection.request import (
+    InjectionError,
+    InjectionRequest,
+    chosen_containers,
+    injection_request,
+)
+from nested_docker.domain.names import ANNOTATION_INJECT_CONTAINERS, LABEL_INJECT
+
+
+def named(text: str) -> dict[str, Any]:
+    return pod(annotations={ANNOTATION_INJECT_CONTAINERS: text})
+
+
+@pytest.mark.parametrize(
+    ("asking", "expected"),
+    [
+        (pod(), InjectionRequest("standard")),
+        (named("build"), InjectionRequest("standard", ("build",))),
+        (named(" build , helper"), InjectionRequest("standard", ("build", "helper"))),
+    ],
+    ids=["all", "one", "two"],
+)
+def test_label_and_annotation_are_the_request(asking: dict[str, Any], expected: InjectionRequest) -> None:
+    assert injection_request(asking) == expected
+
+
+@pytest.mark.parametrize("labels", [{LABEL_INJECT: ""}, {}], ids=["empty", "none"])
+def test_a_label_without_a_class_says_what_to_write(labels: dict[str, str]) -> None:
+    with pytest.raises(InjectionError) as raised:
+        injection_request(pod(labels=labels))
+    message = "metadata.labels: nesteddocker.dev/inject is empty: set it to the name of a NestedDockerClass"
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("text", ["", " ", "build,", ",build", "build,,helper"])
+def test_an_empty_name_of_a_container_is_denied(text: str) -> None:
+    with pytest.raises(InjectionError) as raised:
+        injection_request(named(text))
+    assert str(raised.value) == (
+        f"metadata.annotations: nesteddocker.dev/inject-containers is {text!r}: set it to names of containers, "
+        "separated by commas, or remove it for all containers"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "paths"),
+    [
+        ((), ["/spec/initContainers/0", "/spec/containers/0", "/spec/containers/1"]),
+        (("helper",), ["/spec/containers/1"]),
+        (("build", "clone"), ["/spec/initContainers/0", "/spec/containers/0"]),
+        (("mesh",), ["/spec/initContainers/1"]),
+    ],
+    ids=["all but native sidecars", "one", "two", "a native sidecar by name"],
+)
+def test_containers_are_chosen(names: tuple[str, ...], paths: list[str]) -> None:
+    chosen = chosen_containers(pod(), InjectionRequest("standard", names))
+    assert [each.path for each in chosen] == paths
+
+
+def test_an_unknown_container_is_denied_with_the_known_ones() -> None:
+    with pytest.raises(InjectionError) as raised:
+        chosen_containers(pod(), InjectionRequest("standard", ("build", "bild", "step")))
+    assert str(raised.value) == (
+        "metadata.annotations: nesteddocker.dev/inject-containers names bild, step, and the pod has only the "
+        "containers build, clone, helper, mesh: name some of these"
+    )
