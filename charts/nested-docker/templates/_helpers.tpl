@@ -68,6 +68,12 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "nested-docker.name" .
 {{- $name }}
 {{- end }}
 
+{{/* Namespaces whose pods never get a daemon, whatever labels they have. */}}
+{{- define "nested-docker.namespacesWithoutInjection" -}}
+{{- $ours := list .Release.Namespace (include "nested-docker.cleanupNamespace" .) "kube-system" "kube-public" "kube-node-lease" }}
+{{- concat $ours .Values.podNamespaces | uniq | toJson }}
+{{- end }}
+
 {{/* Limits an admission rule to these namespaces. */}}
 {{- define "nested-docker.inNamespaces" -}}
 namespaceSelector:
@@ -89,6 +95,12 @@ namespaceSelector:
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers]
   verbs: [patch]
+{{- end }}
+{{- if .Values.injection.enabled }}
+# For pods that ask for a daemon by their label.
+- apiGroups: [nesteddocker.dev]
+  resources: [nesteddockers]
+  verbs: [create]
 {{- end }}
 - apiGroups: [nesteddocker.dev]
   resources: [nesteddockers/status]
@@ -224,14 +236,17 @@ spec:
 
 {{/*
 Binds a guardrail of the operator's writes to all objects of its paramKind in the request's namespace that the operator
-does not manage: (list $ NAME).
+does not manage, and that have none of the labels: (list $ NAME LABEL...).
 */}}
 {{- define "nested-docker.bindingToOthers" -}}
-{{- include "nested-docker.binding" . }}
+{{- include "nested-docker.binding" (list (first .) (index . 1)) }}
   paramRef:
     selector:
       matchExpressions:
         - {key: app.kubernetes.io/managed-by, operator: NotIn, values: [nested-docker-operator]}
+        {{- range rest (rest .) }}
+        - {key: {{ . }}, operator: DoesNotExist}
+        {{- end }}
     parameterNotFoundAction: Allow
 {{- end }}
 
