@@ -21,6 +21,7 @@ from nested_docker.domain.injection.pod_life import grace_ends, has_ended, has_s
 from nested_docker.domain.injection.signature import Injection, signed_injection
 from nested_docker.domain.objects import CLIENT_POD, Identity, Manifest
 from nested_docker.domain.ports import Clock, Kube, KubeError, Recorder
+from nested_docker.domain.status.conditions import parse_timestamp
 
 logger = logging.getLogger(__name__)
 
@@ -129,10 +130,23 @@ class Injections:
         """
         if "deletionTimestamp" in pod["metadata"] or has_started(pod):
             return None
-        injection = signed_injection(pod, self.key())
-        if injection is None:
+        injection, created = signed_injection(pod, self.key()), pod["metadata"]["creationTimestamp"]
+        if injection is None or not injection.is_fresh(parse_timestamp(created)):
             self._report(pod, "the pod's injection signature is not the webhook's for this pod: create the pod again")
+            return None
+        if not self._is_enabled(injection.namespace):
+            message = (
+                f"namespace {injection.namespace} gives its pods no daemons: ask a cluster admin to label it with "
+                f"{names.NAMESPACE_INJECTION}={names.INJECTION_ENABLED}"
+            )
+            self._report(pod, message)
+            return None
         return injection
+
+    def _is_enabled(self, namespace: str) -> bool:
+        known = self.cache.get("Namespace", "", namespace)
+        labels = known["metadata"].get("labels", {}) if known else {}
+        return bool(labels.get(names.NAMESPACE_INJECTION) == names.INJECTION_ENABLED)
 
     async def _create(self, pod: Manifest, injection: Injection) -> None:
         made = injected_nested_docker(injection.id, injection.namespace, injection.class_name)

@@ -110,7 +110,8 @@ class Router:
             return [(key, Priority.NORMAL) for key in _injected_key(obj)]
         if kind == "Namespace":
             concerned = self._all() if self._has_pods(metadata["name"]) else self._in(metadata["name"])
-            return [(key, Priority.BACKGROUND) for key in concerned]
+            waiting = (key for key in self._injected() if key[0] == metadata["name"])
+            return [(key, Priority.BACKGROUND) for key in dict.fromkeys((*concerned, *waiting))]
         if kind == "Node":
             concerned = [*self._on_node(metadata["name"]), *self._without_node()]
             return [(key, Priority.BACKGROUND) for key in dict.fromkeys(concerned)]

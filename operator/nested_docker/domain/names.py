@@ -43,6 +43,10 @@ ANNOTATION_INJECTION_SIGNATURE = f"{GROUP}/injection-signature"
 INJECTION_SELECTOR = LABEL_INJECT
 """Label selector of the pods that ask for a daemon."""
 
+NAMESPACE_INJECTION = f"{GROUP}/injection"
+"""Label of a namespace: with `enabled`, its pods may ask for daemons."""
+INJECTION_ENABLED = "enabled"
+
 NAMESPACE_ENFORCEMENT = f"{GROUP}/enforcement"
 """Label of a namespace: `Enforce`, `Warn` or `Audit`; it overrides the operator's setting."""
 

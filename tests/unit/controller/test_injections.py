@@ -6,14 +6,19 @@ from typing import Any
 
 import pytest
 from tests.unit.domain.injection.pods import pod
-from tests.unit.fakes import FakeClock, WatchedKube, reconciler_of
+from tests.unit.fakes import START, FakeClock, WatchedKube, reconciler_of
 from tests.unit.lab import pods_run
 
 from nested_docker.controller.injections import Injections
 from nested_docker.controller.outcome import Settled
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.domain.injection.signature import Injection
-from nested_docker.domain.names import ANNOTATION_INJECTION_SIGNATURE, LABEL_INJECT, LABEL_INJECTION_ID
+from nested_docker.domain.names import (
+    ANNOTATION_INJECTION_SIGNATURE,
+    LABEL_INJECT,
+    LABEL_INJECTION_ID,
+    NAMESPACE_INJECTION,
+)
 from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.ports import KubeError
 
@@ -33,7 +38,7 @@ class Lab:
         grant = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
         self.kube.put("NestedDockerClass", "", "standard", spec={"modes": ["Dind"]})
         self.kube.put("NestedDockerPolicy", "", "all", spec=grant)
-        self.kube.put("Namespace", "", "team-a")
+        self.enable("enabled")
         self.kube.writes.clear()
         self.restart()
 
@@ -49,9 +54,13 @@ class Lab:
         assert regarding["kind"] == "Pod"
         self.events.append((regarding["name"], reason, message))
 
+    def enable(self, value: str) -> None:
+        """An admin labels the namespace."""
+        self.kube.put("Namespace", "", "team-a", metadata={"labels": {NAMESPACE_INJECTION: value}})
+
     def client(self, name: str = "job", *, signature: str | None = None, **fields: Any) -> dict[str, Any]:
         """Store a pod that the webhook has prepared."""
-        injection = Injection(ID, "team-a", "standard", "0" * 16, 1)
+        injection = Injection(ID, "team-a", "standard", "0" * 16, int(START.timestamp()) - 5)
         made = pod(
             labels={LABEL_INJECT: "standard", LABEL_INJECTION_ID: ID},
             annotations={ANNOTATION_INJECTION_SIGNATURE: signature or injection.signature(SIGNING_KEY)},
@@ -152,6 +161,43 @@ async def test_a_forged_signature_gets_nothing_and_says_so_once(signature: str) 
     assert lab.left() == []
     message = "the pod's injection signature is not the webhook's for this pod: create the pod again"
     assert lab.events == [("job", "NestedDockerNotCreated", message)]
+
+
+async def test_a_signature_from_before_the_pod_gets_nothing() -> None:
+    lab = Lab()
+    lab.client(
+        signature=Injection(ID, "team-a", "standard", "0" * 16, int(START.timestamp()) - 61).signature(SIGNING_KEY)
+    )
+    await lab.passes(3)
+    assert lab.left() == []
+    message = "the pod's injection signature is not the webhook's for this pod: create the pod again"
+    assert lab.events == [("job", "NestedDockerNotCreated", message)]
+
+
+async def test_in_a_namespace_that_is_not_enabled_a_pod_gets_nothing_until_it_is() -> None:
+    lab = Lab()
+    lab.enable("disabled")
+    lab.client()
+    await lab.passes(3)
+    assert lab.left() == []
+    message = (
+        "namespace team-a gives its pods no daemons: ask a cluster admin to label it with "
+        "nesteddocker.dev/injection=enabled"
+    )
+    assert lab.events == [("job", "NestedDockerNotCreated", message)]
+    lab.enable("enabled")
+    await lab.passes(1)
+    assert lab.nested_docker() is not None
+
+
+async def test_a_namespace_that_is_disabled_ends_nothing_that_runs() -> None:
+    lab = Lab()
+    lab.client()
+    await lab.passes()
+    lab.states(build=RUNNING, helper=RUNNING)
+    lab.enable("disabled")
+    await lab.passes(2)
+    assert lab.nested_docker() is not None
 
 
 @pytest.mark.parametrize(

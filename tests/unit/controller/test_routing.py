@@ -166,6 +166,17 @@ async def test_a_pod_that_loses_its_labels_concerns_its_nested_docker() -> None:
     assert await taken(queue) == [f"injected-{FIRST}"]
 
 
+async def test_a_namespace_concerns_what_its_pods_ask_for() -> None:
+    queue = WorkQueue()
+    router = Router(Cache(), queue)
+    router.seen(CLIENT_POD, client({LABEL_INJECTION_ID: FIRST}))
+    await taken(queue)
+    router.seen("Namespace", {"metadata": {"name": "other", "uid": "o", "resourceVersion": "1"}})
+    assert await taken(queue) == []
+    router.seen("Namespace", {"metadata": {"name": "ns", "uid": "n", "resourceVersion": "1"}})
+    assert await taken(queue) == [f"injected-{FIRST}"]
+
+
 async def test_a_new_leader_reconciles_what_pods_ask_for() -> None:
     queue = WorkQueue()
     router = Router(Cache(), queue)

@@ -46,9 +46,9 @@ class Injection:
         """The value of the annotation."""
         return f"v1.{self.time}.{self.requester}.{self._mac(key)}"
 
-    def is_fresh(self, now: datetime) -> bool:
-        """Whether the request that it was made for may still be under admission."""
-        return abs(now.timestamp() - self.time) <= FRESH_SECONDS
+    def is_fresh(self, moment: datetime) -> bool:
+        """Whether the request that it was made for may have been under admission at that moment."""
+        return abs(moment.timestamp() - self.time) <= FRESH_SECONDS
 
     def _mac(self, key: bytes) -> str:
         fields = ["v1", self.id, self.namespace, self.class_name, self.requester, self.time]
