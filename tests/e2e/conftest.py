@@ -17,7 +17,11 @@ __all__ = ["env", "operator_stays_healthy"]
 def cluster() -> Iterator[Environment]:
     """The embedded cluster, with a Docker daemon on its node, and the operator."""
     environment = started(NAME, "--docker", "--audit")
-    install(environment, "--set=guardrails.hostSocketPaths={/var/run/docker.sock,/var/run/nope.sock}")
+    install(
+        environment,
+        "--set=injection.enabled=true",
+        "--set=guardrails.hostSocketPaths={/var/run/docker.sock,/var/run/nope.sock}",
+    )
     gid = int(environment.node("stat", "-c", "%g", "/run/docker.sock"))
     govern(environment, *governing(gid))
     yield environment

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.domain.injection.pods import pod
+from tests.unit.domain.injection.pods import patched, pod
 from tests.unit.fakes import START, FakeClock, WatchedKube, reconciler_of
 from tests.unit.lab import pods_run
 
+from nested_docker.controller.admission_reviewer import AdmissionResponse, Review
+from nested_docker.controller.cache import Cache
 from nested_docker.controller.injections import Injections
 from nested_docker.controller.outcome import Settled
+from nested_docker.controller.pod_injector import PodInjector
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.domain.injection.signature import Injection
 from nested_docker.domain.names import (
@@ -21,6 +24,7 @@ from nested_docker.domain.names import (
 )
 from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.ports import KubeError
+from nested_docker.domain.status.reasons import Reason
 
 SIGNING_KEY = b"k" * 32
 ID = "0123456789abcdef0123"
@@ -410,3 +414,47 @@ async def test_other_nested_dockers_are_left_alone() -> None:
     lab.kube.put("NestedDocker", "team-a", "build", spec={"className": "standard"})
     await lab.reconciler.reconcile(("team-a", "build"))
     assert ("NestedDocker", "team-a", "build") in lab.kube.objects
+
+
+# --- with the webhook -----------------------------------------------------------------------------------
+
+
+class Allowing:
+    """Judges every NestedDocker as allowed."""
+
+    def __init__(self, cache: Cache) -> None:
+        self.cache = cache
+
+    async def review(self, _review: Review) -> AdmissionResponse:
+        return AdmissionResponse(allowed=True, reason=Reason.GRANTED)
+
+
+async def test_many_pods_that_the_webhook_has_prepared_each_have_a_daemon_and_leave_nothing() -> None:
+    lab = Lab()
+    injector = PodInjector(Allowing(lab.kube.cache), lambda: SIGNING_KEY, lab.clock)  # type: ignore[arg-type]
+    keys = []
+    for number in range(10):
+        asking = pod()
+        response = await injector.inject(Review({"username": "alice"}, asking))
+        stored = patched(asking, response.patch)
+        lab.kube.put(
+            CLIENT_POD,
+            "team-a",
+            f"job-{number}",
+            metadata=stored["metadata"] | {"name": f"job-{number}"},
+            spec=stored["spec"],
+            status={"phase": "Pending"},
+        )
+        volumes = {each["name"]: each for each in stored["spec"]["volumes"]}
+        keys.append(("team-a", volumes["nested-docker"]["secret"]["secretName"].removesuffix("-docker")))
+    for key in keys * 5:
+        await lab.reconciler.reconcile(key)
+        await pods_run(lab.kube)
+        lab.clock.seconds += 0.1
+    assert all(("Secret", namespace, f"{name}-docker") in lab.kube.objects for namespace, name in keys)
+    for number in range(10):
+        lab.change(f"job-{number}", status={"phase": "Succeeded"})
+    for key in keys * 3:
+        await lab.reconciler.reconcile(key)
+    assert [kind for kind in lab.left() if kind == "NestedDocker"] == []
+    assert [kind for kind in lab.left() if kind == "Pod"] == []

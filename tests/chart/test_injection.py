@@ -1,0 +1,115 @@
+"""Injection as the chart renders it: off by default, for labelled pods in enabled namespaces only, with guardrails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.chart.conftest import OPERATOR, SYSTEM, Helm
+from tests.chart.rendered import environment, of_kind
+from tests.support.cluster import CommandFailed
+
+from nested_docker.domain import names
+from nested_docker.handlers.admission import INJECT_PATH
+
+ON = "injection.enabled=true"
+Manifest = dict[str, Any]
+
+
+def webhook(manifests: list[Manifest]) -> Manifest:
+    """The webhook for pods."""
+    (found,) = (
+        each for each in of_kind(manifests, "MutatingWebhookConfiguration") if names_of(each) == f"{OPERATOR}-pods"
+    )
+    (only,) = found["webhooks"]
+    return only
+
+
+def names_of(manifest: Manifest) -> str:
+    return str(manifest["metadata"]["name"])
+
+
+def rights(manifests: list[Manifest]) -> set[str]:
+    """The operator's verbs on NestedDockers."""
+    rules = [rule for kind in ("ClusterRole", "Role") for role in of_kind(manifests, kind) for rule in role["rules"]]
+    operators = [
+        role for kind in ("ClusterRole", "Role") for role in of_kind(manifests, kind) if names_of(role) == OPERATOR
+    ]
+    assert operators, rules
+    return {
+        verb
+        for role in operators
+        for rule in role["rules"]
+        if "nesteddockers" in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_it_is_off_by_default(offline: Helm) -> None:
+    manifests = offline.render()
+    assert environment(manifests)["NESTED_DOCKER_INJECTION"] == "false"
+    assert [names_of(each) for each in of_kind(manifests, "MutatingWebhookConfiguration")] == [OPERATOR]
+    assert "create" not in rights(manifests)
+    assert names.LABEL_INJECT not in str(manifests)
+
+
+def test_only_labelled_pods_in_enabled_namespaces_can_suffer(offline: Helm) -> None:
+    only = webhook(offline.render(ON))
+    assert only["rules"] == [
+        {
+            "apiGroups": [""],
+            "apiVersions": ["v1"],
+            "operations": ["CREATE"],
+            "resources": ["pods"],
+            "scope": "Namespaced",
+        }
+    ]
+    assert only["objectSelector"] == {"matchExpressions": [{"key": names.LABEL_INJECT, "operator": "Exists"}]}
+    assert only["namespaceSelector"] == {
+        "matchLabels": {names.NAMESPACE_INJECTION: names.INJECTION_ENABLED},
+        "matchExpressions": [
+            {
+                "key": "kubernetes.io/metadata.name",
+                "operator": "NotIn",
+                "values": [SYSTEM, f"{SYSTEM}-cleanup", "kube-system", "kube-public", "kube-node-lease"],
+            }
+        ],
+    }
+    assert (only["failurePolicy"], only["sideEffects"], only["reinvocationPolicy"]) == ("Fail", "None", "IfNeeded")
+    assert only["timeoutSeconds"] == 5
+    assert only["clientConfig"]["service"]["path"] == INJECT_PATH
+
+
+def test_pods_of_daemons_and_of_other_releases_are_left_out(offline: Helm) -> None:
+    manifests = offline.render(ON, "watchNamespaces={team-a}", "podNamespaces={daemons}")
+    excluded, included = webhook(manifests)["namespaceSelector"]["matchExpressions"]
+    assert "daemons" in excluded["values"]
+    assert (included["operator"], "team-a" in included["values"]) == ("In", True)
+
+
+def test_the_operator_may_create_nested_dockers_and_a_guardrail_says_which(offline: Helm) -> None:
+    manifests = offline.render(ON)
+    assert environment(manifests)["NESTED_DOCKER_INJECTION"] == "true"
+    assert "create" in rights(manifests)
+    policies = {names_of(each): each["spec"] for each in of_kind(manifests, "ValidatingAdmissionPolicy")}
+    (validation,) = policies[f"{OPERATOR}-nesteddockers"]["validations"]
+    assert validation["expression"].startswith("variables.injected ||")
+    variables = {each["name"]: each["expression"] for each in policies[f"{OPERATOR}-nesteddockers"]["variables"]}
+    assert names.injection_id(names.injected_name("0" * 20)) == "0" * 20
+    assert "startsWith('injected-')" in variables["id"]
+    assert "matches('^[0-9a-f]{20}$')" in variables["injected"]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("webhook.enabled=false", "injection.enabled: the webhook adds the connection to pods"),
+        (
+            "guardrails.enabled=false",
+            "injection.enabled: a guardrail keeps users from setting the webhook's marks on pods",
+        ),
+    ],
+)
+def test_it_needs_webhook_and_guardrails(offline: Helm, value: str, message: str) -> None:
+    with pytest.raises(CommandFailed, match=message):
+        offline.render(ON, value)

@@ -1,0 +1,107 @@
+"""A CI pod with one label: it builds with its own daemon, and nothing is left when it has ended."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.e2e.environment import Environment, until
+from tests.support.cluster import CommandFailed
+
+LABEL = {"nesteddocker.dev/inject": "standard"}
+ID = "nesteddocker.dev/injection-id"
+
+
+@pytest.fixture
+def enabled(env: Environment) -> Environment:
+    """A namespace that an admin has enabled."""
+    env.kubectl("label", "namespace", env.namespace, "nesteddocker.dev/injection=enabled")
+    return env
+
+
+def client(name: str, script: str, **metadata: Any) -> dict[str, Any]:
+    """A pod with the label."""
+    container = {
+        "name": "build",
+        "image": "docker:28-cli",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-ec", script],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": LABEL} | metadata,
+        "spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [container]},
+    }
+
+
+def refused(env: Environment, manifest: dict[str, Any]) -> str:
+    with pytest.raises(CommandFailed) as failure:
+        env.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
+    return str(failure.value)
+
+
+def test_a_pod_with_one_label_has_a_daemon_and_leaves_nothing(enabled: Environment) -> None:
+    enabled.apply(client("job", "docker version --format '{{.Server.Os}}'"))
+    assert "linux" in enabled.output("job")
+    until(lambda: not enabled.list("nesteddockers"), 60, lambda: str(enabled.list("nesteddockers")))
+    until(lambda: len(enabled.list("pods")) == 1, 60, lambda: str(enabled.list("pods")))
+    assert [each for each in enabled.list("secrets") if each["metadata"]["name"].startswith("injected-")] == []
+
+
+def test_the_pods_of_a_job_are_judged_by_their_account(enabled: Environment) -> None:
+    template = client("", "docker info >/dev/null")
+    del template["metadata"]["name"]
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "tests"},
+        "spec": {"completions": 2, "parallelism": 2, "backoffLimit": 0, "template": template},
+    }
+    enabled.apply(job)
+    until(
+        lambda: "default may not use" in enabled.kubectl("get", "events"), 60, lambda: enabled.kubectl("get", "events")
+    )
+    enabled.kubectl(
+        "create",
+        "rolebinding",
+        "use",
+        "--clusterrole=nested-docker-use-all-classes",
+        f"--serviceaccount={enabled.namespace}:default",
+    )
+    enabled.kubectl("wait", "--for=condition=complete", "job/tests", "--timeout=180s", timeout=200)
+    until(lambda: not enabled.list("nesteddockers"), 60, lambda: str(enabled.list("nesteddockers")))
+
+
+def test_a_namespace_must_be_enabled(env: Environment) -> None:
+    message = refused(env, client("job", "true"))
+    assert f"pods of namespace {env.namespace} get no daemon" in message
+    assert "nesteddocker.dev/injection=enabled" in message
+
+
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [
+        (("label", "pod", "job", "--overwrite", f"{ID}=00000000000000000000"), ID),
+        (("label", "pod", "job", f"{ID}-"), ID),
+        (("label", "pod", "job", "--overwrite", "nesteddocker.dev/inject=host"), "nesteddocker.dev/inject"),
+        (
+            ("annotate", "pod", "job", "--overwrite", "nesteddocker.dev/injection-signature=x"),
+            "nesteddocker.dev/injection-signature",
+        ),
+    ],
+    ids=["another id", "no id", "another class", "another signature"],
+)
+def test_nobody_changes_the_marks_of_a_pod(enabled: Environment, command: tuple[str, ...], key: str) -> None:
+    enabled.apply(client("job", "sleep 3600"))
+    with pytest.raises(CommandFailed) as failure:
+        enabled.kubectl(*command)
+    assert key in str(failure.value)
+    assert "reserved" in str(failure.value)
+
+
+def test_an_id_without_the_label_is_denied(enabled: Environment) -> None:
+    other = client("job", "true")
+    other["metadata"]["labels"] = {ID: "0" * 20}
+    assert "reserved" in refused(enabled, other)

@@ -1,0 +1,179 @@
+"""Injection before the real API server: what it makes of patched pods, and the life of their NestedDockers."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.integration.conftest import per_module, per_test
+from tests.integration.world import Lab, World
+from tests.support.api import Api, own_address
+from tests.support.certificates import certificate_maker
+from tests.support.kubelet import SESSION
+from tests.support.operator_process import Operator
+from tests.support.proxy import Proxy
+from tests.support.rbac import allow
+from tests.support.waiting import wait_for
+
+from nested_docker.domain import names, pki
+from nested_docker.domain.ports import KubeError
+from nested_docker.handlers.admission import INJECT_PATH
+
+USER = "jenny"
+CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+
+
+@per_module
+async def operator(lab: Lab, proxy: Proxy) -> AsyncIterator[Operator]:
+    """One with a webhook for pods, which the API server asks about the lab's namespaces."""
+    here = own_address(lab.access)
+    now = datetime.now(UTC)
+    begin, end = now - timedelta(hours=1), now + timedelta(hours=1)
+    keys = certificate_maker().issue(pki.CertificateRequest("uid", "", "webhook", (), (here,), begin, end, end))
+    folder = lab.folder / "webhook"
+    folder.mkdir()
+    for file, key in (("tls.crt", pki.SERVER_CERTIFICATE), ("tls.key", pki.SERVER_KEY), ("ca.crt", pki.CA_CERTIFICATE)):
+        (folder / file).write_bytes(keys[key])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    running = await lab.new_operator(proxy, WEBHOOK_PORT=str(port), WEBHOOK_CERTIFICATES=str(folder), INJECTION="true")
+    bundle = base64.b64encode(keys[pki.CA_CERTIFICATE]).decode()
+    name = f"test-{lab.class_name}-pods"
+    body = configuration(name, f"https://{here}:{port}{INJECT_PATH}", bundle, lab.class_name)
+    await lab.api.request("POST", CONFIGURATIONS, body=body)
+    yield running
+    await lab.api.request("DELETE", f"{CONFIGURATIONS}/{name}")
+
+
+def configuration(name: str, url: str, bundle: str, session: str) -> dict[str, Any]:
+    """As the chart's, for the namespaces of the session."""
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [
+            {
+                "name": "pods.nesteddocker.dev",
+                "clientConfig": {"url": url, "caBundle": bundle},
+                "objectSelector": {"matchExpressions": [{"key": names.LABEL_INJECT, "operator": "Exists"}]},
+                "namespaceSelector": {
+                    "matchLabels": {SESSION: session, names.NAMESPACE_INJECTION: names.INJECTION_ENABLED}
+                },
+                "rules": [rule],
+                "failurePolicy": "Fail",
+                "sideEffects": "None",
+                "reinvocationPolicy": "IfNeeded",
+                "timeoutSeconds": 5,
+                "admissionReviewVersions": ["v1"],
+            }
+        ],
+    }
+
+
+@per_test
+async def user(world: World) -> Api:
+    """A user who may create pods, and use the class, in a namespace that is enabled."""
+    labels = {"labels": {names.NAMESPACE_INJECTION: names.INJECTION_ENABLED}}
+    await world.api.patch("Namespace", None, world.namespace, {"metadata": labels})
+    pods = {"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}
+    await allow(world.api, world.namespace, USER, "pods", pods)
+    use = {"apiGroups": ["nesteddocker.dev"], "resources": ["nesteddockerclasses"], "verbs": ["use"]}
+    await allow(world.api, world.namespace, USER, "use", use | {"resourceNames": [world.class_name]})
+    return world.api.acting_as(USER)
+
+
+def client(world: World, name: str = "job", **metadata: Any) -> dict[str, Any]:
+    """A pod that asks for a daemon, and that no kubelet starts."""
+    labels = {names.LABEL_INJECT: world.class_name} | metadata.pop("labels", {})
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": world.namespace, "labels": labels} | metadata,
+        "spec": {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 0,
+            "nodeSelector": {"nowhere": "true"},
+            "containers": [{"name": "build", "image": "docker:28-cli"}, {"name": "helper", "image": "docker:28-cli"}],
+        },
+    }
+
+
+def name_of(pod: dict[str, Any]) -> str:
+    return names.injected_name(pod["metadata"]["labels"][names.LABEL_INJECTION_ID])
+
+
+async def made(world: World, pod: dict[str, Any]) -> dict[str, Any]:
+    """Wait for the NestedDocker of a pod."""
+
+    async def there() -> Any:
+        return await world.get("NestedDocker", name_of(pod))
+
+    return dict(await wait_for(there, 30, "the NestedDocker"))
+
+
+async def gone(world: World, pod: dict[str, Any]) -> None:
+    """Wait until a pod has no NestedDocker any more."""
+
+    async def away() -> bool:
+        return await world.get("NestedDocker", name_of(pod)) is None
+
+    await wait_for(away, 30, "the end of the NestedDocker")
+
+
+async def test_a_pod_has_the_connection_and_owns_its_daemon(world: World, user: Api) -> None:
+    pod = await user.create(client(world))
+    (volume,) = [each for each in pod["spec"]["volumes"] if each["name"] == "nested-docker"]
+    assert volume["secret"]["secretName"] == f"{name_of(pod)}-docker"
+    for container in pod["spec"]["containers"]:
+        assert container["env"][0]["value"] == f"tcp://{name_of(pod)}.{world.namespace}.svc:2376"
+    nested_docker = await made(world, pod)
+    (owner,) = nested_docker["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("Pod", pod["metadata"]["uid"])
+    await world.serves(name_of(pod))
+
+
+async def test_the_daemon_goes_when_the_pod_has_ended_and_is_kept(world: World, user: Api) -> None:
+    pod = await user.create(client(world))
+    await made(world, pod)
+    await world.api.patch("Pod", world.namespace, "job", {"status": {"phase": "Succeeded"}}, subresource="status")
+    await gone(world, pod)
+    assert await world.get("Pod", "job") is not None
+
+
+async def test_the_daemon_goes_with_a_deleted_pod(world: World, user: Api) -> None:
+    pod = await user.create(client(world))
+    await made(world, pod)
+    await user.delete("Pod", world.namespace, "job")
+    await gone(world, pod)
+
+
+async def test_a_dry_run_makes_nothing(world: World, user: Api) -> None:
+    pod = await user.create(client(world), dryRun="All")
+    assert name_of(pod)
+    other = await user.create(client(world))
+    await made(world, other)
+    assert await world.get("NestedDocker", name_of(pod)) is None
+
+
+async def test_a_copy_of_a_pod_is_denied(world: World, user: Api) -> None:
+    pod = await user.create(client(world))
+    marks = {
+        "labels": {names.LABEL_INJECTION_ID: "f" * 20},
+        "annotations": pod["metadata"]["annotations"],
+    }
+    with pytest.raises(KubeError, match="belong to another pod"):
+        await user.create(client(world, "copy", **marks))
+
+
+async def test_who_may_not_use_the_class_is_denied(world: World, user: Api) -> None:
+    assert user
+    pods = {"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}
+    await allow(world.api, world.namespace, "other", "more-pods", pods)
+    with pytest.raises(KubeError, match=f"other or system:serviceaccount:{world.namespace}:default may not use"):
+        await world.api.acting_as("other").create(client(world))
