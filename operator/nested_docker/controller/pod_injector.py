@@ -11,17 +11,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nested_docker.api.meta import Mode
 from nested_docker.controller.admission_reviewer import AdmissionResponse, AdmissionReviewer, Review
 from nested_docker.domain import names
 from nested_docker.domain.injection.manifest import injected_nested_docker
 from nested_docker.domain.injection.patch import InjectedConnection, Marks, injection_patch
-from nested_docker.domain.injection.request import InjectionError, chosen_containers, injection_request
+from nested_docker.domain.injection.request import (
+    ChosenContainer,
+    InjectionError,
+    chosen_containers,
+    injection_request,
+)
 from nested_docker.domain.injection.signature import Injection, has_marks, requester_digest, signed_injection
 from nested_docker.domain.ports import Clock
 from nested_docker.domain.status.reasons import Reason
 
 ID_BYTES = 10
 """80 random bits: nobody guesses an id, and no two pods have the same."""
+
+MARKS_OF_ANOTHER_POD = (
+    f"metadata: label {names.LABEL_INJECTION_ID} and annotation {names.ANNOTATION_INJECTION_SIGNATURE} belong to "
+    "another pod: remove both, the volume, the mounts and the variables that came with them from your pod or pod "
+    "template; each pod gets its own"
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,8 @@ class PodInjector:
         try:
             request = injection_request(pod)
             containers = chosen_containers(pod, request)
+            if request.nested_docker:
+                return self._connect(pod, request.nested_docker, containers)
             injection = self._known(pod, requester) or self._new(pod, request.class_name, requester)
             marks = Marks(injection.id, injection.signature(self.key()))
             patch = injection_patch(pod, self._connection(injection), containers, marks)
@@ -57,6 +71,20 @@ class PodInjector:
             return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=str(error))
         response = await self.reviewer.review(_request(review, injection))
         return replace(response, patch=patch) if response.allowed else response
+
+    def _connect(self, pod: Mapping[str, Any], name: str, containers: list[ChosenContainer]) -> AdmissionResponse:
+        """The response for a pod that gets the connection of another NestedDocker.
+
+        Nobody needs a permission for that: whoever may create pods may mount the Secrets of their namespace.
+        """
+        namespace = pod["metadata"]["namespace"]
+        if has_marks(pod):
+            raise InjectionError(MARKS_OF_ANOTHER_POD)
+        connection = InjectedConnection(name, namespace, (Mode.HOST_SOCKET,), host_known=False)
+        patch = injection_patch(pod, connection, containers, None)
+        missing = self.reviewer.cache.get("NestedDocker", namespace, name) is None
+        warnings = (f"NestedDocker {name} does not exist in namespace {namespace} yet: the pod waits for it",)
+        return AdmissionResponse(allowed=True, reason=Reason.GRANTED, patch=patch, warnings=warnings if missing else ())
 
     def _known(self, pod: Mapping[str, Any], requester: str) -> Injection | None:
         """What the webhook has signed a moment ago in the same request; None: nothing.
@@ -68,11 +96,7 @@ class PodInjector:
             return None
         known = signed_injection(pod, self.key())
         if known is None or known.requester != requester or not known.is_fresh(self.clock.now()):
-            raise InjectionError(
-                f"metadata: label {names.LABEL_INJECTION_ID} and annotation {names.ANNOTATION_INJECTION_SIGNATURE} "
-                "belong to another pod: remove both, the volume, the mounts and the variables that came with them "
-                "from your pod or pod template; each pod gets its own"
-            )
+            raise InjectionError(MARKS_OF_ANOTHER_POD)
         return known
 
     def _new(self, pod: Mapping[str, Any], class_name: str, requester: str) -> Injection:

@@ -34,6 +34,8 @@ ANNOTATION_SECRET_CONTAINERS = f"{GROUP}/containers-with-secrets"
 
 LABEL_INJECT = f"{GROUP}/inject"
 """Label of a pod: the NestedDockerClass of the daemon that it gets."""
+LABEL_INJECT_FROM = f"{GROUP}/inject-from"
+"""Label of a pod: the existing NestedDocker whose connection it gets."""
 LABEL_INJECTION_ID = f"{GROUP}/injection-id"
 """Label of a pod that the webhook has prepared; a part of its NestedDocker's name."""
 ANNOTATION_INJECT_CONTAINERS = f"{GROUP}/inject-containers"

@@ -20,6 +20,7 @@ from nested_docker.domain.names import (
     ANNOTATION_INJECT_CONTAINERS,
     ANNOTATION_INJECTION_SIGNATURE,
     LABEL_INJECT,
+    LABEL_INJECT_FROM,
     LABEL_INJECTION_ID,
 )
 from nested_docker.domain.ports import KubeError
@@ -279,3 +280,40 @@ async def test_a_class_with_a_pod_namespace_has_its_host_in_the_env_secret() -> 
     (host,) = [each for each in injected["spec"]["containers"][0]["env"] if each["name"] == "DOCKER_HOST"]
     secret = f"injected-{id_of(injected)}-docker-env"
     assert host["valueFrom"] == {"secretKeyRef": {"name": secret, "key": "DOCKER_HOST"}}
+
+
+# --- the connection of another daemon -----------------------------------------------------------------
+
+
+async def test_a_pod_gets_the_connection_of_another_daemon_and_no_marks() -> None:
+    lab = Lab()
+    lab.cache.put({"metadata": {"name": "build", "namespace": "team-a", "resourceVersion": "1"}}, "NestedDocker")
+    asking = pod(labels={LABEL_INJECT_FROM: "build"})
+    response = await lab.inject(asking)
+    assert (response.allowed, response.warnings, lab.kube.asked, lab.recorded) == (True, (), [], [])
+    injected = patched(asking, response.patch)
+    assert injected["metadata"] == asking["metadata"]
+    assert injected["spec"]["volumes"] == [{"name": "nested-docker", "secret": {"secretName": "build-docker"}}]
+    host, *_, override = injected["spec"]["containers"][0]["env"]
+    assert host["valueFrom"] == {"secretKeyRef": {"name": "build-docker-env", "key": "DOCKER_HOST"}}
+    assert (override["name"], override["valueFrom"]["secretKeyRef"]["optional"]) == (
+        "TESTCONTAINERS_HOST_OVERRIDE",
+        True,
+    )
+    again = await lab.inject(injected)
+    assert again.patch == ()
+
+
+async def test_a_pod_may_come_before_the_other_daemon() -> None:
+    response = await Lab().inject(pod(labels={LABEL_INJECT_FROM: "build"}))
+    assert response.warnings == ("NestedDocker build does not exist in namespace team-a yet: the pod waits for it",)
+
+
+async def test_the_marks_of_another_pod_are_denied_beside_the_connection_of_another_daemon() -> None:
+    lab = Lab("alice")
+    injected = await lab.injected(pod())
+    copy = copied(injected, without=LABEL_INJECT)
+    copy["metadata"]["labels"][LABEL_INJECT_FROM] = "build"
+    response = await lab.inject(copy)
+    assert not response.allowed
+    assert MARKS_OF_OTHERS in response.message

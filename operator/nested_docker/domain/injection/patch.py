@@ -73,9 +73,15 @@ class InjectedConnection:
 
 
 def injection_patch(
-    pod: Mapping[str, Any], connection: InjectedConnection, containers: Iterable[ChosenContainer], marks: Marks
+    pod: Mapping[str, Any], connection: InjectedConnection, containers: Iterable[ChosenContainer], marks: Marks | None
 ) -> tuple[Operation, ...]:
     """The JSON Patch that makes the pod complete; empty: it is complete.
+
+    Args:
+        pod: as it is.
+        connection: what it gets.
+        containers: that get the connection.
+        marks: of a pod with its own daemon.
 
     Raises:
         InjectionError: something else is where a part of the connection belongs.
@@ -83,8 +89,7 @@ def injection_patch(
     return (
         *_add_volume(pod, connection),
         *(operation for each in containers for operation in _add_to_container(each, connection)),
-        *_add_mark(pod, "labels", names.LABEL_INJECTION_ID, marks.id),
-        *_add_mark(pod, "annotations", names.ANNOTATION_INJECTION_SIGNATURE, marks.signature),
+        *(_add_marks(pod, marks) if marks else ()),
     )
 
 
@@ -161,6 +166,11 @@ def _is_ours(present: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bo
     return bool(found.get("optional")) == bool(wanted.get("optional")) and all(
         found.get(key) == value for key, value in wanted.items()
     )
+
+
+def _add_marks(pod: Mapping[str, Any], marks: Marks) -> Iterator[Operation]:
+    yield from _add_mark(pod, "labels", names.LABEL_INJECTION_ID, marks.id)
+    yield from _add_mark(pod, "annotations", names.ANNOTATION_INJECTION_SIGNATURE, marks.signature)
 
 
 def _add_mark(pod: Mapping[str, Any], field: str, key: str, value: str) -> Iterator[Operation]:

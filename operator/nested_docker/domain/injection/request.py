@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nested_docker.api.v1alpha1.nested_docker import NAME_PATTERN
 from nested_docker.domain import names
 from nested_docker.domain.shown import shorten
 
@@ -22,12 +24,14 @@ class InjectionRequest:
     """A pod's request for a daemon.
 
     Attributes:
-        class_name: NestedDockerClass of the daemon.
+        class_name: NestedDockerClass of the pod's own daemon; empty: it gets the connection of another one.
+        nested_docker: the NestedDocker of that one; empty: it gets its own.
         containers: names of the containers that get the connection; empty: all but native sidecars.
     """
 
     class_name: str
     containers: tuple[str, ...] = ()
+    nested_docker: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,20 +48,42 @@ class ChosenContainer:
 
 
 def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
-    """The request of a pod with the label.
+    """The request of a pod with one of the labels.
 
     Raises:
         InjectionError: label or annotation cannot be understood.
     """
-    metadata = pod["metadata"]
-    class_name = (metadata.get("labels") or {}).get(names.LABEL_INJECT, "")
+    labels = pod["metadata"].get("labels") or {}
+    containers = _named_containers(pod)
+    if names.LABEL_INJECT_FROM in labels:
+        return InjectionRequest("", containers, _nested_docker(labels))
+    class_name = labels.get(names.LABEL_INJECT, "")
     if not class_name:
         raise InjectionError(
             f"metadata.labels: {names.LABEL_INJECT} is empty: set it to the name of a NestedDockerClass"
         )
-    annotations = metadata.get("annotations") or {}
+    return InjectionRequest(class_name, containers)
+
+
+def _nested_docker(labels: Mapping[str, str]) -> str:
+    name = labels[names.LABEL_INJECT_FROM]
+    if names.LABEL_INJECT in labels:
+        raise InjectionError(
+            f"metadata.labels: {names.LABEL_INJECT} asks for a new daemon, and {names.LABEL_INJECT_FROM} for that of "
+            f"NestedDocker {shorten(name)}: remove one of them"
+        )
+    if re.fullmatch(NAME_PATTERN.removesuffix("$"), name) is None:
+        raise InjectionError(
+            f"metadata.labels: {names.LABEL_INJECT_FROM} is {shorten(name)!r}: set it to the name of a NestedDocker"
+        )
+    return name
+
+
+def _named_containers(pod: Mapping[str, Any]) -> tuple[str, ...]:
+    """The containers that the annotation names; empty: there is none."""
+    annotations = pod["metadata"].get("annotations") or {}
     if names.ANNOTATION_INJECT_CONTAINERS not in annotations:
-        return InjectionRequest(class_name)
+        return ()
     text = str(annotations[names.ANNOTATION_INJECT_CONTAINERS])
     containers = tuple(name.strip() for name in text.split(","))
     if "" in containers:
@@ -65,7 +91,7 @@ def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
             f"metadata.annotations: {names.ANNOTATION_INJECT_CONTAINERS} is {shorten(text)!r}: set it to names of "
             "containers, separated by commas, or remove it for all containers"
         )
-    return InjectionRequest(class_name, containers)
+    return containers
 
 
 def chosen_containers(pod: Mapping[str, Any], request: InjectionRequest) -> list[ChosenContainer]:

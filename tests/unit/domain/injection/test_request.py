@@ -13,7 +13,7 @@ from nested_docker.domain.injection.request import (
     chosen_containers,
     injection_request,
 )
-from nested_docker.domain.names import ANNOTATION_INJECT_CONTAINERS, LABEL_INJECT
+from nested_docker.domain.names import ANNOTATION_INJECT_CONTAINERS, LABEL_INJECT, LABEL_INJECT_FROM
 
 
 def named(text: str) -> dict[str, Any]:
@@ -39,6 +39,29 @@ def test_a_label_without_a_class_says_what_to_write(labels: dict[str, str]) -> N
         injection_request(pod(labels=labels))
     message = "metadata.labels: nesteddocker.dev/inject is empty: set it to the name of a NestedDockerClass"
     assert str(raised.value) == message
+
+
+def test_a_pod_may_ask_for_the_connection_of_another_daemon() -> None:
+    asking = pod(labels={LABEL_INJECT_FROM: "build"}, annotations={ANNOTATION_INJECT_CONTAINERS: "helper"})
+    assert injection_request(asking) == InjectionRequest("", ("helper",), "build")
+
+
+def test_it_asks_for_one_daemon() -> None:
+    with pytest.raises(InjectionError) as raised:
+        injection_request(pod(labels={LABEL_INJECT: "standard", LABEL_INJECT_FROM: "build"}))
+    assert str(raised.value) == (
+        "metadata.labels: nesteddocker.dev/inject asks for a new daemon, and nesteddocker.dev/inject-from for that of "
+        "NestedDocker build: remove one of them"
+    )
+
+
+@pytest.mark.parametrize("name", ["", "Build", "a.b", "a_b", "-a", "a" * 53, "a\n"])
+def test_what_cannot_be_the_name_of_a_nested_docker_is_denied(name: str) -> None:
+    with pytest.raises(InjectionError) as raised:
+        injection_request(pod(labels={LABEL_INJECT_FROM: name}))
+    message = str(raised.value)
+    assert message.startswith("metadata.labels: nesteddocker.dev/inject-from is ")
+    assert message.endswith(": set it to the name of a NestedDocker")
 
 
 @pytest.mark.parametrize("text", ["", " ", "build,", ",build", "build,,helper"])
