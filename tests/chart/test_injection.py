@@ -16,13 +16,18 @@ ON = "injection.enabled=true"
 Manifest = dict[str, Any]
 
 
-def webhook(manifests: list[Manifest]) -> Manifest:
-    """The webhook for pods."""
-    (found,) = (
-        each for each in of_kind(manifests, "MutatingWebhookConfiguration") if names_of(each) == f"{OPERATOR}-pods"
-    )
-    (only,) = found["webhooks"]
-    return only
+LABELS = {
+    "pods.nesteddocker.dev": names.LABEL_INJECT,
+    "clients.nesteddocker.dev": names.LABEL_INJECT_FROM,
+}
+"""The webhooks for pods, and the label of those that each is for."""
+
+
+def webhooks(manifests: list[Manifest]) -> dict[str, Manifest]:
+    """The webhooks for pods by name."""
+    mutating = of_kind(manifests, "MutatingWebhookConfiguration")
+    (found,) = (each for each in mutating if names_of(each) == f"{OPERATOR}-pods")
+    return {each["name"]: each for each in found["webhooks"]}
 
 
 def names_of(manifest: Manifest) -> str:
@@ -31,18 +36,11 @@ def names_of(manifest: Manifest) -> str:
 
 def rights(manifests: list[Manifest]) -> set[str]:
     """The operator's verbs on NestedDockers."""
-    rules = [rule for kind in ("ClusterRole", "Role") for role in of_kind(manifests, kind) for rule in role["rules"]]
-    operators = [
+    roles = [
         role for kind in ("ClusterRole", "Role") for role in of_kind(manifests, kind) if names_of(role) == OPERATOR
     ]
-    assert operators, rules
-    return {
-        verb
-        for role in operators
-        for rule in role["rules"]
-        if "nesteddockers" in rule["resources"]
-        for verb in rule["verbs"]
-    }
+    rules = [rule for role in roles for rule in role["rules"] if "nesteddockers" in rule["resources"]]
+    return {verb for rule in rules for verb in rule["verbs"]}
 
 
 def test_it_is_off_by_default(offline: Helm) -> None:
@@ -53,8 +51,11 @@ def test_it_is_off_by_default(offline: Helm) -> None:
     assert names.LABEL_INJECT not in str(manifests)
 
 
-def test_only_labelled_pods_in_enabled_namespaces_can_suffer(offline: Helm) -> None:
-    only = webhook(offline.render(ON))
+@pytest.mark.parametrize("name", LABELS)
+def test_only_labelled_pods_in_enabled_namespaces_can_suffer(offline: Helm, name: str) -> None:
+    found = webhooks(offline.render(ON))
+    assert found.keys() == LABELS.keys()
+    only = found[name]
     assert only["rules"] == [
         {
             "apiGroups": [""],
@@ -64,7 +65,7 @@ def test_only_labelled_pods_in_enabled_namespaces_can_suffer(offline: Helm) -> N
             "scope": "Namespaced",
         }
     ]
-    assert only["objectSelector"] == {"matchExpressions": [{"key": names.LABEL_INJECT, "operator": "Exists"}]}
+    assert only["objectSelector"] == {"matchExpressions": [{"key": LABELS[name], "operator": "Exists"}]}
     assert only["namespaceSelector"] == {
         "matchLabels": {names.NAMESPACE_INJECTION: names.INJECTION_ENABLED},
         "matchExpressions": [
@@ -82,9 +83,10 @@ def test_only_labelled_pods_in_enabled_namespaces_can_suffer(offline: Helm) -> N
 
 def test_pods_of_daemons_and_of_other_releases_are_left_out(offline: Helm) -> None:
     manifests = offline.render(ON, "watchNamespaces={team-a}", "podNamespaces={daemons}")
-    excluded, included = webhook(manifests)["namespaceSelector"]["matchExpressions"]
-    assert "daemons" in excluded["values"]
-    assert (included["operator"], "team-a" in included["values"]) == ("In", True)
+    for only in webhooks(manifests).values():
+        excluded, included = only["namespaceSelector"]["matchExpressions"]
+        assert "daemons" in excluded["values"]
+        assert (included["operator"], "team-a" in included["values"]) == ("In", True)
 
 
 def test_the_operator_may_create_nested_dockers_and_a_guardrail_says_which(offline: Helm) -> None:
