@@ -21,6 +21,7 @@ from nested_docker.controller.audit import Audit
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.client_pod_watch import ClientPodWatch
 from nested_docker.controller.daemon_prober import DaemonProber
+from nested_docker.controller.injection_turns import InjectionTurns
 from nested_docker.controller.injections import Injections
 from nested_docker.controller.leader import Leader, NotLeader
 from nested_docker.controller.lease_fence import Fenced
@@ -33,7 +34,7 @@ from nested_docker.controller.session import Sessions
 from nested_docker.controller.unreadable import UnreadableObjects
 from nested_docker.controller.workers import Workers
 from nested_docker.controller.workqueue import Priority, WorkQueue
-from nested_docker.domain.ports import KubeError
+from nested_docker.domain.ports import Kube, KubeError
 from nested_docker.handlers import admission, framework, watching
 from nested_docker.observability import logs, server
 from nested_docker.observability.metrics import Metrics
@@ -120,9 +121,7 @@ class Operator:
             clock=self._clock,
             defaults=settings.defaults(),
             sessions=self._sessions,
-            injections=Injections(self._cache, fenced, self._injection_key, self._clock, self._recorder)
-            if settings.injection
-            else None,
+            injections=self._injections(fenced) if settings.injection else None,
         )
         self._workers = Workers(self._queue, reconciler.reconcile, self._sessions, self._clock, self._metrics.observe)
 
@@ -136,6 +135,10 @@ class Operator:
             injector = PodInjector(self._admission_reviewer, self._injection_key, self._clock)
             reviews[admission.INJECT_PATH] = injector.inject
         return reviews
+
+    def _injections(self, kube: Kube) -> Injections:
+        turns = InjectionTurns(self._cache, self._clock, self._queue.add)
+        return Injections(self._cache, kube, self._injection_key, self._clock, self._recorder, turns)
 
     def _injection_key(self) -> bytes:
         return injection_key(self._root_key())

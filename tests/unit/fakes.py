@@ -23,6 +23,7 @@ from nested_docker.controller.routing import Router
 from nested_docker.controller.session import Sessions
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.ports import Clock, KubeError, Recorder
 from nested_docker.domain.status.conditions import timestamp
 
@@ -90,6 +91,17 @@ class FakeKube:
         if location not in self.objects:
             raise KubeError(404, "NotFound", f"{location} not found")
         return self._store("status", location, self.objects[location] | {"status": manifest["status"]})
+
+    async def remove_scheduling_gate(self, pod: Any, gate: str) -> Manifest:
+        await self._turn()
+        location = (CLIENT_POD, pod["namespace"], pod["name"])
+        existing = self.objects.get(location)
+        if existing is None:
+            raise KubeError(404, "NotFound", f"{location} not found")
+        if existing["metadata"]["uid"] != pod["uid"]:
+            raise KubeError(409, "Conflict", "Precondition failed: UID in precondition")
+        gates = [each for each in existing["spec"].get("schedulingGates", []) if each["name"] != gate]
+        return self._store("open", location, existing | {"spec": existing["spec"] | {"schedulingGates": gates}})
 
     async def replace(self, manifest: Manifest) -> Manifest:
         await self._turn()

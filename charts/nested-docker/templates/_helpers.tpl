@@ -74,6 +74,26 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "nested-docker.name" .
 {{- concat $ours .Values.podNamespaces | uniq | toJson }}
 {{- end }}
 
+{{/*
+A match condition that leaves out one change of a pod that asks for a daemon: the operator removes its own scheduling
+gate, and nothing else changes.
+*/}}
+{{- define "nested-docker.notTheGate" -}}
+- name: not-the-scheduling-gate
+  expression: >-
+    !(request.resource.resource == 'pods' && request.?subResource.orValue('') == '' && request.operation == 'UPDATE' &&
+    'nesteddocker.dev/inject' in oldObject.metadata.?labels.orValue({}) &&
+    dyn(oldObject).spec.?schedulingGates.orValue([]).exists(gate, gate.name == 'nesteddocker.dev/daemon') &&
+    dyn(object).spec.?schedulingGates.orValue([]) ==
+    dyn(oldObject).spec.?schedulingGates.orValue([]).filter(gate, gate.name != 'nesteddocker.dev/daemon') &&
+    [[dyn(object).spec, dyn(oldObject).spec], [dyn(oldObject).spec, dyn(object).spec]].all(pair,
+    pair[0].all(field, field == 'schedulingGates' || field in pair[1] && pair[0][field] == pair[1][field])) &&
+    object.metadata.?labels == oldObject.metadata.?labels &&
+    object.metadata.?annotations == oldObject.metadata.?annotations &&
+    object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences &&
+    object.metadata.?finalizers == oldObject.metadata.?finalizers)
+{{- end }}
+
 {{/* Limits an admission rule to these namespaces. */}}
 {{- define "nested-docker.inNamespaces" -}}
 namespaceSelector:

@@ -17,6 +17,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from nested_docker.adapters import bounded_json
 from nested_docker.adapters.resources import RESOURCES
+from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.names import FIELD_MANAGER, FINALIZER_FIELD_MANAGER, STATUS_FIELD_MANAGER
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.partial import PartialObject
@@ -32,6 +33,7 @@ SILENT_WATCH_SECONDS = 70.0
 
 APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 JSON = "application/json"
 
 
@@ -86,6 +88,16 @@ class KubeClient:
         """
         query = {"fieldManager": FINALIZER_FIELD_MANAGER}
         return await self._write("PATCH", manifest, query=query, content_type=MERGE_PATCH)
+
+    async def remove_scheduling_gate(self, pod: ObjectMeta, gate: str) -> Manifest:
+        """Remove a scheduling gate from the pod with that name and uid; it is no error if the gate is gone.
+
+        A strategic merge patch: others may add and remove their gates at the same time.
+        """
+        metadata = {key: pod[key] for key in ("namespace", "name", "uid")}
+        gates = [{"name": gate, "$patch": "delete"}]
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"schedulingGates": gates}}
+        return await self._write("PATCH", body, content_type=STRATEGIC_PATCH)
 
     async def replace(self, manifest: Manifest) -> Manifest:
         """Replace an object, at the manifest's resource version."""

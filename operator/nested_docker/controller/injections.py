@@ -14,8 +14,10 @@ from typing import Any
 
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.failure import requesting
+from nested_docker.controller.injection_turns import InjectionTurns, denial_of, shortcoming_of
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain import names
+from nested_docker.domain.injection.fairness import PATIENCE, is_gated, is_gated_by_others
 from nested_docker.domain.injection.manifest import injected_nested_docker, owned_by_pod, owner_pod
 from nested_docker.domain.injection.pod_life import grace_ends, has_ended, has_started
 from nested_docker.domain.injection.signature import Injection, signed_injection
@@ -25,8 +27,18 @@ from nested_docker.domain.status.conditions import parse_timestamp
 
 logger = logging.getLogger(__name__)
 
-CREATED, NOT_CREATED = "NestedDockerCreated", "NestedDockerNotCreated"
+CREATED, NOT_CREATED, HELD, NOT_READY = (
+    "NestedDockerCreated",
+    "NestedDockerNotCreated",
+    "NestedDockerHeld",
+    "NestedDockerNotReady",
+)
 """Reasons of the Events about pods."""
+
+HELD_MESSAGE = (
+    "the pod waits for its turn: in a namespace no more pods wait for a node with their daemons than run there, and "
+    "the oldest comes first"
+)
 
 REMEMBERED = 4096
 """Pods of which the latest Event is remembered, so that it is not written again."""
@@ -55,6 +67,7 @@ class Injections:
         key: of the webhook's signatures.
         clock: for grace periods.
         recorder: for Events about the pods.
+        turns: the order of those that wait.
     """
 
     cache: Cache
@@ -62,6 +75,7 @@ class Injections:
     key: Callable[[], bytes]
     clock: Clock
     recorder: Recorder
+    turns: InjectionTurns
     _reported: dict[str, str] = field(default_factory=dict)
 
     async def settle(self, key: Key) -> SettledInjection:
@@ -73,14 +87,31 @@ class Injections:
         id_ = names.injection_id(key[1])
         if not id_:
             return SettledInjection()
-        known = self.cache.get("NestedDocker", *key)
-        if known is not None:
-            return await self._keep_or_delete(key, id_, known)
-        for pod in self._candidates(key[0], id_):
+        try:
+            known = self.cache.get("NestedDocker", *key)
+            if known is not None:
+                return await self._keep_or_delete(key, id_, known)
+            return await self._make(key, id_)
+        finally:
+            self.turns.pass_on(key)
+
+    async def _make(self, key: Key, id_: str) -> SettledInjection:
+        """Create the NestedDocker for the oldest pod that may have it, when it is that pod's turn."""
+        candidates = self._candidates(key[0], id_)
+        for pod in candidates:
             injection = self._wanted(pod)
-            if injection is not None:
-                await self._create(pod, injection)
-                return self._until(pod)
+            if injection is None:
+                continue
+            if is_gated(pod) and not self.turns.has_come(key):
+                self._report(pod, HELD_MESSAGE, HELD)
+                return SettledInjection()
+            with self.turns.taken(key):
+                stored = await self._create(pod, injection)
+            return self._waits(pod, stored)
+        if candidates:
+            self.turns.refuse(key)
+        else:
+            self.turns.forget(key)
         return SettledInjection()
 
     async def _keep_or_delete(self, key: Key, id_: str, known: Manifest) -> SettledInjection:
@@ -93,7 +124,8 @@ class Injections:
             return SettledInjection()
         pod = await self._living_owner(key[0], id_, known)
         if pod is not None:
-            return self._until(pod)
+            await self._open_gate(pod, key)
+            return self._waits(pod, known)
         context = {"namespace": key[0], "nested_docker": key[1]}
         logger.info("deleting a NestedDocker because its pod has ended or is gone", extra=context)
         with requesting("delete", Identity("NestedDocker", *key)):
@@ -128,7 +160,7 @@ class Injections:
 
         A pod that has started had its daemon: somebody has deleted it, or its time was over.
         """
-        if "deletionTimestamp" in pod["metadata"] or has_started(pod):
+        if "deletionTimestamp" in pod["metadata"] or has_started(pod) or is_gated_by_others(pod):
             return None
         injection, created = signed_injection(pod, self.key()), pod["metadata"]["creationTimestamp"]
         if injection is None or not injection.is_fresh(parse_timestamp(created)):
@@ -148,7 +180,25 @@ class Injections:
         labels = known["metadata"].get("labels", {}) if known else {}
         return bool(labels.get(names.NAMESPACE_INJECTION) == names.INJECTION_ENABLED)
 
-    async def _create(self, pod: Manifest, injection: Injection) -> None:
+    async def _open_gate(self, pod: Mapping[str, Any], key: Key) -> None:
+        """Let the scheduler have a pod whose daemon has a node."""
+        if not is_gated(pod) or not self._daemon_has_node(key):
+            return
+        try:
+            with requesting("remove the scheduling gate of", Identity("Pod", key[0], pod["metadata"]["name"])):
+                opened = await self.kube.remove_scheduling_gate(pod["metadata"], names.SCHEDULING_GATE)
+        except KubeError as error:
+            if error.status in {400, 403, 422}:
+                gate = f"the scheduling gate {names.SCHEDULING_GATE} could not be removed, and the operator tries again"
+                self._report(pod, f"{gate}: {error.message}")
+            raise
+        self.cache.put(opened, CLIENT_POD)
+
+    def _daemon_has_node(self, key: Key) -> bool:
+        pods = [obj for each, obj in self.cache.children(key).items() if each.kind == "Pod"]
+        return any(pod["spec"].get("nodeName") and "deletionTimestamp" not in pod["metadata"] for pod in pods)
+
+    async def _create(self, pod: Manifest, injection: Injection) -> Manifest:
         made = injected_nested_docker(injection.id, injection.namespace, injection.class_name)
         manifest = owned_by_pod(made, pod["metadata"])
         name = manifest["metadata"]["name"]
@@ -164,19 +214,29 @@ class Injections:
         self.recorder.record(
             _reference(pod), "Normal", CREATED, f"the pod starts when its Docker daemon is ready: see `{where}`"
         )
+        return stored
 
-    def _until(self, pod: Mapping[str, Any]) -> SettledInjection:
-        return SettledInjection(look_at=grace_ends(pod))
+    def _waits(self, pod: Mapping[str, Any], known: Manifest) -> SettledInjection:
+        """When to look again at a pod with a daemon. If it waits in vain, or for long, an Event says for what."""
+        looks = [grace_ends(pod)]
+        if not has_started(pod):
+            late_at = parse_timestamp(known["metadata"]["creationTimestamp"]) + PATIENCE
+            is_late = late_at <= self.clock.now()
+            problem = denial_of(known) or (shortcoming_of(known) if is_late else "")
+            if problem:
+                self._report(pod, f"the pod waits for NestedDocker {known['metadata']['name']}: {problem}", NOT_READY)
+            looks += [late_at, self.turns.late_at((pod["metadata"]["namespace"], known["metadata"]["name"]))]
+        return SettledInjection(look_at=min((at for at in looks if at and at > self.clock.now()), default=None))
 
-    def _report(self, pod: Mapping[str, Any], message: str) -> None:
-        """Record once why a pod gets no daemon."""
+    def _report(self, pod: Mapping[str, Any], message: str, reason: str = NOT_CREATED) -> None:
+        """Record once why a pod waits."""
         uid = pod["metadata"]["uid"]
         if self._reported.get(uid) != message:
             self._reported.pop(uid, None)
             self._reported[uid] = message
             if len(self._reported) > REMEMBERED:
                 del self._reported[next(iter(self._reported))]
-            self.recorder.record(_reference(pod), "Warning", NOT_CREATED, message)
+            self.recorder.record(_reference(pod), "Normal" if reason == HELD else "Warning", reason, message)
 
 
 def _id_of(pod: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.ports import Kube
 
@@ -38,6 +39,11 @@ class Fenced:
         """As `Kube.set_finalizers`."""
         self._check()
         return await self._kube.set_finalizers(manifest)
+
+    async def remove_scheduling_gate(self, pod: ObjectMeta, gate: str) -> Manifest:
+        """As `Kube.remove_scheduling_gate`."""
+        self._check()
+        return await self._kube.remove_scheduling_gate(pod, gate)
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
         """As `Kube.delete`."""

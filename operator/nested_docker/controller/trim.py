@@ -130,7 +130,7 @@ def _pod(obj: Mapping[str, Any]) -> Manifest:
 
 
 def _client_pod(obj: Mapping[str, Any]) -> Manifest:
-    """Of a pod that asks for a daemon: which containers it has, and whether they have started and ended."""
+    """Of a pod that asks for a daemon: its containers, whether they have started and ended, and its node."""
     spec, status = obj.get("spec", {}), obj.get("status", {})
     slim: Manifest = {
         key: [{field: item[field] for field in CLIENT_CONTAINER if field in item} for item in spec[key]]
@@ -138,7 +138,7 @@ def _client_pod(obj: Mapping[str, Any]) -> Manifest:
         if key in spec
     }
     return {
-        "spec": slim | {key: spec[key] for key in ("restartPolicy",) if key in spec},
+        "spec": slim | {key: spec[key] for key in ("restartPolicy", "nodeName", "schedulingGates") if key in spec},
         "status": {key: status[key] for key in ("phase",) if key in status}
         | {
             key: [_container_status(item) for item in status[key]]

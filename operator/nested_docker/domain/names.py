@@ -42,6 +42,8 @@ ANNOTATION_INJECT_CONTAINERS = f"{GROUP}/inject-containers"
 """Containers of the pod that get the connection, separated by commas."""
 ANNOTATION_INJECTION_SIGNATURE = f"{GROUP}/injection-signature"
 """The webhook's signature of the id."""
+SCHEDULING_GATE = f"{GROUP}/daemon"
+"""Scheduling gate of a pod that waits for its own daemon to have a node."""
 INJECTION_SELECTOR = LABEL_INJECT
 """Label selector of the pods that ask for a daemon."""
 

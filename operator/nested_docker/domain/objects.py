@@ -13,7 +13,7 @@ from nested_docker.domain.kube_types import ObjectMeta, OwnerReference
 Manifest = dict[str, Any]
 
 CLIENT_POD = "ClientPod"
-"""The kind Pod, of those that ask for a daemon by their label; they are read, and never written."""
+"""The kind Pod, of those that ask for a daemon by their label; only their scheduling gate is ever written."""
 
 
 @dataclass(frozen=True)

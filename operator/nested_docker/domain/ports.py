@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
+from nested_docker.domain.kube_types import ObjectMeta
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.pki import CertificateRequest, RenewalRequest
 
@@ -52,6 +53,9 @@ class Kube(Protocol):
 
     async def set_finalizers(self, manifest: Manifest) -> Manifest:
         """Write only the finalizers of an object, at the resource version in the manifest."""
+
+    async def remove_scheduling_gate(self, pod: ObjectMeta, gate: str) -> Manifest:
+        """Remove a scheduling gate from the pod with that name and uid, and change nothing else."""
 
     async def replace(self, manifest: Manifest) -> Manifest:
         """Replace an object, at the resource version in the manifest."""

@@ -55,6 +55,24 @@ async def test_an_error_says_why_there_is_no_answer(hangs_up: bool, message: str
     assert raised.value.message == f"GET /api/v1/namespaces/ns/pods/build: {message}"
 
 
+async def test_a_gate_is_removed_from_the_pod_with_that_uid_and_nothing_else_is_written() -> None:
+    async with client(hangs_up=True) as kube:
+        sent: list[tuple[Any, ...]] = []
+
+        async def request(method: str, kind: str, path: str, **options: Any) -> dict[str, Any]:
+            sent.append((method, kind, path, options["body"], options["content_type"]))
+            return {}
+
+        kube._request = request  # type: ignore[method-assign,assignment]
+        pod: Any = {"name": "job", "namespace": "ns", "uid": "u", "labels": {"a": "b"}, "resourceVersion": "1"}
+        await kube.remove_scheduling_gate(pod, "example.com/gate")
+    metadata = {"name": "job", "namespace": "ns", "uid": "u"}
+    gates = [{"name": "example.com/gate", "$patch": "delete"}]
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"schedulingGates": gates}}
+    path = "/api/v1/namespaces/ns/pods/job"
+    assert sent == [("PATCH", "Pod", path, body, "application/strategic-merge-patch+json")]
+
+
 # --- watches -------------------------------------------------------------------------------------------
 
 

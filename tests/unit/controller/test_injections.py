@@ -11,10 +11,12 @@ from tests.unit.lab import pods_run
 
 from nested_docker.controller.admission_reviewer import AdmissionResponse, Review
 from nested_docker.controller.cache import Cache
+from nested_docker.controller.injection_turns import InjectionTurns
 from nested_docker.controller.injections import Injections
 from nested_docker.controller.outcome import Settled
 from nested_docker.controller.pod_injector import PodInjector
 from nested_docker.controller.reconciler import Reconciler
+from nested_docker.controller.workqueue import Key
 from nested_docker.domain.injection.signature import Injection
 from nested_docker.domain.names import (
     ANNOTATION_INJECTION_SIGNATURE,
@@ -48,7 +50,9 @@ class Lab:
 
     def restart(self) -> None:
         """A new operator, which knows only what the API server has."""
-        self.injections = Injections(self.kube.cache, self.kube, lambda: SIGNING_KEY, self.clock, self)
+        self.queued: list[Key] = []
+        turns = InjectionTurns(self.kube.cache, self.clock, self.queued.append)
+        self.injections = Injections(self.kube.cache, self.kube, lambda: SIGNING_KEY, self.clock, self, turns)
         self.reconciler: Reconciler = reconciler_of(
             self.kube, clock=self.clock, answers=True, injections=self.injections
         )
@@ -94,6 +98,14 @@ class Lab:
         """Kinds of what exists for the NestedDocker."""
         governing = {"NestedDockerClass", "NestedDockerPolicy", "Namespace", CLIENT_POD}
         return sorted(kind for kind, _, _ in self.kube.objects if kind not in governing)
+
+
+def schedule(kube: WatchedKube) -> None:
+    """Every pod without a gate gets a node."""
+    for location, obj in [*kube.objects.items()]:
+        spec = obj.get("spec", {})
+        if location[0] in {"Pod", CLIENT_POD} and not spec.get("schedulingGates") and "nodeName" not in spec:
+            kube.again(obj | {"spec": spec | {"nodeName": "node-1"}})
 
 
 # --- made ---------------------------------------------------------------------------------------------
@@ -416,6 +428,96 @@ async def test_other_nested_dockers_are_left_alone() -> None:
     assert ("NestedDocker", "team-a", "build") in lab.kube.objects
 
 
+# --- behind the gate ---------------------------------------------------------------------------------------
+
+GATE, KUEUE = {"name": "nesteddocker.dev/daemon"}, {"name": "kueue.x-k8s.io/admission"}
+
+
+def gated(*gates: dict[str, str]) -> dict[str, Any]:
+    return pod()["spec"] | {"schedulingGates": list(gates)}
+
+
+def gates(lab: Lab) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = lab.kube.objects[CLIENT_POD, "team-a", "job"]["spec"]["schedulingGates"]
+    return found
+
+
+async def test_the_gate_opens_when_the_daemon_has_a_node() -> None:
+    lab = Lab()
+    lab.client(spec=gated(GATE))
+    await lab.passes(3)
+    assert lab.nested_docker() is not None
+    assert gates(lab) == [GATE]
+    schedule(lab.kube)
+    await lab.passes(3)
+    assert gates(lab) == []
+    assert lab.kube.writes.count("open ClientPod/job") == 1
+
+
+async def test_a_daemon_that_is_being_deleted_opens_no_gate() -> None:
+    lab = Lab()
+    lab.client(spec=gated(GATE))
+    await lab.passes(2)
+    for location, obj in [*lab.kube.objects.items()]:
+        if location[0] == "Pod":
+            metadata = obj["metadata"] | {"deletionTimestamp": "2026-03-01T00:01:00Z"}
+            lab.kube.again(obj | {"metadata": metadata, "spec": obj["spec"] | {"nodeName": "node-1"}})
+    await lab.reconciler.reconcile(HERE)
+    assert gates(lab) == [GATE]
+
+
+async def test_a_pod_behind_another_gate_gets_its_daemon_later() -> None:
+    lab = Lab()
+    client = lab.client(spec=gated(KUEUE, GATE))
+    await lab.passes(2)
+    assert (lab.left(), lab.events) == ([], [])
+    lab.kube.again(client | {"spec": gated(GATE)})
+    await lab.passes(2)
+    assert lab.nested_docker() is not None
+
+
+async def test_a_gate_that_cannot_be_removed_is_an_event_of_the_pod() -> None:
+    lab = Lab()
+    lab.client(spec=gated(GATE))
+    await lab.passes(2)
+    schedule(lab.kube)
+
+    async def denied(*_: Any) -> dict[str, Any]:
+        raise KubeError(403, "Forbidden", "policy example denies it")
+
+    lab.kube.remove_scheduling_gate = denied  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises(KubeError):
+            await lab.reconciler.reconcile(HERE)
+    message = (
+        "the scheduling gate nesteddocker.dev/daemon could not be removed, and the operator tries again: "
+        "policy example denies it"
+    )
+    assert lab.events[1:] == [("job", "NestedDockerNotCreated", message)]
+
+
+async def test_a_pod_whose_daemon_is_denied_does_not_wait_silently() -> None:
+    lab = Lab()
+    lab.client(spec=gated(GATE))
+    lab.kube._drop(("NestedDockerClass", "", "standard"))
+    await lab.passes(3)
+    assert [reason for _, reason, _ in lab.events] == ["NestedDockerCreated", "NestedDockerNotReady"]
+    assert f"the pod waits for NestedDocker {NAME}: ClassNotFound: " in lab.events[-1][2]
+
+
+async def test_a_pod_whose_daemon_gets_no_node_does_not_wait_silently() -> None:
+    lab = Lab()
+    lab.client(spec=gated(GATE))
+    await lab.reconciler.reconcile(HERE)
+    outcome = await lab.reconciler.reconcile(HERE)
+    assert isinstance(outcome, Settled)
+    assert outcome.requeue_at is not None
+    lab.clock.seconds = 300
+    await lab.reconciler.reconcile(HERE)
+    assert [reason for _, reason, _ in lab.events] == ["NestedDockerCreated", "NestedDockerNotReady"]
+    assert lab.events[-1][2].startswith(f"the pod waits for NestedDocker {NAME}: ")
+
+
 # --- with the webhook -----------------------------------------------------------------------------------
 
 
@@ -447,9 +549,10 @@ async def test_many_pods_that_the_webhook_has_prepared_each_have_a_daemon_and_le
         )
         volumes = {each["name"]: each for each in stored["spec"]["volumes"]}
         keys.append(("team-a", volumes["nested-docker"]["secret"]["secretName"].removesuffix("-docker")))
-    for key in keys * 5:
+    for key in keys * 12:
         await lab.reconciler.reconcile(key)
         await pods_run(lab.kube)
+        schedule(lab.kube)
         lab.clock.seconds += 0.1
     assert all(("Secret", namespace, f"{name}-docker") in lab.kube.objects for namespace, name in keys)
     for number in range(10):

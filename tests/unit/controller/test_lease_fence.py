@@ -11,16 +11,19 @@ from tests.unit.fakes import FakeKube
 
 from nested_docker.controller.leader import NotLeader
 from nested_docker.controller.lease_fence import Fenced
+from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.ports import Kube
 
 POD: dict[str, Any] = {"kind": "Pod", "metadata": {"name": "p", "namespace": "ns"}}
 VERSIONED = POD | {"metadata": POD["metadata"] | {"resourceVersion": "1", "finalizers": ["x"]}, "status": {}}
+CLIENT: Any = {"name": "p", "namespace": "ns", "uid": f"uid-{CLIENT_POD}-p"}
 WRITES: dict[str, Callable[[Fenced], Awaitable[Any]]] = {
     "create": lambda kube: kube.create(POD),
     "apply": lambda kube: kube.apply(POD),
     "apply_status": lambda kube: kube.apply_status(VERSIONED),
     "replace": lambda kube: kube.replace(VERSIONED),
     "set_finalizers": lambda kube: kube.set_finalizers(VERSIONED),
+    "remove_scheduling_gate": lambda kube: kube.remove_scheduling_gate(CLIENT, "example.com/gate"),
     "delete": lambda kube: kube.delete("Pod", "ns", "p", ""),
 }
 READS: dict[str, Callable[[Fenced], Awaitable[Any]]] = {
@@ -36,6 +39,7 @@ def lost() -> None:
 async def existing() -> FakeKube:
     kube = FakeKube()
     await kube.create(POD)
+    await kube.create(POD | {"kind": CLIENT_POD, "spec": {}})
     kube.writes.clear()
     return kube
 

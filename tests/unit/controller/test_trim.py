@@ -84,6 +84,10 @@ def test_of_a_pod_that_asks_for_a_daemon_nothing_is_kept_that_may_be_secret() ->
     assert trim(whole, CLIENT_POD) == {
         "kind": CLIENT_POD,
         "metadata": {"name": "job", "namespace": "team-a", "annotations": {"a": "b"}},
-        "spec": {"containers": [{"name": "build", "restartPolicy": "Never"}], "restartPolicy": "Never"},
+        "spec": {
+            "containers": [{"name": "build", "restartPolicy": "Never"}],
+            "restartPolicy": "Never",
+            "nodeName": "n",
+        },
         "status": {"phase": "Running", "containerStatuses": [{"name": "build", "state": {}}]},
     }

@@ -1,5 +1,7 @@
 """What the webhook adds to a pod: a volume, and in each chosen container its mount and the client's environment.
 
+A pod with its own daemon gets a scheduling gate as well.
+
 Nothing that is there is changed. If the pod already has something in such a place, it is denied, because half of a
 connection would only be found when the job fails.
 """
@@ -13,6 +15,7 @@ from typing import Any
 
 from nested_docker.api.meta import Mode
 from nested_docker.domain import names
+from nested_docker.domain.injection.fairness import is_gated
 from nested_docker.domain.injection.request import ChosenContainer, InjectionError
 from nested_docker.domain.manifests.secrets import CERT_PATH
 from nested_docker.domain.shown import shorten
@@ -90,6 +93,7 @@ def injection_patch(
         *_add_volume(pod, connection),
         *(operation for each in containers for operation in _add_to_container(each, connection)),
         *(_add_marks(pod, marks) if marks else ()),
+        *(_add_gate(pod) if marks else ()),
     )
 
 
@@ -171,6 +175,14 @@ def _is_ours(present: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bo
 def _add_marks(pod: Mapping[str, Any], marks: Marks) -> Iterator[Operation]:
     yield from _add_mark(pod, "labels", names.LABEL_INJECTION_ID, marks.id)
     yield from _add_mark(pod, "annotations", names.ANNOTATION_INJECTION_SIGNATURE, marks.signature)
+
+
+def _add_gate(pod: Mapping[str, Any]) -> Iterator[Operation]:
+    """Until the daemon has a node, the pod holds none. One whose author names its node passes by the scheduler."""
+    spec = pod["spec"]
+    if not spec.get("nodeName") and not is_gated(pod):
+        gates = [*(spec.get("schedulingGates") or []), {"name": names.SCHEDULING_GATE}]
+        yield {"op": "add", "path": "/spec/schedulingGates", "value": gates}
 
 
 def _add_mark(pod: Mapping[str, Any], field: str, key: str, value: str) -> Iterator[Operation]:

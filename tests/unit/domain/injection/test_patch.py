@@ -19,6 +19,7 @@ ENVIRONMENT = [
     {"name": "DOCKER_CERT_PATH", "value": "/certs/client"},
 ]
 MOUNT = {"name": "nested-docker", "mountPath": "/certs/client", "readOnly": True}
+GATE = {"name": "nesteddocker.dev/daemon"}
 VOLUME = {"name": "nested-docker", "secret": {"secretName": "injected-1-docker"}}
 
 
@@ -39,6 +40,7 @@ def test_a_volume_and_in_each_container_its_mount_and_the_environment_are_added(
             {"name": "helper", "env": ENVIRONMENT, "volumeMounts": [MOUNT]},
         ],
         "restartPolicy": "Never",
+        "schedulingGates": [GATE],
         "volumes": [VOLUME],
     }
     assert injected["metadata"]["labels"][LABEL_INJECTION_ID] == "1"
@@ -88,6 +90,25 @@ def test_a_class_with_the_host_s_socket_says_where_published_ports_are() -> None
     key = "TESTCONTAINERS_HOST_OVERRIDE"
     reference = {"secretKeyRef": {"name": "injected-1-docker-env", "key": key, "optional": True}}
     assert injected["spec"]["containers"][0]["env"][3] == {"name": key, "valueFrom": reference}
+
+
+@pytest.mark.parametrize(
+    ("gates", "after"),
+    [([{"name": "kueue.x-k8s.io/admission"}], [{"name": "kueue.x-k8s.io/admission"}, GATE]), ([GATE], [GATE])],
+    ids=["another one's gate stays", "ours is added once"],
+)
+def test_a_pod_waits_for_its_daemon_behind_a_gate(gates: list[dict[str, str]], after: list[dict[str, str]]) -> None:
+    assert inject(pod(schedulingGates=gates))["spec"]["schedulingGates"] == after
+
+
+def test_a_pod_that_names_its_node_has_no_gate() -> None:
+    assert "schedulingGates" not in inject(pod(nodeName="node-1"))["spec"]
+
+
+def test_a_pod_that_shares_a_daemon_has_no_gate() -> None:
+    asking = pod()
+    containers = chosen_containers(asking, injection_request(asking))
+    assert "schedulingGates" not in patched(asking, injection_patch(asking, CONNECTION, containers, None))["spec"]
 
 
 def container(**fields: Any) -> dict[str, Any]:
