@@ -136,7 +136,9 @@ class KubeClient:
         }
         timeout = aiohttp.ClientTimeout(sock_connect=self._timeout, sock_read=SILENT_WATCH_SECONDS)
         with _no_answer(f"watch {path}", SILENT_WATCH_SECONDS):
-            response = await self._send("GET", kind, path, query=query, timeout=timeout)
+            # The API server also compresses watches, and an event must not wait in a compressor for the next one.
+            plain = {"Accept-Encoding": "identity"}
+            response = await self._send("GET", kind, path, query=query, headers=plain, timeout=timeout)
             async with response:
                 if response.status >= 400:
                     raise _error(response.status, response.headers.get("Retry-After", ""), await response.read())
@@ -232,9 +234,10 @@ class KubeClient:
         query: dict[str, str] | None = None,
         body: Any = None,
         content_type: str = JSON,
+        headers: dict[str, str] | None = None,
     ) -> aiohttp.ClientResponse:
         self.requests[method, kind] = self.requests.get((method, kind), 0) + 1
-        headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._api.user_agent}
+        headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._api.user_agent} | (headers or {})
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         query_string = urlencode({key: value for key, value in (query or {}).items() if value})
         url = f"{self._api.configuration.host}{path}{'?' + query_string if query_string else ''}"

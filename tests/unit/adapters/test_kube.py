@@ -83,6 +83,7 @@ async def watched(*pieces: bytes, status: int = 200) -> AsyncIterator[tuple[Kube
 
     async def answer(request: web.Request) -> web.StreamResponse:
         requests.append(request.path_qs)
+        assert request.headers["Accept-Encoding"] == "identity", "the API server compresses watches too"
         response = web.StreamResponse(status=status)
         await response.prepare(request)
         for piece in pieces:
