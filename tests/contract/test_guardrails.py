@@ -30,6 +30,7 @@ from nested_docker.api.v1alpha1.engine import StorageSpec
 from nested_docker.api.v1alpha1.nested_docker import SecretTemplate
 from nested_docker.domain import pki
 from nested_docker.domain.effective import OperatorDefaults, resolve
+from nested_docker.domain.injection.manifest import injected_nested_docker, owned_by_pod
 from nested_docker.domain.manifests import secrets, storage
 from nested_docker.domain.manifests.disruption_budget import disruption_budget
 from nested_docker.domain.manifests.network_policy import network_policy
@@ -59,6 +60,13 @@ LABELLED = "build-abcde-tls"
 
 GUARDED, RAW = "build-guard", "build-raw"
 """A guarded pod, and a relay without a guard."""
+
+GATED, UNASKED = "gated", "gated-without-label"
+"""A user's pods that wait behind gates; the first has the label of those that get a daemon."""
+
+INJECT, INJECTION_ID, INJECTION = "nesteddocker.dev/inject", "nesteddocker.dev/injection-id", "0123456789abcdef0123"
+GATE, KUEUE = "nesteddocker.dev/daemon", "kueue.x-k8s.io/admission"
+GATES = {"spec": {"schedulingGates": [{"name": GATE}, {"name": KUEUE}]}}
 
 CLEANUP = "nesteddocker.dev/cleanup"
 """The finalizer."""
@@ -1518,6 +1526,7 @@ GUARDED_PODS: dict[str, Attempt] = {
 EVERYTHING: dict[str, Any] = {
     "commonLabels": {"team": "ci", "example.com/cost-center": "42"},
     "podNamespaces": [f"all-{SUFFIX}-pods"],
+    "injection": {"enabled": True},
     "guardrails": {
         "hostSocketPaths": ["/run/other.sock"],
         "serviceAccountNames": ["builder"],
@@ -1692,6 +1701,110 @@ WITH_EVERYTHING: dict[str, Attempt] = {
     },
 }
 
+# --- with injection -----------------------------------------------------------------------------------
+
+SIGNATURE = "nesteddocker.dev/injection-signature"
+NOT_MANAGED = f"of Pod {GATED} must be {US}"
+
+
+def opens(*gates: str, pod: str = GATED, **also: Any) -> Callable[[Site], Request]:
+    """A pod's scheduling gates are removed, and something else is changed with them."""
+    removed = [{"name": gate, "$patch": "delete"} for gate in gates]
+    metadata = also.pop("metadata", {})
+    return patches("Pod", pod, {"metadata": metadata, "spec": {"schedulingGates": removed} | also}, type_=STRATEGIC)
+
+
+def asking(*over: Manifest) -> Make:
+    return plain("Pod", labels({INJECT: "standard"}), *over)
+
+
+def injected(*over: Manifest) -> Make:
+    """The NestedDocker that the operator makes for a pod."""
+
+    def make(site: Site) -> Manifest:
+        owner = {"name": GATED, "uid": "uid-of-the-pod"}
+        return merged_with(owned_by_pod(injected_nested_docker(INJECTION, site.name, "standard"), owner), *over)
+
+    return make
+
+
+NOT_ITS_POD = ("creates NestedDockers only for pods with the label nesteddocker.dev/inject",)
+SELECTOR = {"podSelector": {"matchLabels": {INJECTION_ID: INJECTION}}}
+JOB_OWNER = {"apiVersion": "batch/v1", "kind": "Job", "name": "x", "uid": "x", "controller": True}
+
+INJECTING: dict[str, Attempt] = {
+    "the gate of its pod removed": Attempt("operator", opens(GATE)),
+    "another gate removed": Attempt("operator", opens(KUEUE), (NOT_MANAGED,)),
+    "both gates removed": Attempt("operator", opens(GATE, KUEUE), (NOT_MANAGED,)),
+    "the gate of a pod without the label": Attempt(
+        "operator", opens(GATE, pod=UNASKED), (f"of Pod {UNASKED} must be {US}",)
+    ),
+    **{
+        f"the gate removed, and {what} changed": Attempt("operator", opens(GATE, **change), (NOT_MANAGED,))
+        for what, change in {
+            "an image": {"containers": [{"name": "main", "image": "evil:1"}]},
+            "the deadline": {"activeDeadlineSeconds": 1},
+            "the nodes": {"nodeSelector": {"a": "b"}},
+            "a label": labels({"a": "b"}),
+            "the label itself": labels({INJECT: None}),
+            "an annotation": annotations({"a.b/c": "x"}),
+            "a finalizer": {"metadata": {"finalizers": ["example.com/x"]}},
+            "an owner": {"metadata": {"ownerReferences": [OTHER_OWNER]}},
+        }.items()
+    },
+    "a label of such a pod": Attempt("operator", patches("Pod", GATED, labels({"a": "b"})), (NOT_MANAGED,)),
+    "such a pod deleted": Attempt("operator", deletes("Pod", GATED), (f"Pod {GATED} is not managed by the operator",)),
+    "the gate removed by its user": Attempt("user", opens(GATE)),
+    "the NestedDocker of a pod": Attempt("operator", creates(injected())),
+    **{
+        f"the NestedDocker of a pod, with {what}": Attempt("operator", creates(injected(change)), NOT_ITS_POD)
+        for what, change in {
+            "another name": {"metadata": {"name": "injected-build"}},
+            "a label": labels({"a": "b"}),
+            "an annotation": annotations({"a.b/c": "x"}),
+            "a finalizer": {"metadata": {"finalizers": [KEPT]}},
+            "no owner": {"metadata": {"ownerReferences": None}},
+            "another owner": {"metadata": {"ownerReferences": [JOB_OWNER]}},
+            "a mode": {"spec": {"mode": "HostSocket"}},
+            "an engine": {"spec": {"engine": {"image": "docker:28-dind"}}},
+            "other clients": {"spec": {"connection": {"clients": [{"podSelector": {}}]}}},
+            "more clients": {"spec": {"connection": {"clients": [..., {"podSelector": {}}]}}},
+            "clients elsewhere": {"spec": {"connection": {"clients": [SELECTOR | {"namespaceSelector": {}}]}}},
+            "all clients": {"spec": {"connection": {"clients": None}}},
+        }.items()
+    },
+    "an Event about such a pod": Attempt("operator", event(regarding=about("Pod", GATED))),
+    "an Event about a pod without the label": Attempt(
+        "operator", event(regarding=about("Pod", UNASKED)), (f"Pod {UNASKED} is not managed by the operator",)
+    ),
+    "a pod that asks": Attempt("user", creates(asking())),
+    "a pod with what the webhook adds": Attempt(
+        "user", creates(asking(labels({INJECTION_ID: INJECTION}), annotations({SIGNATURE: "x"})))
+    ),
+    "a pod that asks, with another mark": Attempt("user", creates(asking(labels({UID: "x"}))), (ONLY,)),
+    "an id without the label": Attempt("user", creates(plain("Pod", labels({INJECTION_ID: INJECTION}))), (ONLY,)),
+    "a signature without the label": Attempt("user", creates(plain("Pod", annotations({SIGNATURE: "x"}))), (ONLY,)),
+    **{
+        f"a pod that asks, in {place}": Attempt(
+            "user", creates(elsewhere(asking(), place)), ("get no daemon", "nesteddocker.dev/injection=enabled")
+        )
+        for place in ("system", "pods", "cleanup")
+    },
+    **{
+        f"a pod that is there, with {what}": Attempt("user", patches("Pod", pod, change), (ONLY,))
+        for what, pod, change in (
+            ("the label later", MINE, labels({INJECT: "standard"})),
+            ("an id later", MINE, labels({INJECTION_ID: INJECTION})),
+            ("a signature later", MINE, annotations({SIGNATURE: "x"})),
+            ("another class", GATED, labels({INJECT: "other"})),
+            ("another id", GATED, labels({INJECTION_ID: "f" * 20})),
+            ("no label", GATED, labels({INJECT: None})),
+            ("other containers", GATED, annotations({"nesteddocker.dev/inject-containers": "main"})),
+        )
+    },
+    "a Service that asks": Attempt("user", creates(plain("Service", labels({INJECT: "standard"}))), (ONLY,)),
+}
+
 # --- with no way to the node --------------------------------------------------------------------------
 
 SEPARATED: dict[str, Any] = {"guardrails": {"privileged": False, "userNamespaces": False, "hostSocketPaths": []}}
@@ -1754,7 +1867,10 @@ def furnish(cluster: Cluster, name: str) -> Site:
             {
                 "apiVersion": "v1",
                 "kind": "Namespace",
-                "metadata": {"name": namespace, "labels": {"guardrails": SUFFIX}},
+                "metadata": {
+                    "name": namespace,
+                    "labels": {"guardrails": SUFFIX, "nesteddocker.dev/injection": "enabled"},
+                },
             },
             {
                 "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -1779,6 +1895,8 @@ def furnish(cluster: Cluster, name: str) -> Site:
         child("PersistentVolumeClaim", {"metadata": {"name": "build-data"}})(site),
         plain("PersistentVolumeClaim", name="web-data")(site),
         plain("Pod", name=MINE)(site),
+        plain("Pod", GATES, labels({INJECT: "standard", INJECTION_ID: INJECTION}), name=GATED)(site),
+        plain("Pod", GATES, name=UNASKED)(site),
         plain("Secret", name=MINE)(site),
         plain("PersistentVolumeClaim", name=MINE)(site),
     )
@@ -1922,6 +2040,11 @@ async def test_with_every_value_set(api: Api, sites: dict[str, Site], attempt: A
 @pytest.mark.parametrize("attempt", WITHOUT_NODE.values(), ids=WITHOUT_NODE)
 async def test_with_no_way_to_the_node(api: Api, sites: dict[str, Site], attempt: Attempt) -> None:
     await look(api, sites["no-node"], attempt)
+
+
+@pytest.mark.parametrize("attempt", INJECTING.values(), ids=INJECTING)
+async def test_pods_that_ask_for_a_daemon(api: Api, sites: dict[str, Site], attempt: Attempt) -> None:
+    await look(api, sites["all"], attempt)
 
 
 @pytest.mark.parametrize("who", ["user", "admin"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +15,8 @@ from tests.integration.conftest import per_module, per_test
 from tests.integration.world import Lab, World
 from tests.support.api import Api, own_address
 from tests.support.certificates import certificate_maker
-from tests.support.kubelet import SESSION
+from tests.support.kubelet import FAKE, HOSTNAME, SESSION, FakeKubelet, FakePod, runs
+from tests.support.manifests import GENEROUS, nested_docker_class, policy
 from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
 from tests.support.rbac import allow
@@ -151,6 +154,87 @@ async def test_the_daemon_goes_with_a_deleted_pod(world: World, user: Api) -> No
     await made(world, pod)
     await user.delete("Pod", world.namespace, "job")
     await gone(world, pod)
+
+
+async def test_the_gate_opens_when_the_daemon_has_a_node_and_only_that(world: World, user: Api) -> None:
+    gates = {"schedulingGates": [{"name": "example.com/queue"}]}
+    manifest = client(world)
+    pod = await user.create(manifest | {"spec": manifest["spec"] | gates})
+    assert [gate["name"] for gate in pod["spec"]["schedulingGates"]] == ["example.com/queue", names.SCHEDULING_GATE]
+    other = await user.create(client(world, "other"))
+    await made(world, other)
+    assert await world.get("NestedDocker", name_of(pod)) is None, "another one's gate holds it"
+    await wait_for(lambda: is_open(world, "other"), 30, "the gate of the other pod to open")
+    await user.delete("Pod", world.namespace, "other")
+    remove = {"spec": {"schedulingGates": [{"name": names.SCHEDULING_GATE}]}}
+    await world.api.patch("Pod", world.namespace, "job", remove)
+    await made(world, pod)
+    await wait_for(lambda: is_open(world, "job"), 30, "the gate to open")
+
+
+async def is_open(world: World, name: str) -> bool:
+    pod = await world.get("Pod", name)
+    return pod is not None and not pod["spec"].get("schedulingGates")
+
+
+JOBS, ROOM = 12, 5
+"""Pods that ask for a daemon at the same time, and places of the node for pods and daemons together."""
+
+
+@per_test
+async def small_node(world: World) -> AsyncIterator[FakeKubelet]:
+    """A node with few places, and a class that has its daemons there; both have the same name."""
+    node = FakeKubelet(world.api, room=ROOM)
+    await node.start()
+    grant = {"namespaceSelector": {"matchLabels": {SESSION: world.class_name}}, "allowedClasses": [node.node]}
+    await world.api.create(nested_docker_class(node.node, modes=["Dind"], podTemplate={"spec": on(node)}))
+    await world.api.create(policy(node.node, **grant, allowedModes=["Dind"], **GENEROUS))
+    use = {"apiGroups": ["nesteddocker.dev"], "resources": ["nesteddockerclasses"], "verbs": ["use"]}
+    await allow(world.api, world.namespace, USER, "use-small", use | {"resourceNames": [node.node]})
+    yield node
+    await world.api.delete("NestedDockerPolicy", None, node.node)
+    await world.api.delete("NestedDockerClass", None, node.node)
+    await node.stop()
+
+
+def on(node: FakeKubelet) -> dict[str, Any]:
+    return {"nodeSelector": {HOSTNAME: node.node}, "tolerations": [{"key": FAKE, "operator": "Exists"}]}
+
+
+async def works(pod: FakePod) -> None:
+    """A client waits for its Secret, as the kubelet does, and ends; everything else runs."""
+    labels = pod.manifest["metadata"].get("labels", {})
+    if names.LABEL_INJECT not in labels:
+        await runs(pod)
+        return
+    await pod.creating()
+    name = names.files_secret(names.injected_name(labels[names.LABEL_INJECTION_ID]))
+    while await pod.reads("Secret", name) is None:
+        await asyncio.sleep(0.1)
+    await pod.succeed("built")
+
+
+async def test_more_jobs_than_the_node_holds_all_end(world: World, user: Api, small_node: FakeKubelet) -> None:
+    small_node.script(world.namespace, works)
+    manifest = client(world, labels={names.LABEL_INJECT: small_node.node})
+    manifest["spec"] |= on(small_node)
+    for number in range(JOBS):
+        metadata = manifest["metadata"] | {"name": f"job-{number}"}
+        await user.create(manifest | {"metadata": metadata})
+
+    async def phases() -> dict[str, int]:
+        pods = await world.api.list("Pod", world.namespace, names.LABEL_INJECT)
+        return Counter(pod["status"]["phase"] for pod in pods)
+
+    async def all_have_ended() -> bool:
+        return await phases() == {"Succeeded": JOBS}
+
+    await wait_for(all_have_ended, 600, phases)
+
+    async def nothing_is_left() -> bool:
+        return not await world.api.list("NestedDocker", world.namespace)
+
+    await wait_for(nothing_is_left, 60, "the end of the NestedDockers")
 
 
 async def test_a_dry_run_makes_nothing(world: World, user: Api) -> None:

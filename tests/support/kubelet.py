@@ -27,6 +27,9 @@ READY_SECONDS = 0.2
 FAKE = "nesteddocker.dev/fake"
 """Label and taint of fake nodes."""
 
+HOSTNAME = "kubernetes.io/hostname"
+"""Label of every node."""
+
 SESSION = "nested-docker-test"
 """Label of namespaces: the fake node of the session that made them."""
 
@@ -116,6 +119,10 @@ class FakePod:
     async def succeed(self, message: str) -> None:
         """A pod without a daemon has done its work, and says so."""
         await self._report("Succeeded", daemon=_ended(0), others=_ended(0, message=message))
+
+    async def reads(self, kind: str, name: str) -> Manifest | None:
+        """An object of the pod's namespace."""
+        return await self._api.get(kind, self.namespace, name)
 
     async def end(self) -> None:
         """It was deleted, and its containers are stopped: the last that its status says."""
@@ -214,10 +221,15 @@ async def stays_creating(pod: FakePod) -> None:
 
 
 class FakeKubelet:
-    """A node: registered, alive by its Lease, and busy with its pods."""
+    """A node: registered, alive by its Lease, and busy with its pods.
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    Args:
+        api: the API server.
+        room: for how many pods.
+    """
+
+    def __init__(self, api: Api, room: int = 500) -> None:
+        self._api, self._room = api, room
         self.node = f"fake-{uuid.uuid4().hex[:6]}"
         self.pods: dict[str, FakePod] = {}
         self._scripts: dict[str, Script] = {}
@@ -229,7 +241,7 @@ class FakeKubelet:
     async def start(self) -> None:
         """Register the node and begin."""
         taint = {"key": FAKE, "effect": "NoSchedule"}
-        metadata = {"name": self.node, "labels": {FAKE: "true"}}
+        metadata = {"name": self.node, "labels": {FAKE: "true", HOSTNAME: self.node}}
         await self._api.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": [taint]}})
         await self.say_ready(True)
         await self._beat()
@@ -267,7 +279,7 @@ class FakeKubelet:
             "lastHeartbeatTime": now(),
             "lastTransitionTime": now(),
         }
-        capacity = {"cpu": "64", "memory": "256Gi", "pods": "500"}
+        capacity = {"cpu": "64", "memory": "256Gi", "pods": str(self._room)}
         status = {"conditions": [condition], "capacity": capacity, "allocatable": capacity}
         await self._api.patch("Node", None, self.node, {"status": status}, subresource="status")
 
