@@ -1,0 +1,125 @@
+"""Recipes with a daemon per job: the pod that each system makes of its recipe, with the connection, is a valid pod.
+
+The shapes of the pods (names of containers, who adds which) are those of the systems' documentation and sources.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from tests.contract.conftest import Offer
+from tests.support.cluster import ROOT
+from tests.unit.domain.injection.pods import patched
+
+from nested_docker.domain import names
+from nested_docker.domain.injection.patch import InjectedConnection, Marks, injection_patch
+from nested_docker.domain.injection.request import chosen_containers, injection_request
+
+Manifest = dict[str, Any]
+FOLDER = ROOT / "examples/ci"
+ID = "0123456789abcdef0123"
+
+
+def recipe(path: str) -> Manifest:
+    """The one document of a recipe."""
+    found: Manifest = yaml.safe_load((FOLDER / path).read_text())
+    return found
+
+
+def pod(metadata: Manifest, containers: list[Manifest], **spec: Any) -> Manifest:
+    kept = {key: metadata[key] for key in ("labels", "annotations") if key in metadata}
+    whole = {"containers": containers, "restartPolicy": "Never"} | spec
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": kept, "spec": whole}
+
+
+def container(name: str, **fields: Any) -> Manifest:
+    return {"name": name, "image": "docker:28-cli"} | fields
+
+
+def gitlab() -> Manifest:
+    runner = tomllib.loads(recipe("gitlab/daemon-per-job.yaml")["runners"]["config"])["runners"][0]["kubernetes"]
+    metadata = {"labels": runner["pod_labels"], "annotations": runner["pod_annotations"]}
+    first = container("init-permissions")
+    return pod(metadata, [container("build"), container("helper"), container("svc-0")], initContainers=[first])
+
+
+def arc() -> Manifest:
+    template = recipe("arc/daemon-per-job.yaml")["template"]
+    return pod(template["metadata"], **template["spec"])
+
+
+def jenkins() -> Manifest:
+    template = recipe("jenkins/daemon-per-job.yaml")
+    return pod(template["metadata"], [*template["spec"]["containers"], container("jnlp")])
+
+
+def tekton() -> Manifest:
+    run = recipe("tekton/daemon-per-job.yaml")
+    steps = [container(f"step-{step['name']}") for step in run["spec"]["taskSpec"]["steps"]]
+    return pod(run["metadata"], steps, initContainers=[container("prepare"), container("place-scripts")])
+
+
+def argo() -> Manifest:
+    workflow = recipe("argo/daemon-per-job.yaml")["spec"]
+    main = workflow["templates"][0]["container"]
+    return pod(
+        workflow["podMetadata"], [container("wait"), main | {"name": "main"}], initContainers=[container("init")]
+    )
+
+
+def buildkite() -> Manifest:
+    (plugin,) = recipe("buildkite/daemon-per-job.yaml")["steps"][0]["plugins"]
+    return pod(plugin["kubernetes"]["metadata"], [container("agent"), container("container-0"), container("checkout")])
+
+
+def woodpecker() -> Manifest:
+    options = recipe("woodpecker/daemon-per-job.yaml")["steps"][0]["backend_options"]["kubernetes"]
+    return pod({"labels": options["labels"]}, [container("wp-01he8bebctabr3kgk0qj36d2me-0")])
+
+
+def gitea() -> Manifest:
+    template = recipe("gitea/daemon-per-runner.yaml")["spec"]["template"]
+    return pod(template["metadata"], **template["spec"])
+
+
+SYSTEMS: dict[str, tuple[Callable[[], Manifest], list[str]]] = {
+    "gitlab": (gitlab, ["build"]),
+    "arc": (arc, ["runner"]),
+    "jenkins": (jenkins, ["docker"]),
+    "tekton": (tekton, ["step-build"]),
+    "argo": (argo, ["main"]),
+    "buildkite": (buildkite, ["container-0"]),
+    "woodpecker": (woodpecker, ["wp-01he8bebctabr3kgk0qj36d2me-0"]),
+    "gitea": (gitea, ["runner"]),
+}
+"""The pod of each system, and which of its containers get the connection."""
+
+
+def test_every_system_is_here() -> None:
+    assert {path.name for path in FOLDER.iterdir()} == SYSTEMS.keys()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+async def test_the_pod_of_a_recipe_is_valid_with_its_connection(offer: Offer, system: str) -> None:
+    make, expected = SYSTEMS[system]
+    asking = make()
+    asking["metadata"] |= {"name": f"recipe-{system}", "namespace": "default"}
+    containers = chosen_containers(asking, injection_request(asking))
+    assert [each.container["name"] for each in containers] == expected
+    connection = InjectedConnection(names.injected_name(ID), "default")
+    marks = Marks(ID, "v1.1.0.0")
+    injected = patched(asking, injection_patch(asking, connection, containers, marks))
+    assert injected["spec"]["schedulingGates"] == [{"name": names.SCHEDULING_GATE}]
+    injected["spec"].pop("serviceAccountName", None)  # of the recipe's namespace
+    assert await offer(injected) == "", json.dumps(injected)
+
+
+async def test_the_deployment_of_gitea_is_valid(offer: Offer) -> None:
+    deployment = recipe("gitea/daemon-per-runner.yaml")
+    deployment["metadata"]["namespace"] = "default"
+    assert await offer(deployment) == ""
