@@ -1734,6 +1734,7 @@ JOB_OWNER = {"apiVersion": "batch/v1", "kind": "Job", "name": "x", "uid": "x", "
 
 INJECTING: dict[str, Attempt] = {
     "the gate of its pod removed": Attempt("operator", opens(GATE)),
+    "a gate that is gone removed": Attempt("operator", opens("nesteddocker.dev/other")),
     "another gate removed": Attempt("operator", opens(KUEUE), (NOT_MANAGED,)),
     "both gates removed": Attempt("operator", opens(GATE, KUEUE), (NOT_MANAGED,)),
     "the gate of a pod without the label": Attempt(

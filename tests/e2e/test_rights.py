@@ -24,7 +24,6 @@ UNSEEN: dict[Right, str] = {
     ("patch", "", "persistentvolumeclaims"): "marks on a claim whose creation's answer was lost",
     ("patch", "", "secrets"): "a connection Secret that somebody has changed (tests/integration/test_drift.py)",
     ("get", "", "pods"): "a pod whose creation's answer was lost (tests/integration/test_lost_answers.py)",
-    ("patch", "", "pods"): "marks on a pod, where no guardrail keeps them (tests/integration/test_drift.py)",
     **{
         (verb, "policy", "poddisruptionbudgets"): "a class that denies evictions (tests/integration/test_evictions.py)"
         for verb in ("get", "create", "patch", "delete")

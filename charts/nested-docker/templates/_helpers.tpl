@@ -83,7 +83,6 @@ gate, and nothing else changes.
   expression: >-
     !(request.resource.resource == 'pods' && request.?subResource.orValue('') == '' && request.operation == 'UPDATE' &&
     'nesteddocker.dev/inject' in oldObject.metadata.?labels.orValue({}) &&
-    dyn(oldObject).spec.?schedulingGates.orValue([]).exists(gate, gate.name == 'nesteddocker.dev/daemon') &&
     dyn(object).spec.?schedulingGates.orValue([]) ==
     dyn(oldObject).spec.?schedulingGates.orValue([]).filter(gate, gate.name != 'nesteddocker.dev/daemon') &&
     [[dyn(object).spec, dyn(oldObject).spec], [dyn(oldObject).spec, dyn(object).spec]].all(pair,

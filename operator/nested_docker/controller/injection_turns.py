@@ -36,6 +36,7 @@ class InjectionTurns:
     _beginning: set[Key] = field(default_factory=set)
     _refused: set[Key] = field(default_factory=set)
     _first_since: dict[Key, datetime] = field(default_factory=dict)
+    _newly_first: list[Key] = field(default_factory=list)
 
     def has_come(self, key: Key) -> bool:
         """Whether the pod of a NestedDocker that does not exist yet may get it now."""
@@ -64,15 +65,18 @@ class InjectionTurns:
         self._first_since.pop(key, None)
 
     def late_at(self, key: Key) -> datetime | None:
-        """When a pair that waits holds up no others any more; None: an older one runs, or it does not wait."""
+        """When a pair that waits holds up no others any more; None: it has none, or that has passed."""
         since = self._first_since.get(key)
-        return since + PATIENCE if since else None
+        late_at = since + PATIENCE if since else None
+        return late_at if late_at and late_at > self.clock.now() else None
 
     def pass_on(self, key: Key) -> None:
-        """Queue the pods of a namespace whose turn it is, after a pass for one of them."""
-        for each in self._next(key[0]):
+        """Queue the pods of a namespace whose turn it is, and those whose `late_at` is new, after a pass for one."""
+        turns = self._next(key[0])
+        for each in dict.fromkeys((*turns, *self._newly_first)):
             if each != key:
                 self.queue(each)
+        self._newly_first.clear()
 
     def _next(self, namespace: str) -> list[Key]:
         """The pods whose turn it is, the oldest first, by their NestedDockers."""
@@ -88,8 +92,9 @@ class InjectionTurns:
         for key, pair in found.items():
             if pair.has_node or not is_first(pair, found.values()):
                 self._first_since.pop(key, None)
-            else:
-                self._first_since.setdefault(key, now)
+            elif key not in self._first_since:
+                self._first_since[key] = now
+                self._newly_first.append(key)
         return [replace(pair, first_since=self._first_since.get(key)) for key, pair in found.items()]
 
     def _is_held(self, pod: Manifest) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -87,13 +87,13 @@ class Injections:
         id_ = names.injection_id(key[1])
         if not id_:
             return SettledInjection()
+        known = self.cache.get("NestedDocker", *key)
         try:
-            known = self.cache.get("NestedDocker", *key)
-            if known is not None:
-                return await self._keep_or_delete(key, id_, known)
-            return await self._make(key, id_)
+            settled = await (self._make(key, id_) if known is None else self._keep_or_delete(key, id_, known))
         finally:
             self.turns.pass_on(key)
+        looks = (settled.look_at, self.turns.late_at(key))
+        return replace(settled, look_at=min(filter(None, looks), default=None))
 
     async def _make(self, key: Key, id_: str) -> SettledInjection:
         """Create the NestedDocker for the oldest pod that may have it, when it is that pod's turn."""
@@ -225,7 +225,7 @@ class Injections:
             problem = denial_of(known) or (shortcoming_of(known) if is_late else "")
             if problem:
                 self._report(pod, f"the pod waits for NestedDocker {known['metadata']['name']}: {problem}", NOT_READY)
-            looks += [late_at, self.turns.late_at((pod["metadata"]["namespace"], known["metadata"]["name"]))]
+            looks.append(late_at)
         return SettledInjection(look_at=min((at for at in looks if at and at > self.clock.now()), default=None))
 
     def _report(self, pod: Mapping[str, Any], message: str, reason: str = NOT_CREATED) -> None:

@@ -173,8 +173,11 @@ def test_a_pair_that_waits_for_an_older_one_is_patient_from_when_that_has_ended(
     assert lab.turns.late_at(key(1)) is None
     ended = lab.kube.objects[CLIENT_POD, "team-a", "job-0"]
     lab.kube.again(ended | {"status": {"phase": "Succeeded"}})
+    assert lab.passed(0) == [key(1)], "its pass sets a timer"
+    assert lab.turns.late_at(key(1)) is not None
     assert lab.passed(0) == []
     lab.clock.seconds = 3300
+    assert lab.turns.late_at(key(1)) is None
     assert lab.passed(1) == [key(2)]
 
 
