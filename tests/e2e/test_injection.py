@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.environment import Environment, until
+from tests.e2e.images import BUILD_AND_RUN
 from tests.support.cluster import CommandFailed
 
 LABEL = {"nesteddocker.dev/inject": "standard"}
@@ -43,16 +44,28 @@ def refused(env: Environment, manifest: dict[str, Any]) -> str:
 
 
 def test_a_pod_with_one_label_has_a_daemon_and_leaves_nothing(enabled: Environment) -> None:
-    enabled.apply(client("job", "docker version --format '{{.Server.Os}}'"))
-    assert "linux" in enabled.output("job")
+    enabled.apply(client("job", BUILD_AND_RUN))
+    assert "built and run" in enabled.output("job", 180)
     until(lambda: not enabled.list("nesteddockers"), 60, lambda: str(enabled.list("nesteddockers")))
     until(lambda: len(enabled.list("pods")) == 1, 60, lambda: str(enabled.list("pods")))
     assert [each for each in enabled.list("secrets") if each["metadata"]["name"].startswith("injected-")] == []
 
 
+def test_more_jobs_than_the_node_holds_all_end(enabled: Environment) -> None:
+    cpu = enabled.list("nodes")[0]["status"]["allocatable"]["cpu"]
+    millicores = int(cpu.removesuffix("m")) * (1 if cpu.endswith("m") else 1000)
+    for number in range(3):
+        job = client(f"job-{number}", "docker info >/dev/null")
+        job["spec"]["containers"][0]["resources"] = {"requests": {"cpu": f"{millicores * 6 // 10}m"}}
+        enabled.apply(job)
+    for number in range(3):
+        enabled.output(f"job-{number}", 180)
+    until(lambda: not enabled.list("nesteddockers"), 60, lambda: str(enabled.list("nesteddockers")))
+
+
 def test_the_pods_of_a_job_are_judged_by_their_account(enabled: Environment) -> None:
-    template = client("", "docker info >/dev/null")
-    del template["metadata"]["name"]
+    pod = client("", "docker info >/dev/null")
+    template = {"metadata": {"labels": LABEL}, "spec": pod["spec"]}
     job = {
         "apiVersion": "batch/v1",
         "kind": "Job",
