@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.contract.conftest import Offer
+from tests.support.api import Api
 from tests.support.cluster import ROOT
 from tests.unit.domain.injection.pods import patched
 
@@ -119,7 +120,7 @@ async def test_the_pod_of_a_recipe_is_valid_with_its_connection(offer: Offer, sy
     assert await offer(injected) == "", json.dumps(injected)
 
 
-async def test_the_deployment_of_gitea_is_valid(offer: Offer) -> None:
-    deployment = recipe("gitea/daemon-per-runner.yaml")
-    deployment["metadata"]["namespace"] = "default"
-    assert await offer(deployment) == ""
+async def test_the_deployment_of_gitea_is_valid(api: Api) -> None:
+    path, query = "/apis/apps/v1/namespaces/default/deployments", {"dryRun": "All", "fieldValidation": "Strict"}
+    made = await api.request("POST", path, query=query, body=recipe("gitea/daemon-per-runner.yaml"))
+    assert made["metadata"]["name"] == "gitea-runner"
