@@ -25,6 +25,7 @@ from nested_docker.controller.injection_turns import InjectionTurns
 from nested_docker.controller.injections import Injections
 from nested_docker.controller.leader import Leader, NotLeader
 from nested_docker.controller.lease_fence import Fenced
+from nested_docker.controller.node_prober import NodeProber
 from nested_docker.controller.pod_injector import PodInjector
 from nested_docker.controller.reconciler import Reconciler
 from nested_docker.controller.resync import Resync
@@ -123,6 +124,7 @@ class Operator:
             sessions=self._sessions,
             injections=self._injections(fenced) if settings.injection else None,
         )
+        self._node_prober = NodeProber(fenced, self._cache, self._router, self._clock, settings.defaults())
         self._workers = Workers(self._queue, reconciler.reconcile, self._sessions, self._clock, self._metrics.observe)
 
     def _reviews(self) -> dict[str, admission.ReviewRequest]:
@@ -218,6 +220,8 @@ class Operator:
                 if self._settings.injection:
                     group.create_task(self._client_pods.run(), name="watch of client pods")
                 group.create_task(self._recorder.run(), name="events")
+                if self._settings.node_probe:
+                    group.create_task(self._node_prober.run(), name="node probes")
         except* NotLeader as stopped:
             logger.warning("a write was stopped because this replica no longer leads: %s", stopped.exceptions[0])
 

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
         default=OperatorDefaults.cleanup_resources,
         description="Resources of the pods that clean up nodes, as JSON.",
     )
+    node_probe: bool = Field(
+        default=False, description="Whether short pods find out what no API tells about each node."
+    )
     cluster_domain: str = Field(default=OperatorDefaults.cluster_domain, description="DNS domain of the cluster.")
     namespaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(), description="Namespaces to serve, separated by commas; empty: the whole cluster."

@@ -30,6 +30,7 @@ ALWAYS = [
         Right(verb, resource)
         for resource in (
             "nesteddockerclasses.nesteddocker.dev",
+            "nesteddockernodes.nesteddocker.dev",
             "nesteddockerpolicies.nesteddocker.dev",
             "namespaces",
             "nodes",
@@ -60,7 +61,7 @@ NEVER = [
     *(Right(verb, "nesteddockers.nesteddocker.dev", CI) for verb in ("create", "update")),
     *(
         Right(verb, f"{kind}.nesteddocker.dev")
-        for kind in ("nesteddockerclasses", "nesteddockerpolicies")
+        for kind in ("nesteddockerclasses", "nesteddockernodes", "nesteddockerpolicies")
         for verb in ("create", "update", "patch", "delete")
     ),
     *(Right(verb, "namespaces") for verb in ("create", "update", "patch", "delete")),

@@ -268,6 +268,42 @@ def test_no_such_namespace_is_made_where_somebody_else_makes_it_or_nobody_needs_
     assert (CLEANUP in there) == (value != WITHOUT_SOCKETS), "the operator's rights"
 
 
+PROBED = "nodeProbe.enabled=true"
+
+
+def node_rights(manifests: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Verbs on NestedDockerNodes, and on their status."""
+    return {
+        (verb, resource)
+        for role in of_kind(manifests, "ClusterRole")
+        if role["metadata"]["name"].endswith("-operator")
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        if resource.startswith("nesteddockernodes")
+    }
+
+
+def test_nodes_are_not_probed_unless_an_admin_wants_it(offline: Helm) -> None:
+    manifests = offline.render()
+    assert environment(manifests)["NESTED_DOCKER_NODE_PROBE"] == "false"
+    assert node_rights(manifests) == {("list", "nesteddockernodes"), ("watch", "nesteddockernodes")}
+
+
+def test_probes_have_their_namespace_and_their_rights_also_without_sockets(offline: Helm) -> None:
+    manifests = offline.render(PROBED, WITHOUT_SOCKETS, "watchNamespaces={a}")
+    assert environment(manifests)["NESTED_DOCKER_NODE_PROBE"] == "true"
+    assert environment(manifests)["NESTED_DOCKER_NAMESPACES"] == f"a,{CLEANUP}"
+    assert [each["metadata"]["name"] for each in of_kind(manifests, "Namespace")] == [CLEANUP]
+    assert CLEANUP in {each["metadata"]["namespace"] for each in of_kind(manifests, "Role")}
+    assert node_rights(manifests) == {
+        ("list", "nesteddockernodes"),
+        ("watch", "nesteddockernodes"),
+        ("create", "nesteddockernodes"),
+        ("patch", "nesteddockernodes/status"),
+    }
+
+
 def test_it_can_be_another_one(offline: Helm) -> None:
     manifests = offline.render("cleanup.namespace=tidy", "watchNamespaces={a}")
     assert [each["metadata"]["name"] for each in of_kind(manifests, "Namespace")] == ["tidy"]

@@ -41,8 +41,9 @@ from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.modes.dockerd import RESTRICTED
 from nested_docker.domain.modes.preflight import avoiding
 from nested_docker.domain.object_names import ObjectNames
-from nested_docker.domain.objects import Owner
+from nested_docker.domain.objects import NodeFacts, Owner
 from nested_docker.domain.planning import node_cleanup as cleanup
+from nested_docker.domain.planning.node_probe import KnownNode, StartProbe, probe_steps
 from nested_docker.domain.ports import KubeError
 
 Manifest = dict[str, Any]
@@ -261,6 +262,19 @@ def cleans(*over: Manifest, path: str = "/var/run/docker.sock") -> Make:
             if "args" in each:
                 each["args"] = [argument.replace("=UID", f"={site.uid}") for argument in each["args"]]
         return made
+
+    return make
+
+
+def probes(*over: Manifest) -> Make:
+    """The pod that the operator makes to probe a node."""
+
+    def make(site: Site) -> Manifest:
+        node = KnownNode("nowhere", "3c8b", NodeFacts(ready=True, boot_id="1"))
+        defaults = replace(DEFAULTS, cleanup_namespace=site.cleanup)
+        (step,) = probe_steps({node.name: node}, [], datetime.now(UTC), defaults)
+        assert isinstance(step, StartProbe)
+        return merged_with(step.manifest, *over)
 
     return make
 
@@ -861,7 +875,7 @@ def in_container(name: str, **fields: Any) -> Make:
 ONE_KEY = {"secretKeyRef": {"name": MINE, "key": "key"}}
 
 DATA = {"spec": {"volumes": [..., {"name": "data", "persistentVolumeClaim": {"claimName": "build-data"}}]}}
-CLEANS_ONLY = ("only the operator's node cleanup pods may run in namespace ", "-cleanup. ", BUG)
+CLEANS_ONLY = ("only the operator's node cleanup pods and node probes may run in namespace ", "-cleanup. ", BUG)
 
 IN_CLEANUP: dict[str, Attempt] = {
     name: Attempt("operator", creates(make), words)
@@ -936,6 +950,7 @@ IN_CLEANUP: dict[str, Attempt] = {
         ("a device", cleans(container(volumeDevices=[{"name": "data", "devicePath": "/x"}]), DATA), CLEANS_ONLY),
         ("something beside it", cleans(beside(image="busybox:1")), CLEANS_ONLY),
         ("something before it", cleans({"spec": {"initContainers": [FIRST]}}), CLEANS_ONLY),
+        ("a node probe, which the values leave out", probes(), CLEANS_ONLY),
         ("a daemon", elsewhere(daemon(), "cleanup"), CLEANS_ONLY),
         ("a guarded one", elsewhere(daemon({"mode": "HostSocket"}), "cleanup"), CLEANS_ONLY),
         ("of nobody", cleans(labels({UID: None})), (f"metadata.labels: {UID} is missing", BUG)),
@@ -1527,6 +1542,7 @@ EVERYTHING: dict[str, Any] = {
     "commonLabels": {"team": "ci", "example.com/cost-center": "42"},
     "podNamespaces": [f"all-{SUFFIX}-pods"],
     "injection": {"enabled": True},
+    "nodeProbe": {"enabled": True},
     "guardrails": {
         "hostSocketPaths": ["/run/other.sock"],
         "serviceAccountNames": ["builder"],
@@ -1553,7 +1569,67 @@ def none_matches(reference: str) -> tuple[str, ...]:
     return (f"image: {reference}: no pattern in the chart's guardrails.images matches",)
 
 
+NO_PROBE = ("only the operator's node cleanup pods and node probes may run in namespace ",)
+AS_PROBE = labels({ROLE: "node-probe"})
+
+
+def probe_container(**fields: Any) -> Manifest:
+    """A probe's container, with these fields changed."""
+    own = {
+        "name": "node-probe",
+        "image": OPERATOR_IMAGE,
+        "args": ["probe-node"],
+        "securityContext": RESTRICTED,
+        "volumeMounts": [{"name": "data", "mountPath": "/run/probe"}],
+    }
+    return {"spec": {"containers": [own | fields]}}
+
+
+PROBES: dict[str, Attempt] = {
+    "a node probe": Attempt("operator", creates(probes())),
+    "a node probe, as these tests write it": Attempt("operator", creates(probes(probe_container()))),
+    **{
+        f"a node probe with {what}": Attempt("operator", creates(probes(over)), words)
+        for what, over, words in (
+            ("another image", probe_container(image="busybox:1"), ("containers.image", *NO_PROBE)),
+            ("another command", probe_container(args=["relay"]), ("containers.args", *NO_PROBE)),
+            ("a program", probe_container(command=["sh"]), ("containers.command", *NO_PROBE)),
+            ("a variable", probe_container(env=[{"name": "PYTHONPATH", "value": "/x"}]), ("containers.env", *NO_PROBE)),
+            (
+                "privilege",
+                probe_container(securityContext={"privileged": True}),
+                ("containers.securityContext", *NO_PROBE),
+            ),
+            ("no mount", probe_container(volumeMounts=[]), ("containers.volumeMounts", *NO_PROBE)),
+            ("a container more", beside(image=OPERATOR_IMAGE), ("spec: containers", *NO_PROBE)),
+            ("a first container", {"spec": {"initContainers": [FIRST]}}, ("spec: initContainers", *NO_PROBE)),
+            (
+                "a volume more",
+                {"spec": {"volumes": [..., {"name": "x", "emptyDir": {}}]}},
+                ("spec: volumes", *NO_PROBE),
+            ),
+            (
+                "the node's socket",
+                {"spec": {"volumes": [{"name": "data", "hostPath": {"path": "/run/other.sock", "type": "Socket"}}]}},
+                ("spec: volumes", *NO_PROBE),
+            ),
+            ("a runtime", {"spec": {"runtimeClassName": RUNTIME}}, ("spec: runtimeClassName", *NO_PROBE)),
+            ("the node's network", {"spec": {"hostNetwork": True}}, ("spec.hostNetwork: true",)),
+            ("a token", {"spec": {"automountServiceAccountToken": True}}, ("spec: volumes", *NO_PROBE)),
+            ("no node's uid", labels({UID: None}), (f"metadata.labels: {UID} is missing",)),
+        )
+    },
+    "a node cleanup pod that poses as a probe": Attempt(
+        "operator", creates(cleans(AS_PROBE, path="/run/other.sock")), ("spec: volumes", *NO_PROBE)
+    ),
+    "a node probe in a namespace for pods": Attempt(
+        "operator", creates(elsewhere(probes(), "pods")), ("spec.nodeName: nowhere would bypass the scheduler",)
+    ),
+    "a node probe by a user": Attempt("user", creates(probes()), (ONLY,)),
+}
+
 WITH_EVERYTHING: dict[str, Attempt] = {
+    **PROBES,
     "an image that is listed": Attempt("operator", creates(image("docker:28-dind"))),
     "an image that matches": Attempt("operator", creates(image(f"images.example/ci/dind@{DIGEST}"))),
     "the operator's own image": Attempt("operator", creates(daemon({"mode": "Dind", "idleTimeoutSeconds": 60}))),

@@ -30,6 +30,13 @@ from nested_docker.api.v1alpha1.nested_docker import (
     ModeNotChosen,
     Replacement,
 )
+from nested_docker.api.v1alpha1.node import (
+    CgroupVersion,
+    NestedDockerNodeStatus,
+    ProbedFacts,
+    SecurityModule,
+    UnprivilegedUserNamespaces,
+)
 
 Kubectl = Callable[..., str]
 
@@ -177,6 +184,50 @@ async def test_columns_of_what_admins_write(kubectl: Kubectl, api: Api, namespac
     assert [namespace, '["none-such"]', '["Dind"]'] in [line[:3] for line in policies]
     assert f"nesteddockerclass.{GROUP}/{namespace}" in together
     assert f"nesteddockerpolicy.{GROUP}/{namespace}" in together
+
+
+FULL_NODE = NestedDockerNodeStatus(
+    observed_generation=1,
+    conditions=[
+        Condition(
+            type="Probed",
+            status=Status.TRUE,
+            reason="Succeeded",
+            message="x" * 1001,
+            last_transition_time=NOW,
+            observed_generation=1,
+        )
+    ],
+    facts=ProbedFacts(
+        boot_id="5a3f2f6e-9c0b-4a44-8c7e-0d5a3c1f9b11",
+        cgroup=CgroupVersion.V2,
+        security_modules=list(SecurityModule),
+        max_user_namespaces=2**31 - 1,
+        unprivileged_user_namespaces=UnprivilegedUserNamespaces.RESTRICTED,
+        filesystem="ext4",
+    ),
+    kubelet_version="v" + "1" * 128,
+    container_runtime_version="containerd://2.4.0",
+    probe_time=NOW,
+    failures=1000,
+)
+
+
+async def test_a_node_has_its_facts_in_columns(kubectl: Kubectl, api: Api, namespace: str) -> None:
+    head = {"apiVersion": API_VERSION, "kind": "NestedDockerNode", "metadata": {"name": namespace}}
+    made = await api.create(head)
+    try:
+        assert made["status"] == {"observedGeneration": 0}
+        written = await api.apply(head | {"status": FULL_NODE.dump()}, subresource="status")
+        lines = [line.split() for line in kubectl("get", "ndn", namespace).splitlines()]
+        wide = kubectl("get", "nesteddockernodes", namespace, "-o", "wide").split()
+    finally:
+        await api.delete("NestedDockerNode", None, namespace)
+    assert NestedDockerNodeStatus.model_validate(written["status"]) == FULL_NODE
+    assert set(FULL_NODE.dump()) == set(crd.structural(NestedDockerNodeStatus)["properties"])
+    assert lines[0] == ["NAME", "CGROUP", "LSM", "USERNS", "FILESYSTEM", "PROBED", "TIME"]
+    assert lines[1][:-1] == [namespace, "v2", '["AppArmor","SELinux"]', str(2**31 - 1), "ext4", "True"]
+    assert {"Restricted", "containerd://2.4.0", "UNPRIVILEGED", "RUNTIME", "MESSAGE"} <= set(wide)
 
 
 @pytest.mark.parametrize("manifest", SMALLEST.values(), ids=SMALLEST)

@@ -47,10 +47,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "nested-docker.name" . }}
 {{- end }}
 
-{{/* Namespaces that the operator watches; empty: all. Includes those of daemons' pods and of node cleanup. */}}
+{{/* Namespaces that the operator watches; empty: all. Includes those of daemons' pods, and of node cleanup and probes. */}}
 {{- define "nested-docker.namespaces" -}}
 {{- with .Values.watchNamespaces }}
-{{- $cleanup := ternary (list (include "nested-docker.cleanupNamespace" $)) list (not (empty $.Values.guardrails.hostSocketPaths)) -}}
+{{- $cleanup := ternary (list (include "nested-docker.cleanupNamespace" $)) list (or $.Values.nodeProbe.enabled (not (empty $.Values.guardrails.hostSocketPaths))) -}}
 {{ concat . $.Values.podNamespaces $cleanup | uniq | toJson }}{{ else }}[]{{ end }}
 {{- end }}
 
@@ -59,7 +59,7 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "nested-docker.name" .
 {{- .Values.rootKeySecret | default (printf "%s-root-key" (include "nested-docker.name" .)) }}
 {{- end }}
 
-{{/* The namespace of node cleanup pods; nothing else may run there. */}}
+{{/* The namespace of node cleanup pods and node probes; nothing else may run there. */}}
 {{- define "nested-docker.cleanupNamespace" -}}
 {{- $name := .Values.cleanup.namespace | default (printf "%s-cleanup" .Release.Namespace) }}
 {{- if has $name (append (concat .Values.watchNamespaces .Values.podNamespaces) .Release.Namespace) }}
@@ -151,11 +151,19 @@ namespaceSelector:
   verbs: [create]
 {{- end }}
 
-{{/* Permissions on cluster-scoped kinds: read only; creating a SubjectAccessReview stores nothing. */}}
+{{/* Permissions on cluster-scoped kinds: read only, but for the facts of nodes; a SubjectAccessReview is not stored. */}}
 {{- define "nested-docker.clusterRules" -}}
 - apiGroups: [nesteddocker.dev]
-  resources: [nesteddockerclasses, nesteddockerpolicies]
+  resources: [nesteddockerclasses, nesteddockernodes, nesteddockerpolicies]
   verbs: [list, watch]
+{{- if .Values.nodeProbe.enabled }}
+- apiGroups: [nesteddocker.dev]
+  resources: [nesteddockernodes]
+  verbs: [create]
+- apiGroups: [nesteddocker.dev]
+  resources: [nesteddockernodes/status]
+  verbs: [patch]
+{{- end }}
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get, list, watch]

@@ -30,6 +30,7 @@ class Resource:
 RESOURCES = {
     "NestedDocker": Resource(API_VERSION, "nesteddockers"),
     "NestedDockerClass": Resource(API_VERSION, "nesteddockerclasses"),
+    "NestedDockerNode": Resource(API_VERSION, "nesteddockernodes"),
     "NestedDockerPolicy": Resource(API_VERSION, "nesteddockerpolicies"),
     CLIENT_POD: Resource("v1", "pods", kind="Pod"),
     "Event": Resource("events.k8s.io/v1", "events"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nested_docker.api.meta import GROUP, KubeModel
-from nested_docker.api.v1alpha1 import VERSION, NestedDocker, NestedDockerClass, NestedDockerPolicy
+from nested_docker.api.v1alpha1 import VERSION, NestedDocker, NestedDockerClass, NestedDockerNode, NestedDockerPolicy
 from nested_docker.api.v1alpha1.nested_docker import NAME_PATTERN
 
 Schema = dict[str, Any]
@@ -97,6 +97,23 @@ KINDS = (
             _AGE,
         ),
     ),
+    KindDefinition(
+        model=NestedDockerNode,
+        plural="nesteddockernodes",
+        short_names=("ndn",),
+        namespaced=False,
+        columns=(
+            _column("Cgroup", ".status.facts.cgroup"),
+            _column("LSM", ".status.facts.securityModules"),
+            _column("UserNS", ".status.facts.maxUserNamespaces", "integer"),
+            _column("Filesystem", ".status.facts.filesystem"),
+            _column("Probed", ".status.conditions[?(@.type=='Probed')].status"),
+            _column("Time", ".status.probeTime", "date"),
+            _column("Unprivileged", ".status.facts.unprivilegedUserNamespaces", wide=True),
+            _column("Runtime", ".status.containerRuntimeVersion", wide=True),
+            _column("Message", ".status.conditions[?(@.type=='Probed')].message", wide=True),
+        ),
+    ),
 )
 
 
@@ -147,7 +164,8 @@ def _root(kind: KindDefinition) -> Schema:
         "metadata": {"type": "object"},
     }
     schema["properties"] = properties | schema["properties"]
-    schema["required"] = ["spec"]
+    if "spec" in kind.model.model_fields:
+        schema["required"] = ["spec"]
     if kind.has_status:
         # Without a status kstatus takes an object for current; no object has generation 0.
         schema["properties"]["status"]["default"] = {"observedGeneration": 0}

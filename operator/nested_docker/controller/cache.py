@@ -13,7 +13,7 @@ from nested_docker.domain.names import LABEL_NAME, LABEL_NAMESPACE
 from nested_docker.domain.objects import Identity, Manifest
 
 CHILD_KINDS = ("Pod", "Service", "Secret", "PersistentVolumeClaim", "NetworkPolicy", "PodDisruptionBudget")
-GOVERNING_KINDS = ("NestedDockerClass", "NestedDockerPolicy", "Node", "RuntimeClass")
+GOVERNING_KINDS = ("NestedDockerClass", "NestedDockerPolicy", "Node", "NestedDockerNode", "RuntimeClass")
 """Kinds that concern many NestedDockers at once."""
 
 _TOMBSTONES = 4096

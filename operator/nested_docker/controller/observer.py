@@ -14,7 +14,8 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicy
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.workqueue import Key
-from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, Owner
+from nested_docker.domain.node_facts import with_probe
+from nested_docker.domain.objects import ClusterFacts, Identity, Manifest, NodeFacts, Owner
 from nested_docker.domain.observed import NamespaceFacts, Observed
 from nested_docker.domain.status.conditions import parse_timestamp
 
@@ -100,9 +101,14 @@ class Observer:
             policies=self._parsed("NestedDockerPolicy", NestedDockerPolicySpec),
             cluster=ClusterFacts(
                 runtime_classes={obj["metadata"]["name"]: obj["facts"] for obj in self._cache.all("RuntimeClass")},
-                nodes={obj["metadata"]["name"]: obj["facts"] for obj in self._cache.all("Node")},
+                nodes=self._nodes(),
             ),
         )
+
+    def _nodes(self) -> dict[str, NodeFacts]:
+        probed = {obj["metadata"]["name"]: obj["status"] for obj in self._cache.all("NestedDockerNode")}
+        nodes = ((obj["metadata"]["name"], obj["facts"]) for obj in self._cache.all("Node"))
+        return {name: with_probe(facts, probed.get(name)) for name, facts in nodes}
 
     def _parsed(self, kind: str, model: type[Spec]) -> dict[str, Spec]:
         """The valid specs by name; only those that have changed are parsed again."""

@@ -112,7 +112,7 @@ class Router:
             concerned = self._all() if self._has_pods(metadata["name"]) else self._in(metadata["name"])
             waiting = (key for key in self._injected() if key[0] == metadata["name"])
             return [(key, Priority.BACKGROUND) for key in dict.fromkeys((*concerned, *waiting))]
-        if kind == "Node":
+        if kind in {"Node", "NestedDockerNode"}:
             concerned = [*self._on_node(metadata["name"]), *self._without_node()]
             return [(key, Priority.BACKGROUND) for key in dict.fromkeys(concerned)]
         return [(key, Priority.BACKGROUND) for key in self._all()]

@@ -8,6 +8,7 @@ from typing import Any
 
 from nested_docker.api.nesting import MAX_NESTING, nesting_exceeds, without_deep_values
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
+from nested_docker.api.v1alpha1.node import NestedDockerNodeStatus
 from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.modes.host_socket import NODE_SOCKET_VOLUME, OWNER_FLAG
 from nested_docker.domain.node_facts import node_facts, runtime_class_facts
@@ -72,6 +73,7 @@ _METADATA: dict[str, Callable[[Mapping[str, Any]], Manifest]] = {
     "RuntimeClass": _identity,
     "Namespace": _identity_and_labels,
     "Node": _identity_and_labels,
+    "NestedDockerNode": _identity,
 }
 """Of objects that concern many NestedDockers only what plans read is kept: other changes cost nothing."""
 
@@ -180,6 +182,10 @@ def _node(obj: Mapping[str, Any]) -> Manifest:
     return {"facts": node_facts(obj)}
 
 
+def _nested_docker_node(obj: Mapping[str, Any]) -> Manifest:
+    return {"status": NestedDockerNodeStatus.model_validate(obj.get("status", {}))}
+
+
 def _runtime_class(obj: Mapping[str, Any]) -> Manifest:
     return {"facts": runtime_class_facts(obj)}
 
@@ -195,5 +201,6 @@ _BODY: dict[str, Callable[[Mapping[str, Any]], Manifest]] = {
     "Pod": _pod,
     CLIENT_POD: _client_pod,
     "Node": _node,
+    "NestedDockerNode": _nested_docker_node,
     "RuntimeClass": _runtime_class,
 }

@@ -28,6 +28,8 @@ ANNOTATION_REVISION = f"{GROUP}/revision"
 ANNOTATION_RESTART = f"{GROUP}/restart"
 ANNOTATION_SERVER_NOT_AFTER = f"{GROUP}/server-not-after"
 ANNOTATION_ROTATE_AUTHORITY = f"{GROUP}/rotate-authority"
+ANNOTATION_BOOT = f"{GROUP}/boot"
+"""Boot of the node that a probe was created for."""
 ANNOTATION_CLEANS_UP_AFTER = f"{GROUP}/cleans-up-after"
 ANNOTATION_SECRET_CONTAINERS = f"{GROUP}/containers-with-secrets"
 """Containers of a workload that have something of a Secret; guardrails deny it to all others of the pod."""
@@ -102,6 +104,11 @@ def workload_volume(name: str) -> str:
 def cleanup_pod(pod_uid: str) -> str:
     """The pod that removes from a node what that pod's clients have left there."""
     return f"{name_prefix(pod_uid)}-cleanup"
+
+
+def node_probe_pod(node_uid: str) -> str:
+    """The pod that finds out about a node what no API tells."""
+    return f"{name_prefix(node_uid)}-probe"
 
 
 def tls_secret(name_prefix: str, key_set: str) -> str:

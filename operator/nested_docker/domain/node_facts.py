@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from nested_docker.api.v1alpha1.node import NestedDockerNodeStatus
 from nested_docker.domain.objects import NodeFacts, RuntimeClassFacts
 from nested_docker.domain.shown import shorten
 
@@ -34,7 +36,15 @@ def node_facts(node: Mapping[str, Any]) -> NodeFacts:
         operating_system=_text(info.get("operatingSystem")),
         architecture=_text(info.get("architecture")),
         handlers=_handlers(status.get("runtimeHandlers")),
+        boot_id=_text(info.get("bootID")),
     )
+
+
+def with_probe(facts: NodeFacts, status: NestedDockerNodeStatus | None) -> NodeFacts:
+    """The facts of a node with what a probe has found out, if that was in this boot."""
+    if status is None or not status.probed or status.facts is None or status.facts.boot_id != facts.boot_id:
+        return facts
+    return replace(facts, probed=status.facts)
 
 
 def runtime_class_facts(runtime_class: Mapping[str, Any]) -> RuntimeClassFacts:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nested_docker.api.v1alpha1 import API_VERSION
+from nested_docker.api.v1alpha1.node import ProbedFacts
 from nested_docker.domain import names
 from nested_docker.domain.kube_types import ObjectMeta, OwnerReference
 
@@ -71,7 +72,7 @@ def controller_of(metadata: ObjectMeta) -> OwnerReference | None:
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """What the API says of a node; an empty text: nothing.
+    """What is known of a node; an empty text: nothing.
 
     Attributes:
         ready: whether its kubelet reports.
@@ -83,6 +84,8 @@ class NodeFacts:
         architecture: as Go names it, as in `amd64`.
         handlers: handlers of its container runtime by name, each with whether it supports user namespaces, as far as
             that is known; None: it does not say which it has, as before Kubernetes 1.31.
+        boot_id: changes with each boot.
+        probed: what a probe has found out in this boot; None: nothing.
     """
 
     ready: bool
@@ -93,6 +96,8 @@ class NodeFacts:
     operating_system: str = ""
     architecture: str = ""
     handlers: Mapping[str, bool | None] | None = None
+    boot_id: str = ""
+    probed: ProbedFacts | None = None
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def test_a_long_value_is_cut() -> None:
     assert "…" in printed
 
 
-@pytest.mark.parametrize("kind", [kind.name for kind in crd.KINDS])
+@pytest.mark.parametrize("kind", [kind.name for kind in crd.KINDS if "spec" in kind.model.model_fields])
 def test_an_unknown_field_is_refused_at_every_level_of_every_kind(kind: str) -> None:
     """Wherever the schema closes an object, a foreign key is found; nowhere else."""
     model = next(each.model for each in crd.KINDS if each.name == kind)

@@ -24,6 +24,7 @@ def test_all_that_the_api_says() -> None:
                 "containerRuntimeVersion": "containerd://2.1.9",
                 "operatingSystem": "linux",
                 "architecture": "amd64",
+                "bootID": "5a3f2f6e",
             },
             runtimeHandlers=[
                 {"name": "", "features": {"recursiveReadOnlyMounts": True, "userNamespaces": True}},
@@ -41,6 +42,7 @@ def test_all_that_the_api_says() -> None:
         operating_system="linux",
         architecture="amd64",
         handlers={"": True, "gvisor": False, "kata": None},
+        boot_id="5a3f2f6e",
     )
 
 

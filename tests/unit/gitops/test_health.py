@@ -83,4 +83,5 @@ def test_every_reason_of_ready_is_judged_alike(reason: Reason) -> None:
 
 
 def test_other_kinds_have_no_status_to_judge() -> None:
-    assert [kind.name for kind in KINDS if kind.has_status] == ["NestedDocker"]
+    """NestedDockerNodes come from the operator, and are in no repository."""
+    assert [kind.name for kind in KINDS if kind.has_status] == ["NestedDocker", "NestedDockerNode"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nested_docker.api.v1alpha1.nested_docker import NestedDocker, NestedDockerSpec, NestedDockerStatus
     from nested_docker.api.v1alpha1.nested_docker_class import NestedDockerClass, NestedDockerClassSpec
+    from nested_docker.api.v1alpha1.node import NestedDockerNode
     from nested_docker.api.v1alpha1.policy import NestedDockerPolicy, NestedDockerPolicySpec
 
 VERSION = "v1alpha1"
@@ -22,6 +23,7 @@ __all__ = [
     "NestedDocker",
     "NestedDockerClass",
     "NestedDockerClassSpec",
+    "NestedDockerNode",
     "NestedDockerPolicy",
     "NestedDockerPolicySpec",
     "NestedDockerSpec",
@@ -32,6 +34,7 @@ _MODULES = {
     "NestedDocker": "nested_docker",
     "NestedDockerClass": "nested_docker_class",
     "NestedDockerClassSpec": "nested_docker_class",
+    "NestedDockerNode": "node",
     "NestedDockerPolicy": "policy",
     "NestedDockerPolicySpec": "policy",
     "NestedDockerSpec": "nested_docker",

@@ -37,7 +37,7 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class NodeNeeds:
-    """What a mode needs of a node, as far as the API tells.
+    """What a mode needs of a node, as far as the API or a probe tells.
 
     Attributes:
         labels: labels of the nodes that its pods are scheduled to.
@@ -45,6 +45,8 @@ class NodeNeeds:
         user_namespaces: whether the handler must support user namespaces.
         kernel: oldest version of the kernel.
         kubelet: oldest version of the kubelet.
+        cgroup_v2: whether cgroups must be those of version 2.
+        mapped_volumes: whether user IDs of volumes must be mapped.
         remedy: what an admin does to get such a node.
     """
 
@@ -54,6 +56,8 @@ class NodeNeeds:
     user_namespaces: bool = False
     kernel: tuple[int, int] = (0, 0)
     kubelet: tuple[int, int] = (0, 0)
+    cgroup_v2: bool = False
+    mapped_volumes: bool = False
 
 
 @dataclass(frozen=True)

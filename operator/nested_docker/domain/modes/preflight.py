@@ -1,4 +1,4 @@
-"""Whether a mode can run on the cluster's nodes, by what the API says of them: known facts only, never by hope."""
+"""Whether a mode can run on the cluster's nodes, by what API and probes say of them: known facts only, no guesses."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from nested_docker.api.v1alpha1.node import CgroupVersion, ProbedFacts
 from nested_docker.domain.modes.base import NodeNeeds, Obstacle
 from nested_docker.domain.node_facts import kernel_version, version
 from nested_docker.domain.objects import ClusterFacts, Manifest, NodeFacts
@@ -20,6 +21,10 @@ REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 MOST_AVOIDED = 64
 """Nodes that a pod avoids by name: the scheduler compares each node with each of them."""
+
+
+UNMAPPED = frozenset({"nfs", "nfs4", "cifs", "smb3"})
+"""Filesystems on which no kernel maps user IDs."""
 
 
 def of_runtime_class(needs: NodeNeeds, cluster: ClusterFacts, name: str) -> NodeNeeds:
@@ -105,6 +110,17 @@ def _lacking_facts(needs: NodeNeeds, node: NodeFacts) -> Iterator[str]:
         yield f"its container runtime {node.runtime} has no {handler}"
     if needs.user_namespaces and node.handlers is not None and node.handlers.get(needs.handler) is False:
         yield f"the {handler} of its container runtime {node.runtime} does not support user namespaces"
+    if node.probed is not None:
+        yield from _lacking_probed(needs, node.probed)
+
+
+def _lacking_probed(needs: NodeNeeds, probed: ProbedFacts) -> Iterator[str]:
+    if needs.cgroup_v2 and probed.cgroup == CgroupVersion.V1:
+        yield "it has cgroup v1"
+    if needs.user_namespaces and probed.max_user_namespaces == 0:
+        yield "its sysctl user.max_user_namespaces is 0"
+    if needs.mapped_volumes and probed.filesystem in UNMAPPED:
+        yield f"its emptyDir volumes have filesystem {probed.filesystem}, on which no user IDs can be mapped"
 
 
 def _names(nodes: list[str]) -> str:

@@ -41,9 +41,11 @@ _REQUIRED = {"name": "NESTED_DOCKER_USER_NAMESPACE", "value": "required"}
 """Has the start script end, before dockerd starts, where the pod got no user namespace; guardrails look for it."""
 
 _NEEDS = NodeNeeds(
-    remedy="use nodes with Kubernetes 1.30, Linux 6.3, containerd 2.0 or CRI-O 1.25, and runc 1.2 or crun 1.9, "
-    "or newer, or choose another mode",
+    remedy="use nodes with Kubernetes 1.30, Linux 6.3, cgroup v2, containerd 2.0 or CRI-O 1.25, and runc 1.2 or crun "
+    "1.9, or newer, or choose another mode",
     user_namespaces=True,
+    cgroup_v2=True,
+    mapped_volumes=True,
     kernel=(6, 3),
     kubelet=(1, 30),
 )

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.factory import DEFAULTS, NOW, class_spec, observed
+from tests.support.factory import DEFAULTS, NOW, class_spec, observed, policy_spec
 
+from nested_docker.api.v1alpha1.node import CgroupVersion, ProbedFacts
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, accept
 from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.modes.base import NodeNeeds
@@ -32,7 +33,10 @@ NEEDS = NodeNeeds(
     user_namespaces=True,
     kernel=(6, 3),
     kubelet=(1, 33),
+    cgroup_v2=True,
+    mapped_volumes=True,
 )
+BOOT = ProbedFacts(boot_id="1", cgroup=CgroupVersion.V2, max_user_namespaces=63359, filesystem="ext4")
 GOOD = NodeFacts(
     ready=True,
     labels={"sandbox": "yes"},
@@ -41,7 +45,15 @@ GOOD = NodeFacts(
     runtime="containerd://2.1.9",
     operating_system="linux",
     handlers={"": True, "box": True},
+    probed=BOOT,
 )
+
+
+def probed(**facts: Any) -> dict[str, Any]:
+    """A node of which a probe has found this out."""
+    return {"probed": BOOT.model_copy(update=facts)}
+
+
 LACKING: dict[str, tuple[dict[str, Any], str]] = {
     "operating system": ({"operating_system": "windows"}, "its operating system is windows"),
     "label": ({"labels": {"sandbox": "no"}}, "it does not have the label sandbox=yes"),
@@ -52,6 +64,18 @@ LACKING: dict[str, tuple[dict[str, Any], str]] = {
         {"handlers": {"": True, "box": False}},
         "the handler box of its container runtime containerd://2.1.9 does not support user namespaces",
     ),
+    "cgroup": (probed(cgroup=CgroupVersion.V1), "it has cgroup v1"),
+    "user namespaces of the kernel": (
+        probed(max_user_namespaces=0),
+        "its sysctl user.max_user_namespaces is 0",
+    ),
+    **{
+        f"filesystem {name}": (
+            probed(filesystem=name),
+            f"its emptyDir volumes have filesystem {name}, on which no user IDs can be mapped",
+        )
+        for name in ("nfs", "nfs4", "cifs")
+    },
 }
 
 
@@ -102,6 +126,10 @@ def test_one_node_that_can_is_enough(name: str) -> None:
         {"operating_system": ""},
         {"handlers": None},
         {"handlers": {"box": None}},
+        {"probed": None},
+        {"probed": ProbedFacts(boot_id="1")},
+        probed(filesystem="bcachefs"),
+        probed(max_user_namespaces=1),
     ],
 )
 def test_what_is_not_known_is_no_obstacle(change: dict[str, Any]) -> None:
@@ -241,3 +269,43 @@ def test_sysbox_on_a_node_that_lacks_something(change: dict[str, Any], fact: str
     assert "no node can run mode Sysbox (node n1: " in outcome.message
     assert fact in outcome.message
     assert "install Sysbox 0.7 or newer" in outcome.message
+
+
+# --- what probes find out ---------------------------------------------------------------------------
+
+ON_CGROUP_V1 = ClusterFacts(nodes={"n1": NodeFacts(ready=True, **probed(cgroup=CgroupVersion.V1))})
+
+
+def on_cgroup_v1(mode: str) -> Accepted | NotAccepted:
+    classes = {"standard": class_spec(modes=[mode])}
+    policies = {"p": policy_spec(allowedModes=[mode])}
+    return accept(observed({"mode": mode}, classes=classes, policies=policies, cluster=ON_CGROUP_V1), DEFAULTS)
+
+
+def test_user_namespaces_get_no_cgroups_on_a_node_with_cgroup_v1() -> None:
+    outcome = on_cgroup_v1("UserNamespace")
+    assert isinstance(outcome, NotAccepted)
+    assert outcome.reason == Reason.NO_CAPABLE_NODE
+    assert "no node can run mode UserNamespace (node n1: it has cgroup v1): use nodes with" in outcome.message
+    assert "cgroup v2" in outcome.message
+
+
+def test_a_mode_that_needs_no_fact_of_a_probe_takes_every_node() -> None:
+    assert isinstance(on_cgroup_v1("Dind"), Accepted)
+
+
+def test_a_kernel_without_user_namespaces_runs_no_sysbox() -> None:
+    outcome = sysbox(replace(SYSBOX_NODE, **probed(max_user_namespaces=0)))
+    assert isinstance(outcome, NotAccepted)
+    assert "(node n1: its sysctl user.max_user_namespaces is 0)" in outcome.message
+
+
+def test_a_mode_is_chosen_by_what_a_probe_has_found_out() -> None:
+    classes = {"standard": class_spec(modes=["Dind", "UserNamespace"])}
+    policies = {"p": policy_spec(allowedModes=["Dind", "UserNamespace"])}
+    outcome = accept(observed({}, classes=classes, policies=policies, cluster=ON_CGROUP_V1), DEFAULTS)
+    assert isinstance(outcome, Accepted)
+    assert outcome.effective.mode == "Dind"
+    (why,) = outcome.modes_not_chosen
+    assert (why.mode, why.reason) == ("UserNamespace", "NoCapableNode")
+    assert "it has cgroup v1" in why.message
