@@ -76,10 +76,17 @@ def _all(*hides: Hide) -> Hide:
 _CONTAINER, _NETWORK = _without("Labels", {}), _without("Labels", {})
 _IMAGE, _VOLUME = _without("Labels", None), _without("Labels", None)
 
+
+def _listed_image(image: Any) -> Any:
+    """Hides marks in an image of a list: containerd's store, which alone has descriptors, says {} and not null."""
+    stored = isinstance(image, dict) and image.get("Descriptor") is not None
+    return (_without("Labels", {}) if stored else _IMAGE)(image)
+
+
 HIDING: Mapping[str, Hide] = {
     "GET /containers/json": _each(_CONTAINER),
     "GET /containers/{id}/json": _all(_at("Config", _CONTAINER), _at("HostConfig", _annotations)),
-    "GET /images/json": _each(_IMAGE),
+    "GET /images/json": _each(_listed_image),
     "GET /images/{name}/json": _all(_at("Config", _IMAGE), _at("ContainerConfig", _IMAGE)),
     "GET /networks": _each(_NETWORK),
     "GET /networks/{id}": _NETWORK,
@@ -87,7 +94,7 @@ HIDING: Mapping[str, Hide] = {
     "GET /volumes/{id}": _VOLUME,
     "POST /volumes/create": _VOLUME,
     "GET /system/df": _all(
-        _at("Containers", _each(_CONTAINER)), _at("Images", _each(_IMAGE)), _at("Volumes", _each(_VOLUME))
+        _at("Containers", _each(_CONTAINER)), _at("Images", _each(_listed_image)), _at("Volumes", _each(_VOLUME))
     ),
 }
 """By route, what hides the marks in the JSON of its response. All routes that show labels are here, but for events."""

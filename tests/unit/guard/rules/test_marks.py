@@ -45,6 +45,9 @@ def image(labels: Any) -> dict[str, Any]:
     return {"Id": "x", "Config": {"Labels": labels}, "ContainerConfig": {"Labels": labels}}
 
 
+STORED = {"Descriptor": {"digest": "sha256:01"}}
+"""What an image in containerd's store has, too."""
+
 BARE = {"Id": "x", "Config": {"Labels": {}, "Env": ["A=b"]}, "HostConfig": {"Init": None}}
 
 
@@ -55,6 +58,7 @@ BARE = {"Id": "x", "Config": {"Labels": {}, "Env": ["A=b"]}, "HostConfig": {"Ini
         ("GET /containers/{id}/json", container(OURS, NOTES), BARE),
         ("GET /containers/{id}/json", container(OURS, {**NOTES, "k": "v"}), container({}, {"k": "v"})),
         ("GET /images/json", [labelled(OURS)], [labelled(None)]),
+        ("GET /images/json", [labelled(OURS) | STORED], [labelled({}) | STORED]),
         ("GET /images/{name}/json", image(OURS), image(None)),
         ("GET /images/{name}/json", {"Config": {"Labels": OURS}, "ContainerConfig": None},
          {"Config": {"Labels": None}, "ContainerConfig": None}),
@@ -65,6 +69,7 @@ BARE = {"Id": "x", "Config": {"Labels": {}, "Env": ["A=b"]}, "HostConfig": {"Ini
         ("GET /volumes/{id}", labelled(OURS), labelled(None)),
         ("POST /volumes/create", labelled(OURS), labelled(None)),
         ("GET /system/df", df(OURS, OURS), df({}, None)),
+        ("GET /system/df", {"Images": [labelled(OURS) | STORED]}, {"Images": [labelled({}) | STORED]}),
     ],
 )  # fmt: skip
 def test_an_object_without_labels_of_the_client_looks_as_the_daemon_shows_it(
