@@ -67,9 +67,11 @@ func unleash(spec object, capabilities []string) {
 }
 
 // process gives a process every capability, as Sysbox does whatever its
-// specification says. It may still be denied to escalate privileges, as in
-// Sysbox.
+// specification says. It may not escalate privileges: set-user-ID programs of
+// the image, such as mount, belong to the root of the user namespace that was
+// taken away, so they would run as a user without any privilege.
 func process(spec object, capabilities []string) {
+	spec["noNewPrivileges"] = true
 	delete(spec, "apparmorProfile")
 	delete(spec, "selinuxLabel")
 	for _, set := range []string{"bounding", "effective", "permitted"} {
