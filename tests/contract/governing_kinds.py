@@ -14,7 +14,7 @@ CLASSES_ACCEPTED: dict[str, dict[str, Any]] = {
     "one mode": {"modes": ["Dind"]},
     "every setting": {
         "modes": MODES,
-        "engine": {"image": "docker:28-dind", "mtu": 1400},
+        "engine": {"image": "docker:29-dind", "mtu": 1400},
         "resources": {"limits": {"memory": "8Gi", "cpu": 4}},
         "storage": {"type": "EmptyDir", "emptyDir": {"sizeLimit": "20Gi"}},
         "podTemplate": {

@@ -66,7 +66,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     },
     "every setting of the engine": {
         "engine": {
-            "image": "docker:28-dind",
+            "image": "docker:29-dind",
             "storageDriver": "overlay2",
             "mirrors": {
                 "docker.io": ["https://mirror.example.com", "http://10.0.0.1:5000/"],

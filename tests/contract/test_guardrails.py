@@ -401,7 +401,7 @@ def volume(**source: Any) -> Manifest:
 
 
 def beside(**fields: Any) -> Manifest:
-    return {"spec": {"containers": [..., {"name": "beside", "image": "docker:28-dind"} | fields]}}
+    return {"spec": {"containers": [..., {"name": "beside", "image": "docker:29-dind"} | fields]}}
 
 
 def pods_needing_cleanup(*names: str, subresource: str = "") -> Callable[[Site], Request]:
@@ -835,7 +835,7 @@ REQUESTS: dict[str, Attempt] = {
 # --- around the operator: its pods --------------------------------------------------------------------
 
 CLASS = "from the class's podTemplate, or from the mutating webhook of this cluster that added it"
-JOB = {"workload": {"containers": [{"name": "job", "image": "docker:28-cli"}], "restartPolicy": "Never"}}
+JOB = {"workload": {"containers": [{"name": "job", "image": "docker:29-cli"}], "restartPolicy": "Never"}}
 PRIVILEGED = {"securityContext": {"privileged": True}}
 FIRST = {"name": "first", "image": "busybox:1"}
 TOKEN = {"path": "token"}
@@ -850,7 +850,7 @@ FILES = {"workload": BUILD_FILES}
 ONE_FILE = {
     "workload": {
         "containers": [
-            {"name": "job", "image": "docker:28-cli", "volumeMounts": [{"name": "ssh", "mountPath": "/ssh"}]}
+            {"name": "job", "image": "docker:29-cli", "volumeMounts": [{"name": "ssh", "mountPath": "/ssh"}]}
         ],
         "volumes": [{"name": "ssh", "secret": {"secretName": "deploy-key"}}],
     }
@@ -1397,7 +1397,7 @@ def one(place: str, fields: Manifest) -> Make:
 
     def make(site: Site) -> Manifest:
         made = daemon(IN_VM, {"runtimeClassName": RUNTIME})(site)
-        extra = {"name": place, "image": "docker:28-dind"} | fields
+        extra = {"name": place, "image": "docker:29-dind"} | fields
         match place:
             case "beside":
                 return merged_with(made, beside(**fields))
@@ -1546,7 +1546,7 @@ EVERYTHING: dict[str, Any] = {
     "guardrails": {
         "hostSocketPaths": ["/run/other.sock"],
         "serviceAccountNames": ["builder"],
-        "images": ["docker:28-(dind|cli)", r"images\.example/ci/[a-z-]+@sha256:[0-9a-f]{64}"],
+        "images": ["docker:29-(dind|cli)", r"images\.example/ci/[a-z-]+@sha256:[0-9a-f]{64}"],
         "volumeTypes": ["emptyDir", "nfs", "persistentVolumeClaim"],
         "cleanupImages": [r"mirror\.example/ci/nested-docker-operator@sha256:[0-9a-f]{64}"],
         "metadataKeys": [r"k8s\.v1\.cni\.cncf\.io/networks", r"cloud\.example/neg"],
@@ -1630,15 +1630,15 @@ PROBES: dict[str, Attempt] = {
 
 WITH_EVERYTHING: dict[str, Attempt] = {
     **PROBES,
-    "an image that is listed": Attempt("operator", creates(image("docker:28-dind"))),
+    "an image that is listed": Attempt("operator", creates(image("docker:29-dind"))),
     "an image that matches": Attempt("operator", creates(image(f"images.example/ci/dind@{DIGEST}"))),
     "the operator's own image": Attempt("operator", creates(daemon({"mode": "Dind", "idleTimeoutSeconds": 60}))),
     **{
         f"the image {reference}": Attempt("operator", creates(image(reference)), none_matches(reference))
         for reference in (
             "docker:27-dind",
-            "docker:28-dind-rootless",
-            "evil.example/docker:28-dind",
+            "docker:29-dind-rootless",
+            "evil.example/docker:29-dind",
             "imagesxexample/ci/dind@" + DIGEST,
             "images.example/ci/dind:latest",
             "images.example/ci/dind/evil@" + DIGEST,
@@ -1679,7 +1679,7 @@ WITH_EVERYTHING: dict[str, Attempt] = {
             "mirror.example/ci/nested-docker-operator:0.1.0",
             f"mirror.example/evil/nested-docker-operator@{DIGEST}",
             f"mirrorxexample/ci/nested-docker-operator@{DIGEST}",
-            "docker:28-dind",
+            "docker:29-dind",
         )
     },
     "an image that cleans up, in a daemon's pod": Attempt(

@@ -26,7 +26,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 ALLOWED: dict[str, dict[str, Any]] = {
-    "image": {"engine": {"image": "docker:28-dind"}},
+    "image": {"engine": {"image": "docker:29-dind"}},
     "suspend": {"suspend": True},
     "deadline": {"activeDeadlineSeconds": 3600},
     "the same again": {"className": "a", "mode": "Dind", "storage": CLAIM},

@@ -63,7 +63,7 @@ FULL = NestedDockerStatus(
     pod_name="build-0a1b2",
     node_name="node",
     admitted_pod=AdmittedPod(
-        uid="1", images={"daemon": "docker:28-dind"}, annotations={"example.com/a": "b"}, served=True
+        uid="1", images={"daemon": "docker:29-dind"}, annotations={"example.com/a": "b"}, served=True
     ),
     replacement=Replacement(
         cause="PodDeleted",

@@ -95,7 +95,7 @@ class Environment:
         """A pod that mounts the two connection Secrets, and nothing else of ours."""
         container = {
             "name": "client",
-            "image": "docker:28-cli",
+            "image": "docker:29-cli",
             "imagePullPolicy": "IfNotPresent",
             "command": ["sh", "-ec", script],
             "envFrom": [{"secretRef": {"name": f"{nested_docker}-docker-env"}}],

@@ -12,7 +12,7 @@ CLASS, GOLD, UNLISTED, SOCKET, ELSEWHERE = (
     "escalation-socket",
     "escalation-elsewhere",
 )
-DIND = "docker:28-dind"
+DIND = "docker:29-dind"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def _engine(**fields: Any) -> dict[str, Any]:
     return {"engine": fields}
 
 
-def _workload(image: str = "docker:28-cli", **fields: Any) -> dict[str, Any]:
+def _workload(image: str = "docker:29-cli", **fields: Any) -> dict[str, Any]:
     return {"workload": {"containers": [{"name": "main", "image": image} | fields]}}
 
 
@@ -79,18 +79,18 @@ CLASSES_AND_MODES = [
 ]
 
 IMAGES = [
-    _denied("another repository", _engine(image="evil:28-dind"), "spec.engine.image is evil:28-dind"),
-    _denied("another tag", _engine(image="docker:29-dind-evil"), "allowedImages.patterns has only"),
+    _denied("another repository", _engine(image="evil:29-dind"), "spec.engine.image is evil:29-dind"),
+    _denied("another tag", _engine(image="docker:30-dind-evil"), "allowedImages.patterns has only"),
     _denied("another tag by leaving it out", _engine(image="docker"), "spec.engine.image is docker,"),
-    _denied("a repository of the same name elsewhere", _engine(image="evil.example/library/docker:28-dind")),
+    _denied("a repository of the same name elsewhere", _engine(image="evil.example/library/docker:29-dind")),
     _denied(
-        "a registry that begins like the allowed one", _engine(image="docker.io.evil.example/library/docker:28-dind")
+        "a registry that begins like the allowed one", _engine(image="docker.io.evil.example/library/docker:29-dind")
     ),
-    _denied("another port of the allowed registry", _engine(image="docker.io:5000/library/docker:28-dind")),
-    _denied("another owner in the allowed registry", _engine(image="docker.io/evil/docker:28-dind")),
+    _denied("another port of the allowed registry", _engine(image="docker.io:5000/library/docker:29-dind")),
+    _denied("another owner in the allowed registry", _engine(image="docker.io/evil/docker:29-dind")),
     _denied("a digest instead of the allowed tag", _engine(image="docker@sha256:" + "a" * 64)),
-    _denied("a registry whose name has a capital letter", _engine(image="EVIL/docker:28-dind")),
-    _denied("a tag beside any digest", _engine(image="docker:28-dind@sha256:" + "a" * 64)),
+    _denied("a registry whose name has a capital letter", _engine(image="EVIL/docker:29-dind")),
+    _denied("a tag beside any digest", _engine(image="docker:29-dind@sha256:" + "a" * 64)),
     Attempt("any image on the node, by ID", _engine(image="sha256:" + "0a" * 32), ("must be named by its repository",)),
     _denied("an image of a workload", _workload("evil:1"), "spec.workload.containers.image is evil:1"),
 ]
@@ -347,7 +347,7 @@ CREATIONS = CLASSES_AND_MODES + IMAGES + BORROWED_RIGHTS + SCHEDULING + SIZE + D
 CHANGES = [
     Attempt("another class", {"className": GOLD}, ("className cannot be changed",)),
     Attempt("another mode", {"mode": "Sysbox"}, ("mode cannot be changed",)),
-    Attempt("another image", _engine(image="evil:28-dind"), ("NotGranted", "spec.engine.image is evil:28-dind")),
+    Attempt("another image", _engine(image="evil:29-dind"), ("NotGranted", "spec.engine.image is evil:29-dind")),
     Attempt("a workload", _workload(**SMALL), ("NotPermitted", "may not create pods")),
     Attempt("a ConfigMap", _engine(caBundleRef={"name": "private"}), ("may not get configmaps private",)),
     Attempt("a toleration", _scheduling(tolerations=[{"operator": "Exists"}]), ("tolerations has every key",)),

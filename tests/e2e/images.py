@@ -23,10 +23,10 @@ docker build -q -t app . && docker run --rm app
 
 ODD_ENGINE = "docker:odd-dind"
 _ODD_DOCKERFILE = r"""
-FROM docker:28-dind
+FROM docker:29-dind
 RUN mkdir -p /etc/pki/tls/certs \
     && mv /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt \
-    && rm -f /usr/bin/docker-init /usr/sbin/docker-init /usr/bin/tini /usr/bin/tini-static \
+    && rm -f /usr/local/bin/docker-init /usr/bin/tini /usr/bin/tini-static \
     && for tool in iptables ip6tables; do \
            printf '#!/bin/sh\necho "Protocol not supported" >&2\nexit 3\n' >/usr/local/sbin/$tool \
            && chmod +x /usr/local/sbin/$tool; \

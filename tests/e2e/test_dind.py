@@ -22,8 +22,8 @@ def test_status_tells_what_the_daemon_is(env: Environment) -> None:
     status = env.ready("build")
     assert status["endpoint"] == f"tcp://build.{env.namespace}.svc:2376"
     assert status["binding"] == {"name": "build-docker"}
-    assert status["engine"]["storageDriver"] == "overlay2"
-    assert status["engine"]["version"].startswith("26.1")
+    assert (status["engine"]["imageStore"], status["engine"]["storageDriver"]) == ("Containerd", "overlayfs")
+    assert status["engine"]["version"].startswith("29.")
     assert [hazard["type"] for hazard in status["hazards"]] == [
         "Privileged",
         "BindMountsResolveInDaemon",

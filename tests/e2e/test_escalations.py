@@ -49,10 +49,10 @@ GOVERNING = [
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}},
             "allowedClasses": [CLASS, escalations.GOLD, escalations.SOCKET, escalations.ELSEWHERE],
             "allowedModes": ["Dind", "HostSocket"],
-            "allowedImages": {"patterns": ["docker:28-dind"]},
+            "allowedImages": {"patterns": ["docker:29-dind"]},
             "workload": {
                 "allowed": True,
-                "images": {"patterns": ["docker:28-cli"]},
+                "images": {"patterns": ["docker:29-cli"]},
                 "references": ["Secrets", "ConfigMaps"],
                 "sharedPaths": ["/builds"],
             },

@@ -61,7 +61,7 @@ def test_whoever_is_killed_nothing_is_left_and_nothing_else_is_touched(
 ) -> None:
     names = [f"b{batch}-{number}" for number in range(AT_ONCE)]
     for name in names:
-        agent = {"name": "agent", "image": "docker:28-cli", "command": ["sh", "-c", BUSY]}
+        agent = {"name": "agent", "image": "docker:29-cli", "command": ["sh", "-c", BUSY]}
         env.nested_docker(name, className="host", workload={"containers": [agent]})
     told = f"seed {SEED}: {_Kills(env, random.Random(SEED + batch)).at_random(names)}"
     until(lambda: _deleted(env), 60, lambda: told)

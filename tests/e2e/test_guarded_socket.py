@@ -83,7 +83,7 @@ def test_one_sees_and_has_ones_own_siblings_only(env: Environment, bystander: st
     assert docker(env, "ps", "-q", "--no-trunc") == own
     assert {own, bystander} <= set(env.node(*NODE_DOCKER, "ps", "-q", "--no-trunc").split())
     for command in (("stop",), ("exec",), ("inspect",)):
-        with pytest.raises(CommandFailed, match=r"No such (container|object)"):
+        with pytest.raises(CommandFailed, match=r"[Nn]o such (container|object)"):
             docker(env, *command, bystander, *(["true"] if command == ("exec",) else []))
 
 
@@ -263,7 +263,7 @@ def test_containers_are_under_the_pod_where_the_rules_say_so(
 def test_a_workload_beside_the_guard_builds_by_its_socket(env: Environment, clean: Callable[[], bool]) -> None:
     container = {
         "name": "agent",
-        "image": "docker:28-cli",
+        "image": "docker:29-cli",
         "command": ["sh", "-ec", EVERYTHING.replace("NAME", "beside")],
     }
     env.nested_docker("build", className="host", workload={"restartPolicy": "Never", "containers": [container]})

@@ -85,7 +85,7 @@ def client(env: Environment, name: str, script: str) -> None:
     """A client that a restricted namespace lets in: nobody in particular, without any privilege."""
     container = {
         "name": "client",
-        "image": "docker:28-cli",
+        "image": "docker:29-cli",
         "imagePullPolicy": "IfNotPresent",
         "command": ["sh", "-ec", script],
         "env": [{"name": "HOME", "value": "/tmp"}, {"name": "DOCKER_CONFIG", "value": "/tmp/.docker"}],
@@ -138,9 +138,9 @@ def test_another_tenants_key_pair_is_refused(team: Environment, other: Environme
     assert "certificate signed by unknown authority" in verifying or "failed to verify certificate" in verifying
     assert "tls: " in careless, careless
     assert "Server" not in careless
-    assert "own=26.1" in own
+    assert "own=29." in own
     client(team, "owner", "docker version --format own={{.Server.Version}}")
-    assert "own=26.1" in team.output("owner")
+    assert "own=29." in team.output("owner")
 
 
 @pytest.mark.parametrize(

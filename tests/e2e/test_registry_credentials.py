@@ -103,7 +103,7 @@ def test_buildx_takes_them_from_the_variable(env: Environment, host: str) -> Non
 
 def test_a_workload_has_them_too(env: Environment, host: str) -> None:
     script = f"{WRITE_CONFIG}; docker run --quiet --rm {host}/base:1 echo pulled"
-    container = {"name": "job", "image": "docker:28-cli", "command": ["sh", "-ec", script]}
+    container = {"name": "job", "image": "docker:29-cli", "command": ["sh", "-ec", script]}
     env.nested_docker(
         "job",
         mode="Dind",

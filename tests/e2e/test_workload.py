@@ -10,7 +10,7 @@ from tests.e2e.images import BUILD_AND_RUN, give_busybox
 
 
 def one_shot(script: str) -> dict[str, Any]:
-    container = {"name": "build", "image": "docker:28-cli", "command": ["sh", "-ec", script]}
+    container = {"name": "build", "image": "docker:29-cli", "command": ["sh", "-ec", script]}
     return {"restartPolicy": "Never", "containers": [container]}
 
 
@@ -37,7 +37,7 @@ def test_a_failing_build_fails_with_its_exit_code(env: Environment) -> None:
 
 @pytest.mark.parametrize("mode", ["Dind", "Sysbox"])
 def test_bind_mounts_of_the_workspace_resolve(env: Environment, mode: str) -> None:
-    container = {"name": "agent", "image": "docker:28-cli", "command": ["sleep", "3600"]}
+    container = {"name": "agent", "image": "docker:29-cli", "command": ["sleep", "3600"]}
     env.nested_docker("build", mode=mode, workload={"containers": [container]})
     pod = env.ready("build")["podName"]
     env.kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=60s")
@@ -47,7 +47,7 @@ def test_bind_mounts_of_the_workspace_resolve(env: Environment, mode: str) -> No
 
 
 def test_in_host_socket_a_hazard_tells_that_they_do_not(env: Environment) -> None:
-    container = {"name": "agent", "image": "docker:28-cli", "command": ["sleep", "3600"]}
+    container = {"name": "agent", "image": "docker:29-cli", "command": ["sleep", "3600"]}
     env.nested_docker("build", className="host", workload={"containers": [container]})
     status = env.ready("build")
     assert "BindMountsResolveOnNode" in {hazard["type"] for hazard in status["hazards"]}
@@ -62,7 +62,7 @@ def private_build(**fields: Any) -> dict[str, Any]:
     """A workload with a Secret as variable and file, a ConfigMap, and a directory that it shares with its daemon."""
     container = {
         "name": "agent",
-        "image": "docker:28-cli",
+        "image": "docker:29-cli",
         "command": ["sleep", "3600"],
         "env": [
             {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "deploy", "key": "key"}}},
@@ -76,7 +76,7 @@ def private_build(**fields: Any) -> dict[str, Any]:
     }
     fetch = {
         "name": "fetch",
-        "image": "docker:28-cli",
+        "image": "docker:29-cli",
         "command": ["sh", "-ec", "cp /keys/key /builds/fetched"],
         "volumeMounts": [{"name": "keys", "mountPath": "/keys"}],
     }
@@ -128,7 +128,7 @@ def test_a_missing_secret_is_named(env: Environment) -> None:
 
 
 def test_a_missing_secret_of_a_variable_is_named(env: Environment) -> None:
-    container = {"name": "agent", "image": "docker:28-cli", "envFrom": [{"secretRef": {"name": "gone"}}]}
+    container = {"name": "agent", "image": "docker:29-cli", "envFrom": [{"secretRef": {"name": "gone"}}]}
     env.nested_docker("build", mode="Dind", workload={"containers": [container]})
     until(
         lambda: 'secret "gone" not found' in str(env.get("nesteddocker", "build").get("status", {}).get("conditions")),

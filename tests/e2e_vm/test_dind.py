@@ -130,7 +130,7 @@ def test_a_pod_with_a_plain_entrypoint_leaks_them(env: Environment) -> None:
     """What the start script prevents: the container is in the root cgroup of the node, where no limit counts."""
     container = {
         "name": "dockerd",
-        "image": "docker:28-dind",
+        "image": "docker:29-dind",
         "imagePullPolicy": "IfNotPresent",
         "command": ["dockerd", "--host=unix:///var/run/docker.sock"],
         "securityContext": {"privileged": True},

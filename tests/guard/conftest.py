@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.guard.dockerd import Dockerd
+from tests.guard.dockerd import OLD_ROOT, Dockerd
 from tests.guard.owner import Owner
 
 RULES: dict[str, Any] = {
@@ -24,6 +24,17 @@ RULES: dict[str, Any] = {
 def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
     """The node's daemon."""
     daemon = Dockerd(tmp_path_factory.mktemp("dockerd"))
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def old_dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
+    """A daemon whose newest API version is older than the guard's, and that has a graph driver."""
+    daemon = Dockerd(tmp_path_factory.mktemp("old-dockerd"), OLD_ROOT)
     try:
         daemon.start()
         yield daemon
@@ -56,3 +67,12 @@ def alice(owners: Callable[[dict[str, Any]], Owner]) -> Owner:
 def bob(owners: Callable[[dict[str, Any]], Owner]) -> Owner:
     """Another one, on the same daemon."""
     return owners(RULES)
+
+
+@pytest.fixture(scope="session")
+def eve(old_dockerd: Dockerd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
+    """One owner on the old daemon."""
+    owner = Owner(str(uuid.uuid4()), tmp_path_factory.mktemp("owner"), RULES)
+    owner.start(old_dockerd.socket)
+    yield owner
+    owner.stop()

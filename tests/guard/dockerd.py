@@ -1,4 +1,4 @@
-"""A real Docker daemon for the tests: Debian's, from the embedded cluster's images, in separate namespaces."""
+"""A real Docker daemon for the tests: that of the embedded cluster's images, in separate namespaces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 HOME = Path(os.environ.get("NESTED_DOCKER_CLUSTER_HOME", "~/.cache/nested-docker/cluster")).expanduser()
-ROOT, BUSYBOX = HOME / "roots" / "docker", HOME / "images" / "busybox.tar"
+ROOT, OLD_ROOT, BUSYBOX = HOME / "roots" / "docker", HOME / "roots" / "docker-26", HOME / "images" / "busybox.tar"
 START_SECONDS = 60.0
 
 SCRIPT = """
@@ -29,7 +29,7 @@ mount --bind $FOLDER/srv srv/docker
 ip link set lo up
 # A chroot would not do: what enters a container's mount namespace later would find the machine's root in it.
 pivot_root . machine
-exec chroot . sh -c 'umount -l /machine && exec /usr/sbin/dockerd --host unix:///srv/docker/docker.sock \\
+exec chroot . sh -c 'umount -l /machine && exec dockerd --host unix:///srv/docker/docker.sock \\
     --iptables=false --ip-masq=false --group 0 --cgroup-parent $CGROUP'
 """
 
@@ -39,17 +39,19 @@ class Dockerd:
 
     Args:
         folder: empty, on a filesystem that overlay2 can lie on.
+        root: what has the engine.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, root: Path = ROOT) -> None:
         self.folder = folder
+        self._root = root
         self.socket = folder / "srv" / "docker.sock"
         self._log = folder / "log"
         self._cgroup = f"guard-tests-{os.getpid()}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        assert ROOT.is_dir(), "the embedded cluster's images are missing: run hack/cluster/cluster build"
+        assert self._root.is_dir(), "the embedded cluster's images are missing: run hack/cluster/cluster build"
         for name in ("upper", "work", "root", "data", "srv"):
             (self.folder / name).mkdir()
         self._launch()
@@ -66,7 +68,7 @@ class Dockerd:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", SCRIPT],
-                env=os.environ | {"LOWER": str(ROOT), "FOLDER": str(self.folder), "CGROUP": f"/{self._cgroup}"},
+                env=os.environ | {"LOWER": str(self._root), "FOLDER": str(self.folder), "CGROUP": f"/{self._cgroup}"},
                 stdout=log,
                 stderr=log,
             )

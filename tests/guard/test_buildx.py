@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.guard.conftest import RULES
-from tests.guard.dockerd import ROOT, Dockerd
+from tests.guard.dockerd import OLD_ROOT, Dockerd
 from tests.guard.inventory import inventory
 from tests.guard.owner import Owner
 from tests.guard.plugins import installed
@@ -28,7 +28,7 @@ def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     if request.param == "Debian's":
         plugin = tmp_path / "config" / "cli-plugins" / "docker-buildx"
         plugin.unlink()
-        plugin.symlink_to(ROOT / "usr/libexec/docker/cli-plugins/docker-buildx")
+        plugin.symlink_to(OLD_ROOT / "usr/libexec/docker/cli-plugins/docker-buildx")
     return {**variables, "DOCKER_BUILDKIT": "1"}
 
 

@@ -21,7 +21,7 @@ from tests.support.daemon_values import (
     REGISTRIES,
 )
 
-DOCKERD = ROOT / "usr/sbin/dockerd"
+DOCKERD = ROOT / "usr/local/bin/dockerd"
 START_SECONDS = 60.0
 
 
@@ -40,7 +40,7 @@ def starts(config: dict[str, Any], folder: Path) -> bool:
     """Whether a daemon with that configuration starts, in a network of its own."""
     flags = [f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid"]
     flags += [f"--host=unix://{folder}/socket", "--bridge=none", "--iptables=false", "--storage-driver=vfs"]
-    path = f"{os.environ['PATH']}:{ROOT}/usr/sbin:{ROOT}/usr/bin"
+    path = f"{os.environ['PATH']}:{ROOT}/usr/local/bin:{ROOT}/usr/sbin:{ROOT}/usr/bin"
     log = folder / "log"
     with log.open("wb") as output:
         command = ["unshare", "--net", "--mount", "--", DOCKERD, written(config, folder), *flags]

@@ -72,9 +72,19 @@ def images(client: APIClient, labels: dict[str, str] | None, name: str) -> Any:
 @pytest.fixture
 def clients(dockerd: Dockerd, alice: Owner) -> Iterator[tuple[APIClient, APIClient]]:
     """One at the guard, and one at the daemon's own socket."""
+    yield from _clients(dockerd, alice)
+
+
+@pytest.fixture
+def old_clients(old_dockerd: Dockerd, eve: Owner) -> Iterator[tuple[APIClient, APIClient]]:
+    """As `clients`, of the old daemon."""
+    yield from _clients(old_dockerd, eve)
+
+
+def _clients(dockerd: Dockerd, owner: Owner) -> Iterator[tuple[APIClient, APIClient]]:
     version = "1.45"
     with (
-        contextlib.closing(APIClient(base_url=f"unix://{alice.socket}", version=version)) as guarded,
+        contextlib.closing(APIClient(base_url=f"unix://{owner.socket}", version=version)) as guarded,
         contextlib.closing(APIClient(base_url=f"unix://{dockerd.socket}", version=version)) as direct,
     ):
         yield guarded, direct
@@ -88,6 +98,16 @@ def test_labels_are_those_that_the_client_has_set(
     guarded, direct = clients
     name = f"marks-{uuid.uuid4().hex[:12]}"
     assert look(guarded, labels, name) == look(direct, labels, name)
+
+
+@pytest.mark.parametrize("labels", GIVEN, ids=["none", "empty", "one", "two"])
+def test_images_of_a_graph_driver_have_the_labels_that_the_client_has_set(
+    old_clients: tuple[APIClient, APIClient], labels: dict[str, str] | None
+) -> None:
+    """A daemon with containerd's store says {} of an image without labels, and this one null."""
+    guarded, direct = old_clients
+    name = f"marks-{uuid.uuid4().hex[:12]}"
+    assert images(guarded, labels, name) == images(direct, labels, name)
 
 
 def test_events_have_the_labels_that_the_client_has_set(clients: tuple[APIClient, APIClient]) -> None:

@@ -24,8 +24,8 @@ from nested_docker.guard.wire.target import parse_target
 MIB = 2**20
 
 
-class Zeros(io.RawIOBase):
-    """That many zero bytes, created on demand."""
+class Noise(io.RawIOBase):
+    """That many bytes, created on demand; containerd's image store would compress regular ones."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Zeros(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         count = min(self._left, len(buffer))
-        buffer[:count] = bytes(count)
+        buffer[:count] = random.randbytes(count)
         self._left -= count
         return count
 
@@ -57,7 +57,7 @@ def _build(owner: Owner, tag: str, size: int, folder: Path) -> None:
         dockerfile = b"FROM busybox\nCOPY large /\n"
         for name, length, content in (
             ("Dockerfile", len(dockerfile), io.BytesIO(dockerfile)),
-            ("large", size, io.BufferedReader(Zeros(size))),
+            ("large", size, io.BufferedReader(Noise(size))),
         ):
             member = tarfile.TarInfo(name)
             member.size = length

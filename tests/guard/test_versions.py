@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,12 +77,23 @@ def test_a_read_only_bind_is_read_only_below(
     assert not (dockerd.folder / "data" / "hole").exists()
 
 
-def test_a_newer_version_than_the_daemons_is_denied(dockerd: Dockerd, alice: Owner) -> None:
-    answer = alice.request("GET", "/v1.56/info")
+def test_a_newer_version_than_the_daemons_is_denied(old_dockerd: Dockerd, eve: Owner) -> None:
+    answer = eve.request("GET", "/v1.56/info")
     assert answer.status == 400
-    assert (
-        f"client version 1.56 is too new. Maximum supported API version is {newest_version(dockerd)}" in answer.message
-    )
+    newest = newest_version(old_dockerd)
+    assert f"client version 1.56 is too new. Maximum supported API version is {newest}" in answer.message
+
+
+def test_a_newer_version_than_the_guards_is_denied(alice: Owner) -> None:
+    answer = alice.request("GET", "/v1.57/info")
+    assert answer.status == 400
+    assert "API version 1.57 is not between 1.24 and 1.56" in answer.message
+
+
+def test_an_old_daemon_runs_and_builds_for_the_newest_client(eve: Owner, tmp_path: Path) -> None:
+    assert eve.docker("run", "--rm", "busybox", "echo", "hello") == "hello"
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN true\n")
+    eve.docker("build", "-q", str(tmp_path))
 
 
 def test_clients_learn_the_versions_of_the_guard(dockerd: Dockerd, alice: Owner) -> None:

@@ -28,7 +28,7 @@ async def ready(world: World) -> None:
 async def with_new_image(world: World) -> None:
     async def has_it() -> bool:
         pods = await world.pods()
-        return [pod["spec"]["containers"][0]["image"] for pod in pods] == ["docker:29-dind"]
+        return [pod["spec"]["containers"][0]["image"] for pod in pods] == ["docker:30-dind"]
 
     await world.until(has_it, "one pod with the new image", PATIENCE)
     await ready(world)
@@ -59,7 +59,7 @@ async def create_suspended(world: World) -> None:
 
 
 async def new_image(world: World) -> None:
-    await world.edit(engine={"image": "docker:29-dind"})
+    await world.edit(engine={"image": "docker:30-dind"})
 
 
 async def suspend(world: World) -> None:

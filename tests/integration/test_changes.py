@@ -37,7 +37,7 @@ async def types(world: World) -> dict[str, str]:
 async def test_an_engine_edit_replaces_pod_and_keys_and_clients_go_on(world: World) -> None:
     await world.create()
     before, old = (await world.ready())["podName"], await files(world)
-    await world.edit(engine={"image": "docker:29-dind"})
+    await world.edit(engine={"image": "docker:30-dind"})
 
     async def replaced() -> bool:
         status = await world.status()

@@ -75,7 +75,7 @@ async def test_one_whose_spec_is_changed(world: World) -> None:
     await world.create()
     await world.ready()
     async with dead(world, "secrets"):
-        await world.edit(engine={"image": "docker:29-dind"})
+        await world.edit(engine={"image": "docker:30-dind"})
         await told(world, "create the Secret with the daemon's keys")
         assert (await world.status())["observedGeneration"] == 2
     await world.serves(timeout=PATIENCE)

@@ -36,8 +36,8 @@ async def test_every_second_write_is_refused(world: World, refusal: dict[str, An
     with world.proxy.fault(fault):
         await world.create()
         await world.serves(timeout=PATIENCE)
-        await world.edit(engine={"image": "docker:29-dind"})
-        await world.until(lambda: has_image(world, "docker:29-dind"), "one pod with the new image", PATIENCE)
+        await world.edit(engine={"image": "docker:30-dind"})
+        await world.until(lambda: has_image(world, "docker:30-dind"), "one pod with the new image", PATIENCE)
         await world.serves(timeout=PATIENCE)
         await world.edit(suspend=True)
         await world.settles("Suspended", timeout=PATIENCE)

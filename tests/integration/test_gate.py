@@ -80,7 +80,7 @@ async def test_it_is_closed_until_the_next_pod_answers(world: World, how: str) -
     if how == "deleted":
         await world.api.delete("Pod", world.namespace, before)
     else:
-        await world.edit(engine={"image": "docker:29-dind"})
+        await world.edit(engine={"image": "docker:30-dind"})
 
     async def only_the_next() -> bool:
         return [pod["metadata"]["name"] for pod in await world.pods()] not in ([], [before])

@@ -69,7 +69,7 @@ async def test_a_policy_that_no_longer_selects_the_namespace(world: World) -> No
 async def test_a_class_edit_waits_until_it_is_asked_for(own: World) -> None:
     await own.create()
     before = (await own.ready())["podName"]
-    await edit_class(own, engine={"image": "docker:29-dind"})
+    await edit_class(own, engine={"image": "docker:30-dind"})
     pending = await own.until_condition({"status": "True", "reason": "ClassUpdated"}, "UpdatePending")
     assert "engine.image" in pending["message"]
     assert "kubectl annotate nesteddocker build nesteddocker.dev/restart=" in pending["message"]
@@ -79,7 +79,7 @@ async def test_a_class_edit_waits_until_it_is_asked_for(own: World) -> None:
 
     async def replaced() -> bool:
         images = [pod["spec"]["containers"][0]["image"] for pod in await own.pods()]
-        assert images == ["docker:29-dind"], images
+        assert images == ["docker:30-dind"], images
         assert await own.condition("UpdatePending") == {}
         return True
 
@@ -94,7 +94,7 @@ async def test_a_class_edit_is_no_news_to_who_chose_otherwise(own: World) -> Non
     await own.create(engine={"image": "docker:27-dind"})
     await own.ready()
     writes = await own.quiet(0.5)
-    await edit_class(own, engine={"image": "docker:29-dind"})
+    await edit_class(own, engine={"image": "docker:30-dind"})
     assert await own.quiet(1.0) == writes
 
 

@@ -105,7 +105,7 @@ async def test_a_leader_that_was_frozen_writes_nothing_and_ends(pair: Pair) -> N
         before = len(pair.first.proxy.attempts())
     finally:
         pair.first.operator.signal(signal.SIGCONT)
-    await world.edit(engine={"image": "docker:29-dind"})
+    await world.edit(engine={"image": "docker:30-dind"})
     assert await pair.first.operator.ended() == 1
     assert len(pair.first.proxy.attempts()) == before, [str(call) for call in pair.first.proxy.attempts()[before:]]
     await world.serves()

@@ -88,7 +88,7 @@ async def test_it_is_not_ready_before_it_has_read_the_cluster(lab: Lab) -> None:
 async def test_log_lines_are_json_and_hold_no_keys_even_at_debug(world: World) -> None:
     await world.create()
     await world.serves()
-    await world.edit(engine={"image": "docker:29-dind"})
+    await world.edit(engine={"image": "docker:30-dind"})
     await world.serves()
     world.operator.check_log()
     lines = world.operator.log()

@@ -188,7 +188,7 @@ async def test_an_image_that_policy_does_not_allow_never_stays(
     world.class_name = name
     await world.create()
     message = await world.settles("ImageNotAllowed", timeout=5)
-    assert f"evil.example/docker:28-dind, which NestedDockerPolicy {name} does not allow" in message
+    assert f"evil.example/docker:29-dind, which NestedDockerPolicy {name} does not allow" in message
     await world.quiet(2.0)
     assert (made(world, "pods"), await world.pods()) == (1, [])
     await world.operator.kill()

@@ -55,12 +55,12 @@ async def test_an_edit_under_a_quota_of_one_pod(world: World) -> None:
     await quota(world, pods="1")
     await world.create()
     await world.ready()
-    await world.edit(engine={"image": "docker:29-dind"})
+    await world.edit(engine={"image": "docker:30-dind"})
 
     async def other() -> bool:
         assert await world.condition("Stalled") == {}, "it is stalled for a moment"
         images = [pod["spec"]["containers"][0]["image"] for pod in await world.pods()]
-        return images == ["docker:29-dind"]
+        return images == ["docker:30-dind"]
 
     await world.until(other, "the new pod", WITHIN)
     await world.serves(timeout=WITHIN)

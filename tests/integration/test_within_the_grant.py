@@ -17,7 +17,7 @@ from nested_docker.domain.names import LABEL_NAME
 MODES = ["Dind", "HostSocket"]
 TERMS: dict[str, Any] = {
     "allowedModes": MODES,
-    "allowedImages": {"patterns": ["docker:28-dind", "docker:29-dind"]},
+    "allowedImages": {"patterns": ["docker:29-dind", "docker:30-dind"]},
     "allowedResources": ["ephemeral-storage"],
     "allowedStorageClasses": ["fast"],
     "connection": {"clientNamespaces": "Any"},
@@ -48,7 +48,7 @@ REFERENCES: dict[str, Any] = {
     for key in ("initContainers", "containers")
 } | {"volumes": BUILD_FILES["volumes"]}
 REQUESTS: dict[str, dict[str, Any]] = {
-    "image": {"engine": {"image": "docker:29-dind", "mtu": 1400}},
+    "image": {"engine": {"image": "docker:30-dind", "mtu": 1400}},
     "limits": {"resources": {"limits": {"cpu": "2", "memory": "3Gi", "ephemeral-storage": "1Gi"}}},
     "claim": {"storage": {"type": "Claim", "claim": {"size": "5Gi", "storageClassName": "fast"}}},
     "ephemeral": {"storage": {"type": "Ephemeral", "ephemeral": {"size": "5Gi"}}},

@@ -94,7 +94,7 @@ WORKLOAD = {
     "containers": [
         {
             "name": "builder",
-            "image": "docker:28-cli",
+            "image": "docker:29-cli",
             "command": ["docker"],
             "args": ["build", "."],
             "env": [{"name": "A", "value": "1"}],
@@ -116,7 +116,7 @@ BUILD_FILES = {
     "containers": [
         {
             "name": "builder",
-            "image": "docker:28-cli",
+            "image": "docker:29-cli",
             "env": [
                 {"name": "A", "value": "1"},
                 {"name": "LEVEL", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "l", "optional": True}}},
@@ -129,7 +129,7 @@ BUILD_FILES = {
                 {"name": "scratch", "mountPath": "/scratch"},
             ],
         },
-        {"name": "other", "image": "docker:28-cli", "volumeMounts": [{"name": "files", "mountPath": "/files"}]},
+        {"name": "other", "image": "docker:29-cli", "volumeMounts": [{"name": "files", "mountPath": "/files"}]},
     ],
     "volumes": [
         {"name": "ssh", "secret": {"secretName": "deploy-key", "defaultMode": 256}},

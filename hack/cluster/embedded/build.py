@@ -26,7 +26,7 @@ def build(home: Home, clock: Clock, release: str = kubernetes.NEWEST, *, vm: boo
     Raises:
         ClusterError: A step failed; the steps done before it stay done.
     """
-    roots = {**rootfs.PACKAGES, **(vm_build.PACKAGES if vm else {})}
+    roots = {**rootfs.DEBIANS, **(vm_build.DEBIANS if vm else {})}
     home.path.mkdir(parents=True, exist_ok=True)
     with locked(home.path / "build.lock", clock.say):
         packages.install(home, clock)
@@ -48,6 +48,7 @@ def programs(home: Home, clock: Clock, release: str = kubernetes.NEWEST) -> list
         (f"kubenode{release}", "kubenode", partial(golang.build_kubenode, release=release), kubenode),
         ("node", "kubenode", golang.build_node, ("pause", "sysbox-stand-in")),
         ("runtime", "runtime", golang.build_runtime, ("containerd", "containerd-shim-runc-v2", "ctr", "runc")),
+        ("engine", "engine", golang.build_engine, ("docker", "docker-proxy", "dockerd")),
         ("registry", "registry", golang.build_registry, ("registry",)),
         ("helm", "helm", golang.build_helm, ("helm",)),
         ("plugins", "plugins", golang.build_plugins, ("docker-buildx", "docker-compose", "testcontainers-probe")),
@@ -66,16 +67,16 @@ def programs(home: Home, clock: Clock, release: str = kubernetes.NEWEST) -> list
     return steps
 
 
-def debians(home: Home, roots: Mapping[str, tuple[str, ...]] = rootfs.PACKAGES) -> list[Step]:
+def debians(home: Home, roots: Mapping[str, rootfs.Debian] = rootfs.DEBIANS) -> list[Step]:
     """Steps that make Debian root folders, each with its packages."""
     steps = []
-    for name, included in roots.items():
+    for name, debian in roots.items():
 
-        def action(name: str = name, included: tuple[str, ...] = included) -> None:
-            rootfs.debian(home, name, included)
+        def action(name: str = name, debian: rootfs.Debian = debian) -> None:
+            rootfs.debian(home, name, debian)
 
-        def inputs(included: tuple[str, ...] = included) -> str:
-            return digest([rootfs.SUITE, *included, Path(rootfs.__file__)])
+        def inputs(debian: rootfs.Debian = debian) -> str:
+            return digest([repr(debian), Path(rootfs.__file__)])
 
         steps.append(Step(f"root-{name}", inputs, (home.roots / name,), action))
     return steps
@@ -83,15 +84,11 @@ def debians(home: Home, roots: Mapping[str, tuple[str, ...]] = rootfs.PACKAGES) 
 
 def archive(home: Home, image: Image) -> Step:
     """The step that packs an image."""
-    target = home.images / f"{image.name}.tar"
+    target = (home.images if image.imported else home.on_request) / f"{image.name}.tar"
 
     def inputs() -> str:
-        made_of: list[str | Path] = [repr(image.tags), repr(image.config), Path(oci.__file__), Path(rootfs.__file__)]
-        if image.program:
-            made_of.append(home.bin / image.program)
-        else:
-            made_of.append(home.stamps / ("root-docker" if image.make else f"root-{image.name}"))
-        return digest(made_of)
+        steps = [home.stamps / step for step in image.made_of]
+        return digest([repr(image.tags), repr(image.config), Path(oci.__file__), Path(rootfs.__file__), *steps])
 
     def action() -> None:
         if image.make:

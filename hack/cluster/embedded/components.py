@@ -29,8 +29,7 @@ def command(cluster: Cluster, name: str, *, audit: bool = False) -> list[str]:
     if name == "containerd":
         return [str(cluster.home.bin / "containerd"), "--config", f"{conf}/containerd.toml"]
     if name == DOCKERD:
-        # the one that the images have, since the machine's own may be too old for the guard
-        return [str(cluster.home.roots / "docker/usr/sbin/dockerd"), "--config-file", f"{conf}/dockerd.json"]
+        return [str(cluster.home.bin / "dockerd"), "--config-file", f"{conf}/dockerd.json"]
     if name == vm.NAME:
         return vm.command(cluster)
     if name == "kubelet":

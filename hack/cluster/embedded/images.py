@@ -56,11 +56,20 @@ def load_changed(running: Node, clock: Clock) -> None:
 
 def forget_containers(running: Node) -> bool:
     """Remove containers and sandboxes that a former run left in containerd; whether there were any."""
-    found = False
-    for kind in ("containers", "sandboxes"):
-        table = output(running.enter(["ctr", kind, "list"])).splitlines()[1:]
-        names = [line.split()[0] for line in table if line.strip()]
-        if names:
-            output(running.enter(["ctr", kind, "remove", *names]))
-            found = True
-    return found
+    removed = [_remove_all(running, kind, "k8s.io") for kind in ("containers", "sandboxes")]
+    return any(removed)
+
+
+def forget_docker(running: Node) -> None:
+    """Remove what the node's dockerd of a former run left in containerd: it starts with an empty data-root."""
+    for kind in ("containers", "leases", "images"):
+        _remove_all(running, kind, "moby")
+
+
+def _remove_all(running: Node, kind: str, namespace: str) -> bool:
+    command = ["ctr", "--namespace", namespace, kind]
+    table = output(running.enter([*command, "list"])).splitlines()[1:]
+    names = [line.split()[0] for line in table if line.strip()]
+    if names:
+        output(running.enter([*command, "remove", *names]))
+    return bool(names)

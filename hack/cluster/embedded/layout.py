@@ -44,6 +44,11 @@ class Home:
         return self.images / "built"
 
     @property
+    def on_request(self) -> Path:
+        """Archives of images that only some tests want; imported on request only."""
+        return self.images / "on-request"
+
+    @property
     def roots(self) -> Path:
         """Root folders from which the Debian images are packed."""
         return self.path / "roots"

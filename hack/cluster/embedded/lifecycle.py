@@ -190,10 +190,12 @@ def _start(cluster: Cluster, options: Options, clock: Clock, slot_lock: int) -> 
     for name in CONTROL_PLANE:
         running.ask("start", name, argv=command(cluster, name, audit=options.audit))
     images.wait_for_containerd(running)
-    if not options.keep and images.forget_containers(running):
-        # its CRI service read the containers of the last run at its start, and would tell the kubelet
-        running.ask("restart", "containerd")
-        images.wait_for_containerd(running)
+    if not options.keep:
+        images.forget_docker(running)
+        if images.forget_containers(running):
+            # its CRI service read the containers of the last run at its start, and would tell the kubelet
+            running.ask("restart", "containerd")
+            images.wait_for_containerd(running)
     with ThreadPoolExecutor(1) as pool:
         importing = pool.submit(images.load_changed, running, clock)
         _start_rest(running, clock)

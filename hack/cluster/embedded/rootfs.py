@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from embedded.layout import Home
@@ -10,10 +10,28 @@ from embedded.report import ClusterError
 from embedded.shell import logged, output
 
 SUITE = "trixie"
-PACKAGES = {
-    "docker": ("busybox", "ca-certificates", "docker-buildx", "docker-cli", "docker.io", "fuse-overlayfs", "iptables"),
-    "python": ("ca-certificates", "python3", "python3-venv"),
+
+
+@dataclass(frozen=True)
+class Debian:
+    """Packages beyond the minimum of a release."""
+
+    packages: tuple[str, ...]
+    suite: str = SUITE
+
+
+_TOOLS = ("busybox", "ca-certificates", "fuse-overlayfs", "iptables")
+DEBIANS = {
+    "docker": Debian((*_TOOLS, "libseccomp2", "tini")),
+    "docker-26": Debian((*_TOOLS, "docker-buildx", "docker-cli", "docker.io")),
+    "docker-20": Debian((*_TOOLS, "docker.io"), "bookworm"),
+    "python": Debian(("ca-certificates", "python3", "python3-venv")),
 }
+"""Root folders of images."""
+
+ENGINE = ("containerd", "containerd-shim-runc-v2", "docker", "docker-proxy", "dockerd", "runc")
+"""Programs of the default engine."""
+
 DOCKER_GROUP = "2375"  # as in the official image
 _DROPPED = (
     # containerd's client and older shims, which dockerd has no use for
@@ -34,13 +52,13 @@ _DROPPED = (
 _CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
 
-def debian(home: Home, name: str, packages: Sequence[str]) -> None:
+def debian(home: Home, name: str, wanted: Debian) -> None:
     """A Debian with some packages, without documentation.
 
     Args:
         home: In whose folder of roots.
         name: The root's name there.
-        packages: What it has besides the base system.
+        wanted: What it is.
 
     Raises:
         ClusterError: apt names no Debian archive, or debootstrap fails.
@@ -52,15 +70,16 @@ def debian(home: Home, name: str, packages: Sequence[str]) -> None:
     root.parent.mkdir(parents=True, exist_ok=True)
     logged(
         [
-            *("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", f"--cache-dir={cache}"),
-            *(SUITE, root, mirror()),
+            *("debootstrap", "--variant=minbase", f"--include={','.join(wanted.packages)}", f"--cache-dir={cache}"),
+            *(wanted.suite, root, mirror()),
         ],
         home.logs / f"root-{name}.log",
     )
     for pattern in _DROPPED:
         for path in root.glob(pattern):
             _remove(path)
-    if name == "docker":
+    if name.startswith("docker"):
+        output(["chroot", root, "groupadd", "--force", "--system", "docker"])
         output(["chroot", root, "groupmod", "--gid", DOCKER_GROUP, "docker"])
     if name == "python":
         (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
@@ -111,6 +130,16 @@ def busybox(home: Home) -> None:
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
     (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
     (root / "etc/nsswitch.conf").write_text("hosts: files dns\n")
+
+
+def docker(home: Home) -> None:
+    """Docker, from the programs built here, with what its official image has beside it."""
+    root = home.roots / "docker"
+    for program in ENGINE:
+        _copy(home.bin, program, root / "usr/local/bin" / program)
+    _copy(home.bin, "docker-buildx", root / "usr/local/libexec/docker/cli-plugins/docker-buildx")
+    (root / "usr/local/bin/docker-init").unlink(missing_ok=True)
+    (root / "usr/local/bin/docker-init").symlink_to("/usr/bin/tini")
 
 
 def pause(home: Home) -> None:

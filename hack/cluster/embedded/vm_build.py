@@ -14,14 +14,16 @@ from embedded.report import ClusterError
 from embedded.shell import Arg, logged, output
 from embedded.stamps import Step, digest
 
-PACKAGES = {
-    "qemu": ("qemu-system-x86",),
-    "vm": (
-        *("apparmor", "busybox-static", "conntrack", "containernetworking-plugins", "crun", "dbus", "iproute2"),
-        *("iptables", "kmod", "procps", "systemd-sysv"),
+DEBIANS = {
+    "qemu": rootfs.Debian(("qemu-system-x86",)),
+    "vm": rootfs.Debian(
+        (
+            *("apparmor", "busybox-static", "conntrack", "containernetworking-plugins", "crun", "dbus", "iproute2"),
+            *("iptables", "kmod", "procps", "systemd-sysv"),
+        )
     ),
 }
-"""Root folders, and the packages that they have."""
+"""Root folders."""
 
 PROGRAMS = ("kubenode", "containerd", "containerd-shim-runc-v2", "ctr", "runc")
 IMAGES = ("pause", "busybox", "docker", "registry")
@@ -61,7 +63,7 @@ exec $b switch_root /new /lib/systemd/systemd
 
 
 def steps(home: Home) -> list[Step]:
-    """What makes them, after the roots of PACKAGES and the images."""
+    """What makes them, after the roots of DEBIANS and the images."""
     own = Path(__file__)
 
     def kernel_inputs() -> str:

@@ -42,7 +42,7 @@ class OperatorDefaults:
         cluster_addresses: IP addresses of the API server's Service and then the cluster's name servers, if known.
     """
 
-    engine_image: str = "docker:28-dind"
+    engine_image: str = "docker:29-dind"
     operator_image: str = "nested-docker-operator:latest"
     operator_namespace: str = "nested-docker-system"
     cleanup_namespace: str = "nested-docker-cleanup"

@@ -21,6 +21,9 @@ def test_the_modules_here_pin_what_is_promised() -> None:
     assert golang.pinned(golang.SOURCES / "kubenode/1.34.mod", "k8s.io/kubernetes") == "v1.34.4"
     assert golang.pinned(golang.SOURCES / "runtime/go.mod", "github.com/containerd/containerd/v2") == "v2.4.2"
     assert golang.pinned(golang.SOURCES / "runtime/go.mod", "github.com/opencontainers/runc") == "v1.5.2"
+    engine = golang.SOURCES / "engine/go.mod"
+    assert golang.pinned(engine, "github.com/moby/moby/v2").removeprefix("v2.0.0-") == golang.ENGINE.partition("-")[2]
+    assert golang.pinned(engine, "github.com/docker/cli") == "v29.8.1+incompatible"
     assert golang.pinned(golang.SOURCES / "plugins/go.mod", "github.com/docker/compose/v2") == "v2.40.3"
     assert golang.pinned(golang.SOURCES / "plugins/go.mod", "github.com/docker/buildx") == "v0.29.1"
 
@@ -41,14 +44,13 @@ def test_the_mirror_is_one_with_whole_releases(lines: list[str], chosen: str) ->
 
 
 def test_every_root_that_an_image_needs_is_made(tmp_path: Path) -> None:
-    made = set(rootfs.PACKAGES)
-    assert {image.name for image in IMAGES if image.make is None} == made
+    assert {image.name for image in IMAGES if image.make is None} < set(rootfs.DEBIANS)
     home = Home(tmp_path)
-    programs = {output.name for step in build.programs(home, Clock()) for output in step.outputs}
-    assert {image.program for image in IMAGES if image.program} <= programs
+    steps = {step.name for step in (*build.programs(home, Clock()), *build.debians(home))}
+    assert {step for image in IMAGES for step in image.made_of} <= steps
     tags = [tag for image in IMAGES for tag in image.tags]
     assert len(tags) == len(set(tags))
-    assert "docker.io/library/docker:28-dind" in tags
+    assert "docker.io/library/docker:29-dind" in tags
 
 
 def test_only_what_is_missing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,8 +50,7 @@ def test_audit_log_has_one_line_per_request(cluster: Cluster) -> None:
 @pytest.mark.parametrize("name", components.NAMES)
 def test_every_component_has_a_command(cluster: Cluster, name: str) -> None:
     command = components.command(cluster, name)
-    folders = {components.DOCKERD: cluster.home.roots / "docker", vm.NAME: cluster.home.roots / "qemu"}
-    assert command[0].startswith(str(folders.get(name, cluster.home.bin)))
+    assert command[0].startswith(str(cluster.home.roots / "qemu" if name == vm.NAME else cluster.home.bin))
 
 
 def test_the_builder_leaves_firewall_and_kubelets_containerd_alone(cluster: Cluster) -> None:

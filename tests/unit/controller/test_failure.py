@@ -212,7 +212,7 @@ async def test_a_deadline_that_cannot_be_enforced_is_no_end(lab: Lab, kube: Fail
 async def test_what_completed_is_complete_though_its_rest_cannot_be_removed(lab: Lab, kube: FailingKube) -> None:
     grant = kube.objects["NestedDockerPolicy", "", "all"]
     kube.again(grant | {"spec": grant["spec"] | {"workload": {"allowed": True, "images": {"patterns": ["**"]}}}})
-    lab.change(workload={"restartPolicy": "Never", "containers": [{"name": "builder", "image": "docker:28-cli"}]})
+    lab.change(workload={"restartPolicy": "Never", "containers": [{"name": "builder", "image": "docker:29-cli"}]})
     await lab.passes(3)
     (pod,) = lab.pods()
     ended = {"name": "builder", "state": {"terminated": {"exitCode": 0}}}

@@ -19,7 +19,7 @@ def config(**engine: Any) -> dict[str, Any]:
     ("engine", "expected"),
     [
         ({}, {}),
-        ({"image": "docker:29-dind", "mtu": 1300}, {}),
+        ({"image": "docker:30-dind", "mtu": 1300}, {}),
         ({"storageDriver": "overlay2"}, {"storage-driver": "overlay2"}),
         ({"mirrors": {"docker.io": ["https://mirror.example"]}}, {"registry-mirrors": ["https://mirror.example"]}),
         ({"mirrors": {"docker.io": ["https://mirror.example/"]}}, {"registry-mirrors": ["https://mirror.example/"]}),

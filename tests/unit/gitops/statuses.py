@@ -14,7 +14,7 @@ from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.domain.status.conditions import Conditions
 from nested_docker.domain.status.reasons import Reason, Type
 
-BUILD = {"restartPolicy": "Never", "containers": [{"name": "b", "image": "docker:28-cli"}]}
+BUILD = {"restartPolicy": "Never", "containers": [{"name": "b", "image": "docker:29-cli"}]}
 
 Manifest = dict[str, Any]
 

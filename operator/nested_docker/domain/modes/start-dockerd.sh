@@ -14,7 +14,7 @@ refuse() {
 # --- the engine -------------------------------------------------------------------------------------
 
 command -v dockerd >/dev/null ||
-    refuse "the image has no dockerd: set spec.engine.image to an image with one, such as docker:28-dind"
+    refuse "the image has no dockerd: set spec.engine.image to an image with one, such as docker:29-dind"
 
 version=$(dockerd --version | sed -n 's/^Docker version \([0-9]*\)\.0*\([0-9][0-9]*\).*/\1 \2/p')
 major=${version% *}

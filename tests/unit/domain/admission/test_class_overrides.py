@@ -355,7 +355,7 @@ def of_daemon(**fields: Any) -> dict[str, Any]:
     [
         (of_daemon(command=["sh"]), "spec.containers[daemon].command[sh]"),
         (of_daemon(args=["--debug"]), "spec.containers[daemon].args[--debug]"),
-        (of_daemon(image="docker:29-dind"), "spec.containers[daemon].image"),
+        (of_daemon(image="docker:30-dind"), "spec.containers[daemon].image"),
         (of_daemon(imagePullPolicy="Always"), "spec.containers[daemon].imagePullPolicy"),
         (of_daemon(securityContext={"privileged": False}), "spec.containers[daemon].securityContext.privileged"),
         (of_daemon(securityContext={"runAsUser": 1000}), "spec.containers[daemon].securityContext.runAsUser"),

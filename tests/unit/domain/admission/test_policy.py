@@ -198,7 +198,7 @@ REQUESTS = st.builds(
     lambda mode, **fields: request(**mode, **fields),
     class_name=st.sampled_from(["standard", "gold", "none"]),
     mode=st.sampled_from(MODE_FIELDS),
-    image=st.sampled_from(["docker:28-dind", "evil:1", "docker@sha256:" + "a" * 64]),
+    image=st.sampled_from(["docker:29-dind", "evil:1", "docker@sha256:" + "a" * 64]),
     image_is_own=st.booleans(),
     workload_images=st.sampled_from([None, (("spec.workload.containers.image", "golang"),)]),
     toleration_keys=st.sampled_from([(), ("gpu",), ("",)]),

@@ -18,7 +18,7 @@ MODES = [mode.value for mode in Mode]
 CLASSES: dict[str, dict[str, Any]] = {
     "plain": {},
     "bounded": {
-        "engine": {"image": "docker:28-dind"},
+        "engine": {"image": "docker:29-dind"},
         "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
         "storage": {"type": "EmptyDir", "emptyDir": {"sizeLimit": "5Gi"}},
     },
@@ -51,7 +51,7 @@ AFFINITIES = [
         }
     },
 ]
-IMAGES = st.sampled_from(["docker:28-dind", "evil:1", "registry.example/dind:1"])
+IMAGES = st.sampled_from(["docker:29-dind", "evil:1", "registry.example/dind:1"])
 CPU = st.sampled_from(["10m", "500m", "1", "3"])
 MEMORY = st.sampled_from(["64Mi", "1Gi", "3Gi"])
 OTHER_RESOURCES = {
@@ -175,11 +175,11 @@ POLICIES = st.fixed_dictionaries(
         "allowedModes": st.just(MODES),
     },
     optional={
-        "allowedImages": st.fixed_dictionaries({"patterns": some("docker:28-dind", "registry.example/dind:1")}),
+        "allowedImages": st.fixed_dictionaries({"patterns": some("docker:29-dind", "registry.example/dind:1")}),
         "workload": st.fixed_dictionaries(
             {"allowed": st.just(True)},
             optional={
-                "images": st.fixed_dictionaries({"patterns": some("docker:28-dind", "evil:1")}),
+                "images": st.fixed_dictionaries({"patterns": some("docker:29-dind", "evil:1")}),
                 "references": st.lists(st.sampled_from(["Secrets", "ConfigMaps"]), unique=True),
                 "sharedPaths": some("/builds", "/home/ci/tree"),
             },
@@ -266,7 +266,7 @@ DAEMON = "containers", 0
 DEFECTS: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("Pod", ("spec", "hostNetwork"), True, "Pod .spec.hostNetwork: None -> True"),
     ("Pod", ("spec", "volumes", 0, "hostPath"), {"path": "/"}, "Pod .spec.volumes"),
-    ("Pod", ("spec", *DAEMON, "image"), "evil:1", "Pod .spec.containers[daemon].image: docker:28-dind -> evil:1"),
+    ("Pod", ("spec", *DAEMON, "image"), "evil:1", "Pod .spec.containers[daemon].image: docker:29-dind -> evil:1"),
     (
         "Pod",
         ("spec", *DAEMON, "securityContext", "procMount"),
@@ -286,7 +286,7 @@ DEFECTS: list[tuple[str, tuple[Any, ...], Any, str]] = [
 def test_the_comparison_finds(kind: str, path: tuple[Any, ...], value: Any, found: str) -> None:
     """A comparison that finds nothing proves nothing."""
     policy = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": MODES, "max": {"cpu": "1"}}
-    policy |= {"allowedImages": {"patterns": ["docker:28-dind"]}}
+    policy |= {"allowedImages": {"patterns": ["docker:29-dind"]}}
     spec = {"mode": "Dind", "resources": {"limits": {"cpu": "1"}}}
     plain, stored = children(spec, "plain", policy), children(spec, "plain", policy)
     assert outside(policy, spec, stored, plain) == []

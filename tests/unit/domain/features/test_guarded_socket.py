@@ -22,7 +22,7 @@ from nested_docker.domain.planning.node_cleanup import CleanupOutcome
 from nested_docker.domain.status.reasons import Type
 
 HOST_SOCKET = {"mode": "HostSocket"}
-WORKLOAD = {"workload": {"containers": [{"name": "job", "image": "docker:28-cli"}]}}
+WORKLOAD = {"workload": {"containers": [{"name": "job", "image": "docker:29-cli"}]}}
 
 
 def granting(guard: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:

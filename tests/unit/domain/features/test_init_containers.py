@@ -75,7 +75,7 @@ def test_a_webhooks_image_is_judged_by_the_policy() -> None:
 
 def test_its_limits_count() -> None:
     limits = {"limits": {"cpu": "1", "memory": "1Gi"}}
-    containers = [{"name": "builder", "image": "docker:28-cli", "resources": limits}]
+    containers = [{"name": "builder", "image": "docker:29-cli", "resources": limits}]
     workload = {"containers": containers, "initContainers": [FETCH]}
     rules = policy_spec(max={"cpu": "4", "memory": "8Gi"}, workload={"allowed": True, "images": {"patterns": ["**"]}})
     world = World({"mode": "Dind", "resources": limits, "workload": workload}, policies={"p": rules})

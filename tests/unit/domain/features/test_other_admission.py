@@ -122,13 +122,13 @@ def test_a_restart_is_one_replacement_although_the_annotation_is_removed() -> No
 
 
 NOT_ALLOWED = {
-    "another registry": ("docker:28-dind", "mirror.example/docker:28-dind"),
-    "another repository": ("docker:28-dind", "evil:28-dind"),
-    "another tag": ("docker:28-dind", "docker:27-dind"),
+    "another registry": ("docker:29-dind", "mirror.example/docker:29-dind"),
+    "another repository": ("docker:29-dind", "evil:29-dind"),
+    "another tag": ("docker:29-dind", "docker:27-dind"),
     "another digest": (f"docker@sha256:{'a' * 64}", f"docker@sha256:{'b' * 64}"),
-    "a tag instead of a digest": (f"docker@sha256:{'a' * 64}", "docker:28-dind"),
-    "the digest of another tag": ("docker:28-dind", f"docker:27-dind@sha256:{'a' * 64}"),
-    "no image": ("docker:28-dind", "???"),
+    "a tag instead of a digest": (f"docker@sha256:{'a' * 64}", "docker:29-dind"),
+    "the digest of another tag": ("docker:29-dind", f"docker:27-dind@sha256:{'a' * 64}"),
+    "no image": ("docker:29-dind", "???"),
 }
 
 
@@ -163,7 +163,7 @@ def test_a_workloads_image_is_judged_by_the_rules_for_workloads() -> None:
     rules = policy_spec(workload={"allowed": True, "images": {"patterns": ["docker"]}})
     world = world_with("Pod", rewrite, spec=DIND | {"workload": workload}, policies={"strict": rules})
     assert (pods_made(world), ready(world)) == (1, ("False", "ImageNotAllowed"))
-    assert "container builder from docker:28-cli to evil:1" in message(world)
+    assert "container builder from docker:29-cli to evil:1" in message(world)
     assert "workload.images.patterns" in message(world)
 
 

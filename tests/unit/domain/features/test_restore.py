@@ -16,7 +16,7 @@ from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.domain.names import ANNOTATION_RESTART
 from nested_docker.domain.status.reasons import Type
 
-BUILD = {"restartPolicy": "Never", "containers": [{"name": "b", "image": "docker:28-cli"}]}
+BUILD = {"restartPolicy": "Never", "containers": [{"name": "b", "image": "docker:29-cli"}]}
 ONE_SHOT: dict[str, Any] = {"mode": "Dind", "workload": BUILD}
 
 

@@ -10,7 +10,7 @@ from tests.unit.world import World
 
 from nested_docker.domain.planning.lifetime import FINISHED_GRACE
 
-BUILD = {"restartPolicy": "Never", "containers": [{"name": "b", "image": "docker:28-cli"}]}
+BUILD = {"restartPolicy": "Never", "containers": [{"name": "b", "image": "docker:29-cli"}]}
 DENYING = {"stricter": policy_spec(allowedModes=["Sysbox"])}
 
 

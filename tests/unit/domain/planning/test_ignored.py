@@ -377,7 +377,7 @@ WRITE_ONE = (
 CLAIM = {"storage": STORAGE["claim"]}
 REPORTS: dict[str, tuple[Json, Json, Json, tuple[str, str]]] = {
     "an image of a daemon that the pod does not run": (
-        {"mode": "HostSocket", "engine": {"image": "docker:28-dind"}},
+        {"mode": "HostSocket", "engine": {"image": "docker:29-dind"}},
         {},
         {},
         (
@@ -449,7 +449,7 @@ def test_the_hazard_says_what_why_and_what_to_do(
 SILENT: dict[str, tuple[Json, Json]] = {
     "a class's settings for its other modes": (
         {"mode": "HostSocket"},
-        {"engine": {"image": "docker:28-dind"}, "storage": STORAGE["emptyDir"]},
+        {"engine": {"image": "docker:29-dind"}, "storage": STORAGE["emptyDir"]},
     ),
     "credentials for the relay's own image": (
         {"mode": "HostSocket", "engine": {"imagePullSecrets": [{"name": "a"}]}},

@@ -20,7 +20,7 @@ from nested_docker.domain.planning.pod_state import PodState
 from nested_docker.domain.status.conditions import timestamp
 from nested_docker.domain.status.reasons import Reason, Type
 
-ONE_SHOT = {"workload": {"restartPolicy": "Never", "containers": [{"name": "job", "image": "docker:28-cli"}]}}
+ONE_SHOT = {"workload": {"restartPolicy": "Never", "containers": [{"name": "job", "image": "docker:29-cli"}]}}
 COMPLETED = timestamp(NOW)
 
 

@@ -444,7 +444,7 @@ def test_rules_that_stay_changed_are_in_force_after_the_grace_time(name: str) ->
 
 def test_an_image_that_policy_does_not_allow_has_no_grace_time_at_creation() -> None:
     pinned = {"everything": policy_spec(allowedImages={"patterns": ["docker:*"]})}
-    world = World({"mode": "Dind", "engine": {"image": "docker:28-dind"}}, policies=pinned)
+    world = World({"mode": "Dind", "engine": {"image": "docker:29-dind"}}, policies=pinned)
     world.defaults = replace(DEFAULTS, denial_grace_seconds=GRACE)
 
     def rewrite(operation: str, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -395,7 +395,7 @@ class TestLife:
 
     @pytest.mark.parametrize(("code", "type_", "status"), [(0, Type.COMPLETE, "True"), (3, Type.FAILED, "False")])
     def test_a_one_shot_build_ends_with_its_exit_code(self, code: int, type_: Type, status: str) -> None:
-        workload = {"restartPolicy": "Never", "containers": [{"name": "b", "image": "docker:28-cli"}]}
+        workload = {"restartPolicy": "Never", "containers": [{"name": "b", "image": "docker:29-cli"}]}
         world = settled({"mode": "Dind", "workload": workload})
         world.pod()["status"]["containerStatuses"] = [{"name": "b", "state": {"terminated": {"exitCode": code}}}]
         world.settle()

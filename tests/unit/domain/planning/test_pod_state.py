@@ -31,7 +31,7 @@ def pod(status: dict[str, Any] | None = None, node: str = "node-1", **metadata: 
 
 def daemon(init: bool = False, **status: Any) -> dict[str, Any]:
     """A pod's status with one of the daemon's container; beside a workload that is an init container."""
-    container = {"name": "daemon", "image": "docker:28-dind"} | status
+    container = {"name": "daemon", "image": "docker:29-dind"} | status
     return {"initContainerStatuses" if init else "containerStatuses": [container]}
 
 
@@ -77,7 +77,7 @@ FAILURES: dict[str, tuple[Mode, dict[str, Any], str, Reason, str]] = {
         waiting("ImagePullBackOff", "Back-off pulling image"),
         "",
         Reason.IMAGE_PULL_FAILED,
-        "image docker:28-dind cannot be pulled: check its name, and spec.engine.imagePullSecrets "
+        "image docker:29-dind cannot be pulled: check its name, and spec.engine.imagePullSecrets "
         "(ImagePullBackOff: Back-off pulling image)",
     ),
     "no node": (

@@ -34,14 +34,14 @@ def test_a_change_of_the_class() -> None:
 
 def test_a_change_of_the_operators_default_image() -> None:
     world = settled()
-    world.defaults = replace(DEFAULTS, engine_image="docker:29-dind")
+    world.defaults = replace(DEFAULTS, engine_image="docker:30-dind")
     assert pending(world).reason == "DefaultsUpdated"
     assert pending(world).message.startswith("the operator's defaults changed engine.image")
 
 
 def test_a_default_that_the_class_takes_over_is_the_classs_change() -> None:
     world = settled()
-    world.base = observed(classes={"standard": class_spec(engine={"image": "docker:29-dind"})})
+    world.base = observed(classes={"standard": class_spec(engine={"image": "docker:30-dind"})})
     assert pending(world).reason == "ClassUpdated"
 
 
