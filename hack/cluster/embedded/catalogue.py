@@ -45,7 +45,7 @@ IMAGES = (
     ),
     Image(
         "docker",
-        (f"{_HUB}/docker:29-dind", f"{_HUB}/docker:29-cli"),
+        (f"{_HUB}/docker:29-dind", f"{_HUB}/docker:29-dind-rootless", f"{_HUB}/docker:29-cli"),
         _DOCKERD,
         ("root-docker", "engine", "plugins", "runtime"),
         rootfs.docker,

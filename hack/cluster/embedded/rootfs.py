@@ -22,7 +22,7 @@ class Debian:
 
 _TOOLS = ("busybox", "ca-certificates", "fuse-overlayfs", "iptables")
 DEBIANS = {
-    "docker": Debian((*_TOOLS, "libseccomp2", "tini")),
+    "docker": Debian((*_TOOLS, "iproute2", "libseccomp2", "rootlesskit", "slirp4netns", "tini", "uidmap")),
     "docker-26": Debian((*_TOOLS, "docker-buildx", "docker-cli", "docker.io")),
     "docker-20": Debian((*_TOOLS, "docker.io"), "bookworm"),
     "python": Debian(("ca-certificates", "python3", "python3-venv")),

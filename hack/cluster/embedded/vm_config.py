@@ -15,8 +15,12 @@ HANDLERS = {
     "crun": ("/usr/bin/crun", False),
     "writable-cgroups": ("/usr/local/bin/runc", True),
     "writable-cgroups-crun": ("/usr/bin/crun", True),
+    "tun": ("/usr/local/bin/runc", False),
 }
 """Handlers of its containerd: the runtime's program, and whether containers may make cgroups in their own."""
+
+TUN = "tun"
+"""Handler whose containers have /dev/net/tun, as if a device plugin had given it to them."""
 
 RUNTIME_CLASSES = {"cgroup-v2": "runc", **{name: name for name in HANDLERS if name != "runc"}}
 """RuntimeClasses whose pods go to this node, and their handlers."""
@@ -41,6 +45,7 @@ def files(cluster: Cluster) -> dict[str, str]:
         "/etc/cni/net.d/10-bridge.conflist": _json(config.cni(cluster, cluster.vm_pods)),
         f"{FOLDER}/setup.sh": setup(cluster),
         f"{FOLDER}/containerd.toml": containerd(),
+        f"{FOLDER}/{TUN}.json": _json(base_spec()),
         f"{FOLDER}/kubelet.json": _json(kubelet(cluster)),
         f"{FOLDER}/kubelet.kubeconfig": config.kubeconfig(cluster, "kubelet-v2"),
         f"{FOLDER}/proxy.json": _json(proxy(cluster)),
@@ -56,6 +61,7 @@ def setup(cluster: Cluster) -> str:
     return f"""\
 set -e
 modprobe --all {" ".join(_MODULES)}
+chmod 666 /dev/net/tun
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
 ip link set lo up
@@ -92,10 +98,37 @@ def _handler(name: str, program: str, writable: bool) -> str:  # noqa: FBT001 - 
 [{table}]
   runtime_type = "io.containerd.runc.v2"
   cgroup_writable = {str(writable).lower()}
+{f'  base_runtime_spec = "{FOLDER}/{TUN}.json"' if name == TUN else ""}
   [{table}.options]
     BinaryName = "{program}"
     SystemdCgroup = true
 """
+
+
+def base_spec() -> Json:
+    """What containers of the handler TUN have before the CRI adds to it: containerd's own, and the device."""
+    device = {"type": "c", "major": 10, "minor": 200}
+    places = {
+        "/proc": ("proc", ["nosuid", "noexec", "nodev"]),
+        "/dev": ("tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        "/dev/pts": ("devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+        "/dev/mqueue": ("mqueue", ["nosuid", "noexec", "nodev"]),
+        "/sys": ("sysfs", ["nosuid", "noexec", "nodev", "ro"]),
+    }
+    return {
+        "ociVersion": "1.2.0",
+        "process": {"cwd": "/", "user": {"uid": 0, "gid": 0}},
+        "root": {"path": "rootfs"},
+        "mounts": [
+            {"destination": place, "type": kind, "source": kind, "options": options}
+            for place, (kind, options) in places.items()
+        ],
+        "linux": {
+            "devices": [device | {"path": "/dev/net/tun", "fileMode": 0o666, "uid": 0, "gid": 0}],
+            "resources": {"devices": [{"allow": False, "access": "rwm"}, device | {"allow": True, "access": "rw"}]},
+            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "network")],
+        },
+    }
 
 
 def kubelet(cluster: Cluster) -> Json:

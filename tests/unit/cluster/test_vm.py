@@ -88,6 +88,19 @@ def test_its_containerd_has_handlers_with_writable_cgroups() -> None:
     assert runtimes["writable-cgroups-crun"]["options"]["BinaryName"] == runtimes["crun"]["options"]["BinaryName"]
 
 
+def test_one_handler_has_the_device_of_rootless_daemons(cluster: Cluster) -> None:
+    pki.ensure(cluster)
+    runtimes = tomllib.loads(vm_config.containerd())["plugins"]["io.containerd.cri.v1.runtime"]["containerd"][
+        "runtimes"
+    ]
+    specs = {name: runtime["base_runtime_spec"] for name, runtime in runtimes.items() if "base_runtime_spec" in runtime}
+    assert specs == {"tun": "/etc/nested-docker/tun.json"}
+    linux = json.loads(vm_config.files(cluster)["/etc/nested-docker/tun.json"])["linux"]
+    assert [device["path"] for device in linux["devices"]] == ["/dev/net/tun"]
+    assert [rule["allow"] for rule in linux["resources"]["devices"]] == [False, True]
+    assert "chmod 666 /dev/net/tun" in vm_config.setup(cluster)
+
+
 def test_its_runtime_classes_lead_to_it_alone() -> None:
     handlers = tomllib.loads(vm_config.containerd())["plugins"]["io.containerd.cri.v1.runtime"]["containerd"][
         "runtimes"
