@@ -34,6 +34,7 @@ ELSEWHERE = {
     "domain/modes/base": "types",
     "domain/modes/dind": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",
     "domain/modes/dockerd": "whole pods in manifests/test_pod.py, hazards in modes/test_hazards.py",
+    "domain/modes/pod_user_namespace": "of both modes, in modes/test_user_namespace.py and modes/test_rootless.py",
     "domain/modes/host_socket": "whole pods in manifests/test_pod.py, and features/test_guarded_socket.py",
 }
 """Modules without a test file of their name, and where they are tested instead."""

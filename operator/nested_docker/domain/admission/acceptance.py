@@ -308,10 +308,7 @@ def _pod_security_problem(
     labels: Mapping[str, str],
 ) -> NotAccepted | None:
     """Why the namespace's Pod Security level forbids the pod; None: it is not known to."""
-    restricted = spec.workload is None and pod_security.denies_escalation(class_spec.pod_template or {})
-    passing = [
-        MODES[each] for each in class_spec.modes if pod_security.admits(MODES[each], labels, restricted=restricted)
-    ]
+    passing = [MODES[each] for each in class_spec.modes if pod_security.admits(MODES[each], labels, spec, class_spec)]
     if mode in passing:
         return None
     message = pod_security.denial(mode, namespace, labels[pod_security.ENFORCE_LABEL], passing)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.domain.modes.base import ModeBehaviour, PodSecurityLevel
-from nested_docker.domain.modes.dockerd import CONTAINER
 
 ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
 VERSION_LABEL = "pod-security.kubernetes.io/enforce-version"
@@ -15,7 +14,12 @@ VERSION_LABEL = "pod-security.kubernetes.io/enforce-version"
 _STRICTNESS = list(PodSecurityLevel)
 
 
-def admits(mode: ModeBehaviour, namespace_labels: Mapping[str, str], *, restricted: bool) -> bool:
+def admits(
+    mode: ModeBehaviour,
+    namespace_labels: Mapping[str, str],
+    spec: NestedDockerSpec,
+    class_spec: NestedDockerClassSpec,
+) -> bool:
     """Whether a mode's pod passes, or may pass, the level that a namespace's label enforces.
 
     Without the label the configuration of the API server decides, and without the version its version, which nobody
@@ -24,22 +28,18 @@ def admits(mode: ModeBehaviour, namespace_labels: Mapping[str, str], *, restrict
     Args:
         mode: the mode.
         namespace_labels: of the pod's namespace.
-        restricted: whether the pod's other containers, and what its class sets, pass the level `restricted`.
+        spec: the NestedDocker's, which adds to the pod.
+        class_spec: its class's, likewise.
     """
     level = namespace_labels.get(ENFORCE_LABEL, PodSecurityLevel.PRIVILEGED)
     if level not in _STRICTNESS:
         return True
-    if _STRICTNESS.index(PodSecurityLevel(level)) <= _STRICTNESS.index(mode.pod_security.level):
+    asked, stricter = _STRICTNESS.index(PodSecurityLevel(level)), mode.pod_security.stricter
+    if asked <= _STRICTNESS.index(mode.pod_security.level):
         return True
-    since = mode.pod_security.restricted_since
-    return since is not None and restricted and _minor(namespace_labels.get(VERSION_LABEL, "")) >= since
-
-
-def denies_escalation(pod_template: Mapping[str, Any]) -> bool:
-    """Whether a class's pod template denies privilege escalation to the daemon's container."""
-    containers = pod_template.get("spec", {}).get("containers", [])
-    contexts = (each.get("securityContext") or {} for each in containers if each.get("name") == CONTAINER)
-    return any(context.get("allowPrivilegeEscalation") is False for context in contexts)
+    if stricter is None or asked > _STRICTNESS.index(stricter.level):
+        return False
+    return _minor(namespace_labels.get(VERSION_LABEL, "")) >= stricter.since and stricter.condition(spec, class_spec)
 
 
 def _minor(version: str) -> float:

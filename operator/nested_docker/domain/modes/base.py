@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -82,19 +82,33 @@ class PodSecurityLevel(StrEnum):
 
 
 @dataclass(frozen=True)
+class StricterLevel:
+    """A level that a mode's pod passes in later versions of the standards only, and under a condition.
+
+    Attributes:
+        level: the level.
+        since: minor version of Kubernetes, as in 1.35, from whose standards on it passes.
+        condition: whether what a NestedDocker and its class add to the pod passes, too.
+    """
+
+    level: PodSecurityLevel
+    since: int
+    condition: Callable[[NestedDockerSpec, NestedDockerClassSpec], bool]
+
+
+@dataclass(frozen=True)
 class PodSecurity:
     """Which levels a mode's pod passes.
 
     Attributes:
         level: the strictest level that it passes in each version of the standards.
         forbidden: what of it a stricter level forbids.
-        restricted_since: minor version of Kubernetes, as in 1.35, from whose standards on it passes `restricted`, if
-            it has no workload and its class denies privilege escalation; None: in none.
+        stricter: a stricter level that it may pass; None: none.
     """
 
     level: PodSecurityLevel
     forbidden: str
-    restricted_since: int | None = None
+    stricter: StricterLevel | None = None
 
 
 @dataclass(frozen=True)

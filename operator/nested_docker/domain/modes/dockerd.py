@@ -46,11 +46,15 @@ RESTRICTED = {
 }
 """Security context of containers that run the operator's image."""
 
-_SCRIPT = resources.files(__package__).joinpath("start-dockerd.sh").read_text(encoding="utf-8")
-START_SCRIPT = trial_run.in_script(
-    "".join(line for line in _SCRIPT.splitlines(keepends=True) if not line.lstrip().startswith("#"))
-)
-"""The start script without its comments, which would only lengthen `kubectl describe`."""
+
+def script(file_name: str) -> str:
+    """A script of this package without its comments, which would only lengthen `kubectl describe`."""
+    text = resources.files(__package__).joinpath(file_name).read_text(encoding="utf-8")
+    return "".join(line for line in text.splitlines(keepends=True) if not line.lstrip().startswith("#"))
+
+
+START_SCRIPT = trial_run.in_script(script("start-dockerd.sh"))
+"""Prepares the container for dockerd, and starts it."""
 
 
 class OwnDaemon:

@@ -13,7 +13,8 @@ from tests.support.factory import CLUSTER, DEFAULTS, class_spec, observed
 import nested_docker
 from nested_docker.api.v1alpha1.nested_docker import Hazard
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, accept
-from nested_docker.domain.modes.user_namespace import SECCOMP_PROFILE, UserNamespace
+from nested_docker.domain.modes.pod_user_namespace import SECCOMP_PROFILE
+from nested_docker.domain.modes.user_namespace import UserNamespace
 from nested_docker.domain.objects import NodeFacts
 from nested_docker.domain.planning.pod_state import PodState
 from nested_docker.domain.status.reasons import Reason
