@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-MODES = ["Dind", "HostSocket", "Sysbox", "UserNamespace"]
+MODES = ["Dind", "HostSocket", "Sysbox", "UserNamespace", "Rootless"]
 
 
 GRANT: dict[str, Any] = {"namespaceSelector": {}, "allowedClasses": ["standard"], "allowedModes": ["Dind"]}
@@ -37,6 +37,7 @@ CLASSES_ACCEPTED: dict[str, dict[str, Any]] = {
             },
             {"mode": "HostSocket", "appArmorProfile": {"type": "RuntimeDefault"}},
             {"mode": "UserNamespace", "seccompProfile": {"type": "Localhost", "localhostProfile": "dockerd.json"}},
+            {"mode": "Rootless", "seccompProfile": {"type": "Unconfined"}},
         ],
         "idleWatch": {"resources": {"requests": {"cpu": "50m"}, "limits": {"cpu": "100m", "memory": "64Mi"}}},
     },
@@ -50,10 +51,11 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "with no mode": ({"modes": []}, "spec.modes in body should have at least 1 items"),
     "with an unknown mode": (
         {"modes": ["Podman"]},
-        'spec.modes[0]: Unsupported value: "Podman": supported values: "Dind", "HostSocket", "Sysbox", "UserNamespace"',
+        'spec.modes[0]: Unsupported value: "Podman": supported values: "Dind", "HostSocket", "Sysbox", '
+        '"UserNamespace", "Rootless"',
     ),
     "with a mode twice": ({"modes": ["Dind", "Dind"]}, 'spec.modes[1]: Duplicate value: "Dind"'),
-    "with too many modes": ({"modes": ["Dind"] * 5}, "spec.modes: Too many: 5: must have at most 4 items"),
+    "with too many modes": ({"modes": ["Dind"] * 6}, "spec.modes: Too many: 6: must have at most 5 items"),
     "with a bad image": ({"modes": MODES, "engine": {"image": "A B"}}, 'spec.engine.image: Invalid value: "A B"'),
     "with an impossible quantity": (
         {"modes": MODES, "resources": {"limits": {"cpu": "many"}}},
@@ -138,7 +140,7 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     **{
         f"with a seccomp profile in mode {mode}": (
             {"modes": MODES, "securityModules": [{"mode": mode, "seccompProfile": {"type": "Unconfined"}}]},
-            "seccompProfile is a setting of mode UserNamespace: Dind has none, as it is privileged",
+            "seccompProfile is a setting of modes UserNamespace and Rootless: Dind has none, as it is privileged",
         )
         for mode in ("Dind", "HostSocket", "Sysbox")
     },
@@ -260,7 +262,7 @@ POLICIES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown mode": (
         {"allowedModes": ["Any"]},
         'spec.allowedModes[0]: Unsupported value: "Any": supported values: "Dind", "HostSocket", "Sysbox", '
-        '"UserNamespace"',
+        '"UserNamespace", "Rootless"',
     ),
     "a mode twice": ({"allowedModes": ["Dind", "Dind"]}, 'spec.allowedModes[1]: Duplicate value: "Dind"'),
     "a class twice": ({"allowedClasses": ["a", "a"]}, 'spec.allowedClasses[1]: Duplicate value: "a"'),

@@ -59,6 +59,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "mode HostSocket": {"mode": "HostSocket"},
     "mode Sysbox": {"mode": "Sysbox"},
     "mode UserNamespace": {"mode": "UserNamespace"},
+    "mode Rootless": {"mode": "Rootless"},
     "class with dots": {"className": "team.standard"},
     "image": {"engine": {"image": "docker"}},
     "image with registry, port, path, tag and digest": {
@@ -181,11 +182,13 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown mode": (
         {"mode": "Podman"},
-        'spec.mode: Unsupported value: "Podman": supported values: "Dind", "HostSocket", "Sysbox", "UserNamespace"',
+        'spec.mode: Unsupported value: "Podman": supported values: "Dind", "HostSocket", "Sysbox", "UserNamespace", '
+        '"Rootless"',
     ),
     "empty mode": (
         {"mode": ""},
-        'spec.mode: Unsupported value: "": supported values: "Dind", "HostSocket", "Sysbox", "UserNamespace"',
+        'spec.mode: Unsupported value: "": supported values: "Dind", "HostSocket", "Sysbox", "UserNamespace", '
+        '"Rootless"',
     ),
     "mode of another case": ({"mode": "dind"}, 'spec.mode: Unsupported value: "dind"'),
     "class in upper case": ({"className": "Fast"}, 'spec.className: Invalid value: "Fast"'),

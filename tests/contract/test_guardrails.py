@@ -982,6 +982,15 @@ NEW_CLAIM = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests"
 
 IN_USER_NAMESPACE: Manifest = {"mode": "UserNamespace"}
 UNCONFINED = {"securityModules": [{"mode": "UserNamespace", "seccompProfile": {"type": "Unconfined"}}]}
+ROOTLESS: Manifest = {"mode": "Rootless"}
+ROOTLESS_UNCONFINED = {
+    "securityModules": [
+        {"mode": "Rootless", "seccompProfile": {"type": "Unconfined"}, "appArmorProfile": {"type": "Unconfined"}}
+    ]
+}
+TUN_OF_A_PLUGIN = {
+    "podTemplate": {"spec": {"containers": [{"name": "daemon", "resources": {"limits": {"squat.ai/tun": "1"}}}]}}
+}
 UNSAFE_DAEMON = "container daemon adds more than Pod Security level baseline allows"
 NO_CAPABILITIES = (
     "the chart's guardrails.userNamespaces is false, so no daemon may have capabilities in a user namespace"
@@ -1022,6 +1031,15 @@ PODS: dict[str, Attempt] = {
             "UserNamespace on the node's users",
             merged(in_user_namespace(procMount="Default"), {"spec": {"hostUsers": None}}),
             ("spec.hostUsers: must be false in mode UserNamespace", BUG),
+        ),
+        ("Rootless", daemon(ROOTLESS), ()),
+        ("Rootless without profiles", daemon(ROOTLESS, ROOTLESS_UNCONFINED), ()),
+        ("Rootless with a device plugin's resource", daemon(ROOTLESS, TUN_OF_A_PLUGIN), ()),
+        ("Rootless with a workload", daemon(ROOTLESS | JOB), ()),
+        (
+            "Rootless on the node's users",
+            merged(daemon(ROOTLESS), {"spec": {"hostUsers": None}}),
+            ("hostUsers",),
         ),
         *(
             (
@@ -1888,6 +1906,7 @@ SEPARATED: dict[str, Any] = {"guardrails": {"privileged": False, "userNamespaces
 WITHOUT_NODE: dict[str, Attempt] = {
     "Sysbox": Attempt("operator", creates(daemon({"mode": "Sysbox"}, {"runtimeClassName": RUNTIME}))),
     "UserNamespace": Attempt("operator", creates(daemon(IN_USER_NAMESPACE)), (NO_CAPABILITIES, "choose mode Sysbox")),
+    "Rootless": Attempt("operator", creates(daemon(ROOTLESS)), (NO_CAPABILITIES, "choose mode Sysbox")),
     "Dind": Attempt(
         "operator",
         creates(daemon()),

@@ -71,7 +71,7 @@ def governing(gid: int) -> list[dict[str, object]]:
             "spec": {
                 "namespaceSelector": {"matchLabels": {"ci": "true"}},
                 "allowedClasses": ["standard", "host", "raw", "no-socket", "entrypoint"],
-                "allowedModes": ["Dind", "HostSocket", "Sysbox", "UserNamespace"],
+                "allowedModes": ["Dind", "HostSocket", "Sysbox", "UserNamespace", "Rootless"],
                 "hostSocket": {
                     "allowRaw": True,
                     "guard": RULES,

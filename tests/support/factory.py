@@ -22,14 +22,16 @@ DEFAULTS = OperatorDefaults(
 
 
 def class_spec(**fields: Any) -> NestedDockerClassSpec:
-    return NestedDockerClassSpec.model_validate({"modes": ["Dind", "HostSocket", "Sysbox", "UserNamespace"]} | fields)
+    return NestedDockerClassSpec.model_validate(
+        {"modes": ["Dind", "HostSocket", "Sysbox", "UserNamespace", "Rootless"]} | fields
+    )
 
 
 def policy_spec(**fields: Any) -> NestedDockerPolicySpec:
     grant = {
         "namespaceSelector": {},
         "allowedClasses": ["standard"],
-        "allowedModes": ["Dind", "HostSocket", "Sysbox", "UserNamespace"],
+        "allowedModes": ["Dind", "HostSocket", "Sysbox", "UserNamespace", "Rootless"],
         "allowedImages": {"patterns": ["**"]},
         "hostSocket": {
             "allowRaw": True,

@@ -138,6 +138,7 @@ class Mode(StrEnum):
     HOST_SOCKET = "HostSocket"
     SYSBOX = "Sysbox"
     USER_NAMESPACE = "UserNamespace"
+    ROOTLESS = "Rootless"
 
 
 class Enforcement(StrEnum):

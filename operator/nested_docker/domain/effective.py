@@ -185,6 +185,9 @@ class SettingsResolver(Protocol):
 
     mode: Mode
 
+    def engine_image(self, default: str) -> str:
+        """The image if neither NestedDocker nor class names one, from the operator's."""
+
     def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
         """The mode's settings, picked from the layers so that each has its origin."""
 
@@ -194,7 +197,8 @@ def resolve(
 ) -> EffectiveSpec:
     """Overlay the class with the NestedDocker, and the operator's defaults with both."""
     layers = Layers()
-    engine = layers.merge("engine.", spec.engine, class_spec.engine, EngineSpec(image=defaults.engine_image))
+    default = EngineSpec(image=mode.engine_image(defaults.engine_image))
+    engine = layers.merge("engine.", spec.engine, class_spec.engine, default)
     layers.origins["mode"] = Origin.SPEC
     idle_timeout = layers.pick(
         "idleTimeoutSeconds", spec.idle_timeout_seconds, class_spec.lifetime.idle_timeout_seconds, None

@@ -405,7 +405,8 @@ def test_wrong_input_evaluates_nothing_and_reports_everything_at_once(run: Run, 
     assert missing == "missing.yaml: no such file or directory"
     assert broken.startswith("broken.yaml: document 2: line 9, column 1: ")
     assert others == [
-        "class.yaml: document 1: spec.modes[0]: Input should be 'Dind', 'HostSocket', 'Sysbox' or 'UserNamespace' "
+        "class.yaml: document 1: spec.modes[0]: Input should be 'Dind', 'HostSocket', 'Sysbox', 'UserNamespace' "
+        "or 'Rootless' "
         '(value: "dind"); '
         "did you mean Dind?",
         'policy.yaml: document 2: spec.allowedClass: unknown field (value: ["standard"]); did you mean allowedClasses?',

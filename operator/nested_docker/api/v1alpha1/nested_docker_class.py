@@ -204,9 +204,9 @@ class SecurityModules(KubeModel):
         "json_schema_extra": schema(
             rules=(
                 (
-                    "!has(self.seccompProfile) || self.mode == 'UserNamespace'",
-                    "seccompProfile is a setting of mode UserNamespace: Dind has none, as it is privileged, and the "
-                    "other modes always have RuntimeDefault",
+                    "!has(self.seccompProfile) || self.mode in ['UserNamespace', 'Rootless']",
+                    "seccompProfile is a setting of modes UserNamespace and Rootless: Dind has none, as it is "
+                    "privileged, and the other modes always have RuntimeDefault",
                 ),
             )
         )
@@ -224,7 +224,7 @@ class SecurityModules(KubeModel):
     )
     seccomp_profile: SeccompProfile | None = Field(
         default=None,
-        description="seccomp profile, in mode `UserNamespace` only; empty: `Localhost` with "
+        description="seccomp profile, in modes `UserNamespace` and `Rootless` only; empty: `Localhost` with "
         "`nested-docker/dockerd.json`, which the chart's `seccompProfiles.install` puts onto the nodes.",
     )
 

@@ -145,6 +145,13 @@ class ModeBehaviour(Protocol):
     def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
         """The mode's settings, picked from the layers so that each has its origin."""
 
+    def engine_image(self, default: str) -> str:
+        """The image if neither NestedDocker nor class names one.
+
+        Args:
+            default: the operator's.
+        """
+
     def apply_policy(self, effective: EffectiveSpec, policy: NestedDockerPolicySpec | None) -> EffectiveSpec:
         """The effective spec with what the policy that grants it decides; None: no policy grants it."""
 

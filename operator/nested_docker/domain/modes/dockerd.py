@@ -67,6 +67,10 @@ class OwnDaemon:
         del layers, spec, class_spec
         return ModeSettings()
 
+    def engine_image(self, default: str) -> str:
+        """Any image with dockerd will do."""
+        return default
+
     def apply_policy(self, effective: EffectiveSpec, policy: NestedDockerPolicySpec | None) -> EffectiveSpec:
         """No change: a policy only grants such a pod, or not."""
         del policy

@@ -93,6 +93,10 @@ class HostSocket:
             gid=layers.pick("hostSocket.gid", None, chosen.gid, None),
         )
 
+    def engine_image(self, default: str) -> str:
+        """No image runs."""
+        return default
+
     def apply_policy(self, effective: EffectiveSpec, policy: NestedDockerPolicySpec | None) -> EffectiveSpec:
         """The policy's rules for the guard; without rules the guard allows next to nothing."""
         settings = _own(effective.mode_settings)

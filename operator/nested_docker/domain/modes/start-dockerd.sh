@@ -40,13 +40,25 @@ rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
 
 # Without one, this container's capabilities are the node's. An API server or a kubelet that does not know a field of
 # the pod drops it without a word.
+# start-rootless.sh has looked, and runs this script in a second one, within the pod's.
+nested=
+[ "${NESTED_DOCKER_USER_NAMESPACE:-}" != nested ] || nested=1
 if [ -n "${NESTED_DOCKER_USER_NAMESPACE:-}" ]; then
     read -r _ outside _ </proc/self/uid_map
-    [ "$outside" != 0 ] || refuse "the pod has no user namespace, so dockerd does not start"
+    [ -n "$nested" ] || [ "$outside" != 0 ] || refuse "the pod has no user namespace, so dockerd does not start"
     forward=$(cat /proc/sys/net/ipv4/ip_forward)
     { echo "$forward" >/proc/sys/net/ipv4/ip_forward; } 2>/dev/null ||
         refuse "/proc is read-only in the container, so inner containers could have no network"
-    [ -f /sys/fs/cgroup/cgroup.controllers ] || refuse "the node has cgroup v1"
+    [ -n "$nested" ] || [ -f /sys/fs/cgroup/cgroup.controllers ] || refuse "the node has cgroup v1"
+fi
+
+# rootlesskit mounts its own files over these. Without them, names of Services are found as in other pods, by the
+# cluster's name servers, which slirp4netns reaches.
+if [ -n "$nested" ]; then
+    for file in /etc/resolv.conf /etc/hosts; do
+        umount "$file" || say "the pod's $file is hidden, so names of Services may not be found"
+    done
+    set -- --rootless "$@"
 fi
 
 # --- cgroups ----------------------------------------------------------------------------------------
@@ -54,7 +66,8 @@ fi
 # On cgroup v2 a privileged container sees the node's whole hierarchy, and dockerd would put inner containers next to
 # the pod instead of under it, where the pod's limits do not reach. A cgroup that gives controllers to its children
 # may hold no processes itself, hence the leaf. A probe or an exec can add a process meanwhile, hence the loop.
-if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+# A rootless dockerd makes no cgroups, so what it starts stays in the pod's.
+if [ -z "$nested" ] && [ -f /sys/fs/cgroup/cgroup.controllers ]; then
     own=$(sed -n 's/^0:://p' /proc/self/cgroup)
     here=/sys/fs/cgroup${own%/}
     words=$(mkdir -p "$here/init" 2>&1) || refuse "the pod's cgroup cannot be written: $words"
@@ -187,7 +200,10 @@ trial_bundle() {
     namespace=
     [ ! -f /sys/fs/cgroup/cgroup.controllers ] || namespace=',{"type":"cgroup"}'
     path=${own:-/}
-    printf '@bundle@' "$trial_root" "${path%/}/nested-docker-trial" "$namespace" >"$trial/config.json"
+    path=${path%/}/nested-docker-trial
+    # A rootless runtime may make no cgroups, so it takes no path of one.
+    [ -z "$nested" ] || path=
+    printf '@bundle@' "$trial_root" "$path" "$namespace" >"$trial/config.json"
 }
 
 # Arguments: the runtime, and its own arguments. Prints what the runtime says.
@@ -486,7 +502,9 @@ if [ -n "${NESTED_DOCKER_WATCH_MOUNT:-}" ]; then
     watch_mount "$NESTED_DOCKER_WATCH_MOUNT" &
 fi
 
-# Every container leaves a process behind, which only the first process of the container can reap; dockerd does not.
+# Every container leaves a process behind, which only the first process of the container can reap; dockerd does not,
+# and rootlesskit does.
+[ -z "$nested" ] || exec dockerd "$@"
 for init in docker-init tini catatonit; do
     if command -v "$init" >/dev/null; then exec "$init" -- dockerd "$@"; fi
 done

@@ -49,7 +49,8 @@ def test_a_denial_names_field_policies_what_is_granted_here_and_the_remedy() -> 
         "no NestedDockerPolicy grants mode Dind of class standard with this spec in namespace team-a. Policies "
         "checked: others: spec.className is standard, and allowedClasses has only gold; sysbox: spec.mode is Dind, and "
         "allowedModes has only Sysbox and limits.cpu, summed up over the containers, must be set, since max.cpu is 2; "
-        "1 do not select this namespace. Granted here: others: mode Dind or HostSocket or Sysbox or UserNamespace of "
+        "1 do not select this namespace. Granted here: others: mode Dind or HostSocket or Sysbox or UserNamespace or "
+        "Rootless of "
         "class gold; sysbox: mode Sysbox of class standard, with a workload, cpu up to 2. Choose from that, or ask a "
         "cluster admin to put `allowedClasses: standard` into NestedDockerPolicy others"
     )

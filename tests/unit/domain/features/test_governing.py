@@ -149,6 +149,10 @@ def test_a_granted_mode_goes_before_one_that_is_only_not_enforced() -> None:
         ("Sysbox", "baseline", True),
         ("Sysbox", "restricted", False),
         ("Dind", "no-such-level", True),
+        ("UserNamespace", "baseline", False),
+        ("Rootless", "privileged", True),
+        ("Rootless", "baseline", True),
+        ("Rootless", "restricted", False),
     ],
 )
 def test_pod_security_is_foreseen(mode: str, level: str, passing: bool) -> None:
@@ -196,20 +200,43 @@ def test_restricted_admits_root_in_a_user_namespace_since_kubernetes_1_35(
         )
 
 
+@pytest.mark.parametrize(
+    ("version", "modules", "passing"),
+    [
+        ("v1.34", [], False),
+        ("v1.35", [], True),
+        ("latest", [{"mode": "UserNamespace", "seccompProfile": {"type": "Unconfined"}}], True),
+        ("latest", [{"mode": "Rootless", "appArmorProfile": {"type": "RuntimeDefault"}}], True),
+        ("latest", [{"mode": "Rootless", "appArmorProfile": {"type": "Unconfined"}}], False),
+        ("latest", [{"mode": "Rootless", "seccompProfile": {"type": "Unconfined"}}], False),
+    ],
+)
+def test_baseline_admits_a_rootless_daemon_that_is_confined_since_kubernetes_1_35(
+    version: str, modules: list[dict[str, Any]], passing: bool
+) -> None:
+    labels = {PSA: "baseline", f"{PSA}-version": version}
+    classes = {"standard": class_spec(securityModules=modules)}
+    verdict = accept(observed({"mode": "Rootless"}, namespace_labels=labels, classes=classes), DEFAULTS)
+    assert isinstance(verdict, Accepted) == passing
+    if isinstance(verdict, NotAccepted):
+        assert verdict.reason == Reason.POD_SECURITY_DENIED
+        assert "unless securityModules of the class has type Unconfined for this mode" in verdict.message
+
+
 def test_a_pod_security_denial_names_field_and_modes_that_would_pass() -> None:
     verdict = accept(observed({"mode": "Dind"}, namespace_labels={PSA: "baseline"}), DEFAULTS)
     assert isinstance(verdict, NotAccepted)
     assert verdict.message == (
         "namespace team-a enforces the Pod Security level baseline (pod-security.kubernetes.io/enforce), which forbids "
-        "what mode Dind needs: securityContext.privileged: true on container daemon. Choose mode Sysbox, or ask a "
-        "cluster admin to change the label"
+        "what mode Dind needs: securityContext.privileged: true on container daemon. Choose mode Sysbox, Rootless, or "
+        "ask a cluster admin to change the label"
     )
 
 
 def test_a_mode_that_passes_is_chosen_where_none_is_asked_for() -> None:
     verdict = accept(observed({}, namespace_labels={PSA: "baseline"}), DEFAULTS)
     assert isinstance(verdict, Accepted)
-    assert verdict.effective.mode == Mode.SYSBOX
+    assert verdict.effective.mode == Mode.ROOTLESS
 
 
 def test_what_oversteps_the_class_is_never_made_and_heals() -> None:

@@ -12,8 +12,10 @@ from tests.support.factory import DEFAULTS, FULL_ENGINE, HOME, WORKLOAD, class_s
 from tests.unit.snapshot import matches_snapshot
 
 from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.domain import names, pki
 from nested_docker.domain.admission.acceptance import Accepted, accept
+from nested_docker.domain.effective import OperatorDefaults, resolve
 from nested_docker.domain.manifests import secrets, storage
 from nested_docker.domain.manifests.network_policy import network_policy
 from nested_docker.domain.manifests.pod import pod
@@ -114,6 +116,41 @@ def test_a_user_namespace_is_where_the_capabilities_count() -> None:
     assert {"name": "NESTED_DOCKER_USER_NAMESPACE", "value": "required"} in daemon_of(made)["env"]
 
 
+def test_a_rootless_daemon_has_no_more_than_baseline_and_all_of_proc() -> None:
+    made = make_pod({"mode": "Rootless"})
+    assert "privileged" not in str(made)
+    assert "hostPath" not in str(made)
+    assert made["spec"]["hostUsers"] is False
+    assert daemon_of(made)["securityContext"] == {
+        "runAsUser": 0,
+        "procMount": "Unmasked",
+        "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETUID"]},
+        "seccompProfile": {"type": "Localhost", "localhostProfile": "nested-docker/dockerd.json"},
+    }
+    assert {"name": "NESTED_DOCKER_USER_NAMESPACE", "value": "required"} in daemon_of(made)["env"]
+
+
+@pytest.mark.parametrize(
+    ("default", "spec", "offered", "image"),
+    [
+        ("docker:28-dind", {}, {}, "docker:28-dind-rootless"),
+        ("mirror.example:5000/docker:29.1-dind", {}, {}, "mirror.example:5000/docker:29.1-dind-rootless"),
+        ("docker:28-dind-rootless", {}, {}, "docker:28-dind-rootless"),
+        ("engines/ours:7", {}, {}, "engines/ours:7"),
+        ("docker:28-dind", {}, {"image": "ours:1-dind"}, "ours:1-dind"),
+        ("docker:28-dind", {"image": "mine:1-dind"}, {"image": "ours:1-dind"}, "mine:1-dind"),
+    ],
+)
+def test_only_the_operators_image_becomes_its_rootless_variant(
+    default: str, spec: dict[str, Any], offered: dict[str, Any], image: str
+) -> None:
+    asked = NestedDockerSpec.model_validate({"engine": spec})
+    found = resolve(asked, class_spec(engine=offered), MODES[Mode.ROOTLESS], OperatorDefaults(engine_image=default))
+    assert found.engine.image == image
+    plain = resolve(asked, class_spec(engine=offered), MODES[Mode.USER_NAMESPACE], OperatorDefaults(default))
+    assert plain.engine.image == (spec.get("image") or offered.get("image") or default)
+
+
 def test_only_the_relay_has_the_nodes_socket() -> None:
     spec = make_pod({"mode": "HostSocket", "workload": WORKLOAD, "idleTimeoutSeconds": 60})["spec"]
     holders = [
@@ -143,7 +180,8 @@ def daemon_of(manifest: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("mode", list(Mode))
 @pytest.mark.parametrize("workload", [None, WORKLOAD])
 def test_what_the_class_says_of_the_daemons_container_is_in_the_pod(mode: Mode, workload: Any) -> None:
-    more = MORE if mode != Mode.USER_NAMESPACE else MORE | {"securityContext": {"seLinuxOptions": {"level": "s0:c1"}}}
+    own_profiles = mode in {Mode.USER_NAMESPACE, Mode.ROOTLESS}
+    more = MORE | {"securityContext": {"seLinuxOptions": {"level": "s0:c1"}}} if own_profiles else MORE
     template = {"spec": {"containers": [more | {"name": "daemon"}, {"name": "logs", "image": "i"}]}}
     spec = {"mode": mode, "resources": {"limits": {"memory": "2Gi"}}} | ({"workload": workload} if workload else {})
     plain, made = daemon_of(make_pod(spec)), make_pod(spec, podTemplate=template)
@@ -176,7 +214,7 @@ def test_a_class_decides_the_runtime_in_every_mode(mode: Mode) -> None:
     assert make_pod({"mode": mode}, runtimeClassName="sysbox-runc")["spec"]["runtimeClassName"] == "sysbox-runc"
 
 
-@pytest.mark.parametrize("mode", [Mode.DIND, Mode.SYSBOX, Mode.USER_NAMESPACE])
+@pytest.mark.parametrize("mode", [Mode.DIND, Mode.SYSBOX, Mode.USER_NAMESPACE, Mode.ROOTLESS])
 def test_dockerd_runs_as_root_whatever_user_the_image_names(mode: Mode) -> None:
     assert daemon_of(make_pod({"mode": mode}))["securityContext"]["runAsUser"] == 0
 

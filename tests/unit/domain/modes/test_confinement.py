@@ -26,6 +26,7 @@ EACH = [
     {"mode": "Sysbox", "seLinuxOptions": ENGINE},
     {"mode": "HostSocket", "appArmorProfile": DEFAULT, "seLinuxOptions": {"type": "spc_t"}},
     {"mode": "UserNamespace", "appArmorProfile": LOCALHOST, "seccompProfile": {"type": "Unconfined"}},
+    {"mode": "Rootless", "appArmorProfile": {"type": "Unconfined"}, "seccompProfile": {"type": "Unconfined"}},
 ]
 
 
@@ -96,6 +97,7 @@ def hazards(mode: str, **class_fields: Any) -> list[Hazard]:
         ("Sysbox", LOCALHOST, "AppArmorIgnored", "of type Localhost has no effect in mode Sysbox"),
         ("UserNamespace", DEFAULT, "ConfinedDaemon", "The class confines dockerd by AppArmor profile RuntimeDefault."),
         ("UserNamespace", LOCALHOST, "ConfinedDaemon", "The class confines dockerd by AppArmor profile dockerd."),
+        ("Rootless", LOCALHOST, "ConfinedDaemon", "The class confines dockerd by AppArmor profile dockerd."),
     ],
 )
 @pytest.mark.parametrize("by_template", [False, True])
@@ -114,7 +116,7 @@ def test_a_profile_without_effect_or_too_strict_is_a_hazard(
     assert found.remedy
 
 
-@pytest.mark.parametrize("mode", ["Dind", "Sysbox", "UserNamespace"])
+@pytest.mark.parametrize("mode", ["Dind", "Sysbox", "UserNamespace", "Rootless"])
 def test_an_selinux_type_is_a_hazard_and_a_level_is_not(mode: str) -> None:
     (found,) = hazards(mode, securityModules=[{"mode": mode, "seLinuxOptions": ENGINE}])
     assert found.type == "ConfinedDaemon"
@@ -137,8 +139,8 @@ def test_a_relay_is_no_daemon_that_profiles_hit() -> None:
 @pytest.mark.parametrize(
     ("modules", "message"),
     [
-        ([{"mode": "Dind"}] * 5, "at most 4 items"),
-        ([{"mode": "Podman"}], "'Dind', 'HostSocket', 'Sysbox' or 'UserNamespace'"),
+        ([{"mode": "Dind"}] * 6, "at most 5 items"),
+        ([{"mode": "Podman"}], "'Dind', 'HostSocket', 'Sysbox', 'UserNamespace' or 'Rootless'"),
         ([{"mode": "Dind", "appArmorProfile": {"type": "Enforce"}}], "'RuntimeDefault', 'Localhost' or 'Unconfined'"),
         ([{"mode": "Dind", "seLinuxOptions": {"type": ""}}], "at least 1 character"),
         ([{"mode": "UserNamespace", "seccompProfile": {"type": "RuntimeDefault"}}], "'Localhost' or 'Unconfined'"),

@@ -111,6 +111,14 @@ def test_mounts_that_are_silently_empty_are_a_hazard(
         (Mode.HOST_SOCKET, "SharedDaemon", ["SharedDaemon", "BuildsTakeAnyImage", "Unlimited", ON_NODE]),
         (Mode.SYSBOX, "UserNamespace", ["SharedKernel", IN_DAEMON, "NoSecurityModule"]),
         (Mode.USER_NAMESPACE, "UserNamespace", ["SharedKernel", "InnerPrivileged", IN_DAEMON, "NoSecurityModule"]),
+        (
+            Mode.ROOTLESS,
+            "UserNamespace",
+            [
+                *("SharedKernel", "InnerLimitsIgnored", "UserModeNetwork", "InnerPrivileged", IN_DAEMON),
+                "NoSecurityModule",
+            ],
+        ),
     ],
 )
 def test_every_mode_has_its_grade_and_its_price_each_with_a_remedy(

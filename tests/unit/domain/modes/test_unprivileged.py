@@ -27,7 +27,7 @@ def test_a_shared_kernel_is_a_hazard_with_a_remedy() -> None:
     assert hazard.remedy == "Keep it high; for untrusted code use dedicated nodes."
 
 
-@pytest.mark.parametrize("mode", [Mode.SYSBOX, Mode.USER_NAMESPACE])
+@pytest.mark.parametrize("mode", [Mode.SYSBOX, Mode.USER_NAMESPACE, Mode.ROOTLESS])
 def test_a_kubelet_without_free_user_ids_is_explained_alike(mode: Mode) -> None:
     found = MODES[mode].explain("could not find an empty slot to allocate a user namespace")
     assert found is not None

@@ -24,7 +24,7 @@ PARTED = {"engine", "scheduling", "connection"}
 """Fields whose members are independent of each other."""
 
 DIFFERENT_MODES = ["Dind", "HostSocket"]
-"""Sysbox and UserNamespace read the same fields as Dind."""
+"""Sysbox, UserNamespace and Rootless read the same fields as Dind."""
 
 MODES = ["Dind", "HostSocket", "Sysbox"]
 AMOUNTS = {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}}
@@ -382,7 +382,7 @@ REPORTS: dict[str, tuple[Json, Json, Json, tuple[str, str]]] = {
         {},
         (
             f"spec.engine.image has no effect: {NODE_S}",
-            "Remove it, or choose mode Dind or Sysbox or UserNamespace at creation.",
+            "Remove it, or choose mode Dind or Sysbox or UserNamespace or Rootless at creation.",
         ),
     ),
     "its settings and its claim": (
@@ -391,7 +391,7 @@ REPORTS: dict[str, tuple[Json, Json, Json, tuple[str, str]]] = {
         {},
         (
             f"spec.engine.dns, spec.engine.mtu, spec.storage have no effect: {NODE_S}",
-            "Remove them, or choose mode Dind or Sysbox or UserNamespace at creation.",
+            "Remove them, or choose mode Dind or Sysbox or UserNamespace or Rootless at creation.",
         ),
     ),
     "a class that offers nothing else": (
