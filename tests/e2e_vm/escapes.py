@@ -46,6 +46,14 @@ memory; read the kernel's log; set the clock; trace the kernel; see other pods' 
 root, which changes its iptables."""
 
 
+_NESTED = 'exec nsenter -t "$(busybox pidof dockerd)" -U -m -n -p -- sh -c "$0"'
+
+
 def escapes(env: Environment, nested_docker: str) -> frozenset[str]:
     """Which of these attempts succeed from the daemon's container, whose privileges bound those of inner containers."""
     return frozenset(env.daemon(nested_docker, "sh", "-c", _SCRIPT).split())
+
+
+def escapes_from_dockerd(env: Environment, nested_docker: str) -> frozenset[str]:
+    """Which of them succeed in the namespaces of dockerd itself, in some of which it has every capability."""
+    return frozenset(env.daemon(nested_docker, "sh", "-c", _NESTED, _SCRIPT).split())
