@@ -80,7 +80,7 @@ class PodInjector:
         namespace = pod["metadata"]["namespace"]
         if has_marks(pod):
             raise InjectionError(MARKS_OF_ANOTHER_POD)
-        connection = InjectedConnection(name, namespace, (Mode.HOST_SOCKET,), host_known=False)
+        connection = InjectedConnection(name, namespace, tuple(Mode), host_known=False)
         patch = injection_patch(pod, connection, containers, None)
         missing = self.reviewer.cache.get("NestedDocker", namespace, name) is None
         warnings = (f"NestedDocker {name} does not exist in namespace {namespace} yet: the pod waits for it",)

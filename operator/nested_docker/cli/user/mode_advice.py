@@ -81,7 +81,8 @@ def _conclusion(found: Sequence[ModeAdvice], *, as_listed: bool) -> str:
     why = "the class prefers it" if as_listed else "no mode with less privilege on the node is possible"
     text = f"The mode is {chosen}: {why}."
     if chosen in set(Mode) and MODES[Mode(chosen)].privilege is Privilege.NODE:
-        text += " Run only code there that you trust; for other code ask for a class with Sysbox or UserNamespace."
+        others = [mode.value for mode in _order({}) if MODES[mode].privilege is not Privilege.NODE]
+        text += f" Run only code there that you trust; for other code ask for a class with mode {', '.join(others)}."
     return text
 
 

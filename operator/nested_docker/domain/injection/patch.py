@@ -18,6 +18,7 @@ from nested_docker.domain import names
 from nested_docker.domain.injection.fairness import is_gated
 from nested_docker.domain.injection.request import ChosenContainer, InjectionError
 from nested_docker.domain.manifests.secrets import CERT_PATH
+from nested_docker.domain.modes import MODES
 from nested_docker.domain.shown import shorten
 
 Operation = Mapping[str, Any]
@@ -42,7 +43,7 @@ class InjectedConnection:
 
     name: str
     namespace: str
-    modes: tuple[str, ...] = ()
+    modes: tuple[Mode, ...] = ()
     host_known: bool = True
 
     @property
@@ -64,7 +65,7 @@ class InjectedConnection:
             {"name": "DOCKER_TLS_VERIFY", "value": "1"},
             {"name": "DOCKER_CERT_PATH", "value": CERT_PATH},
         ]
-        if Mode.HOST_SOCKET in self.modes:
+        if not all(MODES[mode].runs_own_daemon for mode in self.modes):
             found.append(
                 {"name": "TESTCONTAINERS_HOST_OVERRIDE", **self._from("TESTCONTAINERS_HOST_OVERRIDE", optional=True)}
             )

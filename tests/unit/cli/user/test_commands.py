@@ -214,7 +214,8 @@ def test_explain_asks_about_each_mode_and_creates_nothing(world: UserWorld, cli:
     ended = cli("explain", "-o", "json")
     assert ended.code == 0
     assert [(each["mode"], each["choice"]) for each in json.loads(ended.out)] == [
-        ("Sysbox", "chosen"), ("UserNamespace", "possible"), ("Dind", "possible"), ("HostSocket", "possible"),
+        ("Rootless", "chosen"), ("Sysbox", "possible"), ("UserNamespace", "possible"), ("Dind", "possible"),
+        ("HostSocket", "possible"),
     ]  # fmt: skip
     assert names_of(world) == []
 

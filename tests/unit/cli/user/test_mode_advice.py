@@ -18,7 +18,7 @@ def modes(found: Any, choice: Choice) -> list[str]:
 @pytest.mark.parametrize(
     ("class_spec", "problems", "chosen", "possible"),
     [
-        ({}, {}, "Sysbox", ["UserNamespace", "Dind", "HostSocket"]),
+        ({}, {}, "Rootless", ["Sysbox", "UserNamespace", "Dind", "HostSocket"]),
         ({"modes": ["Dind", "Sysbox"]}, {"HostSocket": "", "UserNamespace": ""}, "Sysbox", ["Dind"]),
         ({"modes": ["UserNamespace", "Sysbox"]}, {"HostSocket": "", "Dind": ""}, "UserNamespace", ["Sysbox"]),
         ({"modes": ["Dind", "Sysbox"]}, {"Sysbox": "not granted"}, "Dind", []),
@@ -42,7 +42,7 @@ def test_a_mode_with_the_privilege_of_the_node_is_for_trusted_code() -> None:
         "Sysbox         no        not here\n"
         "\n"
         "The mode is Dind: no mode with less privilege on the node is possible. Run only code there that you trust; "
-        "for other code ask for a class with Sysbox or UserNamespace."
+        "for other code ask for a class with mode Rootless, Sysbox, UserNamespace."
     )
     assert "trust" not in advice_text(advice({"modes": ["Sysbox"]}, {}), as_listed=False)
 
