@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 INTERVAL = 5.0
 """Seconds between two looks at nodes and probes: nothing waits for a probe."""
 
-KIND = "NestedDockerNode"
+_KIND = "NestedDockerNode"
 
 
 class NodeProber:
@@ -63,7 +63,7 @@ class NodeProber:
         found = {}
         for node in self._cache.all("Node"):
             name = node["metadata"]["name"]
-            known = self._cache.get(KIND, "", name)
+            known = self._cache.get(_KIND, "", name)
             status = known["status"] if known is not None else None
             found[name] = KnownNode(name, node["metadata"]["uid"], node["facts"], status)
         return found
@@ -90,11 +90,11 @@ class NodeProber:
             await self._record(node, failed(node, ProbeReason.REJECTED, message, self._clock.now()))
 
     async def _record(self, node: KnownNode, status: NestedDockerNodeStatus) -> None:
-        head = {"apiVersion": API_VERSION, "kind": KIND}
+        head = {"apiVersion": API_VERSION, "kind": _KIND}
         if node.known is None:
             await self._make(head, node)
         written = await self._kube.apply_status(head | {"metadata": {"name": node.name}, "status": status.dump()})
-        self._router.seen(KIND, written)
+        self._router.seen(_KIND, written)
         condition = status.conditions[0]
         logger.info("node %s: probe %s %s", node.name, condition.reason, condition.message)
 

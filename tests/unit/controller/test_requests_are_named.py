@@ -14,6 +14,7 @@ OTHERS = {
     "admission_reviewer.py": "answers an admission review, and has no NestedDocker yet",
     "leader.py": "the lease of the replica",
     "lease_fence.py": "passes requests on",
+    "node_prober.py": "is about a node, and has no NestedDocker",
     "resync.py": "lists for everybody, and counts what fails",
     "root_key.py": "before the operator starts",
     "status_writer.py": "the status itself",
