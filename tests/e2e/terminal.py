@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,19 +57,28 @@ class Terminal:
             "XDG_RUNTIME_DIR": str(self.runtime),
         }
 
-    def start(self, *command: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
-        """Start a program."""
-        streams = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, env=self.variables, cwd=self.folder, text=True, **streams)  # type: ignore[call-overload,no-any-return]
+    @contextmanager
+    def start(self, *command: str, stdin: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[str]]:
+        """Start a program, and wait for its end; it is killed if that fails."""
+        with subprocess.Popen(
+            ("env", "--default-signal=INT", *command),  # what a shell runs in the background ignores SIGINT
+            env=self.variables,
+            cwd=self.folder,
+            text=True,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                yield process
+            except BaseException:
+                process.kill()
+                raise
 
     def run(self, *command: str, stdin: str | None = None, timeout: float = 120) -> Ended:
         """Run a program to its end."""
         with self.start(*command, stdin=subprocess.PIPE) as process:
-            try:
-                out, err = process.communicate(stdin, timeout=timeout)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
+            out, err = process.communicate(stdin, timeout=timeout)
         return Ended(process.returncode, out, err)
 
     def cli(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> Ended:

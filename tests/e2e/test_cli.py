@@ -320,9 +320,10 @@ def denying(namespace: str) -> list[dict[str, Any]]:
 
 def test_a_forward_and_logs_go_on_with_the_next_pod(build: Terminal, team: Environment) -> None:
     pod = team.get("nesteddocker", "build")["status"]["podName"]
-    forward = build.start(*NESTED_DOCKER, "forward", "build")
-    logs = build.start(*NESTED_DOCKER, "logs", "--follow", "--tail=1", "build")
-    try:
+    with (
+        build.start(*NESTED_DOCKER, "forward", "build") as forward,
+        build.start(*NESTED_DOCKER, "logs", "--follow", "--tail=1", "build") as logs,
+    ):
         assert forward.stdout is not None
         assert logs.stderr is not None
         host = forward.stdout.readline().strip().removeprefix("DOCKER_HOST=")
@@ -333,7 +334,6 @@ def test_a_forward_and_logs_go_on_with_the_next_pod(build: Terminal, team: Envir
         after = team.get("nesteddocker", "build")["status"]["podName"]
         assert after != pod
         assert logs.stderr.readline() == f"--- pod {pod} was replaced by {after}\n"
-    finally:
         for process in (forward, logs):
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=60)
