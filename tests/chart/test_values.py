@@ -14,7 +14,7 @@ from tests.chart.rendered import environment, of_kind
 from tests.support.cluster import CommandFailed
 
 import nested_docker
-from nested_docker.domain.modes.user_namespace import SECCOMP_PROFILE
+from nested_docker.domain.modes.pod_user_namespace import SECCOMP_PROFILE
 from nested_docker.settings import Settings
 
 SECRETS = {"resources": ["pods", "services", "secrets"]}

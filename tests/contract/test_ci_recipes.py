@@ -39,7 +39,7 @@ def pod(metadata: Manifest, containers: list[Manifest], **spec: Any) -> Manifest
 
 
 def container(name: str, **fields: Any) -> Manifest:
-    return {"name": name, "image": "docker:28-cli"} | fields
+    return {"name": name, "image": "docker:29-cli"} | fields
 
 
 def gitlab() -> Manifest:

@@ -1860,7 +1860,7 @@ INJECTING: dict[str, Attempt] = {
             "no owner": {"metadata": {"ownerReferences": None}},
             "another owner": {"metadata": {"ownerReferences": [JOB_OWNER]}},
             "a mode": {"spec": {"mode": "HostSocket"}},
-            "an engine": {"spec": {"engine": {"image": "docker:28-dind"}}},
+            "an engine": {"spec": {"engine": {"image": "docker:29-dind"}}},
             "other clients": {"spec": {"connection": {"clients": [{"podSelector": {}}]}}},
             "more clients": {"spec": {"connection": {"clients": [..., {"podSelector": {}}]}}},
             "clients elsewhere": {"spec": {"connection": {"clients": [SELECTOR | {"namespaceSelector": {}}]}}},

@@ -25,7 +25,7 @@ def client(name: str, script: str, **metadata: Any) -> dict[str, Any]:
     """A pod with the label."""
     container = {
         "name": "build",
-        "image": "docker:28-cli",
+        "image": "docker:29-cli",
         "imagePullPolicy": "IfNotPresent",
         "command": ["sh", "-ec", script],
     }

@@ -102,7 +102,7 @@ def client(world: World, name: str = "job", **metadata: Any) -> dict[str, Any]:
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": 0,
             "nodeSelector": {"nowhere": "true"},
-            "containers": [{"name": "build", "image": "docker:28-cli"}, {"name": "helper", "image": "docker:28-cli"}],
+            "containers": [{"name": "build", "image": "docker:29-cli"}, {"name": "helper", "image": "docker:28-cli"}],
         },
     }
 

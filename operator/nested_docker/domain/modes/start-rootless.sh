@@ -10,7 +10,7 @@ refuse() {
 for program in rootlesskit slirp4netns newuidmap newgidmap ip; do
     command -v "$program" >/dev/null ||
         refuse "the image has no $program: set spec.engine.image to an image for rootless dockerd, such as \
-docker:28-dind-rootless"
+docker:29-dind-rootless"
 done
 
 # An API server or a kubelet that does not know a field of the pod drops it without a word.

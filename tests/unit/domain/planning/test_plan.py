@@ -119,7 +119,7 @@ class TestAcceptance:
 
     def test_class_and_mode_are_pinned_at_acceptance(self) -> None:
         world = settled({})
-        assert world.status.mode == "Sysbox"
+        assert world.status.mode == "Rootless"
         world.base = observed(
             {},
             classes={"standard": class_spec(modes=["Dind", "Sysbox"], modeSelection="AsListed"), "other": class_spec()},
@@ -127,7 +127,7 @@ class TestAcceptance:
             policies={"p": policy_spec(allowedClasses=["standard", "other"])},
         )
         world.settle()
-        assert (world.status.class_name, world.status.mode) == ("standard", "Sysbox")
+        assert (world.status.class_name, world.status.mode) == ("standard", "Rootless")
 
     @pytest.mark.parametrize(
         ("fields", "reason", "words"),
