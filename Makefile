@@ -64,7 +64,7 @@ lint: $(VENV)/installed ## Lint sources, spelling, words, YAML and workflows.
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
 	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
-		hack/lint_workflows.py hack/release_notes.py hack/side_by_side.py hack/check_names.py hack/check_words.py hack/docker_py_suite.py
+		hack/lint_workflows.py hack/mode_table.py hack/release_notes.py hack/side_by_side.py hack/check_names.py hack/check_words.py hack/docker_py_suite.py
 
 .PHONY: imports
 imports: $(VENV)/installed ## Check the layers.
@@ -85,7 +85,7 @@ generated: $(VENV)/installed ## Fail if a generated file is out of date.
 # --- building and generating ------------------------------------------------------------------------
 
 .PHONY: generate
-generate: $(VENV)/installed ## Write the generated files: CRDs, references of API and command line, conditions.
+generate: $(VENV)/installed ## Write the generated files: CRDs, references of API and command line, conditions, modes.
 	$(BIN)/python hack/generate.py
 
 .PHONY: seccomp

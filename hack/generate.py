@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cli_reference import cli_reference
+from mode_table import PAGE, page
 from nested_docker.api import crd
 from nested_docker.cli.crds import to_yaml
 from reference import api_reference, conditions_reference
@@ -23,6 +24,7 @@ def outputs() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs/api-reference.md", api_reference()
     yield ROOT / "docs/conditions.md", conditions_reference()
     yield ROOT / "docs/cli-reference.md", cli_reference()
+    yield PAGE, page()
 
 
 def main() -> int:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import pytest
 from tests.e2e.environment import Environment
 from tests.e2e.images import give_busybox
+from tests.e2e.node_docker import NODE_DOCKER
 from tests.support.cluster import CommandFailed
-
-NODE_DOCKER = ("docker", "-H", "unix:///run/docker.sock")
 
 
 @pytest.fixture
