@@ -2,8 +2,9 @@
 
 Usage: side_by_side.py NAME=COMMAND [NAME=COMMAND ...]
 
-A command that fails does not stop the others. The exit code is 1 if one has failed, and the last line names all that
-have. Ctrl-C and SIGTERM interrupt every command, and wait until each has ended.
+A command that fails does not stop the others. The exit code is 1 if one has failed; the last lines of each that has are
+then printed once more, since other commands' lines came after them, and the very last line names them all. Ctrl-C and
+SIGTERM interrupt every command, and wait until each has ended.
 """
 
 from __future__ import annotations
@@ -12,11 +13,27 @@ import asyncio
 import shlex
 import signal
 import sys
+from collections import deque
 from dataclasses import dataclass
 from typing import cast
 
 LINE_BYTES = 1 << 26
 """The longest line of output that is read whole."""
+LAST_LINES = 30
+"""How many lines of a command that has failed are printed once more."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a command has ended.
+
+    Attributes:
+        code: its exit code; negative: the signal that ended it.
+        last_lines: of its output, as printed.
+    """
+
+    code: int
+    last_lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -45,16 +62,13 @@ def parsed(argument: str) -> Command:
     return Command(name, words)
 
 
-async def run(command: Command, running: set[asyncio.subprocess.Process], width: int) -> int:
+async def run(command: Command, running: set[asyncio.subprocess.Process], width: int) -> End:
     """Run a command to its end.
 
     Args:
         command: what to run.
         running: has the process while it runs.
         width: of the column with the names.
-
-    Returns:
-        Its exit code; negative: the signal that ended it.
     """
     process = await asyncio.create_subprocess_exec(
         *command.words,
@@ -65,15 +79,17 @@ async def run(command: Command, running: set[asyncio.subprocess.Process], width:
         start_new_session=True,
     )
     running.add(process)
+    last_lines = deque[str](maxlen=LAST_LINES)
     async for line in cast("asyncio.StreamReader", process.stdout):
-        print(f"{command.name:{width}} | {line.decode(errors='replace').rstrip()}", flush=True)
+        last_lines.append(f"{command.name:{width}} | {line.decode(errors='replace').rstrip()}")
+        print(last_lines[-1], flush=True)
     code = await process.wait()
     running.discard(process)
-    return code
+    return End(code, tuple(last_lines))
 
 
-async def run_all(commands: list[Command]) -> list[str]:
-    """Run commands side by side; the names of those that failed."""
+async def run_all(commands: list[Command]) -> list[End]:
+    """Run commands side by side; how each has ended, in the same order."""
     running: set[asyncio.subprocess.Process] = set()
 
     def interrupt() -> None:
@@ -83,8 +99,7 @@ async def run_all(commands: list[Command]) -> list[str]:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, interrupt)
     width = max(len(command.name) for command in commands)
-    codes = await asyncio.gather(*(run(command, running, width) for command in commands))
-    return [command.name for command, code in zip(commands, codes, strict=True) if code]
+    return await asyncio.gather(*(run(command, running, width) for command in commands))
 
 
 def main(arguments: list[str]) -> int:
@@ -97,9 +112,12 @@ def main(arguments: list[str]) -> int:
     if not commands:
         print(__doc__, file=sys.stderr)
         return 2
-    failed = asyncio.run(run_all(commands))
+    ends = zip(commands, asyncio.run(run_all(commands)), strict=True)
+    failed = [(command.name, end.last_lines) for command, end in ends if end.code]
+    for name, last_lines in failed:
+        print(f"the last lines of {name}, which has failed:", *last_lines, sep="\n", flush=True)
     if failed:
-        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+        print(f"failed: {', '.join(name for name, _ in failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 

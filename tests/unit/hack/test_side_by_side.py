@@ -37,8 +37,17 @@ def test_each_line_has_the_name_of_its_command() -> None:
 def test_a_failure_ends_no_other_command_and_is_the_last_line() -> None:
     process = start("bad=sh -c 'exit 3'", "killed=sh -c 'kill -9 $$'", "good=sh -c 'sleep 0.5; echo done'")
     output, _ = process.communicate(timeout=30)
-    assert output.splitlines() == ["good   | done", "failed: bad, killed"]
+    lines = output.splitlines()
+    assert (lines[0], lines[-1]) == ("good   | done", "failed: bad, killed")
     assert process.returncode == 1
+
+
+def test_the_last_lines_of_a_failure_are_printed_once_more() -> None:
+    process = start("bad=sh -c 'seq 100; exit 3'", "good=sh -c 'sleep 0.5; seq 200'")
+    output, _ = process.communicate(timeout=30)
+    lines = output.splitlines()
+    assert lines[300] == "the last lines of bad, which has failed:"
+    assert lines[301:] == [*(f"bad  | {number}" for number in range(71, 101)), "failed: bad"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -48,7 +57,8 @@ def test_a_signal_interrupts_each_command_and_waits_for_its_end(number: signal.S
     assert process.stdout.readline() == "a | begun\n"
     process.send_signal(number)
     output, _ = process.communicate(timeout=30)
-    assert output.splitlines() == ["a | ended", "failed: a"]
+    lines = output.splitlines()
+    assert (lines[0], lines[-1]) == ("a | ended", "failed: a")
 
 
 @pytest.mark.parametrize("argument", ["unit", "=pytest", "unit=", "unit='pytest"])
