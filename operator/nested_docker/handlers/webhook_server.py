@@ -37,6 +37,9 @@ WEBHOOK_DRAIN_SECONDS = 3.0
 A connection that is closed between two requests may cost the API server the second one, and a user an error.
 """
 
+WEBHOOK_ANSWER_SECONDS = 5.0
+"""After that, for the requests that are being answered: as long as the API server waits for an answer."""
+
 COLLECT_AFTER = 32
 """Closed connections after which the garbage is collected, at most once a second."""
 
@@ -133,7 +136,7 @@ class WebhookServer:
                 for connecting in self._handshakes:
                     connecting.cancel()
                 await self._drain()
-                await server.shutdown(1.0)
+                await server.shutdown(WEBHOOK_ANSWER_SECONDS)
 
     # --- connections ------------------------------------------------------------------------------
 

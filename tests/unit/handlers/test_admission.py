@@ -24,6 +24,7 @@ from tests.support.nesting import DEEP, nested
 from nested_docker.controller.admission_reviewer import AdmissionResponse, Review
 from nested_docker.domain.ports import KubeError
 from nested_docker.domain.status.reasons import Reason
+from nested_docker.handlers import webhook_server
 from nested_docker.handlers.admission import INJECT_PATH, REVIEW_SECONDS, SHARE, WAITING, AdmissionServer
 from nested_docker.handlers.webhook_server import Bounds, WebhookServer
 
@@ -381,6 +382,19 @@ async def test_a_server_that_stops_closes_a_connection_only_with_a_response(tmp_
             assert (response.status, response.headers.get("Connection")) == (200, "close")
         async with asyncio.timeout(2.0):
             await asyncio.gather(client.running, return_exceptions=True)
+
+
+async def test_a_server_that_stops_finishes_the_request_that_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def review(_asked: Review) -> AdmissionResponse:
+        client.running.cancel()
+        await asyncio.sleep(REVIEW_SECONDS - 0.2)
+        return GRANTED
+
+    monkeypatch.setattr(webhook_server, "WEBHOOK_DRAIN_SECONDS", 0.1)
+    async with webhook(tmp_path, review) as client:
+        assert (await client.review())["allowed"]
 
 
 async def test_all_bodies_together_are_bounded(tmp_path: Path) -> None:
