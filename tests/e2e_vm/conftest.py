@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 import pytest
 from tests.e2e.environment import API, Environment
 from tests.e2e.installation import env, govern, install, namespace_of, operator_stays_healthy, started
-from tests.e2e_vm.node import CLUSTER, RUNTIME_CLASS
+from tests.e2e_vm.node import CLUSTER, NAME, RUNTIME_CLASS, TOLERATION
 from tests.support.cluster import TOOL, run
 from tests.support.manifests import GENEROUS
 
 __all__ = ["env", "operator_stays_healthy"]
 
 HERE = Path(__file__).parent
+PROFILES = "profiles"
+"""Namespace of the DaemonSet that puts the chart's seccomp profile onto this node."""
+
 PROFILE = "cri-containerd.apparmor.d"
 """The profile that containerd gives to containers that are not privileged; the node's kernel has it."""
 
@@ -31,7 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cluster() -> Iterator[Environment]:
     """The embedded cluster with both nodes, and the operator on the first."""
     environment = started(CLUSTER, "--vm")
-    install(environment)
+    privileged = {"pod-security.kubernetes.io/enforce": "privileged"}
+    environment.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PROFILES, "labels": privileged}})
+    seccomp = {
+        "install": True,
+        "namespace": PROFILES,
+        "nodeSelector": {"kubernetes.io/hostname": NAME},
+        "tolerations": [TOLERATION],
+    }
+    install(environment, "--set=nodeProbe.enabled=true", f"--set-json=seccompProfiles={json.dumps(seccomp)}")
     govern(environment, *governing())
     yield environment
     run(str(TOOL), "down", "--name", CLUSTER)

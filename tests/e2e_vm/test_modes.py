@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.environment import API, Environment
 from tests.e2e.images import BUILD_AND_RUN, give_busybox
 from tests.e2e.mode_facts import facts
-from tests.e2e_vm.escapes import ALL, CHAIN, escapes, escapes_from_dockerd
+from tests.e2e_vm.escapes import ALL, CHAIN, USERFAULTFD, escapes, escapes_from_dockerd
 from tests.e2e_vm.node import NAME, OTHER, SLOW, node_of, on_node, say
 from tests.support import mode_table
 from tests.support.manifests import GENEROUS
@@ -26,6 +26,14 @@ CLASSES: dict[str, dict[str, Any]] = {
         "securityModules": [WITHOUT_SECCOMP],
     },
     "no-cgroup": {"modes": ["UserNamespace"], "runtimeClassName": "cgroup-v2", "securityModules": [WITHOUT_SECCOMP]},
+    "seccomp": {"modes": ["UserNamespace"], "runtimeClassName": "writable-cgroups"},
+    "absent-profile": {
+        "modes": ["UserNamespace"],
+        "runtimeClassName": "writable-cgroups",
+        "securityModules": [
+            {"mode": "UserNamespace", "seccompProfile": {"type": "Localhost", "localhostProfile": "absent.json"}}
+        ],
+    },
     "rootless": {"modes": ["Rootless"], "runtimeClassName": "tun", "securityModules": [ROOTLESS_UNCONFINED]},
     "default-apparmor": {
         "modes": ["Rootless"],
@@ -113,6 +121,7 @@ def test_nobody_gets_out_of_a_user_namespace(daemon: Daemon) -> None:
     assert escapes(daemon.env, daemon.name) == frozenset()
     if daemon.name == "rootless":  # whose dockerd is in further namespaces
         assert escapes_from_dockerd(daemon.env, daemon.name) == frozenset()
+    assert daemon.env.daemon(daemon.name, "sh", "-c", USERFAULTFD).strip() == "made"  # by no seccomp profile
     mode_table.check(daemon.status["mode"], escapes=f"none of {len(ALL)}")
 
 
@@ -128,6 +137,23 @@ def test_everybody_gets_out_of_a_privileged_pod(governed: Environment) -> None:
     finally:
         on_node(governed, "sh", "-c", f"iptables -X {CHAIN} || true")
         governed.kubectl("delete", "nd", "privileged", "--timeout=300s", timeout=330)
+
+
+def test_the_chart_s_seccomp_profile_lets_inner_containers_run(governed: Environment) -> None:
+    governed.nested_docker("seccomp", className="seccomp", resources={"limits": {"memory": MEMORY, "cpu": "1"}})
+    status = governed.ready("seccomp", timeout=60 * SLOW)  # a trial container has run
+    try:
+        assert "UnconfinedSeccomp" not in [hazard["type"] for hazard in status["hazards"]]
+        assert governed.daemon("seccomp", "sh", "-c", USERFAULTFD).strip() == "refused"
+    finally:
+        governed.kubectl("delete", "nd", "seccomp", "--timeout=300s", timeout=330)
+
+
+def test_a_seccomp_profile_that_the_node_lacks_is_named_with_the_remedy(governed: Environment) -> None:
+    governed.nested_docker("absent", className="absent-profile")
+    message = governed.settles("absent", "PodStartFailed", timeout=60 * SLOW)
+    assert "the node does not have the seccomp profile: set the chart's seccompProfiles.install to true" in message
+    governed.kubectl("delete", "nd", "absent", "--timeout=300s", timeout=330)
 
 
 def test_a_handler_that_leaves_the_cgroup_read_only_is_named_with_the_remedy(governed: Environment) -> None:

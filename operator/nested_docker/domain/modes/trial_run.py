@@ -28,11 +28,16 @@ TRIAL_VARIABLE = "NESTED_DOCKER_TRIAL"
 OFF = "Off"
 
 _HEADER, _PROGRAM_HEADER, _LOAD_ADDRESS, _PAGE = 64, 56, 0x400000, 0x1000
-_X86_64, _AARCH64 = 62, 183
+X86_64, _AARCH64 = 62, 183
 
 
-def _executable(machine: int, code: bytes) -> bytes:
-    """A static ELF file of one segment, which may be read and executed."""
+def executable(machine: int, code: bytes) -> bytes:
+    """A static ELF file of one segment, which may be read and executed.
+
+    Args:
+        machine: number of the processor's architecture in the header.
+        code: what it begins with.
+    """
     start, size = _HEADER + _PROGRAM_HEADER, _HEADER + _PROGRAM_HEADER + len(code)
     identity = b"\x7fELF" + bytes([2, 1, 1, 0]) + bytes(8)  # 64 bits, little-endian, version 1, System V
     entry = _LOAD_ADDRESS + start
@@ -42,13 +47,13 @@ def _executable(machine: int, code: bytes) -> bytes:
 
 
 PROGRAMS: Mapping[str, bytes] = {
-    "x86_64": _executable(
-        _X86_64,
+    "x86_64": executable(
+        X86_64,
         bytes([0x6A, 60, 0x58])  # push 60; pop rax: exit
         + bytes([0x6A, EXIT_CODE, 0x5F])  # push EXIT_CODE; pop rdi
         + bytes([0x0F, 0x05]),  # syscall
     ),
-    "aarch64": _executable(
+    "aarch64": executable(
         _AARCH64,
         struct.pack("<I", 0xD2800008 | 93 << 5)  # mov x8, 93: exit
         + struct.pack("<I", 0xD2800000 | EXIT_CODE << 5)  # mov x0, EXIT_CODE
