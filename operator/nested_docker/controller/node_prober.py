@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.api.v1alpha1.node import NestedDockerNodeStatus
@@ -39,6 +41,7 @@ class NodeProber:
 
     def __init__(self, kube: Kube, cache: Cache, router: Router, clock: Clock, defaults: OperatorDefaults) -> None:
         self._kube, self._cache, self._router, self._clock, self._defaults = kube, cache, router, clock, defaults
+        self._refused: Counter[str] = Counter()
 
     async def run(self, interval: float = INTERVAL) -> None:
         """Look every `interval` seconds, until cancelled."""
@@ -65,7 +68,8 @@ class NodeProber:
             name = node["metadata"]["name"]
             known = self._cache.get(_KIND, "", name)
             status = known["status"] if known is not None else None
-            found[name] = KnownNode(name, node["metadata"]["uid"], node["facts"], status)
+            found[name] = KnownNode(name, node["metadata"]["uid"], node["facts"], status, self._refused[name])
+        self._refused = +Counter({name: self._refused[name] for name in found})
         return found
 
     def _probes(self) -> list[dict[str, object]]:
@@ -80,14 +84,34 @@ class NodeProber:
             case RemoveProbe(identity, uid):
                 await self._kube.delete(identity.kind, identity.namespace, identity.name, uid)
 
-    async def _start(self, node: KnownNode, manifest: dict[str, object]) -> None:
+    async def _start(self, node: KnownNode, manifest: dict[str, Any]) -> None:
         try:
             self._cache.put(await self._kube.create(manifest), "Pod")
         except KubeError as error:
-            if not 400 <= error.status < 500 or error.status in MOMENTARY:
+            if error.reason == "AlreadyExists":
+                await self._adopt(node, manifest)
+            elif 400 <= error.status < 500 and error.status not in MOMENTARY:
+                await self._reject(node, f"the API server does not create the pod: {error.message.rstrip('.')}")
+            else:  # it is tried again after those of other nodes
+                self._refused[node.name] += 1
                 raise
-            message = f"the API server does not create the pod: {error.message.rstrip('.')}"
-            await self._record(node, failed(node, ProbeReason.REJECTED, message, self._clock.now()))
+        else:
+            self._refused.pop(node.name, None)
+
+    async def _adopt(self, node: KnownNode, manifest: dict[str, Any]) -> None:
+        """Take the pod that has the probe's name: it is the probe, if the answer to its creation was lost."""
+        metadata = manifest["metadata"]
+        found = await self._kube.get("Pod", metadata["namespace"], metadata["name"])
+        if found is None:
+            return
+        if is_probe(found, self._defaults):
+            self._cache.put(found, "Pod")
+        else:
+            where = f"{metadata['namespace']}/{metadata['name']}"
+            await self._reject(node, f"pod {where} has the probe's name and is none of ours: delete it")
+
+    async def _reject(self, node: KnownNode, message: str) -> None:
+        await self._record(node, failed(node, ProbeReason.REJECTED, message, self._clock.now()))
 
     async def _record(self, node: KnownNode, status: NestedDockerNodeStatus) -> None:
         head = {"apiVersion": API_VERSION, "kind": _KIND}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from datetime import timedelta
 from typing import Any
@@ -54,7 +55,9 @@ class Cluster(WatchedKube):
         """Every probe that runs ends."""
         state = {"terminated": {"message": json.dumps({"bootId": BOOT} | facts)}}
         for each in self.probes():
-            self.again(each | {"status": {"phase": "Succeeded", "containerStatuses": [{"name": "x", "state": state}]}})
+            self.again(
+                each | {"status": {"phase": "Succeeded", "containerStatuses": [{"name": "node-probe", "state": state}]}}
+            )
 
     def status(self, name: str = "n0") -> Manifest:
         found: Manifest = self.objects["NestedDockerNode", "", name]["status"]
@@ -158,6 +161,62 @@ async def test_an_api_server_in_trouble_is_no_fault_of_the_node(status: int) -> 
     kube.creation = None
     await kube.prober.once()
     assert len(kube.probes()) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500])
+async def test_nodes_whose_probes_cannot_be_created_let_others_go_first(status: int) -> None:
+    kube, create = Cluster(nodes=3 * PROBES_AT_ONCE), Cluster.create
+    bad = {f"n{number}" for number in range(PROBES_AT_ONCE)}
+
+    async def refuses_some(manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        if manifest["kind"] == "Pod" and manifest["spec"]["nodeName"] in bad:
+            raise KubeError(status, "Reason", "later")
+        return await create(kube, manifest, dry_run=dry_run)
+
+    kube.create = refuses_some  # type: ignore[method-assign]
+    for _ in range(12):
+        await kube.prober.once()
+        kube.answer()
+    probed = {name for kind, _, name in kube.objects if kind == "NestedDockerNode"}
+    assert probed == {f"n{number}" for number in range(3 * PROBES_AT_ONCE)} - bad
+    bad.clear()
+    for _ in range(3):
+        await kube.prober.once()
+        kube.answer()
+    assert len([kind for kind, _, _ in kube.objects if kind == "NestedDockerNode"]) == 3 * PROBES_AT_ONCE
+
+
+async def test_a_pod_with_the_probe_s_name_is_told_and_another_answer_is_not_believed() -> None:
+    kube = Cluster()
+    await kube.prober.once()
+    (probe,) = kube.probes()
+    kube._drop(("Pod", CLEANUP, probe["metadata"]["name"]))
+    kube.put("Pod", CLEANUP, probe["metadata"]["name"])
+    other = probe["metadata"] | {"name": "forged", "uid": "forged"}
+    kube.put("Pod", CLEANUP, "forged", **{key: probe[key] for key in ("spec",)})
+    kube.again(kube.objects["Pod", CLEANUP, "forged"] | {"metadata": other})
+    await kube.prober.once()
+    where = f"{CLEANUP}/{probe['metadata']['name']}"
+    assert kube.message()[1].startswith(f"pod {where} has the probe's name and is none of ours: delete it. ")
+
+
+async def test_a_probe_whose_creation_was_not_answered_is_taken() -> None:
+    kube, create = Cluster(), Cluster.create
+
+    async def creates_without_an_answer(manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        made = await create(kube, manifest, dry_run=dry_run)
+        if manifest["kind"] == "Pod":
+            kube.cache.remove(made, "Pod")
+            raise KubeError(0, "", "no answer")
+        return made
+
+    kube.create = creates_without_an_answer  # type: ignore[method-assign]
+    await kube.prober.once()
+    kube.create = functools.partial(create, kube)  # type: ignore[method-assign]
+    await kube.prober.once()
+    kube.answer(cgroup="v2")
+    await kube.prober.once()
+    assert kube.status()["facts"]["cgroup"] == "v2"
 
 
 async def test_a_result_that_cannot_be_written_keeps_the_pod() -> None:

@@ -64,12 +64,14 @@ class KnownNode:
         uid: its uid.
         facts: what its status says.
         known: status of its NestedDockerNode; None: it has none.
+        refused: how often in a row its probe could not be created for a reason that is probably not the node's.
     """
 
     name: str
     uid: str
     facts: NodeFacts
     known: NestedDockerNodeStatus | None = None
+    refused: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,11 @@ ProbeStep = StartProbe | RecordProbe | RemoveProbe
 
 
 def is_probe(pod: Manifest, defaults: OperatorDefaults) -> bool:
-    """Whether a pod is a probe of a node."""
-    namespace, labels = pod["metadata"].get("namespace"), pod["metadata"].get("labels", {})
-    return (namespace, labels.get(names.LABEL_ROLE)) == (defaults.cleanup_namespace, PROBE_ROLE)
+    """Whether a pod is a probe of a node: with the labels alone, another pod would speak for it."""
+    metadata = pod["metadata"]
+    labels = metadata.get("labels", {})
+    expected = (defaults.cleanup_namespace, PROBE_ROLE, names.node_probe_pod(labels.get(names.LABEL_UID, "")))
+    return (metadata.get("namespace"), labels.get(names.LABEL_ROLE), metadata["name"]) == expected
 
 
 def probe_steps(
@@ -121,7 +125,7 @@ def probe_steps(
     running = sum(not (state.ended or state.terminating) for state in states)
     taken = {state.node for state in states}
     due = [node for node in nodes.values() if node.name not in taken and _is_due(node, now)]
-    due.sort(key=lambda node: (node.known.failures if node.known else 0, node.name))
+    due.sort(key=lambda node: ((node.known.failures if node.known else 0) + node.refused, node.name))
     return steps + [StartProbe(node, _pod(node, defaults)) for node in due[: max(0, PROBES_AT_ONCE - running)]]
 
 
@@ -198,10 +202,13 @@ def _why(state: PodState) -> str:
 
 
 def _container_state(state: PodState) -> Manifest:
-    """The state of the only container: waiting, running or terminated, with the details; empty: none yet."""
+    """The state of the probe's container: waiting, running or terminated, with the details; empty: none yet.
+
+    An admission webhook may have added others.
+    """
     statuses: list[Manifest] = state.manifest.get("status", {}).get("containerStatuses", [])
-    found: Manifest = statuses[0].get("state", {}) if statuses else {}
-    return found
+    found: list[Manifest] = [each.get("state", {}) for each in statuses if each.get("name") == PROBE_ROLE]
+    return found[0] if found else {}
 
 
 def _status(node: KnownNode, truth: Status, reason: ProbeReason, message: str, now: datetime) -> NestedDockerNodeStatus:

@@ -48,6 +48,10 @@ def steps(*nodes: KnownNode, pods: tuple[Manifest, ...] = (), seconds: float = 0
     return probe_steps({node.name: node for node in nodes}, pods, NOW + timedelta(seconds=seconds), DEFAULTS)
 
 
+OTHERS = [{"name": "injected", "state": {"terminated": {"message": "{}"}}}]
+"""Containers that an admission webhook adds."""
+
+
 def pod(node: KnownNode = NODE, **status: Any) -> Manifest:
     """The probe of a node, which was created now."""
     (start,) = steps(replace(node, known=None))
@@ -59,7 +63,11 @@ def pod(node: KnownNode = NODE, **status: Any) -> Manifest:
 
 def ended(message: Any = None, phase: str = "Succeeded", node: KnownNode = NODE) -> Manifest:
     text = json.dumps(ANSWER) if message is None else message
-    return pod(node, phase=phase, containerStatuses=[{"name": "x", "state": {"terminated": {"message": text}}}])
+    return pod(
+        node,
+        phase=phase,
+        containerStatuses=[*OTHERS, {"name": "node-probe", "state": {"terminated": {"message": text}}}],
+    )
 
 
 def result(*pods: Manifest, node: KnownNode = NODE, seconds: float = 0) -> NestedDockerNodeStatus:
@@ -195,7 +203,10 @@ def test_an_answer_that_is_none_is_a_failure(name: str) -> None:
 
 
 def test_a_probe_that_does_not_end_in_time_is_removed_and_reported() -> None:
-    waiting = [{"name": "x", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}]
+    waiting = [
+        *OTHERS,
+        {"name": "node-probe", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}},
+    ]
     hanging = pod(phase="Pending", containerStatuses=waiting)
     late = (DEADLINE + SILENCE).total_seconds()
     assert steps(NODE, pods=(hanging,), seconds=late - 1) == []
