@@ -83,6 +83,8 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAcce
     )
     if not_accepted is not None:
         return not_accepted
+    # Of an API server that is newer than every kubelet nothing is known, so no mode is fixed that it may reject.
+    latest = pod_security.UNKNOWN if chosen_mode else pod_security.oldest_api_server(observed.cluster)
     tried = {}
     for mode in [chosen_mode] if chosen_mode is not None else mode_choice.order(class_spec):
         tried[mode] = _try_mode(
@@ -93,6 +95,7 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAcce
             object_names=object_names,
             observed=observed,
             defaults=defaults,
+            latest=latest,
         )
         if isinstance(tried[mode], Accepted) and tried[mode].reason == Reason.GRANTED:
             break
@@ -213,6 +216,7 @@ def _try_mode(
     object_names: ObjectNames,
     observed: Observed,
     defaults: OperatorDefaults,
+    latest: float,
 ) -> Accepted | NotAccepted:
     behaviour = MODES[mode]
     effective = resolve(spec, class_spec, behaviour, defaults)
@@ -231,7 +235,7 @@ def _try_mode(
     if reason is None:
         return NotAccepted(Reason.NOT_GRANTED, decision.message)
     namespace = object_names.namespace
-    problem = _pod_security_problem(behaviour, spec, class_spec, namespace, observed.labels(namespace))
+    problem = _pod_security_problem(behaviour, spec, class_spec, namespace, observed.labels(namespace), latest=latest)
     if problem is not None:
         return problem
     obstacle = behaviour.obstacle(effective, observed.cluster)
@@ -306,9 +310,13 @@ def _pod_security_problem(
     class_spec: NestedDockerClassSpec,
     namespace: str,
     labels: Mapping[str, str],
+    *,
+    latest: float,
 ) -> NotAccepted | None:
     """Why the namespace's Pod Security level forbids the pod; None: it is not known to."""
-    passing = [MODES[each] for each in class_spec.modes if pod_security.admits(MODES[each], labels, spec, class_spec)]
+    passing = [
+        MODES[each] for each in class_spec.modes if pod_security.admits(MODES[each], labels, spec, class_spec, latest)
+    ]
     if mode in passing:
         return None
     message = pod_security.denial(mode, namespace, labels[pod_security.ENFORCE_LABEL], passing)

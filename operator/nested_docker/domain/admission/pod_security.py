@@ -7,9 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.domain.modes.base import ModeBehaviour, PodSecurityLevel
+from nested_docker.domain.node_facts import version
+from nested_docker.domain.objects import ClusterFacts
 
 ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
 VERSION_LABEL = "pod-security.kubernetes.io/enforce-version"
+
+UNKNOWN = float("inf")
+"""Of the API server's version: it may admit what any version admits."""
 
 _STRICTNESS = list(PodSecurityLevel)
 
@@ -19,17 +24,18 @@ def admits(
     namespace_labels: Mapping[str, str],
     spec: NestedDockerSpec,
     class_spec: NestedDockerClassSpec,
+    latest: float = UNKNOWN,
 ) -> bool:
     """Whether a mode's pod passes, or may pass, the level that a namespace's label enforces.
 
-    Without the label the configuration of the API server decides, and without the version its version, which nobody
-    else knows.
+    Without the label the configuration of the API server decides, which nobody else knows.
 
     Args:
         mode: the mode.
         namespace_labels: of the pod's namespace.
         spec: the NestedDocker's, which adds to the pod.
         class_spec: its class's, likewise.
+        latest: the API server's minor version, by which it judges where the namespace names none or a later one.
     """
     level = namespace_labels.get(ENFORCE_LABEL, PodSecurityLevel.PRIVILEGED)
     if level not in _STRICTNESS:
@@ -39,13 +45,15 @@ def admits(
         return True
     if stricter is None or asked > _STRICTNESS.index(stricter.level):
         return False
-    return _minor(namespace_labels.get(VERSION_LABEL, "")) >= stricter.since and stricter.condition(spec, class_spec)
+    named = re.fullmatch(r"v1\.(\d+)", namespace_labels.get(VERSION_LABEL, ""))
+    judged_by = min(int(named[1]), latest) if named else latest
+    return judged_by >= stricter.since and stricter.condition(spec, class_spec)
 
 
-def _minor(version: str) -> float:
-    """The minor version in `v1.35`; of `latest`, and of what the API server takes for it, infinity."""
-    found = re.fullmatch(r"v1\.(\d+)", version)
-    return int(found[1]) if found else float("inf")
+def oldest_api_server(cluster: ClusterFacts) -> float:
+    """The minor version of the newest kubelet, than which no API server is older; UNKNOWN: no kubelet says its own."""
+    versions = [version(node.kubelet) for node in cluster.nodes.values()]
+    return max((found[1] for found in versions if found is not None), default=UNKNOWN)
 
 
 def denial(mode: ModeBehaviour, namespace: str, level: str, others: Sequence[ModeBehaviour]) -> str:

@@ -166,3 +166,33 @@ def test_an_edit_of_the_spec_does_not_make_a_new_daemon_of_it(node: str) -> None
     assert isinstance(accept(replace(new, status=status), DEFAULTS), Accepted)
     other = status.model_copy(update={"mode": Mode.DIND, "observed_generation": 1})
     assert isinstance(accept(replace(new, status=other), DEFAULTS), NotAccepted), "another mode is a new daemon"
+
+
+BASELINE = {"pod-security.kubernetes.io/enforce": "baseline"}
+VERSION = "pod-security.kubernetes.io/enforce-version"
+
+
+@pytest.mark.parametrize(
+    ("kubelets", "labels", "expected"),
+    [
+        (["v1.34.2", "v1.33.0"], {}, "Sysbox"),
+        (["v1.34.2"], {VERSION: "latest"}, "Sysbox"),
+        (["v1.34.2"], {VERSION: "v1.36"}, "Sysbox"),
+        (["v1.34.2", "v1.35.0"], {}, "Rootless"),
+        (["v1.37.2"], {VERSION: "v1.34"}, "Sysbox"),
+        (["v1.37.2"], {VERSION: "v1.35"}, "Rootless"),
+        ([""], {}, "Rootless"),
+    ],
+)
+def test_no_mode_is_fixed_that_an_api_server_of_the_kubelets_version_rejects(
+    kubelets: list[str], labels: dict[str, str], expected: str
+) -> None:
+    nodes = {
+        f"n{number}": NodeFacts(ready=True, labels={NODE_LABEL: NODE_LABEL_VALUE}, kubelet=kubelet)
+        for number, kubelet in enumerate(kubelets)
+    }
+    classes = {"standard": class_spec(modes=["Rootless", "Sysbox"])}
+    seen = observed({}, classes=classes, cluster=replace(SYSBOX, nodes=nodes), namespace_labels=BASELINE | labels)
+    assert mode_and_others(accept(seen, DEFAULTS))[0] == expected
+    named = accept(replace(seen, spec={"mode": "Rootless"}), DEFAULTS)
+    assert isinstance(named, Accepted) == (VERSION not in labels or labels[VERSION] != "v1.34")
