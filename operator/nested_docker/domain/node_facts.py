@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from nested_docker.api.v1alpha1.node import NestedDockerNodeStatus
-from nested_docker.domain.objects import NodeFacts, RuntimeClassFacts
+from nested_docker.domain.objects import NodeFacts, RuntimeClassFacts, Taint
 from nested_docker.domain.shown import shorten
 
 FACT_LENGTH = 128
@@ -16,6 +16,12 @@ FACT_LENGTH = 128
 
 MOST_HANDLERS = 64
 """Handlers of a node that are read; a node with more of them counts as one that does not say which it has."""
+
+MOST_TAINTS = 64
+"""Taints of a node that are read."""
+
+PASSING_TAINT = re.compile(r"node(\.cloudprovider)?\.kubernetes\.io/|\w+ClusterAutoscaler$")
+"""Keys of taints that Kubernetes or the cluster autoscaler sets while a node starts, is troubled, cordoned or ends."""
 
 _VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})")
 _ENTERPRISE_KERNEL = re.compile(r"\.el(?:9|[1-9]\d)(?![\da-z])")
@@ -30,6 +36,7 @@ def node_facts(node: Mapping[str, Any]) -> NodeFacts:
             each.get("type") == "Ready" and each.get("status") == "True" for each in _mappings(status.get("conditions"))
         ),
         labels=node["metadata"].get("labels") or {},
+        taints=tuple(_taints(_mapping(node.get("spec")).get("taints"))),
         kernel=_text(info.get("kernelVersion")),
         kubelet=_text(info.get("kubeletVersion")),
         runtime=_text(info.get("containerRuntimeVersion")),
@@ -49,10 +56,12 @@ def with_probe(facts: NodeFacts, status: NestedDockerNodeStatus | None) -> NodeF
 
 def runtime_class_facts(runtime_class: Mapping[str, Any]) -> RuntimeClassFacts:
     """The facts of a RuntimeClass; what has another form than the API's is not known."""
-    selector = _mapping(_mapping(runtime_class.get("scheduling")).get("nodeSelector"))
+    scheduling = _mapping(runtime_class.get("scheduling"))
+    selector = _mapping(scheduling.get("nodeSelector"))
     return RuntimeClassFacts(
         handler=_text(runtime_class.get("handler")),
         node_selector={key: value for key, value in selector.items() if isinstance(value, str)},
+        tolerations=tuple(_mappings(scheduling.get("tolerations"))),
     )
 
 
@@ -69,6 +78,13 @@ def kernel_version(text: str) -> tuple[int, int] | None:
     pods can have user namespaces there with 5.14.
     """
     return None if _ENTERPRISE_KERNEL.search(text) else version(text)
+
+
+def _taints(taints: Any) -> Iterator[Taint]:
+    for each in _mappings(taints)[:MOST_TAINTS]:
+        taint = Taint(_text(each.get("key")), _text(each.get("value")), _text(each.get("effect")))
+        if taint.effect in {"NoSchedule", "NoExecute"} and not PASSING_TAINT.match(taint.key):
+            yield taint
 
 
 def _handlers(handlers: Any) -> dict[str, bool | None] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,12 +71,25 @@ def controller_of(metadata: ObjectMeta) -> OwnerReference | None:
 
 
 @dataclass(frozen=True)
+class Taint:
+    """What keeps pods off a node that do not tolerate it."""
+
+    key: str
+    value: str
+    effect: str
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
+
+
+@dataclass(frozen=True)
 class NodeFacts:
     """What is known of a node; an empty text: nothing.
 
     Attributes:
         ready: whether its kubelet reports.
         labels: its labels.
+        taints: those that keep pods off for longer than a node is troubled, starts or ends.
         kernel: version of its kernel.
         kubelet: version of its kubelet.
         runtime: its container runtime, as in `containerd://2.1.9`.
@@ -90,6 +103,7 @@ class NodeFacts:
 
     ready: bool
     labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
     kernel: str = ""
     kubelet: str = ""
     runtime: str = ""
@@ -107,10 +121,12 @@ class RuntimeClassFacts:
     Attributes:
         handler: the node's handler that runs them.
         node_selector: labels of the nodes that they are scheduled to.
+        tolerations: that they get in addition to their own.
     """
 
     handler: str = ""
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)

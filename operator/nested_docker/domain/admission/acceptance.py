@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from nested_docker.domain.admission.grant_request import grant_request
 from nested_docker.domain.admission.policy import PolicyDecision, evaluate
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
 from nested_docker.domain.modes import MODES, ModeBehaviour
+from nested_docker.domain.modes.base import Obstacle
 from nested_docker.domain.object_names import ObjectNames, tenant_owned_fields
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.shown import MESSAGE_LENGTH, VALUE_LENGTH, shorten, shown
@@ -84,21 +86,21 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAcce
     if not_accepted is not None:
         return not_accepted
     # Of an API server that is newer than every kubelet nothing is known, so no mode is fixed that it may reject.
-    latest = pod_security.UNKNOWN if chosen_mode else pod_security.oldest_api_server(observed.cluster)
-    tried = {}
-    for mode in [chosen_mode] if chosen_mode is not None else mode_choice.order(class_spec):
-        tried[mode] = _try_mode(
-            mode,
-            spec=spec,
-            class_name=class_name,
-            class_spec=class_spec,
-            object_names=object_names,
-            observed=observed,
-            defaults=defaults,
-            latest=latest,
-        )
-        if isinstance(tried[mode], Accepted) and tried[mode].reason == Reason.GRANTED:
-            break
+    latest = pod_security.ANY_VERSION if chosen_mode else pod_security.oldest_api_server(observed.cluster)
+    modes = [chosen_mode] if chosen_mode is not None else mode_choice.order(class_spec)
+    attempt = functools.partial(
+        _try_mode,
+        spec=spec,
+        class_name=class_name,
+        class_spec=class_spec,
+        object_names=object_names,
+        observed=observed,
+        defaults=defaults,
+        latest=latest,
+    )
+    tried = _try_in_turn(modes, functools.partial(attempt, awaits_nodes=chosen_mode is not None))
+    if all(isinstance(each, NotAccepted) and each.reason == Reason.NO_CAPABLE_NODE for each in tried.values()):
+        tried |= _try_in_turn(modes, functools.partial(attempt, awaits_nodes=True))
     outcome = _best(tried)
     if not isinstance(outcome, Accepted) or spec.mode is not None:
         return outcome
@@ -106,6 +108,18 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAcce
         return replace(outcome, modes_not_chosen=tuple(observed.status.modes_not_chosen))
     reasons = {mode: _why_not(each) for mode, each in tried.items()}
     return replace(outcome, modes_not_chosen=mode_choice.not_chosen(class_spec, outcome.effective.mode, reasons))
+
+
+def _try_in_turn(
+    modes: Iterable[Mode], attempt: Callable[[Mode], Accepted | NotAccepted]
+) -> dict[Mode, Accepted | NotAccepted]:
+    """The outcome for each mode, until one is granted."""
+    tried = {}
+    for mode in modes:
+        tried[mode] = outcome = attempt(mode)
+        if isinstance(outcome, Accepted) and outcome.reason == Reason.GRANTED:
+            break
+    return tried
 
 
 def _why_not(outcome: Accepted | NotAccepted) -> tuple[Reason, str]:
@@ -217,6 +231,7 @@ def _try_mode(
     observed: Observed,
     defaults: OperatorDefaults,
     latest: float,
+    awaits_nodes: bool,
 ) -> Accepted | NotAccepted:
     behaviour = MODES[mode]
     effective = resolve(spec, class_spec, behaviour, defaults)
@@ -239,12 +254,22 @@ def _try_mode(
     if problem is not None:
         return problem
     obstacle = behaviour.obstacle(effective, observed.cluster)
-    # What is said of nodes counts for new daemons: nodes come and go, and a running one shows that a node can.
-    if obstacle is not None and not (obstacle.reason == Reason.NO_CAPABLE_NODE and _was_accepted_in(mode, observed)):
+    if obstacle is not None and not _passes(obstacle, mode, observed, awaits_nodes=awaits_nodes):
         return NotAccepted(obstacle.reason, obstacle.message)
     name = observed.status.policy_name if reason == Reason.GRANT_REVOKED else decision.policy
     effective = behaviour.apply_policy(effective, observed.policies.get(name))
     return Accepted(spec, class_name, class_spec, effective, name, reason, _message(mode, class_name, decision, reason))
+
+
+def _passes(obstacle: Obstacle, mode: Mode, observed: Observed, *, awaits_nodes: bool) -> bool:
+    """Whether an obstacle is none for this NestedDocker.
+
+    What is said of nodes counts for new daemons: nodes come and go, and a running one shows that a node can. And an
+    autoscaler adds nodes only for a pod that waits for them.
+    """
+    return obstacle.reason == Reason.NO_CAPABLE_NODE and (
+        _was_accepted_in(mode, observed) or (awaits_nodes and obstacle.nodes_may_come)
+    )
 
 
 def _was_accepted_in(mode: Mode, observed: Observed) -> bool:

@@ -13,7 +13,7 @@ from nested_docker.domain.objects import ClusterFacts
 ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
 VERSION_LABEL = "pod-security.kubernetes.io/enforce-version"
 
-UNKNOWN = float("inf")
+ANY_VERSION = float("inf")
 """Of the API server's version: it may admit what any version admits."""
 
 _STRICTNESS = list(PodSecurityLevel)
@@ -24,7 +24,7 @@ def admits(
     namespace_labels: Mapping[str, str],
     spec: NestedDockerSpec,
     class_spec: NestedDockerClassSpec,
-    latest: float = UNKNOWN,
+    latest: float = ANY_VERSION,
 ) -> bool:
     """Whether a mode's pod passes, or may pass, the level that a namespace's label enforces.
 
@@ -51,9 +51,9 @@ def admits(
 
 
 def oldest_api_server(cluster: ClusterFacts) -> float:
-    """The minor version of the newest kubelet, than which no API server is older; UNKNOWN: no kubelet says its own."""
+    """The minor version of the newest kubelet, than which no API server is older; ANY_VERSION: no node says it."""
     versions = [version(node.kubelet) for node in cluster.nodes.values()]
-    return max((found[1] for found in versions if found is not None), default=UNKNOWN)
+    return max((found[1] for found in versions if found is not None), default=ANY_VERSION)
 
 
 def denial(mode: ModeBehaviour, namespace: str, level: str, others: Sequence[ModeBehaviour]) -> str:

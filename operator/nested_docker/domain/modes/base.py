@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerPolicySpec, NestedDockerSpec
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings, OperatorDefaults
+from nested_docker.domain.modes.placement import ANYWHERE, Placement
 from nested_docker.domain.object_names import ObjectNames
 from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
@@ -29,10 +30,18 @@ class Privilege(IntEnum):
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why a mode cannot work in this cluster, with the remedy."""
+    """Why a mode cannot work in this cluster, with the remedy.
+
+    Attributes:
+        reason: of the condition.
+        message: of the condition.
+        nodes_may_come: whether the pod may be scheduled to none of the present nodes, so that they say nothing about a
+            node that an autoscaler adds for it.
+    """
 
     reason: Reason
     message: str
+    nodes_may_come: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class NodeNeeds:
     """What a mode needs of a node, as far as the API or a probe tells.
 
     Attributes:
-        labels: labels of the nodes that its pods are scheduled to.
+        placement: to which nodes its pods may be scheduled.
         handler: handler of the container runtime; empty: the default one.
         user_namespaces: whether the handler must support user namespaces.
         kernel: oldest version of the kernel.
@@ -51,7 +60,7 @@ class NodeNeeds:
     """
 
     remedy: str
-    labels: Mapping[str, str] = field(default_factory=dict)
+    placement: Placement = ANYWHERE
     handler: str = ""
     user_namespaces: bool = False
     kernel: tuple[int, int] = (0, 0)

@@ -8,7 +8,7 @@ from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.modes.base import NodeNeeds, Obstacle, PodContext
 from nested_docker.domain.modes.confinement import IgnoredProfiles
 from nested_docker.domain.modes.dockerd import OwnDaemon
-from nested_docker.domain.modes.preflight import node_obstacle, of_runtime_class
+from nested_docker.domain.modes.preflight import for_pod, node_obstacle
 from nested_docker.domain.modes.unprivileged import (
     HANDLER_UNKNOWN,
     HANDLER_WITHOUT_USER_NAMESPACES,
@@ -137,7 +137,7 @@ class PodUserNamespace(OwnDaemon):
 
     def node_needs(self, effective: EffectiveSpec, cluster: ClusterFacts) -> NodeNeeds:
         """User namespaces of the handler, and a kernel that maps user IDs of volumes."""
-        return of_runtime_class(self.needs, cluster, effective.runtime_class_name or "")
+        return for_pod(self.needs, effective, cluster, effective.runtime_class_name or "")
 
     def pod_fields(self, context: PodContext) -> Manifest:
         """A user namespace, and the runtime if the class names one."""

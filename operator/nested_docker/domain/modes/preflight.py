@@ -8,16 +8,16 @@ from itertools import islice
 from typing import Any
 
 from nested_docker.api.v1alpha1.node import CgroupVersion, ProbedFacts
+from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.modes.base import NodeNeeds, Obstacle
+from nested_docker.domain.modes.placement import REQUIRED, placement
 from nested_docker.domain.node_facts import kernel_version, version
-from nested_docker.domain.objects import ClusterFacts, Manifest, NodeFacts
+from nested_docker.domain.objects import ClusterFacts, Manifest, NodeFacts, RuntimeClassFacts
 from nested_docker.domain.shown import shorten
 from nested_docker.domain.status.reasons import Reason
 
 NAMED_NODES, NAMED_FACTS = 3, 4
 """Nodes that a message names for each fact, and facts that it names."""
-
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 MOST_AVOIDED = 64
 """Nodes that a pod avoids by name: the scheduler compares each node with each of them."""
@@ -27,45 +27,51 @@ UNMAPPED = frozenset({"nfs", "nfs4", "cifs", "smb3"})
 """Filesystems on which no kernel maps user IDs."""
 
 
-def of_runtime_class(needs: NodeNeeds, cluster: ClusterFacts, name: str) -> NodeNeeds:
-    """The needs, with the handler and the nodes of the pod's RuntimeClass."""
-    facts = cluster.runtime_classes.get(name)
-    if facts is None:
-        return needs
-    return replace(needs, labels={**facts.node_selector, **needs.labels}, handler=facts.handler or needs.handler)
+def for_pod(needs: NodeNeeds, effective: EffectiveSpec, cluster: ClusterFacts, runtime_class: str) -> NodeNeeds:
+    """The needs, with the handler of the pod's RuntimeClass and the nodes that the pod may be scheduled to.
+
+    Args:
+        needs: the mode's.
+        effective: the pod's settings.
+        cluster: has the RuntimeClass.
+        runtime_class: its name; empty: none.
+    """
+    facts = cluster.runtime_classes.get(runtime_class, RuntimeClassFacts())
+    return replace(needs, placement=placement(effective, facts), handler=facts.handler or needs.handler)
 
 
 def node_obstacle(mode: str, needs: NodeNeeds, cluster: ClusterFacts) -> Obstacle | None:
     """Why no node can run the mode; None: one can, or nothing is known against one, or no node is known.
+
+    If the pod may be scheduled to some nodes, only those count.
 
     Args:
         mode: the mode's name, for the message.
         needs: what it needs.
         cluster: the nodes.
     """
-    lacking: dict[str, list[str]] = {}
-    for name, node in sorted(cluster.nodes.items()):
-        missing = next(_lacking(needs, node), None)
-        if missing is None:
-            return None
-        lacking.setdefault(missing, []).append(name)
-    if not lacking:
+    if not cluster.nodes or any(_can_run(needs, node) for node in cluster.nodes.values()):
         return None
+    possible = _possible(needs, cluster)
+    lacking: dict[str, list[str]] = {}
+    for name, node in possible or sorted(cluster.nodes.items()):
+        missing = _lacking(needs, node) if possible else needs.placement.obstacles(node)
+        lacking.setdefault(next(missing), []).append(name)
     facts = [f"{_names(nodes)}: {fact}" for fact, nodes in lacking.items()]
     if len(facts) > NAMED_FACTS:
         facts = [*facts[:NAMED_FACTS], f"and {len(facts) - NAMED_FACTS} more reasons on other nodes"]
     message = f"no node can run mode {mode} ({'; '.join(facts)}): {needs.remedy}"
-    return Obstacle(Reason.NO_CAPABLE_NODE, message)
+    return Obstacle(Reason.NO_CAPABLE_NODE, message, nodes_may_come=not possible)
 
 
 def incapable_nodes(needs: NodeNeeds | None, cluster: ClusterFacts) -> tuple[str, ...]:
     """Nodes that the pod must avoid by name; empty: none is known to lack anything, or all are.
 
-    A node without the labels is not among them, because the pod's node selector keeps it off.
+    A node to which the scheduler does not bind the pod anyway is not among them.
     """
-    if needs is None or not any(next(_lacking(needs, node), None) is None for node in cluster.nodes.values()):
+    if needs is None or not any(_can_run(needs, node) for node in cluster.nodes.values()):
         return ()
-    found = (name for name, node in sorted(cluster.nodes.items()) if next(_lacking_facts(needs, node), None))
+    found = (name for name, node in _possible(needs, cluster) if next(_lacking(needs, node), None))
     return tuple(islice(found, MOST_AVOIDED))
 
 
@@ -88,15 +94,18 @@ def avoiding(spec: Manifest, nodes: Sequence[str]) -> Manifest:
     return {**spec, "affinity": {**affinity, "nodeAffinity": node_affinity}}
 
 
+def _can_run(needs: NodeNeeds, node: NodeFacts) -> bool:
+    """Whether the pod may be scheduled to a node that is not known to lack anything."""
+    return next(_lacking(needs, node), None) is None and next(needs.placement.obstacles(node), None) is None
+
+
+def _possible(needs: NodeNeeds, cluster: ClusterFacts) -> list[tuple[str, NodeFacts]]:
+    """The nodes, by name, to which the pod may be scheduled."""
+    return [each for each in sorted(cluster.nodes.items()) if next(needs.placement.obstacles(each[1]), None) is None]
+
+
 def _lacking(needs: NodeNeeds, node: NodeFacts) -> Iterator[str]:
     """What a node is known to lack, with what it has instead."""
-    for label, value in needs.labels.items():
-        if node.labels.get(label) != value:
-            yield f"it does not have the label {label}={value}"
-    yield from _lacking_facts(needs, node)
-
-
-def _lacking_facts(needs: NodeNeeds, node: NodeFacts) -> Iterator[str]:
     if node.operating_system not in {"", "linux"}:
         yield f"its operating system is {node.operating_system}"
     for what, has, found, oldest in (

@@ -21,7 +21,7 @@ from nested_docker.domain.modes.base import (
 from nested_docker.domain.modes.confinement import IgnoredProfiles, confinement_hazards
 from nested_docker.domain.modes.dockerd import CONTAINER, OwnDaemon, dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.modes.mirrors import mirror_hazards
-from nested_docker.domain.modes.preflight import node_obstacle, of_runtime_class
+from nested_docker.domain.modes.preflight import for_pod, node_obstacle
 from nested_docker.domain.modes.unprivileged import (
     HANDLER_UNKNOWN,
     HANDLER_WITHOUT_USER_NAMESPACES,
@@ -134,7 +134,7 @@ class Sysbox(OwnDaemon):
 
     def node_needs(self, effective: EffectiveSpec, cluster: ClusterFacts) -> NodeNeeds:
         """A kernel with what Sysbox uses, and user namespaces of the RuntimeClass's handler."""
-        return of_runtime_class(_NEEDS, cluster, effective.runtime_class_name or RUNTIME_CLASS)
+        return for_pod(_NEEDS, effective, cluster, effective.runtime_class_name or RUNTIME_CLASS)
 
     def container(self, context: PodContext) -> Manifest:
         """Dockerd as root of the pod's user namespace.

@@ -61,7 +61,7 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
     stages, withheld = withhold(stages, at.observed.corrections, at.now)
     grace = exposure.grace_left(at) if exposure.is_exposed(at) else None
     conditions.set(Type.PROVISIONED, *_provisioned(at, [*blocked, *withheld], grace))
-    conditions.assess(Type.DAEMON_REACHABLE, reach.reason, _with_loss(at, reach), holds=reach.reachable)
+    conditions.assess(Type.DAEMON_REACHABLE, reach.reason, _with_context(at, reach), holds=reach.reachable)
     if reach.reachable and blocked and not withheld and _can_connect(at, blocked):
         conditions.set(Type.READY, Status.TRUE, Reason.READY, "clients can connect")
     _set_update_pending(at, conditions, key_set)
@@ -81,8 +81,11 @@ def serve(at: Situation, conditions: Conditions, key_set: KeySet) -> Plan:
     )
 
 
-def _with_loss(at: Situation, reach: Reachability) -> str:
-    """The message of the start, with what happened to the pod before."""
+def _with_context(at: Situation, reach: Reachability) -> str:
+    """The message, with what is known of the nodes, or of what happened to the pod before."""
+    if reach.reason == Reason.UNSCHEDULABLE:
+        obstacle = at.mode.obstacle(at.effective, at.observed.cluster)
+        return f"{reach.message}; {obstacle.message}" if obstacle is not None else reach.message
     lost, latest = at.lost_pod, at.latest_replacement
     if reach.reason != Reason.DAEMON_STARTING or lost is None or latest is None or cause_of(latest) not in LOSSES:
         return reach.message

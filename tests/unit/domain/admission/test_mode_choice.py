@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.factory import DEFAULTS, NOW, class_spec, observed, policy_spec
+from tests.unit.world import World
 
 from nested_docker.api.meta import Condition, Enforcement, Mode
 from nested_docker.api.v1alpha1 import NestedDockerStatus
@@ -15,9 +16,9 @@ from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, acc
 from nested_docker.domain.admission.mode_choice import WHY_LENGTH, not_chosen, order
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.sysbox import NODE_LABEL, NODE_LABEL_VALUE, RUNTIME_CLASS
-from nested_docker.domain.objects import ClusterFacts, NodeFacts, RuntimeClassFacts
+from nested_docker.domain.objects import ClusterFacts, NodeFacts, RuntimeClassFacts, Taint
 from nested_docker.domain.planning.plan import plan
-from nested_docker.domain.status.reasons import Reason
+from nested_docker.domain.status.reasons import Reason, Type
 
 SYSBOX = ClusterFacts(
     runtime_classes={RUNTIME_CLASS: RuntimeClassFacts()},
@@ -144,21 +145,63 @@ def test_nodes_count_for_new_daemons_only() -> None:
     assert isinstance(accept(replace(new, status=status), DEFAULTS), Accepted)
 
 
+ELSEWHERE = {
+    "label": NodeFacts(ready=True, labels={"pool": "other"}),
+    "taint": NodeFacts(ready=True, labels={NODE_LABEL: NODE_LABEL_VALUE}, taints=(Taint("gpu", "", "NoSchedule"),)),
+}
+LABELLED = replace(
+    SYSBOX, runtime_classes={RUNTIME_CLASS: RuntimeClassFacts(RUNTIME_CLASS, {NODE_LABEL: NODE_LABEL_VALUE})}
+)
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_pod_waits_for_a_node_that_an_autoscaler_may_add(name: str) -> None:
+    cluster = replace(LABELLED, nodes={"n": ELSEWHERE[name]})
+    named = accept(observed({"mode": "Sysbox"}, cluster=cluster), DEFAULTS)
+    assert mode_and_others(named) == ("Sysbox", {})
+    only = chosen("Sysbox", cluster=cluster)
+    assert mode_and_others(only) == ("Sysbox", {})
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_mode_that_a_present_node_can_run_comes_first(name: str) -> None:
+    mode, others = mode_and_others(chosen("Sysbox", "Dind", cluster=replace(LABELLED, nodes={"n": ELSEWHERE[name]})))
+    assert (mode, others["Sysbox"][0]) == ("Dind", Reason.NO_CAPABLE_NODE)
+
+
+def test_no_mode_waits_for_nodes_while_another_one_may_become_possible() -> None:
+    cluster = replace(LABELLED, nodes={"n": ELSEWHERE["label"]})
+    outcome = chosen("Sysbox", "Dind", cluster=cluster, allowed=["Sysbox"])
+    assert isinstance(outcome, NotAccepted)
+
+
+def test_a_pod_that_waits_for_a_node_says_what_present_nodes_lack() -> None:
+    world = World({"mode": "Sysbox"}, cluster=replace(LABELLED, nodes={"n": ELSEWHERE["label"]}))
+    world.step()
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    world.pod()["status"] = {"phase": "Pending", "conditions": [unscheduled]}
+    world.step()
+    ready = world.status.condition(Type.READY)
+    assert ready is not None
+    assert ready.message == (
+        "no node can take the pod (the scheduler said: 0/1 nodes); no node can run mode Sysbox (node n: it does not "
+        "have the label sysbox-runtime=running): install Sysbox 0.7 or newer with containerd 2.0.5 or newer on nodes "
+        "that the RuntimeClass selects, or choose another mode"
+    )
+
+
 UNABLE = {
     "old kernel": NodeFacts(ready=True, kernel="5.4", labels={NODE_LABEL: NODE_LABEL_VALUE}),
     "no handler": NodeFacts(ready=True, handlers={"": True}, labels={NODE_LABEL: NODE_LABEL_VALUE}),
     "another system": NodeFacts(ready=True, operating_system="windows", labels={NODE_LABEL: NODE_LABEL_VALUE}),
     "no user namespaces": NodeFacts(ready=True, handlers={RUNTIME_CLASS: False}, labels={NODE_LABEL: NODE_LABEL_VALUE}),
-    "another pool": NodeFacts(ready=True, labels={NODE_LABEL: NODE_LABEL_VALUE, "pool": "other"}),
-    "no label of Sysbox's installer": NodeFacts(ready=True, labels={"pool": "vm"}),
-    "Sysbox is being removed": NodeFacts(ready=True, labels={NODE_LABEL: "removing", "pool": "vm"}),
 }
 """What becomes of a node of Sysbox."""
 
 
 @pytest.mark.parametrize("node", UNABLE)
 def test_an_edit_of_the_spec_does_not_make_a_new_daemon_of_it(node: str) -> None:
-    facts = {RUNTIME_CLASS: RuntimeClassFacts(RUNTIME_CLASS, {NODE_LABEL: NODE_LABEL_VALUE, "pool": "vm"})}
+    facts = {RUNTIME_CLASS: RuntimeClassFacts(RUNTIME_CLASS, {NODE_LABEL: NODE_LABEL_VALUE})}
     new = observed({"mode": "Sysbox"}, cluster=ClusterFacts(facts, {"n": UNABLE[node]}), generation=2)
     assert isinstance(accept(new, DEFAULTS), NotAccepted)
     accepted = Condition(type="Accepted", status="True", reason="Granted", last_transition_time="2026-11-24T00:00:00Z")

@@ -9,17 +9,22 @@ from typing import Any
 import pytest
 from tests.support.factory import DEFAULTS, NOW, class_spec, observed, policy_spec
 
+from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1 import NestedDockerSpec
 from nested_docker.api.v1alpha1.node import CgroupVersion, ProbedFacts
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, accept
+from nested_docker.domain.effective import resolve
 from nested_docker.domain.key_set import KeySet
+from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import NodeNeeds
+from nested_docker.domain.modes.placement import Placement
 from nested_docker.domain.modes.preflight import (
     MOST_AVOIDED,
     REQUIRED,
     avoiding,
+    for_pod,
     incapable_nodes,
     node_obstacle,
-    of_runtime_class,
 )
 from nested_docker.domain.objects import ClusterFacts, NodeFacts, RuntimeClassFacts
 from nested_docker.domain.planning.child_diff import Create
@@ -28,7 +33,7 @@ from nested_docker.domain.status.reasons import Reason
 
 NEEDS = NodeNeeds(
     remedy="do this",
-    labels={"sandbox": "yes"},
+    placement=Placement({"sandbox": "yes"}),
     handler="box",
     user_namespaces=True,
     kernel=(6, 3),
@@ -56,7 +61,6 @@ def probed(**facts: Any) -> dict[str, Any]:
 
 LACKING: dict[str, tuple[dict[str, Any], str]] = {
     "operating system": ({"operating_system": "windows"}, "its operating system is windows"),
-    "label": ({"labels": {"sandbox": "no"}}, "it does not have the label sandbox=yes"),
     "kernel": ({"kernel": "5.15.0-1"}, "its kernel 5.15.0-1 is older than 6.3"),
     "kubelet": ({"kubelet": "v1.32.9"}, "its kubelet v1.32.9 is older than 1.33"),
     "handler": ({"handlers": {"": True}}, "its container runtime containerd://2.1.9 has no handler box"),
@@ -160,9 +164,32 @@ def test_the_default_handler_is_named_so() -> None:
 
 def test_a_runtime_class_adds_handler_and_labels() -> None:
     cluster = ClusterFacts(runtime_classes={"own": RuntimeClassFacts("other", {"pool": "vm"})})
-    both = of_runtime_class(NEEDS, cluster, "own")
-    assert (both.handler, dict(both.labels)) == ("other", {"pool": "vm", "sandbox": "yes"})
-    assert of_runtime_class(NEEDS, cluster, "missing") == NEEDS
+    effective = resolve(NestedDockerSpec(), class_spec(), MODES[Mode.SYSBOX], DEFAULTS)
+    both = for_pod(NEEDS, effective, cluster, "own")
+    assert (both.handler, both.placement.labels) == ("other", {"pool": "vm"})
+    assert for_pod(NEEDS, effective, cluster, "missing").handler == NEEDS.handler
+
+
+def test_only_nodes_to_which_the_pod_may_be_scheduled_count() -> None:
+    elsewhere = replace(GOOD, labels={"sandbox": "no"})
+    old = replace(GOOD, kernel="5.4.0")
+    assert (
+        message(elsewhere, old)
+        == "no node can run mode Box (node node-02: its kernel 5.4.0 is older than 6.3): do this"
+    )
+    assert message(elsewhere, GOOD) == ""
+
+
+def test_where_there_is_no_such_node_one_may_come() -> None:
+    found = node_obstacle(
+        "Box", NEEDS, ClusterFacts(nodes={"n": replace(GOOD, labels={"sandbox": "no"}, kernel="5.4")})
+    )
+    assert found is not None
+    assert found.nodes_may_come
+    assert found.message == "no node can run mode Box (node n: it does not have the label sandbox=yes): do this"
+    present = node_obstacle("Box", NEEDS, ClusterFacts(nodes={"n": replace(GOOD, kernel="5.4")}))
+    assert present is not None
+    assert not present.nodes_may_come
 
 
 # --- scheduling -------------------------------------------------------------------------------------
@@ -172,7 +199,7 @@ def avoided(*nodes: NodeFacts) -> tuple[str, ...]:
     return incapable_nodes(NEEDS, ClusterFacts(nodes={f"node-{number}": node for number, node in enumerate(nodes, 1)}))
 
 
-@pytest.mark.parametrize("name", sorted(LACKING.keys() - {"label"}))
+@pytest.mark.parametrize("name", LACKING)
 def test_a_pod_avoids_a_node_that_lacks_something_where_another_has_it(name: str) -> None:
     assert avoided(replace(GOOD, **LACKING[name][0]), GOOD) == ("node-1",)
 

@@ -152,10 +152,12 @@ class TestAcceptance:
             (
                 {
                     "spec": {"mode": "Sysbox"},
-                    "cluster": replace(CLUSTER, nodes={"n": NodeFacts(ready=True)}),
+                    "cluster": replace(
+                        CLUSTER, nodes={"n": NodeFacts(ready=True, kernel="5.4", labels={"sysbox-runtime": "running"})}
+                    ),
                 },
                 Reason.NO_CAPABLE_NODE,
-                "(node n: it does not have the label sysbox-runtime=running): install Sysbox 0.7",
+                "(node n: its kernel 5.4 is older than 5.12): install Sysbox 0.7",
             ),
             (
                 {"spec": {"engine": {"config": {"hosts": ["tcp://0.0.0.0:1"]}}}},

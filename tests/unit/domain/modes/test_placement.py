@@ -1,0 +1,147 @@
+"""To which nodes a pod may be scheduled: labels, taints and affinity, as Kubernetes documents them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.factory import DEFAULTS, class_spec
+
+from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1 import NestedDockerSpec
+from nested_docker.domain.effective import resolve
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.placement import ANYWHERE, REQUIRED, Placement, placement
+from nested_docker.domain.node_facts import node_facts, runtime_class_facts
+from nested_docker.domain.objects import NodeFacts, RuntimeClassFacts
+
+POOL = {"key": "pool", "value": "ci", "effect": "NoSchedule"}
+
+
+def node(*taints: Any, **labels: str) -> NodeFacts:
+    return node_facts({"metadata": {"name": "n", "labels": labels}, "spec": {"taints": list(taints)}})
+
+
+def obstacles(found: NodeFacts, **asked: Any) -> list[str]:
+    return list(Placement(**({"labels": {}} | asked)).obstacles(found))
+
+
+def test_each_label_must_be_there() -> None:
+    wanted = {"disk": "ssd", "zone": "a"}
+    assert obstacles(node(disk="ssd", zone="a", other="x"), labels=wanted) == []
+    assert obstacles(node(zone="b"), labels=wanted) == [
+        "it does not have the label disk=ssd",
+        "it does not have the label zone=a",
+    ]
+
+
+@pytest.mark.parametrize(
+    "toleration",
+    [
+        {"operator": "Exists"},
+        {"key": "pool", "operator": "Exists"},
+        {"key": "pool", "value": "ci"},
+        {"key": "pool", "operator": "Equal", "value": "ci", "effect": "NoSchedule"},
+        {"key": "pool", "operator": "Exists", "effect": ""},
+        {"key": "pool", "operator": "Gt", "value": "5"},
+    ],
+)
+def test_a_taint_that_is_tolerated_or_may_be_is_no_obstacle(toleration: dict[str, Any]) -> None:
+    assert obstacles(node(POOL), tolerations=[{"key": "other"}, toleration]) == []
+
+
+@pytest.mark.parametrize(
+    "toleration",
+    [
+        {"key": "pool"},
+        {"key": "pool", "value": "other"},
+        {"key": "other", "operator": "Exists"},
+        {"key": "pool", "operator": "Exists", "effect": "NoExecute"},
+        {"value": "ci"},
+    ],
+)
+def test_another_taint_is_one(toleration: dict[str, Any]) -> None:
+    assert obstacles(node(POOL), tolerations=[toleration]) == ["the pod does not tolerate its taint pool=ci:NoSchedule"]
+    without_value = {"key": "gpu", "effect": "NoExecute"}
+    assert obstacles(node(without_value), tolerations=[]) == ["the pod does not tolerate its taint gpu:NoExecute"]
+
+
+@pytest.mark.parametrize(
+    "taint",
+    [
+        {"key": "pool", "effect": "PreferNoSchedule"},
+        {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"},
+        {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"},
+        {"key": "node.cloudprovider.kubernetes.io/uninitialized", "effect": "NoSchedule"},
+        {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"},
+        {},
+        "no taint",
+        None,
+    ],
+)
+def test_what_passes_or_only_advises_keeps_no_node_out(taint: Any) -> None:
+    assert obstacles(node(taint)) == []
+
+
+def test_a_node_without_taints_of_the_api_s_form_has_none() -> None:
+    assert node_facts({"metadata": {"name": "n"}, "spec": {"taints": {"a": 1}}}).taints == ()
+
+
+IN = {"key": "zone", "operator": "In", "values": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("expressions", "matches"),
+    [
+        ([IN], True),
+        ([{**IN, "values": ["c"]}], False),
+        ([IN, {**IN, "values": ["c"]}], False),
+        ([{**IN, "operator": "NotIn"}], False),
+        ([{"key": "none", "operator": "NotIn", "values": ["a"]}], True),
+        ([{"key": "zone", "operator": "Exists"}], True),
+        ([{"key": "none", "operator": "Exists"}], False),
+        ([{"key": "none", "operator": "DoesNotExist"}], True),
+        ([{"key": "zone", "operator": "DoesNotExist"}], False),
+        ([{"key": "zone", "operator": "Gt", "values": ["7"]}], True),
+        ([{"key": ["zone"], "operator": "Exists"}], True),
+        (["nonsense"], True),
+        ("nonsense", True),
+    ],
+)
+def test_one_term_of_the_affinity_must_match(expressions: Any, matches: bool) -> None:
+    term = {"matchExpressions": expressions}
+    expected = [] if matches else ["it does not match the pod's node affinity"]
+    assert obstacles(node(zone="a"), terms=[term]) == expected
+    impossible = {"matchExpressions": [{"key": "none", "operator": "Exists"}]}
+    assert obstacles(node(zone="a"), terms=[impossible, term]) == expected
+    by_name = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["x"]}]}
+    assert obstacles(node(zone="a"), terms=[impossible, by_name]) == []
+
+
+def test_anywhere_is_anywhere() -> None:
+    assert list(ANYWHERE.obstacles(node(POOL, zone="a"))) == []
+
+
+def test_it_comes_from_class_nested_docker_and_runtime_class() -> None:
+    affinity = {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [IN]}]}}}
+    template = {"spec": {"nodeSelector": {"a": "1"}, "tolerations": [{"key": "a"}], "affinity": affinity}}
+    scheduling = {"nodeSelector": {"b": "2"}, "tolerations": [{"key": "b", "operator": "Exists"}]}
+    runtime = {"nodeSelector": {"c": "3"}, "tolerations": [{"key": "c"}]}
+
+    def made(scheduling: dict[str, Any]) -> Placement:
+        spec = NestedDockerSpec.model_validate({"scheduling": scheduling})
+        effective = resolve(spec, class_spec(podTemplate=template), MODES[Mode.SYSBOX], DEFAULTS)
+        facts = runtime_class_facts({"metadata": {"name": "r"}, "handler": "r", "scheduling": runtime})
+        return placement(effective, facts)
+
+    whole = made(scheduling)
+    assert whole.labels == {"a": "1", "b": "2", "c": "3"}
+    assert [each["key"] for each in whole.tolerations] == ["a", "b", "c"]
+    assert list(whole.terms) == [{"matchExpressions": [IN]}]
+    other = {"nodeSelectorTerms": [{"matchExpressions": []}]}
+    assert list(made({"affinity": {"nodeAffinity": {REQUIRED: other}}}).terms) == [{"matchExpressions": []}]
+
+
+def test_nothing_asked_is_nothing_asked() -> None:
+    effective = resolve(NestedDockerSpec(), class_spec(), MODES[Mode.SYSBOX], DEFAULTS)
+    assert placement(effective, RuntimeClassFacts()) == Placement({}, [], [])
