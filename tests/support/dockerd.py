@@ -8,6 +8,7 @@ import tempfile
 from typing import Any
 
 from aiohttp import web
+from tests.support.tls_server import TlsServer, served
 
 from nested_docker.domain.names import DOCKER_PORT
 
@@ -38,7 +39,7 @@ class FakeDockerd:
         app.router.add_get("/version", self._version)
         app.router.add_get("/info", self._info)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
-        self._listening: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[TlsServer] | None = None
 
     async def start(self) -> None:
         """Listen."""
@@ -48,12 +49,14 @@ class FakeDockerd:
     async def stop(self) -> None:
         """Listen no more, and close what is open."""
         if self._listening is not None:
-            await self._listening
+            await (await self._listening).stop()
         await self._runner.cleanup()
 
-    async def _listen(self) -> None:
+    async def _listen(self) -> TlsServer:
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.address, DOCKER_PORT, ssl_context=self._context).start()
+        server = TlsServer(served(self._runner), self._context)
+        server.start(self.address, DOCKER_PORT)
+        return server
 
     async def _version(self, _request: web.Request) -> web.Response:
         return web.json_response(VERSION)

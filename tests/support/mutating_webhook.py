@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 from tests.support.api import Api, Manifest, own_address
 from tests.support.certificates import certificate_maker
+from tests.support.tls_server import TlsServer, served
 
 from nested_docker.domain import pki
 
@@ -60,14 +61,16 @@ class MutatingWebhook:
         app.router.add_post("/mutate", webhook.review)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
         await runner.setup()
-        await web.TCPSite(runner, "0.0.0.0", 0, ssl_context=context).start()
+        server = TlsServer(served(runner), context)
+        port = server.start("0.0.0.0", 0)
         name = f"test-{uuid.uuid4().hex[:8]}"
-        url = f"https://{here}:{runner.addresses[0][1]}/mutate"
+        url = f"https://{here}:{port}/mutate"
         await api.request("POST", PATH, body=_configuration(name, url, bundle, selector))
         try:
             yield webhook
         finally:
             await api.request("DELETE", f"{PATH}/{name}")
+            await server.stop()
             await runner.cleanup()
 
 
