@@ -58,8 +58,14 @@ def _need(use: TenantUse) -> str:
 
 def conditions_reference() -> str:
     """docs/conditions.md."""
-    parts = [HEAD, "# Reasons of conditions and Events\n\n| reason | meaning | what to do |\n|---|---|---|\n"]
-    parts += (f"| `{reason}` | {meaning} | {remedy or '–'} |\n" for reason, meaning, remedy in documented_reasons())
+    parts = [
+        HEAD,
+        "# Reasons of conditions and Events\n\nBy what happens: [troubleshooting](troubleshooting.md#reasons).\n",
+    ]
+    for reason, meaning, remedy in documented_reasons():
+        parts.append(f"\n## {reason}\n\n{meaning}\n")
+        if remedy:
+            parts.append(f"\n**What to do:** {remedy}\n")
     return "".join(parts)
 
 

@@ -53,11 +53,11 @@ def of_class(manifest: Manifest) -> World:
     return world
 
 
-def test_every_subject_has_a_page_that_the_readme_links() -> None:
+def test_every_subject_has_a_page_that_the_first_page_links() -> None:
     subjects = {"autoscaler", "backup", "gitops", "managed-clusters", "mesh", "policy-engines", "quotas"}
     assert {page.stem for page in PAGES} == subjects
-    readme = (ROOT / "README.md").read_text()
-    assert [each for each in sorted(subjects) if f"docs/living-with/{each}.md" not in readme] == []
+    first = (DOCS / "index.md").read_text()
+    assert [each for each in sorted(subjects) if f"](living-with/{each}.md)" not in first] == []
 
 
 @pytest.mark.parametrize(("page", "cells"), [*rows()], ids=lambda value: value if isinstance(value, str) else value[0])
