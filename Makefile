@@ -65,6 +65,7 @@ types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
 	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
 		hack/lint_workflows.py hack/mode_table.py hack/release_notes.py hack/side_by_side.py hack/check_names.py hack/check_words.py hack/docker_py_suite.py
+	MYPYPATH=. $(BIN)/mypy --strict hack/docs_site/build.py hack/recording/record.py hack/recording/drawing.py
 
 .PHONY: imports
 imports: $(VENV)/installed ## Check the layers.
@@ -85,8 +86,23 @@ generated: $(VENV)/installed ## Fail if a generated file is out of date.
 # --- building and generating ------------------------------------------------------------------------
 
 .PHONY: generate
-generate: $(VENV)/installed ## Write the generated files: CRDs, references of API and command line, conditions, modes.
+generate: $(VENV)/installed ## Write the generated files: CRDs, references, modes, the recording.
 	$(BIN)/python hack/generate.py
+
+.PHONY: docs
+docs: build/docs-venv/installed ## Build the documentation site in build/site/html, and check each of its links.
+	build/docs-venv/bin/python -m hack.docs_site.build build/site
+
+.PHONY: recording
+recording: $(VENV)/installed ## Record the README's commands, with the cluster of KUBECONFIG and a Dockerfile in FOLDER.
+	cd $(FOLDER) && PATH=$(CURDIR)/$(BIN):$$PATH $(CURDIR)/$(BIN)/python $(CURDIR)/hack/recording/record.py $(CURDIR)/docs/images/run.cast \
+		"cat Dockerfile" \
+		"nested-docker run -- sh -c 'docker build --quiet --tag hello . && docker run --rm hello'" \
+		"nested-docker create build" \
+		"nested-docker ls" \
+		"nested-docker run --name build -- docker version --format 'dockerd {{.Server.Version}}'" \
+		"nested-docker rm build"
+	$(MAKE) generate
 
 .PHONY: seccomp
 seccomp: ## Write the chart's seccomp profile from containerd's source; needs Go.
@@ -104,6 +120,12 @@ image: $(VENV)/installed ## Build the operator's image, in the embedded cluster 
 lock: $(VENV)/installed ## Update the locked dependencies.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --group dev -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group docs -o requirements/docs.txt
+
+build/docs-venv/installed: requirements/docs.txt $(VENV)/installed
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/docs-venv
+	VIRTUAL_ENV=build/docs-venv $(BIN)/uv pip install --quiet --require-hashes -r requirements/docs.txt
+	touch $@
 
 $(VENV)/installed: requirements/dev.txt pyproject.toml
 	hack/venv.sh $(PYTHON) $(VENV)

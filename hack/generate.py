@@ -10,9 +10,11 @@ from cli_reference import cli_reference
 from mode_table import PAGE, page
 from nested_docker.api import crd
 from nested_docker.cli.crds import to_yaml
+from recording.drawing import svg
 from reference import api_reference, conditions_reference
 
 ROOT = Path(__file__).parents[1]
+RECORDING = ROOT / "docs/images/run.cast"
 CRD_FOLDERS = (ROOT / "crds", ROOT / "charts/nested-docker/files/crds")
 
 
@@ -25,6 +27,7 @@ def outputs() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs/conditions.md", conditions_reference()
     yield ROOT / "docs/cli-reference.md", cli_reference()
     yield PAGE, page()
+    yield RECORDING.with_suffix(".svg"), svg(RECORDING.read_text())
 
 
 def main() -> int:
