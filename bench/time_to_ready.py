@@ -1,10 +1,11 @@
 """From `kubectl apply` to Ready in each mode, and how many of all starts become Ready.
 
-    .venv/bin/python bench/time_to_ready.py [ROUNDS] [--vm]
+    .venv/bin/python bench/time_to_ready.py [ROUNDS] [--vm] [MODE ...]
 
-The operator runs in the cluster, as users install it. The modes take turns, so that changes in the machine's load
-affect all of them; a ratio is against mode Dind on the same node. With --vm also on the node with cgroup v2, which is
-emulated. `Sysbox` is the embedded cluster's stand-in, without the real one's cost. Exit code 1: a start failed.
+Without MODE all modes; with some, only these and Dind. The operator runs in the cluster, as users install it. The modes
+take turns, so that changes in the machine's load affect all of them; a ratio is against mode Dind on the same node.
+With --vm also on the node with cgroup v2, which is emulated. `Sysbox` is the embedded cluster's stand-in, without the
+real one's cost. Exit code 1: a start failed.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ from tests.e2e.installation import govern, install, started
 from tests.support.cluster import TOOL, CommandFailed, run
 from tests.support.manifests import GENEROUS
 
+from nested_docker.api.meta import Mode
+
 TIMEOUT = 300
 SOCKET = "/var/run/docker.sock"
 V2 = {"runtimeClassName": "cgroup-v2"}
 UNCONFINED = [{"mode": "UserNamespace", "seccompProfile": {"type": "Unconfined"}}]
+
+ROOTLESS = [{"mode": "Rootless", "seccompProfile": {"type": "Unconfined"}, "appArmorProfile": {"type": "Unconfined"}}]
 
 
 @dataclass
@@ -58,6 +63,7 @@ def contenders(gid: int, *, vm: bool) -> Iterator[Contender]:
     if vm:
         yield Contender("v2", "Dind", V2)
         yield Contender("v2", "UserNamespace", {"runtimeClassName": "writable-cgroups", "securityModules": UNCONFINED})
+        yield Contender("v2", "Rootless", {"runtimeClassName": "tun", "securityModules": ROOTLESS})
 
 
 def manifests(all_of_them: list[Contender]) -> Iterator[dict[str, Any]]:
@@ -92,13 +98,13 @@ def seconds_to_ready(env: Environment, each: Contender) -> float | None:
         env.kubectl("delete", "nd", "build", "--timeout=120s", timeout=150)
 
 
-def main(rounds: int, *, vm: bool) -> int:
+def main(rounds: int, modes: set[str], *, vm: bool) -> int:
     """Measure and print."""
     env = started(NAME, "--docker", *(["--vm"] if vm else []))
     try:
         install(env)
         gid = int(env.node("stat", "-c", "%g", "/run/docker.sock"))
-        found = list(contenders(gid, vm=vm))
+        found = [each for each in contenders(gid, vm=vm) if not modes or each.mode in {"Dind", *modes}]
         govern(env, *manifests(found))
         for number in range(rounds + 1):
             for each in found:
@@ -126,4 +132,4 @@ def show(found: list[Contender], rounds: int) -> None:
 
 if __name__ == "__main__":
     numbers = [int(each) for each in sys.argv[1:] if each.isdigit()]
-    sys.exit(main(numbers[0] if numbers else 20, vm="--vm" in sys.argv))
+    sys.exit(main(numbers[0] if numbers else 20, {*sys.argv[1:]} & {*Mode}, vm="--vm" in sys.argv))
