@@ -74,13 +74,14 @@ def manifests(all_of_them: list[Contender]) -> Iterator[dict[str, Any]]:
             "metadata": {"name": each.class_name},
             "spec": {"modes": [each.mode]} | each.class_spec,
         }
-    terms = {
+    terms: dict[str, Any] = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}},
         "allowedClasses": [each.class_name for each in all_of_them],
         "allowedModes": sorted({each.mode for each in all_of_them}),
-        "hostSocket": {"guard": RULES, "paths": [SOCKET]},
         **GENEROUS,
     }
+    if "HostSocket" in terms["allowedModes"]:
+        terms["hostSocket"] = {"guard": RULES, "paths": [SOCKET]}
     yield API | {"kind": "NestedDockerPolicy", "metadata": {"name": "bench"}, "spec": terms}
 
 
