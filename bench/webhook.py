@@ -63,7 +63,7 @@ async def by_kopf(port: int, folder: Path) -> None:
 
 
 async def by_us(port: int, folder: Path) -> None:
-    async for _ in AdmissionServer(port, folder, {"/x": review})(None):
+    async for _ in AdmissionServer(port, folder, {"/x": review}, lambda *_: None)(None):
         pass
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cli_reference import cli_reference
+from metrics_reference import metrics_reference
 from mode_table import PAGE, page
 from nested_docker.api import crd
 from nested_docker.cli.crds import to_yaml
@@ -26,6 +27,7 @@ def outputs() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs/api-reference.md", api_reference()
     yield ROOT / "docs/conditions.md", conditions_reference()
     yield ROOT / "docs/cli-reference.md", cli_reference()
+    yield ROOT / "docs/metrics.md", metrics_reference()
     yield PAGE, page()
     yield RECORDING.with_suffix(".svg"), svg(RECORDING.read_text())
 

@@ -92,8 +92,11 @@ class Operator:
             nested_dockers=lambda: self._cache.all("NestedDocker"),
             requests=lambda: kube.requests,
             queue_depth=lambda: len(self._queue),
+            queue_oldest=self._queue.oldest,
             leading=lambda: self._leader.leading or not settings.leader_election,
             unreadable=unreadable.counts,
+            webhook_certificate=lambda: self._webhook.server.expires if self._webhook else None,
+            now=self._clock.now,
         )
         prober = DaemonProber(
             DaemonClient(),
@@ -101,13 +104,15 @@ class Operator:
             self._clock.now,
             self._metrics.probe_failed,
         )
-        audit = Audit(self._recorder, self._cache, self._metrics.decided)
+        audit = Audit(self._recorder, self._cache, self._metrics.decided, self._metrics.recorded)
         self._admission_reviewer = AdmissionReviewer(
             self._cache, self._router, kube, settings.defaults(), audit.admitted
         )
         self._root_key = RootKey(kube, settings.operator_namespace, settings.root_key_secret)
         self._webhook = (
-            admission.AdmissionServer(settings.webhook_port, settings.webhook_certificates, self._reviews())
+            admission.AdmissionServer(
+                settings.webhook_port, settings.webhook_certificates, self._reviews(), self._metrics.reviewed
+            )
             if settings.webhook_port
             else None
         )

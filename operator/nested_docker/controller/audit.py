@@ -16,6 +16,9 @@ logger = logging.getLogger("nested_docker.audit")
 CountDecision = Callable[[str, str, str, str], None]
 """Counts a decision: stage, outcome, reason, mode."""
 
+CountEvent = Callable[[str, str], None]
+"""Counts an Event: type, reason."""
+
 
 class Audit:
     """Writes the audit log. As a `Recorder` it forwards all Events, and logs those that are decisions.
@@ -23,14 +26,16 @@ class Audit:
     Args:
         recorder: receives all Events.
         cache: has the generations of classes and policies.
-        count: the metric.
+        count: the metric of decisions.
+        count_event: the metric of Events.
     """
 
-    def __init__(self, recorder: Recorder, cache: Cache, count: CountDecision) -> None:
-        self._recorder, self._cache, self._count = recorder, cache, count
+    def __init__(self, recorder: Recorder, cache: Cache, count: CountDecision, count_event: CountEvent) -> None:
+        self._recorder, self._cache, self._count, self._count_event = recorder, cache, count, count_event
 
     def record(self, regarding: Mapping[str, Any], type_: str, reason: str, message: str) -> None:
-        """Forward an Event, and log it if it is a decision of the reconciler."""
+        """Forward and count an Event, and log it if it is a decision of the reconciler."""
+        self._count_event(type_, reason)
         self._recorder.record(regarding, type_, reason, message)
         traits = traits_of(reason)
         if not traits & (Trait.GRANT | Trait.DENIAL):

@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import itertools
 import random
+import time
 from enum import IntEnum
 
 Key = tuple[str, str]
@@ -51,6 +52,7 @@ class WorkQueue:
     def __init__(self) -> None:
         self._heap: list[tuple[Priority, int, Key]] = []
         self._waiting: dict[Key, tuple[Priority, int]] = {}
+        self._since: dict[Key, float] = {}
         self._running: set[Key] = set()
         self._again: dict[Key, Priority] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -60,6 +62,10 @@ class WorkQueue:
     def __len__(self) -> int:
         """Keys that wait to be worked on now."""
         return len(self._waiting)
+
+    def oldest(self) -> float:
+        """Seconds for which the oldest of these keys has waited; 0: none waits."""
+        return time.monotonic() - min(self._since.values()) if self._since else 0.0
 
     @property
     def idle(self) -> bool:
@@ -76,6 +82,7 @@ class WorkQueue:
             return
         number = next(self._numbers)
         self._waiting[key] = (priority, number)
+        self._since.setdefault(key, time.monotonic())
         heapq.heappush(self._heap, (priority, number, key))
         self._wakeup.set()
 
@@ -93,7 +100,7 @@ class WorkQueue:
             while self._heap:
                 priority, number, key = heapq.heappop(self._heap)
                 if self._waiting.get(key) == (priority, number):
-                    del self._waiting[key]
+                    del self._waiting[key], self._since[key]
                     self._running.add(key)
                     return key
             self._wakeup.clear()

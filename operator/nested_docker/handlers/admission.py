@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -46,6 +47,13 @@ INJECT_PATH = "/inject-pods"
 ReviewRequest = Callable[[Review], Awaitable[AdmissionResponse]]
 """Reviews a request."""
 
+ObserveReview = Callable[[str, int, float], None]
+"""Called after each answer with the path, the HTTP status code of the decision (200: allowed) and the seconds."""
+
+
+Decided = tuple[int, web.Response]
+"""The status code of a decision, and the answer, whose own status is 200 also for a denial."""
+
 
 class AdmissionServer:
     """The webhook's server, in the form that kopf runs; the event `listening` is set while it listens.
@@ -57,13 +65,19 @@ class AdmissionServer:
         port: port to listen on.
         certificates: directory with tls.crt, tls.key and ca.crt; they are reloaded when they change.
         reviews: reviews a request, by the path that it is sent to.
+        observe: the metric.
         bounds: of connections and requests.
     """
 
     def __init__(
-        self, port: int, certificates: Path, reviews: Mapping[str, ReviewRequest], bounds: Bounds | None = None
+        self,
+        port: int,
+        certificates: Path,
+        reviews: Mapping[str, ReviewRequest],
+        observe: ObserveReview,
+        bounds: Bounds | None = None,
     ) -> None:
-        self._reviews = reviews
+        self._reviews, self._observe = reviews, observe
         self._turns = FairShare(workers=WORKERS, share=SHARE, waiting=WAITING, patience=TURN_SECONDS)
         self._pod_turns = FairShare(workers=WORKERS, share=SHARE, waiting=WAITING_PODS, patience=TURN_SECONDS)
         self.server = WebhookServer(port, certificates, self._answer, bounds)
@@ -82,17 +96,23 @@ class AdmissionServer:
     async def _answer(self, path: str, body: bytes) -> web.Response:
         if path not in self._reviews:
             return web.Response(status=404, text=f"the webhook has only the paths {', '.join(sorted(self._reviews))}")
+        started = time.monotonic()
+        code, response = await self._decided(path, body)
+        self._observe(path, code, time.monotonic() - started)
+        return response
+
+    async def _decided(self, path: str, body: bytes) -> Decided:
         try:
             uid, review = _review_of(bounded_json.loads(body))
         except (AttributeError, LookupError, TypeError, ValueError):
             what = "pod" if path == INJECT_PATH else "NestedDocker"
-            return web.Response(status=400, text=f"the body is not an AdmissionReview of a {what}")
+            return 400, web.Response(status=400, text=f"the body is not an AdmissionReview of a {what}")
         if isinstance(review.obj, PartialObject):
             message = f"{shorten(review.obj.missing)} is nested too deeply to be read: replace it, with fewer levels"
             return _denied(uid, DENIED_STATUS, message)
         return await self._reviewed(uid, review, path)
 
-    async def _reviewed(self, uid: str, review: Review, path: str) -> web.Response:
+    async def _reviewed(self, uid: str, review: Review, path: str) -> Decided:
         try:
             async with self._turn(review, path), asyncio.timeout(REVIEW_SECONDS):
                 response = await self._reviews[path](review)
@@ -108,7 +128,7 @@ class AdmissionServer:
             return _denied(uid, 500, "the request could not be reviewed because of a defect in the operator")
         if not response.allowed:
             return _denied(uid, DENIED_STATUS, f"{response.reason}: {response.message}")
-        return _respond({"uid": uid, "allowed": True, **_patch(response)}, response.warnings)
+        return 200, _respond({"uid": uid, "allowed": True, **_patch(response)}, response.warnings)
 
     def _turn(self, review: Review, path: str) -> AbstractAsyncContextManager[None]:
         """A turn of the user, or, since controllers create the pods of all, of the pod's namespace."""
@@ -152,9 +172,9 @@ def _patch(response: AdmissionResponse) -> dict[str, str]:
     return {"patchType": "JSONPatch", "patch": b64encode(json.dumps(response.patch).encode()).decode()}
 
 
-def _denied(uid: str, code: int, message: str) -> web.Response:
+def _denied(uid: str, code: int, message: str) -> Decided:
     status = {"code": code, "message": shorten(message, MESSAGE_LENGTH)}
-    return _respond({"uid": uid, "allowed": False, "status": status}, ())
+    return code, _respond({"uid": uid, "allowed": False, "status": status}, ())
 
 
 def _respond(response: dict[str, Any], warnings: tuple[str, ...]) -> web.Response:

@@ -17,10 +17,12 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from cryptography import x509
 
 from nested_docker.net.listening import listen_everywhere
 
@@ -103,6 +105,7 @@ class WebhookServer:
 
     Attributes:
         dropped: connections that were closed to keep the bounds.
+        expires: when the certificate that new connections get expires; None: none is loaded yet.
     """
 
     def __init__(self, port: int, certificates: Path, answer: Answer, bounds: Bounds | None = None) -> None:
@@ -112,6 +115,7 @@ class WebhookServer:
         self._handshakes: set[asyncio.Task[None]] = set()
         self._draining = False
         self.dropped = 0
+        self.expires: datetime | None = None
 
     async def run(self, listening: asyncio.Event, *, check_seconds: float = 60.0) -> None:
         """Serve until cancelled.
@@ -286,8 +290,10 @@ class WebhookServer:
 
     def _load(self, context: ssl.SSLContext) -> bytes:
         certificate, key = self._certificates / "tls.crt", self._certificates / "tls.key"
-        digest = hashlib.sha256(certificate.read_bytes() + key.read_bytes()).digest()
+        pem = certificate.read_bytes()
+        digest = hashlib.sha256(pem + key.read_bytes()).digest()
         context.load_cert_chain(certificate, key)
+        self.expires = x509.load_pem_x509_certificate(pem).not_valid_after_utc
         return digest
 
     async def _reload(self, context: ssl.SSLContext, digest: bytes, seconds: float) -> None:

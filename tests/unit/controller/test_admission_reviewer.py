@@ -62,7 +62,7 @@ class Reviewer:
     def __init__(self) -> None:
         self.kube, self.cache, self.records = RightsKube(), Cache(), Records()
         router = Router(self.cache, WorkQueue())
-        self.audit = Audit(self.records, self.cache, self.records.count)
+        self.audit = Audit(self.records, self.cache, self.records.count, lambda *_: None)
         self.keeper = AdmissionReviewer(self.cache, router, self.kube, DEFAULTS, self.audit.admitted)
         self.put("Namespace", "team-a", {})
         self.put("NestedDockerClass", "standard", {"modes": ["Dind", "Sysbox"]})

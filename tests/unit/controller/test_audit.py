@@ -20,12 +20,16 @@ class Recorded:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.counts: list[tuple[str, ...]] = []
+        self.counted_events: list[tuple[str, str]] = []
 
     def record(self, _regarding: Any, _type: str, reason: str, _message: str) -> None:
         self.events.append(reason)
 
     def count(self, *labels: str) -> None:
         self.counts.append(labels)
+
+    def count_event(self, type_: str, reason: str) -> None:
+        self.counted_events.append((type_, reason))
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def audit(recorded: Recorded) -> Audit:
     kube.put("NestedDockerClass", "", "standard", spec={"modes": ["Dind"]}, metadata={"generation": 7})
     status = {"mode": "Dind", "className": "standard", "policyName": "gone", "expirationTime": "2026-03-01T12:00:00Z"}
     kube.put("NestedDocker", *KEY, spec={"mode": "Sysbox"}, status=status)
-    return Audit(recorded, kube.cache, recorded.count)
+    return Audit(recorded, kube.cache, recorded.count, recorded.count_event)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,7 @@ def audit(recorded: Recorded) -> Audit:
 def test_a_grant_and_a_denial_are_decisions(audit: Audit, recorded: Recorded, reason: str, outcome: str | None) -> None:
     audit.record(REGARDING, "Normal", reason, "why")
     assert recorded.events == [reason], "every Event is passed on"
+    assert recorded.counted_events == [("Normal", reason)], "and counted"
     assert recorded.counts == ([("reconcile", outcome, reason, "Dind")] if outcome else [])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,23 @@ async def test_a_key_waits_once() -> None:
     for name in "abab":
         queue.add(key(name))
     assert await drain(queue) == ["a", "b"]
+
+
+async def test_the_age_is_of_the_key_that_has_waited_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [100.0]
+    monkeypatch.setattr("nested_docker.controller.workqueue.time.monotonic", lambda: seconds[0])
+    queue = WorkQueue()
+    assert queue.oldest() == 0
+    queue.add(key("a"), Priority.BACKGROUND)
+    seconds[0] = 103.0
+    queue.add(key("b"))
+    queue.add(key("a"), Priority.NEARLY_READY)
+    assert queue.oldest() == 3
+    assert (await queue.get())[1] == "a"
+    seconds[0] = 105.0
+    assert queue.oldest() == 2
+    await queue.get()
+    assert queue.oldest() == 0
 
 
 async def test_the_urgent_come_first_and_equals_in_order() -> None:

@@ -19,13 +19,21 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
+from cryptography import x509
 from tests.support.nesting import DEEP, nested
 
 from nested_docker.controller.admission_reviewer import AdmissionResponse, Review
 from nested_docker.domain.ports import KubeError
 from nested_docker.domain.status.reasons import Reason
 from nested_docker.handlers import webhook_server
-from nested_docker.handlers.admission import INJECT_PATH, REVIEW_SECONDS, SHARE, WAITING, AdmissionServer
+from nested_docker.handlers.admission import (
+    INJECT_PATH,
+    REVIEW_SECONDS,
+    SHARE,
+    WAITING,
+    AdmissionServer,
+    ObserveReview,
+)
 from nested_docker.handlers.webhook_server import Bounds, WebhookServer
 
 GRANTED = AdmissionResponse(allowed=True, reason=Reason.GRANTED)
@@ -75,7 +83,9 @@ async def grant(_review: Review) -> AdmissionResponse:
 
 
 @asynccontextmanager
-async def webhook(folder: Path, review: Reviewing = grant, bounds: Bounds = BOUNDS) -> AsyncIterator[Client]:
+async def webhook(
+    folder: Path, review: Reviewing = grant, bounds: Bounds = BOUNDS, observe: ObserveReview = lambda *_: None
+) -> AsyncIterator[Client]:
     authority = trustme.CA()
     write(authority, folder)
     context = ssl.create_default_context()
@@ -83,7 +93,7 @@ async def webhook(folder: Path, review: Reviewing = grant, bounds: Bounds = BOUN
     context.check_hostname = False
     with contextlib.closing(await _free()) as probe:
         port = probe.getsockname()[1]
-    serving = AdmissionServer(port, folder, {"/validate": review, INJECT_PATH: review}, bounds)
+    serving = AdmissionServer(port, folder, {"/validate": review, INJECT_PATH: review}, observe, bounds)
     running = asyncio.create_task(_run(serving))
     await serving.listening.wait()
     client = Client(serving, running, port, context)
@@ -212,6 +222,34 @@ async def test_a_patch_is_sent_as_json_patch(tmp_path: Path) -> None:
         response = await client.review()
     assert response["patchType"] == "JSONPatch"
     assert json.loads(base64.b64decode(response["patch"])) == [patch]
+
+
+async def test_each_answer_is_counted_with_the_code_of_its_decision(tmp_path: Path) -> None:
+    observed: list[tuple[str, int]] = []
+
+    def observe(path: str, code: int, seconds: float) -> None:
+        assert 0 <= seconds < REVIEW_SECONDS
+        observed.append((path, code))
+
+    answers: list[AdmissionResponse | Exception] = [
+        GRANTED,
+        AdmissionResponse(allowed=False, reason=Reason.NOT_GRANTED),
+        KubeError(500, "", "down"),
+        ZeroDivisionError(),
+    ]
+
+    async def review(_review: Review) -> AdmissionResponse:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async with webhook(tmp_path, review, observe=observe) as client:
+        for _ in range(4):
+            await client.review()
+        assert (await client.post("{}"))[0] == 400
+        assert (await client.post("{}", path="/other"))[0] == 404
+    assert observed == [("/validate", code) for code in (200, 403, 503, 500, 400)]
 
 
 async def test_another_path_is_not_reviewed(tmp_path: Path) -> None:
@@ -418,7 +456,8 @@ async def test_a_new_certificate_is_used(tmp_path: Path) -> None:
         raise AssertionError
 
     listening = asyncio.Event()
-    running = asyncio.create_task(WebhookServer(port, tmp_path, answer).run(listening, check_seconds=0.05))
+    server = WebhookServer(port, tmp_path, answer)
+    running = asyncio.create_task(server.run(listening, check_seconds=0.05))
     await listening.wait()
     first = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port))
     (tmp_path / "tls.crt").write_text("broken")
@@ -426,7 +465,9 @@ async def test_a_new_certificate_is_used(tmp_path: Path) -> None:
     assert await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port)) == first
     write(trustme.CA(), tmp_path)
     await asyncio.sleep(0.2)
-    assert await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port)) != first
+    renewed = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port))
+    assert renewed != first
+    assert server.expires == x509.load_pem_x509_certificate(renewed.encode()).not_valid_after_utc
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
