@@ -23,11 +23,19 @@ OPERATOR = "nested-docker-operator"
 RENDER = "webhook.certificate.renderWithoutCluster=true"
 """Lets helm create a certificate where it cannot read a cluster."""
 
+MONITORING = tuple(f"monitoring.coreos.com/v1/{kind}" for kind in ("ServiceMonitor", "PrometheusRule"))
+"""Kinds of the Prometheus operator, for renderings without a cluster."""
+
 IMAGE, TAG = OPERATOR, "dev"
 CI, OTHER = "chart-ci", "chart-other"
 """Namespaces of users."""
 
 Manifest = dict[str, Any]
+
+
+def is_hook(manifest: Manifest) -> bool:
+    """Whether helm creates it beside the release, at an uninstall or a test."""
+    return "helm.sh/hook" in manifest["metadata"].get("annotations", {})
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,26 @@ class Helm:
         return run(str(HOME / "bin/helm"), *arguments, timeout=timeout, env=environment)
 
     def render(
-        self, *sets: str, files: Sequence[str] = (), release: str = RELEASE, chart: Path = CHART
+        self,
+        *sets: str,
+        files: Sequence[str] = (),
+        presets: Sequence[Path] = (),
+        release: str = RELEASE,
+        chart: Path = CHART,
+        kinds: Sequence[str] = MONITORING,
+        hooks: bool = False,
     ) -> list[Manifest]:
-        """The chart's objects with these values (`key=value`), and those in files (`key=path`)."""
+        """The chart's objects with these values (`key=value`), those in files (`key=path`) and files of values.
+
+        Hooks and tests are no objects of a release: `hooks` renders these alone. `kinds` are what the cluster has besides
+        Kubernetes' own.
+        """
         values = [*(f"--set={value}" for value in (RENDER, *sets)), *(f"--set-file={value}" for value in files)]
-        text = self("template", release, str(chart), "--namespace", SYSTEM, "--kube-version=1.34.0", *values)
-        return [manifest for manifest in yaml.safe_load_all(text) if manifest]
+        values += [f"--values={path}" for path in presets]
+        cluster = ["--kube-version=1.34.0", *(f"--api-versions={kind}" for kind in kinds)]
+        text = self("template", release, str(chart), "--namespace", SYSTEM, *cluster, *values)
+        manifests = [manifest for manifest in yaml.safe_load_all(text) if manifest]
+        return [each for each in manifests if is_hook(each) == hooks]
 
     def install(self, *sets: str, chart: Path = CHART, wait: bool = True) -> None:
         """Install or upgrade the release with these values, and the image under test."""
@@ -70,9 +92,14 @@ class Helm:
             assert time.monotonic() < deadline, tried.stderr
             time.sleep(0.2)
 
-    def uninstall(self) -> None:
-        """Remove the release, if it is there, and wait until its own objects are gone."""
-        self("uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait", "--timeout=120s")
+    def uninstall(self, *, check: bool = False) -> str:
+        """Remove the release, if it is there, and wait until its own objects are gone; with `check` only if no daemon runs.
+
+        Returns:
+            What helm says.
+        """
+        hooks = [] if check else ["--no-hooks"]
+        return self("uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait", "--timeout=120s", *hooks)
 
 
 @pytest.fixture(scope="session")

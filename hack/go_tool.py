@@ -1,0 +1,52 @@
+"""Programs that are built from a Go module which a folder here pins, once for each version.
+
+Of these programs the package registries have the source only, or a package that fetches the program from elsewhere while
+it is installed. They are built by the Go that the embedded cluster is built with.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "hack/cluster"))
+
+from embedded import golang  # noqa: E402 - only after the path is set
+from embedded.layout import Home  # noqa: E402
+from embedded.report import Clock  # noqa: E402
+from embedded.shell import logged  # noqa: E402
+from embedded.stamps import Step, digest  # noqa: E402
+
+
+def build(name: str, package: str, tags: Sequence[str] = ()) -> Path:
+    """The program `name` of a Go package that the module in `hack/<name>` pins, built if there is none of that version.
+
+    Raises:
+        ClusterError: It cannot be built.
+    """
+    sources, folder = ROOT / "hack" / name, ROOT / "build" / name
+    program, clock = folder / name, Clock()
+
+    def action() -> None:
+        clock.say(f"building {name} ...")
+        go = golang.toolchain(Home.from_environment(), clock)
+        flags = ("-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-tags", ",".join(tags))
+        # the toolchain was chosen above; `auto` would download another behind our back
+        settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+        logged([go, "build", *flags, "-o", str(program), package], folder / "build.log", env=settings, cwd=sources)
+
+    step = Step("stamp", lambda: digest([sources]), (program,), action)
+    if step.due(folder):
+        step.run(folder)
+    return program
+
+
+def promtool() -> Path:
+    """Prometheus' program that checks and tests rules, without service discovery: that is half of its build.
+
+    Raises:
+        ClusterError: It cannot be built.
+    """
+    return build("promtool", "github.com/prometheus/prometheus/cmd/promtool", tags=["remove_all_sd"])
