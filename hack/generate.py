@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import chart_readme
 from cli_reference import cli_reference
 from metrics_reference import metrics_reference
 from mode_table import PAGE, page
@@ -28,6 +29,7 @@ def outputs() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs/conditions.md", conditions_reference()
     yield ROOT / "docs/cli-reference.md", cli_reference()
     yield ROOT / "docs/metrics.md", metrics_reference()
+    yield chart_readme.PAGE, chart_readme.chart_readme()
     yield PAGE, page()
     yield RECORDING.with_suffix(".svg"), svg(RECORDING.read_text())
 

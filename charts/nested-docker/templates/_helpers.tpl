@@ -292,3 +292,44 @@ does not manage, and that have none of the labels: (list $ NAME LABEL...).
 {{- define "nested-docker.guarded" -}}
 ({{ . }}.spec.containers + {{ . }}.spec.?initContainers.orValue([])).exists(container, container.?args.orValue([]).exists(argument, argument.startsWith('--guard-rules='))) || {{ . }}.metadata.?labels[?'nesteddocker.dev/role'].orValue('') == 'cleanup'
 {{- end }}
+
+{{/* What pods of hooks have in common: they pass the Pod Security level restricted, and run where the operator runs. */}}
+{{- define "nested-docker.hookPod" -}}
+restartPolicy: Never
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "nested-docker.hookContainer" -}}
+image: {{ include "nested-docker.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+resources:
+  requests:
+    cpu: 10m
+    memory: 64Mi
+  limits:
+    memory: 256Mi
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- end }}

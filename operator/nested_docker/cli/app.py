@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nested_docker.cli import cleanup, crds, guard, idle_watch, operator, policy, probe_node, relay, uninstall_check
+from nested_docker.cli import cleanup, crds, guard, idle_watch, operator, policy, probe_node, relay, release_test, uninstall_check
 from nested_docker.cli.user import (
     context,
     create,
@@ -58,6 +58,7 @@ app.command("crds")(crds.crds)
 app.command("operator")(operator.operator_command)
 app.command("cleanup", hidden=True)(cleanup.cleanup)
 app.command("probe-node", hidden=True)(probe_node.probe_node)
+app.command("release-test", hidden=True)(release_test.release_test)
 app.command("uninstall-check", hidden=True)(uninstall_check.uninstall_check)
 app.command("idle-watch", hidden=True)(idle_watch.idle_watch)
 
