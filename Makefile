@@ -64,7 +64,7 @@ lint: $(VENV)/installed ## Lint sources, spelling, words, YAML and workflows.
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
 	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
-		hack/lint_workflows.py hack/mode_table.py hack/release_notes.py hack/side_by_side.py hack/check_names.py hack/check_words.py hack/docker_py_suite.py
+		hack/lint_workflows.py hack/go_tool.py hack/chart_readme.py hack/metrics_reference.py hack/mode_table.py hack/release_notes.py hack/side_by_side.py hack/check_names.py hack/check_words.py hack/docker_py_suite.py
 	MYPYPATH=. $(BIN)/mypy --strict hack/docs_site/build.py hack/recording/record.py hack/recording/drawing.py
 
 .PHONY: imports

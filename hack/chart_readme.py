@@ -1,7 +1,7 @@
 """charts/nested-docker/README.md, made of Chart.yaml, of values.yaml's comments, and of values.schema.json.
 
-A comment that stands directly above a key describes it. Only keys that helm knows as values are listed: where the schema
-allows any key (`labels`, `resources`), the whole mapping is one value.
+A comment that stands directly above a key describes it. Only keys that helm knows as values are listed: where the
+schema allows any key (`labels`, `resources`), the whole mapping is one value.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ helm upgrade --install nested-docker oci://ghcr.io/OWNER/charts/nested-docker \\
   --namespace nested-docker-system --create-namespace --wait
 ```
 
-OWNER is the owner of the repository that published the release. From a checkout, `charts/nested-docker` takes the place of the
-address, and `image.repository` must name an image that you have built (`make image`).
+OWNER is the owner of the repository that published the release. From a checkout, `charts/nested-docker` takes the place
+of the address, and `image.repository` must name an image that you have built (`make image`).
 
-After that **nobody gets a daemon** until an admin creates a NestedDockerClass and a NestedDockerPolicy; the notes that helm
-prints have the commands. The chart includes neither, because there is no safe default for what a cluster allows. Whoever
-creates a NestedDocker also needs the RBAC verb `use` on its class.
+After that **nobody gets a daemon** until an admin creates a NestedDockerClass and a NestedDockerPolicy; the notes that
+helm prints have the commands. The chart includes neither, because there is no safe default for what a cluster allows.
+Whoever creates a NestedDocker also needs the RBAC verb `use` on its class.
 
-`docs/install.md` covers kind, upgrades, uninstalling, installation for some namespaces only, and the operator's permissions.
-`docs/admission.md` covers the admission checks, the webhook's certificate and the guardrails.
+`docs/install.md` covers kind, monitoring, upgrades, uninstalling, installation for some namespaces only, and the
+operator's permissions. `docs/admission.md` covers the admission checks, the webhook's certificate and the guardrails.
 
 ## Presets
 
@@ -136,7 +136,7 @@ def described(schema: dict[str, Any], keys: list[str]) -> dict[str, Any]:
 
 
 def _comments(text: str, schema: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Each path with the comments above it and above those that it belongs to; nothing within a mapping of free keys."""
+    """Each path with the comments above it and above those that it belongs to; nothing of a mapping of free keys."""
     parents: list[tuple[int, str, str]] = []
     comment: list[str] = []
     closed = -1

@@ -1,7 +1,7 @@
 """Programs that are built from a Go module which a folder here pins, once for each version.
 
-Of these programs the package registries have the source only, or a package that fetches the program from elsewhere while
-it is installed. They are built by the Go that the embedded cluster is built with.
+Of these programs the package registries have the source only, or a package that fetches the program from elsewhere
+while it is installed. They are built by the Go that the embedded cluster is built with.
 """
 
 from __future__ import annotations

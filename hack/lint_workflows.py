@@ -9,7 +9,7 @@ from go_tool import ROOT, build
 
 sys.path.insert(0, str(ROOT / "hack/cluster"))
 
-from embedded.report import ClusterError  # noqa: E402 - only after the path is set
+from embedded.report import ClusterError
 
 
 def main() -> None:

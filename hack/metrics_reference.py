@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from nested_docker.observability.metrics import Metrics
 from prometheus_client.core import Metric
+
+from nested_docker.observability.metrics import Metrics
 
 HEAD = "<!-- Made by hack/generate.py; edit operator/nested_docker/observability/metrics.py instead. -->\n\n"
 TEXT = """# Metrics
 
 Every replica of the operator serves them at port 8080, path `/metrics`. `serviceMonitor.enabled` of the chart makes the
-Prometheus operator scrape them, `prometheusRule.enabled` adds [alerts](runbook.md), and `dashboards.enabled` a dashboard for
-Grafana.
+Prometheus operator scrape them, `prometheusRule.enabled` adds [alerts](runbook.md), and `dashboards.enabled` a
+dashboard for Grafana.
 
-No label holds the name of an object, so a tenant cannot create time series. What a column *from* calls `leader` only the
-leader exports: a sum over replicas counts it once. Of the others, counters belong to one replica each, and so do their sums.
+No label holds the name of an object, so a tenant cannot create time series. What is *from* the leader only the leader
+exports, so a sum over replicas counts it once. What is from each replica is about that replica.
 
 The guard in front of a node's Docker socket runs in users' namespaces and exports no metrics: its denials are in
 [its log](guard.md).

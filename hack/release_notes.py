@@ -14,6 +14,7 @@ PLACES = {
     "operator/nested_docker/__init__.py": r'^__version__ = "(.+)"$',
     "charts/nested-docker/Chart.yaml": r"^version: (\S+)$",
     "charts/nested-docker/Chart.yaml, appVersion": r"^appVersion: (\S+)$",
+    "charts/nested-docker/Chart.yaml, image": r"^      image: nested-docker-operator:(\S+)$",
 }
 """Where a version stands, and how."""
 

@@ -59,10 +59,10 @@ class Helm:
         kinds: Sequence[str] = MONITORING,
         hooks: bool = False,
     ) -> list[Manifest]:
-        """The chart's objects with these values (`key=value`), those in files (`key=path`) and files of values.
+        """The chart's objects with these values (`key=value`), those in files (`key=path`) and presets.
 
-        Hooks and tests are no objects of a release: `hooks` renders these alone. `kinds` are what the cluster has besides
-        Kubernetes' own.
+        Hooks and tests are no objects of a release: `hooks` renders these alone. `kinds` are what the cluster has
+        besides Kubernetes' own.
         """
         values = [*(f"--set={value}" for value in (RENDER, *sets)), *(f"--set-file={value}" for value in files)]
         values += [f"--values={path}" for path in presets]
@@ -93,13 +93,15 @@ class Helm:
             time.sleep(0.2)
 
     def uninstall(self, *, check: bool = False) -> str:
-        """Remove the release, if it is there, and wait until its own objects are gone; with `check` only if no daemon runs.
+        """Remove the release, if it is there, and wait until its objects are gone; with `check` only if no daemon runs.
 
         Returns:
             What helm says.
         """
         hooks = [] if check else ["--no-hooks"]
-        return self("uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait", "--timeout=120s", *hooks)
+        return self(
+            "uninstall", RELEASE, "--namespace", SYSTEM, "--ignore-not-found", "--wait", "--timeout=120s", *hooks
+        )
 
 
 @pytest.fixture(scope="session")

@@ -55,13 +55,15 @@ def test_the_test_reaches_only_what_there_is(offline: Helm, values: tuple[str, .
     (pod,) = of_kind(offline.render(*values, hooks=True), "Pod")
     (container,) = pod["spec"]["containers"]
     assert not [each for each in container["args"] if each.startswith(missing)]
-    assert ("volumes" in pod["spec"]) == ("--webhook" != missing)
+    assert ("volumes" in pod["spec"]) == (missing != "--webhook")
 
 
 def test_the_api_server_takes_the_hooks(cluster: Cluster, helm: Helm, system: str) -> None:
     hooks = helm.render(hooks=True)
     text = yaml.safe_dump_all(hooks)
-    assert len(cluster.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text).splitlines()) == 2
+    assert (
+        len(cluster.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text).splitlines()) == 2
+    )
     assert system == SYSTEM, "its Pod Security level is restricted"
 
 
@@ -84,8 +86,11 @@ def test_an_uninstall_stops_before_anything_is_deleted_and_says_what_runs(
     assert "1 NestedDocker has a daemon or a finalizer:" in str(stopped.value)
     assert f"{CI}/build: pod {CI}/build-" in str(stopped.value)
     assert "kubectl delete nesteddockers" in str(stopped.value)
-    assert cluster.kubectl("-n", system, "get", "deployments", "-o", "name") == "deployment.apps/nested-docker-operator"
+    assert (
+        cluster.kubectl("-n", system, "get", "deployments", "-o", "name") == "deployment.apps/nested-docker-operator\n"
+    )
     assert ready(cluster, CI, "build")["status"] == "True"
+    helm("rollback", "nested-docker", "1", "--namespace", system, "--wait", "--timeout=120s")
     helm.install(*QUICK, "uninstall.waitSeconds=60")
     cluster.kubectl("-n", CI, "delete", "nesteddocker", "build", "--wait=false")
     helm.uninstall(check=True)

@@ -35,7 +35,9 @@ def alerts(made: Manifest) -> list[Manifest]:
 
 
 def dashboard(offline: Helm) -> dict[str, Any]:
-    (made,) = (each for each in of_kind(offline.render(*ON), "ConfigMap") if each["metadata"]["name"].endswith("-dashboard"))
+    (made,) = (
+        each for each in of_kind(offline.render(*ON), "ConfigMap") if each["metadata"]["name"].endswith("-dashboard")
+    )
     (text,) = made["data"].values()
     loaded: dict[str, Any] = json.loads(text)
     return loaded
@@ -58,10 +60,14 @@ def test_all_of_it_is_off_by_default(offline: Helm) -> None:
     assert not [each for each in of_kind(manifests, "ConfigMap") if "dashboard" in each["metadata"]["name"]]
 
 
-@pytest.mark.parametrize(("value", "kind"), [("serviceMonitor", "ServiceMonitor"), ("prometheusRule", "PrometheusRule")])
+@pytest.mark.parametrize(
+    ("value", "kind"), [("serviceMonitor", "ServiceMonitor"), ("prometheusRule", "PrometheusRule")]
+)
 def test_without_the_kind_it_fails_and_says_what_to_do(offline: Helm, value: str, kind: str) -> None:
     others = [each for each in MONITORING if not each.endswith(kind)]
-    with pytest.raises(CommandFailed, match=f"{value}.enabled: the cluster has no kind {kind} of monitoring.coreos.com/v1"):
+    with pytest.raises(
+        CommandFailed, match=f"{value}.enabled: the cluster has no kind {kind} of monitoring.coreos.com/v1"
+    ):
         offline.render(*ON[:2], kinds=others)
     assert offline.render(kinds=())
 
@@ -91,7 +97,9 @@ def test_the_job_of_the_alerts_is_the_service_that_is_scraped(offline: Helm) -> 
     ]
     assert selected == ["ci-metrics"]
     (made,) = of_kind(manifests, "PrometheusRule")
-    selectors = {selector for alert in alerts(made) for selector in re.findall(r'job="[^"]*", namespace="[^"]*"', alert["expr"])}
+    selectors = {
+        selector for alert in alerts(made) for selector in re.findall(r'job="[^"]*", namespace="[^"]*"', alert["expr"])
+    }
     assert selectors == {f'job="ci-metrics", namespace="{SYSTEM}"'}
     assert all('job="ci-metrics"' in alert["expr"] for alert in alerts(made))
 
@@ -121,7 +129,7 @@ def test_every_metric_and_label_of_alerts_and_dashboard_exists(offline: Helm) ->
         assert names, expression
         assert names - FROM_PROMETHEUS <= set(series), expression
         known = {"job", "namespace"}.union(*(series.get(name, set()) for name in names))
-        used = set(re.findall(r'(\w+)=~?"', expression)) | set(re.findall(r'(\w+)!=', expression))
+        used = set(re.findall(r'(\w+)=~?"', expression)) | set(re.findall(r"(\w+)!=", expression))
         grouped = {label.strip() for labels in re.findall(r"by \(([^)]*)\)", expression) for label in labels.split(",")}
         assert used | grouped <= known, expression
 
@@ -151,7 +159,8 @@ def test_the_dashboard_is_whole(offline: Helm) -> None:
     assert variables == {"datasource", "namespace", "job"}
     source = {"type": "prometheus", "uid": "${datasource}"}
     for panel in panels(offline):
-        assert panel["title"] and panel["description"].endswith("."), panel["id"]
+        assert panel["title"], panel["id"]
+        assert panel["description"].endswith("."), panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         assert panel["datasource"] == source, panel["title"]
         assert panel["targets"], panel["title"]
@@ -179,5 +188,7 @@ def test_every_metric_is_shown(offline: Helm) -> None:
 
 
 def test_the_file_of_the_dashboard_has_the_release_s_name(offline: Helm) -> None:
-    (config,) = (each for each in of_kind(offline.render(*ON), "ConfigMap") if each["metadata"]["name"].endswith("-dashboard"))
+    (config,) = (
+        each for each in of_kind(offline.render(*ON), "ConfigMap") if each["metadata"]["name"].endswith("-dashboard")
+    )
     assert list(config["data"]) == [f"{RELEASE}.json"]

@@ -64,7 +64,10 @@ def test_no_certificate_is_created_where_the_last_one_cannot_be_read(offline: He
         (ISSUER, "--is-upgrade"),
         (f"--set={CERTIFICATE}.existingSecret=theirs", f"--set-file={CERTIFICATE}.caBundle=CA"),
         ("--set=webhook.enabled=false",),
-        ("--set=webhook.enabled=false", "--set=watchNamespaces={a,b}", "--set=metrics.serviceMonitor=true"),
+        (
+            *("--set=webhook.enabled=false", "--set=watchNamespaces={a,b}", "--set=serviceMonitor.enabled=true"),
+            "--api-versions=monitoring.coreos.com/v1/ServiceMonitor",
+        ),
     ],
     ids=" ".join,
 )

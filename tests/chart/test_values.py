@@ -57,7 +57,13 @@ def test_the_chart_is_of_the_package_s_version() -> None:
         ("resources.cpu=1", r"at '/resources': additional properties 'cpu' not allowed"),
         ("idleWatch.resources.cpu=1", r"at '/idleWatch/resources': additional properties 'cpu' not allowed"),
         ("cleanup.resources.limits.cpu=one", r"at '/cleanup/resources/limits/cpu': 'one' does not match"),
-        ("metrics.service=false,metrics.serviceMonitor=true", r"at '/metrics/service': value must be true"),
+        ("metrics.service=false,serviceMonitor.enabled=true", r"at '/metrics/service': value must be true"),
+        (
+            "prometheusRule.enabled=true,serviceMonitor.enabled=false",
+            r"at '/serviceMonitor/enabled': value must be true",
+        ),
+        ("prometheusRule.hazards={a|b}", r"at '/prometheusRule/hazards/0': 'a|b' does not match"),
+        ("uninstall.waitSeconds=-1", r"at '/uninstall/waitSeconds': minimum: got -1, want 0"),
         ("networkPolicy.apiServerPorts={0}", r"at '/networkPolicy/apiServerPorts/0': minimum"),
         ("podNamespaces={Pods}", r"at '/podNamespaces/0': 'Pods' does not match"),
         ("cleanup.namespace=Cleanup", r"at '/cleanup/namespace': 'Cleanup' does not match"),
@@ -90,8 +96,9 @@ def test_every_value_is_in_the_schema_and_in_the_readme() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert set(values) == set(schema["properties"]) - {"global"}
-    message = set(re.findall(r"`([\w.]+)`", (CHART / "README.md").read_text()))
-    assert {re.sub(r"\bresources\..*", "resources", path) for path in paths(values)} <= message
+    rows = set(re.findall(r"^\| `([\w.]+)` \|", (CHART / "README.md").read_text(), re.MULTILINE))
+    shown = {re.sub(r"\b(resources|labels)\..*", r"\1", path) for path in paths(values)}
+    assert shown == rows
 
 
 def test_the_environment_is_what_the_settings_read(offline: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +135,7 @@ def test_defaults_agree_with_the_settings(offline: Helm, monkeypatch: pytest.Mon
 
 
 def test_no_object_twice_and_every_object_labelled(offline: Helm) -> None:
-    manifests = offline.render("watchNamespaces={a,b}", "metrics.serviceMonitor=true", "guardrails.denyExec=true")
+    manifests = offline.render("watchNamespaces={a,b}", "serviceMonitor.enabled=true", "guardrails.denyExec=true")
     identities = Counter(
         (manifest["kind"], manifest["metadata"].get("namespace"), manifest["metadata"]["name"])
         for manifest in manifests
@@ -139,7 +146,7 @@ def test_no_object_twice_and_every_object_labelled(offline: Helm) -> None:
 
 def test_common_labels_are_on_every_object_and_on_the_pods(offline: Helm) -> None:
     manifests = offline.render(
-        "commonLabels.team=ci", "podLabels.team=mine", "watchNamespaces={a,b}", "metrics.serviceMonitor=true"
+        "commonLabels.team=ci", "podLabels.team=mine", "watchNamespaces={a,b}", "serviceMonitor.enabled=true"
     )
     without = [
         f"{manifest['kind']} {manifest['metadata']['name']}"
@@ -361,7 +368,7 @@ def test_two_releases_do_not_share_a_lease(offline: Helm) -> None:
         ("podDisruptionBudget.enabled=false", "PodDisruptionBudget", 0),
         (f"networkPolicy.enabled=false,{WITHOUT_SOCKETS}", "NetworkPolicy", 0),
         ("metrics.service=false,webhook.enabled=false", "Service", 0),
-        ("metrics.serviceMonitor=true", "ServiceMonitor", 1),
+        ("serviceMonitor.enabled=true", "ServiceMonitor", 1),
         ("userRoles=false", "ClusterRole", 1),
         ("webhook.enabled=false", "ValidatingWebhookConfiguration", 0),
         ("webhook.enabled=false", "MutatingWebhookConfiguration", 0),

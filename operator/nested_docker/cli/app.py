@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from nested_docker.cli import cleanup, crds, guard, idle_watch, operator, policy, probe_node, relay, release_test, uninstall_check
+from nested_docker.cli import (
+    cleanup,
+    crds,
+    guard,
+    idle_watch,
+    operator,
+    policy,
+    probe_node,
+    relay,
+    release_test,
+    uninstall_check,
+)
 from nested_docker.cli.user import (
     context,
     create,

@@ -20,8 +20,9 @@ REMEDY = """\
 Without the operator these daemons go on: no deadline, idle timeout or policy ends them, and no certificate is renewed.
 Those with a finalizer, and their namespaces, cannot be deleted. Nothing has been deleted yet. Do one of these:
 - delete them, and uninstall again: kubectl delete nesteddockers --all --all-namespaces
+- wait until they are gone, and uninstall again: kubectl wait --for=delete nesteddockers --all -A --timeout=30m
 - let them go on, for the next install to take them over: helm uninstall RELEASE --no-hooks
-- wait until they have ended: set uninstall.waitSeconds with helm upgrade, and uninstall with a longer --timeout"""
+- keep the release, which Helm does not upgrade until then: helm rollback RELEASE REVISION (see helm history)"""
 
 ListAll = Callable[[], Awaitable[list[Mapping[str, Any]]]]
 """Lists the NestedDockers that the operator serves."""
@@ -56,7 +57,9 @@ def uninstall_check(
         remaining = asyncio.run(check())
     except KubeError as error:
         typer.echo(f"nested-docker uninstall-check: the NestedDockers could not be listed: {error}", err=True)
-        typer.echo("Nothing has been deleted. To uninstall without this check: helm uninstall RELEASE --no-hooks", err=True)
+        typer.echo(
+            "Nothing has been deleted. To uninstall without this check: helm uninstall RELEASE --no-hooks", err=True
+        )
         raise typer.Exit(0 if force else 1) from error
     typer.echo(text_of(remaining, force=force))
     if remaining and not force:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import trustme
@@ -27,7 +26,7 @@ class Release:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
-    def __enter__(self) -> Release:
+    def __enter__(self) -> Self:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
         return self
@@ -59,9 +58,8 @@ class Release:
 
 
 @pytest.fixture(autouse=True)
-def _one_try(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _one_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release_test, "TRIES", 1)
-    yield
 
 
 def invoked(release: Release, authority: Path) -> Any:

@@ -46,14 +46,16 @@ def test_a_tag_of_another_version_is_refused(capsys: pytest.CaptureFixture[str])
     assert main(["v99.0.0"]) == 1
     said = capsys.readouterr().err.splitlines()
     assert said[0] == f"operator/nested_docker/__init__.py has version {__version__}, and the tag 99.0.0"
-    assert len(said) == 3
+    assert len(said) == 4
 
 
 def test_the_section_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "operator/nested_docker").mkdir(parents=True)
     (tmp_path / "operator/nested_docker/__init__.py").write_text('__version__ = "0.2.0"\n')
     (tmp_path / "charts/nested-docker").mkdir(parents=True)
-    (tmp_path / "charts/nested-docker/Chart.yaml").write_text('version: 0.2.0\nappVersion: "0.2.0"\n')
+    (tmp_path / "charts/nested-docker/Chart.yaml").write_text(
+        'version: 0.2.0\nappVersion: "0.2.0"\n      image: nested-docker-operator:0.2.0\n'
+    )
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
     assert main(["v0.2.0"], tmp_path) == 0
     assert capsys.readouterr().out == "### Added\n\n- A thing.\n"

@@ -103,7 +103,9 @@ def test_hazards_and_certificates_are_those_of_ready_daemons() -> None:
 
 @pytest.mark.parametrize("time", ["", "soon", "2026-03-01T11:59:00"])
 def test_a_time_that_is_none_costs_no_other_metric(time: str) -> None:
-    text = exported(known("False", "DaemonStarting", since=time), known("True", "Ready", certificateExpirationTime=time))
+    text = exported(
+        known("False", "DaemonStarting", since=time), known("True", "Ready", certificateExpirationTime=time)
+    )
     assert 'nested_docker_objects{mode="Dind",ready="True",reason="Ready"} 1.0' in text
 
 
