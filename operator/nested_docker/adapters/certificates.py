@@ -120,6 +120,14 @@ def injection_key(root_key: bytes) -> bytes:
     return HKDF(hashes.SHA256(), 32, salt=None, info=b"nesteddocker.dev/injection/v1").derive(root_key)
 
 
+def expiration_of(pem: bytes) -> datetime | None:
+    """When the first certificate expires; None: it is one that OpenSSL may take, but cryptography cannot read."""
+    try:
+        return x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    except ValueError:
+        return None
+
+
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, validity: tuple[datetime, datetime]
 ) -> x509.CertificateBuilder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,69 +14,61 @@ TRIES = 5
 
 
 def release_test(
-    metrics: Annotated[str, typer.Option(help="URL of the operator's Service for metrics.")] = "",
+    metrics: Annotated[str, typer.Option(help="HOST:PORT of the operator's Service for metrics.")] = "",
     webhook: Annotated[str, typer.Option(help="HOST:PORT of the webhook's Service.")] = "",
     authority: Annotated[Path | None, typer.Option(help="File with the CA of the webhook's certificate.")] = None,
 ) -> None:
-    """Check that a replica is ready, that it exports metrics, and that the webhook's certificate is valid."""
-    import asyncio
-
-    async def check() -> list[str]:
-        said = []
-        if metrics:
-            said.append(await _read(f"{metrics}/readyz", "ok"))
-            said.append(await _read(f"{metrics}/metrics", "nested_docker_leading"))
-        if webhook:
-            said.append(await _handshake(webhook, authority))
-        return said
-
-    try:
-        for line in asyncio.run(check()):
-            typer.echo(line)
-    except _FailedError as error:
-        typer.echo(f"nested-docker release-test: {error}", err=True)
-        raise typer.Exit(1) from error
+    """Check that a replica is ready and exports metrics, and that the webhook's certificate is valid."""
+    remedy = "see the log of the operator, and the NetworkPolicies of its namespace"
+    if metrics:
+        _tried(f"http://{metrics}/readyz", lambda: _read(metrics, "/readyz", "ok"), remedy)
+        _tried(f"http://{metrics}/metrics", lambda: _read(metrics, "/metrics", "nested_docker_leading"), remedy)
+    if webhook:
+        _tried(f"https://{webhook}", lambda: _handshake(webhook, authority), "see webhook.certificate in the values")
 
 
-class _FailedError(Exception):
-    """A check failed, or what it asks did not answer."""
-
-
-async def _read(url: str, wanted: str) -> str:
-    import asyncio
-
-    import aiohttp
+def _tried(url: str, check: Callable[[], str], remedy: str) -> None:
+    """Repeat a check, which returns what is wrong, until nothing is; exit with 1 if it stays."""
+    import time
 
     problem = ""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)) as session:
-        for _ in range(TRIES):
-            try:
-                async with session.get(url) as response:
-                    text = await response.text()
-                    if response.status == 200 and wanted in text:
-                        return f"{url} answers"
-                    problem = f"{response.status} {text[:200]}"
-            except (aiohttp.ClientError, TimeoutError) as error:
-                problem = str(error) or type(error).__name__
-            await asyncio.sleep(1)
-    raise _FailedError(f"{url}: {problem}: see the log of the operator, and the NetworkPolicies of its namespace")
+    for number in range(TRIES):
+        if number:
+            time.sleep(1)
+        try:
+            problem = check()
+        except OSError as error:  # TimeoutError and SSLError are such errors
+            problem = str(error) or type(error).__name__
+        if not problem:
+            typer.echo(f"{url} answers")
+            return
+    typer.echo(f"nested-docker release-test: {url}: {problem}: {remedy}", err=True)
+    raise typer.Exit(1)
 
 
-async def _handshake(address: str, authority: Path | None) -> str:
-    import asyncio
+def _read(address: str, path: str, wanted: str) -> str:
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection(address, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        text = response.read().decode(errors="replace")
+    except HTTPException as error:
+        return f"no HTTP: {error!r}"
+    finally:
+        connection.close()
+    return "" if response.status == 200 and wanted in text else f"{response.status} {text[:200]}"
+
+
+def _handshake(address: str, authority: Path | None) -> str:
+    import socket
     import ssl
 
     host, _, port = address.rpartition(":")
-    problem = ""
-    for _ in range(TRIES):
-        try:
-            context = ssl.create_default_context(cafile=authority)
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                _, writer = await asyncio.open_connection(host, int(port), ssl=context)
-            writer.close()
-        except (OSError, TimeoutError) as error:  # an SSLError is an OSError
-            problem = str(error) or type(error).__name__
-            await asyncio.sleep(1)
-        else:
-            return f"{address} has a valid certificate"
-    raise _FailedError(f"{address}: {problem}: see webhook.certificate in the chart's values")
+    context = ssl.create_default_context(cafile=authority)
+    with (
+        socket.create_connection((host, int(port)), TIMEOUT_SECONDS) as connection,
+        context.wrap_socket(connection, server_hostname=host),
+    ):
+        return ""

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from nested_docker.domain.ports import Clock
 
-LOOK_SECONDS = 5.0
+CHECK_AGAIN_SECONDS = 5.0
 """Time between two looks."""
 
 LINES = 50
@@ -46,7 +46,8 @@ def uninstall_check(
         kube = await connect_to_cluster("nested-docker-uninstall-check")
 
         async def list_all() -> list[Mapping[str, Any]]:
-            return [each for one in namespace or [None] for each in await kube.list("NestedDocker", one)]
+            served: Sequence[str | None] = namespace or [None]
+            return [each for one in served for each in await kube.list("NestedDocker", one)]
 
         try:
             return await left(list_all, 0 if force else wait_seconds, SystemClock(), typer.echo)
@@ -88,7 +89,7 @@ async def left(list_all: ListAll, seconds: float, clock: Clock, say: Callable[[s
         if not remaining or rest <= 0:
             return remaining
         say(f"{len(remaining)} NestedDockers are left; waiting for at most {rest:.0f} s")
-        await asyncio.sleep(min(LOOK_SECONDS, rest))
+        await asyncio.sleep(min(CHECK_AGAIN_SECONDS, rest))
 
 
 def lines_of(nested_dockers: Iterable[Mapping[str, Any]]) -> list[str]:

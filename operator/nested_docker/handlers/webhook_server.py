@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from cryptography import x509
 
+from nested_docker.adapters.certificates import expiration_of
 from nested_docker.net.listening import listen_everywhere
 
 logger = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class WebhookServer:
 
     Attributes:
         dropped: connections that were closed to keep the bounds.
-        expires: when the certificate that new connections get expires; None: none is loaded yet.
+        expires: when the certificate that new connections get expires; None: not known, or none is loaded yet.
     """
 
     def __init__(self, port: int, certificates: Path, answer: Answer, bounds: Bounds | None = None) -> None:
@@ -293,7 +293,7 @@ class WebhookServer:
         pem = certificate.read_bytes()
         digest = hashlib.sha256(pem + key.read_bytes()).digest()
         context.load_cert_chain(certificate, key)
-        self.expires = x509.load_pem_x509_certificate(pem).not_valid_after_utc
+        self.expires = expiration_of(pem)
         return digest
 
     async def _reload(self, context: ssl.SSLContext, digest: bytes, seconds: float) -> None:

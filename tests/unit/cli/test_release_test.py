@@ -64,7 +64,7 @@ def _one_try(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def invoked(release: Release, authority: Path) -> Any:
     metrics, webhook = (f"localhost:{release.ports[name]}" for name in ("metrics", "webhook"))
-    arguments = [f"--metrics=http://{metrics}", f"--webhook={webhook}", f"--authority={authority}"]
+    arguments = [f"--metrics={metrics}", f"--webhook={webhook}", f"--authority={authority}"]
     return CliRunner().invoke(app, ["release-test", *arguments])
 
 
@@ -73,10 +73,10 @@ def test_a_release_that_answers(tmp_path: Path) -> None:
         release.authority.cert_pem.write_to_path(tmp_path / "ca.crt")
         result = invoked(release, tmp_path / "ca.crt")
     assert result.exit_code == 0, result.output
-    assert [line.split(" ", 1)[1] for line in result.output.splitlines()] == [
-        "answers",
-        "answers",
-        "has a valid certificate",
+    assert [line.rpartition("/")[2] for line in result.output.splitlines()] == [
+        "readyz answers",
+        "metrics answers",
+        f"localhost:{release.ports['webhook']} answers",
     ]
 
 
