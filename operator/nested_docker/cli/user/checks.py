@@ -58,7 +58,7 @@ def class_checks(classes: Iterable[Mapping[str, Any]]) -> list[Check]:
     found = list(classes)
     names = sorted(each["metadata"]["name"] for each in found)
     if not names:
-        remedy = "a cluster admin creates a NestedDockerClass; the chart has one: --set defaultClass.create=true"
+        remedy = "a cluster admin creates a NestedDockerClass: helm get notes RELEASE of the operator shows one"
         return [Check("classes", Verdict.FAILED, "there is no NestedDockerClass", remedy)]
     default = [
         each["metadata"]["name"]
