@@ -114,7 +114,7 @@ def test_only_the_certificate_is_not_a_function_of_the_values() -> None:
     )
     actions = [
         (path.name, word)
-        for path in sorted((CHART / "templates").iterdir())
+        for path in sorted((CHART / "templates").rglob("*.*"))
         for action in re.findall(
             r"\{\{.*?\}\}", re.sub(r"\{\{-? */\*.*?\*/ *-?\}\}", "", path.read_text(), flags=re.DOTALL)
         )
