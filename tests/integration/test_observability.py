@@ -70,6 +70,9 @@ async def test_probes_and_metrics(world: World) -> None:
     assert await world.operator.metric("nested_docker_reconciles_total") >= 2
     assert await world.operator.metric("nested_docker_reconcile_seconds_count") >= 2
     assert await world.operator.metric("nested_docker_api_requests_total") >= 8
+    assert await world.operator.metric("nested_docker_events_total") >= len(TOLD)
+    for name in ("queue_oldest_seconds", "not_ready_seconds", "hazards", "certificate_expiration_timestamp_seconds"):
+        assert f"# TYPE nested_docker_{name} gauge" in text
     assert world.namespace not in text, "a metric with an object's name"
     assert 'outcome="error"' not in text
 
