@@ -6,6 +6,7 @@ import typer
 
 from nested_docker.cli import (
     cleanup,
+    convert,
     crds,
     guard,
     idle_watch,
@@ -63,6 +64,7 @@ app.command("prune")(prune.prune_command)
 app.command("du")(du.du_command)
 app.command("doctor")(doctor.doctor_command)
 app.command("report")(report.report_command)
+app.command("convert")(convert.convert_command)
 app.add_typer(policy.policy)
 app.add_typer(guard.guard)
 app.command("crds")(crds.crds)

@@ -59,6 +59,8 @@ def _yaml(text: str) -> Iterator[Any]:
             if node is None:
                 break
             _reject_duplicate_keys(node, set())
+            if _size(node, {}) > MOST_VALUES:
+                raise UnreadableError(f"its aliases stand for more than {MOST_VALUES} values: write fewer")
             yield _as_json(loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -68,6 +70,34 @@ def _yaml(text: str) -> Iterator[Any]:
         raise UnreadableError(" ".join(str(error).split())) from error
     except RecursionError as error:
         raise UnreadableError(_TOO_DEEPLY_NESTED) from error
+
+
+MOST_VALUES = 2_000_000
+"""Values of a document with every alias written in full; a few lines could otherwise fill the memory."""
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node has with every alias written in full.
+
+    Args:
+        node: the node.
+        known: sizes by identity; 0: a node that is being counted.
+
+    Raises:
+        UnreadableError: a node contains itself.
+    """
+    if id(node) in known:
+        if not known[id(node)]:
+            raise UnreadableError("an alias stands for what contains it: write it in full")
+        return known[id(node)]
+    known[id(node)] = 0
+    size = 1
+    if isinstance(node, yaml.SequenceNode):
+        size += sum(_size(item, known) for item in node.value)
+    elif isinstance(node, yaml.MappingNode):
+        size += sum(_size(key, known) + _size(value, known) for key, value in node.value)
+    known[id(node)] = size
+    return size
 
 
 def _reject_duplicate_keys(node: yaml.Node, seen: set[int]) -> None:

@@ -1,0 +1,199 @@
+"""`nested-docker convert`: what replaces a hand-written way to a Docker daemon."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Size of an input; a larger one is no manifest that somebody wrote."""
+
+
+class ConvertForm(StrEnum):
+    """The values of `nested_docker.convert.manifests_conversion.Form`, without its imports."""
+
+    NESTED_DOCKER = "nesteddocker"
+    LABEL = "label"
+
+
+class ConvertOutput(StrEnum):
+    """How the result is printed."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+def convert_command(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE", help="YAML or JSON file with workloads, or a .gitlab-ci.yml; or `-` for standard input."
+        ),
+    ] = None,
+    form: Annotated[
+        ConvertForm, typer.Option("--as", help="What replaces a daemon: a NestedDocker, or a label on the pod.")
+    ] = ConvertForm.NESTED_DOCKER,
+    class_name: Annotated[
+        str, typer.Option("--class", metavar="CLASS", help="NestedDockerClass; `--as label` needs it.")
+    ] = "",
+    mode: Annotated[
+        str, typer.Option("--mode", metavar="MODE", help="Mode of the NestedDocker; default: the class decides.")
+    ] = "",
+    name: Annotated[
+        str,
+        typer.Option("--name", metavar="NAME", help="Name of the NestedDocker; default: the workload's, with -daemon."),
+    ] = "",
+    buildx: Annotated[
+        str,
+        typer.Option(
+            "--buildx", metavar="COMMAND", help="Instead of files: a `docker buildx create` with driver kubernetes."
+        ),
+    ] = "",
+    output: Annotated[ConvertOutput, typer.Option("--output", "-o", help="Output format.")] = ConvertOutput.YAML,
+) -> None:
+    """Print what replaces hand-written Docker daemons in FILEs; what will differ goes to standard error.
+
+    It needs no cluster and changes no file. Exit code 1: there is nothing to convert; 2: something cannot be converted.
+    """
+    from nested_docker.cli.user.exit_codes import ExitCode
+    from nested_docker.cli.user.running import errors_reported, fail, invalid
+    from nested_docker.convert.difference import UnconvertibleError
+    from nested_docker.convert.manifests_conversion import ConversionOptions, Form
+
+    options = ConversionOptions(Form(form.value), name, class_name, mode)
+    with errors_reported():
+        try:
+            _check_options(files or [], options, buildx)
+            result = _converted(files or [], options, buildx)
+        except UnconvertibleError as error:
+            invalid(error.message, error.remedy)
+        for difference in result.differences:
+            typer.echo(f"differs: {difference.line}", err=True)
+        if not result.converted:
+            fail(
+                f"nothing to convert in {', '.join(files or [])}",
+                "convert finds containers with dockerd, kubedock or BuildKit, and mounts of /var/run/docker.sock",
+                ExitCode.NO,
+            )
+        _print_documents(result, output)
+
+
+def _check_options(files: list[str], options: ConversionOptions, buildx: str) -> None:
+    from nested_docker.api.meta import Mode
+    from nested_docker.cli.findings import did_you_mean
+    from nested_docker.convert.difference import UnconvertibleError
+    from nested_docker.convert.manifests_conversion import Form
+
+    if bool(files) == bool(buildx):
+        raise UnconvertibleError("give either files or --buildx", "name a file, or - for standard input")
+    if options.form is Form.LABEL and not options.class_name:
+        raise UnconvertibleError("--as label needs a class", "name one by --class: `kubectl get nesteddockerclasses`")
+    if options.form is Form.LABEL and (options.mode or options.name):
+        raise UnconvertibleError("--as label has neither --mode nor --name", "the class has the mode: leave them out")
+    if options.mode and options.mode not in set(Mode):
+        raise UnconvertibleError(f"--mode {options.mode!r} is not a mode", did_you_mean(options.mode, Mode))
+
+
+def _converted(files: list[str], options: ConversionOptions, buildx: str) -> Conversion:
+    from nested_docker.convert.buildx_command import convert_buildx_command
+    from nested_docker.convert.difference import UnconvertibleError
+    from nested_docker.convert.gitlab_pipeline import convert_pipeline, is_pipeline
+    from nested_docker.convert.manifests_conversion import Conversion, convert_manifests
+
+    if buildx:
+        result = convert_buildx_command(buildx, options)
+    else:
+        manifests: list[dict[str, Any]] = []
+        result = Conversion()
+        for position, document in _documents(files):
+            if is_pipeline(document):
+                done = convert_pipeline(document, options)
+                result.documents += done.documents
+                result.differences += done.differences
+                result.converted += done.converted
+            elif isinstance(document.get("apiVersion"), str) and isinstance(document.get("kind"), str):
+                manifests.append(document)
+            else:
+                raise UnconvertibleError(
+                    f"{position}: neither a Kubernetes object nor a .gitlab-ci.yml with jobs", "see docs/migration"
+                )
+        done = convert_manifests(manifests, options)
+        result.documents += done.documents
+        result.differences += done.differences
+        result.converted += done.converted
+    _check_result(result)
+    return result
+
+
+def _documents(files: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    from nested_docker.cli.streams import UnreadableError, parse_documents
+    from nested_docker.convert.difference import UnconvertibleError
+
+    found: list[tuple[str, dict[str, Any]]] = []
+    for file in files:
+        text, number = _text(file), 0
+        try:
+            for number, document in enumerate(parse_documents(text), start=1):
+                if document is not None and not isinstance(document, dict):
+                    raise UnconvertibleError(f"{file}: document {number}: not a mapping", "give manifests")
+                if document:
+                    found.append((f"{file}: document {number}", document))
+        except UnreadableError as error:
+            remedy = "correct it; tags such as !reference must be replaced by what they refer to"
+            raise UnconvertibleError(f"{file}: document {number + 1}: {error}", remedy) from error
+        if any(line.lstrip().startswith("#") for line in text.splitlines()):
+            typer.echo(f"note: comments of {file} are not in the output", err=True)
+    return found
+
+
+def _text(file: str) -> str:
+    import sys
+    from pathlib import Path
+
+    from nested_docker.convert.difference import UnconvertibleError
+
+    try:
+        if file == "-":
+            data = sys.stdin.buffer.read(MOST_BYTES + 1)
+        else:
+            with Path(file).open("rb") as stream:
+                data = stream.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise UnconvertibleError(f"{file} has more than {MOST_BYTES} bytes", "give only the manifests to convert")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnconvertibleError(f"{file}: not valid UTF-8 at byte {error.start}", "save it as UTF-8") from error
+    except OSError as error:
+        raise UnconvertibleError(f"{file} cannot be read: {error.strerror}", "name a file, or -") from error
+
+
+def _check_result(result: Conversion) -> None:
+    """What is printed must be what the API takes; unknown fields included, which the models ignore."""
+    from nested_docker.api.v1alpha1 import API_VERSION, NestedDocker
+    from nested_docker.cli.findings import Findings, Position
+    from nested_docker.cli.strict import parse_model
+    from nested_docker.convert.difference import UnconvertibleError
+
+    findings = Findings()
+    for document in result.documents:
+        if document.get("apiVersion") == API_VERSION and document.get("kind") == NestedDocker.__name__:
+            position = Position(f"NestedDocker/{(document.get('metadata') or {}).get('name')}")
+            parse_model(NestedDocker, {"spec": document.get("spec")}, position, findings)
+    if findings.problems:
+        raise UnconvertibleError(findings.problems[0], "correct the value in the input")
+
+
+def _print_documents(result: Conversion, output: ConvertOutput) -> None:
+    from nested_docker.cli.user.running import print_json, print_yaml
+
+    if output is ConvertOutput.YAML:
+        print_yaml(result.documents)
+    elif len(result.documents) == 1:
+        print_json(result.documents[0])
+    else:
+        print_json({"apiVersion": "v1", "kind": "List", "items": result.documents})

@@ -1,0 +1,56 @@
+"""Which containers, volumes and variables belong to a hand-written way to a Docker daemon."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+DIND_IMAGE = re.compile(r"(^|/)docker:([^@]*-)?dind([-@]|$)|(^|[/-])dind([:@/-]|$)")
+KUBEDOCK_IMAGE = re.compile(r"(^|/)kubedock([:@]|$)")
+BUILDKIT_IMAGE = re.compile(r"(^|/)moby/buildkit([:@]|$)|(^|/)buildkit([:@]|$)")
+
+SOCKETS = frozenset({"/var/run/docker.sock", "/run/docker.sock"})
+SOCKET_DIRECTORIES = frozenset({"/var/run", "/run", "/var/run/docker", "/run/docker"})
+CLIENT_VARIABLES = frozenset({"DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_TLS_CERTDIR"})
+"""What the connection Secret sets, and the variable by which the image of dockerd chooses TLS."""
+LOCAL_HOST = re.compile(r"^(unix://.*|(tcp|https?)://(localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0|docker)(:[0-9]+)?/?)?$")
+"""Values of DOCKER_HOST that lead to a daemon in the pod; `docker` is the alias of GitLab's service."""
+
+
+class Replaced(StrEnum):
+    """What a container is that a NestedDocker replaces."""
+
+    DIND = "dind"
+    KUBEDOCK = "kubedock"
+    BUILDKIT = "buildkit"
+
+
+def replaced_kind(container: Mapping[str, Any]) -> Replaced | None:
+    """What a container is; None: a container that stays."""
+    image = container.get("image")
+    if not isinstance(image, str):
+        return None
+    if DIND_IMAGE.search(image) or _runs_dockerd(container):
+        return Replaced.DIND
+    if KUBEDOCK_IMAGE.search(image):
+        return Replaced.KUBEDOCK
+    return Replaced.BUILDKIT if BUILDKIT_IMAGE.search(image) else None
+
+
+def _runs_dockerd(container: Mapping[str, Any]) -> bool:
+    """A privileged container whose command is dockerd, from whatever image."""
+    context = container.get("securityContext")
+    command = container.get("command")
+    words = command if isinstance(command, list) else []
+    privileged = isinstance(context, dict) and context.get("privileged") is True
+    return privileged and any(
+        isinstance(word, str) and word.rpartition("/")[2].startswith("dockerd") for word in words[:1]
+    )
+
+
+def is_socket_volume(volume: Mapping[str, Any]) -> bool:
+    """Whether a volume is the node's Docker socket."""
+    host_path = volume.get("hostPath")
+    return isinstance(host_path, dict) and host_path.get("path") in SOCKETS
