@@ -15,7 +15,7 @@ MOST_BYTES = 16 * 1024 * 1024
 
 
 class ConvertForm(StrEnum):
-    """The values of `nested_docker.convert.manifests_conversion.Form`, without its imports."""
+    """The values of `nested_docker.convert.manifests_conversion.ConvertedForm`, without its imports."""
 
     NESTED_DOCKER = "nesteddocker"
     LABEL = "label"
@@ -63,9 +63,9 @@ def convert_command(
     from nested_docker.cli.user.exit_codes import ExitCode
     from nested_docker.cli.user.running import errors_reported, fail, invalid
     from nested_docker.convert.difference import UnconvertibleError
-    from nested_docker.convert.manifests_conversion import ConversionOptions, Form
+    from nested_docker.convert.manifests_conversion import ConversionOptions, ConvertedForm
 
-    options = ConversionOptions(Form(form.value), name, class_name, mode)
+    options = ConversionOptions(ConvertedForm(form.value), name, class_name, mode)
     with errors_reported():
         try:
             _check_options(files or [], options, buildx)
@@ -87,13 +87,13 @@ def _check_options(files: list[str], options: ConversionOptions, buildx: str) ->
     from nested_docker.api.meta import Mode
     from nested_docker.cli.findings import did_you_mean
     from nested_docker.convert.difference import UnconvertibleError
-    from nested_docker.convert.manifests_conversion import Form
+    from nested_docker.convert.manifests_conversion import ConvertedForm
 
     if bool(files) == bool(buildx):
         raise UnconvertibleError("give either files or --buildx", "name a file, or - for standard input")
-    if options.form is Form.LABEL and not options.class_name:
+    if options.form is ConvertedForm.LABEL and not options.class_name:
         raise UnconvertibleError("--as label needs a class", "name one by --class: `kubectl get nesteddockerclasses`")
-    if options.form is Form.LABEL and (options.mode or options.name):
+    if options.form is ConvertedForm.LABEL and (options.mode or options.name):
         raise UnconvertibleError("--as label has neither --mode nor --name", "the class has the mode: leave them out")
     if options.mode and options.mode not in set(Mode):
         raise UnconvertibleError(f"--mode {options.mode!r} is not a mode", did_you_mean(options.mode, Mode))
@@ -144,7 +144,7 @@ def _documents(files: list[str]) -> list[tuple[str, dict[str, Any]]]:
                 if document:
                     found.append((f"{file}: document {number}", document))
         except UnreadableError as error:
-            remedy = "correct it; tags such as !reference must be replaced by what they refer to"
+            remedy = "write what the tag refers to" if "tag" in str(error) else "correct it"
             raise UnconvertibleError(f"{file}: document {number + 1}: {error}", remedy) from error
         if any(line.lstrip().startswith("#") for line in text.splitlines()):
             typer.echo(f"note: comments of {file} are not in the output", err=True)

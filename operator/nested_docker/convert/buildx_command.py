@@ -9,7 +9,7 @@ from typing import Any
 from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.convert.difference import Difference, UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions, Form
+from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions, ConvertedForm
 from nested_docker.domain.shown import shorten
 
 PATH = "docker buildx create"
@@ -49,7 +49,7 @@ def convert_buildx_command(command: str, options: ConversionOptions) -> Conversi
         words = shlex.split(command)
     except ValueError as error:
         raise UnconvertibleError(f"--buildx cannot be read: {error}", "quote it as a shell does") from error
-    if words[:3] != ["docker", "buildx", "create"] or options.form is Form.LABEL:
+    if words[:3] != ["docker", "buildx", "create"] or options.form is ConvertedForm.LABEL:
         raise UnconvertibleError(
             f"--buildx: {shorten(command)!r} is no `docker buildx create` for --as nesteddocker",
             "give the command with which you create the builder, and no --as label",

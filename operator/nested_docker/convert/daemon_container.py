@@ -86,7 +86,6 @@ def _read_image(value: Any, path: str, draft: SpecDraft) -> None:
         draft.differs(path, image, "mode Rootless has its own image: choose it by --mode Rootless")
         return
     draft.carry(("engine", "image"), image, path, image)
-    draft.differs(path, image, "a policy must allow it (allowedImages), or remove spec.engine.image for the class's")
 
 
 def _read_resources(value: Any, path: str, draft: SpecDraft) -> None:

@@ -34,7 +34,7 @@ SWITCH_FLAGS = frozenset({"tls", "tlsverify", "help", "validate", "version"}) | 
 }
 """Flags that take no separate value."""
 SHELLS = frozenset({"sh", "bash", "ash"})
-PROGRAMS = frozenset({"dockerd", "dockerd-entrypoint.sh", "dockerd-rootless.sh", "docker-init", "--", "exec"})
+BEFORE_FLAGS = frozenset({"dockerd", "dockerd-entrypoint.sh", "dockerd-rootless.sh", "docker-init", "--", "exec"})
 """What may stand before the flags."""
 SHELL_SYNTAX = re.compile(r"[;&|$<>`(){}\n]")
 
@@ -55,7 +55,7 @@ def read_command_line(container: Mapping[str, Any], path: str, draft: SpecDraft)
         words = texts_at(container.get(field), where)
         if not words:
             continue
-        if words[0].rpartition("/")[2] in SHELLS or any(SHELL_SYNTAX.search(word) for word in words):
+        if words[0].rpartition("/")[2] in SHELLS:
             _read_shell(words, where, draft)
         else:
             read_flags(words, where, draft)
@@ -77,13 +77,13 @@ def _read_shell(words: Sequence[str], path: str, draft: SpecDraft) -> None:
 
 
 def _begins_dockerd(words: Sequence[str]) -> bool:
-    return words[0].rpartition("/")[2] in PROGRAMS
+    return words[0].rpartition("/")[2] in BEFORE_FLAGS
 
 
 def read_flags(words: Sequence[str], path: str, draft: SpecDraft) -> None:
     """Carry over the flags of a command line."""
     rest = list(words)
-    while rest and rest[0].rpartition("/")[2] in PROGRAMS:
+    while rest and rest[0].rpartition("/")[2] in BEFORE_FLAGS:
         rest.pop(0)
     for flag, value, original in _flags(rest):
         _read_flag(flag, value, path, original, draft)
@@ -107,6 +107,9 @@ def _flags(words: Sequence[str]) -> Iterator[tuple[str, str | None, str]]:
 
 
 def _read_flag(flag: str, value: str | None, path: str, original: str, draft: SpecDraft) -> None:
+    if "$(" in original:
+        draft.differs(path, original, f"the kubelet replaced its variable, and nobody does now; {_why_not(flag)}")
+        return
     if flag in FIELD_OF_PROXY and value is not None:
         draft.carry(("engine", "proxy", FIELD_OF_PROXY[flag]), value, path, original)
         return

@@ -9,15 +9,16 @@ from typing import Any
 from nested_docker.convert.daemon_container import Surroundings, read_daemon_container
 from nested_docker.convert.difference import UnconvertibleError, joined, mapping_at
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions, Form
-from nested_docker.convert.pod_template import ADDRESSES, BIND_MOUNTS, PUBLISHED, of_class
+from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions, ConvertedForm
+from nested_docker.convert.pod_template import ADDRESSES, EMPTY_BIND_MOUNTS, PUBLISHED, of_class
 from nested_docker.convert.recognition import CLIENT_VARIABLES, LOCAL_HOST, Replaced, replaced_kind
 from nested_docker.domain import names
 from nested_docker.domain.shown import shorten
 
 SCRIPTS = ("before_script", "script", "after_script")
 GLOBAL_KEYS = frozenset({"stages", "include", "workflow", "spec", "pages"})
-VARIABLE = "KUBERNETES_POD_LABELS_1"
+POD_LABEL_VARIABLE = "KUBERNETES_POD_LABELS_1"
+HAS_LABEL_TOO = "the job has the pipeline's variables, and so a daemon of its own, also without the service"
 FOR_RUNNER = (
     "the runner must have the Kubernetes executor, pod_labels_overwrite_allowed for the label, the annotation "
     f"{names.ANNOTATION_INJECT_CONTAINERS}=build, and a poll_timeout that is long enough; `privileged` is not needed"
@@ -40,7 +41,7 @@ def convert_pipeline(document: Mapping[str, Any], options: ConversionOptions) ->
     Raises:
         UnconvertibleError: the options do not fit, or it cannot be converted as it is.
     """
-    if options.form is not Form.LABEL:
+    if options.form is not ConvertedForm.LABEL:
         raise UnconvertibleError(
             ".gitlab-ci.yml: a job cannot choose the Secret of a NestedDocker: the runner does not expand names",
             "use --as label --class CLASS, or mount the Secret in the runner's configuration",
@@ -50,14 +51,17 @@ def convert_pipeline(document: Mapping[str, Any], options: ConversionOptions) ->
     for name, section in [("", pipeline), *((key, each) for key, each in pipeline.items() if isinstance(each, dict))]:
         if name not in GLOBAL_KEYS | {"variables"}:
             count += _convert_section(section, name, draft, options.class_name)
+            if name and _has_label(pipeline) and "services" in document[name]:
+                path = joined(".gitlab-ci.yml: ", name, "services")
+                draft.differs(path, document[name]["services"], HAS_LABEL_TOO)
     if "include" in pipeline:
         draft.differs(
             ".gitlab-ci.yml: include", pipeline["include"], "included files are not read: convert each of them"
         )
     if count:
-        draft.differs(".gitlab-ci.yml", VARIABLE, FOR_RUNNER)
+        draft.differs(".gitlab-ci.yml", POD_LABEL_VARIABLE, FOR_RUNNER)
         draft.differs(".gitlab-ci.yml", "services", PUBLISHED)
-        draft.differs(".gitlab-ci.yml", "script", BIND_MOUNTS)
+        draft.differs(".gitlab-ci.yml", "script", EMPTY_BIND_MOUNTS)
     return Conversion([pipeline], [*draft.differences, *of_class(draft, options.class_name)], count)
 
 
@@ -84,6 +88,10 @@ def _convert_section(section: dict[str, Any], name: str, draft: SpecDraft, class
     return len(found)
 
 
+def _has_label(section: Mapping[str, Any]) -> bool:
+    return POD_LABEL_VARIABLE in (section.get("variables") or {})
+
+
 def _add_label(section: dict[str, Any], name: str, variables: dict[str, Any], class_name: str, path: str) -> None:
     """Variables of a pipeline stand at its top, also those for `default`, which may not have any."""
     if name == "default":
@@ -91,12 +99,12 @@ def _add_label(section: dict[str, Any], name: str, variables: dict[str, Any], cl
             f"{joined(path, 'services')} is for every job, and `default` cannot have variables",
             "move `services` to the top of the file, or to the jobs that need it",
         )
-    if VARIABLE in variables:
+    if POD_LABEL_VARIABLE in variables:
         raise UnconvertibleError(
-            f"{joined(path, 'variables', VARIABLE)} is {shorten(str(variables[VARIABLE]))!r} already",
+            f"{joined(path, 'variables', POD_LABEL_VARIABLE)} is {shorten(str(variables[POD_LABEL_VARIABLE]))!r}",
             "rename it to KUBERNETES_POD_LABELS_2",
         )
-    section["variables"] = {**variables, VARIABLE: f"{names.LABEL_INJECT}={class_name}"}
+    section["variables"] = {**variables, POD_LABEL_VARIABLE: f"{names.LABEL_INJECT}={class_name}"}
 
 
 def _remove_variable(variables: dict[str, Any], key: str, path: str, draft: SpecDraft) -> None:

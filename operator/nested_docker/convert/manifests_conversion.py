@@ -14,8 +14,8 @@ from nested_docker.api.v1alpha1.nested_docker import NAME_PATTERN
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import Difference, UnconvertibleError, joined, mapping_at, objects_at, text_at
 from nested_docker.convert.pod_template import (
-    Connection,
     ConvertedTemplate,
+    GivenConnection,
     converted_template,
     has_daemon,
     of_class,
@@ -36,13 +36,14 @@ SUFFIX = "-daemon"
 
 SHARED_BY_REPLICAS = "all pods share one daemon, which had one each: use --as label if they may not"
 OUTLIVES = "the daemon stays when the workload has ended: use --as label, or set spec.idleTimeoutSeconds"
+ALLOWED_IMAGE = "a policy must allow it (allowedImages); remove the field for the class's image"
 ONLY_A_DAEMON = (
     "removed, since nothing but the daemon was in it: give its clients the Secrets {name}-docker and "
     "{name}-docker-env, and delete the object and its Service"
 )
 
 
-class Form(StrEnum):
+class ConvertedForm(StrEnum):
     """What replaces a daemon."""
 
     NESTED_DOCKER = "nesteddocker"
@@ -60,7 +61,7 @@ class ConversionOptions:
         mode: empty: the class decides.
     """
 
-    form: Form = Form.NESTED_DOCKER
+    form: ConvertedForm = ConvertedForm.NESTED_DOCKER
     name: str = ""
     class_name: str = ""
     mode: str = ""
@@ -133,8 +134,8 @@ def _convert(
     if not has_daemon(template, path):
         result.documents.append(manifest)
         return
-    name = "" if options.form is Form.LABEL else _name_of(options, own_name, head, names)
-    connection = Connection(name, options.class_name)
+    name = "" if options.form is ConvertedForm.LABEL else _name_of(options, own_name, head, names)
+    connection = GivenConnection(name, options.class_name)
     templates = _claim_templates(manifest, head)
     done = converted_template(template, path, connection, _with_templates(around, templates))
     result.converted += 1
@@ -142,6 +143,9 @@ def _convert(
     if name:
         result.documents.append(_nested_docker(name, metadata, options, done))
         _name_sharing(manifest, head, result)
+        image = done.draft.spec.get("engine", {}).get("image")
+        if image:
+            result.differences.append(Difference(f"NestedDocker/{name}: spec.engine.image", image, ALLOWED_IMAGE))
     else:
         result.differences += of_class(done.draft, options.class_name)
     if done.template is None:

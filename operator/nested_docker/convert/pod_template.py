@@ -15,6 +15,7 @@ from nested_docker.convert.difference import (
     mapping_at,
     objects_at,
     text_at,
+    texts_at,
 )
 from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.recognition import (
@@ -30,11 +31,11 @@ from nested_docker.domain import names
 from nested_docker.domain.shown import shorten
 
 LISTS = ("initContainers", "containers")
-VOLUME = "nested-docker"
+CERTIFICATE_VOLUME = "nested-docker"
 MOUNT_PATH = "/certs/client"
 ADDRESSES = ("localhost", "127.0.0.1", "docker.sock", ":2375", "DOCKER_HOST=")
 
-BIND_MOUNTS = (
+EMPTY_BIND_MOUNTS = (
     "`docker run -v` and compose's `./` name directories of the daemon's pod, not of this one: use `docker cp`, "
     "COPY or spec.workload"
 )
@@ -47,7 +48,7 @@ NO_PODS = "containers are no pods of the namespace any more: they run in the dae
 
 
 @dataclass(frozen=True)
-class Connection:
+class GivenConnection:
     """How containers get the connection.
 
     Attributes:
@@ -93,7 +94,7 @@ def has_daemon(template: Mapping[str, Any], path: str) -> bool:
 
 
 def converted_template(
-    template: Mapping[str, Any], path: str, connection: Connection, around: Surroundings
+    template: Mapping[str, Any], path: str, connection: GivenConnection, around: Surroundings
 ) -> ConvertedTemplate:
     """The template without its daemon.
 
@@ -120,7 +121,7 @@ def converted_template(
         if kind is Replaced.KUBEDOCK:
             draft.differs(place.path, place.container.get("image"), NO_PODS)
     for field in LISTS:
-        if field in spec:
+        if spec.get(field):
             spec[field] = [each for each in spec[field] if not any(each is place.container for place, _ in removed)]
             if not spec[field] and field == "initContainers":
                 del spec[field]
@@ -147,7 +148,11 @@ def _places(spec: Mapping[str, Any], path: str) -> Iterator[_Place]:
 
 
 def _mounts(place: _Place) -> list[dict[str, Any]]:
-    return objects_at(place.container.get("volumeMounts"), joined(place.path, "volumeMounts"))
+    path = joined(place.path, "volumeMounts")
+    found = objects_at(place.container.get("volumeMounts"), path)
+    for number, each in enumerate(found):
+        text_at(each.get("name"), joined(path, number, "name"))
+    return found
 
 
 def _mounted(place: _Place) -> Iterator[str]:
@@ -167,7 +172,11 @@ def _ways(around: Surroundings, removed: list[_Place]) -> frozenset[str]:
 
 
 def _variables(place: _Place) -> list[dict[str, Any]]:
-    return objects_at(place.container.get("env"), joined(place.path, "env"))
+    path = joined(place.path, "env")
+    found = objects_at(place.container.get("env"), path)
+    for number, each in enumerate(found):
+        text_at(each.get("name"), joined(path, number, "name"))
+    return found
 
 
 def _clients(staying: list[_Place], ways: frozenset[str], *, has_container: bool) -> list[_Place]:
@@ -194,8 +203,8 @@ def _disconnect(place: _Place, ways: frozenset[str], draft: SpecDraft, *, is_cli
             "valueFrom" in variable or not isinstance(value, str) or not LOCAL_HOST.match(value)
         ):
             raise UnconvertibleError(
-                f"{where} is DOCKER_HOST with {shorten(str(variable.get('valueFrom', value)))!r}, which is no daemon of "
-                "this pod",
+                f"{where} is DOCKER_HOST with {shorten(str(variable.get('valueFrom', value)))!r}, which is not "
+                "in this pod",
                 "remove the variable if the container shall use the new daemon",
             )
         what = "the connection has its own value" if name != "DOCKER_TLS_CERTDIR" else "it has no meaning for clients"
@@ -259,7 +268,7 @@ def _name_what_clients_see(clients: list[_Place], around: Surroundings, path: st
         return
     draft.differs(path.rstrip(" :"), [each.container.get("name") for each in clients], PUBLISHED)
     shared = sorted(name for place in clients for name in _mounted(place) if name in around.volumes)
-    draft.differs(path.rstrip(" :"), shared, BIND_MOUNTS)
+    draft.differs(path.rstrip(" :"), shared or [each.container.get("name") for each in clients], EMPTY_BIND_MOUNTS)
     for place in clients:
         for where, text in _texts(place):
             if any(address in text for address in ADDRESSES):
@@ -268,14 +277,14 @@ def _name_what_clients_see(clients: list[_Place], around: Surroundings, path: st
 
 def _texts(place: _Place) -> Iterator[tuple[str, str]]:
     for field in ("command", "args"):
-        for number, word in enumerate(place.container.get(field) or []):
+        for number, word in enumerate(texts_at(place.container.get(field), joined(place.path, field))):
             yield joined(place.path, field, number), str(word)
     for number, variable in enumerate(_variables(place)):
         yield joined(place.path, "env", number), str(variable.get("value", ""))
 
 
 def _connect(
-    template: dict[str, Any], clients: list[_Place], staying: list[_Place], connection: Connection, path: str
+    template: dict[str, Any], clients: list[_Place], staying: list[_Place], connection: GivenConnection, path: str
 ) -> None:
     for place in clients:
         taken = [mount for mount in _mounts(place) if str(mount.get("mountPath", "")).rstrip("/") == MOUNT_PATH]
@@ -292,14 +301,19 @@ def _connect(
 
 def _connect_by_secrets(spec: dict[str, Any], clients: list[_Place], name: str, path: str) -> None:
     volumes = objects_at(spec.get("volumes"), path)
-    if any(each.get("name") == VOLUME for each in volumes):
-        raise UnconvertibleError(f"{joined(path, 'spec', 'volumes')} has {VOLUME!r} already", "rename that volume")
-    spec["volumes"] = [*volumes, {"name": VOLUME, "secret": {"secretName": f"{name}-docker"}}]
+    if any(each.get("name") == CERTIFICATE_VOLUME for each in volumes):
+        raise UnconvertibleError(
+            f"{joined(path, 'spec', 'volumes')} has {CERTIFICATE_VOLUME!r} already", "rename that volume"
+        )
+    spec["volumes"] = [*volumes, {"name": CERTIFICATE_VOLUME, "secret": {"secretName": f"{name}-docker"}}]
     for place in clients:
         container = place.container
         sources = objects_at(container.get("envFrom"), joined(place.path, "envFrom"))
         container["envFrom"] = [*sources, {"secretRef": {"name": f"{name}-docker-env"}}]
-        container["volumeMounts"] = [*_mounts(place), {"name": VOLUME, "mountPath": MOUNT_PATH, "readOnly": True}]
+        container["volumeMounts"] = [
+            *_mounts(place),
+            {"name": CERTIFICATE_VOLUME, "mountPath": MOUNT_PATH, "readOnly": True},
+        ]
 
 
 def _connect_by_label(
@@ -317,5 +331,5 @@ def _connect_by_label(
 
 def of_class(draft: SpecDraft, class_name: str) -> list[Difference]:
     """What a NestedDocker would have, and the label cannot say."""
-    what = "the label has only a class: an admin sets {} in NestedDockerClass {}, or use --as nesteddocker"
+    what = "the label has only a class: an admin sets {} in NestedDockerClass {}"
     return [replace(each, what=what.format(each.what, class_name)) for each in draft.origins]

@@ -9,7 +9,7 @@ from typing import Any
 
 DIND_IMAGE = re.compile(r"(^|/)docker:([^@]*-)?dind([-@]|$)|(^|[/-])dind([:@/-]|$)")
 KUBEDOCK_IMAGE = re.compile(r"(^|/)kubedock([:@]|$)")
-BUILDKIT_IMAGE = re.compile(r"(^|/)moby/buildkit([:@]|$)|(^|/)buildkit([:@]|$)")
+BUILDKITD_IMAGE = re.compile(r"(^|/)moby/buildkit([:@]|$)|(^|/)buildkit([:@]|$)")
 
 SOCKETS = frozenset({"/var/run/docker.sock", "/run/docker.sock"})
 SOCKET_DIRECTORIES = frozenset({"/var/run", "/run", "/var/run/docker", "/run/docker"})
@@ -36,7 +36,7 @@ def replaced_kind(container: Mapping[str, Any]) -> Replaced | None:
         return Replaced.DIND
     if KUBEDOCK_IMAGE.search(image):
         return Replaced.KUBEDOCK
-    return Replaced.BUILDKIT if BUILDKIT_IMAGE.search(image) else None
+    return Replaced.BUILDKIT if BUILDKITD_IMAGE.search(image) else None
 
 
 def _runs_dockerd(container: Mapping[str, Any]) -> bool:
@@ -53,4 +53,5 @@ def _runs_dockerd(container: Mapping[str, Any]) -> bool:
 def is_socket_volume(volume: Mapping[str, Any]) -> bool:
     """Whether a volume is the node's Docker socket."""
     host_path = volume.get("hostPath")
-    return isinstance(host_path, dict) and host_path.get("path") in SOCKETS
+    path = host_path.get("path") if isinstance(host_path, dict) else None
+    return isinstance(path, str) and path in SOCKETS

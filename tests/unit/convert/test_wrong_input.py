@@ -1,0 +1,179 @@
+"""Input that cannot be converted is one line and its remedy, and never a traceback; nothing is printed as a result."""
+
+from __future__ import annotations
+
+import io
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.unit.convert.conftest import Convert
+from tests.unit.convert.corpus import CORPUS, PIPELINES
+
+from nested_docker.convert.difference import UnconvertibleError
+from nested_docker.convert.gitlab_pipeline import convert_pipeline
+from nested_docker.convert.manifests_conversion import ConversionOptions, ConvertedForm, convert_manifests
+
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n"
+DIND = "{name: d, image: 'docker:dind'}"
+
+
+def pod(*containers: str, more: str = "") -> str:
+    return f"{POD}spec:\n  containers: [{', '.join(containers)}]\n  {more}\n"
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
+REFUSED = {
+    "a bomb of aliases": (BOMB, "aliases stand for more than"),
+    "an alias in itself": ("a: &a [*a]\n", "an alias stands for what contains it"),
+    "too deep": ("[" * 5000, "exceeded maximum nesting depth"),
+    "no mapping": ("- 1\n", "not a mapping"),
+    "text": ("hello", "not a mapping"),
+    "broken YAML": ("a: [", "line 2, column 1: did not find"),
+    "a tag of GitLab": ("job: {script: !reference [a, script]}\n", "!reference"),
+    "duplicate keys": ("a: 1\na: 2\n", "duplicate key a"),
+    "values of a chart": ("replicaCount: 1\n", "neither a Kubernetes object nor"),
+    "spec is a list": (POD + "spec: []\n", "spec is not a mapping"),
+    "containers is a mapping": (POD + "spec: {containers: {}}\n", "spec.containers is not a list"),
+    "a container is text": (pod("x"), "spec.containers[0] is not a mapping"),
+    "args are text": (pod("{image: 'docker:dind', args: x}"), "spec.containers[0].args is not a list of text"),
+    "args have a number": (pod("{image: 'docker:dind', args: [1]}"), "args is not a list of text"),
+    "limits are text": (pod("{image: 'docker:dind', resources: {limits: x}}"), "resources.limits is not a mapping"),
+    "mounts are text": (pod("{image: 'docker:dind', volumeMounts: x}"), "volumeMounts is not a list"),
+    "another daemon": (
+        pod("{name: c, env: [{name: DOCKER_HOST, value: 'tcp://far:2376'}]}", DIND),
+        "env[0] is DOCKER_HOST with 'tcp://far:2376'",
+    ),
+    "a place that is taken": (
+        pod("{name: c, volumeMounts: [{name: v, mountPath: /certs/client}]}", DIND),
+        "volumeMounts has 'v' at /certs/client",
+    ),
+    "a volume that is taken": (
+        pod("{name: c}", DIND, more="volumes: [{name: nested-docker, emptyDir: {}}]"),
+        "has 'nested-docker' already",
+    ),
+    "no name": (pod("{name: c}", DIND).replace("{name: x}", "{}"), "gives no name for a NestedDocker"),
+    "the same name twice": (
+        pod("{name: c}", DIND) + "---\n" + pod("{name: c}", DIND),
+        "another object of the input has",
+    ),
+    "no metadata": (pod("{name: c}", DIND).replace("{name: x}", "[]"), "metadata is not a mapping"),
+    "a pipeline without --as": (CORPUS["gitlab-ci"].read_text(), "a job cannot choose the Secret"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused_and_why(convert: Convert, tmp_path: Path, case: str) -> None:
+    text, fragment = REFUSED[case]
+    file = tmp_path / "input.yaml"
+    file.write_text(text)
+    ended = convert(str(file))
+    assert (ended.code, ended.out) == (2, ""), ended
+    kinds = [line.partition(":")[0] for line in ended.err.splitlines() if not line.startswith("note: ")]
+    assert kinds == ["error", "hint"], ended.err
+    assert fragment in ended.err
+
+
+OPTIONS = {
+    "nothing": ([], "give either files or --buildx"),
+    "both": (["-", "--buildx", "x"], "give either files or --buildx"),
+    "no class": (["--as", "label", "-"], "--as label needs a class"),
+    "a mode for the label": (["--as", "label", "--class", "c", "--mode", "Dind", "-"], "neither --mode nor --name"),
+    "an unknown mode": (["--mode", "dind", "-"], "--mode 'dind' is not a mode"),
+    "an unknown form": (["--as", "pod", "-"], "'pod' is not one of"),
+    "no such file": (["/no/such/file"], "/no/such/file cannot be read: No such file"),
+    "a directory": (["/tmp"], "/tmp cannot be read: Is a directory"),
+    "endless input": (["/dev/zero"], "/dev/zero has more than 16777216 bytes"),
+    "no create": (["--buildx", "docker buildx ls"], "is no `docker buildx create`"),
+    "another driver": (["--buildx", "docker buildx create --driver remote"], "the driver is 'remote'"),
+    "an open quote": (["--buildx", "docker 'x"], "--buildx cannot be read"),
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_wrong_options(convert: Convert, case: str) -> None:
+    arguments, fragment = OPTIONS[case]
+    ended = convert(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert [line.partition(":")[0] for line in ended.err.splitlines()] == ["error", "hint"]
+    assert fragment in ended.err
+
+
+def test_a_name_of_a_nested_docker_is_checked(convert: Convert) -> None:
+    ended = convert("--name", "Big_Name", str(CORPUS["kubedock"]))
+    assert (ended.code, ended.out) == (2, "")
+    assert "choose one by --name" in ended.err
+
+
+def test_nothing_to_convert_is_the_answer_no(convert: Convert, tmp_path: Path) -> None:
+    file = tmp_path / "input.yaml"
+    file.write_text(pod("{name: c, image: nginx}"))
+    ended = convert(str(file))
+    assert (ended.code, ended.out) == (1, "")
+    assert f"error: nothing to convert in {file}" in ended.err
+
+
+def test_a_bomb_takes_no_memory(convert: Convert, tmp_path: Path) -> None:
+    file = tmp_path / "input.yaml"
+    file.write_text(BOMB)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert convert(str(file)).code == 2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
+def test_aliases_and_standard_input_are_read(convert: Convert, monkeypatch: pytest.MonkeyPatch) -> None:
+    containers = ["- {name: a, env: &e [{name: X, value: y}]}", "- {name: b, env: *e}", f"- {DIND}"]
+    text = "\n    ".join([f"{POD}spec:\n  containers:", *containers])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    ended = convert("-", "-o", "json")
+    assert ended.code == 0, ended.err
+    nested_docker, workload = yaml.safe_load(ended.out)["items"]
+    assert nested_docker["metadata"]["name"] == "x-daemon"
+    assert [each["env"] for each in workload["spec"]["containers"]] == [[{"name": "X", "value": "y"}]] * 2
+
+
+JUNK = [None, True, 1, "x", [], {}, [1], ["x"], {"x": 1}]
+
+
+def changed(value: Any, junk: Any) -> Iterator[Any]:
+    """The value with each of its parts replaced, one at a time."""
+    yield junk
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from ({**value, key: each} for each in changed(member, junk))
+    elif isinstance(value, list):
+        for number, member in enumerate(value):
+            yield from ([*value[:number], each, *value[number + 1 :]] for each in changed(member, junk))
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=str)
+@pytest.mark.parametrize("name", sorted(CORPUS.keys() - PIPELINES))
+def test_a_wrong_type_anywhere_is_no_defect(name: str, junk: Any) -> None:
+    documents = [*yaml.safe_load_all(CORPUS[name].read_text())]
+    outcomes = set()
+    for number, document in enumerate(documents):
+        for each in changed(document, junk):
+            if isinstance(each, dict):
+                outcomes.add(outcome(convert_manifests, [*documents[:number], each, *documents[number + 1 :]]))
+    assert outcomes <= {"converted", "refused"}
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=str)
+def test_a_wrong_type_in_a_pipeline_is_no_defect(junk: Any) -> None:
+    document = yaml.safe_load(CORPUS["gitlab-ci"].read_text())
+    options = ConversionOptions(ConvertedForm.LABEL, class_name="standard")
+    for each in changed(document, junk):
+        if isinstance(each, dict):
+            assert outcome(convert_pipeline, each, options) in {"converted", "refused"}
+
+
+def outcome(run: Any, value: Any, options: ConversionOptions | None = None) -> str:
+    try:
+        run(value, options or ConversionOptions())
+    except UnconvertibleError as error:
+        return "refused" if error.message and error.remedy else "refused without a remedy"
+    return "converted"
