@@ -207,18 +207,18 @@ def _read_config_map(
         what = "the ConfigMap is not in the input: give its manifest as well, or set spec.engine"
         draft.differs(path, {**mount, "volume": dict(volume)}, what)
         return
-    items = {each.get("path"): each.get("key") for each in objects_at(source.get("items"), path)}
-    file = mount.get("subPath") or "daemon.json"
+    items = {str(each.get("path")): str(each.get("key")) for each in objects_at(source.get("items"), path)}
+    file = text_at(mount.get("subPath"), joined(path, "subPath")) or "daemon.json"
     key = items.get(file, file)
     where = f"ConfigMap/{name}: "
     try:
-        config = json.loads(text_of_daemon_json(config_map, str(key), where))
+        config = json.loads(text_of_daemon_json(config_map, key, where))
     except (ValueError, RecursionError):
         config = None
     if isinstance(config, dict):
-        read_daemon_json(config, joined(where, "data", str(key)), draft)
+        read_daemon_json(config, joined(where, "data", key), draft)
     else:
-        draft.differs(joined(where, "data", str(key)), config, "it is no daemon.json: set spec.engine")
+        draft.differs(joined(where, "data", key), config, "it is no daemon.json: set spec.engine")
     others = sorted(set(mapping_at(config_map.get("data"), where)) - {key})
     if others:
         draft.differs(
