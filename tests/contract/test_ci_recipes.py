@@ -88,6 +88,16 @@ def gitea() -> Manifest:
     return pod(template["metadata"], **template["spec"])
 
 
+def job(system: str) -> Manifest:
+    template = recipe(f"{system}/daemon-per-job.yaml")["spec"]["template"]
+    return pod(template["metadata"], **template["spec"])
+
+
+def agent_sandbox() -> Manifest:
+    template = recipe("agent-sandbox/daemon-per-sandbox.yaml")["spec"]["podTemplate"]
+    return pod(template["metadata"], **template["spec"])
+
+
 SYSTEMS: dict[str, tuple[Callable[[], Manifest], list[str]]] = {
     "gitlab": (gitlab, ["build"]),
     "arc": (arc, ["runner"]),
@@ -97,6 +107,10 @@ SYSTEMS: dict[str, tuple[Callable[[], Manifest], list[str]]] = {
     "buildkite": (buildkite, ["container-0"]),
     "woodpecker": (woodpecker, ["wp-01he8bebctabr3kgk0qj36d2me-0"]),
     "gitea": (gitea, ["runner"]),
+    "testcontainers": (lambda: job("testcontainers"), ["tests"]),
+    "devcontainers": (lambda: job("devcontainers"), ["build"]),
+    "buildx": (lambda: job("buildx"), ["build"]),
+    "agent-sandbox": (agent_sandbox, ["agent"]),
 }
 """The pod of each system, and which of its containers get the connection."""
 
@@ -124,3 +138,10 @@ async def test_the_deployment_of_gitea_is_valid(api: Api) -> None:
     path, query = "/apis/apps/v1/namespaces/default/deployments", {"dryRun": "All", "fieldValidation": "Strict"}
     made = await api.request("POST", path, query=query, body=recipe("gitea/daemon-per-runner.yaml"))
     assert made["metadata"]["name"] == "gitea-runner"
+
+
+@pytest.mark.parametrize("system", ["testcontainers", "devcontainers", "buildx"])
+async def test_the_job_of_a_client_is_valid(api: Api, system: str) -> None:
+    path, query = "/apis/batch/v1/namespaces/default/jobs", {"dryRun": "All", "fieldValidation": "Strict"}
+    made = await api.request("POST", path, query=query, body=recipe(f"{system}/daemon-per-job.yaml"))
+    assert made["kind"] == "Job"

@@ -25,7 +25,7 @@ def started(name: str, *options: str) -> Environment:
     """
     archive = run(str(ROOT / "hack/image.sh"), IMAGE, timeout=1800).split()[-1]
     kubeconfig = run(str(TOOL), "up", "--name", name, "--owner", OWNER, *options, timeout=1800).strip()
-    run(str(TOOL), "load", "--name", name, *({"--vm"} & set(options)), archive, timeout=300)
+    run(str(TOOL), "load", "--name", name, *({"--vm"} & set(options)), archive, timeout=900)
     return Environment(kubeconfig, cluster=name)
 
 
