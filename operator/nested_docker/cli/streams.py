@@ -60,7 +60,9 @@ def _yaml(text: str) -> Iterator[Any]:
                 break
             _reject_duplicate_keys(node, set())
             if _size(node, {}) > MOST_VALUES:
-                raise UnreadableError(f"its aliases stand for more than {MOST_VALUES} values: write fewer")
+                raise UnreadableError(
+                    f"with its aliases written in full it has more than {MOST_VALUES} values: use fewer"
+                )
             yield _as_json(loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -88,7 +90,7 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
     """
     if id(node) in known:
         if not known[id(node)]:
-            raise UnreadableError("an alias stands for what contains it: write it in full")
+            raise UnreadableError("an alias is inside of what it names: write it in full")
         return known[id(node)]
     known[id(node)] = 0
     size = 1

@@ -147,7 +147,7 @@ def _read_storage(
 ) -> None:
     extras = sorted(mount.keys() - {"name", "mountPath"})
     if extras:
-        draft.differs(path, {key: mount[key] for key in extras}, "the data-root has a whole volume of its own")
+        draft.differs(path, {key: mount[key] for key in extras}, "the data-root has a whole volume")
     original = {**volume}
     if "emptyDir" in volume:
         _read_empty_dir(mapping_at(volume["emptyDir"], path), path, original, draft)

@@ -137,7 +137,7 @@ def _value_of_flag(key: str, value: str | None) -> Any:
 
 
 def _pairs_of_flag(key: str, value: str) -> Any:
-    """The value of a flag that has keys of its own; None: it has not the form that dockerd reads."""
+    """The value of a flag that is a pair, or several; None: it has not the form that dockerd reads."""
     if key == "default-address-pools":
         parts = dict(part.partition("=")[::2] for part in value.split(","))
         size = parts.get("size", "")

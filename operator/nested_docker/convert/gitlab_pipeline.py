@@ -18,7 +18,7 @@ from nested_docker.domain.shown import shorten
 SCRIPTS = ("before_script", "script", "after_script")
 GLOBAL_KEYS = frozenset({"stages", "include", "workflow", "spec", "pages"})
 POD_LABEL_VARIABLE = "KUBERNETES_POD_LABELS_1"
-HAS_LABEL_TOO = "the job has the pipeline's variables, and so a daemon of its own, also without the service"
+HAS_LABEL_TOO = "the job has the pipeline's variables, and so its daemon, also without the service"
 FOR_RUNNER = (
     "the runner must have the Kubernetes executor, pod_labels_overwrite_allowed for the label, the annotation "
     f"{names.ANNOTATION_INJECT_CONTAINERS}=build, and a poll_timeout that is long enough; `privileged` is not needed"

@@ -42,7 +42,7 @@ REFUSED = {
     "a tag": ("a: !!python/object:os.system {}\n", "could not determine a constructor for the tag"),
     "no number": ("a: .nan\n", "cannot be represented in JSON"),
     "bytes": ("a: !!binary aGk=\n", "cannot be represented in JSON"),
-    "itself": ("a: &a [*a]\n", "cannot be represented in JSON"),
+    "itself": ("a: &a [*a]\n", "an alias is inside of what it names"),
     "control characters": ("a: \x00\n", "control characters are not allowed"),
     "depth": ("[" * 5000 + "]" * 5000, "nest"),
     "depth in JSON": ('{"a":' * 100_000 + "1" + "}" * 100_000, "nested too deeply"),

@@ -28,8 +28,8 @@ def pod(*containers: str, more: str = "") -> str:
 
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
 REFUSED = {
-    "a bomb of aliases": (BOMB, "aliases stand for more than"),
-    "an alias in itself": ("a: &a [*a]\n", "an alias stands for what contains it"),
+    "a bomb of aliases": (BOMB, "with its aliases written in full it has more than"),
+    "an alias in itself": ("a: &a [*a]\n", "an alias is inside of what it names"),
     "too deep": ("[" * 5000, "exceeded maximum nesting depth"),
     "no mapping": ("- 1\n", "not a mapping"),
     "text": ("hello", "not a mapping"),
