@@ -22,8 +22,9 @@ from nested_docker.api.daemon_config import (
     owned_keys,
     remedy,
 )
-from nested_docker.convert.difference import joined, text_at, texts_at
+from nested_docker.convert.difference import UnconvertibleError, joined, text_at, texts_at
 from nested_docker.convert.draft import SpecDraft
+from nested_docker.domain.shown import shown
 
 SHORT_FLAGS = {
     "-D": "debug", "-G": "group", "-H": "host", "-b": "bridge", "-g": "data-root", "-l": "log-level", "-p": "pidfile",
@@ -48,8 +49,14 @@ def read_command_line(container: Mapping[str, Any], path: str, draft: SpecDraft)
     """Carry over what `command` and `args` of a container say to dockerd.
 
     Raises:
-        UnconvertibleError: they are no lists of text.
+        UnconvertibleError: they are no lists of text, or run something else.
     """
+    whole = [word for field in ("command", "args") for word in texts_at(container.get(field), joined(path, field))]
+    if whole and not whole[0].startswith("-") and not any("dockerd" in word for word in whole):
+        raise UnconvertibleError(
+            f"{path} runs {shown(whole)}, and not only a daemon, so it cannot be removed",
+            "move what it runs into a container of the pod that has only the docker CLI, and convert again",
+        )
     for field in ("command", "args"):
         where = joined(path, field)
         words = texts_at(container.get(field), where)

@@ -293,6 +293,11 @@ def _connect(
                 f"{joined(place.path, 'volumeMounts')} has {shorten(str(taken[0].get('name')))!r} at {MOUNT_PATH}",
                 "mount it elsewhere: the client's certificate is there",
             )
+    volumes = objects_at(template["spec"].get("volumes"), path)
+    if any(each.get("name") == CERTIFICATE_VOLUME for each in volumes):
+        raise UnconvertibleError(
+            f"{joined(path, 'spec', 'volumes')} has {CERTIFICATE_VOLUME!r} already", "rename that volume"
+        )
     if connection.nested_docker:
         _connect_by_secrets(template["spec"], clients, connection.nested_docker, path)
     else:
@@ -301,10 +306,6 @@ def _connect(
 
 def _connect_by_secrets(spec: dict[str, Any], clients: list[_Place], name: str, path: str) -> None:
     volumes = objects_at(spec.get("volumes"), path)
-    if any(each.get("name") == CERTIFICATE_VOLUME for each in volumes):
-        raise UnconvertibleError(
-            f"{joined(path, 'spec', 'volumes')} has {CERTIFICATE_VOLUME!r} already", "rename that volume"
-        )
     spec["volumes"] = [*volumes, {"name": CERTIFICATE_VOLUME, "secret": {"secretName": f"{name}-docker"}}]
     for place in clients:
         container = place.container

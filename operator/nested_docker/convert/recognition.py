@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-DIND_IMAGE = re.compile(r"(^|/)docker:([^@]*-)?dind([-@]|$)|(^|[/-])dind([:@/-]|$)")
+DIND_IMAGE = re.compile(r"(^|/)docker:([^@]*-)?dind([-@]|$)|(^|[/-])dind([:@]|$)")
 KUBEDOCK_IMAGE = re.compile(r"(^|/)kubedock([:@]|$)")
 BUILDKITD_IMAGE = re.compile(r"(^|/)moby/buildkit([:@]|$)|(^|/)buildkit([:@]|$)")
 

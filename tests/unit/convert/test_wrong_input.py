@@ -56,6 +56,10 @@ REFUSED = {
         pod("{name: c}", DIND, more="volumes: [{name: nested-docker, emptyDir: {}}]"),
         "has 'nested-docker' already",
     ),
+    "a job that runs its daemon itself": (
+        pod("{image: 'ubuntu-dind:1', args: [sh, -c, ./build.sh]}"),
+        'spec.containers[0] runs ["sh", "-c", "./build.sh"], and not only a daemon',
+    ),
     "no name": (pod("{name: c}", DIND).replace("{name: x}", "{}"), "gives no name for a NestedDocker"),
     "the same name twice": (
         pod("{name: c}", DIND) + "---\n" + pod("{name: c}", DIND),
