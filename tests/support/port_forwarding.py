@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -26,6 +26,7 @@ class PortForwardingServer:
         connections: number of WebSockets that have been opened.
         open: number of WebSockets that are open.
         refuse: status that port forwarding answers with; 0: it works.
+        on_headers: gets the headers of each request.
         error: what the kubelet writes to the error channel; empty: nothing.
     """
 
@@ -38,6 +39,7 @@ class PortForwardingServer:
         self.error = b""
         self.requests: list[tuple[str, str]] = []
         self.authorization: set[str] = set()
+        self.on_headers: Callable[[Mapping[str, str]], None] = lambda _: None
         self.handle: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
         self.url = ""
         self._runner: web.AppRunner | None = None
@@ -58,6 +60,7 @@ class PortForwardingServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
+        self.on_headers(request.headers)
         self.authorization.add(request.headers.get("Authorization", ""))
         if self.handle is not None:
             return await self.handle(request)
@@ -66,6 +69,7 @@ class PortForwardingServer:
         return web.json_response(self.objects[request.path])
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
+        self.on_headers(request.headers)
         self.authorization.add(request.headers.get("Authorization", ""))
         if self.refuse:
             return web.json_response({"message": "no"}, status=self.refuse)

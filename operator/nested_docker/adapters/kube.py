@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import aiohttp
@@ -52,15 +52,36 @@ async def connect_to_cluster(user_agent: str = "nested-docker-operator") -> Kube
     return KubeClient(api)
 
 
+class EndingCredentials(Protocol):
+    """Credentials that end before this process does."""
+
+    async def before_request(self) -> None:
+        """Get others if these end soon."""
+
+    async def after_refusal(self) -> bool:
+        """Get others; whether a request that was refused is sent once more."""
+
+
 class KubeClient:
     """Reads and writes raw objects; implements `nested_docker.domain.ports.Kube`.
+
+    Args:
+        api: the connection.
+        timeout: seconds for a request.
+        credentials: those of the connection, if they end; None: the library knows when.
 
     Attributes:
         requests: number of requests, by method and kind.
     """
 
-    def __init__(self, api: ApiClient, timeout: float = REQUEST_TIMEOUT_SECONDS) -> None:
-        self._api = api
+    def __init__(
+        self,
+        api: ApiClient,
+        timeout: float = REQUEST_TIMEOUT_SECONDS,
+        *,
+        credentials: EndingCredentials | None = None,
+    ) -> None:
+        self._api, self._credentials = api, credentials
         self._timeout = timeout
         self.requests: dict[tuple[str, str], int] = {}
 
@@ -238,6 +259,25 @@ class KubeClient:
     ) -> aiohttp.ClientResponse:
         self.requests[method, kind] = self.requests.get((method, kind), 0) + 1
         headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._api.user_agent} | (headers or {})
+        response = await self._authenticated(method, path, query, body, headers=headers, timeout=timeout)
+        if response.status == 401 and self._credentials is not None and await self._credentials.after_refusal():
+            response.release()
+            response = await self._authenticated(method, path, query, body, headers=headers, timeout=timeout)
+        return response
+
+    async def _authenticated(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str] | None,
+        body: Any,
+        *,
+        headers: dict[str, str],
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        if self._credentials is not None:
+            await self._credentials.before_request()
+        headers = dict(headers)
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         query_string = urlencode({key: value for key, value in (query or {}).items() if value})
         url = f"{self._api.configuration.host}{path}{'?' + query_string if query_string else ''}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import aiohttp
 
@@ -28,8 +28,10 @@ CLOSE_SECONDS = 1.0
 KEEPALIVE_SECONDS = 30.0
 """Between pings: proxies and load balancers close connections on which nothing moves, often after a minute."""
 
-Authenticate = Callable[[str], Awaitable[dict[str, str]]]
+Authenticate = Callable[[str], Awaitable[Mapping[str, str]]]
 """The headers that authenticate a request to a path."""
+AfterRefusal = Callable[[], Awaitable[bool]]
+"""Gets other credentials; whether a request that was refused is sent once more."""
 
 
 class PortForwarder:
@@ -38,21 +40,26 @@ class PortForwarder:
     Args:
         server: URL of the API server, without a slash at its end.
         headers: authenticates each request.
+        after_refusal: called when the API server does not accept the credentials.
         context: TLS to the API server; None: the URL is not https.
         server_name: name that the API server's certificate must have; empty: the host of the URL.
         proxy: URL of the proxy to the API server; empty: none.
+        always: headers that each request has too; a name may be there several times.
     """
 
     def __init__(
         self,
         server: str,
         headers: Authenticate,
+        after_refusal: AfterRefusal | None = None,
         *,
         context: ssl.SSLContext | None = None,
         server_name: str = "",
         proxy: str = "",
+        always: Iterable[tuple[str, str]] = (),
     ) -> None:
-        self._server, self._headers = server, headers
+        self._server, self._headers, self._after_refusal = server, headers, after_refusal
+        self._always = list(always)
         self._context, self._server_name, self._proxy = context, server_name, proxy
         self._session: aiohttp.ClientSession | None = None
         self._closing: set[asyncio.Task[object]] = set()
@@ -72,7 +79,7 @@ class PortForwarder:
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
         try:
             async with asyncio.timeout(seconds):
-                socket = await self._open(f"{path}?ports={port}", await self._headers(path))
+                socket = await self._open_or_renew(path, port)
         except aiohttp.WSServerHandshakeError as error:
             raise KubeError(error.status, error.message, f"GET {path}: {_refusal(error.status)}") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -87,10 +94,19 @@ class PortForwarder:
         if self._session is not None:
             await self._session.close()
 
-    async def _open(self, target: str, headers: dict[str, str]) -> aiohttp.ClientWebSocketResponse:
+    async def _open_or_renew(self, path: str, port: int) -> aiohttp.ClientWebSocketResponse:
+        target = f"{path}?ports={port}"
+        try:
+            return await self._open(target, await self._headers(path))
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status != 401 or self._after_refusal is None or not await self._after_refusal():
+                raise
+        return await self._open(target, await self._headers(path))
+
+    async def _open(self, target: str, headers: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, ssl=self._context or True)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+            connector = aiohttp.TCPConnector(limit=0, ssl=self._context or True, force_close=True)
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=False, headers=self._always)
         return await self._session.ws_connect(
             self._server + target,
             protocols=[PROTOCOL],

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-import yaml
+import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config.kube_config import FileOrData, KubeConfigLoader, KubeConfigMerger
 
-from nested_docker.adapters.exec_plugin import run_exec_plugin
 from nested_docker.adapters.kube import KubeClient
+from nested_docker.adapters.kubeconfig import (
+    UNUSABLE,
+    KubeconfigError,
+    UserContext,
+    has_kubeconfig,
+    kubeconfig_path,
+    read_kubeconfig,
+)
 from nested_docker.adapters.port_forward import PortForwarder
+from nested_docker.adapters.proxies import proxy_of
+from nested_docker.adapters.renewal import Renewal
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-REFRESH_SECONDS = 60.0
-"""The kubeconfig's token is read again at most so often: tokens of exec plugins expire, often after minutes."""
-
-
-class KubeconfigError(ValueError):
-    """The kubeconfig cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,23 @@ class UserCluster:
         await self.kube.close()
 
 
+def resolve_context(kubeconfig: str = "", context: str = "") -> UserContext:
+    """What a connection with these options would reach, without one.
+
+    Args:
+        kubeconfig: path of the file; empty: `KUBECONFIG`, else `~/.kube/config`.
+        context: context of the kubeconfig; empty: the current one.
+
+    Raises:
+        KubeconfigError: there is no usable kubeconfig, and this process does not run in a pod.
+    """
+    path = kubeconfig_path(kubeconfig)
+    if _is_in_cluster(kubeconfig, context):
+        return _of_pod(Configuration(), path)
+    _, found = read_kubeconfig(path, context)
+    return found
+
+
 async def connect_as_user(
     kubeconfig: str = "", context: str = "", *, private_directory: str | None = None, user_agent: str = "nested-docker"
 ) -> UserCluster:
@@ -69,144 +83,105 @@ async def connect_as_user(
     Raises:
         KubeconfigError: there is no usable kubeconfig, and this process does not run in a pod.
     """
-    path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    path = kubeconfig_path(kubeconfig)
     configuration = Configuration()
-    in_cluster = not kubeconfig and not context and not any(map(_exists, path.split(os.pathsep)))
-    if in_cluster:
-        namespace = _from_pod(configuration, path)
-    else:
-        namespace = await _from_kubeconfig(configuration, path, context, private_directory)
-    return _cluster(configuration, namespace, user_agent, in_cluster=in_cluster)
-
-
-def _cluster(configuration: Configuration, namespace: str, user_agent: str, *, in_cluster: bool) -> UserCluster:
-    configuration.client_session_kwargs = {"trust_env": False}
-    configuration.connection_pool_maxsize = 16
-    configuration.retries = None
-    configuration.proxy = configuration.proxy or _proxy(configuration.host)
+    if _is_in_cluster(kubeconfig, context):
+        found = _of_pod(configuration, path)
+        return _Connection(configuration, found, user_agent).cluster(found.namespace, in_cluster=True)
+    loader, found = read_kubeconfig(path, context, private_directory)
+    connection = _Connection(configuration, found, user_agent)
+    renewal = Renewal(
+        lambda: read_kubeconfig(path, found.name, private_directory), found, configuration, connection.use_certificate
+    )
     try:
-        api = ApiClient(configuration)
-    except (OSError, ValueError) as error:
-        raise KubeconfigError(f"the certificates for {configuration.host} cannot be used: {error}") from error
-    api.user_agent = user_agent
+        await renewal.load(loader)
+        configuration.proxy = proxy_of(configuration.host, configuration.proxy or "") or None
+    except UNUSABLE as error:
+        raise KubeconfigError(f"kubeconfig {path} cannot be used: {' '.join(str(error).split())}") from error
+    return connection.cluster(
+        found.namespace or "default", renewal=renewal, changing_certificate=loader.has_plugin_certificate
+    )
 
-    async def headers(path: str) -> dict[str, str]:
-        found = {"User-Agent": user_agent}
-        await api.update_params_for_auth(found, [], ["BearerToken"], path, "GET", None)
+
+class _Connection:
+    """The clients of one cluster, which share credentials."""
+
+    def __init__(self, configuration: Configuration, context: UserContext, user_agent: str) -> None:
+        self._configuration, self._context, self._user_agent = configuration, context, user_agent
+        self._api: ApiClient | None = None
+        self._renewal: Renewal | None = None
+
+    def cluster(
+        self,
+        namespace: str,
+        *,
+        renewal: Renewal | None = None,
+        in_cluster: bool = False,
+        changing_certificate: bool = False,
+    ) -> UserCluster:
+        """Make the clients.
+
+        Raises:
+            KubeconfigError: the certificates cannot be used.
+        """
+        configuration, api = self._configuration, self._open()
+        self._renewal = renewal
+        https = configuration.host.startswith("https:")
+        if changing_certificate:
+            # A connection keeps the certificate that it began with, so none may be used twice.
+            limit, tls = configuration.connection_pool_maxsize, api.rest_client.ssl_context
+            api.rest_client._create_connector = lambda: aiohttp.TCPConnector(limit=limit, ssl=tls, force_close=True)  # noqa: SLF001
+
+        forwarder = PortForwarder(
+            configuration.host,
+            self._headers,
+            renewal.after_refusal if renewal is not None else None,
+            context=api.rest_client.ssl_context if https else None,
+            server_name=configuration.tls_server_name or "",
+            proxy=configuration.proxy or "",
+            always=self._context.impersonation,
+        )
+        return UserCluster(KubeClient(api, credentials=renewal), forwarder, namespace, configuration.host, in_cluster)
+
+    def use_certificate(self, certificate: str, key: str) -> None:
+        """Make later connections use it."""
+        if self._api is not None:
+            self._api.rest_client.ssl_context.load_cert_chain(certificate, key)
+
+    def _open(self) -> ApiClient:
+        configuration = self._configuration
+        configuration.client_session_kwargs = {
+            "trust_env": False,
+            "headers": list(self._context.impersonation),
+        }
+        configuration.connection_pool_maxsize = 16
+        configuration.retries = None
+        try:
+            self._api = ApiClient(configuration)
+        except (OSError, ValueError) as error:
+            raise KubeconfigError(f"the certificates for {configuration.host} cannot be used: {error}") from error
+        self._api.user_agent = self._user_agent
+        return self._api
+
+    async def _headers(self, path: str) -> Mapping[str, str]:
+        found = {"User-Agent": self._user_agent}
+        if self._renewal is not None:
+            await self._renewal.before_request()
+        assert self._api is not None  # noqa: S101 - the forwarder is made after it
+        await self._api.update_params_for_auth(found, [], ["BearerToken"], path, "GET", None)
         return found
 
-    https = configuration.host.startswith("https:")
-    forwarder = PortForwarder(
-        configuration.host,
-        headers,
-        context=api.rest_client.ssl_context if https else None,
-        server_name=configuration.tls_server_name or "",
-        proxy=configuration.proxy or "",
-    )
-    return UserCluster(KubeClient(api), forwarder, namespace, configuration.host, in_cluster)
+
+def _is_in_cluster(kubeconfig: str, context: str) -> bool:
+    return not kubeconfig and not context and not has_kubeconfig(kubeconfig_path())
 
 
-def _from_pod(configuration: Configuration, path: str) -> str:
+def _of_pod(configuration: Configuration, path: str) -> UserContext:
     try:
         config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException as error:
         raise KubeconfigError(f"no kubeconfig: {path} does not exist, and this is not a pod") from error
+    namespace = ""
     with contextlib.suppress(OSError):
-        return SERVICE_ACCOUNT_NAMESPACE.read_text().strip() or "default"
-    return "default"
-
-
-async def _from_kubeconfig(configuration: Configuration, path: str, context: str, private_directory: str | None) -> str:
-    async def load(into: Configuration) -> _Loader:
-        loader = _Loader(
-            config_dict=KubeConfigMerger(path).config,
-            config_base_path=None,
-            active_context=context or None,
-            temp_file_path=private_directory,
-        )
-        await loader.load_and_set(into)
-        if "BearerToken" in into.api_key:
-            into.api_key["BearerToken"] = _header(into.api_key["BearerToken"])
-        return loader
-
-    for each in filter(None, path.split(os.pathsep)):
-        if not _exists(each) and os.pathsep not in path:
-            raise KubeconfigError(f"kubeconfig {each} does not exist")
-    try:
-        loader = await load(configuration)
-        namespace = loader.current_context["context"].get("namespace")
-    except _UNUSABLE as error:
-        raise KubeconfigError(f"kubeconfig {path} cannot be used: {' '.join(str(error).split())}") from error
-    configuration.refresh_api_key_hook = _refresh(load, loader.expires)
-    return str(namespace or "default")
-
-
-_UNUSABLE = (config.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, AttributeError, ValueError)
-
-
-class _Loader(KubeConfigLoader):  # type: ignore[misc]
-    """The library's, which would go on without credentials if an exec plugin fails.
-
-    Attributes:
-        expires: when the credentials end, if the plugin says so.
-    """
-
-    expires: datetime | None = None
-
-    async def load_from_exec_plugin(self) -> bool:
-        """Get credentials from the user's exec plugin.
-
-        Raises:
-            ExecPluginError: there are none.
-        """
-        directory = self._get_base_path(self._user.path)
-        found = await run_exec_plugin(self._user["exec"].value, self._cluster.value, directory)
-        self.expires = found.expires
-        if found.token:
-            self.token = f"Bearer {found.token}"
-        if found.certificate:
-            self.cert_file, self.key_file = self._file(found.certificate), self._file(found.key)
-        return True
-
-    def _file(self, content: str) -> Any:
-        data = {"content": content}
-        return FileOrData(
-            data, None, "content", base64_file_content=False, temp_file_path=self._temp_file_path
-        ).as_file()
-
-
-def _header(authorization: str) -> str:
-    """The value of the header, without the line break at the end of a file with a token."""
-    value = authorization.strip()
-    if not value.isascii() or not value.isprintable():
-        raise KubeconfigError("its token has characters that a header cannot have")
-    return value
-
-
-def _refresh(load: Any, expires: datetime | None) -> Any:
-    """Reads the token again before it expires; if that fails, the old one is tried."""
-    last = time.monotonic()
-
-    async def refresh(configuration: Configuration) -> None:
-        nonlocal last, expires
-        now = time.monotonic()
-        left = (expires - datetime.now(UTC)).total_seconds() if expires is not None else 0.0
-        if "BearerToken" not in configuration.api_key or now - last < REFRESH_SECONDS or left > REFRESH_SECONDS:
-            return
-        last = now
-        fresh = Configuration()
-        with contextlib.suppress(*_UNUSABLE):
-            expires = (await load(fresh)).expires
-            configuration.api_key = fresh.api_key or configuration.api_key
-
-    return refresh
-
-
-def _exists(path: str) -> bool:
-    return Path(path).expanduser().is_file()
-
-
-def _proxy(server: str) -> str | None:
-    """The proxy that the environment names for the API server, as kubectl uses it."""
-    url = urlsplit(server)
-    return None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
+        namespace = SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
+    return UserContext("", configuration.host, "", namespace or "default")

@@ -183,7 +183,8 @@ class NestedDocker:
         await self._listen(dialer)
 
     async def _connect(self) -> UserCluster:
-        from nested_docker.adapters.user_cluster import KubeconfigError, connect_as_user
+        from nested_docker.adapters.kubeconfig import KubeconfigError
+        from nested_docker.adapters.user_cluster import connect_as_user
 
         try:
             cluster = await connect_as_user(self._kubeconfig, self._context, private_directory=str(process_directory()))

@@ -53,7 +53,8 @@ async def connected(options: ClusterOptions) -> AsyncIterator[Connected]:
     Raises:
         ClusterError: there is no usable kubeconfig.
     """
-    from nested_docker.adapters.user_cluster import KubeconfigError, connect_as_user
+    from nested_docker.adapters.kubeconfig import KubeconfigError
+    from nested_docker.adapters.user_cluster import connect_as_user
     from nested_docker.client.errors import ClusterError
     from nested_docker.client.private_files import process_directory
 
