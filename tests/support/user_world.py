@@ -43,6 +43,7 @@ KINDS = {
     "networkpolicies": "NetworkPolicy",
 }
 HOST = f"build.{NAMESPACE}.svc"
+CREDENTIALS = b'{"auths":{"r.example":{"auth":"dTpw"}}}'
 READY = (("Accepted", "True", "Granted", "policy ci grants it"), ("Ready", "True", "Ready", "clients can connect"))
 
 Answer = tuple[int, Manifest | str]
@@ -127,7 +128,11 @@ class UserWorld:
         files = {"ca.pem": self._keys[pki.CA_CERTIFICATE], "cert.pem": self._keys[pki.CLIENT_CERTIFICATE]}
         files |= {"key.pem": self._keys[pki.CLIENT_KEY], "host": HOST.encode(), "port": b"2376"}
         self._secret(f"{name}-docker", files)
-        self._secret(f"{name}-docker-env", {"DOCKER_HOST": b"tcp://x:2376", "DOCKER_AUTH_CONFIG": b"{}"})
+        # PROMPT_COMMAND: somebody else than the operator may write this Secret too
+        self._secret(
+            f"{name}-docker-env",
+            {"DOCKER_HOST": b"tcp://x:2376", "DOCKER_AUTH_CONFIG": CREDENTIALS, "PROMPT_COMMAND": b"id"},
+        )
 
     def _secret(self, name: str, data: dict[str, bytes]) -> None:
         encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}

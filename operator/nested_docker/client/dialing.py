@@ -16,6 +16,7 @@ from nested_docker.client.errors import NestedDockerError, NotReadyError, Unreac
 from nested_docker.client.lifecycle import Cluster, find
 from nested_docker.client.progress import DaemonStage, progress_of
 from nested_docker.domain import names
+from nested_docker.domain.client_variables import client_variables
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.ports import KubeError
 from nested_docker.net.streams import Stream, connect_tcp
@@ -164,9 +165,9 @@ async def find_target(kube: Cluster, namespace: str, name: str) -> DaemonTarget:
 
 
 async def connection_environment(kube: Cluster, namespace: str, name: str) -> dict[str, str]:
-    """What the env Secret has for clients: credentials of registries, and what its mode adds."""
+    """What the env Secret has for clients besides the address: credentials of registries, and what its mode adds."""
     secret = await _secret(kube, namespace, names.env_secret(name))
-    return {key: value.decode(errors="replace") for key, value in secret_data(secret or {}).items()}
+    return client_variables({key: value.decode(errors="replace") for key, value in secret_data(secret or {}).items()})
 
 
 def files_secret_name(nested_docker: Manifest) -> str:

@@ -179,7 +179,7 @@ class NestedDocker:
             in_cluster=cluster.in_cluster,
         )
         (await dialer.connect(seconds=OPEN_SECONDS)).close()
-        self._environment = _without_address(await connection_environment(cluster.kube, self.namespace, self.name))
+        self._environment = await connection_environment(cluster.kube, self.namespace, self.name)
         await self._listen(dialer)
 
     async def _connect(self) -> UserCluster:
@@ -267,7 +267,3 @@ class NestedDocker:
         if cancelled:
             raise asyncio.CancelledError
         ending.result()
-
-
-def _without_address(environment: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in environment.items() if key not in {*LOCAL_VARIABLES, "DOCKER_HOST"}}

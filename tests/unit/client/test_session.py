@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.support.user_world import HOST, NAMESPACE, TOKEN, Manifest, UserWorld, conditions
+from tests.support.user_world import CREDENTIALS, HOST, NAMESPACE, TOKEN, Manifest, UserWorld, conditions
 
 from nested_docker.adapters.user_cluster import connect_as_user
 from nested_docker.client import (
@@ -52,7 +52,10 @@ def test_a_block_has_a_daemon_and_leaves_nothing(world: UserWorld) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         assert [each.name for each in path.parent.iterdir()] == ["docker.sock"]
-        assert nested_docker.environment() == {"DOCKER_AUTH_CONFIG": "{}", "DOCKER_HOST": f"unix://{path}"}
+        assert nested_docker.environment() == {
+            "DOCKER_AUTH_CONFIG": CREDENTIALS.decode(),
+            "DOCKER_HOST": f"unix://{path}",
+        }
     assert names_of(world) == []
     assert not path.parent.exists()
     assert world.server.authorization == {f"Bearer {TOKEN}"}

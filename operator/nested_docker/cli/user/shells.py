@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -16,6 +17,9 @@ class Shell(StrEnum):
     FISH = "fish"
     PWSH = "pwsh"
 
+
+PWSH_QUOTES = "'\u2018\u2019\u201a\u201b"
+"""Each of them ends a string in single quotes of PowerShell, and stands for itself if it is doubled."""
 
 UNSET = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT")
 """Variables that would lead clients elsewhere."""
@@ -47,7 +51,7 @@ def _set(shell: Shell, key: str, value: str) -> str:
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"set -gx {key} '{escaped}';"
     if shell is Shell.PWSH:
-        escaped = value.replace("'", "''")
+        escaped = re.sub(f"([{PWSH_QUOTES}])", r"\1\1", value)
         return f"$Env:{key} = '{escaped}'"
     return f"export {key}={shlex.quote(value)}"
 

@@ -14,6 +14,7 @@ from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isola
 from nested_docker.api.v1alpha1.nested_docker_class import HostSocketSpec, SocketAccess
 from nested_docker.api.v1alpha1.workload import SOCKET_DIRECTORY
 from nested_docker.domain import names
+from nested_docker.domain.client_variables import BUILDKIT, PUBLISHED_PORTS_HOST
 from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings, Origin
 from nested_docker.domain.guard_limits import tighten
 from nested_docker.domain.modes.base import (
@@ -192,8 +193,8 @@ class HostSocket:
         """
         rules = _rules(effective)
         published = node_address and (rules is None or rules.containers.publish != Publish.NOTHING)
-        ports = {"TESTCONTAINERS_HOST_OVERRIDE": node_address} if published else {}
-        return ports if rules is None else {"DOCKER_BUILDKIT": "0"} | ports
+        ports = {PUBLISHED_PORTS_HOST: node_address} if published else {}
+        return ports if rules is None else {BUILDKIT: "0"} | ports
 
     def needs_node_cleanup(self, effective: EffectiveSpec) -> bool:
         """With a guard: containers remain on the node's daemon, and the guard's label identifies them."""

@@ -94,6 +94,11 @@ def test_statements_of_each_shell() -> None:
         "Remove-Item -ErrorAction SilentlyContinue Env:A\n$Env:DOCKER_HOST = 'it''s'"
     )
 
+    typographic = {"X": "a\u2019; calc; \u2018b\u201ac\u201bd"}
+    assert statements(Shell.PWSH, typographic, []) == (
+        "$Env:X = 'a\u2019\u2019; calc; \u2018\u2018b\u201a\u201ac\u201b\u201bd'"
+    ), "PowerShell takes them for quotes too"
+
 
 def test_hints() -> None:
     assert [hint(shell, "c") for shell in Shell] == [
