@@ -44,6 +44,7 @@ KINDS = {
 }
 HOST = f"build.{NAMESPACE}.svc"
 CREDENTIALS = b'{"auths":{"r.example":{"auth":"dTpw"}}}'
+WAITING = (("Ready", "False", "DaemonStarting", "wait"), ("Reconciling", "True", "DaemonStarting", "wait"))
 READY = (("Accepted", "True", "Granted", "policy ci grants it"), ("Ready", "True", "Ready", "clients can connect"))
 
 Answer = tuple[int, Manifest | str]

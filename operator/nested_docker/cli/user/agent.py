@@ -1,6 +1,6 @@
 """A background process that serves a Docker socket after the command that started it has ended.
 
-Its lock file is locked as long as it runs, and has its process id; the state file has what clients need.
+Its lock file is locked as long as it runs, and has its process id; the mark is there while it serves.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,7 +29,7 @@ class Agent:
 
     Attributes:
         directory: where its files are; only this user can read it.
-        key: which NestedDocker of which cluster it is for.
+        key: which NestedDocker of which cluster it is for, and how it serves.
     """
 
     directory: Path
@@ -41,23 +41,23 @@ class Agent:
         return self.directory / f"{self.key}.sock"
 
     @property
+    def docker_host(self) -> str:
+        """URL of the socket."""
+        return f"unix://{self.socket}"
+
+    @property
     def lock(self) -> Path:
         """The lock file."""
         return self.directory / f"{self.key}.lock"
 
     @property
-    def state(self) -> Path:
-        """The state file."""
-        return self.directory / f"{self.key}.json"
+    def mark(self) -> Path:
+        """An empty file that says that it serves."""
+        return self.directory / f"{self.key}.serves"
 
-    def environment(self) -> dict[str, str] | None:
-        """What clients of the running agent need; None: it does not run."""
-        if self._pid() is None:
-            return None
-        with contextlib.suppress(OSError, ValueError):
-            found: dict[str, str] = json.loads(self.state.read_text())
-            return found
-        return None
+    def serves(self) -> bool:
+        """Whether it runs, and clients can connect."""
+        return self._pid() is not None and self.mark.exists()
 
     def start(self, arguments: Sequence[str], seconds: float) -> Mapping[str, Any]:
         """Start it, and wait until it serves.
@@ -67,21 +67,22 @@ class Agent:
             seconds: how long to wait.
 
         Returns:
-            `environment`, or `error`, `remedy` and `code`.
+            Nothing, or `error`, `remedy` and `code`.
         """
-        command = [sys.executable, "-m", "nested_docker", "forward", "--agent", *arguments]
+        command = [sys.executable, "-m", "nested_docker", "forward", *arguments]
         started = subprocess.Popen(  # noqa: S603 - this program itself
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        assert started.stdout is not None  # noqa: S101 - it is a pipe
-        with started.stdout:
-            readable, _, _ = select.select([started.stdout], [], [], seconds)
-            line = started.stdout.readline() if readable else b""
-        answer: Mapping[str, Any] = json.loads(line) if line else {}
-        if "environment" in answer:
+        try:
+            answer = _answer(started, seconds)
+        except BaseException:
+            started.terminate()
+            started.wait()
+            raise
+        if answer is not None and "error" not in answer:
             started.returncode = 0  # it outlives this process, which need not wait for it
             return answer
-        if not answer:
+        if answer is None:
             started.terminate()
         started.wait()
         return answer or {
@@ -95,14 +96,15 @@ class Agent:
         pid = self._pid()
         if pid is None:
             return False
-        os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         while self._pid() is not None and time.monotonic() < deadline:
             time.sleep(LOCK_PAUSE_SECONDS)
         return True
 
     @contextlib.contextmanager
-    def held(self) -> Any:
+    def held(self) -> Iterator[None]:
         """Be the agent for the time of the block.
 
         Raises:
@@ -115,13 +117,12 @@ class Agent:
             try:
                 yield
             finally:
-                self.state.unlink(missing_ok=True)
+                self.mark.unlink(missing_ok=True)
                 self.lock.unlink()
 
-    def publish(self, environment: Mapping[str, str]) -> None:
-        """Write down what clients need."""
-        self.state.touch(mode=0o600)
-        self.state.write_text(json.dumps(environment))
+    def publish(self) -> None:
+        """Say that clients can connect."""
+        self.mark.touch(mode=0o600)
 
     def _locked(self) -> TextIO:
         """The lock file, locked; not one that an agent has removed at its end meanwhile."""
@@ -131,6 +132,7 @@ class Agent:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 with contextlib.suppress(FileNotFoundError):
                     if os.path.samestat(self.lock.stat(), os.fstat(file.fileno())):
+                        self.mark.unlink(missing_ok=True)  # of an agent that was killed
                         return file
             except BlockingIOError:
                 file.close()
@@ -149,3 +151,17 @@ class Agent:
         except FileNotFoundError:
             return None
         return None
+
+
+def agents_of(directory: Path, prefix: str) -> list[Agent]:
+    """The agents whose keys begin so."""
+    return [Agent(directory, path.stem) for path in sorted(directory.glob(f"{prefix}*.lock"))]
+
+
+def _answer(started: subprocess.Popen[bytes], seconds: float) -> Mapping[str, Any] | None:
+    assert started.stdout is not None  # noqa: S101 - it is a pipe
+    with started.stdout:
+        readable, _, _ = select.select([started.stdout], [], [], seconds)
+        line = started.stdout.readline() if readable else b""
+    answer: Mapping[str, Any] | None = json.loads(line) if line else None
+    return answer

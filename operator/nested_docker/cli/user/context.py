@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from typing import Annotated
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nested_docker.cli.user import options
-from nested_docker.cli.user.env import agent_environment, stop_agent
+from nested_docker.cli.user.agent_target import Purpose
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import ReachOption
-from nested_docker.cli.user.running import fail
+from nested_docker.cli.user.running import ClusterOptions, fail
+
+if TYPE_CHECKING:
+    from nested_docker.cli.user.agent_target import AgentTarget
 
 context_group = typer.Typer(name="context", help="Manage contexts of the docker CLI.", no_args_is_help=True)
 
@@ -34,16 +39,15 @@ def create_context(
 
     After a restart of your machine run this command again. Use it as: docker --context NAME build .
     """
-    given = {"--namespace": namespace, "--context": context, "--kubeconfig": kubeconfig}
-    further = [f"{key}={value}" for key, value in given.items() if value]
-    environment = agent_environment(name, [*further, "--idle=0", f"--reach={reach.value}"], timeout, given)
-    target = as_name or name
-    settings = ["--description", f"NestedDocker {name}", "--docker", f"host={environment['DOCKER_HOST']}"]
-    if _docker("context", "inspect", target).returncode == 0:
-        _must(_docker("context", "update", *settings, target), target)
-    else:
-        _must(_docker("context", "create", *settings, target), target)
-    typer.echo(f"context {target} is ready; use it: docker --context {target} version")
+    from nested_docker.cli.user.background import serving, stopped, target_of
+
+    target, docker_context = target_of(name, ClusterOptions(namespace, context, kubeconfig)), as_name or name
+    exists = _is_ours(docker_context, target)
+    docker_host = serving(target, Purpose.CONTEXT, idle="0", reach=reach, timeout=timeout)
+    settings = ["--description", f"NestedDocker {name}", "--docker", f"host={docker_host}"]
+    _must(_docker("context", "update" if exists else "create", *settings, docker_context), docker_context)
+    stopped(target, Purpose.CONTEXT, but=docker_host)
+    typer.echo(f"context {docker_context} is ready; use it: docker --context {docker_context} version")
 
 
 @context_group.command("rm")
@@ -55,10 +59,36 @@ def remove_context(
     kubeconfig: options.Kubeconfig = "",
 ) -> None:
     """Remove a docker context, and stop the process in the background; the NestedDocker stays."""
-    stop_agent(name, {"--namespace": namespace, "--context": context, "--kubeconfig": kubeconfig})
-    target = as_name or name
-    _must(_docker("context", "rm", target), target)
-    typer.echo(f"context {target} removed")
+    from nested_docker.cli.user.background import stopped, target_of
+
+    target, docker_context = target_of(name, ClusterOptions(namespace, context, kubeconfig)), as_name or name
+    _is_ours(docker_context, target)
+    _must(_docker("context", "rm", docker_context), docker_context)
+    stopped(target, Purpose.CONTEXT)
+    typer.echo(f"context {docker_context} removed")
+
+
+def _is_ours(docker_context: str, target: AgentTarget) -> bool:
+    """Whether the docker context exists; exits if it leads to something else than this NestedDocker."""
+    inspected = _docker("context", "inspect", docker_context)
+    if inspected.returncode:
+        return False
+    host = _host_of(inspected.stdout)
+    if not PurePath(host).name.startswith(target.prefix(Purpose.CONTEXT)):
+        fail(
+            f"docker context {docker_context} exists, and leads to {host or 'no host'}",
+            f"choose another name by --as, or remove it: docker context rm {docker_context}",
+            ExitCode.NO,
+        )
+    return True
+
+
+def _host_of(inspection: str) -> str:
+    """Where a context leads; empty: nowhere, or the answer has another form."""
+    try:
+        return str(json.loads(inspection)[0]["Endpoints"]["docker"]["Host"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from nested_docker.domain.shown import shown
+
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_PART = re.compile(r"(\d+)([dhms])")
+LONGEST_SECONDS = 3650 * UNITS["d"]
+_PART = re.compile(r"([0-9]{1,9})([dhms])")
+_WHOLE = re.compile(rf"[0-9]{{1,9}}|(?:{_PART.pattern})+")
 
 
 def parse_duration(text: str) -> int:
-    """Seconds of a duration such as `90s`, `1h30m`, or `45` for seconds.
+    """Seconds of a duration such as `90s`, `1h30m`, or `45` for seconds; at most ten years.
 
     Raises:
-        ValueError: it has another form; the message says which one is right.
+        ValueError: it has another form or is longer; the message says which one is right.
     """
-    if text.isdigit():
-        return int(text)
-    if not text or _PART.sub("", text):
-        raise ValueError(f"{text!r} is not a duration: write it as 90s, 5m or 1h30m")
-    return sum(int(number) * UNITS[unit] for number, unit in _PART.findall(text))
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{shown(text, 40)} is not a duration: write it as 90s, 5m or 1h30m")
+    seconds = int(text) if text.isdigit() else sum(int(number) * UNITS[unit] for number, unit in _PART.findall(text))
+    if seconds > LONGEST_SECONDS:
+        raise ValueError(f"{text} is too long: use at most 3650d")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:

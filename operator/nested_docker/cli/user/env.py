@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nested_docker.cli.user import options
-from nested_docker.cli.user.exit_codes import ExitCode
+from nested_docker.cli.user.agent_target import Purpose
 from nested_docker.cli.user.forward import Idle
 from nested_docker.cli.user.options import ReachOption
-from nested_docker.cli.user.running import fail, invalid
+from nested_docker.cli.user.running import ClusterOptions, connected, execute
 from nested_docker.cli.user.shells import UNSET, Shell, hint, shell_of, statements
+
+if TYPE_CHECKING:
+    from nested_docker.adapters.kube import KubeClient
+    from nested_docker.cli.user.agent_target import AgentTarget
 
 
 def env_command(
@@ -30,49 +34,31 @@ def env_command(
 
     Run this: eval "$(nested-docker env NAME)". The process ends by --stop, or after --idle without a connection.
     """
-    target = shell or shell_of(os.environ.get("SHELL", ""))
+    from nested_docker.cli.user.background import serving, stopped, target_of
+
+    target_shell = shell or shell_of(os.environ.get("SHELL", ""))
+    target = target_of(name, ClusterOptions(namespace, context, kubeconfig))
     given = {"--namespace": namespace, "--context": context, "--kubeconfig": kubeconfig}
     further = [f"{key}={value}" for key, value in given.items() if value]
-    environment = (
-        {} if stop else agent_environment(name, [*further, f"--idle={idle}", f"--reach={reach.value}"], timeout, given)
-    )
     if stop:
-        stop_agent(name, given)
-    unset = [*UNSET, *(["DOCKER_HOST"] if stop else [])]
-    typer.echo(statements(target, environment, unset))
-    typer.echo(hint(target, " ".join(["nested-docker env", name, *further, *(["--stop"] if stop else [])])))
+        stopped(target, Purpose.ENV)
+        typer.echo(statements(target_shell, {}, [*UNSET, "DOCKER_HOST"]))
+        typer.echo(hint(target_shell, " ".join(["nested-docker env", name, *further, "--stop"])))
+        return
+
+    async def write() -> None:
+        # This process connects too, before the other one, whose plugins cannot ask anybody to log in.
+        async with connected(target.options) as cluster:
+            docker_host = serving(target, Purpose.ENV, idle=idle, reach=reach, timeout=timeout)
+            environment = await _credentials(target, cluster.kube)
+        typer.echo(statements(target_shell, environment | {"DOCKER_HOST": docker_host}, UNSET))
+        typer.echo(hint(target_shell, " ".join(["nested-docker env", name, *further])))
+
+    execute(write)
 
 
-def agent_environment(name: str, arguments: list[str], timeout: str, given: dict[str, str]) -> dict[str, str]:
-    """The variables of the agent, which is started if it does not run."""
-    from nested_docker.cli.user.durations import parse_duration
-    from nested_docker.cli.user.forward import agent_of
-    from nested_docker.cli.user.running import errors_reported
-    from nested_docker.client.request import DaemonRequest
+async def _credentials(target: AgentTarget, kube: KubeClient) -> dict[str, str]:
+    """Read each time: they change, and no file should have them."""
+    from nested_docker.client.dialing import connection_environment
 
-    with errors_reported():
-        DaemonRequest(name).check()
-    try:
-        seconds = parse_duration(timeout)
-        parse_duration(next(each.partition("=")[2] for each in arguments if each.startswith("--idle=")))
-        agent = agent_of(name, *given.values())
-    except (ValueError, OSError) as error:
-        invalid(str(error))
-    running = agent.environment()
-    if running is not None:
-        return running
-    answer = agent.start([*arguments, f"--timeout={timeout}", name], seconds + 30)
-    if "error" in answer:
-        fail(answer["error"], answer["remedy"], ExitCode(answer["code"]))
-    environment: dict[str, str] = answer["environment"]
-    return environment
-
-
-def stop_agent(name: str, given: dict[str, str]) -> None:
-    """Stop the agent, if it runs; exits if its directory cannot be used."""
-    from nested_docker.cli.user.forward import agent_of
-
-    try:
-        agent_of(name, *given.values()).stop()
-    except OSError as error:
-        invalid(str(error))
+    return await connection_environment(kube, target.options.namespace, target.name)

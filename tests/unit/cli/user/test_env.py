@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import docker
-from tests.support.user_world import UserWorld
+import yaml
+from tests.support.user_world import CREDENTIALS, NAMESPACE, WAITING, UserWorld, conditions
 from tests.unit.cli.user.terminal import Cli
 
 from nested_docker.cli.user.agent import Agent
+from nested_docker.cli.user.agent_target import AgentTarget, Purpose, resolve_target
+from nested_docker.cli.user.running import ClusterOptions
 from nested_docker.client.private_files import shared_directory
 
 
@@ -32,7 +37,7 @@ def test_env_serves_in_the_background_until_it_is_stopped(world: UserWorld, cli:
     client.close()
     requests = len(world.requests)
     assert cli("env", "build", "--shell", "bash").out == ended.out
-    assert len(world.requests) == requests, "the running process is used"
+    assert world.requests[requests:] == [("GET", world.path("secrets", "build-docker-env"))], "it runs already"
     stopped = cli("env", "build", "--shell", "fish", "--stop")
     assert stopped.out.splitlines()[-2:] == [
         "set -e DOCKER_HOST;",
@@ -49,7 +54,7 @@ def test_an_error_in_the_background_is_printed(world: UserWorld, cli: Cli) -> No
     assert ended.err == "error: NestedDocker build does not exist in namespace team-a\nhint: there are other\n"
 
 
-def test_a_stop_without_a_process_only_unsets(cli: Cli) -> None:
+def test_a_stop_without_a_process_only_unsets(world: UserWorld, cli: Cli) -> None:
     assert cli("env", "build", "--shell", "bash", "--stop").out.splitlines()[3] == "unset DOCKER_HOST"
 
 
@@ -58,16 +63,105 @@ def test_an_agent_that_was_killed_does_not_count(runtime: Path) -> None:
     pid = os.fork()
     if pid == 0:
         with agent.held():
-            agent.publish({"DOCKER_HOST": "x"})
+            agent.publish()
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
-    assert json.loads(agent.state.read_text()) == {"DOCKER_HOST": "x"}
-    assert agent.environment() is None
+    assert agent.mark.exists()
+    assert not agent.serves()
     assert not agent.stop()
+    with agent.held():
+        assert not agent.mark.exists(), "the next one does not serve before it says so"
 
 
-def test_a_directory_of_somebody_else_is_not_used(cli: Cli, runtime: Path) -> None:
+def test_a_directory_of_somebody_else_is_not_used(world: UserWorld, cli: Cli, runtime: Path) -> None:
     (runtime / "nested-docker").mkdir(mode=0o755)
     ended = cli("env", "build")
     assert ended.code == 2
     assert "must be a directory that only you can read: remove it" in ended.err
+
+
+def target(kubeconfig: Path | str = "", **options: str) -> AgentTarget:
+    return resolve_target("build", ClusterOptions(kubeconfig=str(kubeconfig), **options))
+
+
+def test_another_current_context_has_another_socket(world: UserWorld) -> None:
+    content = yaml.safe_load(world.kubeconfig.read_text())
+    content["contexts"].append({"name": "next", "context": {"cluster": "next", "user": "jane"}})
+    content["clusters"].append({"name": "next", "cluster": {"server": "http://next.example"}})
+    world.kubeconfig.write_text(yaml.safe_dump(content))
+    before = target()
+    assert before == target(context="test", namespace=NAMESPACE), "it is resolved"
+    assert before.arguments() == [f"--namespace={NAMESPACE}", "--context=test"], "the process does not resolve it again"
+    content["current-context"] = "next"  # kubectl config use-context next
+    world.kubeconfig.write_text(yaml.safe_dump(content))
+    after = target()
+    assert after.options.context == "next"
+    content["clusters"][1]["cluster"]["server"] = "http://other.example"
+    world.kubeconfig.write_text(yaml.safe_dump(content))
+    assert len({before.identity, after.identity, target().identity}) == 3
+
+
+def test_a_pipe_is_no_kubeconfig_for_the_background(world: UserWorld, cli: Cli) -> None:
+    read, write = os.pipe()
+    ended = cli("env", "build", f"--kubeconfig=/dev/fd/{read}")
+    os.close(write)
+    os.close(read)
+    assert ended.code == 4
+    assert f"kubeconfig /dev/fd/{read} is a pipe" in ended.err
+
+
+def test_no_file_has_the_credentials(world: UserWorld, cli: Cli, runtime: Path) -> None:
+    world.nested_docker("build")
+    ended = cli("env", "build", "--shell", "bash")
+    assert f"export DOCKER_AUTH_CONFIG='{CREDENTIALS.decode()}'" in ended.out
+    assert "PROMPT_COMMAND" not in ended.out
+    files = [path for path in runtime.rglob("*") if path.is_file()]
+    assert sorted(path.suffix for path in files) == [".lock", ".serves"]
+    assert not [path for path in files if "auths" in path.read_text()]
+    world.objects[world.path("secrets", "build-docker-env")]["data"] = {}
+    assert "DOCKER_AUTH_CONFIG" not in cli("env", "build", "--shell", "bash").out
+
+
+def test_two_that_start_at_once_share_one_process(world: UserWorld, runtime: Path) -> None:
+    world.nested_docker("build", conditions=conditions(*WAITING))
+    command = [sys.executable, "-m", "nested_docker", "env", "build", "--shell=bash", "--timeout=60s"]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    time.sleep(3)
+    world.nested_docker("build")
+    ended = [(*each.communicate(timeout=60), each.returncode) for each in started]
+    assert {(err, code) for _, err, code in ended} == {("", 0)}
+    assert len({out for out, _, _ in ended}) == 1
+    assert len([*runtime.rglob("*.lock")]) == 1
+
+
+def test_a_process_that_waits_for_another_one_says_that_it_is_late(world: UserWorld, runtime: Path) -> None:
+    agent = target().agent(Purpose.ENV, 3600, "auto")
+    with agent.held():
+        answer = agent.start([*target().arguments(), "--agent=env", "--idle=3600", "--timeout=1", "build"], 60)
+    assert answer == {
+        "error": "another process in the background does not serve yet", "remedy": "try again", "code": 1
+    }  # fmt: skip
+
+
+def test_every_error_of_the_process_is_one_line(world: UserWorld, runtime: Path) -> None:
+    world.nested_docker("build")
+    agent = target().agent(Purpose.ENV, 3600, "auto")
+    agent.socket.mkdir()
+    answer = agent.start([*target().arguments(), "--agent=env", "--idle=3600", "--timeout=9", "build"], 60)
+    assert (answer["code"], "Traceback" in str(answer)) == (2, False)
+    assert answer["remedy"] == "correct that file or directory"
+    agent.socket.rmdir()
+
+
+def test_a_process_that_is_stopped_while_it_starts_says_so(world: UserWorld, cli: Cli) -> None:
+    world.nested_docker("build", conditions=conditions(*WAITING))
+    command = [sys.executable, "-m", "nested_docker", "env", "build"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        agent = target().agent(Purpose.ENV, 3600, "auto")
+        deadline = time.monotonic() + 30
+        while not agent.stop() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        _, errors = started.communicate(timeout=60)
+    assert (started.returncode, errors) == (
+        1, "error: the process in the background was stopped\nhint: try again\n"
+    )  # fmt: skip

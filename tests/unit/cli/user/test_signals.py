@@ -9,9 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.user_world import UserWorld, conditions
-
-WAITING = (("Ready", "False", "DaemonStarting", "wait"), ("Reconciling", "True", "DaemonStarting", "wait"))
+from tests.support.user_world import WAITING, UserWorld, conditions
 
 
 @pytest.mark.parametrize(

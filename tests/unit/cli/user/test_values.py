@@ -20,10 +20,16 @@ def test_a_duration(text: str, seconds: int) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.5h", "-3s", "3 s", "s", "5minutes"])
+@pytest.mark.parametrize("text", ["", "x", "1.5h", "-3s", "3 s", "s", "5minutes", "\u00b2", "\u0663s", "9" * 5000])
 def test_what_is_no_duration_says_what_is(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration: write it as 90s, 5m or 1h30m"):
         parse_duration(text)
+
+
+def test_a_duration_is_at_most_ten_years() -> None:
+    assert parse_duration("3650d") == 315360000
+    with pytest.raises(ValueError, match="3650d1s is too long: use at most 3650d"):
+        parse_duration("3650d1s")
 
 
 @pytest.mark.parametrize(

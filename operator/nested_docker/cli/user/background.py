@@ -1,0 +1,46 @@
+"""Starts and stops the processes that serve sockets in the background."""
+
+from __future__ import annotations
+
+from nested_docker.cli.user.agent_target import AgentTarget, Purpose, resolve_target
+from nested_docker.cli.user.durations import parse_duration
+from nested_docker.cli.user.exit_codes import ExitCode
+from nested_docker.cli.user.options import ReachOption
+from nested_docker.cli.user.running import ClusterOptions, errors_reported, fail, invalid
+from nested_docker.client.request import DaemonRequest
+
+START_SECONDS = 30
+"""How long the start of a process may take, besides the time until the daemon is ready."""
+
+
+def target_of(name: str, options: ClusterOptions) -> AgentTarget:
+    """What the options mean now; exits if they are invalid."""
+    with errors_reported():
+        DaemonRequest(name).check()
+        return resolve_target(name, options)
+
+
+def serving(target: AgentTarget, purpose: Purpose, *, idle: str, reach: ReachOption, timeout: str) -> str:
+    """URL of the socket of an agent, which is started if it does not run; exits if that fails."""
+    try:
+        seconds, idle_seconds = parse_duration(timeout), parse_duration(idle)
+        agent = target.agent(purpose, idle_seconds, reach)
+    except (ValueError, OSError) as error:
+        invalid(str(error))
+    if agent.serves():
+        return agent.docker_host
+    settings = [f"--agent={purpose}", f"--idle={idle_seconds}", f"--reach={reach}", f"--timeout={seconds}"]
+    answer = agent.start([*target.arguments(), *settings, target.name], seconds + START_SECONDS)
+    if "error" in answer:
+        fail(answer["error"], answer["remedy"], ExitCode(answer["code"]))
+    return agent.docker_host
+
+
+def stopped(target: AgentTarget, purpose: Purpose, *, but: str = "") -> None:
+    """Stop the agents for a purpose, but not that with this socket; exits if their directory cannot be used."""
+    try:
+        for agent in target.agents(purpose):
+            if agent.docker_host != but:
+                agent.stop()
+    except OSError as error:
+        invalid(str(error))
