@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from nested_docker.client.cluster import Cluster
 from nested_docker.client.errors import NestedDockerError, NotReadyError, UnreachableError, user_error
-from nested_docker.client.lifecycle import Cluster, find
+from nested_docker.client.lifecycle import find
+from nested_docker.client.patience import PatientCluster
 from nested_docker.client.progress import DaemonStage, progress_of
 from nested_docker.domain import names
 from nested_docker.domain.client_variables import client_variables
@@ -93,18 +95,19 @@ class Dialer:
             NestedDockerError: there is none within that time, or waiting has no point.
         """
         deadline = time.monotonic() + seconds
+        patient = PatientCluster(self._kube, deadline)
         while True:
             try:
-                return await self._attempt()
+                return await self._attempt(patient)
             except (UnreachableError, NotReadyError):
                 self._target = None
                 if time.monotonic() > deadline:
                     raise
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _attempt(self) -> Stream:
+    async def _attempt(self, kube: Cluster) -> Stream:
         if self._target is None:
-            self._target = await find_target(self._kube, self._namespace, self._name)
+            self._target = await find_target(kube, self._namespace, self._name)
         *first, last = self._ways
         for way in first:
             with contextlib.suppress(UnreachableError):

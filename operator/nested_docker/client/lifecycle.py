@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Protocol
 
+from nested_docker.client.cluster import Cluster
 from nested_docker.client.errors import NotFoundError, NotReadyError, user_error
+from nested_docker.client.patience import PatientCluster
 from nested_docker.client.progress import DaemonStage, Progress, progress_of
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.ports import KubeError
@@ -20,22 +21,6 @@ SILENT_SECONDS = 20.0
 """After so long without any status the message says that the operator may not run."""
 
 OnProgress = Callable[[Progress], None]
-
-
-class Cluster(Protocol):
-    """What this module uses of the API server; `KubeClient` has it. Every method may raise `KubeError`."""
-
-    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
-        """Create an object."""
-
-    async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
-        """An object, or None."""
-
-    async def list(self, kind: str, namespace: str | None = None) -> list[Manifest]:
-        """Objects of a kind."""
-
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Delete an object."""
 
 
 async def find(kube: Cluster, namespace: str, name: str) -> Manifest:
@@ -107,11 +92,12 @@ async def wait_until_ready(
 
     Raises:
         NotReadyError: it never becomes ready, is stalled, or the time is over; it has the condition's message.
-        NestedDockerError: the NestedDocker or the cluster is gone.
+        NestedDockerError: the NestedDocker is gone, or the API server refuses, or fails until the time is over.
     """
     watcher = _Watcher(name, seconds, on_progress)
+    patient = PatientCluster(kube, time.monotonic() + seconds)
     while True:
-        nested_docker = await find(kube, namespace, name)
+        nested_docker = await find(patient, namespace, name)
         if watcher.is_ready(progress_of(nested_docker)):
             return nested_docker
         await asyncio.sleep(POLL_SECONDS)
@@ -123,7 +109,7 @@ async def delete(kube: Cluster, nested_docker: Manifest, *, seconds: float = 0) 
     Args:
         kube: the API server.
         nested_docker: the object.
-        seconds: how long to wait until it is gone; 0: not at all.
+        seconds: how long to wait until it is gone, and to ask an API server again that fails; 0: not at all.
 
     Raises:
         NestedDockerError: the cluster refuses.
@@ -131,12 +117,13 @@ async def delete(kube: Cluster, nested_docker: Manifest, *, seconds: float = 0) 
     """
     metadata = nested_docker["metadata"]
     name, namespace, uid = metadata["name"], metadata["namespace"], metadata.get("uid", "")
+    deadline = time.monotonic() + seconds
+    patient = PatientCluster(kube, deadline)
     try:
-        await kube.delete(KIND, namespace, name, uid)
+        await patient.delete(KIND, namespace, name, uid)
     except KubeError as error:
         raise user_error(error, f"delete NestedDocker {name}") from error
-    deadline = time.monotonic() + seconds
-    while seconds and (left := await look_up(kube, namespace, name)) and left["metadata"].get("uid", "") == uid:
+    while seconds and (left := await look_up(patient, namespace, name)) and left["metadata"].get("uid", "") == uid:
         if time.monotonic() > deadline:
             held = ", ".join(left["metadata"].get("finalizers") or []) or "none"
             raise NotReadyError("", f"NestedDocker {name} is still being deleted (finalizers: {held})", "wait")

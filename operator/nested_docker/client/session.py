@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import time
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,11 +15,14 @@ from typing import TYPE_CHECKING, Any, Self
 from nested_docker.client.background import BackgroundLoop
 from nested_docker.client.bridge import Bridge
 from nested_docker.client.dialing import Dialer, Reach, connection_environment
-from nested_docker.client.errors import ClusterError, NestedDockerError
-from nested_docker.client.lifecycle import OnProgress, create, delete, find, look_up, wait_until_ready
+from nested_docker.client.errors import ClusterError, NestedDockerError, user_error
+from nested_docker.client.held_signals import signals_held
+from nested_docker.client.lifecycle import KIND, OnProgress, create, find, look_up, wait_until_ready
+from nested_docker.client.patience import PatientCluster
 from nested_docker.client.private_files import private_directory, process_directory
 from nested_docker.client.request import DaemonRequest, is_created_by
 from nested_docker.domain.objects import Manifest
+from nested_docker.domain.ports import KubeError
 
 if TYPE_CHECKING:
     import docker
@@ -90,6 +94,7 @@ class NestedDocker:
         self._on_progress, self._socket = on_progress, socket
         self.name, self.namespace, self.created, self.docker_host = name, namespace, False, ""
         self._environment: dict[str, str] = {}
+        self._refused = False
         self._background: BackgroundLoop | None = None
         self._bridge: Bridge | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -124,24 +129,30 @@ class NestedDocker:
 
     def __enter__(self) -> Self:
         """Create or find the NestedDocker, and open the socket."""
-        background = self._background = BackgroundLoop()
         try:
-            background.submit(self._open()).result()
+            with signals_held() as held:
+                background = self._background = BackgroundLoop()
+                opening = background.submit(self._open())
+                held.then(opening.cancel)
+                try:
+                    opening.result()
+                except CancelledError:
+                    held.raise_error()
+                    raise
         except BaseException:
-            self._end(background).result()
-            background.stop()
+            self._shut()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the socket, and delete what was created."""
-        background = self._leave()
+        """Close the socket, and delete what was created. Signals such as Ctrl-C wait for that, which takes seconds."""
         try:
-            self._end(background).result()
-        finally:
-            background.stop()
+            self._shut()
+        except (KeyboardInterrupt, SystemExit):
+            self._shut()  # the signal may have been faster than the first attempt
+            raise
 
     async def __aenter__(self) -> Self:
         """As `__enter__`; the event loop goes on meanwhile."""
@@ -157,7 +168,8 @@ class NestedDocker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """As `__exit__`; a cancellation does not stop it."""
-        await self._finish(self._leave())
+        if self._background is not None:
+            await self._finish(self._background)
 
     # --- in the background loop -------------------------------------------------------------------------
 
@@ -179,7 +191,8 @@ class NestedDocker:
             in_cluster=cluster.in_cluster,
         )
         (await dialer.connect(seconds=OPEN_SECONDS)).close()
-        self._environment = await connection_environment(cluster.kube, self.namespace, self.name)
+        patient = PatientCluster(cluster.kube, time.monotonic() + OPEN_SECONDS)
+        self._environment = await connection_environment(patient, self.namespace, self.name)
         await self._listen(dialer)
 
     async def _connect(self) -> UserCluster:
@@ -204,16 +217,36 @@ class NestedDocker:
         manifest = self._request.manifest(self.namespace)
         if not self._keep:
             self._resources.push_async_callback(self._delete, cluster, manifest)
-        created = await create(cluster.kube, manifest)
+        try:
+            created = await create(cluster.kube, manifest)
+        except NestedDockerError as error:
+            self._refused = isinstance(error.__cause__, KubeError) and 400 <= error.__cause__.status < 500
+            raise
         self.created = True
         return created
 
     async def _delete(self, cluster: UserCluster, manifest: Manifest) -> None:
         """Delete what was created, even if the answer to the creation was lost."""
-        async with asyncio.timeout(DELETE_SECONDS):
-            found = await look_up(cluster.kube, self.namespace, manifest["metadata"]["name"])
-            if found is not None and is_created_by(manifest, found):
-                await delete(cluster.kube, found)
+        if self._refused:
+            return
+        name, problem = manifest["metadata"]["name"], f"no answer within {DELETE_SECONDS:g} s"
+        patient = PatientCluster(cluster.kube, time.monotonic() + DELETE_SECONDS)
+        try:
+            async with asyncio.timeout(DELETE_SECONDS):
+                found = await look_up(patient, self.namespace, name)
+                if found is not None and is_created_by(manifest, found):
+                    await patient.delete(KIND, self.namespace, name, found["metadata"]["uid"])
+                return
+        except TimeoutError:
+            cause = None
+        except NestedDockerError as error:
+            problem, cause = error.message, error
+        except KubeError as error:
+            cause = user_error(error, "delete it")
+            problem = cause.message
+        raise NestedDockerError(
+            f"NestedDocker {name} could not be deleted: {problem}", f"nested-docker rm {name} -n {self.namespace}"
+        ) from cause
 
     async def _listen(self, dialer: Dialer) -> None:
         if self._socket:
@@ -232,21 +265,19 @@ class NestedDocker:
         if self._opening is not None and not self._opening.done():
             self._opening.cancel()
             await asyncio.wait([self._opening])
-        try:
-            await self._resources.aclose()
-        except TimeoutError as error:
-            raise NestedDockerError(
-                f"NestedDocker {self.name} could not be deleted: no answer within {DELETE_SECONDS:g} s",
-                f"nested-docker rm {self.name}",
-            ) from error
+        await self._resources.aclose()
 
     # --- in the caller's thread -------------------------------------------------------------------------
 
-    def _leave(self) -> BackgroundLoop:
-        background, self._background = self._background, None
-        if background is None:
-            raise RuntimeError("the with block was not entered")
-        return background
+    def _shut(self) -> None:
+        with signals_held():
+            background, self._background = self._background, None
+            if background is None:
+                return
+            try:
+                self._end(background).result()
+            finally:
+                background.stop()
 
     def _end(self, background: BackgroundLoop) -> Future[None]:
         for client in self._clients:
@@ -256,6 +287,7 @@ class NestedDocker:
         return background.submit(self._close())
 
     async def _finish(self, background: BackgroundLoop) -> None:
+        self._background = None
         ending = asyncio.wrap_future(self._end(background))
         cancelled = False
         while not ending.done():  # it has time limits, so this ends even if it is cancelled several times

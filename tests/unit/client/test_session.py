@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import os
+import signal
 import socket
 import stat
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,6 +31,7 @@ from nested_docker.client import (
     UnreachableError,
 )
 from nested_docker.client.dialing import Dialer
+from nested_docker.client.patience import PatientCluster, is_passing
 from nested_docker.domain.ports import KubeError
 from nested_docker.net.streams import Stream
 
@@ -121,7 +125,8 @@ async def test_a_cancellation_in_the_block_deletes_it(world: UserWorld) -> None:
     assert names_of(world) == []
 
 
-def test_a_lost_answer_to_the_creation_leaves_nothing(world: UserWorld) -> None:
+def test_what_cannot_be_deleted_is_named(world: UserWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nested_docker.client.session.DELETE_SECONDS", 0.3)
     created: list[Manifest] = []
 
     def refuse(method: str, path: str) -> tuple[int, str] | None:
@@ -129,10 +134,132 @@ def test_a_lost_answer_to_the_creation_leaves_nothing(world: UserWorld) -> None:
 
     world.on_create = created.append
     world.refuse = refuse
-    with pytest.raises(ClusterError), NestedDocker("mine"):
+    with pytest.raises(NestedDockerError) as caught, NestedDocker("mine", timeout=0.3):
         pytest.fail("the API server fails")
+    assert caught.value.message.startswith("NestedDocker mine could not be deleted: ")
+    assert caught.value.remedy == "nested-docker rm mine -n team-a"
     world.refuse = lambda _method, _path: None
     assert names_of(world) == ["mine"], "what cannot be looked at cannot be deleted"
+
+
+def test_a_creation_that_is_refused_needs_no_deletion(world: UserWorld) -> None:
+    world.refuse = lambda method, _: (403, {"reason": "Forbidden", "message": f"cannot {method}"})
+    with pytest.raises(ClusterError, match=r"cannot create NestedDocker tmp-.*: cannot POST"):
+        NestedDocker().__enter__()
+    assert [method for method, _ in world.requests] == ["POST"]
+
+
+def failing(world: UserWorld, status: int, times: int) -> list[str]:
+    """Let reads of NestedDockers and Secrets fail so many times, and collect their paths."""
+    seen: list[str] = []
+
+    def refuse(method: str, path: str) -> tuple[int, Manifest] | None:
+        if method == "POST":
+            return None
+        seen.append(path)
+        return (status, {"reason": "Busy", "message": "the server is busy"}) if len(seen) <= times else None
+
+    world.refuse = refuse
+    return seen
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_an_api_server_that_is_busy_ends_no_wait(
+    world: UserWorld, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr("nested_docker.client.patience.FIRST_PAUSE_SECONDS", 0.01)
+    failing(world, status, 3)
+    with NestedDocker(timeout=20) as nested_docker:
+        failing(world, status, 3)
+        assert nested_docker.client().ping(), "neither a new connection"
+        failing(world, status, 3)
+    assert names_of(world) == [], "nor the deletion"
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, ClusterError), (403, ClusterError)])
+def test_a_refusal_ends_a_wait_at_once(world: UserWorld, status: int, error: type[Exception]) -> None:
+    world.on_create = lambda _: None
+    seen = failing(world, status, 10**6)
+    with pytest.raises(NestedDockerError) as caught:
+        NestedDocker(timeout=60, keep=True).__enter__()
+    assert isinstance(caught.value, error)
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "passing"),
+    [
+        (0, "NoAnswer", True),
+        (0, "InvalidAnswer", False),
+        (429, "", True),
+        (504, "", True),
+        (404, "", False),
+        (409, "", False),
+    ],
+)
+def test_what_passes_by_itself(status: int, reason: str, passing: bool) -> None:
+    assert is_passing(KubeError(status, reason, "")) == passing
+
+
+async def test_retry_after_and_the_deadline_are_obeyed() -> None:
+    class Busy:
+        asked = 0
+
+        async def get(self, *_: object) -> None:
+            self.asked += 1
+            raise KubeError(429, "TooManyRequests", "later", retry_after=0.3)
+
+    kube, started = Busy(), time.monotonic()
+    with pytest.raises(KubeError):
+        await PatientCluster(kube, started + 0.8).get("NestedDocker", None, "x")  # type: ignore[arg-type]
+    assert kube.asked <= 3
+    assert time.monotonic() - started < 0.8
+
+
+# --- signals ------------------------------------------------------------------------------------------------
+
+
+def slow_deletion(world: UserWorld, *then: int) -> None:
+    """Send this process signals while the API server deletes."""
+
+    def refuse(method: str, _: str) -> None:
+        if method == "DELETE":
+            for number in then:
+                os.kill(os.getpid(), number)
+                time.sleep(0.1)
+
+    world.refuse = refuse
+
+
+def test_ctrl_c_during_the_deletion_waits_for_it(world: UserWorld) -> None:
+    slow_deletion(world, signal.SIGINT, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), NestedDocker() as nested_docker:
+        assert nested_docker.created
+    assert names_of(world) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_twice_while_it_starts_deletes_it(world: UserWorld) -> None:
+    world.on_create = lambda _: None  # it never becomes ready
+    slow_deletion(world, signal.SIGINT)
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt), NestedDocker(timeout=60):
+        pytest.fail("it is not ready")
+    assert names_of(world) == []
+
+
+def test_a_handler_that_goes_on_interrupts_nothing(world: UserWorld) -> None:
+    seen: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+    try:
+        threading.Timer(0.02, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+        with NestedDocker() as nested_docker:
+            slow_deletion(world, signal.SIGTERM)
+            assert nested_docker.client().ping()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == 2 * [signal.SIGTERM]
+    assert names_of(world) == []
 
 
 def test_somebody_elses_of_the_same_name_is_not_deleted(world: UserWorld) -> None:

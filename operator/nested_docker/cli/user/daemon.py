@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -30,16 +31,13 @@ def with_daemon(
     from nested_docker.client.session import LOCAL_VARIABLES, NestedDocker
 
     end_on_signals()
-    with errors_reported(ExitCode.RUN_FAILED):
-        daemon = None
+    with errors_reported(ExitCode.RUN_FAILED), contextlib.ExitStack() as stack:
         with shown_progress(progress) as on_progress:
             daemon = NestedDocker(**settings, on_progress=on_progress)
+            stack.push(daemon)  # before it opens, so that no signal is between the two
             daemon.__enter__()
-        try:
-            kept = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
-            code = run(kept | daemon.environment())
-        finally:
-            daemon.__exit__(None, None, None)
+        kept = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
+        code = run(kept | daemon.environment())
     raise typer.Exit(code)
 
 
@@ -47,10 +45,17 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command in the foreground to its end; the exit code is as a shell has it.
 
     Ctrl-C reaches the command from the terminal, so this process ignores it meanwhile; it passes on SIGTERM and SIGHUP.
+    The command inherits what is ignored already, as under `nohup`.
     """
     import subprocess
 
-    before = {signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None)}  # a handler does not outlast exec
+    before: dict[int, Any] = {}
+
+    def handle(number: int, handler: Callable[[int, Any], object]) -> None:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, handler)
+
+    handle(signal.SIGINT, lambda *_: None)  # a handler does not outlast exec
     try:
         child = subprocess.Popen(command, env=dict(environment))  # noqa: S603 - the user's own command
     except FileNotFoundError:
@@ -62,9 +67,9 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
         return ExitCode.NOT_EXECUTABLE
     else:
         for number in (signal.SIGTERM, signal.SIGHUP):
-            before[number] = signal.signal(number, lambda got, _: child.send_signal(got))
+            handle(number, lambda got, _: child.send_signal(got))
         code = child.wait()
         return code if code >= 0 else 128 - code
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for changed, handler in before.items():
+            signal.signal(changed, handler)

@@ -84,13 +84,17 @@ def execute(command: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
 
 
 def end_on_signals() -> None:
-    """Make SIGTERM and SIGHUP end this process as `exit` does, so that it leaves nothing behind."""
+    """Make SIGTERM and SIGHUP end this process as `exit` does, so that it leaves nothing behind.
+
+    What is ignored already, as under `nohup`, stays so.
+    """
 
     def end(number: int, _: object) -> NoReturn:
         raise SystemExit(128 + number)
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGHUP, end)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
 
 
 @contextlib.contextmanager

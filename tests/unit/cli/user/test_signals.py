@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -42,3 +43,32 @@ def test_it_leaves_no_file(
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, b"Traceback" in errors) == (code, False), errors.decode()
     assert list(runtime.iterdir()) == []
+
+
+def test_a_second_ctrl_c_leaves_no_daemon(world: UserWorld) -> None:
+    world.refuse = lambda method, _: time.sleep(1) if method == "DELETE" else None
+    command = [sys.executable, "-m", "nested_docker", "run", "--progress=quiet", "--", "sh", "-c", "echo up; sleep 60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        for _ in range(3):
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            time.sleep(0.4)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, b"")
+    assert [path for path in world.objects if "/nesteddockers/" in path] == []
+
+
+@pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_what_is_ignored_stays_so_for_the_command_too(world: UserWorld, ignored: signal.Signals) -> None:
+    world.nested_docker("build")
+    child = f"import os, signal; os.kill(os.getppid(), {ignored.value}); print(signal.getsignal({ignored.value}).name)"
+    command = [sys.executable, "-m", "nested_docker", "run", "--name=build", "--progress=quiet", "--"]
+    ended = subprocess.run(
+        [*command, sys.executable, "-c", child],
+        preexec_fn=lambda: signal.signal(ignored, signal.SIG_IGN),  # as nohup does
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "SIG_IGN\n", "")
