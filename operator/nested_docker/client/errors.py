@@ -6,10 +6,13 @@ import re
 
 from nested_docker.api.meta import GROUP
 from nested_docker.domain.ports import KubeError
+from nested_docker.domain.shown import printable
 
 
 class NestedDockerError(Exception):
     """Base of all errors of this package.
+
+    What servers say is in it, so that terminals get printable characters only.
 
     Attributes:
         message: what is wrong, on one line.
@@ -17,8 +20,8 @@ class NestedDockerError(Exception):
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(f"{message}: {remedy}" if remedy else message)
-        self.message, self.remedy = message, remedy
+        self.message, self.remedy = printable(message), printable(remedy)
+        super().__init__(f"{self.message}: {self.remedy}" if remedy else self.message)
 
 
 class InvalidRequestError(NestedDockerError):

@@ -19,6 +19,7 @@ from nested_docker.client.errors import ClusterError, NestedDockerError, user_er
 from nested_docker.client.held_signals import signals_held
 from nested_docker.client.lifecycle import KIND, OnProgress, create, find, look_up, wait_until_ready
 from nested_docker.client.patience import PatientCluster
+from nested_docker.client.platform import check_platform
 from nested_docker.client.private_files import private_directory, process_directory
 from nested_docker.client.request import DaemonRequest, is_created_by
 from nested_docker.domain.objects import Manifest
@@ -174,6 +175,7 @@ class NestedDocker:
     # --- in the background loop -------------------------------------------------------------------------
 
     async def _open(self) -> None:
+        check_platform()
         self._opening = asyncio.current_task()
         cluster = await self._connect()
         self.namespace = self._request.namespace or cluster.namespace

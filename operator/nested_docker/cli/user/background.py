@@ -7,6 +7,7 @@ from nested_docker.cli.user.durations import parse_duration
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import ReachOption
 from nested_docker.cli.user.running import ClusterOptions, errors_reported, fail, invalid
+from nested_docker.client.platform import check_platform
 from nested_docker.client.request import DaemonRequest
 
 START_SECONDS = 30
@@ -16,6 +17,7 @@ START_SECONDS = 30
 def target_of(name: str, options: ClusterOptions) -> AgentTarget:
     """What the options mean now; exits if they are invalid."""
     with errors_reported():
+        check_platform()
         DaemonRequest(name).check()
         return resolve_target(name, options)
 

@@ -13,7 +13,7 @@ from nested_docker.cli.user import options
 from nested_docker.cli.user.agent_target import Purpose
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import ReachOption
-from nested_docker.cli.user.running import ClusterOptions, fail
+from nested_docker.cli.user.running import ClusterOptions, fail, say
 
 if TYPE_CHECKING:
     from nested_docker.cli.user.agent_target import AgentTarget
@@ -47,7 +47,7 @@ def create_context(
     settings = ["--description", f"NestedDocker {name}", "--docker", f"host={docker_host}"]
     _must(_docker("context", "update" if exists else "create", *settings, docker_context), docker_context)
     stopped(target, Purpose.CONTEXT, but=docker_host)
-    typer.echo(f"context {docker_context} is ready; use it: docker --context {docker_context} version")
+    say(f"context {docker_context} is ready; use it: docker --context {docker_context} version")
 
 
 @context_group.command("rm")
@@ -65,7 +65,7 @@ def remove_context(
     _is_ours(docker_context, target)
     _must(_docker("context", "rm", docker_context), docker_context)
     stopped(target, Purpose.CONTEXT)
-    typer.echo(f"context {docker_context} removed")
+    say(f"context {docker_context} removed")
 
 
 def _is_ours(docker_context: str, target: AgentTarget) -> bool:

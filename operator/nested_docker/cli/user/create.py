@@ -8,7 +8,7 @@ import typer
 
 from nested_docker.cli.user import options
 from nested_docker.cli.user.options import OutputFormat, ProgressFormat
-from nested_docker.cli.user.running import ClusterOptions, connected, execute, invalid, print_json, print_yaml
+from nested_docker.cli.user.running import ClusterOptions, connected, execute, invalid, print_json, print_yaml, say
 
 if TYPE_CHECKING:
     from nested_docker.client.request import DaemonRequest
@@ -88,10 +88,8 @@ def _print(created: dict[str, Any], output: OutputFormat, *, dry_run: bool, read
     elif output is OutputFormat.YAML:
         print_yaml([created])
     elif output is OutputFormat.NAME:
-        typer.echo(f"nesteddocker.nesteddocker.dev/{name}")
+        say(f"nesteddocker.nesteddocker.dev/{name}")
     elif dry_run:
-        typer.echo(f"{name} would be created (dry run)")
+        say(f"{name} would be created (dry run)")
     else:
-        typer.echo(
-            f"{name} {'is ready' if ready else 'created'}; use it: nested-docker run --name {name} -- docker version"
-        )
+        say(f"{name} {'is ready' if ready else 'created'}; use it: nested-docker run --name {name} -- docker version")

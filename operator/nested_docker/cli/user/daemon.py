@@ -12,7 +12,7 @@ import typer
 
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import ProgressFormat
-from nested_docker.cli.user.running import end_on_signals, errors_reported
+from nested_docker.cli.user.running import end_on_signals, errors_reported, print_error
 
 Keep = Annotated[bool, typer.Option("--keep", help="Do not delete a NestedDocker that this command creates.")]
 
@@ -30,7 +30,7 @@ def with_daemon(
     from nested_docker.cli.user.progress_display import shown_progress
     from nested_docker.client.session import LOCAL_VARIABLES, NestedDocker
 
-    end_on_signals()
+    end_on_signals(ExitCode.RUN_FAILED)
     with errors_reported(ExitCode.RUN_FAILED), contextlib.ExitStack() as stack:
         with shown_progress(progress) as on_progress:
             daemon = NestedDocker(**settings, on_progress=on_progress)
@@ -59,11 +59,10 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
     try:
         child = subprocess.Popen(command, env=dict(environment))  # noqa: S603 - the user's own command
     except FileNotFoundError:
-        typer.echo(f"error: {command[0]}: command not found", err=True)
-        typer.echo("hint: install it, or correct PATH", err=True)
+        print_error(f"{command[0]}: command not found", "install it, or correct PATH")
         return ExitCode.COMMAND_NOT_FOUND
     except OSError as error:
-        typer.echo(f"error: {command[0]}: {error.strerror}", err=True)
+        print_error(f"{command[0]}: {error.strerror}", "")
         return ExitCode.NOT_EXECUTABLE
     else:
         for number in (signal.SIGTERM, signal.SIGHUP):

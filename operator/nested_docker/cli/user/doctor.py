@@ -5,12 +5,10 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from nested_docker.cli.user import options
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import OutputFormat
-from nested_docker.cli.user.running import ClusterOptions, Connected, connected, execute, print_json
+from nested_docker.cli.user.running import ClusterOptions, Connected, connected, execute, print_json, say
 
 if TYPE_CHECKING:
     from nested_docker.cli.user.checks import Check
@@ -36,7 +34,7 @@ async def _doctor(options_: ClusterOptions, class_name: str, mode: str, output: 
     if output in {OutputFormat.JSON, OutputFormat.YAML}:
         print_json([vars(each) for each in checks])
     else:
-        typer.echo(checks_text(checks))
+        say(checks_text(checks))
     return ExitCode.NO if any(each.verdict is Verdict.FAILED for each in checks) else ExitCode.OK
 
 

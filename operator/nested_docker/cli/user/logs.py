@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nested_docker.cli.user import options
-from nested_docker.cli.user.running import ClusterOptions, Connected, connected, execute
+from nested_docker.cli.user.running import ClusterOptions, Connected, connected, execute, say
 
 if TYPE_CHECKING:
     from nested_docker.domain.ports import KubeError
@@ -51,7 +51,7 @@ async def _logs(name: str, options_: ClusterOptions, query: dict[str, str], *, f
             pod = str((found.get("status") or {}).get("podName") or "")
             if pod and pod != printed:
                 if printed:
-                    typer.echo(f"--- pod {printed} was replaced by {pod}", err=True)
+                    say(f"--- pod {printed} was replaced by {pod}", err=True)
                 printed = pod
                 await _copy(cluster, found, query | {"follow": "true" if follow else ""})
             elif not pod and not follow:

@@ -9,7 +9,7 @@ import typer
 
 from nested_docker.cli.user import options
 from nested_docker.cli.user.options import OutputFormat
-from nested_docker.cli.user.running import ClusterOptions, connected, execute, print_json, print_yaml
+from nested_docker.cli.user.running import ClusterOptions, connected, execute, print_json, print_yaml, say
 
 
 def ls_command(
@@ -44,9 +44,9 @@ def _print(found: list[dict[str, Any]], output: OutputFormat, where: str, *, all
         print_yaml(found)
     elif output is OutputFormat.NAME:
         for each in found:
-            typer.echo(f"nesteddocker.nesteddocker.dev/{each['metadata']['name']}")
+            say(f"nesteddocker.nesteddocker.dev/{each['metadata']['name']}")
     elif not found:
-        typer.echo(f"no NestedDockers {where}; create one: nested-docker create NAME", err=True)
+        say(f"no NestedDockers {where}; create one: nested-docker create NAME", err=True)
     else:
         wide = output is OutputFormat.WIDE
-        typer.echo(listing(found, datetime.now(UTC), namespaces=all_namespaces, wide=wide))
+        say(listing(found, datetime.now(UTC), namespaces=all_namespaces, wide=wide))

@@ -10,7 +10,7 @@ import typer
 
 from nested_docker.cli.user import options
 from nested_docker.cli.user.exit_codes import ExitCode
-from nested_docker.cli.user.running import ClusterOptions, connected, execute, invalid
+from nested_docker.cli.user.running import ClusterOptions, connected, execute, invalid, print_error, say
 
 
 def prune_command(
@@ -48,14 +48,14 @@ async def _prune(options_: ClusterOptions, filters: list[str], *, force: bool, d
     async with connected(options_) as cluster:
         found = selected(await list_all(cluster.kube, cluster.namespace), filters, datetime.now(UTC))
         if not found:
-            typer.echo("nothing to delete", err=True)
+            say("nothing to delete", err=True)
         elif dry_run or not _agreed(found, cluster.namespace, force=force):
             for each in found:
-                typer.echo(f"{each['metadata']['name']} would be deleted")
+                say(f"{each['metadata']['name']} would be deleted")
             return ExitCode.OK if dry_run else ExitCode.NO
         for each in found:
             await delete(cluster.kube, each)
-            typer.echo(f"{each['metadata']['name']} deleted")
+            say(f"{each['metadata']['name']} deleted")
     return ExitCode.OK
 
 
@@ -63,7 +63,6 @@ def _agreed(found: list[dict[str, Any]], namespace: str, *, force: bool) -> bool
     if force:
         return True
     if not sys.stdin.isatty():
-        typer.echo("error: nothing was deleted: there is no terminal to ask", err=True)
-        typer.echo("hint: repeat it with --force", err=True)
+        print_error("nothing was deleted: there is no terminal to ask", "repeat it with --force")
         return False
     return typer.confirm(f"Delete {len(found)} NestedDockers of namespace {namespace}?", err=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nested_docker.cli.user import options
-from nested_docker.cli.user.running import ClusterOptions, Connected, connected, execute, invalid
+from nested_docker.cli.user.running import ClusterOptions, Connected, connected, execute, invalid, say
 
 if TYPE_CHECKING:
     from nested_docker.domain.objects import Manifest
@@ -53,13 +53,13 @@ async def _report(options_: ClusterOptions, path: Path) -> None:
         raise InvalidRequestError(
             f"{path} cannot be written: {error.strerror}", "name another file by --file"
         ) from error
-    typer.echo(f"{path} written; look at it before you send it")
+    say(f"{path} written; look at it before you send it")
 
 
 async def _files(cluster: Connected) -> dict[str, str]:
     """The files by name; a kind that this user may not list has the error in its place."""
     from nested_docker import __version__
-    from nested_docker.cli.user.redaction import redacted
+    from nested_docker.cli.user.redaction import redacted, without_url_users
     from nested_docker.domain.ports import KubeError
 
     files = {"about.json": _json({"version": __version__, "time": datetime.now(UTC), "namespace": cluster.namespace})}
@@ -68,7 +68,7 @@ async def _files(cluster: Connected) -> dict[str, str]:
         try:
             found: list[Manifest] = await cluster.kube.list(kind, where, labels="" if kind in ALL_ARE_OURS else OURS)
         except KubeError as error:
-            files[f"{kind}.error.txt"] = f"{error}\n"
+            files[f"{kind}.error.txt"] = without_url_users(f"{error}\n")
         else:
             files[f"{kind}.json"] = _json([redacted(each) for each in found])
     return files

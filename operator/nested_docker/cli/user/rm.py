@@ -9,7 +9,7 @@ import typer
 from nested_docker.cli.user import options
 from nested_docker.cli.user.completion import complete_name
 from nested_docker.cli.user.exit_codes import ExitCode
-from nested_docker.cli.user.running import ClusterOptions, connected, execute, exit_code_of, invalid
+from nested_docker.cli.user.running import ClusterOptions, connected, execute, exit_code_of, invalid, print_error, say
 
 
 def rm_command(
@@ -44,9 +44,8 @@ async def _remove(names: list[str], options_: ClusterOptions, seconds: float) ->
             try:
                 await delete(cluster.kube, await find(cluster.kube, cluster.namespace, name), seconds=seconds)
             except NestedDockerError as error:
-                typer.echo(f"error: {error.message}", err=True)
-                typer.echo(f"hint: {error.remedy}", err=True)
+                print_error(error.message, error.remedy)
                 code = code or exit_code_of(error)
             else:
-                typer.echo(f"{name} deleted")
+                say(f"{name} deleted")
     return code

@@ -83,11 +83,21 @@ def execute(command: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
             raise typer.Exit(code)
 
 
-def end_on_signals() -> None:
+def end_on_signals(code_of_all: ExitCode | None = None) -> None:
     """Make SIGTERM and SIGHUP end this process as `exit` does, so that it leaves nothing behind.
 
     What is ignored already, as under `nohup`, stays so.
+
+    Args:
+        code_of_all: exit code if the system has no such signals; None: that of the error.
+
+    Raises:
+        typer.Exit: the system has none.
     """
+    from nested_docker.client.platform import check_platform
+
+    with errors_reported(code_of_all):
+        check_platform()
 
     def end(number: int, _: object) -> NoReturn:
         raise SystemExit(128 + number)
@@ -146,10 +156,24 @@ def exit_code_of(error: Exception) -> ExitCode:
 
 def fail(message: str, remedy: str, code: ExitCode) -> NoReturn:
     """Print an error and its remedy on standard error, and exit."""
-    typer.echo(f"error: {message}", err=True)
-    if remedy:
-        typer.echo(f"hint: {remedy}", err=True)
+    print_error(message, remedy)
     raise typer.Exit(code) from None
+
+
+def print_error(message: str, remedy: str) -> None:
+    """Print an error and its remedy on standard error."""
+    from nested_docker.domain.shown import printable
+
+    typer.echo(f"error: {printable(message)}", err=True)
+    if remedy:
+        typer.echo(f"hint: {printable(remedy)}", err=True)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines that may have texts of others: no line steers the terminal."""
+    from nested_docker.domain.shown import printable
+
+    typer.echo("\n".join(map(printable, text.split("\n"))), err=err)
 
 
 def invalid(message: str, remedy: str = "") -> NoReturn:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from nested_docker.cli.user import options
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import OutputFormat
-from nested_docker.cli.user.running import ClusterOptions, connected, execute, print_json, print_yaml
+from nested_docker.cli.user.running import ClusterOptions, connected, execute, print_json, print_yaml, say
 
 if TYPE_CHECKING:
     from nested_docker.adapters.kube import KubeClient
@@ -41,9 +39,9 @@ async def _show(name: str, options_: ClusterOptions, output: OutputFormat) -> in
     elif output is OutputFormat.YAML:
         print_yaml([found])
     elif output is OutputFormat.NAME:
-        typer.echo(f"nesteddocker.nesteddocker.dev/{name}")
+        say(f"nesteddocker.nesteddocker.dev/{name}")
     else:
-        typer.echo(status_text(found, events, datetime.now(UTC)))
+        say(status_text(found, events, datetime.now(UTC)))
     return ExitCode.OK if progress_of(found).stage is DaemonStage.READY else ExitCode.NO
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from nested_docker.cli.user.durations import age_of, format_duration, parse_moment
 from nested_docker.client.progress import condition
 from nested_docker.domain.objects import Manifest
+from nested_docker.domain.shown import printable_strings
 
 LABEL_WIDTH = 14
 MAX_EVENTS = 10
@@ -26,6 +27,7 @@ def status_text(nested_docker: Manifest, events: Iterable[Manifest], now: dateti
         events: of it, in any order.
         now: the time that ages are relative to.
     """
+    nested_docker, events = printable_strings(nested_docker), map(printable_strings, events)
     status: Manifest = nested_docker.get("status") or {}
     parts = [_summary(nested_docker, status, now), _hazards(status), _conditions(status, now), _events(events, now)]
     return "\n\n".join(part for part in parts if part)

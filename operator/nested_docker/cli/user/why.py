@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from nested_docker.cli.user import options
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import OutputFormat
-from nested_docker.cli.user.running import ClusterOptions, connected, execute, print_json
+from nested_docker.cli.user.running import ClusterOptions, connected, execute, print_json, say
 
 if TYPE_CHECKING:
     from nested_docker.adapters.kube import KubeClient
@@ -44,7 +42,7 @@ async def _why(name: str, options_: ClusterOptions, output: OutputFormat) -> int
         print_json([gate_record(gate) for gate in passed])
     else:
         created = parse_moment(found["metadata"].get("creationTimestamp"))
-        typer.echo(gates_text(passed, created, datetime.now(UTC)))
+        say(gates_text(passed, created, datetime.now(UTC)))
     return ExitCode.OK if passed[-1].state is GateState.PASSED else ExitCode.NO
 
 

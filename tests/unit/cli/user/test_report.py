@@ -26,6 +26,21 @@ CANARY = "hunter2-canary"
         {"kind": "Pod", "spec": {"containers": [{"command": ["sh", "-c", f"login {CANARY}"]}]}},
         {"kind": "NestedDocker", "spec": {"workload": {"containers": [{"env": [{"name": "A", "value": CANARY}]}]}}},
         {"kind": "Pod", "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": CANARY}}},
+        {"kind": "NestedDocker", "spec": {"engine": {"proxy": {"httpsProxy": f"http://jane:{CANARY}@proxy:3128"}}}},
+        {"kind": "NestedDocker", "spec": {"engine": {"config": {"a": f"x http://{CANARY}@p/ y http://q"}}}},
+        {"kind": "Pod", "metadata": {"annotations": {"a": f'{{"proxy":"socks5://j:{CANARY}@x@proxy"}}'}}},
+        {
+            "kind": "Pod",
+            "spec": {
+                "containers": [
+                    {
+                        "livenessProbe": {
+                            "httpGet": {"httpHeaders": [{"name": "Authorization", "value": f"Bearer {CANARY}"}]}
+                        }
+                    }
+                ]
+            },
+        },
         {"kind": "Pod", "metadata": {"managedFields": [{"fieldsV1": {CANARY: {}}}]}},
     ],
 )
@@ -41,6 +56,8 @@ def test_the_rest_stays() -> None:
         "data": {"host": "abcd"},
     }
     assert redacted(manifest) == manifest | {"data": {"host": "redacted (4 characters)"}}
+    url = {"kind": "Pod", "metadata": {}, "spec": {"image": "r.example/a@sha256:0", "url": "https://p:3128/a@b"}}
+    assert redacted(url) == url
     variable = {"name": "A", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}
     pod = {"kind": "Pod", "metadata": {}, "spec": {"containers": [{"name": "c", "env": [variable]}]}}
     assert redacted(pod) == pod

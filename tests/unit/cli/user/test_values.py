@@ -70,6 +70,13 @@ def test_fields_are_yaml_and_nested() -> None:
         ("=x", "is not FIELD=VALUE"),
         ("a..b=1", "is not FIELD=VALUE"),
         ("a=[1", "a: '\\[1' is not YAML"),
+        ("a=2024-01-01", "a: YAML takes 2024-01-01 for a date: write it in quotes, as '\"2024-01-01\"'"),
+        ("a={b: [0, 2024-01-01 10:00:00]}", "a\\.b\\[1\\]: YAML takes 2024-01-01 10:00:00 for a datetime"),
+        ("a=.nan", "a: YAML takes nan for a float"),
+        ("a=!!set {x}", "a: YAML takes {'x'} for a set"),
+        ("a=!!binary eA==", "a: YAML takes b'x' for a bytes"),
+        ("a={1: x}", "a: the key 1 is no string: write it in quotes"),
+        ("a=&b [*b]", "a: the value contains itself"),
     ],
 )
 def test_a_field_of_another_form(field: str, message: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,3 +128,30 @@ def test_a_server_that_is_no_api_server(world: UserWorld, cli: Cli, asking: str)
 def test_a_name_that_does_not_exist(world: UserWorld, cli: Cli, command: str) -> None:
     world.nested_docker("other")
     check(command, cli(command, "build"), 3, "NestedDocker build does not exist in namespace team-a")
+
+
+@pytest.mark.parametrize("timeout", ["9" * 30, "\u00b2", "99999d"])
+def test_a_time_that_is_none(world: UserWorld, cli: Cli, timeout: str) -> None:
+    for command in ("create", "env", "forward", "rm"):
+        ended = cli(command, "build", f"--timeout={timeout}")
+        assert (ended.code, len(ended.err.splitlines())) == (2, 1), ended
+        assert ended.err.startswith("error: ")
+
+
+def test_a_date_in_a_field(world: UserWorld, cli: Cli) -> None:
+    ended = cli("create", "build", "--set", "engine.image=2024-01-01")
+    assert (ended.code, world.requests) == (2, [])
+    assert ended.err == (
+        "error: engine.image: YAML takes 2024-01-01 for a date: write it in quotes, as '\"2024-01-01\"'\n"
+    )
+
+
+@pytest.mark.parametrize("command", [*sorted(filter(None, USER_COMMANDS))])
+def test_a_system_without_signals_for_the_end_of_terminals(
+    world: UserWorld, cli: Cli, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.delattr(signal, "SIGHUP")
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    ended = cli(command, *arguments_of(command))
+    assert ended.code == (125 if command in {"run", "shell"} else 1)
+    assert ended.err == "error: nested-docker runs on Linux and macOS only\nhint: on Windows run it in WSL 2\n"
