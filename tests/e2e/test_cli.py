@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -113,6 +114,19 @@ def test_a_shell_and_the_variables_of_one(build: Terminal) -> None:
     assert (ended.code, ended.out) == (0, "linux\nunset\n"), ended
 
 
+def test_a_context_of_docker(build: Terminal) -> None:
+    for _ in range(2):  # the second time it is updated
+        assert build.succeeds("context", "create", "build").startswith("context build is ready")
+        ended = build.run("docker", "--context", "build", "version", "--format={{.Server.Os}}")
+        assert (ended.code, ended.out) == (0, "linux\n"), ended
+    assert build.run("docker", "context", "create", "mine", "--docker", "host=unix:///mine.sock").code == 0
+    for command in ("create", "rm"):
+        errors = build.fails(1, "context", command, "build", "--as=mine")
+        assert "docker context mine exists, and leads to unix:///mine.sock" in errors
+    assert build.succeeds("context", "rm", "build") == "context build removed\n"
+    assert build.run("docker", "context", "rm", "mine").code == 0
+
+
 def test_kubectl_has_it_as_a_plugin(build: Terminal) -> None:
     ended = build.run("kubectl", "nested-docker", "ls", "-o", "name")
     assert (ended.code, ended.out) == (0, "nesteddocker.nesteddocker.dev/build\n"), ended
@@ -140,6 +154,21 @@ def test_a_temporary_daemon_is_gone_when_the_command_is_interrupted(
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in errors) == (128 + number, False), errors
+    until(lambda: not temporary(team), 30, lambda: f"{temporary(team)} are there")
+
+
+def test_a_second_ctrl_c_leaves_no_daemon(terminal: Terminal, team: Environment) -> None:
+    with terminal.start(*NESTED_DOCKER, "run", "--progress=quiet", "--", "sleep", "600") as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        until(lambda: children.read_text() != "", 120, lambda: "the command does not start")
+        child = int(children.read_text())
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in errors) == (130, False), errors
     until(lambda: not temporary(team), 30, lambda: f"{temporary(team)} are there")
 
 

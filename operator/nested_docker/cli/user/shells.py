@@ -19,7 +19,7 @@ class Shell(StrEnum):
 
 
 PWSH_QUOTES = "'\u2018\u2019\u201a\u201b"
-"""Each of them ends a string in single quotes of PowerShell, and stands for itself if it is doubled."""
+"""Each of them ends a string in single quotes of PowerShell, and means itself if it is doubled."""
 
 UNSET = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT")
 """Variables that would lead clients elsewhere."""
