@@ -14,7 +14,7 @@ from nested_docker.adapters.kubeconfig import UNUSABLE, ContextLoader, UserConte
 
 REFRESH_SECONDS = 60.0
 """The credentials are read again at most so often: those of exec plugins expire, often after minutes."""
-REFUSED_SECONDS = 10.0
+AFTER_REFUSAL_SECONDS = 10.0
 """After a refusal they are read again only if they are older than this: a plugin may be slow."""
 
 Read = Callable[[], tuple[ContextLoader, UserContext]]
@@ -66,7 +66,7 @@ class Renewal:
     async def after_refusal(self) -> bool:
         """Read the credentials again; whether a request that was refused may be sent once more."""
         async with self._lock:
-            if time.monotonic() - self._last < REFUSED_SECONDS:
+            if time.monotonic() - self._last < AFTER_REFUSAL_SECONDS:
                 return self._renewed
             return await self._renew()
 

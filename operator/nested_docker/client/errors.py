@@ -6,7 +6,7 @@ import re
 
 from nested_docker.api.meta import GROUP
 from nested_docker.domain.ports import KubeError
-from nested_docker.domain.shown import printable
+from nested_docker.domain.shown import one_line
 
 
 class NestedDockerError(Exception):
@@ -20,7 +20,7 @@ class NestedDockerError(Exception):
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        self.message, self.remedy = printable(message), printable(remedy)
+        self.message, self.remedy = one_line(message), one_line(remedy)
         super().__init__(f"{self.message}: {self.remedy}" if remedy else self.message)
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-Handler = Callable[[int, FrameType | None], object]
+SignalHandler = Callable[[int, FrameType | None], object]
 
 ENDING_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -39,7 +39,7 @@ class HeldSignals:
         """From now on handlers raise."""
         self._is_over = True
 
-    def holding(self, handler: Handler) -> Handler:
+    def holding(self, handler: SignalHandler) -> SignalHandler:
         """A handler that keeps what another one raises. One that raises nothing has done all it wants."""
 
         def hold(number: int, frame: FrameType | None) -> None:

@@ -26,10 +26,10 @@ def shorten(text: str, limit: int = VALUE_LENGTH) -> str:
 
     Control and format characters, which could deceive the reader of a terminal, become U+FFFD.
     """
-    return cut(printable(text[: limit + 1]), limit)
+    return cut(one_line(text[: limit + 1]), limit)
 
 
-def printable(text: str) -> str:
+def one_line(text: str) -> str:
     """A text of any length on one line, without what could deceive the reader of a terminal or steer it."""
     return "".join(map(_printable, text))
 
@@ -37,10 +37,10 @@ def printable(text: str) -> str:
 def printable_strings(value: Any) -> Any:
     """A copy of a JSON value in which every string is printable."""
     if isinstance(value, dict):
-        return {printable(str(key)): printable_strings(inner) for key, inner in value.items()}
+        return {one_line(str(key)): printable_strings(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [printable_strings(each) for each in value]
-    return printable(value) if isinstance(value, str) else value
+    return one_line(value) if isinstance(value, str) else value
 
 
 def shown(value: Any, limit: int = VALUE_LENGTH) -> str:

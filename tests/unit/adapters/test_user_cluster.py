@@ -165,7 +165,7 @@ async def test_a_token_of_another_context_is_never_sent(
     world: UserWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(renewal, "REFRESH_SECONDS", 0.0)
-    monkeypatch.setattr(renewal, "REFUSED_SECONDS", 0.0)
+    monkeypatch.setattr(renewal, "AFTER_REFUSAL_SECONDS", 0.0)
     path = tmp_path / "two"
     path.write_text(kubeconfig("a", a=world.server.url, b="http://b.example"))
     cluster = await connect_as_user(str(path))
@@ -331,7 +331,7 @@ async def test_a_proxy_of_another_scheme_is_named(write: Write, proxy: str, what
 async def test_after_a_refusal_the_credentials_are_read_again(
     world: UserWorld, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(renewal, "REFUSED_SECONDS", 0.0)
+    monkeypatch.setattr(renewal, "AFTER_REFUSAL_SECONDS", 0.0)
     ends = {"expirationTimestamp": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
     user = plugin(world.folder, f"echo x >> {world.folder}/calls\n{answer(token='t', **ends)}")
     refused: list[str] = []

@@ -18,7 +18,7 @@ from nested_docker.domain.admission.acceptance import NotAccepted, accept
 from nested_docker.domain.admission.grant_request import GrantRequest
 from nested_docker.domain.admission.policy import evaluate
 from nested_docker.domain.quantities import parse
-from nested_docker.domain.shown import MESSAGE_LENGTH, number, printable, printable_strings, shorten, shown
+from nested_docker.domain.shown import MESSAGE_LENGTH, number, one_line, printable_strings, shorten, shown
 from nested_docker.domain.status.reasons import Reason
 from nested_docker.guard.errors import GuardDenied
 
@@ -155,6 +155,6 @@ def test_the_guard_shortens_its_messages() -> None:
 
 
 def test_what_is_printable_has_no_limit_and_one_line() -> None:
-    assert printable("a" * 1000) == "a" * 1000
-    assert printable("a\x1b[2J\x9b1m\u202eb\nc\r\td\u2028") == "a\ufffd[2J\ufffd1m\ufffdb c  d\ufffd"
+    assert one_line("a" * 1000) == "a" * 1000
+    assert one_line("a\x1b[2J\x9b1m\u202eb\nc\r\td\u2028") == "a\ufffd[2J\ufffd1m\ufffdb c  d\ufffd"
     assert printable_strings({"a\x1b": ["\x07", 1, None, {"b": "\n"}]}) == {"a\ufffd": ["\ufffd", 1, None, {"b": " "}]}

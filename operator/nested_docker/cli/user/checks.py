@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
-from nested_docker.domain.shown import printable
+from nested_docker.domain.shown import one_line
 
 
 class Verdict(StrEnum):
@@ -89,7 +89,7 @@ def checks_text(checks: Iterable[Check]) -> str:
     """One line per check, and its remedy below."""
     lines = []
     for each in checks:
-        lines.append(f"{each.verdict:8} {each.name}{': ' + printable(each.detail) if each.detail else ''}")
+        lines.append(f"{each.verdict:8} {each.name}{': ' + one_line(each.detail) if each.detail else ''}")
         if each.remedy:
-            lines.append(f"         -> {printable(each.remedy)}")
+            lines.append(f"         -> {one_line(each.remedy)}")
     return "\n".join(lines)

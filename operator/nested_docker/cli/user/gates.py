@@ -12,7 +12,7 @@ from nested_docker.cli.user.durations import format_duration, parse_moment
 from nested_docker.cli.user.status_text import event_note, event_time
 from nested_docker.client.progress import condition
 from nested_docker.domain.objects import Manifest
-from nested_docker.domain.shown import printable
+from nested_docker.domain.shown import one_line
 
 DAEMON_CONTAINER = "daemon"
 
@@ -67,7 +67,7 @@ def gates_text(found: Iterable[Gate], created: datetime | None, now: datetime) -
         elif gate.state in {GateState.WAITING, GateState.BLOCKED} and before is not None:
             took = f"{format_duration((now - before).total_seconds())}…"
         before = gate.at or before
-        lines.append(f"{gate.name:13}{gate.state:13}{took:>8}  {printable(gate.detail)}".rstrip())
+        lines.append(f"{gate.name:13}{gate.state:13}{took:>8}  {one_line(gate.detail)}".rstrip())
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from nested_docker.domain.admission.mode_choice import order
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import Privilege
 from nested_docker.domain.objects import Manifest
-from nested_docker.domain.shown import printable
+from nested_docker.domain.shown import one_line
 
 
 class Choice(StrEnum):
@@ -66,7 +66,7 @@ def advice_of(nested_docker: Manifest) -> list[ModeAdvice]:
 
 def advice_text(found: Sequence[ModeAdvice], *, as_listed: bool) -> str:
     """One line per mode, and the conclusion."""
-    lines = [f"{each.mode:15}{each.choice:10}{printable(each.detail)}" for each in found]
+    lines = [f"{each.mode:15}{each.choice:10}{one_line(each.detail)}" for each in found]
     return "\n".join([*lines, "", _conclusion(found, as_listed=as_listed)])
 
 

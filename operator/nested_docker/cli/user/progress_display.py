@@ -14,7 +14,7 @@ import typer
 
 from nested_docker.cli.user.durations import format_duration
 from nested_docker.cli.user.options import ProgressFormat
-from nested_docker.domain.shown import printable
+from nested_docker.domain.shown import one_line
 
 if TYPE_CHECKING:
     from nested_docker.client.progress import Progress
@@ -30,7 +30,7 @@ def chosen_format(asked: ProgressFormat, *, terminal: bool) -> ProgressFormat:
 def progress_line(progress: Progress, seconds: float) -> str:
     """One step as text."""
     reason = progress.reason or progress.stage
-    return f"{format_duration(seconds):>5}  {printable(f'{reason}: {progress.message}')}"
+    return f"{format_duration(seconds):>5}  {one_line(f'{reason}: {progress.message}')}"
 
 
 def progress_record(progress: Progress, seconds: float) -> str:
@@ -69,6 +69,6 @@ def _spinner(started: float) -> Iterator[Callable[[Progress], None]]:
         def show(progress: Progress) -> None:
             line = progress_line(progress, time.monotonic() - started).strip()
             console.print(escape(line))
-            status.update(escape(printable(progress.message)))
+            status.update(escape(one_line(progress.message)))
 
         yield show

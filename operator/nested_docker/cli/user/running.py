@@ -162,18 +162,18 @@ def fail(message: str, remedy: str, code: ExitCode) -> NoReturn:
 
 def print_error(message: str, remedy: str) -> None:
     """Print an error and its remedy on standard error."""
-    from nested_docker.domain.shown import printable
+    from nested_docker.domain.shown import one_line
 
-    typer.echo(f"error: {printable(message)}", err=True)
+    typer.echo(f"error: {one_line(message)}", err=True)
     if remedy:
-        typer.echo(f"hint: {printable(remedy)}", err=True)
+        typer.echo(f"hint: {one_line(remedy)}", err=True)
 
 
 def say(text: str, *, err: bool = False) -> None:
     """Print lines that may have texts of others: no line steers the terminal."""
-    from nested_docker.domain.shown import printable
+    from nested_docker.domain.shown import one_line
 
-    typer.echo("\n".join(map(printable, text.split("\n"))), err=err)
+    typer.echo("\n".join(map(one_line, text.split("\n"))), err=err)
 
 
 def invalid(message: str, remedy: str = "") -> NoReturn:
