@@ -213,7 +213,8 @@ async def test_a_new_token_of_the_same_user_is_used(
     path = tmp_path / "one"
     path.write_text(kubeconfig("a", a=world.server.url))
     cluster = await connect_as_user(str(path))
-    path.write_text(path.read_text().replace("token-of-a", "next"))
+    after = kubeconfig("b", a=world.server.url, b="http://b.example")  # kubectl config use-context b
+    path.write_text(after.replace("token-of-a", "next"))
     await cluster.kube.list("NestedDocker", NAMESPACE)
     await cluster.close()
     assert world.server.authorization == {"Bearer next"}
