@@ -141,6 +141,7 @@ class Operator:
         if self._settings.injection:
             injector = PodInjector(self._admission_reviewer, self._injection_key, self._clock)
             reviews[admission.INJECT_PATH] = injector.inject
+            reviews[admission.JUDGE_PATH] = injector.judge
         return reviews
 
     def _injections(self, kube: Kube) -> Injections:

@@ -10,7 +10,7 @@ from tests.chart.rendered import environment, of_kind
 from tests.support.cluster import CommandFailed
 
 from nested_docker.domain import names
-from nested_docker.handlers.admission import INJECT_PATH
+from nested_docker.handlers.admission import INJECT_PATH, JUDGE_PATH
 
 ON = "injection.enabled=true"
 Manifest = dict[str, Any]
@@ -79,6 +79,19 @@ def test_only_labelled_pods_in_enabled_namespaces_can_suffer(offline: Helm, name
     assert (only["failurePolicy"], only["sideEffects"], only["reinvocationPolicy"]) == ("Fail", "None", "IfNeeded")
     assert only["timeoutSeconds"] == 5
     assert only["clientConfig"]["service"]["path"] == INJECT_PATH
+
+
+def test_a_pod_is_judged_again_as_it_would_be_stored(offline: Helm) -> None:
+    manifests = offline.render(ON)
+    validating = of_kind(manifests, "ValidatingWebhookConfiguration")
+    (judge,) = (only for each in validating if names_of(each) == f"{OPERATOR}-pods" for only in each["webhooks"])
+    assert judge["clientConfig"]["service"]["path"] == JUDGE_PATH
+    mutating = webhooks(manifests)["pods.nesteddocker.dev"]
+    differing = {"clientConfig", "reinvocationPolicy"}
+    assert {key: mutating[key] for key in mutating.keys() - differing} == {
+        key: judge[key] for key in judge.keys() - differing
+    }
+    assert "reinvocationPolicy" not in judge
 
 
 def test_pods_of_daemons_and_of_other_releases_are_left_out(offline: Helm) -> None:

@@ -126,7 +126,7 @@ async def test_the_pod_of_a_recipe_is_valid_with_its_connection(offer: Offer, sy
     asking["metadata"] |= {"name": f"recipe-{system}", "namespace": "default"}
     containers = chosen_containers(asking, injection_request(asking))
     assert [each.container["name"] for each in containers] == expected
-    connection = InjectedConnection(names.injected_name(ID), "default")
+    connection = InjectedConnection(names.injected_name(ID))
     marks = Marks(ID, "v1.1.0.0")
     injected = patched(asking, injection_patch(asking, connection, containers, marks))
     assert injected["spec"]["schedulingGates"] == [{"name": names.SCHEDULING_GATE}]

@@ -1812,6 +1812,20 @@ def asking(*over: Manifest) -> Make:
     return plain("Pod", labels({INJECT: "standard"}), *over)
 
 
+def binds(pod: str, resource: str, change: Manifest) -> Callable[[Site], Request]:
+    """A pod gets a node, and what a Binding carries with it."""
+
+    def request(site: Site) -> Request:
+        metadata = {"name": pod, "namespace": site.name} | change["metadata"]
+        target = {"apiVersion": "v1", "kind": "Node", "name": "nowhere"}
+        path = RESOURCES["Pod"].path(site.name, pod, "binding")
+        if resource == "bindings":
+            path = RESOURCES["Pod"].path(site.name).removesuffix("pods") + resource
+        return Request("POST", path, {"apiVersion": "v1", "kind": "Binding", "metadata": metadata, "target": target})
+
+    return request
+
+
 def injected(*over: Manifest) -> Make:
     """The NestedDocker that the operator makes for a pod."""
 
@@ -1895,6 +1909,22 @@ INJECTING: dict[str, Attempt] = {
             ("no label", GATED, labels({INJECT: None})),
             ("other containers", GATED, annotations({"nesteddocker.dev/inject-containers": "main"})),
         )
+    },
+    **{
+        f"{what} by a Binding to {resource}": Attempt("user", binds(MINE, resource, change), (ONLY,))
+        for resource in ("bindings", "pods/binding")
+        for what, change in (
+            ("the label", labels({INJECT: "standard"})),
+            ("an id", labels({INJECT: "standard", INJECTION_ID: INJECTION})),
+            ("a signature", merged_with(labels({INJECT: "standard"}), annotations({SIGNATURE: "x"}))),
+            ("another class", labels({INJECT: "other"})),
+        )
+    },
+    **{
+        f"a Binding to {resource} without marks": Attempt(
+            "admin", binds(MINE, resource, {"metadata": {"annotations": {"a.b/c": "x"}}})
+        )
+        for resource in ("bindings", "pods/binding")
     },
     "a Service that asks": Attempt("user", creates(plain("Service", labels({INJECT: "standard"}))), (ONLY,)),
 }

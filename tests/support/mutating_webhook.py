@@ -53,7 +53,9 @@ class MutatingWebhook:
 
     @classmethod
     @asynccontextmanager
-    async def serve(cls, api: Api, folder: Path, selector: Manifest) -> AsyncIterator[MutatingWebhook]:
+    async def serve(
+        cls, api: Api, folder: Path, selector: Manifest, reinvocation: str = "Never"
+    ) -> AsyncIterator[MutatingWebhook]:
         """A webhook for the children in the selected namespaces, for as long as the block lasts."""
         webhook, here = cls(), own_address(api.access)
         context, bundle = _tls(folder, here)
@@ -65,7 +67,9 @@ class MutatingWebhook:
         port = server.start("0.0.0.0", 0)
         name = f"test-{uuid.uuid4().hex[:8]}"
         url = f"https://{here}:{port}/mutate"
-        await api.request("POST", PATH, body=_configuration(name, url, bundle, selector))
+        configuration = _configuration(name, url, bundle, selector)
+        configuration["webhooks"][0]["reinvocationPolicy"] = reinvocation
+        await api.request("POST", PATH, body=configuration)
         try:
             yield webhook
         finally:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nested_docker.api.meta import Mode
 from nested_docker.controller.admission_reviewer import AdmissionResponse, AdmissionReviewer, Review
 from nested_docker.domain import names
 from nested_docker.domain.injection.manifest import injected_nested_docker
-from nested_docker.domain.injection.patch import InjectedConnection, Marks, injection_patch
+from nested_docker.domain.injection.patch import InjectedConnection, Marks, Operation, injection_patch
 from nested_docker.domain.injection.request import (
     ChosenContainer,
     InjectionError,
@@ -24,6 +23,7 @@ from nested_docker.domain.injection.request import (
 )
 from nested_docker.domain.injection.signature import Injection, has_marks, requester_digest, signed_injection
 from nested_docker.domain.ports import Clock
+from nested_docker.domain.shown import shorten
 from nested_docker.domain.status.reasons import Reason
 
 ID_BYTES = 10
@@ -33,6 +33,12 @@ MARKS_OF_ANOTHER_POD = (
     f"metadata: label {names.LABEL_INJECTION_ID} and annotation {names.ANNOTATION_INJECTION_SIGNATURE} belong to "
     "another pod: remove both, the volume, the mounts and the variables that came with them from your pod or pod "
     "template; each pod gets its own"
+)
+
+
+LATE_LABEL = (
+    f"metadata.labels: {names.LABEL_INJECT} was not there yet when the webhook of nesteddocker.dev was asked, so "
+    "another mutating webhook adds it: set it in the pod or its template, and let no webhook add it"
 )
 
 
@@ -65,12 +71,32 @@ class PodInjector:
             if request.nested_docker:
                 return self._connect(pod, request.nested_docker, containers)
             injection = self._known(pod, requester) or self._new(pod, request.class_name, requester)
-            marks = Marks(injection.id, injection.signature(self.key()))
-            patch = injection_patch(pod, self._connection(injection), containers, marks)
+            patch = self._patch(pod, injection, containers)
         except InjectionError as error:
             return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=str(error))
         response = await self.reviewer.review(_request(review, injection))
         return replace(response, patch=patch) if response.allowed else response
+
+    async def judge(self, review: Review) -> AdmissionResponse:
+        """The response for a pod as it would be stored, after all mutating webhooks.
+
+        Nothing that they have changed was judged by `inject`: the label may be theirs, or the ServiceAccount, or they
+        may have taken something out.
+
+        Raises:
+            KubeError: the API server cannot be reached; the request must not be allowed.
+        """
+        pod, requester = review.obj, requester_digest(str(review.user.get("username", "")))
+        try:
+            containers = chosen_containers(pod, injection_request(pod))
+            injection = self._known(pod, requester)
+            missing = self._patch(pod, injection, containers) if injection else ()
+        except InjectionError as error:
+            return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=str(error))
+        if injection is None or missing:
+            message = _taken_out(missing) if missing else LATE_LABEL
+            return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=message)
+        return replace(await self.reviewer.review(_request(review, injection)), warnings=())
 
     def _connect(self, pod: Mapping[str, Any], name: str, containers: list[ChosenContainer]) -> AdmissionResponse:
         """The response for a pod that gets the connection of another NestedDocker.
@@ -80,8 +106,7 @@ class PodInjector:
         namespace = pod["metadata"]["namespace"]
         if has_marks(pod):
             raise InjectionError(MARKS_OF_ANOTHER_POD)
-        connection = InjectedConnection(name, namespace, tuple(Mode), host_known=False)
-        patch = injection_patch(pod, connection, containers, None)
+        patch = injection_patch(pod, InjectedConnection(name), containers, None)
         missing = self.reviewer.cache.get("NestedDocker", namespace, name) is None
         warnings = (f"NestedDocker {name} does not exist in namespace {namespace} yet: the pod waits for it",)
         return AdmissionResponse(allowed=True, reason=Reason.GRANTED, patch=patch, warnings=warnings if missing else ())
@@ -103,15 +128,20 @@ class PodInjector:
         time = int(self.clock.now().timestamp())
         return Injection(self.new_id(), pod["metadata"]["namespace"], class_name, requester, time)
 
-    def _connection(self, injection: Injection) -> InjectedConnection:
-        known = self.reviewer.cache.get("NestedDockerClass", "", injection.class_name) or {}
-        spec = known.get("spec", {})
-        return InjectedConnection(
-            name=names.injected_name(injection.id),
-            namespace=injection.namespace,
-            modes=tuple(spec.get("modes", ())),
-            host_known=not spec.get("podNamespace"),
-        )
+    def _patch(
+        self, pod: Mapping[str, Any], injection: Injection, containers: list[ChosenContainer]
+    ) -> tuple[Operation, ...]:
+        connection = InjectedConnection(names.injected_name(injection.id))
+        return injection_patch(pod, connection, containers, Marks(injection.id, injection.signature(self.key())))
+
+
+def _taken_out(missing: tuple[Operation, ...]) -> str:
+    fields = ", ".join(shorten(each["path"].removeprefix("/").replace("/", ".")) for each in missing)
+    return (
+        f"{fields}: another mutating webhook has taken out what connects the pod to its daemon, or has added a "
+        f"container after it: exempt pods with the label {names.LABEL_INJECT} from that webhook, or name the "
+        f"containers that need the connection in the annotation {names.ANNOTATION_INJECT_CONTAINERS}"
+    )
 
 
 def _request(review: Review, injection: Injection) -> Review:

@@ -41,8 +41,10 @@ may end a job; a review takes milliseconds."""
 MUTATE_PATH, VALIDATE_PATH = "/mutate-nested-dockers", "/validate-nested-dockers"
 """Paths of the mutating and of the validating webhook, as in the chart's configurations."""
 
-INJECT_PATH = "/inject-pods"
-"""Path of the mutating webhook for pods that ask for a daemon."""
+INJECT_PATH, JUDGE_PATH = "/inject-pods", "/judge-pods"
+"""Paths of the mutating and of the validating webhook for pods that ask for a daemon."""
+
+POD_PATHS = frozenset({INJECT_PATH, JUDGE_PATH})
 
 ReviewRequest = Callable[[Review], Awaitable[AdmissionResponse]]
 """Reviews a request."""
@@ -105,7 +107,7 @@ class AdmissionServer:
         try:
             uid, review = _review_of(bounded_json.loads(body))
         except (AttributeError, LookupError, TypeError, ValueError):
-            what = "pod" if path == INJECT_PATH else "NestedDocker"
+            what = "pod" if path in POD_PATHS else "NestedDocker"
             return 400, web.Response(status=400, text=f"the body is not an AdmissionReview of a {what}")
         if isinstance(review.obj, PartialObject):
             message = f"{shorten(review.obj.missing)} is nested too deeply to be read: replace it, with fewer levels"
@@ -132,7 +134,7 @@ class AdmissionServer:
 
     def _turn(self, review: Review, path: str) -> AbstractAsyncContextManager[None]:
         """A turn of the user, or, since controllers create the pods of all, of the pod's namespace."""
-        if path == INJECT_PATH:
+        if path in POD_PATHS:
             return self._pod_turns.turn(f"namespace {shorten(review.obj['metadata']['namespace'])}")
         return self._turns.turn(shorten(str(review.user.get("username", "")) or "an unnamed user"))
 

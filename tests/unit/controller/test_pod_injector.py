@@ -79,6 +79,9 @@ class Lab:
     async def inject(self, asking: Pod, user: dict[str, Any] | None = None) -> AdmissionResponse:
         return await self.injector.inject(Review(user or ALICE, asking))
 
+    async def judge(self, asking: Pod, user: dict[str, Any] | None = None) -> AdmissionResponse:
+        return await self.injector.judge(Review(user or ALICE, asking))
+
     async def injected(self, asking: Pod, user: dict[str, Any] | None = None) -> Pod:
         response = await self.inject(asking, user)
         assert response.allowed, response.message
@@ -94,7 +97,8 @@ async def test_a_pod_gets_the_connection_and_nothing_is_created() -> None:
     injected = await lab.injected(pod())
     name = f"injected-{id_of(injected)}"
     build = injected["spec"]["containers"][0]
-    assert build["env"][0] == {"name": "DOCKER_HOST", "value": f"tcp://{name}.team-a.svc:2376"}
+    secret = {"name": f"{name}-docker-env", "key": "DOCKER_HOST"}
+    assert build["env"][0] == {"name": "DOCKER_HOST", "valueFrom": {"secretKeyRef": secret}}
     assert injected["spec"]["volumes"][0]["secret"] == {"secretName": f"{name}-docker"}
     assert lab.recorded == [(name, True)]
     assert lab.kube.writes == []
@@ -269,17 +273,89 @@ async def test_a_deployment_s_template_with_a_fixed_id_is_denied() -> None:
     assert MARKS_OF_OTHERS in response.message
 
 
-# --- where the daemon is ------------------------------------------------------------------------------
+# --- what would be stored, after all mutating webhooks ---------------------------------------------------
 
 
-async def test_a_class_with_a_pod_namespace_has_its_host_in_the_env_secret() -> None:
+async def test_a_pod_as_the_webhook_has_made_it_is_allowed_and_gets_no_second_warning() -> None:
     lab = Lab("alice")
-    lab.put("Namespace", "daemons", {})
-    lab.put("NestedDockerClass", "away", {"modes": ["Dind"], "podNamespace": "daemons"})
-    injected = await lab.injected(pod(labels={LABEL_INJECT: "away"}))
-    (host,) = [each for each in injected["spec"]["containers"][0]["env"] if each["name"] == "DOCKER_HOST"]
-    secret = f"injected-{id_of(injected)}-docker-env"
-    assert host["valueFrom"] == {"secretKeyRef": {"name": secret, "key": "DOCKER_HOST"}}
+    response = await lab.judge(await lab.injected(pod()))
+    assert (response.allowed, response.patch, response.warnings) == (True, (), ())
+
+
+async def test_a_label_that_another_webhook_adds_later_is_denied_whoever_may_use_the_class() -> None:
+    for users in ((), ("alice",)):
+        response = await Lab(*users).judge(pod())
+        assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
+        assert response.message.startswith(f"metadata.labels: {LABEL_INJECT} was not there yet when the webhook of")
+
+
+async def test_the_permission_counts_of_the_account_and_the_user_that_are_stored() -> None:
+    lab = Lab(ACCOUNT)
+    injected = await lab.injected(pod(serviceAccountName="ci"))
+    injected["spec"]["serviceAccountName"] = "other"
+    response = await lab.judge(injected)
+    assert (response.allowed, response.reason) == (False, Reason.NOT_PERMITTED)
+
+
+async def test_a_signature_that_was_made_for_false_groups_is_not_enough() -> None:
+    """Anyone can send a review to the webhook's port, with groups of his choice."""
+    lab = Lab("alice")
+    injected = await lab.injected(pod())
+    lab.kube.users = set()
+    assert (await lab.judge(injected)).reason == Reason.NOT_PERMITTED
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("volume", "spec.volumes: "),
+        ("mount", "spec.containers.0.volumeMounts: "),
+        ("variables", "spec.containers.0.env: "),
+        ("gate", "spec.schedulingGates: "),
+        ("container", "spec.containers.2.env, spec.containers.2.volumeMounts: "),
+    ],
+)
+async def test_what_another_webhook_takes_out_is_named(what: str, message: str) -> None:
+    lab = Lab("alice")
+    injected = await lab.injected(pod())
+    spec = injected["spec"]
+    match what:
+        case "volume":
+            spec["volumes"] = []
+        case "mount":
+            spec["containers"][0]["volumeMounts"] = []
+        case "variables":
+            del spec["containers"][0]["env"]
+        case "gate":
+            spec["schedulingGates"] = []
+        case "container":
+            spec["containers"].append({"name": "late"})
+    response = await lab.judge(injected)
+    assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
+    assert response.message.startswith(f"{message}another mutating webhook has taken out")
+    assert "exempt pods with the label nesteddocker.dev/inject from that webhook" in response.message
+
+
+@pytest.mark.parametrize("change", ["id", "signature", "class", "user", "time"])
+async def test_marks_that_do_not_hold_for_what_is_stored_are_denied(change: str) -> None:
+    lab = Lab("alice", "bob")
+    lab.put("NestedDockerClass", "away", {"modes": ["Dind"]})
+    injected = await lab.injected(pod())
+    labels, user = injected["metadata"]["labels"], ALICE
+    match change:
+        case "id":
+            labels[LABEL_INJECTION_ID] = "f" * 20
+        case "signature":
+            del injected["metadata"]["annotations"][ANNOTATION_INJECTION_SIGNATURE]
+        case "class":
+            labels[LABEL_INJECT] = "away"
+        case "user":
+            user = {"username": "bob"}
+        case "time":
+            lab.clock.seconds = 61
+    response = await lab.judge(injected, user)
+    assert not response.allowed
+    assert MARKS_OF_OTHERS in response.message
 
 
 # --- the connection of another daemon -----------------------------------------------------------------

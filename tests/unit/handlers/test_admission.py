@@ -28,6 +28,7 @@ from nested_docker.domain.status.reasons import Reason
 from nested_docker.handlers import webhook_server
 from nested_docker.handlers.admission import (
     INJECT_PATH,
+    JUDGE_PATH,
     REVIEW_SECONDS,
     SHARE,
     WAITING,
@@ -93,7 +94,8 @@ async def webhook(
     context.check_hostname = False
     with contextlib.closing(await _free()) as probe:
         port = probe.getsockname()[1]
-    serving = AdmissionServer(port, folder, {"/validate": review, INJECT_PATH: review}, observe, bounds)
+    paths = ("/validate", INJECT_PATH, JUDGE_PATH)
+    serving = AdmissionServer(port, folder, dict.fromkeys(paths, review), observe, bounds)
     running = asyncio.create_task(_run(serving))
     await serving.listening.wait()
     client = Client(serving, running, port, context)
@@ -254,7 +256,7 @@ async def test_each_answer_is_counted_with_the_code_of_its_decision(tmp_path: Pa
 
 async def test_another_path_is_not_reviewed(tmp_path: Path) -> None:
     async with webhook(tmp_path) as client:
-        message = "the webhook has only the paths /inject-pods, /validate"
+        message = "the webhook has only the paths /inject-pods, /judge-pods, /validate"
         assert await client.post(review_of(), path="/other") == (404, message)
 
 
@@ -513,7 +515,8 @@ async def test_what_is_not_a_review_of_a_pod_is_a_bad_request(tmp_path: Path, bo
         assert await client.post(body, INJECT_PATH) == (400, "the body is not an AdmissionReview of a pod")
 
 
-async def test_many_pods_of_one_controller_at_the_same_time_are_all_reviewed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", [INJECT_PATH, JUDGE_PATH])
+async def test_many_pods_of_one_controller_at_the_same_time_are_all_reviewed(tmp_path: Path, path: str) -> None:
     running = most = 0
 
     async def review(_asked: Review) -> AdmissionResponse:
@@ -526,6 +529,6 @@ async def test_many_pods_of_one_controller_at_the_same_time_are_all_reviewed(tmp
 
     roomy = Bounds(connections=200, handshake_seconds=30, request_seconds=30, idle_seconds=30, bodies=2**22)
     async with webhook(tmp_path, review, roomy) as client:
-        answers = await asyncio.gather(*(client.post(pod_review(), INJECT_PATH) for _ in range(50)))
+        answers = await asyncio.gather(*(client.post(pod_review(), path) for _ in range(50)))
     assert {json.loads(text)["response"]["allowed"] for _, text in answers} == {True}
     assert most <= SHARE

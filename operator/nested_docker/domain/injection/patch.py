@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from nested_docker.api.meta import Mode
 from nested_docker.domain import names
 from nested_docker.domain.injection.fairness import is_gated
 from nested_docker.domain.injection.request import ChosenContainer, InjectionError
 from nested_docker.domain.manifests.secrets import CERT_PATH
-from nested_docker.domain.modes import MODES
 from nested_docker.domain.shown import shorten
 
 Operation = Mapping[str, Any]
@@ -36,15 +34,9 @@ class InjectedConnection:
 
     Attributes:
         name: of the NestedDocker.
-        namespace: of NestedDocker and pod.
-        modes: that the class offers.
-        host_known: whether the daemon's host is known before the NestedDocker exists; it is not in a pod namespace.
     """
 
     name: str
-    namespace: str
-    modes: tuple[Mode, ...] = ()
-    host_known: bool = True
 
     @property
     def volume(self) -> dict[str, Any]:
@@ -58,18 +50,16 @@ class InjectedConnection:
 
     @property
     def variables(self) -> list[dict[str, Any]]:
-        """The environment, as in a container."""
-        host = {"value": names.endpoint(self.name, self.namespace)} if self.host_known else self._from("DOCKER_HOST")
-        found = [
-            {"name": "DOCKER_HOST", **host},
+        """The environment, as in a container.
+
+        The class may change until the daemon is made, so nothing here is computed from it.
+        """
+        return [
+            {"name": "DOCKER_HOST", **self._from("DOCKER_HOST")},
             {"name": "DOCKER_TLS_VERIFY", "value": "1"},
             {"name": "DOCKER_CERT_PATH", "value": CERT_PATH},
+            {"name": "TESTCONTAINERS_HOST_OVERRIDE", **self._from("TESTCONTAINERS_HOST_OVERRIDE", optional=True)},
         ]
-        if not all(MODES[mode].runs_own_daemon for mode in self.modes):
-            found.append(
-                {"name": "TESTCONTAINERS_HOST_OVERRIDE", **self._from("TESTCONTAINERS_HOST_OVERRIDE", optional=True)}
-            )
-        return found
 
     def _from(self, key: str, **optional: bool) -> dict[str, Any]:
         """A value of the env Secret, which exists before the files Secret that the kubelet waits for."""

@@ -11,21 +11,27 @@ from nested_docker.domain.injection.patch import InjectedConnection, Marks, inje
 from nested_docker.domain.injection.request import InjectionError, chosen_containers, injection_request
 from nested_docker.domain.names import ANNOTATION_INJECT_CONTAINERS, ANNOTATION_INJECTION_SIGNATURE, LABEL_INJECTION_ID
 
-CONNECTION = InjectedConnection("injected-1", "team-a", ("Dind",))
+CONNECTION = InjectedConnection("injected-1")
 REMEDY = "or name other containers in the annotation nesteddocker.dev/inject-containers"
 ENVIRONMENT = [
-    {"name": "DOCKER_HOST", "value": "tcp://injected-1.team-a.svc:2376"},
+    {"name": "DOCKER_HOST", "valueFrom": {"secretKeyRef": {"name": "injected-1-docker-env", "key": "DOCKER_HOST"}}},
     {"name": "DOCKER_TLS_VERIFY", "value": "1"},
     {"name": "DOCKER_CERT_PATH", "value": "/certs/client"},
+    {
+        "name": "TESTCONTAINERS_HOST_OVERRIDE",
+        "valueFrom": {
+            "secretKeyRef": {"name": "injected-1-docker-env", "key": "TESTCONTAINERS_HOST_OVERRIDE", "optional": True}
+        },
+    },
 ]
 MOUNT = {"name": "nested-docker", "mountPath": "/certs/client", "readOnly": True}
 GATE = {"name": "nesteddocker.dev/daemon"}
 VOLUME = {"name": "nested-docker", "secret": {"secretName": "injected-1-docker"}}
 
 
-def inject(asking: Pod, connection: InjectedConnection = CONNECTION) -> Pod:
+def inject(asking: Pod) -> Pod:
     containers = chosen_containers(asking, injection_request(asking))
-    return patched(asking, injection_patch(asking, connection, containers, Marks("1", "signed")))
+    return patched(asking, injection_patch(asking, CONNECTION, containers, Marks("1", "signed")))
 
 
 def test_a_volume_and_in_each_container_its_mount_and_the_environment_are_added() -> None:
@@ -59,14 +65,11 @@ def test_what_is_there_stays_and_may_refer_to_the_new_variables() -> None:
     assert injected["metadata"]["annotations"] == {"a": "b", ANNOTATION_INJECTION_SIGNATURE: "signed"}
 
 
-@pytest.mark.parametrize(
-    "connection", [CONNECTION, InjectedConnection("injected-1", "team-a", ("HostSocket",), host_known=False)]
-)
-def test_a_second_time_adds_nothing(connection: InjectedConnection) -> None:
-    injected = inject(pod(), connection)
+def test_a_second_time_adds_nothing() -> None:
+    injected = inject(pod())
     injected["spec"]["volumes"][0]["secret"]["defaultMode"] = 420  # the API server's defaults
     containers = chosen_containers(injected, injection_request(injected))
-    assert injection_patch(injected, connection, containers, Marks("1", "signed")) == ()
+    assert injection_patch(injected, CONNECTION, containers, Marks("1", "signed")) == ()
 
 
 def test_a_second_time_adds_what_another_webhook_has_removed_or_added() -> None:
@@ -75,21 +78,8 @@ def test_a_second_time_adds_what_another_webhook_has_removed_or_added() -> None:
     injected["spec"]["containers"].append({"name": "late"})
     again = inject(injected)
     build, _, late = again["spec"]["containers"]
-    assert sorted(each["name"] for each in build["env"]) == ["DOCKER_CERT_PATH", "DOCKER_HOST", "DOCKER_TLS_VERIFY"]
+    assert sorted(each["name"] for each in build["env"]) == sorted(each["name"] for each in ENVIRONMENT)
     assert late == {"name": "late", "env": ENVIRONMENT, "volumeMounts": [MOUNT]}
-
-
-def test_in_a_pod_namespace_the_host_is_not_known_beforehand() -> None:
-    injected = inject(pod(), InjectedConnection("injected-1", "team-a", ("Dind",), host_known=False))
-    host = {"secretKeyRef": {"name": "injected-1-docker-env", "key": "DOCKER_HOST"}}
-    assert injected["spec"]["containers"][0]["env"][0] == {"name": "DOCKER_HOST", "valueFrom": host}
-
-
-def test_a_class_with_the_host_s_socket_says_where_published_ports_are() -> None:
-    injected = inject(pod(), InjectedConnection("injected-1", "team-a", ("Dind", "HostSocket")))
-    key = "TESTCONTAINERS_HOST_OVERRIDE"
-    reference = {"secretKeyRef": {"name": "injected-1-docker-env", "key": key, "optional": True}}
-    assert injected["spec"]["containers"][0]["env"][3] == {"name": key, "valueFrom": reference}
 
 
 @pytest.mark.parametrize(
