@@ -17,6 +17,7 @@ from tests.support.api import Api, own_address
 from tests.support.certificates import certificate_maker
 from tests.support.kubelet import FAKE, HOSTNAME, SESSION, FakeKubelet, FakePod, runs
 from tests.support.manifests import GENEROUS, nested_docker_class, policy
+from tests.support.mutating_webhook import MutatingWebhook
 from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
 from tests.support.rbac import allow
@@ -24,10 +25,11 @@ from tests.support.waiting import wait_for
 
 from nested_docker.domain import names, pki
 from nested_docker.domain.ports import KubeError
-from nested_docker.handlers.admission import INJECT_PATH
+from nested_docker.handlers.admission import INJECT_PATH, JUDGE_PATH
 
 USER = "jenny"
-CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1"
+PATHS = {"Mutating": INJECT_PATH, "Validating": JUDGE_PATH}
 
 
 @per_module
@@ -46,19 +48,22 @@ async def operator(lab: Lab, proxy: Proxy) -> AsyncIterator[Operator]:
         port = probe.getsockname()[1]
     running = await lab.new_operator(proxy, WEBHOOK_PORT=str(port), WEBHOOK_CERTIFICATES=str(folder), INJECTION="true")
     bundle = base64.b64encode(keys[pki.CA_CERTIFICATE]).decode()
-    name = f"test-{lab.class_name}-pods"
-    body = configuration(name, f"https://{here}:{port}{INJECT_PATH}", bundle, lab.class_name)
-    await lab.api.request("POST", CONFIGURATIONS, body=body)
+    name = f"a-{lab.class_name}-pods"  # asked before those of tests, which begin with "test"
+    for kind, path in PATHS.items():
+        body = configuration(kind, name, f"https://{here}:{port}{path}", bundle, lab.class_name)
+        await lab.api.request("POST", f"{CONFIGURATIONS}/{kind.lower()}webhookconfigurations", body=body)
     yield running
-    await lab.api.request("DELETE", f"{CONFIGURATIONS}/{name}")
+    for kind in PATHS:
+        await lab.api.request("DELETE", f"{CONFIGURATIONS}/{kind.lower()}webhookconfigurations/{name}")
 
 
-def configuration(name: str, url: str, bundle: str, session: str) -> dict[str, Any]:
+def configuration(kind: str, name: str, url: str, bundle: str, session: str) -> dict[str, Any]:
     """As the chart's, for the namespaces of the session."""
+    again = {"reinvocationPolicy": "IfNeeded"} if kind == "Mutating" else {}
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "MutatingWebhookConfiguration",
+        "kind": f"{kind}WebhookConfiguration",
         "metadata": {"name": name},
         "webhooks": [
             {
@@ -71,9 +76,9 @@ def configuration(name: str, url: str, bundle: str, session: str) -> dict[str, A
                 "rules": [rule],
                 "failurePolicy": "Fail",
                 "sideEffects": "None",
-                "reinvocationPolicy": "IfNeeded",
                 "timeoutSeconds": 5,
                 "admissionReviewVersions": ["v1"],
+                **again,
             }
         ],
     }
@@ -134,7 +139,8 @@ async def test_a_pod_has_the_connection_and_owns_its_daemon(world: World, user: 
     (volume,) = [each for each in pod["spec"]["volumes"] if each["name"] == "nested-docker"]
     assert volume["secret"]["secretName"] == f"{name_of(pod)}-docker"
     for container in pod["spec"]["containers"]:
-        assert container["env"][0]["value"] == f"tcp://{name_of(pod)}.{world.namespace}.svc:2376"
+        host = {"name": f"{name_of(pod)}-docker-env", "key": "DOCKER_HOST"}
+        assert container["env"][0]["valueFrom"]["secretKeyRef"] == host
     nested_docker = await made(world, pod)
     (owner,) = nested_docker["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["uid"]) == ("Pod", pod["metadata"]["uid"])
@@ -261,3 +267,59 @@ async def test_who_may_not_use_the_class_is_denied(world: World, user: Api) -> N
     await allow(world.api, world.namespace, "other", "more-pods", pods)
     with pytest.raises(KubeError, match=f"other or system:serviceaccount:{world.namespace}:default may not use"):
         await world.api.acting_as("other").create(client(world))
+
+
+@per_test
+async def other(world: World, lab: Lab) -> AsyncIterator[MutatingWebhook]:
+    """Another webhook, which the API server asks after ours, and again if ours has changed something."""
+    selector = {"matchLabels": {SESSION: lab.class_name}}
+    folder = lab.folder / f"other-{world.namespace}"
+    async with MutatingWebhook.serve(lab.api, folder, selector, "IfNeeded") as webhook:
+        yield webhook
+
+
+async def test_a_label_that_another_webhook_adds_is_denied(world: World, user: Api, other: MutatingWebhook) -> None:
+    key = names.LABEL_INJECT.replace("/", "~1")
+    label = [{"op": "add", "path": f"/metadata/labels/{key}", "value": world.class_name}]
+    other.mutations[world.namespace] = ("Pod", ("CREATE",), lambda _pod: label)
+    asking = client(world)
+    asking["metadata"]["labels"] = {"app": "x"}
+    with pytest.raises(KubeError, match=r"was not there yet when the webhook of nesteddocker\.dev was asked"):
+        await user.create(asking)
+    with pytest.raises(KubeError, match="was not there yet"):
+        await user.create(asking, dryRun="All")
+
+
+async def test_variables_that_another_webhook_takes_out_are_named(
+    world: World, user: Api, other: MutatingWebhook
+) -> None:
+    def strip(pod: dict[str, Any]) -> list[dict[str, Any]]:
+        has = "env" in pod["spec"]["containers"][0]
+        return [{"op": "remove", "path": "/spec/containers/0/env"}] if has else []
+
+    other.mutations[world.namespace] = ("Pod", ("CREATE",), strip)
+    with pytest.raises(KubeError, match=r"spec\.containers\.0\.env: another mutating webhook has taken out"):
+        await user.create(client(world))
+
+
+async def test_a_quota_that_waiting_pods_have_used_up_is_told_and_heals(world: World, user: Api) -> None:
+    path = f"/api/v1/namespaces/{world.namespace}/resourcequotas"
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "pods"}, "spec": {"hard": {"pods": "1"}}}
+    await world.api.request("POST", path, body=quota)
+
+    async def is_counted() -> bool:
+        found = await world.api.request("GET", f"{path}/pods")
+        return "pods" in found.get("status", {}).get("used", {})
+
+    await wait_for(is_counted, 30, "the quota to be counted")
+    pod = await user.create(client(world))
+
+    async def is_told() -> bool:
+        events = await world.api.list("Event", world.namespace)
+        notes = [each["note"] for each in events if each["reason"] == "NestedDockerNotReady"]
+        return any("QuotaExceeded" in note and "pods that wait behind a gate too" in note for note in notes)
+
+    await wait_for(is_told, 30, "an Event of the pod about the quota")
+    await world.api.request("DELETE", f"{path}/pods")
+    await made(world, pod)
+    await wait_for(lambda: is_open(world, "job"), 60, "the gate to open")

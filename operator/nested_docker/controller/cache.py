@@ -6,6 +6,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from typing import Any
 
+from nested_docker.controller.injection_index import InjectionIndex
 from nested_docker.controller.trim import trim
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain.effective import OperatorDefaults
@@ -29,6 +30,7 @@ class Cache:
         cleanup_namespace: namespace of the cleanup pods, which belong to a NestedDocker but are not its children.
 
     Attributes:
+        injection: where the pods that ask for daemons are.
         governing_version: grows with each change of an object that concerns many NestedDockers.
     """
 
@@ -38,6 +40,7 @@ class Cache:
         self._children: dict[Key, set[Identity]] = {}
         self._dead: OrderedDict[str, int] = OrderedDict()
         self._departed: dict[Key, Manifest] = {}
+        self.injection = InjectionIndex()
         self.governing_version = 0
 
     def put(self, obj: Mapping[str, Any], kind: str) -> bool:
@@ -52,7 +55,9 @@ class Cache:
         trimmed = trim(obj, kind)
         if known is not None:
             self._disown(known, kind)
+            self.injection.discard(known, kind)
         self._objects[kind][location] = trimmed
+        self.injection.add(trimmed, kind)
         if kind == "NestedDocker" and location in self._departed:
             self._forget_departed(location)
         owner = self.owner(trimmed, kind)
@@ -78,6 +83,7 @@ class Cache:
             return
         del self._objects[kind][location]
         self._disown(known, kind)
+        self.injection.discard(known, kind)
         self._note_departure(obj, known, kind)
         self.governing_version += kind in GOVERNING_KINDS
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from nested_docker.controller.cache import Cache
+from nested_docker.controller.injection_index import nested_docker_of
 from nested_docker.controller.workqueue import Key
-from nested_docker.domain import names
-from nested_docker.domain.injection.fairness import PATIENCE, Pair, is_first, is_gated, is_gated_by_others, room
+from nested_docker.domain.injection.fairness import PATIENCE, Pair, is_first, oldest_running, room
 from nested_docker.domain.injection.manifest import owner_pod
 from nested_docker.domain.injection.pod_life import has_ended, has_started
 from nested_docker.domain.objects import CLIENT_POD, Manifest
 from nested_docker.domain.ports import Clock
 from nested_docker.domain.status.conditions import parse_timestamp
-from nested_docker.domain.status.reasons import Type
+from nested_docker.domain.status.reasons import Reason, Type
 
 
 @dataclass
@@ -64,6 +65,20 @@ class InjectionTurns:
         self._refused.discard(key)
         self._first_since.pop(key, None)
 
+    def blocker(self, namespace: str) -> tuple[Manifest, Manifest] | None:
+        """The oldest pod that has waited for a node for long, and its NestedDocker; None: there is none.
+
+        There is no bound after which it holds up nobody although an older one runs: it may wait for just that one's
+        room, and then too many daemons would have nodes when it ends, and no pod.
+        """
+        now = self.clock.now()
+        late = [
+            (pair.began, pod, known)
+            for pod, known, pair in self._known_pairs(namespace)
+            if not pair.has_node and pair.began + PATIENCE <= now
+        ]
+        return min(late, key=lambda each: each[0])[1:] if late else None
+
     def late_at(self, key: Key) -> datetime | None:
         """When a pair that waits holds up no others any more; None: it has none, or that has passed."""
         since = self._first_since.get(key)
@@ -73,48 +88,56 @@ class InjectionTurns:
     def pass_on(self, key: Key) -> None:
         """Queue the pods of a namespace whose turn it is, and those whose `late_at` is new, after a pass for one."""
         turns = self._next(key[0])
-        for each in dict.fromkeys((*turns, *self._newly_first)):
+        blocker = self.blocker(key[0])
+        told = islice(self._held(key[0]), 1) if blocker and nested_docker_of(blocker[0]) == key else ()
+        for each in dict.fromkeys((*turns, *self._newly_first, *told)):
             if each != key:
                 self.queue(each)
         self._newly_first.clear()
 
     def _next(self, namespace: str) -> list[Key]:
         """The pods whose turn it is, the oldest first, by their NestedDockers."""
-        pods = [pod for pod in self.cache.all(CLIENT_POD) if pod["metadata"]["namespace"] == namespace]
-        held = sorted(filter(self._is_held, pods), key=_age)
         now = self.clock.now()
-        pairs = self._pairs(pods, now)
+        pairs = self._pairs(namespace, now)
         pairs += [Pair(now, has_node=False) for each in self._beginning if each[0] == namespace]
-        return [_key(pod) for pod in held][: max(0, room(pairs, now))]
+        return [*islice(self._held(namespace), max(0, room(pairs, now)))]
 
-    def _pairs(self, pods: list[Manifest], now: datetime) -> list[Pair]:
-        found = {_key(pod): pair for pod in pods if (pair := self._pair(pod)) is not None}
+    def _held(self, namespace: str) -> Iterator[Key]:
+        """The pods that hold nothing and have no daemon yet, the oldest first, by their NestedDockers."""
+        for place in self.cache.injection.waiting(namespace):
+            pod = self.cache.get(CLIENT_POD, *place)
+            key = nested_docker_of(pod) if pod else None
+            if key and key not in self._refused and key not in self._beginning and not self._is_made(key):
+                yield key
+
+    def _is_made(self, key: Key) -> bool:
+        return self.cache.get("NestedDocker", *key) is not None
+
+    def _known_pairs(self, namespace: str) -> Iterator[tuple[Manifest, Manifest, Pair]]:
+        """Pods with their NestedDockers."""
+        for key in self.cache.injection.made(namespace):
+            known = self.cache.get("NestedDocker", *key)
+            pod = self.cache.get(CLIENT_POD, namespace, owner_pod(known["metadata"])[0]) if known else None
+            pair = self._pair(pod, known) if pod and known and nested_docker_of(pod) == key else None
+            if pod and known and pair:
+                yield pod, known, pair
+
+    def _pairs(self, namespace: str, now: datetime) -> list[Pair]:
+        found = {nested_docker_of(pod): pair for pod, _, pair in self._known_pairs(namespace)}
+        oldest = oldest_running(found.values())
         for key, pair in found.items():
-            if pair.has_node or not is_first(pair, found.values()):
+            if pair.has_node or not is_first(pair, oldest):
                 self._first_since.pop(key, None)
             elif key not in self._first_since:
                 self._first_since[key] = now
                 self._newly_first.append(key)
         return [replace(pair, first_since=self._first_since.get(key)) for key, pair in found.items()]
 
-    def _is_held(self, pod: Manifest) -> bool:
-        """Whether a pod holds nothing, and has no daemon yet."""
-        key = _key(pod)
-        return (
-            bool(names.injection_id(key[1]))
-            and is_gated(pod)
-            and not is_gated_by_others(pod)
-            and "deletionTimestamp" not in pod["metadata"]
-            and key not in self._refused | self._beginning
-            and self.cache.get("NestedDocker", *key) is None
-        )
-
-    def _pair(self, pod: Manifest) -> Pair | None:
-        """A pod with its daemon; None: it has none, or has ended, or its daemon was denied and so needs no node."""
-        known = self.cache.get("NestedDocker", *_key(pod))
-        if known is None or owner_pod(known["metadata"])[1] != pod["metadata"]["uid"]:
+    def _pair(self, pod: Manifest, known: Manifest) -> Pair | None:
+        """A pod with its daemon; None: it has ended, the daemon is another's, or it needs no node (any more)."""
+        if owner_pod(known["metadata"])[1] != pod["metadata"]["uid"]:
             return None
-        if "deletionTimestamp" in known["metadata"] or has_ended(pod, self.clock.now()):
+        if "deletionTimestamp" in known["metadata"] or has_ended(pod, self.clock.now()) or ended_too_soon(pod, known):
             return None
         has_node = bool(pod["spec"].get("nodeName")) or has_started(pod)
         if denial_of(known) and not has_node:
@@ -132,16 +155,18 @@ def shortcoming_of(nested_docker: Manifest) -> str:
     return _message_of(nested_docker, Type.READY)
 
 
+def quota_of(nested_docker: Manifest) -> str:
+    """Why a quota keeps a NestedDocker from being ready; empty: none does."""
+    problem = shortcoming_of(nested_docker)
+    return problem if problem.startswith(f"{Reason.QUOTA_EXCEEDED}:") else ""
+
+
 def _message_of(nested_docker: Manifest, type_: Type) -> str:
     conditions: list[dict[str, Any]] = nested_docker.get("status", {}).get("conditions", [])
     found = next((each for each in conditions if each["type"] == type_ and each["status"] == "False"), None)
     return f"{found['reason']}: {found.get('message', '')}" if found else ""
 
 
-def _key(pod: Manifest) -> Key:
-    metadata = pod["metadata"]
-    return metadata["namespace"], names.injected_name(str(metadata.get("labels", {}).get(names.LABEL_INJECTION_ID, "")))
-
-
-def _age(pod: Manifest) -> tuple[str, str]:
-    return pod["metadata"].get("creationTimestamp", ""), pod["metadata"]["uid"]
+def ended_too_soon(pod: Mapping[str, Any], nested_docker: Manifest) -> bool:
+    """Whether a daemon has ended for good, by its idle time or its deadline, before its pod has started."""
+    return bool(nested_docker.get("status", {}).get("completionTime")) and not has_started(pod)

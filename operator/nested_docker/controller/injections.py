@@ -14,7 +14,13 @@ from typing import Any
 
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.failure import requesting
-from nested_docker.controller.injection_turns import InjectionTurns, denial_of, shortcoming_of
+from nested_docker.controller.injection_turns import (
+    InjectionTurns,
+    denial_of,
+    ended_too_soon,
+    quota_of,
+    shortcoming_of,
+)
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain import names
 from nested_docker.domain.injection.fairness import PATIENCE, is_gated, is_gated_by_others
@@ -38,6 +44,11 @@ CREATED, NOT_CREATED, HELD, NOT_READY = (
 HELD_MESSAGE = (
     "the pod waits for its turn: in a namespace no more pods wait for a node with their daemons than run there, and "
     "the oldest comes first"
+)
+
+QUOTA_REMEDY = (
+    "A quota on pods counts pods that wait behind a gate too. If they have used it up, delete some of them, and let "
+    "the quota count no daemons, or limit Jobs instead"
 )
 
 REMEMBERED = 4096
@@ -103,12 +114,12 @@ class Injections:
             if injection is None:
                 continue
             if is_gated(pod) and not self.turns.has_come(key):
-                self._report(pod, HELD_MESSAGE, HELD)
+                self._report(pod, self._held_message(key[0]), HELD)
                 return SettledInjection()
             with self.turns.taken(key):
                 stored = await self._create(pod, injection)
             return self._waits(pod, stored)
-        if candidates:
+        if any("deletionTimestamp" not in pod["metadata"] and not has_started(pod) for pod in candidates):
             self.turns.refuse(key)
         else:
             self.turns.forget(key)
@@ -123,6 +134,11 @@ class Injections:
         if "deletionTimestamp" in known["metadata"]:
             return SettledInjection()
         pod = await self._living_owner(key[0], id_, known)
+        if pod is not None and ended_too_soon(pod, known):
+            self._report(pod, f"{_ended(known)}, and the pod gets another one", NOT_READY)
+            with requesting("delete", Identity("NestedDocker", *key)):
+                await self.kube.delete("NestedDocker", *key, known["metadata"]["uid"])
+            return SettledInjection(deleting=True)
         if pod is not None:
             await self._open_gate(pod, key)
             return self._waits(pod, known)
@@ -148,11 +164,8 @@ class Injections:
 
     def _candidates(self, namespace: str, id_: str) -> list[Manifest]:
         """Pods with that id, the oldest first. There are several only if somebody has copied a pod."""
-        found = [
-            pod
-            for pod in self.cache.all(CLIENT_POD)
-            if pod["metadata"]["namespace"] == namespace and _id_of(pod) == id_
-        ]
+        places = self.cache.injection.claimants((namespace, names.injected_name(id_)))
+        found = [pod for place in places if (pod := self.cache.get(CLIENT_POD, *place)) and _id_of(pod) == id_]
         return sorted(found, key=lambda pod: (pod["metadata"].get("creationTimestamp", ""), pod["metadata"]["uid"]))
 
     def _wanted(self, pod: Manifest) -> Injection | None:
@@ -222,11 +235,23 @@ class Injections:
         if not has_started(pod):
             late_at = parse_timestamp(known["metadata"]["creationTimestamp"]) + PATIENCE
             is_late = late_at <= self.clock.now()
-            problem = denial_of(known) or (shortcoming_of(known) if is_late else "")
+            quota = quota_of(known)
+            problem = denial_of(known) or (f"{quota}. {QUOTA_REMEDY}" if quota else shortcoming_of(known) * is_late)
             if problem:
                 self._report(pod, f"the pod waits for NestedDocker {known['metadata']['name']}: {problem}", NOT_READY)
             looks.append(late_at)
         return SettledInjection(look_at=min((at for at in looks if at and at > self.clock.now()), default=None))
+
+    def _held_message(self, namespace: str) -> str:
+        blocker = self.turns.blocker(namespace)
+        if blocker is None:
+            return HELD_MESSAGE
+        pod, known = blocker
+        return (
+            f"{HELD_MESSAGE}. Pod {pod['metadata']['name']} comes first, and has waited for a node for more than "
+            f"{PATIENCE.total_seconds() / 60:g} minutes. If no node can ever take it or its daemon, delete it: see "
+            f"`kubectl describe nesteddocker {known['metadata']['name']}`"
+        )
 
     def _report(self, pod: Mapping[str, Any], message: str, reason: str = NOT_CREATED) -> None:
         """Record once why a pod waits."""
@@ -242,6 +267,10 @@ class Injections:
 def _id_of(pod: Mapping[str, Any]) -> str:
     labels = pod["metadata"].get("labels", {})
     return str(labels.get(names.LABEL_INJECTION_ID, "")) if names.LABEL_INJECT in labels else ""
+
+
+def _ended(known: Manifest) -> str:
+    return f"the daemon {known['metadata']['name']} has ended before the pod has started ({shortcoming_of(known)})"
 
 
 def _reference(pod: Mapping[str, Any]) -> dict[str, str]:

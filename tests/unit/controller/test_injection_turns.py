@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.fakes import FakeClock, WatchedKube
 
+from nested_docker.controller.cache import Cache
 from nested_docker.controller.injection_turns import InjectionTurns, denial_of, shortcoming_of
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain.names import LABEL_INJECT, LABEL_INJECTION_ID, injected_name
@@ -179,6 +180,68 @@ def test_a_pair_that_waits_for_an_older_one_is_patient_from_when_that_has_ended(
     lab.clock.seconds = 3300
     assert lab.turns.late_at(key(1)) is None
     assert lab.passed(1) == [key(2)]
+
+
+def test_a_daemon_that_has_ended_before_its_pod_starts_holds_up_nobody() -> None:
+    lab = waiting(2)
+    lab.begins(0, status={"completionTime": "2026-03-01T00:00:30Z"})
+    assert lab.passed(0) == [key(1)]
+
+
+def test_a_pair_that_waits_for_long_behind_an_older_one_that_runs_is_named() -> None:
+    lab = waiting(4)
+    lab.begins(0)
+    lab.gets_node(0)
+    lab.clock.seconds = 1
+    lab.begins(1)
+    lab.clock.seconds = 300
+    assert lab.turns.blocker("team-a") is None
+    assert lab.passed(1) == []
+    lab.clock.seconds = 301
+    blocker = lab.turns.blocker("team-a")
+    assert blocker is not None
+    assert [each["metadata"]["name"] for each in blocker] == ["job-1", key(1)[1]]
+    assert lab.passed(1) == [key(2)], "the oldest that is held up says so"
+    assert not lab.turns.has_come(key(2))
+    assert lab.turns.blocker("team-b") is None
+
+
+class CountingCache(Cache):
+    """Counts what is read."""
+
+    reads = 0
+
+    def get(self, kind: str, namespace: str, name: str) -> Any:
+        self.reads += 1
+        return super().get(kind, namespace, name)
+
+    def all(self, kind: str) -> Any:
+        found = super().all(kind)
+        self.reads += len(found)
+        return found
+
+
+def reads_of_a_pass(pods: int, ended: int) -> int:
+    lab = Lab()
+    cache = lab.turns.cache = CountingCache()
+    for number in range(pods + ended):
+        fields: dict[str, Any] = {"spec": {"schedulingGates": [GATE]}, "status": {"phase": "Pending"}}
+        if number < ended:
+            fields = {"spec": {"nodeName": "node-1"}, "status": {"phase": "Succeeded"}}
+        labels = {LABEL_INJECT: "standard", LABEL_INJECTION_ID: f"{number:020x}"}
+        metadata = {"name": f"job-{number}", "namespace": "team-a", "uid": f"{number:05}", "labels": labels}
+        cache.put({"metadata": metadata | {"resourceVersion": "1"}, **fields}, CLIENT_POD)
+    cache.reads = 0
+    assert lab.turns.has_come(key(ended))
+    lab.turns.pass_on(key(ended))
+    return cache.reads
+
+
+def test_a_pass_reads_no_more_pods_when_5000_wait_or_have_ended() -> None:
+    few = reads_of_a_pass(5, 5)
+    assert few > 0
+    assert reads_of_a_pass(5000, 5) == few
+    assert reads_of_a_pass(5, 5000) == few
 
 
 def test_messages_come_from_the_conditions() -> None:

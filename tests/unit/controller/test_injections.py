@@ -273,6 +273,62 @@ async def test_a_rejection_is_an_event_of_the_pod_and_is_tried_again() -> None:
     assert lab.nested_docker() is not None
 
 
+async def test_a_daemon_that_ends_before_its_pod_starts_is_made_again() -> None:
+    lab = Lab()
+    lab.client()
+    await lab.passes()
+    made = lab.nested_docker()
+    assert made is not None
+    lab.kube.again(made | {"status": made["status"] | {"completionTime": "2026-03-01T00:00:08Z"}})
+    await lab.passes()
+    again = lab.nested_docker()
+    assert again is not None
+    assert again["metadata"]["uid"] != made["metadata"]["uid"]
+    assert "completionTime" not in again["status"]
+    ((_, reason, message),) = [event for event in lab.events if "has ended before" in event[2]]
+    assert reason == "NestedDockerNotReady"
+    assert message.startswith(f"the daemon {NAME} has ended before the pod has started")
+
+
+async def test_a_daemon_that_ends_after_its_pod_has_started_is_not_made_again() -> None:
+    lab = Lab()
+    lab.client()
+    await lab.passes()
+    lab.states(build=RUNNING, helper=RUNNING)
+    made = lab.nested_docker()
+    assert made is not None
+    lab.kube.again(made | {"status": made["status"] | {"completionTime": "2026-03-01T00:00:08Z"}})
+    await lab.passes()
+    kept = lab.nested_docker()
+    assert kept is None or kept["metadata"]["uid"] == made["metadata"]["uid"]
+
+
+async def test_a_quota_that_has_no_room_for_the_daemon_s_pod_is_an_event_of_the_waiting_pod_at_once() -> None:
+    lab = Lab()
+    lab.client()
+
+    def quota(_operation: str, manifest: dict[str, Any]) -> dict[str, Any]:
+        if manifest["kind"] == "Pod":
+            raise KubeError(403, "Forbidden", 'pods "x" is forbidden: exceeded quota: small, requested: pods=1')
+        return manifest
+
+    lab.kube.webhook = quota
+    await lab.passes(3)
+    assert lab.clock.seconds < 10
+    found = [message for _, reason, message in lab.events if reason == "NestedDockerNotReady"]
+    assert len(found) == 1
+    assert f"the pod waits for NestedDocker {NAME}: QuotaExceeded: " in found[0]
+    assert "exceeded quota: small" in found[0]
+    assert "A quota on pods counts pods that wait behind a gate too" in found[0]
+
+
+async def test_pods_that_have_ended_are_not_remembered() -> None:
+    lab = Lab()
+    lab.client(status={"phase": "Succeeded"})
+    await lab.passes(2)
+    assert lab.injections.turns._refused == set()
+
+
 # --- one id, several pods -----------------------------------------------------------------------------
 
 

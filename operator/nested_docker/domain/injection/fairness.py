@@ -33,9 +33,19 @@ class Pair:
     first_since: datetime | None = None
 
 
-def is_first(pair: Pair, pairs: Collection[Pair]) -> bool:
-    """Whether no older pair runs, so that the pair waits for nothing in its namespace to end."""
-    return not any(each.has_node and each.began <= pair.began for each in pairs)
+def oldest_running(pairs: Collection[Pair]) -> datetime | None:
+    """When the oldest pair that runs began; None: none runs."""
+    return min((pair.began for pair in pairs if pair.has_node), default=None)
+
+
+def is_first(pair: Pair, oldest: datetime | None) -> bool:
+    """Whether no older pair runs, so that the pair waits for nothing in its namespace to end.
+
+    Args:
+        pair: that waits.
+        oldest: `oldest_running`.
+    """
+    return oldest is None or oldest > pair.began
 
 
 def room(pairs: Collection[Pair], now: datetime) -> int:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from nested_docker.domain.injection.fairness import Pair, is_first, is_gated, is_gated_by_others, room
+from nested_docker.domain.injection.fairness import Pair, is_first, is_gated, is_gated_by_others, oldest_running, room
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 OURS, KUEUE = {"name": "nesteddocker.dev/daemon"}, {"name": "kueue.x-k8s.io/admission"}
@@ -69,7 +69,7 @@ def test_no_more_wait_than_run_and_at_least_one(pairs: list[Pair], expected: int
 )
 def test_a_pair_is_first_while_no_older_one_runs(other: Pair, first: bool) -> None:
     pair = Pair(NOW, has_node=False)
-    assert is_first(pair, [pair, other]) is first
+    assert is_first(pair, oldest_running([pair, other])) is first
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ class Cluster:
     def _begin(self) -> None:
         begun = {id(job): Pair(job.began, job.started is not None) for job in self.jobs if job.began and not job.done}
         for key, pair in begun.items():
-            if pair.has_node or not is_first(pair, begun.values()):
+            if pair.has_node or not is_first(pair, oldest_running([*begun.values()])):
                 self.first_since.pop(key, None)
             else:
                 self.first_since.setdefault(key, self.now)
