@@ -23,10 +23,10 @@ LABELS = {
 """The webhooks for pods, and the label of those that each is for."""
 
 
-def webhooks(manifests: list[Manifest]) -> dict[str, Manifest]:
-    """The webhooks for pods by name."""
-    mutating = of_kind(manifests, "MutatingWebhookConfiguration")
-    (found,) = (each for each in mutating if names_of(each) == f"{OPERATOR}-pods")
+def webhooks(manifests: list[Manifest], kind: str = "Mutating") -> dict[str, Manifest]:
+    """The webhooks of a kind for pods, by name."""
+    configurations = of_kind(manifests, f"{kind}WebhookConfiguration")
+    (found,) = (each for each in configurations if names_of(each) == f"{OPERATOR}-pods")
     return {each["name"]: each for each in found["webhooks"]}
 
 
@@ -49,6 +49,28 @@ def test_it_is_off_by_default(offline: Helm) -> None:
     assert [names_of(each) for each in of_kind(manifests, "MutatingWebhookConfiguration")] == [OPERATOR]
     assert "create" not in rights(manifests)
     assert names.LABEL_INJECT not in str(manifests)
+
+
+def test_pods_with_their_own_daemon_are_judged_as_they_are_stored(offline: Helm) -> None:
+    manifests = offline.render(ON)
+    found, before = webhooks(manifests, "Validating"), webhooks(manifests)
+    assert found.keys() == {"pods.nesteddocker.dev"}
+    only, mutating = found["pods.nesteddocker.dev"], before["pods.nesteddocker.dev"]
+    assert only["clientConfig"]["service"]["path"] == JUDGE_PATH
+    assert "reinvocationPolicy" not in only
+    assert {key: value for key, value in only.items() if key != "clientConfig"} == {
+        key: value for key, value in mutating.items() if key not in {"clientConfig", "reinvocationPolicy"}
+    }
+
+
+@pytest.mark.parametrize(("value", "closed"), [("true", True), ("false", False)])
+def test_the_daemon_of_a_pod_is_closed_where_those_of_nested_dockers_are(
+    offline: Helm, value: str, *, closed: bool
+) -> None:
+    manifests = offline.render(ON, f"guardrails.denyExec={value}")
+    found = {names_of(each) for each in of_kind(manifests, "ValidatingAdmissionPolicy")}
+    assert ({f"{OPERATOR}-sidecars", f"{OPERATOR}-sidecar-exec"} <= found) == closed
+    assert "-sidecar" not in str([names_of(each) for each in of_kind(offline.render(), "ValidatingAdmissionPolicy")])
 
 
 @pytest.mark.parametrize("name", LABELS)

@@ -25,6 +25,7 @@ CLASSES_ACCEPTED: dict[str, dict[str, Any]] = {
         "hostSocket": {"access": "Raw", "path": "/run/docker.sock", "gid": 999},
         "lifetime": {"activeDeadlineSeconds": 3600, "idleTimeoutSeconds": 600, "ttlSecondsAfterFinished": 0},
         "networkPolicy": "Unmanaged",
+        "injection": {"forms": ["Remote"]},
         "podNamespace": "docker-daemons",
         "childTemplate": {
             "metadata": {"labels": {"velero.io/exclude-from-backup": "false"}, "annotations": {"example.com/note": "x"}}
@@ -163,6 +164,18 @@ CLASSES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "with a claim that would be away from its owner": (
         {"modes": MODES, "podNamespace": "daemons", "storage": {"type": "Claim", "claim": {"size": "1Gi"}}},
         "a claim is in the NestedDocker's namespace, and podNamespace puts the pods into another one",
+    ),
+    "with a sidecar that would be in another namespace": (
+        {"modes": MODES, "podNamespace": "daemons", "injection": {"forms": ["Remote", "Sidecar"]}},
+        "a sidecar is in the labelled pod, and podNamespace puts daemons into another namespace",
+    ),
+    "with no form of injection": (
+        {"modes": MODES, "injection": {"forms": []}},
+        "spec.injection.forms in body should have at least 1 items",
+    ),
+    "with an unknown form of injection": (
+        {"modes": MODES, "injection": {"forms": ["Beside"]}},
+        'Unsupported value: "Beside": supported values: "Remote", "Sidecar"',
     ),
     "with a pod namespace that none can be": (
         {"modes": MODES, "podNamespace": "daemons.example"},

@@ -15,11 +15,15 @@ import yaml
 from tests.contract.conftest import Offer
 from tests.support.api import Api
 from tests.support.cluster import ROOT
+from tests.support.factory import DEFAULTS, observed
 from tests.unit.domain.injection.pods import patched
 
 from nested_docker.domain import names
+from nested_docker.domain.admission.acceptance import Accepted, accept
 from nested_docker.domain.injection.patch import InjectedConnection, Marks, injection_patch
 from nested_docker.domain.injection.request import chosen_containers, injection_request
+from nested_docker.domain.injection.sidecar import sidecar
+from nested_docker.domain.injection.sidecar_patch import sidecar_patch
 
 Manifest = dict[str, Any]
 FOLDER = ROOT / "examples/ci"
@@ -131,6 +135,21 @@ async def test_the_pod_of_a_recipe_is_valid_with_its_connection(offer: Offer, sy
     injected = patched(asking, injection_patch(asking, connection, containers, marks))
     assert injected["spec"]["schedulingGates"] == [{"name": names.SCHEDULING_GATE}]
     injected["spec"].pop("serviceAccountName", None)  # of the recipe's namespace
+    assert await offer(injected) == "", json.dumps(injected)
+
+
+async def test_a_job_of_jenkins_mounts_its_workspace(offer: Offer) -> None:
+    template = recipe("jenkins/workspace.yaml")
+    volume = {"name": "workspace-volume", "mountPath": "/home/jenkins/agent"}
+    containers = [each | {"volumeMounts": [volume]} for each in (*template["spec"]["containers"], container("jnlp"))]
+    asking = pod(template["metadata"], containers, volumes=[{"name": volume["name"], "emptyDir": {}}])
+    asking["metadata"] |= {"name": "recipe-workspace", "namespace": "default"}
+    clients = chosen_containers(asking, injection_request(asking))
+    assert [each.container["name"] for each in clients] == ["docker"]
+    accepted = accept(observed({"mode": "Dind"}), DEFAULTS)
+    assert isinstance(accepted, Accepted), accepted
+    injected = patched(asking, sidecar_patch(asking, sidecar(asking, accepted, clients, DEFAULTS), clients))
+    assert volume in injected["spec"]["initContainers"][0]["volumeMounts"]
     assert await offer(injected) == "", json.dumps(injected)
 
 

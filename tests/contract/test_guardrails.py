@@ -63,6 +63,7 @@ GUARDED, RAW = "build-guard", "build-raw"
 """A guarded pod, and a relay without a guard."""
 
 GATED, UNASKED = "gated", "gated-without-label"
+BESIDE, FORM = "with-a-sidecar", "nesteddocker.dev/inject-form"
 """A user's pods that wait behind gates; the first has the label of those that get a daemon."""
 
 INJECT, INJECTION_ID, INJECTION = "nesteddocker.dev/inject", "nesteddocker.dev/injection-id", "0123456789abcdef0123"
@@ -1338,8 +1339,8 @@ NOT_THE_GUARDRAIL = ("does not have a host assigned",)
 """What the API server says to whoever is let into a pod that runs nowhere."""
 
 
-def enters(name: str, how: str, where: str = "name") -> Callable[[Site], Request]:
-    query = {"stdout": "true"} | ({"command": "true"} if how == "exec" else {})
+def enters(name: str, how: str, where: str = "name", **query: str) -> Callable[[Site], Request]:
+    query |= {"stdout": "true"} | ({"command": "true"} if how == "exec" else {})
     return lambda site: Request("POST", RESOURCES["Pod"].path(getattr(site, where), name, how), query=query)
 
 
@@ -1929,6 +1930,45 @@ INJECTING: dict[str, Attempt] = {
     "a Service that asks": Attempt("user", creates(plain("Service", labels({INJECT: "standard"}))), (ONLY,)),
 }
 
+SIDECAR: Manifest = {
+    "spec": {"initContainers": [{"name": "nested-docker", "image": "docker:29-dind", "restartPolicy": "Always"}]}
+}
+SIDECAR_CLOSED = ("container nested-docker of " + EXEC_DENIED[0].replace("build-abcde", BESIDE), EXEC_DENIED[1])
+
+
+def debugs(pod: str, **fields: str) -> Callable[[Site], Request]:
+    return patches("Pod", pod, {"spec": {"ephemeralContainers": [SHELL | fields]}}, "ephemeralcontainers")
+
+
+def puts_image_of(field: str, container: str, pod: str = BESIDE) -> Callable[[Site], Request]:
+    return patches("Pod", pod, {"spec": {field: [{"name": container, "image": "busybox:1"}]}}, type_=STRATEGIC)
+
+
+SIDECARS: dict[str, Attempt] = {
+    **{
+        f"{how} into the daemon": Attempt("user", enters(BESIDE, how, container="nested-docker"), SIDECAR_CLOSED)
+        for how in ("exec", "attach")
+    },
+    **{
+        f"{how} into the job": Attempt("user", enters(BESIDE, how, container="main"), NOT_THE_GUARDRAIL)
+        for how in ("exec", "attach")
+    },
+    "exec of one who is exempt": Attempt(
+        "debugger", enters(BESIDE, "exec", container="nested-docker"), NOT_THE_GUARDRAIL
+    ),
+    "another image of the daemon": Attempt("user", puts_image_of("initContainers", "nested-docker"), SIDECAR_CLOSED),
+    "another image by one who is exempt": Attempt("debugger", puts_image_of("initContainers", "nested-docker")),
+    "another image of the job": Attempt("user", puts_image_of("containers", "main")),
+    "a container put beside the daemon's processes": Attempt(
+        "user", debugs(BESIDE, targetContainerName="nested-docker"), SIDECAR_CLOSED
+    ),
+    "a container put beside the job's processes": Attempt("user", debugs(BESIDE, targetContainerName="main")),
+    "a pod that names its form": Attempt("user", creates(asking(annotations({FORM: "Sidecar"})))),
+    "a form without the label": Attempt("user", creates(plain("Pod", annotations({FORM: "Sidecar"}))), (ONLY,)),
+    "another form later": Attempt("user", patches("Pod", BESIDE, annotations({FORM: "Remote"})), (ONLY,)),
+    "no form later": Attempt("user", patches("Pod", BESIDE, annotations({FORM: None})), (ONLY,)),
+}
+
 # --- with no way to the node --------------------------------------------------------------------------
 
 SEPARATED: dict[str, Any] = {"guardrails": {"privileged": False, "userNamespaces": False, "hostSocketPaths": []}}
@@ -2022,6 +2062,7 @@ def furnish(cluster: Cluster, name: str) -> Site:
         plain("Pod", name=MINE)(site),
         plain("Pod", GATES, labels({INJECT: "standard", INJECTION_ID: INJECTION}), name=GATED)(site),
         plain("Pod", GATES, name=UNASKED)(site),
+        plain("Pod", GATES, labels({INJECT: "standard"}), annotations({FORM: "Sidecar"}), SIDECAR, name=BESIDE)(site),
         plain("Secret", name=MINE)(site),
         plain("PersistentVolumeClaim", name=MINE)(site),
     )
@@ -2068,6 +2109,8 @@ async def wait_until_in_force(cluster: Cluster, site: Site, guardrails: Sequence
         "claims": Attempt("operator", creates(of_web(claiming)), ("web-data is not managed by the operator",)),
         "events": EVENTS["about a Secret"],
         "pod-events": EVENTS["about a user's pod"],
+        "sidecars": SIDECARS["another image of the daemon"],
+        "sidecar-exec": SIDECARS["exec into the daemon"],
     }
     async with Api.connect(cluster.kubeconfig) as api:
         for name in sorted({guardrail["metadata"]["name"] for guardrail in guardrails}):
@@ -2169,6 +2212,11 @@ async def test_with_no_way_to_the_node(api: Api, sites: dict[str, Site], attempt
 
 @pytest.mark.parametrize("attempt", INJECTING.values(), ids=INJECTING)
 async def test_pods_that_ask_for_a_daemon(api: Api, sites: dict[str, Site], attempt: Attempt) -> None:
+    await look(api, sites["all"], attempt)
+
+
+@pytest.mark.parametrize("attempt", SIDECARS.values(), ids=SIDECARS)
+async def test_pods_with_a_sidecar(api: Api, sites: dict[str, Site], attempt: Attempt) -> None:
     await look(api, sites["all"], attempt)
 
 

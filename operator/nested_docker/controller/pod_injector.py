@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec
+from nested_docker.api.v1alpha1.nested_docker_class import InjectionForm
 from nested_docker.controller.admission_reviewer import AdmissionResponse, AdmissionReviewer, Review
 from nested_docker.domain import names
 from nested_docker.domain.injection.manifest import injected_nested_docker
@@ -18,10 +21,14 @@ from nested_docker.domain.injection.patch import InjectedConnection, Marks, Oper
 from nested_docker.domain.injection.request import (
     ChosenContainer,
     InjectionError,
+    InjectionRequest,
     chosen_containers,
     injection_request,
 )
+from nested_docker.domain.injection.sidecar import chosen_form, sidecar, sidecar_mode
+from nested_docker.domain.injection.sidecar_patch import judge_persisted, sidecar_patch
 from nested_docker.domain.injection.signature import Injection, has_marks, requester_digest, signed_injection
+from nested_docker.domain.objects import Manifest
 from nested_docker.domain.ports import Clock
 from nested_docker.domain.shown import shorten
 from nested_docker.domain.status.reasons import Reason
@@ -70,11 +77,15 @@ class PodInjector:
             containers = chosen_containers(pod, request)
             if request.nested_docker:
                 return self._connect(pod, request.nested_docker, containers)
+            class_spec = await self._class_of(pod, request)
+            if class_spec and _is_sidecar(pod, request, class_spec):
+                return await self._sidecar(review, request.class_name, class_spec, containers)
             injection = self._known(pod, requester) or self._new(pod, request.class_name, requester)
             patch = self._patch(pod, injection, containers)
         except InjectionError as error:
             return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=str(error))
-        response = await self.reviewer.review(_request(review, injection))
+        nested_docker = injected_nested_docker(injection.id, injection.namespace, injection.class_name)
+        response = await self.reviewer.review(_request(review, nested_docker))
         return replace(response, patch=patch) if response.allowed else response
 
     async def judge(self, review: Review) -> AdmissionResponse:
@@ -88,7 +99,11 @@ class PodInjector:
         """
         pod, requester = review.obj, requester_digest(str(review.user.get("username", "")))
         try:
-            containers = chosen_containers(pod, injection_request(pod))
+            request = injection_request(pod)
+            containers = chosen_containers(pod, request)
+            class_spec = await self._class_of(pod, request)
+            if class_spec and _is_sidecar(pod, request, class_spec):
+                return await self._sidecar(review, request.class_name, class_spec, containers, stored=True)
             injection = self._known(pod, requester)
             missing = self._patch(pod, injection, containers) if injection else ()
         except InjectionError as error:
@@ -96,7 +111,63 @@ class PodInjector:
         if injection is None or missing:
             message = _taken_out(missing) if missing else LATE_LABEL
             return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=message)
-        return replace(await self.reviewer.review(_request(review, injection)), warnings=())
+        nested_docker = injected_nested_docker(injection.id, injection.namespace, injection.class_name)
+        return replace(await self.reviewer.review(_request(review, nested_docker)), warnings=())
+
+    async def _sidecar(
+        self,
+        review: Review,
+        class_name: str,
+        class_spec: NestedDockerClassSpec,
+        containers: list[ChosenContainer],
+        *,
+        stored: bool = False,
+    ) -> AdmissionResponse:
+        """The response for a pod whose daemon is a sidecar, which no NestedDocker describes.
+
+        The daemon is judged as if there were one. What a NestedDocker could wait for is a denial here, because nobody
+        looks at the pod again.
+
+        Args:
+            review: of the pod.
+            class_name: its class.
+            class_spec: the class.
+            containers: that get the socket.
+            stored: whether all mutating webhooks have seen the pod, so that nothing may be missing any more.
+
+        Raises:
+            InjectionError: the pod cannot have it.
+        """
+        pod = review.obj
+        if has_marks(pod):
+            raise InjectionError(MARKS_OF_ANOTHER_POD)
+        mode = sidecar_mode(class_name, class_spec)
+        candidate = injected_nested_docker(self.new_id(), pod["metadata"]["namespace"], class_name)
+        candidate["spec"]["mode"] = mode.value
+        response = await self.reviewer.review(_request(review, candidate))
+        if response.accepted is None:
+            message = response.message or "; ".join(response.warnings)
+            return replace(response, allowed=False, message=f"{message}. {_modes_of_sidecars(mode)}", warnings=())
+        made = sidecar(pod, response.accepted, containers, self.reviewer.defaults)
+        if not stored:
+            return replace(response, patch=sidecar_patch(pod, made, containers))
+        problem = judge_persisted(pod, made, containers)
+        if problem:
+            raise InjectionError(problem)
+        return replace(response, warnings=())
+
+    async def _class_of(self, pod: Mapping[str, Any], request: InjectionRequest) -> NestedDockerClassSpec | None:
+        """The class that a pod names; None: there is none. It is read again if the form is not offered as far as known.
+
+        Raises:
+            KubeError: the API server cannot be reached; the request must not be allowed.
+        """
+        candidate = injected_nested_docker(self.new_id(), pod["metadata"]["namespace"], request.class_name)
+        known = self.reviewer.observer.candidate(candidate).classes.get(request.class_name)
+        if known is None or (request.form and request.form not in known.injection.forms):
+            await self.reviewer.fresh_look.look(self.reviewer.observer.candidate(candidate))
+            known = self.reviewer.observer.candidate(candidate).classes.get(request.class_name)
+        return known
 
     def _connect(self, pod: Mapping[str, Any], name: str, containers: list[ChosenContainer]) -> AdmissionResponse:
         """The response for a pod that gets the connection of another NestedDocker.
@@ -144,10 +215,27 @@ def _taken_out(missing: tuple[Operation, ...]) -> str:
     )
 
 
-def _request(review: Review, injection: Injection) -> Review:
+def _is_sidecar(pod: Mapping[str, Any], request: InjectionRequest, class_spec: NestedDockerClassSpec) -> bool:
+    """Whether a pod gets a sidecar. One that has an id got form Remote before the class had another first form.
+
+    Raises:
+        InjectionError: the class does not offer the form.
+    """
+    chosen = chosen_form(request, class_spec) is InjectionForm.SIDECAR
+    return chosen and (request.form is not None or not has_marks(pod))
+
+
+def _modes_of_sidecars(mode: Mode) -> str:
+    return (
+        f"Form {InjectionForm.SIDECAR} has mode {mode}, in the pod of the job. Other modes need form "
+        f"{InjectionForm.REMOTE}, by the annotation {names.ANNOTATION_INJECT_FORM}"
+    )
+
+
+def _request(review: Review, nested_docker: Manifest) -> Review:
     """The request for the NestedDocker of the pod."""
-    nested_docker = injected_nested_docker(injection.id, injection.namespace, injection.class_name)
-    return replace(review, obj=nested_docker, old=None, subjects=_subjects(review, injection.namespace))
+    namespace = nested_docker["metadata"]["namespace"]
+    return replace(review, obj=nested_docker, old=None, subjects=_subjects(review, namespace))
 
 
 def _subjects(review: Review, namespace: str) -> tuple[Mapping[str, Any], ...]:

@@ -13,6 +13,7 @@ from nested_docker.controller.admission_reviewer import AdmissionResponse, Revie
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.injection_turns import InjectionTurns
 from nested_docker.controller.injections import Injections
+from nested_docker.controller.observer import Observer
 from nested_docker.controller.outcome import Settled
 from nested_docker.controller.pod_injector import PodInjector
 from nested_docker.controller.reconciler import Reconciler
@@ -581,7 +582,7 @@ class Allowing:
     """Judges every NestedDocker as allowed."""
 
     def __init__(self, cache: Cache) -> None:
-        self.cache = cache
+        self.cache, self.observer = cache, Observer(cache)
 
     async def review(self, _review: Review) -> AdmissionResponse:
         return AdmissionResponse(allowed=True, reason=Reason.GRANTED)

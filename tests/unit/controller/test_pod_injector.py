@@ -18,6 +18,7 @@ from nested_docker.controller.routing import Router
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain.names import (
     ANNOTATION_INJECT_CONTAINERS,
+    ANNOTATION_INJECT_FORM,
     ANNOTATION_INJECTION_SIGNATURE,
     LABEL_INJECT,
     LABEL_INJECT_FROM,
@@ -67,11 +68,23 @@ class Lab:
         return PodInjector(reviewer, lambda: key, self.clock)
 
     def put(self, kind: str, name: str, spec: dict[str, Any]) -> None:
-        head = {"name": name, "uid": f"uid-{kind}-{name}", "resourceVersion": "1", "generation": 1}
+        version = str(int(self.version_of(kind, name)) + 1)
+        head = {"name": name, "uid": f"uid-{kind}-{name}", "resourceVersion": version, "generation": 1}
         spec = {"namespaceSelector": {}} | spec if kind == "NestedDockerPolicy" else spec
         obj = {"apiVersion": API_VERSION, "kind": kind, "metadata": head, "spec": spec}
         self.kube.objects[kind, "", name] = obj
         self.cache.put(obj, kind)
+
+    def version_of(self, kind: str, name: str) -> str:
+        known = self.kube.objects.get((kind, "", name), {"metadata": {"resourceVersion": "0"}})
+        return str(known["metadata"]["resourceVersion"])
+
+    def label_namespace(self, labels: dict[str, str]) -> None:
+        known = self.kube.objects["Namespace", "", "team-a"]
+        newer = str(int(known["metadata"]["resourceVersion"]) + 1)
+        labelled = known | {"metadata": known["metadata"] | {"labels": labels, "resourceVersion": newer}}
+        self.kube.objects["Namespace", "", "team-a"] = labelled
+        self.cache.put(labelled, "Namespace")
 
     def _record(self, review: Review, response: AdmissionResponse) -> None:
         self.recorded.append((review.obj["metadata"]["name"], response.allowed))
@@ -393,3 +406,102 @@ async def test_the_marks_of_another_pod_are_denied_beside_the_connection_of_anot
     response = await lab.inject(copy)
     assert not response.allowed
     assert MARKS_OF_OTHERS in response.message
+
+
+# --- a daemon as a sidecar --------------------------------------------------------------------------
+
+SIDECAR = {ANNOTATION_INJECT_FORM: "Sidecar"}
+
+
+class SidecarLab(Lab):
+    """The webhook, with a class that offers both forms."""
+
+    def __init__(self, *users: str, **fields: Any) -> None:
+        super().__init__(*users)
+        offered: dict[str, Any] = {"modes": ["Dind"], "injection": {"forms": ["Remote", "Sidecar"]}}
+        self.put("NestedDockerClass", "standard", offered | fields)
+
+    async def judge(self, stored: Pod) -> AdmissionResponse:
+        return await self.injector.judge(Review(ALICE, stored))
+
+
+async def test_a_pod_gets_a_sidecar_and_no_marks() -> None:
+    lab = SidecarLab("alice")
+    injected = await lab.injected(pod(annotations=SIDECAR))
+    assert injected["spec"]["initContainers"][0]["name"] == "nested-docker"
+    assert injected["metadata"] == pod(annotations=SIDECAR)["metadata"]
+    assert lab.kube.writes == []
+    assert (await lab.inject(injected)).patch == ()
+    assert (await lab.judge(injected)).allowed
+
+
+async def test_without_the_annotation_the_first_form_of_the_class_counts() -> None:
+    assert LABEL_INJECTION_ID in (await SidecarLab("alice").injected(pod()))["metadata"]["labels"]
+    lab = SidecarLab("alice", injection={"forms": ["Sidecar"]})
+    injected = await lab.injected(pod())
+    assert injected["spec"]["initContainers"][0]["name"] == "nested-docker"
+    assert injected["metadata"]["annotations"] == SIDECAR
+
+
+async def test_a_class_that_a_watch_has_not_shown_yet_is_read() -> None:
+    lab = Lab("alice")
+    name = "NestedDockerClass", "", "standard"
+    offered = {"modes": ["Dind"], "injection": {"forms": ["Sidecar"]}}
+    known = lab.kube.objects[name]
+    lab.kube.objects[name] = known | {"spec": offered, "metadata": known["metadata"] | {"resourceVersion": "2"}}
+    assert (await lab.inject(pod(annotations=SIDECAR))).allowed
+
+
+@pytest.mark.parametrize(("users", "reason"), [((), Reason.NOT_PERMITTED), (("alice",), Reason.NOT_GRANTED)])
+async def test_a_sidecar_is_judged_as_any_daemon(users: tuple[str, ...], reason: Reason) -> None:
+    lab = SidecarLab(*users)
+    if users:
+        terms = {"allowedClasses": ["standard"], "allowedModes": ["Dind"], "max": {"memory": "1Gi"}}
+        lab.put("NestedDockerPolicy", "all", terms)
+    response = await lab.inject(pod(annotations=SIDECAR))
+    assert (response.allowed, response.reason, response.patch) == (False, reason, ())
+
+
+@pytest.mark.parametrize("level", ["baseline", "restricted"])
+async def test_the_pod_security_level_is_judged_before(level: str) -> None:
+    lab = SidecarLab("alice", modes=["Dind", "Rootless"])
+    lab.put("NestedDockerPolicy", "all", {"allowedClasses": ["standard"], "allowedModes": ["Dind", "Rootless"]})
+    lab.label_namespace({"pod-security.kubernetes.io/enforce": level})
+    response = await lab.inject(pod(annotations=SIDECAR))
+    assert (response.allowed, response.reason) == (False, Reason.POD_SECURITY_DENIED)
+    assert f"Pod Security level {level}" in response.message
+    assert "securityContext.privileged: true on container daemon" in response.message
+    assert "Other modes need form Remote" in response.message
+
+
+async def test_a_daemon_that_could_only_be_waited_for_is_denied() -> None:
+    lab = SidecarLab("alice", modes=["HostSocket"])
+    response = await lab.inject(pod(annotations=SIDECAR))
+    assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
+    assert "choose a class with mode Dind" in response.message
+
+
+async def test_a_sidecar_and_marks_of_another_form_are_denied() -> None:
+    lab = SidecarLab("alice")
+    injected = await lab.injected(pod())
+    injected["metadata"]["annotations"] |= SIDECAR
+    response = await lab.inject(injected)
+    assert MARKS_OF_OTHERS in response.message
+
+
+async def test_a_pod_whose_sidecar_another_webhook_has_removed_is_not_stored() -> None:
+    lab = SidecarLab("alice", injection={"forms": ["Sidecar"]})
+    injected = await lab.injected(pod())
+    del injected["spec"]["initContainers"][0]
+    for kept in (SIDECAR, {}):
+        injected["metadata"]["annotations"] = kept
+        response = await lab.judge(injected)
+        assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
+        assert "another admission webhook has removed or changed" in response.message
+
+
+async def test_a_pod_with_an_id_stays_remote_when_its_class_has_another_first_form() -> None:
+    lab = SidecarLab("alice", injection={"forms": ["Sidecar", "Remote"]})
+    injected = await lab.injected(pod(annotations={ANNOTATION_INJECT_FORM: "Remote"}))
+    del injected["metadata"]["annotations"][ANNOTATION_INJECT_FORM]
+    assert (await lab.judge(injected)).allowed

@@ -243,6 +243,27 @@ class Evictions(StrEnum):
     DENIED = "Denied"
 
 
+class InjectionForm(StrEnum):
+    """Where the daemon of a pod runs that asks for one by a label."""
+
+    REMOTE = "Remote"
+    """In a separate pod, by a NestedDocker."""
+    SIDECAR = "Sidecar"
+    """In the labelled pod, as its first native sidecar."""
+
+
+class InjectionSpec(KubeModel):
+    """Daemons of pods that ask for one by a label."""
+
+    forms: Annotated[list[InjectionForm], Field(min_length=1, max_length=len(InjectionForm))] = Field(
+        default=[InjectionForm.REMOTE],
+        description="Forms that the class offers; a pod that names none gets the first one. `Remote`: a NestedDocker "
+        "for each pod. `Sidecar`: a container in the labelled pod, with the volumes of the job, in mode `Dind` only. "
+        "It is judged when the pod is created, and not again, and whoever may change the pod may enter it.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+
+
 class ModeSelection(StrEnum):
     """Which of a class's modes a NestedDocker without `spec.mode` gets."""
 
@@ -260,6 +281,11 @@ class NestedDockerClassSpec(KubeModel):
                     "!has(self.podNamespace) || !has(self.storage) || self.storage.type != 'Claim'",
                     "a claim is in the NestedDocker's namespace, and podNamespace puts the pods into another one: use "
                     "storage type Ephemeral or EmptyDir, or leave podNamespace out",
+                ),
+                (
+                    "!has(self.podNamespace) || !has(self.injection) || !('Sidecar' in self.injection.forms)",
+                    "a sidecar is in the labelled pod, and podNamespace puts daemons into another namespace: remove "
+                    "Sidecar from injection.forms, or leave podNamespace out",
                 ),
                 (
                     "!has(self.securityModules) || self.securityModules.all(each, each.mode in self.modes)",
@@ -312,6 +338,9 @@ class NestedDockerClassSpec(KubeModel):
         default=LifetimeSpec(), description="Lifetime that applies where the NestedDocker has none."
     )
     idle_watch: IdleWatchSpec = Field(default=IdleWatchSpec(), description="The container that ends an idle daemon.")
+    injection: InjectionSpec = Field(
+        default=InjectionSpec(), description="Daemons of pods that ask for one by a label."
+    )
     security_modules: Annotated[list[SecurityModules], Field(max_length=len(Mode))] = Field(
         default=[],
         description="How AppArmor, SELinux and seccomp confine the container `daemon`, for each mode.",

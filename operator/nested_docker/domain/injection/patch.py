@@ -82,7 +82,11 @@ def injection_patch(
     """
     return (
         *_add_volume(pod, connection),
-        *(operation for each in containers for operation in _add_to_container(each, connection)),
+        *(
+            operation
+            for each in containers
+            for operation in add_to_container(each, connection.mount, connection.variables)
+        ),
         *(_add_marks(pod, marks) if marks else ()),
         *(_add_gate(pod) if marks else ()),
     )
@@ -105,15 +109,22 @@ def _add_volume(pod: Mapping[str, Any], connection: InjectedConnection) -> Itera
         raise InjectionError(f"spec.volumes: the pod has another volume {VOLUME}: rename it")
 
 
-def _add_to_container(chosen: ChosenContainer, connection: InjectedConnection) -> Iterator[Operation]:
+def add_to_container(
+    chosen: ChosenContainer, mount: Mapping[str, Any], variables: Iterable[Mapping[str, Any]]
+) -> Iterator[Operation]:
+    """The operations that give a container a mount and variables, as far as it does not have them.
+
+    Raises:
+        InjectionError: it has others in their places.
+    """
     name, container = shorten(str(chosen.container["name"])), chosen.container
-    variables, mounts = container.get("env") or [], container.get("volumeMounts") or []
-    missing = [wanted for wanted in connection.variables if not _has_variable(name, variables, wanted)]
+    env, mounts = container.get("env") or [], container.get("volumeMounts") or []
+    missing = [wanted for wanted in variables if not _has_variable(name, env, wanted)]
     if missing:
         # Before the others, which may refer to them.
-        yield {"op": "add", "path": f"{chosen.path}/env", "value": [*missing, *variables]}
-    if not _has_mount(name, mounts):
-        yield {"op": "add", "path": f"{chosen.path}/volumeMounts", "value": [*mounts, connection.mount]}
+        yield {"op": "add", "path": f"{chosen.path}/env", "value": [*missing, *env]}
+    if not _has_mount(name, mounts, mount):
+        yield {"op": "add", "path": f"{chosen.path}/volumeMounts", "value": [*mounts, mount]}
 
 
 def _has_variable(container: str, variables: list[Mapping[str, Any]], wanted: Mapping[str, Any]) -> bool:
@@ -137,7 +148,7 @@ def _is_same_variable(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
     return _is_ours(reference, wanted["valueFrom"]["secretKeyRef"])
 
 
-def _has_mount(container: str, mounts: list[Mapping[str, Any]]) -> bool:
+def _has_mount(container: str, mounts: list[Mapping[str, Any]], wanted: Mapping[str, Any]) -> bool:
     """Whether a container has the mount.
 
     Raises:
@@ -145,12 +156,12 @@ def _has_mount(container: str, mounts: list[Mapping[str, Any]]) -> bool:
     """
     for mount in mounts:
         path = PurePosixPath(str(mount["mountPath"]))
-        if mount["name"] == VOLUME and path == PurePosixPath(CERT_PATH):
+        if mount["name"] == wanted["name"] and path == PurePosixPath(wanted["mountPath"]):
             return True
-        if path.is_relative_to(CERT_PATH):
+        if path.is_relative_to(wanted["mountPath"]):
             raise InjectionError(
                 f"volumeMounts of container {container}: volume {shorten(str(mount['name']))} is mounted at "
-                f"{shorten(str(path))}: choose a path outside of {CERT_PATH}, {OTHER_CONTAINERS}"
+                f"{shorten(str(path))}: choose a path outside of {wanted['mountPath']}, {OTHER_CONTAINERS}"
             )
     return False
 
@@ -164,8 +175,8 @@ def _is_ours(present: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bo
 
 
 def _add_marks(pod: Mapping[str, Any], marks: Marks) -> Iterator[Operation]:
-    yield from _add_mark(pod, "labels", names.LABEL_INJECTION_ID, marks.id)
-    yield from _add_mark(pod, "annotations", names.ANNOTATION_INJECTION_SIGNATURE, marks.signature)
+    yield from add_mark(pod, "labels", names.LABEL_INJECTION_ID, marks.id)
+    yield from add_mark(pod, "annotations", names.ANNOTATION_INJECTION_SIGNATURE, marks.signature)
 
 
 def _add_gate(pod: Mapping[str, Any]) -> Iterator[Operation]:
@@ -176,7 +187,15 @@ def _add_gate(pod: Mapping[str, Any]) -> Iterator[Operation]:
         yield {"op": "add", "path": "/spec/schedulingGates", "value": gates}
 
 
-def _add_mark(pod: Mapping[str, Any], field: str, key: str, value: str) -> Iterator[Operation]:
+def add_mark(pod: Mapping[str, Any], field: str, key: str, value: str) -> Iterator[Operation]:
+    """The operations that give a pod a label or an annotation.
+
+    Args:
+        pod: as it is.
+        field: `labels` or `annotations`.
+        key: of it.
+        value: of it; another one is replaced.
+    """
     present = pod["metadata"].get(field)
     if (present or {}).get(key) == value:
         return

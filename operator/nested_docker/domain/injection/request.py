@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker import NAME_PATTERN
+from nested_docker.api.v1alpha1.nested_docker_class import InjectionForm
 from nested_docker.domain import names
 from nested_docker.domain.shown import shorten
 
@@ -26,12 +27,14 @@ class InjectionRequest:
     Attributes:
         class_name: NestedDockerClass of the pod's own daemon; empty: it gets the connection of another one.
         nested_docker: the NestedDocker of that one; empty: it gets its own.
+        form: where its own daemon runs; None: as the class has it.
         containers: names of the containers that get the connection; empty: all but native sidecars.
     """
 
     class_name: str
     containers: tuple[str, ...] = ()
     nested_docker: str = ""
+    form: InjectionForm | None = None
 
 
 @dataclass(frozen=True)
@@ -54,23 +57,40 @@ def injection_request(pod: Mapping[str, Any]) -> InjectionRequest:
         InjectionError: label or annotation cannot be understood.
     """
     labels = pod["metadata"].get("labels") or {}
-    containers = _named_containers(pod)
+    containers, form = _named_containers(pod), _form(pod)
     if names.LABEL_INJECT_FROM in labels:
-        return InjectionRequest("", containers, _nested_docker(labels))
+        return InjectionRequest("", containers, _nested_docker(labels, form))
     class_name = labels.get(names.LABEL_INJECT, "")
     if not class_name:
         raise InjectionError(
             f"metadata.labels: {names.LABEL_INJECT} is empty: set it to the name of a NestedDockerClass"
         )
-    return InjectionRequest(class_name, containers)
+    return InjectionRequest(class_name, containers, form=form)
 
 
-def _nested_docker(labels: Mapping[str, str]) -> str:
+def _form(pod: Mapping[str, Any]) -> InjectionForm | None:
+    value = (pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_INJECT_FORM)
+    if value is None:
+        return None
+    if value not in set(InjectionForm):
+        raise InjectionError(
+            f"metadata.annotations: {names.ANNOTATION_INJECT_FORM} is {shorten(str(value))!r}: set it to "
+            f"{' or '.join(InjectionForm)}, or remove it for the form that the class has first"
+        )
+    return InjectionForm(value)
+
+
+def _nested_docker(labels: Mapping[str, str], form: InjectionForm | None) -> str:
     name = labels[names.LABEL_INJECT_FROM]
     if names.LABEL_INJECT in labels:
         raise InjectionError(
             f"metadata.labels: {names.LABEL_INJECT} asks for a new daemon, and {names.LABEL_INJECT_FROM} for that of "
             f"NestedDocker {shorten(name)}: remove one of them"
+        )
+    if form is InjectionForm.SIDECAR:
+        raise InjectionError(
+            f"metadata.annotations: {names.ANNOTATION_INJECT_FORM} is {form}, and {names.LABEL_INJECT_FROM} asks for "
+            f"the daemon of NestedDocker {shorten(name)}, which runs in another pod: remove one of them"
         )
     if re.fullmatch(NAME_PATTERN.removesuffix("$"), name) is None:
         raise InjectionError(

@@ -126,12 +126,14 @@ class PodContext:
 
     Attributes:
         avoided_nodes: nodes that are known not to be able to run it, while others can.
+        serves_network: whether clients of other pods connect, by TLS; otherwise only the unix socket is served.
     """
 
     object_names: ObjectNames
     effective: EffectiveSpec
     defaults: OperatorDefaults
     avoided_nodes: tuple[str, ...] = ()
+    serves_network: bool = True
 
 
 class ModeBehaviour(Protocol):
@@ -143,12 +145,14 @@ class ModeBehaviour(Protocol):
         privilege: what the mode gives of the node; a NestedDocker without `spec.mode` gets the least.
         pod_security: the Pod Security level of its pod.
         runs_own_daemon: whether the pod runs dockerd itself, so that `engine.image` and `storage` apply.
+        sidecar_obstacle: why its container cannot be the sidecar of any pod; empty: it can.
     """
 
     mode: Mode
     isolation: Isolation
     privilege: Privilege
     runs_own_daemon: bool
+    sidecar_obstacle: str
     pod_security: PodSecurity
 
     def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:

@@ -28,6 +28,7 @@ class Dind(OwnDaemon):
     mode = Mode.DIND
     isolation = Isolation.NONE
     privilege = Privilege.NODE
+    sidecar_obstacle = ""
     pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "securityContext.privileged: true on container daemon")
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:

@@ -61,6 +61,7 @@ class OwnDaemon:
     """What all modes that run dockerd in the pod have in common."""
 
     runs_own_daemon = True
+    sidecar_obstacle = "it needs a user namespace of the whole pod, which changes the job's own containers"
 
     def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
         """No settings besides those of all modes."""
@@ -101,6 +102,9 @@ class OwnDaemon:
         return False
 
 
+TLS_PORT = {"name": "docker-tls", "containerPort": names.DOCKER_PORT, "protocol": "TCP"}
+
+
 def dockerd_container(context: PodContext) -> Manifest:
     """A container that runs `dockerd` with our command; the image's entrypoint is not used."""
     effective = context.effective
@@ -109,9 +113,9 @@ def dockerd_container(context: PodContext) -> Manifest:
         "image": effective.engine.image,
         "imagePullPolicy": context.defaults.image_pull_policy,
         "command": ["/bin/sh", "-ec", START_SCRIPT, "start-dockerd"],
-        "args": dockerd_flags(),
+        "args": dockerd_flags(serves_network=context.serves_network),
         "env": _environment(context),
-        "ports": [{"name": "docker-tls", "containerPort": names.DOCKER_PORT, "protocol": "TCP"}],
+        **({"ports": [TLS_PORT]} if context.serves_network else {}),
         "resources": effective.resources.dump(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _mounts(context),
@@ -257,15 +261,23 @@ def _age_hazards(engine: EngineStatus) -> list[Hazard]:
     ]
 
 
-def dockerd_flags() -> list[str]:
-    """Flags that every daemon gets; the start script adds those that depend on what the container sees."""
-    values: dict[DaemonFlag, tuple[str, ...]] = {
-        DaemonFlag.HOST: (f"tcp://0.0.0.0:{names.DOCKER_PORT}", f"unix://{SOCKET}", f"unix://{PROBE_SOCKET}"),
-        DaemonFlag.GROUP: (str(SOCKET_GID),),
+def dockerd_flags(*, serves_network: bool = True) -> list[str]:
+    """Flags that every daemon gets; the start script adds those that depend on what the container sees.
+
+    Args:
+        serves_network: whether clients of other pods connect, by TLS.
+    """
+    sockets = (f"unix://{SOCKET}", f"unix://{PROBE_SOCKET}")
+    network: dict[DaemonFlag, tuple[str, ...]] = {
         DaemonFlag.TLS_VERIFY: ("true",),
         DaemonFlag.TLS_CA_CERTIFICATE: (f"{SERVER_CERTIFICATES}/ca.pem",),
         DaemonFlag.TLS_CERTIFICATE: (f"{SERVER_CERTIFICATES}/cert.pem",),
         DaemonFlag.TLS_KEY: (f"{SERVER_CERTIFICATES}/key.pem",),
+    }
+    values: dict[DaemonFlag, tuple[str, ...]] = {
+        DaemonFlag.HOST: (f"tcp://0.0.0.0:{names.DOCKER_PORT}", *sockets) if serves_network else sockets,
+        DaemonFlag.GROUP: (str(SOCKET_GID),),
+        **(network if serves_network else {}),
         DaemonFlag.DATA_ROOT: (DATA_ROOT,),
         DaemonFlag.EXEC_OPTION: ("native.cgroupdriver=cgroupfs",),
     }
@@ -294,8 +306,9 @@ def _mounts(context: PodContext) -> list[dict[str, Any]]:
     mounts: list[dict[str, Any]] = [
         {"name": "data", "mountPath": DATA_ROOT},
         {"name": "socket", "mountPath": SOCKET_DIRECTORY},
-        {"name": "server-certificates", "mountPath": SERVER_CERTIFICATES, "readOnly": True},
     ]
+    if context.serves_network:
+        mounts.append({"name": "server-certificates", "mountPath": SERVER_CERTIFICATES, "readOnly": True})
     if context.effective.workload is not None:
         mounts.append({"name": "workspace", "mountPath": WORKSPACE})
         shared = context.effective.workload.shared_volumes

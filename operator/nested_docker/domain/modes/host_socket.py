@@ -82,6 +82,7 @@ class HostSocket:
     isolation = Isolation.SHARED_DAEMON
     privilege = Privilege.NODE
     runs_own_daemon = False
+    sidecar_obstacle = "the node's daemon has the node's files, not the job's, so a sidecar gains nothing"
     pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "the hostPath volume with the node's socket")
 
     def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:

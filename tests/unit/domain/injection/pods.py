@@ -26,13 +26,18 @@ def pod(*, labels: Mapping[str, str] | None = None, annotations: Mapping[str, st
 
 
 def patched(obj: Pod, operations: Iterable[Mapping[str, Any]]) -> Pod:
-    """The object after a JSON Patch that only adds members of mappings."""
+    """The object after a JSON Patch that adds members, and adds or removes items of lists."""
     result = copy.deepcopy(obj)
     for operation in operations:
-        assert operation["op"] == "add"
         *path, last = (part.replace("~1", "/") for part in operation["path"].split("/")[1:])
         place: Any = result
         for part in path:
             place = place[int(part)] if isinstance(place, list) else place[part]
-        place[last] = copy.deepcopy(operation["value"])
+        if operation["op"] == "remove":
+            del place[int(last)]
+        elif isinstance(place, list):
+            place.insert(int(last), copy.deepcopy(operation["value"]))
+        else:
+            assert operation["op"] == "add"
+            place[last] = copy.deepcopy(operation["value"])
     return result

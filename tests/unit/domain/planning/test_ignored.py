@@ -192,6 +192,7 @@ REASONS_OF_THE_CLASS: dict[str, str] = {
     "spec.modes": "this test compares within a mode: admission/test_acceptance.py",
     "spec.modeSelection": "it decides where spec.mode is empty: admission/test_mode_choice.py",
     "spec.podNamespace": "it moves the pod: features/test_pod_namespace.py",
+    "spec.injection.forms": "it is about pods that ask for a daemon: injection/test_sidecar.py",
     "spec.lifetime.ttlSecondsAfterFinished": "a default for NestedDockers that end, which not all do",
     **dict.fromkeys(
         (

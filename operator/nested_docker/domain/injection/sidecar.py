@@ -1,0 +1,273 @@
+"""The daemon as a native sidecar of the pod that asks for it: the container, its volumes, and why a pod cannot have it.
+
+It shares the pod's network, so published ports are at localhost, and it has the volumes of its clients at the same
+paths, so `docker run -v` finds their files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from nested_docker.api.meta import Mode
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec
+from nested_docker.api.v1alpha1.engine import StorageType
+from nested_docker.api.v1alpha1.nested_docker_class import AppArmorProfileType, Evictions, InjectionForm
+from nested_docker.api.v1alpha1.workload import SOCKET_DIRECTORY
+from nested_docker.domain import names
+from nested_docker.domain.admission import mode_choice
+from nested_docker.domain.admission.acceptance import Accepted
+from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.injection.request import ChosenContainer, InjectionError, InjectionRequest
+from nested_docker.domain.manifests import storage
+from nested_docker.domain.manifests.pod_template import ContainersOfTemplate
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.modes.confinement import confined
+from nested_docker.domain.modes.dockerd import CA_BUNDLE_DIRECTORY, CONTAINER, DATA_ROOT, PROBE_SOCKET, SOCKET
+from nested_docker.domain.object_names import ObjectNames
+from nested_docker.domain.objects import Manifest, Owner
+from nested_docker.domain.shown import shorten
+
+SIDECAR = "nested-docker"
+"""Name of the container."""
+
+SOCKET_VOLUME, DATA_VOLUME = f"{SIDECAR}-socket", f"{SIDECAR}-data"
+
+SOCKET_MOUNT: Mapping[str, Any] = {"name": SOCKET_VOLUME, "mountPath": SOCKET_DIRECTORY, "readOnly": True}
+"""Of the clients: read-only, so that none can put another socket there."""
+
+SOCKET_VARIABLES: tuple[Mapping[str, Any], ...] = ({"name": "DOCKER_HOST", "value": f"unix://{SOCKET}"},)
+"""The environment of the clients."""
+
+TLS_VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+"""With one of these a client expects TLS at the socket too, where there is none."""
+
+REMOTE = f"or choose form {InjectionForm.REMOTE} by the annotation {names.ANNOTATION_INJECT_FORM}"
+
+KEPT_TREES = (DATA_ROOT, SOCKET_DIRECTORY, CA_BUNDLE_DIRECTORY, "/etc/docker", "/run/docker", "/proc", "/sys")
+"""Directories of the daemon in which, and over which, a client's volume cannot be mounted."""
+
+KEPT = (
+    *KEPT_TREES,
+    PROBE_SOCKET,
+    *("/bin", "/sbin", "/lib", "/lib64", "/etc/ssl", "/dev/null"),
+    *(f"/usr/{each}" for each in ("bin", "sbin", "lib", "libexec", "local/bin", "local/sbin", "local/lib")),
+)
+"""Paths of the daemon over which a client's volume cannot be mounted."""
+
+SHARED_FIELDS = ("name", "mountPath", "subPath", "readOnly", "recursiveReadOnly", "mountPropagation")
+
+ALONE = {
+    "hostNetwork": "dockerd would change the node's network",
+    "hostPID": "dockerd would run among the node's processes",
+    "shareProcessNamespace": "dockerd would run among the job's processes",
+}
+"""Fields of a pod with which the daemon cannot share the pod, and why."""
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What a pod gets.
+
+    Attributes:
+        container: the daemon's.
+        volumes: that it mounts besides those of its clients.
+    """
+
+    container: Manifest
+    volumes: list[Manifest]
+
+
+def chosen_form(request: InjectionRequest, class_spec: NestedDockerClassSpec) -> InjectionForm:
+    """The form of a pod's daemon: the one that it names, or else the first one of its class.
+
+    Raises:
+        InjectionError: the class does not offer it.
+    """
+    forms = class_spec.injection.forms
+    if not request.form:
+        return forms[0]
+    if request.form not in forms:
+        raise InjectionError(
+            f"metadata.annotations: {names.ANNOTATION_INJECT_FORM} is {request.form}, and NestedDockerClass "
+            f"{shorten(request.class_name)} offers {', '.join(forms)}: choose one of these, or ask a cluster admin to "
+            "add it to injection.forms of the class"
+        )
+    return InjectionForm(request.form)
+
+
+def sidecar_mode(class_name: str, class_spec: NestedDockerClassSpec) -> Mode:
+    """The mode of a class that can run as a sidecar.
+
+    Raises:
+        InjectionError: none can.
+    """
+    order = mode_choice.order(class_spec)
+    able = next((mode for mode in order if not MODES[mode].sidecar_obstacle), None)
+    if able is None:
+        whys = "; ".join(f"{mode}: {MODES[mode].sidecar_obstacle}" for mode in order)
+        others = ", ".join(mode for mode, each in MODES.items() if not each.sidecar_obstacle)
+        raise InjectionError(
+            f"form {InjectionForm.SIDECAR}: no mode of NestedDockerClass {class_name} can be a sidecar ({whys}): "
+            f"choose a class with mode {others}, {REMOTE}"
+        )
+    return able
+
+
+def sidecar(
+    pod: Mapping[str, Any], accepted: Accepted, clients: Iterable[ChosenContainer], defaults: OperatorDefaults
+) -> Sidecar:
+    """The daemon of a pod.
+
+    Args:
+        pod: with or without the daemon.
+        accepted: the request for it.
+        clients: containers that get its socket.
+        defaults: the operator's.
+
+    Raises:
+        InjectionError: pod or class has something that the daemon cannot share, or does not get.
+    """
+    problem = next(iter([*_pod_problems(pod), *_class_problems(pod, accepted)]), None)
+    if problem is not None:
+        raise InjectionError(f"{problem}, {REMOTE}")
+    effective, behaviour = accepted.effective, MODES[accepted.effective.mode]
+    object_names = ObjectNames(Owner(SIDECAR, pod["metadata"]["namespace"], ""))
+    context = PodContext(object_names, effective, defaults, serves_network=False)
+    template = dict(effective.pod_template.get("spec", {}))
+    given = ContainersOfTemplate.take(template, {CONTAINER})
+    own = given.under(confined(behaviour.container(context), effective))
+    security = _own_defaults(pod) | own["securityContext"]
+    mounts = [mount | {"name": f"{SIDECAR}-{mount['name']}"} for mount in own["volumeMounts"]]
+    container = own | {
+        "name": SIDECAR,
+        "restartPolicy": "Always",
+        "securityContext": security,
+        "volumeMounts": [*mounts, *mounts_of_clients(clients)],
+    }
+    volumes = [
+        {"name": "socket", "emptyDir": {}},
+        {"name": "data", **storage.data_volume(object_names, effective.storage)},
+        *behaviour.volumes(context),
+    ]
+    return Sidecar(container, [volume | {"name": f"{SIDECAR}-{volume['name']}"} for volume in volumes])
+
+
+def _own_defaults(pod: Mapping[str, Any]) -> Manifest:
+    """What a container takes from its pod if it does not say otherwise, and dockerd cannot."""
+    has_profile = "appArmorProfile" in (pod["spec"].get("securityContext") or {})
+    return {
+        "runAsNonRoot": False,
+        "runAsGroup": 0,
+        **({"appArmorProfile": {"type": AppArmorProfileType.UNCONFINED.value}} if has_profile else {}),
+    }
+
+
+def mounts_of_clients(clients: Iterable[ChosenContainer]) -> list[Manifest]:
+    """The mounts of the clients, for the daemon. A volume is writable there if it is for one of them.
+
+    Raises:
+        InjectionError: two clients have different volumes at a path, or the daemon cannot have one there.
+    """
+    found: dict[PurePosixPath, tuple[str, Manifest]] = {}
+    for chosen in clients:
+        container = shorten(str(chosen.container["name"]))
+        for given in chosen.container.get("volumeMounts") or []:
+            if given["name"] == SOCKET_VOLUME:
+                continue
+            path = PurePosixPath(str(given["mountPath"]))
+            problem = _mount_problem(given, path)
+            if problem:
+                raise InjectionError(f"volumeMounts of container {container}: {problem}, {_OTHERS}")
+            mount = {key: given[key] for key in SHARED_FIELDS if given.get(key)}
+            other, before = found.setdefault(path, (container, mount))
+            if (before["name"], before.get("subPath")) != (mount["name"], mount.get("subPath")):
+                raise InjectionError(
+                    f"volumeMounts: at {shorten(str(path))} container {other} has volume "
+                    f"{shorten(str(before['name']))}, and container {container} has {shorten(str(mount['name']))} or "
+                    f"another part of it, while the daemon can have only one there: use different paths, {_OTHERS}"
+                )
+            if not mount.get("readOnly"):
+                before.pop("readOnly", None)
+                before.pop("recursiveReadOnly", None)
+    return [mount for _, mount in found.values()]
+
+
+_OTHERS = f"or name other containers in the annotation {names.ANNOTATION_INJECT_CONTAINERS}"
+
+
+def _mount_problem(mount: Mapping[str, Any], path: PurePosixPath) -> str:
+    """Why the daemon cannot have a mount; empty: it can."""
+    if mount.get("subPathExpr"):
+        return (
+            f"subPathExpr {shorten(str(mount['subPathExpr']))} has variables of the container, which the daemon does "
+            "not have: use subPath"
+        )
+    where = _without_link(path)
+    for kept in map(PurePosixPath, KEPT_TREES):
+        if where.is_relative_to(kept):
+            return f"{shorten(str(path))} is in {kept}, which the daemon needs itself: choose another path"
+    for kept in (_without_link(PurePosixPath(each)) for each in KEPT):
+        if kept.is_relative_to(where):
+            return f"a volume at {shorten(str(path))} would hide {kept} of the daemon: choose another path"
+    return ""
+
+
+def _without_link(path: PurePosixPath) -> PurePosixPath:
+    """The path behind the link from /var/run to /run, which all images have."""
+    return PurePosixPath("/run") / path.relative_to("/var/run") if path.is_relative_to("/var/run") else path
+
+
+def _pod_problems(pod: Mapping[str, Any]) -> Iterator[str]:
+    spec = pod["spec"]
+    for field, why in ALONE.items():
+        if spec.get(field):
+            yield f"spec.{field} is true, and with a sidecar {why}: remove it"
+    if spec.get("hostUsers") is False:
+        yield "spec.hostUsers is false, and a privileged sidecar needs the node's user IDs: remove it"
+    if (spec.get("os") or {}).get("name") == "windows":
+        yield "spec.os.name is windows, and the daemon runs on Linux: remove it"
+
+
+def _class_problems(pod: Mapping[str, Any], accepted: Accepted) -> Iterator[str]:
+    """What the class says of a daemon's pod that the operator cannot do to the pod of a job."""
+    effective, class_spec, name = accepted.effective, accepted.class_spec, accepted.class_name
+    spec, ours = pod["spec"], f"NestedDockerClass {accepted.class_name}"
+    runtime, present = effective.runtime_class_name or "", str(spec.get("runtimeClassName") or "")
+    if runtime != present:
+        remedy = f"set it to {runtime}" if runtime else "remove it"
+        yield (
+            f"spec.runtimeClassName is {shorten(present) or 'empty'}, and that of {ours} is {runtime or 'empty'}: "
+            f"{remedy}"
+        )
+    deadline, given = accepted.lifetime_seconds, spec.get("activeDeadlineSeconds")
+    if deadline is not None and not (given and given <= deadline):
+        yield (
+            f"spec.activeDeadlineSeconds is {given or 'empty'}, and daemons of {ours} end after {deadline} s: set it "
+            f"to {deadline} at most"
+        )
+    for field in _without_effect(accepted):
+        yield (
+            f"{field} of {ours} has no effect on the pod of a job: choose a class without it, ask a cluster admin to "
+            f"remove it from {name}"
+        )
+    if class_spec.pod_namespace:
+        yield f"{ours} runs its daemons in namespace {class_spec.pod_namespace}: choose another class"
+
+
+def _without_effect(accepted: Accepted) -> Iterator[str]:
+    template = accepted.effective.pod_template
+    yield from (f"podTemplate.{key}" for key, value in template.items() if key != "spec" and value)
+    spec = template.get("spec", {})
+    yield from (f"podTemplate.spec.{key}" for key, value in spec.items() if key != "containers" and value)
+    others = [each.get("name") for each in spec.get("containers", []) if each.get("name") != CONTAINER]
+    yield from (f"podTemplate.spec.containers[{name}]" for name in others)
+    if accepted.effective.engine.image_pull_secrets:
+        yield "engine.imagePullSecrets"
+    if accepted.effective.storage.type == StorageType.CLAIM:
+        yield f"storage.type {StorageType.CLAIM}"
+    if accepted.class_spec.evictions != Evictions.ALLOWED:
+        yield f"evictions: {accepted.class_spec.evictions}"
