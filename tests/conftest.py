@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -11,6 +12,16 @@ from tests.support.api import Api
 from tests.support.cluster import Cluster, obtain
 
 from nested_docker.api import crd
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start receive signals, which what nohup or a shell runs in the background ignores.
+
+    A program inherits that a signal is ignored, but not a handler.
+    """
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, lambda *_: None)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -61,7 +61,7 @@ class Terminal:
     def start(self, *command: str, stdin: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[str]]:
         """Start a program, and wait for its end; it is killed if that fails."""
         with subprocess.Popen(
-            ("env", "--default-signal=INT", *command),  # what a shell runs in the background ignores SIGINT
+            command,
             env=self.variables,
             cwd=self.folder,
             text=True,
