@@ -180,8 +180,8 @@ class NestedDockerSpec(KubeModel):
     )
     mode: Annotated[Mode | None, governed_by("allowedModes")] = Field(
         default=None,
-        description="How the daemon runs; empty: the first of the class's modes that policy allows "
-        "and the cluster supports.",
+        description="How the daemon runs; empty: the least privileged of the class's modes that policy allows and "
+        "nodes can run, unless the class's `modeSelection` says otherwise.",
     )
     engine: Plain[EngineSpec] = Field(default=EngineSpec(), description="Settings of the Docker daemon.")
     resources: Plain[ResourceRequirements | None] = Field(
