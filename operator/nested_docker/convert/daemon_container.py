@@ -135,7 +135,7 @@ def _read_mounts(value: Any, path: str, around: Surroundings, draft: SpecDraft) 
         elif name in around.shared:
             what = (
                 "the daemon runs in another pod without this volume, so a bind mount of it is empty there: "
-                "use `docker cp`, COPY, or spec.workload"
+                "use `docker cp`, COPY, spec.workload, or form Sidecar of injection"
             )
             draft.differs(where, {**mount, "volume": volume}, what)
         else:

@@ -37,7 +37,7 @@ ADDRESSES = ("localhost", "127.0.0.1", "docker.sock", ":2375", "DOCKER_HOST=")
 
 EMPTY_BIND_MOUNTS = (
     "`docker run -v` and compose's `./` name directories of the daemon's pod, not of this one: use `docker cp`, "
-    "COPY or spec.workload"
+    "COPY, spec.workload, or form Sidecar of injection"
 )
 PUBLISHED = "ports that containers publish are at the host of DOCKER_HOST, and no longer at localhost"
 NODE_IS_ELSEWHERE = (
