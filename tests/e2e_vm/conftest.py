@@ -21,7 +21,10 @@ PROFILES = "profiles"
 """Namespace of the DaemonSet that puts the chart's seccomp profile onto this node."""
 
 PROFILE = "cri-containerd.apparmor.d"
-"""The profile that containerd gives to containers that are not privileged; the node's kernel has it."""
+"""The profile that containerd gives to containers that are not privileged. It loads it for the first one, which here is
+that of the chart's DaemonSet."""
+
+ABSENT = "absent.apparmor.d"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,10 +61,14 @@ def shared(cluster: Environment) -> Iterator[Environment]:
 
 def governing() -> list[dict[str, Any]]:
     """Classes and the policy of the ring."""
-    confined = {"mode": "Dind", "appArmorProfile": {"type": "Localhost", "localhostProfile": PROFILE}}
+    missing, confined = (
+        {"mode": "Dind", "appArmorProfile": {"type": "Localhost", "localhostProfile": profile}}
+        for profile in (ABSENT, PROFILE)
+    )
     classes = {
         "anywhere": {"modes": ["Dind"]},
         "v2": {"modes": ["Dind"], "runtimeClassName": RUNTIME_CLASS},
+        "absent": {"modes": ["Dind"], "runtimeClassName": RUNTIME_CLASS, "securityModules": [missing]},
         "confined": {"modes": ["Dind"], "runtimeClassName": RUNTIME_CLASS, "securityModules": [confined]},
     }
     terms = {
