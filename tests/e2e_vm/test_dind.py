@@ -11,7 +11,8 @@ from tests.e2e.images import BUILD_AND_RUN, give_busybox
 from tests.e2e_vm.node import NAME, OTHER, RUNTIME_CLASS, SLOW, node_of, on_node, say
 from tests.support.cluster import HOME
 
-LIMITS = {"limits": {"memory": "768Mi", "cpu": "1"}}
+LIMITS = {"limits": {"memory": "768Mi", "cpu": "1"}, "requests": {"cpu": "100m"}}
+"""Two such pods fit on the node."""
 FILL = 128
 CHILDREN = 20
 LOAD = (
