@@ -1,4 +1,7 @@
-"""What probes find out about two nodes that differ: by the operator's own image, in pods of real kubelets."""
+"""What probes find out about two nodes that differ: by the operator's own image, in pods of real kubelets.
+
+The last module of this ring leaves the emulated node deleted, so this one has to come before it.
+"""
 
 from __future__ import annotations
 
