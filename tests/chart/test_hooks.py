@@ -29,9 +29,9 @@ def test_the_check_asks_where_the_operator_serves_and_ends(offline: Helm) -> Non
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete"
     assert arguments(job) == ["uninstall-check", "--wait-seconds=0"]
     assert (job["spec"]["backoffLimit"], job["spec"]["activeDeadlineSeconds"]) == (0, 120)
-    told = check(offline, "uninstall.waitSeconds=600", "uninstall.force=true", "watchNamespaces={a,b}")
-    assert arguments(told) == ["uninstall-check", "--wait-seconds=600", "--force", "--namespace=a", "--namespace=b"]
-    assert told["spec"]["activeDeadlineSeconds"] == 720
+    changed = check(offline, "uninstall.waitSeconds=600", "uninstall.force=true", "watchNamespaces={a,b}")
+    assert arguments(changed) == ["uninstall-check", "--wait-seconds=600", "--force", "--namespace=a", "--namespace=b"]
+    assert changed["spec"]["activeDeadlineSeconds"] == 720
 
 
 def test_the_check_can_be_left_out(offline: Helm) -> None:

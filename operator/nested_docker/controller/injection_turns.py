@@ -89,8 +89,8 @@ class InjectionTurns:
         """Queue the pods of a namespace whose turn it is, and those whose `late_at` is new, after a pass for one."""
         turns = self._next(key[0])
         blocker = self.blocker(key[0])
-        told = islice(self._held(key[0]), 1) if blocker and nested_docker_of(blocker[0]) == key else ()
-        for each in dict.fromkeys((*turns, *self._newly_first, *told)):
+        first_held = islice(self._held(key[0]), 1) if blocker and nested_docker_of(blocker[0]) == key else ()
+        for each in dict.fromkeys((*turns, *self._newly_first, *first_held)):
             if each != key:
                 self.queue(each)
         self._newly_first.clear()

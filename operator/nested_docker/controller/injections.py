@@ -136,14 +136,15 @@ class Injections:
         pod = await self._living_owner(key[0], id_, known)
         if pod is not None and ended_too_soon(pod, known):
             self._report(pod, f"{_ended(known)}, and the pod gets another one", NOT_READY)
-            with requesting("delete", Identity("NestedDocker", *key)):
-                await self.kube.delete("NestedDocker", *key, known["metadata"]["uid"])
-            return SettledInjection(deleting=True)
+            return await self._delete(key, known)
         if pod is not None:
             await self._open_gate(pod, key)
             return self._waits(pod, known)
         context = {"namespace": key[0], "nested_docker": key[1]}
         logger.info("deleting a NestedDocker because its pod has ended or is gone", extra=context)
+        return await self._delete(key, known)
+
+    async def _delete(self, key: Key, known: Manifest) -> SettledInjection:
         with requesting("delete", Identity("NestedDocker", *key)):
             await self.kube.delete("NestedDocker", *key, known["metadata"]["uid"])
         return SettledInjection(deleting=True)

@@ -69,7 +69,7 @@ class NodeProber:
             known = self._cache.get(_KIND, "", name)
             status = known["status"] if known is not None else None
             found[name] = KnownNode(name, node["metadata"]["uid"], node["facts"], status, self._refused[name])
-        self._refused = +Counter({name: self._refused[name] for name in found})
+        self._refused = Counter({name: count for name, count in self._refused.items() if name in found})
         return found
 
     def _probes(self) -> list[dict[str, object]]:

@@ -84,8 +84,7 @@ class PodInjector:
             patch = self._patch(pod, injection, containers)
         except InjectionError as error:
             return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=str(error))
-        nested_docker = injected_nested_docker(injection.id, injection.namespace, injection.class_name)
-        response = await self.reviewer.review(_request(review, nested_docker))
+        response = await self._judge_daemon(review, injection)
         return replace(response, patch=patch) if response.allowed else response
 
     async def judge(self, review: Review) -> AdmissionResponse:
@@ -111,8 +110,12 @@ class PodInjector:
         if injection is None or missing:
             message = _taken_out(missing) if missing else LATE_LABEL
             return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=message)
+        return replace(await self._judge_daemon(review, injection), warnings=())
+
+    async def _judge_daemon(self, review: Review, injection: Injection) -> AdmissionResponse:
+        """The response for the NestedDocker that the operator would make for the pod."""
         nested_docker = injected_nested_docker(injection.id, injection.namespace, injection.class_name)
-        return replace(await self.reviewer.review(_request(review, nested_docker)), warnings=())
+        return await self.reviewer.review(_request(review, nested_docker))
 
     async def _sidecar(
         self,

@@ -147,12 +147,17 @@ def _places(spec: Mapping[str, Any], path: str) -> Iterator[_Place]:
             yield _Place(joined(where, number), container)
 
 
-def _mounts(place: _Place) -> list[dict[str, Any]]:
-    path = joined(place.path, "volumeMounts")
-    found = objects_at(place.container.get("volumeMounts"), path)
+def _named(place: _Place, field: str) -> list[dict[str, Any]]:
+    """The objects in a list of a container, each of which has a name."""
+    path = joined(place.path, field)
+    found = objects_at(place.container.get(field), path)
     for number, each in enumerate(found):
         text_at(each.get("name"), joined(path, number, "name"))
     return found
+
+
+def _mounts(place: _Place) -> list[dict[str, Any]]:
+    return _named(place, "volumeMounts")
 
 
 def _mounted(place: _Place) -> Iterator[str]:
@@ -172,11 +177,7 @@ def _ways(around: Surroundings, removed: list[_Place]) -> frozenset[str]:
 
 
 def _variables(place: _Place) -> list[dict[str, Any]]:
-    path = joined(place.path, "env")
-    found = objects_at(place.container.get("env"), path)
-    for number, each in enumerate(found):
-        text_at(each.get("name"), joined(path, number, "name"))
-    return found
+    return _named(place, "env")
 
 
 def _clients(staying: list[_Place], ways: frozenset[str], *, has_container: bool) -> list[_Place]:

@@ -29,14 +29,15 @@ _ENTERPRISE_KERNEL = re.compile(r"\.el(?:9|[1-9]\d)(?![\da-z])")
 
 def node_facts(node: Mapping[str, Any]) -> NodeFacts:
     """The facts of a node; what is missing or has another form than the API's is not known."""
-    status = _mapping(node.get("status"))
-    info = _mapping(status.get("nodeInfo"))
+    status = mapping_or_empty(node.get("status"))
+    info = mapping_or_empty(status.get("nodeInfo"))
     return NodeFacts(
         ready=any(
-            each.get("type") == "Ready" and each.get("status") == "True" for each in _mappings(status.get("conditions"))
+            each.get("type") == "Ready" and each.get("status") == "True"
+            for each in mappings_in(status.get("conditions"))
         ),
         labels=node["metadata"].get("labels") or {},
-        taints=tuple(_taints(_mapping(node.get("spec")).get("taints"))),
+        taints=tuple(_taints(mapping_or_empty(node.get("spec")).get("taints"))),
         kernel=_text(info.get("kernelVersion")),
         kubelet=_text(info.get("kubeletVersion")),
         runtime=_text(info.get("containerRuntimeVersion")),
@@ -56,12 +57,12 @@ def with_probe(facts: NodeFacts, status: NestedDockerNodeStatus | None) -> NodeF
 
 def runtime_class_facts(runtime_class: Mapping[str, Any]) -> RuntimeClassFacts:
     """The facts of a RuntimeClass; what has another form than the API's is not known."""
-    scheduling = _mapping(runtime_class.get("scheduling"))
-    selector = _mapping(scheduling.get("nodeSelector"))
+    scheduling = mapping_or_empty(runtime_class.get("scheduling"))
+    selector = mapping_or_empty(scheduling.get("nodeSelector"))
     return RuntimeClassFacts(
         handler=_text(runtime_class.get("handler")),
         node_selector={key: value for key, value in selector.items() if isinstance(value, str)},
-        tolerations=tuple(_mappings(scheduling.get("tolerations"))),
+        tolerations=tuple(mappings_in(scheduling.get("tolerations"))),
     )
 
 
@@ -81,7 +82,7 @@ def kernel_version(text: str) -> tuple[int, int] | None:
 
 
 def _taints(taints: Any) -> Iterator[Taint]:
-    for each in _mappings(taints)[:MOST_TAINTS]:
+    for each in mappings_in(taints)[:MOST_TAINTS]:
         taint = Taint(_text(each.get("key")), _text(each.get("value")), _text(each.get("effect")))
         if taint.effect in {"NoSchedule", "NoExecute"} and not PASSING_TAINT.match(taint.key):
             yield taint
@@ -91,17 +92,19 @@ def _handlers(handlers: Any) -> dict[str, bool | None] | None:
     if not isinstance(handlers, list) or not 0 < len(handlers) <= MOST_HANDLERS:
         return None
     found: dict[str, bool | None] = {}
-    for each in _mappings(handlers):
-        supported = _mapping(each.get("features")).get("userNamespaces")
+    for each in mappings_in(handlers):
+        supported = mapping_or_empty(each.get("features")).get("userNamespaces")
         found[_text(each.get("name"))] = supported if isinstance(supported, bool) else None
     return found
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def mapping_or_empty(value: Any) -> Mapping[str, Any]:
+    """A value that should be an object; empty: it is none."""
     return value if isinstance(value, Mapping) else {}
 
 
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
+def mappings_in(value: Any) -> list[Mapping[str, Any]]:
+    """The objects in a value that should be a list of them."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 

@@ -130,13 +130,13 @@ def test_every_field_is_carried_over_or_named(container: dict[str, Any], kind: R
     except UnconvertibleError as error:
         assume("and not only a daemon" not in error.message)
         raise
-    told = {each.path for each in [*draft.origins, *draft.differences]}
+    named = {each.path for each in [*draft.origins, *draft.differences]}
     through_config_map = {
         f"P.volumeMounts[{number}]"
         for number, mount in enumerate(container.get("volumeMounts", []))
-        if mount["name"] == "config" and any(path.startswith("ConfigMap/docker: ") for path in told)
+        if mount["name"] == "config" and any(path.startswith("ConfigMap/docker: ") for path in named)
     }
-    assert [path for path in parts(container, kind) if path not in told | through_config_map] == []
+    assert [path for path in parts(container, kind) if path not in named | through_config_map] == []
     NestedDockerSpec.model_validate(draft.spec)
 
 
@@ -144,8 +144,8 @@ def test_every_field_is_carried_over_or_named(container: dict[str, Any], kind: R
 @given(st.lists(FLAGS, max_size=8))
 def test_every_flag_is_carried_over_or_named(flags: list[str]) -> None:
     draft = read({"image": "docker:dind", "args": ["dockerd", *flags]})
-    told = " ".join(str(each.value) for each in [*draft.origins, *draft.differences])
-    assert [flag for flag in flags if flag not in told] == []
+    named = " ".join(str(each.value) for each in [*draft.origins, *draft.differences])
+    assert [flag for flag in flags if flag not in named] == []
 
 
 def test_flags_become_fields() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nested_docker.domain.effective import EffectiveSpec
+from nested_docker.domain.node_facts import mapping_or_empty, mappings_in
 from nested_docker.domain.objects import NodeFacts, RuntimeClassFacts, Taint
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -51,9 +52,13 @@ def placement(effective: EffectiveSpec, runtime_class: RuntimeClassFacts) -> Pla
     wanted = effective.scheduling
     affinity = wanted.affinity.kinds if wanted.affinity else template.get("affinity")
     return Placement(
-        {**_mapping(template.get("nodeSelector")), **wanted.node_selector, **runtime_class.node_selector},
-        [*_mappings(template.get("tolerations")), *_mappings(wanted.tolerations), *runtime_class.tolerations],
-        _mappings(_mapping(_mapping(_mapping(affinity).get("nodeAffinity")).get(REQUIRED)).get("nodeSelectorTerms")),
+        {**mapping_or_empty(template.get("nodeSelector")), **wanted.node_selector, **runtime_class.node_selector},
+        [*mappings_in(template.get("tolerations")), *mappings_in(wanted.tolerations), *runtime_class.tolerations],
+        mappings_in(
+            mapping_or_empty(mapping_or_empty(mapping_or_empty(affinity).get("nodeAffinity")).get(REQUIRED)).get(
+                "nodeSelectorTerms"
+            )
+        ),
     )
 
 
@@ -68,7 +73,7 @@ def _tolerates(toleration: Mapping[str, Any], taint: Taint) -> bool:
 
 def _matches(term: Mapping[str, Any], node: NodeFacts) -> bool:
     """Whether the labels match; by its fields a term selects a node's name, which says nothing about others."""
-    return all(_holds(each, node.labels) for each in _mappings(term.get("matchExpressions")))
+    return all(_holds(each, node.labels) for each in mappings_in(term.get("matchExpressions")))
 
 
 def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
@@ -85,11 +90,3 @@ def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
         case "DoesNotExist":
             return key not in labels
     return True
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
