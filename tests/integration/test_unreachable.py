@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import pytest
 from tests.integration.world import World
 from tests.support.kubelet import FakePod, address, stays_creating
-from tests.support.listening import Serve, hang_up, listening, silence
+from tests.support.listening import dropping, hang_up, listening, silence
 
 from nested_docker.domain.names import DOCKER_PORT
 
@@ -25,18 +26,31 @@ class Elsewhere:
         """Nothing listens."""
 
 
-CASES = {
-    "dropped": (silence, "has not answered /version within 5 s): most likely a NetworkPolicy, a firewall or a service"),
-    "closed": (hang_up, "something closes the connection before TLS is agreed on, most likely a service mesh"),
-    "refused": (None, "nothing listens there; see kubectl logs build-"),
+Opened = Callable[[str], AbstractAsyncContextManager[int | None]]
+"""Does something at an address, until its end."""
+
+CASES: dict[str, tuple[Opened, str]] = {
+    "dropped": (
+        lambda at: dropping(at, DOCKER_PORT),
+        "has not answered /version within 5 s): most likely a NetworkPolicy, a firewall or a service",
+    ),
+    "silent": (
+        lambda at: listening(silence, at, DOCKER_PORT),
+        "has not answered /version within 5 s): the connection is accepted, so most likely the pod's node",
+    ),
+    "closed": (
+        lambda at: listening(hang_up, at, DOCKER_PORT),
+        "something closes the connection before TLS is agreed on, most likely a service mesh",
+    ),
+    "refused": (lambda _: nullcontext(), "nothing listens there; see kubectl logs build-"),
 }
 
 
-@pytest.mark.parametrize(("serve", "words"), CASES.values(), ids=CASES)
-async def test_it_is_said_within_seconds_and_ends_at_once(world: World, serve: Serve | None, words: str) -> None:
+@pytest.mark.parametrize(("opened", "words"), CASES.values(), ids=CASES)
+async def test_it_is_said_within_seconds_and_ends_at_once(world: World, opened: Opened, words: str) -> None:
     world.kubelet.script(world.namespace, stays_creating)
     at = address()
-    async with listening(serve, at, DOCKER_PORT) if serve is not None else nullcontext():
+    async with opened(at):
         await world.create()
         pod: FakePod = await world.pod()
         pod.dockerd = Elsewhere(at)  # type: ignore[assignment]  # only its address and its end are used

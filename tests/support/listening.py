@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -11,7 +13,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, N
 
 
 async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Never say a word: what packets that are dropped look like."""
+    """Never say a word: what a daemon without processor time looks like."""
     await reader.read()
     writer.close()
 
@@ -55,3 +57,15 @@ async def listening(
         await asyncio.gather(*connections, return_exceptions=True)
         server.close()
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def dropping(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+    """Accept no connection and refuse none, as a firewall does, for as long as the block lasts; the port."""
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.create_server((host, port), backlog=0))
+        for _ in range(3):  # the queue is full then, and the kernel drops what else comes
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]

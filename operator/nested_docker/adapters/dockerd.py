@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus
 from nested_docker.docker_api.client import session
 from nested_docker.docker_api.engine import read_engine
-from nested_docker.docker_api.errors import DockerApiError
+from nested_docker.docker_api.errors import DockerApiError, NoAnswerError
 from nested_docker.domain import names, pki
 from nested_docker.net.streams import Stream, connect_tcp
 from nested_docker.net.tls import TlsStream, client_context
@@ -39,8 +39,12 @@ class DaemonClient:
         daemon = f"https://{host}:{names.DOCKER_PORT}"
         context = _context(daemon, keys)
 
+        connected = False
+
         async def connect() -> Stream:
+            nonlocal connected
             plain = await connect_tcp(address, names.DOCKER_PORT)
+            connected = True
             stream = TlsStream(plain, context, server_name=server_name)
             try:
                 await stream.handshake()
@@ -49,8 +53,13 @@ class DaemonClient:
                 raise
             return stream
 
-        async with session(connect, daemon=daemon, seconds=CONTACT_SECONDS) as docker:
-            return EngineStatus(**await read_engine(docker, last=True))
+        try:
+            async with session(connect, daemon=daemon, seconds=CONTACT_SECONDS) as docker:
+                return EngineStatus(**await read_engine(docker, last=True))
+        except DockerApiError as error:
+            if connected and isinstance(error.__cause__, TimeoutError):
+                raise DockerApiError(str(error)) from NoAnswerError()
+            raise
 
 
 def tls_context(keys: Mapping[str, bytes]) -> ssl.SSLContext:

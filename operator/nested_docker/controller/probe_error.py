@@ -6,6 +6,7 @@ import errno
 import ssl
 from collections.abc import Iterator
 
+from nested_docker.docker_api.errors import NoAnswerError
 from nested_docker.domain.observed import ProbeError
 
 NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
@@ -13,6 +14,7 @@ NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
 KINDS_BY_TYPE: dict[ProbeError, set[type[BaseException]]] = {
     ProbeError.CERTIFICATE: {ssl.SSLCertVerificationError},
     ProbeError.SILENCE: {TimeoutError},
+    ProbeError.NO_ANSWER: {NoAnswerError},
     ProbeError.REFUSED: {ConnectionRefusedError},
     ProbeError.CLOSED: {ConnectionError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError},
 }

@@ -11,5 +11,9 @@ class DockerApiError(ConnectionError):
     """
 
 
+class NoAnswerError(TimeoutError):
+    """Somebody accepted the connection, but said too little before the deadline: a cause of `DockerApiError`."""
+
+
 class AnswerTooLargeError(DockerApiError):
     """The answer is larger than the caller's limit; reading stopped there."""

@@ -56,6 +56,9 @@ class ProbeError(Enum):
     """Kinds of failed attempts to reach a daemon."""
 
     SILENCE = "silence"
+    """Nobody accepts the connection, and nobody refuses it."""
+    NO_ANSWER = "no answer"
+    """Somebody accepts the connection, and says nothing, or too little."""
     REFUSED = "refused"
     NO_ROUTE = "no route"
     CLOSED = "closed"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.support.certificates import certificate_maker
 from tests.support.dockerd import server_context
-from tests.support.listening import Serve, hang_up, listening, plain_http, reset, silence
+from tests.support.listening import Serve, dropping, hang_up, listening, plain_http, reset, silence
 
 from nested_docker.adapters import dockerd
 from nested_docker.adapters.dockerd import DaemonClient
@@ -43,7 +43,7 @@ async def failure(port: int, keys: dict[str, bytes], monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("serve", "kind"),
     [
-        (silence, ProbeError.SILENCE),
+        (silence, ProbeError.NO_ANSWER),
         (hang_up, ProbeError.CLOSED),
         (reset, ProbeError.CLOSED),
         (plain_http, ProbeError.NO_TLS),
@@ -52,6 +52,19 @@ async def failure(port: int, keys: dict[str, bytes], monkeypatch: pytest.MonkeyP
 async def test_who_does_not_speak_tls(serve: Serve, kind: ProbeError, monkeypatch: pytest.MonkeyPatch) -> None:
     async with listening(serve) as port:
         assert kind_of(await failure(port, key_set(), monkeypatch)) == kind
+
+
+async def test_a_daemon_that_agrees_on_tls_and_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = key_set()
+    async with listening(silence, context=server_context(files(keys))) as port:
+        error = await failure(port, keys, monkeypatch)
+    assert kind_of(error) == ProbeError.NO_ANSWER
+    assert str(error).endswith("has not answered /version within 0.5 s")
+
+
+async def test_nobody_accepts_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with dropping() as port:
+        assert kind_of(await failure(port, key_set(), monkeypatch)) == ProbeError.SILENCE
 
 
 async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:

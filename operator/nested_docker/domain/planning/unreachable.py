@@ -12,6 +12,10 @@ LIKELY_CAUSES = {
         "most likely a NetworkPolicy, a firewall or a service mesh drops the operator's connections: allow TCP port "
         "{port} from namespace {namespace} to the pod"
     ),
+    ProbeError.NO_ANSWER: (
+        "the connection is accepted, so most likely the pod's node or its limits leave the daemon too little processor "
+        "time, or the daemon hangs: see kubectl top node, and kubectl logs {pod} -c daemon"
+    ),
     ProbeError.REFUSED: (
         "nothing listens there; see kubectl logs {pod} -c daemon, and whether a sidecar or a NetworkPolicy rejects "
         "connections to port {port} from namespace {namespace}"

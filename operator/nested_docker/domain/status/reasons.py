@@ -203,8 +203,8 @@ class Reason(StrEnum):
     """The daemon runs, but the operator cannot reach it or its readiness probe fails. The message has the last error
     and its likely cause.
 
-    Follow the message: often a NetworkPolicy or a service mesh is in the way. Otherwise look at
-    `kubectl describe pod` and at the daemon's logs."""
+    Follow the message: often a NetworkPolicy or a service mesh is in the way, or the node is too busy. Otherwise look
+    at `kubectl describe pod` and at the daemon's logs."""
     IMAGE_PULL_FAILED = "ImagePullFailed", Trait.STALLED
     """The kubelet cannot pull an image of the pod.
 

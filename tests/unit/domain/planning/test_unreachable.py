@@ -10,6 +10,7 @@ from nested_docker.domain.planning.unreachable import LIKELY_CAUSES, unanswered
 WORDS = {
     ProbeError.SILENCE: "NetworkPolicy, a firewall or a service mesh drops the operator's connections: allow TCP port "
     "2376 from namespace operators to the pod",
+    ProbeError.NO_ANSWER: "too little processor time, or the daemon hangs: see kubectl top node, and kubectl logs",
     ProbeError.REFUSED: "nothing listens there; see kubectl logs build-1 -c daemon",
     ProbeError.NO_ROUTE: "look at the cluster's network plugin",
     ProbeError.CLOSED: "a service mesh with strict mTLS: exclude the pod, or its port 2376, from the mesh",
