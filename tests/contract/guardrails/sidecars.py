@@ -1,0 +1,50 @@
+"""Pods whose daemon is a sidecar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.contract.guardrails.entering import NOT_THE_GUARDRAIL, SHELL, enters
+from tests.contract.guardrails.injection import asking
+from tests.contract.guardrails.making import annotations, creates, patches, plain
+from tests.contract.guardrails.reserved import ONLY
+from tests.contract.guardrails.site import BESIDE, EXEC_DENIED, FORM, STRATEGIC, Attempt, Manifest, Request, Site
+
+SIDECAR: Manifest = {
+    "spec": {"initContainers": [{"name": "nested-docker", "image": "docker:29-dind", "restartPolicy": "Always"}]}
+}
+SIDECAR_CLOSED = ("container nested-docker of " + EXEC_DENIED[0].replace("build-abcde", BESIDE), EXEC_DENIED[1])
+
+
+def debugs(pod: str, **fields: str) -> Callable[[Site], Request]:
+    return patches("Pod", pod, {"spec": {"ephemeralContainers": [SHELL | fields]}}, "ephemeralcontainers")
+
+
+def puts_image_of(field: str, container: str, pod: str = BESIDE) -> Callable[[Site], Request]:
+    return patches("Pod", pod, {"spec": {field: [{"name": container, "image": "busybox:1"}]}}, type_=STRATEGIC)
+
+
+SIDECARS: dict[str, Attempt] = {
+    **{
+        f"{how} into the daemon": Attempt("user", enters(BESIDE, how, container="nested-docker"), SIDECAR_CLOSED)
+        for how in ("exec", "attach")
+    },
+    **{
+        f"{how} into the job": Attempt("user", enters(BESIDE, how, container="main"), NOT_THE_GUARDRAIL)
+        for how in ("exec", "attach")
+    },
+    "exec of one who is exempt": Attempt(
+        "debugger", enters(BESIDE, "exec", container="nested-docker"), NOT_THE_GUARDRAIL
+    ),
+    "another image of the daemon": Attempt("user", puts_image_of("initContainers", "nested-docker"), SIDECAR_CLOSED),
+    "another image by one who is exempt": Attempt("debugger", puts_image_of("initContainers", "nested-docker")),
+    "another image of the job": Attempt("user", puts_image_of("containers", "main")),
+    "a container put beside the daemon's processes": Attempt(
+        "user", debugs(BESIDE, targetContainerName="nested-docker"), SIDECAR_CLOSED
+    ),
+    "a container put beside the job's processes": Attempt("user", debugs(BESIDE, targetContainerName="main")),
+    "a pod that names its form": Attempt("user", creates(asking(annotations({FORM: "Sidecar"})))),
+    "a form without the label": Attempt("user", creates(plain("Pod", annotations({FORM: "Sidecar"}))), (ONLY,)),
+    "another form later": Attempt("user", patches("Pod", BESIDE, annotations({FORM: "Remote"})), (ONLY,)),
+    "no form later": Attempt("user", patches("Pod", BESIDE, annotations({FORM: None})), (ONLY,)),
+}
