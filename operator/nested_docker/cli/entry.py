@@ -37,11 +37,12 @@ def run_command_line(arguments: Sequence[str], program: str = "nested-docker") -
 
 
 def _wrong_usage(error: BaseException, name: str) -> int:
-    message = " ".join(error.format_message().split())  # type: ignore[attr-defined]
-    if not message:  # a group without a command prints its help
-        return 2
+    message: str = error.format_message()  # type: ignore[attr-defined]
     context = getattr(error, "ctx", None)
+    if context is not None and message == context.get_help():  # a group without a command
+        typer.echo(message, err=True)
+        return 2
     command = context.command_path if context is not None else name
-    typer.echo(f"error: {message}", err=True)
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
     typer.echo(f"hint: {command} --help", err=True)
     return 2

@@ -36,14 +36,16 @@ def check_requests(
 
     Exit code 0: the rules allow all requests; 1: they deny at least one; 2: the input is invalid.
     """
+    from nested_docker.cli.user.running import invalid
     from nested_docker.guard.rules_flag import read_rules
 
     try:
         parsed_rules = read_rules(rules)
         lines = [_request(each) for each in requests]
-    except (OSError, ValueError) as error:
-        typer.echo(f"nested-docker guard check: {error}", err=True)
-        raise typer.Exit(2) from error
+    except OSError as error:
+        invalid(f"{error.filename}: {error.strerror}", "RULES and BODY-FILE are files that you may read")
+    except ValueError as error:
+        invalid(str(error), "nested-docker guard check --help")
     results = [_check(parsed_rules, *each) for each in lines]
     for allowed, line in results:
         typer.echo(f"{'allowed' if allowed else 'denied '}  {line}")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from tests.support.user_world import UserWorld, conditions
 from tests.unit.cli.user.screens import screen_of, steady
 from tests.unit.snapshot import FOLDER
@@ -15,12 +17,32 @@ from tests.unit.snapshot import FOLDER
 from nested_docker.cli.app import app
 
 SCREENS = FOLDER / "screens"
-COMMANDS = sorted(
-    command.name
-    for command in app.registered_commands
-    if command.name and command.callback is not None and ".cli.user." in command.callback.__module__
-)
-ARGUMENTS = {"run": ["--", "true"], "ls": [], "doctor": [], "prune": [], "report": []}
+
+
+def commands(group: typer.Typer, *path: str) -> Iterator[tuple[str, ...]]:
+    """Every command that people run, with the groups that it is in."""
+    for command in group.registered_commands:
+        if not command.hidden:
+            assert command.name
+            yield (*path, command.name)
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        assert isinstance(inner.typer_instance.info.name, str)
+        yield from commands(inner.typer_instance, *path, inner.typer_instance.info.name)
+
+
+COMMANDS = sorted(commands(app))
+ARGUMENTS = {
+    ("run",): ["--kubeconfig=/none", "--", "true"],
+    **{(name,): ["--kubeconfig=/none"] for name in ("ls", "doctor", "prune", "report")},
+    ("convert",): ["/none"],
+    ("crds",): ["--none"],
+    ("operator",): ["--none"],
+    ("guard", "check"): ["/none", "GET /_ping"],
+    ("policy", "check"): ["/none"],
+    ("policy", "test"): ["/none"],
+}
+"""What is wrong; of all other commands it is the cluster."""
 
 
 def check(name: str, text: str) -> None:
@@ -89,16 +111,18 @@ def test_what_is_shown_of_a_daemon(world: UserWorld, programs: dict[str, str], c
     check(f"{command}-{state}", steady(text, server=server, programs=programs["PATH"]))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_wrong_input_is_one_line_and_its_remedy(command: str, tmp_path: Path, programs: dict[str, str]) -> None:
-    arguments = [command, "--kubeconfig=/none", *ARGUMENTS.get(command, ["build"])]
+@pytest.mark.parametrize("command", COMMANDS, ids="-".join)
+def test_wrong_input_is_one_line_and_its_remedy(
+    command: tuple[str, ...], tmp_path: Path, programs: dict[str, str]
+) -> None:
+    arguments = [*command, *ARGUMENTS.get(command, ["--kubeconfig=/none", "build"])]
     code, text = screen_of(arguments, programs | {"XDG_RUNTIME_DIR": str(tmp_path), "SHELL": "/bin/sh"})
-    assert code in {1, 4, 125}
+    assert code in {1, 2, 4, 125}
     assert "Traceback" not in text
-    check(f"wrong-{command}", steady(text, programs=programs["PATH"]))
+    check(f"wrong-{'-'.join(command)}", steady(text, programs=programs["PATH"]))
 
 
-def test_wrong_input_of_convert_is_one_line_and_its_remedy() -> None:
-    code, text = screen_of(["convert", "/none"], {})
-    assert code == 2
-    check("wrong-convert", steady(text))
+@pytest.mark.parametrize("group", [[], ["context"], ["guard"], ["policy"]], ids=lambda group: " ".join(group) or "none")
+def test_a_group_without_a_command_is_its_help(group: list[str]) -> None:
+    code, text = screen_of(group, {})
+    assert (code, text) == (2, screen_of([*group, "--help"], {})[1])
