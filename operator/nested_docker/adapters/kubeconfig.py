@@ -6,17 +6,16 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import yaml
 from kubernetes.aio import config
-from kubernetes.aio.config.kube_config import FileOrData, KubeConfigLoader, KubeConfigMerger
+from kubernetes.aio.config.kube_config import ConfigNode, FileOrData, KubeConfigLoader
 
 from nested_docker.adapters.exec_plugin import run_exec_plugin
+from nested_docker.adapters.kubeconfig_files import exists, merged_kubeconfig
 
-UNUSABLE = (config.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, AttributeError, ValueError)
+UNUSABLE = (config.ConfigException, OSError, KeyError, TypeError, AttributeError, ValueError)
 """What reading a kubeconfig that is none, or that another program writes at the same time, may raise."""
 
 HEADER_CHARACTERS = "!#$&'*+-.^_`|~"
@@ -57,7 +56,7 @@ def kubeconfig_path(kubeconfig: str = "") -> str:
 
 def has_kubeconfig(path: str) -> bool:
     """Whether at least one of the files exists; a pipe is a file too."""
-    return any(map(_exists, path.split(os.pathsep)))
+    return any(map(exists, path.split(os.pathsep)))
 
 
 def read_kubeconfig(path: str, context: str, directory: str | None = None) -> tuple[ContextLoader, UserContext]:
@@ -74,22 +73,17 @@ def read_kubeconfig(path: str, context: str, directory: str | None = None) -> tu
     if not has_kubeconfig(path):
         raise KubeconfigError(f"kubeconfig {path} does not exist")
     try:
-        merger = KubeConfigMerger(path)
-        name = context or _current_context(merger.config_files.values())
+        merged = merged_kubeconfig(path)
+        name = context or merged.current_context
+        if not name:
+            raise ValueError("it has no current-context: name one by --context")
+        merged.check(name)
         loader = ContextLoader(
-            config_dict=merger.config, config_base_path=None, active_context=name, temp_file_path=directory
+            config_dict=merged.node, config_base_path=None, active_context=name, temp_file_path=directory
         )
         return loader, loader.user_context(name)
     except UNUSABLE as error:
         raise KubeconfigError(f"kubeconfig {path} cannot be used: {' '.join(str(error).split())}") from error
-
-
-def _current_context(files: Any) -> str:
-    """The first one wins, as in kubectl; the library lets the last one win."""
-    found = next((each["current-context"] for each in files if each.get("current-context")), "")
-    if not found:
-        raise ValueError("it has no current-context: name one by --context")
-    return str(found)
 
 
 class ContextLoader(KubeConfigLoader):  # type: ignore[misc]
@@ -100,13 +94,20 @@ class ContextLoader(KubeConfigLoader):  # type: ignore[misc]
         has_plugin_certificate: whether an exec plugin gave a client certificate.
     """
 
+    _user: Any
     expires: datetime | None = None
     has_plugin_certificate = False
+
+    def set_active_context(self, context_name: str | None = None) -> None:
+        """Take a context. One without a user is anonymous, for which the library would fail where there is TLS."""
+        super().set_active_context(context_name)
+        if self._user is None:
+            self._user = ConfigNode("no user", {})
 
     def user_context(self, name: str) -> UserContext:
         """What the context says."""
         inner: Mapping[str, Any] = self.current_context["context"]
-        user: Mapping[str, Any] = self._user.value if self._user else {}
+        user: Mapping[str, Any] = self._user.value
         return UserContext(
             name,
             str(self._cluster["server"]).rstrip("/"),
@@ -167,8 +168,3 @@ def header_value(text: str, what: str) -> str:
     if not value.isascii() or not value.isprintable():
         raise ValueError(f"{what} has characters that a header cannot have")
     return value
-
-
-def _exists(path: str) -> bool:
-    found = Path(path).expanduser()
-    return bool(path) and os.path.exists(found) and not found.is_dir()  # noqa: PTH110 - Path.exists may raise
