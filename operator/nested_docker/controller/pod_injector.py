@@ -22,7 +22,7 @@ from nested_docker.domain.injection.request import (
     ChosenContainer,
     InjectionError,
     InjectionRequest,
-    chosen_containers,
+    connected_containers,
     injection_request,
 )
 from nested_docker.domain.injection.sidecar import chosen_form, sidecar, sidecar_mode
@@ -74,7 +74,7 @@ class PodInjector:
         pod, requester = review.obj, requester_digest(str(review.user.get("username", "")))
         try:
             request = injection_request(pod)
-            containers = chosen_containers(pod, request)
+            containers = connected_containers(pod, request)
             if request.nested_docker:
                 return self._connect(pod, request.nested_docker, containers)
             class_spec = await self._class_of(pod, request)
@@ -99,7 +99,7 @@ class PodInjector:
         pod, requester = review.obj, requester_digest(str(review.user.get("username", "")))
         try:
             request = injection_request(pod)
-            containers = chosen_containers(pod, request)
+            containers = connected_containers(pod, request)
             class_spec = await self._class_of(pod, request)
             if class_spec and _is_sidecar(pod, request, class_spec):
                 return await self._sidecar(review, request.class_name, class_spec, containers, stored=True)

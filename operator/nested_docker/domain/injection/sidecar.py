@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from nested_docker.api.meta import Mode
@@ -20,6 +19,7 @@ from nested_docker.domain import names
 from nested_docker.domain.admission import mode_choice
 from nested_docker.domain.admission.acceptance import Accepted
 from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.injection.mount_paths import is_within, mount_path
 from nested_docker.domain.injection.request import ChosenContainer, InjectionError, InjectionRequest
 from nested_docker.domain.manifests import storage
 from nested_docker.domain.manifests.pod_template import ContainersOfTemplate
@@ -172,13 +172,13 @@ def mounts_of_clients(clients: Iterable[ChosenContainer]) -> list[Manifest]:
     Raises:
         InjectionError: two clients have different volumes at a path, or the daemon cannot have one there.
     """
-    found: dict[PurePosixPath, tuple[str, Manifest]] = {}
+    found: dict[str, tuple[str, Manifest]] = {}
     for chosen in clients:
         container = shorten(str(chosen.container["name"]))
         for given in chosen.container.get("volumeMounts") or []:
             if given["name"] == SOCKET_VOLUME:
                 continue
-            path = PurePosixPath(str(given["mountPath"]))
+            path = mount_path(str(given["mountPath"]))
             problem = _mount_problem(given, path)
             if problem:
                 raise InjectionError(f"volumeMounts of container {container}: {problem}, {_OTHERS}")
@@ -186,7 +186,7 @@ def mounts_of_clients(clients: Iterable[ChosenContainer]) -> list[Manifest]:
             other, before = found.setdefault(path, (container, mount))
             if (before["name"], before.get("subPath")) != (mount["name"], mount.get("subPath")):
                 raise InjectionError(
-                    f"volumeMounts: at {shorten(str(path))} container {other} has volume "
+                    f"volumeMounts: at {shorten(path)} container {other} has volume "
                     f"{shorten(str(before['name']))}, and container {container} has {shorten(str(mount['name']))} or "
                     f"another part of it, while the daemon can have only one there: use different paths, {_OTHERS}"
                 )
@@ -199,26 +199,31 @@ def mounts_of_clients(clients: Iterable[ChosenContainer]) -> list[Manifest]:
 _OTHERS = f"or name other containers in the annotation {names.ANNOTATION_INJECT_CONTAINERS}"
 
 
-def _mount_problem(mount: Mapping[str, Any], path: PurePosixPath) -> str:
+def _mount_problem(mount: Mapping[str, Any], path: str) -> str:
     """Why the daemon cannot have a mount; empty: it can."""
     if mount.get("subPathExpr"):
         return (
             f"subPathExpr {shorten(str(mount['subPathExpr']))} has variables of the container, which the daemon does "
             "not have: use subPath"
         )
+    if ".." in str(mount["mountPath"]).split("/"):
+        return f"{shorten(str(mount['mountPath']))} may lead through a link of the image: use a path without .."
     where = _without_link(path)
-    for kept in map(PurePosixPath, KEPT_TREES):
-        if where.is_relative_to(kept):
-            return f"{shorten(str(path))} is in {kept}, which the daemon needs itself: choose another path"
-    for kept in (_without_link(PurePosixPath(each)) for each in KEPT):
-        if kept.is_relative_to(where):
-            return f"a volume at {shorten(str(path))} would hide {kept} of the daemon: choose another path"
+    for kept in KEPT_TREES:
+        if is_within(where, kept):
+            return f"{shorten(path)} is in {kept}, which the daemon needs itself: choose another path"
+    for kept in _KEPT_WITHOUT_LINKS:
+        if is_within(kept, where):
+            return f"a volume at {shorten(path)} would hide {kept} of the daemon: choose another path"
     return ""
 
 
-def _without_link(path: PurePosixPath) -> PurePosixPath:
+def _without_link(path: str) -> str:
     """The path behind the link from /var/run to /run, which all images have."""
-    return PurePosixPath("/run") / path.relative_to("/var/run") if path.is_relative_to("/var/run") else path
+    return path.removeprefix("/var") if is_within(path, "/var/run") else path
+
+
+_KEPT_WITHOUT_LINKS = tuple(map(_without_link, KEPT))
 
 
 def _pod_problems(pod: Mapping[str, Any]) -> Iterator[str]:

@@ -44,7 +44,8 @@ def overlay(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, An
         if isinstance(value, Mapping) and isinstance(below, Mapping):
             merged[key] = overlay(below, value)
         elif isinstance(value, list) and isinstance(below, list) and not any(isinstance(item, str) for item in value):
-            merged[key] = value + [item for item in below if _key(item) not in {_key(mine) for mine in value}]
+            mine = {_key(item) for item in value}
+            merged[key] = value + [item for item in below if _key(item) not in mine]
         else:
             merged[key] = value
     return merged
