@@ -12,4 +12,4 @@ def mount_path(text: str) -> str:
 
 def is_within(path: str, directory: str) -> bool:
     """Whether a path is a directory or in it; both are in normal form."""
-    return directory == "/" or path == directory or path.startswith(f"{directory}/")
+    return directory in {"/", path} or path.startswith(f"{directory}/")

@@ -179,7 +179,7 @@ def mounts_of_clients(clients: Iterable[ChosenContainer]) -> list[Manifest]:
             if given["name"] == SOCKET_VOLUME:
                 continue
             path = mount_path(str(given["mountPath"]))
-            problem = _mount_problem(given, path)
+            problem = mount_problem(given, path)
             if problem:
                 raise InjectionError(f"volumeMounts of container {container}: {problem}, {_OTHERS}")
             mount = {key: given[key] for key in SHARED_FIELDS if given.get(key)}
@@ -199,7 +199,7 @@ def mounts_of_clients(clients: Iterable[ChosenContainer]) -> list[Manifest]:
 _OTHERS = f"or name other containers in the annotation {names.ANNOTATION_INJECT_CONTAINERS}"
 
 
-def _mount_problem(mount: Mapping[str, Any], path: str) -> str:
+def mount_problem(mount: Mapping[str, Any], path: str) -> str:
     """Why the daemon cannot have a mount; empty: it can."""
     if mount.get("subPathExpr"):
         return (
