@@ -530,6 +530,17 @@ async def test_a_sidecar_and_marks_of_another_form_are_denied() -> None:
     assert MARKS_OF_OTHERS in response.message
 
 
+@pytest.mark.parametrize("asking", [pod(annotations=SIDECAR), pod(labels={LABEL_INJECT_FROM: "build"})])
+async def test_a_gate_that_nobody_opens_is_denied(asking: Pod) -> None:
+    asking["spec"]["schedulingGates"] = [{"name": "kueue.x-k8s.io/admission"}]
+    lab = SidecarLab("alice")
+    assert (await lab.inject(asking)).allowed
+    asking["spec"]["schedulingGates"].append({"name": "nesteddocker.dev/daemon"})
+    response = await lab.inject(asking)
+    assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
+    assert "spec.schedulingGates: the operator opens nesteddocker.dev/daemon only for" in response.message
+
+
 async def test_a_pod_whose_sidecar_another_webhook_has_removed_is_not_stored() -> None:
     lab = SidecarLab("alice", injection={"forms": ["Sidecar"]})
     injected = await lab.injected(pod())
