@@ -209,7 +209,7 @@ class PodInjector:
 
 
 def _require_no_parts_of_another_pod(pod: Mapping[str, Any]) -> None:
-    """Deny a pod without a NestedDocker of its own what only the operator's work for that would take away again.
+    """Deny a pod without its NestedDocker what only the operator's work for that would take away again.
 
     Raises:
         InjectionError: it has marks, or the gate.
@@ -218,8 +218,8 @@ def _require_no_parts_of_another_pod(pod: Mapping[str, Any]) -> None:
         raise InjectionError(MARKS_OF_ANOTHER_POD)
     if is_gated(pod):
         raise InjectionError(
-            f"spec.schedulingGates: the operator opens {names.SCHEDULING_GATE} only for pods with a daemon in a pod of "
-            "its own, so this pod would wait forever: remove the gate from your pod or pod template"
+            f"spec.schedulingGates: the operator opens {names.SCHEDULING_GATE} only for pods with a daemon in "
+            "another pod, so this one would wait forever: remove the gate from your pod or pod template"
         )
 
 
