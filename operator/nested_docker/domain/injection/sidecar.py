@@ -65,7 +65,7 @@ SHARED_FIELDS = ("name", "mountPath", "subPath", "readOnly", "recursiveReadOnly"
 READ_ONLY_SOURCES = frozenset({"configMap", "downwardAPI", "image", "projected", "secret"})
 """Sources of volumes to which no container can write."""
 
-LONGEST_PATH = 4096
+LONGEST_SUB_PATH = 4096
 """Characters of a path, for Linux; no container with a longer one starts."""
 
 ALONE = {
@@ -223,7 +223,7 @@ def _require_early_sub_paths(pod: Mapping[str, Any], clients: Iterable[ChosenCon
         for mount in chosen.container.get("volumeMounts") or []:
             volume, part = mount["name"], str(mount.get("subPath") or "")
             places = makers.get(volume)
-            if not part or not places or len(part) > LONGEST_PATH:
+            if not part or not places or len(part) > LONGEST_SUB_PATH:
                 continue
             above = ("", *accumulate(part.split("/")[:-1], "{}/{}".format))
             others = (each for place in above for each in places.get(place, ()) if each != name)
