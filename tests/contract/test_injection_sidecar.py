@@ -27,6 +27,19 @@ RICH = {
     "storage": {"type": "EmptyDir", "emptyDir": {"sizeLimit": "2048Mi"}},
     "engine": {"caBundleRef": {"name": "authorities", "key": "ca.crt"}, "mtu": 1400},
     "securityModules": [{"mode": "Dind", "appArmorProfile": {"type": "Unconfined"}}],
+    "podTemplate": {
+        "spec": {
+            "containers": [
+                {
+                    "name": "daemon",
+                    "env": [{"name": "EMPTY", "value": ""}],
+                    "ports": [{"containerPort": 9323}],
+                    "stdin": False,
+                    "lifecycle": {"preStop": {"httpGet": {"port": 9323}}},
+                }
+            ]
+        }
+    },
 }
 """A class whose values the API server writes in another way."""
 
@@ -97,7 +110,14 @@ async def stored(api: Api, asking: Pod) -> Pod:
     return found
 
 
-@pytest.mark.parametrize("fields", [{}, RICH], ids=["a class that says nothing", "a class that says much"])
+CLAIMED = {"storage": {"type": "Ephemeral", "ephemeral": {"size": "2048Mi", "storageClassName": "fast"}}}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, RICH, CLAIMED],
+    ids=["a class that says nothing", "a class that says much", "a class with volumes of its own"],
+)
 async def test_a_pod_that_comes_back_is_complete(
     api: Api, namespaces: dict[PodSecurityLevel, str], fields: dict[str, Any]
 ) -> None:

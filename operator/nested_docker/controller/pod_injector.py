@@ -16,13 +16,14 @@ from nested_docker.api.v1alpha1 import NestedDockerClassSpec
 from nested_docker.api.v1alpha1.nested_docker_class import InjectionForm
 from nested_docker.controller.admission_reviewer import AdmissionResponse, AdmissionReviewer, Review
 from nested_docker.domain import names
+from nested_docker.domain.injection.fairness import is_gated
 from nested_docker.domain.injection.manifest import injected_nested_docker
 from nested_docker.domain.injection.patch import InjectedConnection, Marks, Operation, injection_patch
 from nested_docker.domain.injection.request import (
     ChosenContainer,
     InjectionError,
     InjectionRequest,
-    chosen_containers,
+    connected_containers,
     injection_request,
 )
 from nested_docker.domain.injection.sidecar import chosen_form, sidecar, sidecar_mode
@@ -74,7 +75,7 @@ class PodInjector:
         pod, requester = review.obj, requester_digest(str(review.user.get("username", "")))
         try:
             request = injection_request(pod)
-            containers = chosen_containers(pod, request)
+            containers = connected_containers(pod, request)
             if request.nested_docker:
                 return self._connect(pod, request.nested_docker, containers)
             class_spec = await self._class_of(pod, request)
@@ -99,7 +100,7 @@ class PodInjector:
         pod, requester = review.obj, requester_digest(str(review.user.get("username", "")))
         try:
             request = injection_request(pod)
-            containers = chosen_containers(pod, request)
+            containers = connected_containers(pod, request)
             class_spec = await self._class_of(pod, request)
             if class_spec and _is_sidecar(pod, request, class_spec):
                 return await self._sidecar(review, request.class_name, class_spec, containers, stored=True)
@@ -142,8 +143,7 @@ class PodInjector:
             InjectionError: the pod cannot have it.
         """
         pod = review.obj
-        if has_marks(pod):
-            raise InjectionError(MARKS_OF_ANOTHER_POD)
+        _require_no_parts_of_another_pod(pod)
         mode = sidecar_mode(class_name, class_spec)
         candidate = injected_nested_docker(self.new_id(), pod["metadata"]["namespace"], class_name)
         candidate["spec"]["mode"] = mode.value
@@ -178,8 +178,7 @@ class PodInjector:
         Nobody needs a permission for that: whoever may create pods may mount the Secrets of their namespace.
         """
         namespace = pod["metadata"]["namespace"]
-        if has_marks(pod):
-            raise InjectionError(MARKS_OF_ANOTHER_POD)
+        _require_no_parts_of_another_pod(pod)
         patch = injection_patch(pod, InjectedConnection(name), containers, None)
         missing = self.reviewer.cache.get("NestedDocker", namespace, name) is None
         warnings = (f"NestedDocker {name} does not exist in namespace {namespace} yet: the pod waits for it",)
@@ -207,6 +206,21 @@ class PodInjector:
     ) -> tuple[Operation, ...]:
         connection = InjectedConnection(names.injected_name(injection.id))
         return injection_patch(pod, connection, containers, Marks(injection.id, injection.signature(self.key())))
+
+
+def _require_no_parts_of_another_pod(pod: Mapping[str, Any]) -> None:
+    """Deny a pod without its NestedDocker what only the operator's work for that would take away again.
+
+    Raises:
+        InjectionError: it has marks, or the gate.
+    """
+    if has_marks(pod):
+        raise InjectionError(MARKS_OF_ANOTHER_POD)
+    if is_gated(pod):
+        raise InjectionError(
+            f"spec.schedulingGates: the operator opens {names.SCHEDULING_GATE} only for pods with a daemon in "
+            "another pod, so this one would wait forever: remove the gate from your pod or pod template"
+        )
 
 
 def _taken_out(missing: tuple[Operation, ...]) -> str:

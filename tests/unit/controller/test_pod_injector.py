@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -121,6 +122,46 @@ async def test_each_pod_has_another_id() -> None:
     lab = Lab("alice")
     injected = await asyncio.gather(*(lab.injected(pod()) for _ in range(50)))
     assert len({id_of(each) for each in injected}) == 50
+
+
+MOUNTS = [{"name": "a", "mountPath": f"/{number:x}"} for number in range(28_000)]
+DEEP = {"name": "a", "mountPath": "/a", "subPath": "a/" * 400_000}
+DEEP_MOUNTS = [{"name": "a", "mountPath": f"/{number}", "subPath": "a/" * 2_000} for number in range(250)]
+COPIES = ",".join(["build"] * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "spec"),
+    [
+        ({}, {"containers": [{"name": "build"}] * 70_000}),
+        ({ANNOTATION_INJECT_CONTAINERS: COPIES}, {"containers": [{"name": "build"}, *([{"name": "b"}] * 30_000)]}),
+        ({}, {"containers": [{"name": "build", "volumeMounts": MOUNTS}]}),
+        ({}, {"containers": [{"name": "build", "volumeMounts": [DEEP]}]}),
+        ({}, {"containers": [{"name": "build", "volumeMounts": DEEP_MOUNTS}]}),
+    ],
+    ids=["containers", "names", "mounts", "a deep path", "deep paths"],
+)
+@pytest.mark.parametrize("form", ["Remote", "Sidecar"])
+async def test_a_pod_of_a_megabyte_does_not_hold_up_others(
+    annotations: dict[str, str], spec: dict[str, Any], form: str
+) -> None:
+    lab = SidecarLab("alice")
+    asking = pod(annotations={ANNOTATION_INJECT_FORM: form} | annotations, **spec)
+    begun = time.process_time()
+    await lab.inject(asking)
+    # The API server waits for five seconds, and others wait for the same process.
+    assert time.process_time() - begun < 5
+
+
+async def test_more_containers_than_a_node_runs_are_denied() -> None:
+    lab = Lab("alice")
+    response = await lab.inject(pod(containers=[{"name": f"c{number}"} for number in range(256)]))
+    assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
+    assert "257 containers would get the connection, and at most 256 can: name those" in response.message
+    named = pod(
+        annotations={ANNOTATION_INJECT_CONTAINERS: "c1"}, containers=[{"name": f"c{number}"} for number in range(256)]
+    )
+    assert (await lab.inject(named)).allowed
 
 
 # --- whose permission counts -----------------------------------------------------------------------
@@ -487,6 +528,17 @@ async def test_a_sidecar_and_marks_of_another_form_are_denied() -> None:
     injected["metadata"]["annotations"] |= SIDECAR
     response = await lab.inject(injected)
     assert MARKS_OF_OTHERS in response.message
+
+
+@pytest.mark.parametrize("asking", [pod(annotations=SIDECAR), pod(labels={LABEL_INJECT_FROM: "build"})])
+async def test_a_gate_that_nobody_opens_is_denied(asking: Pod) -> None:
+    asking["spec"]["schedulingGates"] = [{"name": "kueue.x-k8s.io/admission"}]
+    lab = SidecarLab("alice")
+    assert (await lab.inject(asking)).allowed
+    asking["spec"]["schedulingGates"].append({"name": "nesteddocker.dev/daemon"})
+    response = await lab.inject(asking)
+    assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
+    assert "spec.schedulingGates: the operator opens nesteddocker.dev/daemon only for" in response.message
 
 
 async def test_a_pod_whose_sidecar_another_webhook_has_removed_is_not_stored() -> None:

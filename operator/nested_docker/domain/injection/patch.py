@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from nested_docker.domain import names
 from nested_docker.domain.injection.fairness import is_gated
+from nested_docker.domain.injection.mount_paths import is_within, mount_path
 from nested_docker.domain.injection.request import ChosenContainer, InjectionError
 from nested_docker.domain.manifests.secrets import CERT_PATH
 from nested_docker.domain.shown import shorten
@@ -155,13 +155,13 @@ def _has_mount(container: str, mounts: list[Mapping[str, Any]], wanted: Mapping[
         InjectionError: another volume is there.
     """
     for mount in mounts:
-        path = PurePosixPath(str(mount["mountPath"]))
-        if mount["name"] == wanted["name"] and path == PurePosixPath(wanted["mountPath"]):
+        path = mount_path(str(mount["mountPath"]))
+        if mount["name"] == wanted["name"] and path == wanted["mountPath"]:
             return True
-        if path.is_relative_to(wanted["mountPath"]):
+        if is_within(path, wanted["mountPath"]):
             raise InjectionError(
                 f"volumeMounts of container {container}: volume {shorten(str(mount['name']))} is mounted at "
-                f"{shorten(str(path))}: choose a path outside of {wanted['mountPath']}, {OTHER_CONTAINERS}"
+                f"{shorten(path)}: choose a path outside of {wanted['mountPath']}, {OTHER_CONTAINERS}"
             )
     return False
 

@@ -56,11 +56,23 @@ def _clients_have_ended(pod: Mapping[str, Any]) -> bool:
         clients = chosen_containers(pod, InjectionRequest(""))
     statuses = {status.get("name"): status for status in _statuses(pod)}
     deleted = grace_ends(pod) is not None
+    if not deleted and _may_start_all_again(pod):
+        return False
     # Those that run before the others have ended when one of the others has.
     clients = [each for each in clients if not _runs_before_others(each)] or clients
     return bool(clients) and all(
         _is_final(statuses.get(each.container["name"], {}), "Never" if deleted else _restart_policy(pod, each))
         for each in clients
+    )
+
+
+def _may_start_all_again(pod: Mapping[str, Any]) -> bool:
+    """Whether the end of one container, with or without the connection, may start all others again."""
+    return any(
+        rule.get("action") == "RestartAllContainers"
+        for field in POD_LISTS
+        for container in pod["spec"].get(field) or []
+        for rule in container.get("restartPolicyRules") or []
     )
 
 

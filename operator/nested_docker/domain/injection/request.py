@@ -16,6 +16,10 @@ POD_LISTS = ("initContainers", "containers")
 """Fields of a pod's spec with containers that its author writes; the order is that in which they run."""
 
 
+MOST_CONTAINERS = 256
+"""That get the connection. A node runs no pod with more, and the webhook answers everybody within seconds."""
+
+
 class InjectionError(ValueError):
     """The pod cannot get a daemon as it is; the message has the field, the value and the remedy."""
 
@@ -105,7 +109,7 @@ def _named_containers(pod: Mapping[str, Any]) -> tuple[str, ...]:
     if names.ANNOTATION_INJECT_CONTAINERS not in annotations:
         return ()
     text = str(annotations[names.ANNOTATION_INJECT_CONTAINERS])
-    containers = tuple(name.strip() for name in text.split(","))
+    containers = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     if "" in containers:
         raise InjectionError(
             f"metadata.annotations: {names.ANNOTATION_INJECT_CONTAINERS} is {shorten(text)!r}: set it to names of "
@@ -130,7 +134,23 @@ def chosen_containers(pod: Mapping[str, Any], request: InjectionRequest) -> list
             f"metadata.annotations: {names.ANNOTATION_INJECT_CONTAINERS} names {shorten(', '.join(missing))}, and the "
             f"pod has only the containers {shorten(', '.join(sorted(known)))}: name some of these"
         )
-    return [each for each in present if each.container["name"] in request.containers]
+    named = frozenset(request.containers)
+    return [each for each in present if each.container["name"] in named]
+
+
+def connected_containers(pod: Mapping[str, Any], request: InjectionRequest) -> list[ChosenContainer]:
+    """The containers of a new pod that get the connection.
+
+    Raises:
+        InjectionError: the annotation names a container that the pod does not have, or there are too many.
+    """
+    chosen = chosen_containers(pod, request)
+    if len(chosen) > MOST_CONTAINERS:
+        raise InjectionError(
+            f"spec.containers: {len(chosen)} containers would get the connection, and at most {MOST_CONTAINERS} can: "
+            f"name those that need it in the annotation {names.ANNOTATION_INJECT_CONTAINERS}"
+        )
+    return chosen
 
 
 def is_native_sidecar(chosen: ChosenContainer) -> bool:

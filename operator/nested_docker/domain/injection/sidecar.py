@@ -6,9 +6,10 @@ paths, so `docker run -v` finds their files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from itertools import accumulate
 from typing import Any
 
 from nested_docker.api.meta import Mode
@@ -20,6 +21,7 @@ from nested_docker.domain import names
 from nested_docker.domain.admission import mode_choice
 from nested_docker.domain.admission.acceptance import Accepted
 from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.injection.mount_paths import is_within, mount_path
 from nested_docker.domain.injection.request import ChosenContainer, InjectionError, InjectionRequest
 from nested_docker.domain.manifests import storage
 from nested_docker.domain.manifests.pod_template import ContainersOfTemplate
@@ -42,7 +44,7 @@ SOCKET_MOUNT: Mapping[str, Any] = {"name": SOCKET_VOLUME, "mountPath": SOCKET_DI
 SOCKET_VARIABLES: tuple[Mapping[str, Any], ...] = ({"name": "DOCKER_HOST", "value": f"unix://{SOCKET}"},)
 """The environment of the clients."""
 
-TLS_VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+TLS_VARIABLES = ("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 """With one of these a client expects TLS at the socket too, where there is none."""
 
 REMOTE = f"or choose form {InjectionForm.REMOTE} by the annotation {names.ANNOTATION_INJECT_FORM}"
@@ -59,6 +61,12 @@ KEPT = (
 """Paths of the daemon over which a client's volume cannot be mounted."""
 
 SHARED_FIELDS = ("name", "mountPath", "subPath", "readOnly", "recursiveReadOnly", "mountPropagation")
+
+READ_ONLY_SOURCES = frozenset({"configMap", "downwardAPI", "image", "projected", "secret"})
+"""Sources of volumes to which no container can write."""
+
+LONGEST_SUB_PATH = 4096
+"""Characters of a path, for Linux; no container with a longer one starts."""
 
 ALONE = {
     "hostNetwork": "dockerd would change the node's network",
@@ -118,7 +126,7 @@ def sidecar_mode(class_name: str, class_spec: NestedDockerClassSpec) -> Mode:
 
 
 def sidecar(
-    pod: Mapping[str, Any], accepted: Accepted, clients: Iterable[ChosenContainer], defaults: OperatorDefaults
+    pod: Mapping[str, Any], accepted: Accepted, clients: Sequence[ChosenContainer], defaults: OperatorDefaults
 ) -> Sidecar:
     """The daemon of a pod.
 
@@ -134,6 +142,7 @@ def sidecar(
     problem = next(iter([*_pod_problems(pod), *_class_problems(pod, accepted)]), None)
     if problem is not None:
         raise InjectionError(f"{problem}, {REMOTE}")
+    _require_early_sub_paths(pod, clients)
     effective, behaviour = accepted.effective, MODES[accepted.effective.mode]
     object_names = ObjectNames(Owner(SIDECAR, pod["metadata"]["namespace"], ""))
     context = PodContext(object_names, effective, defaults, serves_network=False)
@@ -172,21 +181,21 @@ def mounts_of_clients(clients: Iterable[ChosenContainer]) -> list[Manifest]:
     Raises:
         InjectionError: two clients have different volumes at a path, or the daemon cannot have one there.
     """
-    found: dict[PurePosixPath, tuple[str, Manifest]] = {}
+    found: dict[str, tuple[str, Manifest]] = {}
     for chosen in clients:
         container = shorten(str(chosen.container["name"]))
         for given in chosen.container.get("volumeMounts") or []:
             if given["name"] == SOCKET_VOLUME:
                 continue
-            path = PurePosixPath(str(given["mountPath"]))
-            problem = _mount_problem(given, path)
+            path = mount_path(str(given["mountPath"]))
+            problem = mount_problem(given, path)
             if problem:
                 raise InjectionError(f"volumeMounts of container {container}: {problem}, {_OTHERS}")
             mount = {key: given[key] for key in SHARED_FIELDS if given.get(key)}
             other, before = found.setdefault(path, (container, mount))
             if (before["name"], before.get("subPath")) != (mount["name"], mount.get("subPath")):
                 raise InjectionError(
-                    f"volumeMounts: at {shorten(str(path))} container {other} has volume "
+                    f"volumeMounts: at {shorten(path)} container {other} has volume "
                     f"{shorten(str(before['name']))}, and container {container} has {shorten(str(mount['name']))} or "
                     f"another part of it, while the daemon can have only one there: use different paths, {_OTHERS}"
                 )
@@ -199,26 +208,71 @@ def mounts_of_clients(clients: Iterable[ChosenContainer]) -> list[Manifest]:
 _OTHERS = f"or name other containers in the annotation {names.ANNOTATION_INJECT_CONTAINERS}"
 
 
-def _mount_problem(mount: Mapping[str, Any], path: PurePosixPath) -> str:
+def _require_early_sub_paths(pod: Mapping[str, Any], clients: Iterable[ChosenContainer]) -> None:
+    """Deny mounts of what an init container makes in a volume before the client starts.
+
+    The kubelet makes the directory of a `subPath` when the daemon starts, which is first. So a file could not be made
+    there any more, and a directory that is put in its place would stay empty for the daemon.
+
+    Raises:
+        InjectionError: a client has such a mount.
+    """
+    makers = _makers(pod)
+    for chosen in clients:
+        name = chosen.container["name"]
+        for mount in chosen.container.get("volumeMounts") or []:
+            volume, part = mount["name"], str(mount.get("subPath") or "")
+            places = makers.get(volume)
+            if not part or not places or len(part) > LONGEST_SUB_PATH:
+                continue
+            above = ("", *accumulate(part.split("/")[:-1], "{}/{}".format))
+            others = (each for place in above for each in places.get(place, ()) if each != name)
+            maker = next(others, None)
+            if maker is not None:
+                raise InjectionError(
+                    f"volumeMounts of container {shorten(name)}: init container {shorten(maker)} may make subPath "
+                    f"{shorten(part)} of volume {shorten(volume)}, but the daemon starts before it, and would have an "
+                    f"empty directory: mount the whole volume, {_OTHERS}"
+                )
+
+
+def _makers(pod: Mapping[str, Any]) -> Mapping[str, Mapping[str, set[str]]]:
+    """The init containers that can write a volume, by the volume and then by its part."""
+    volumes = pod["spec"].get("volumes") or []
+    constant = {each["name"] for each in volumes if not READ_ONLY_SOURCES.isdisjoint(each)}
+    found: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for container in pod["spec"].get("initContainers") or []:
+        for mount in container.get("volumeMounts") or []:
+            if container["name"] != SIDECAR and mount["name"] not in constant and not mount.get("readOnly"):
+                found[mount["name"]][str(mount.get("subPath") or "")].add(container["name"])
+    return found
+
+
+def mount_problem(mount: Mapping[str, Any], path: str) -> str:
     """Why the daemon cannot have a mount; empty: it can."""
     if mount.get("subPathExpr"):
         return (
             f"subPathExpr {shorten(str(mount['subPathExpr']))} has variables of the container, which the daemon does "
             "not have: use subPath"
         )
+    if ".." in str(mount["mountPath"]).split("/"):
+        return f"{shorten(str(mount['mountPath']))} may lead through a link of the image: use a path without .."
     where = _without_link(path)
-    for kept in map(PurePosixPath, KEPT_TREES):
-        if where.is_relative_to(kept):
-            return f"{shorten(str(path))} is in {kept}, which the daemon needs itself: choose another path"
-    for kept in (_without_link(PurePosixPath(each)) for each in KEPT):
-        if kept.is_relative_to(where):
-            return f"a volume at {shorten(str(path))} would hide {kept} of the daemon: choose another path"
+    for kept in KEPT_TREES:
+        if is_within(where, kept):
+            return f"{shorten(path)} is in {kept}, which the daemon needs itself: choose another path"
+    for kept in _KEPT_WITHOUT_LINKS:
+        if is_within(kept, where):
+            return f"a volume at {shorten(path)} would hide {kept} of the daemon: choose another path"
     return ""
 
 
-def _without_link(path: PurePosixPath) -> PurePosixPath:
+def _without_link(path: str) -> str:
     """The path behind the link from /var/run to /run, which all images have."""
-    return PurePosixPath("/run") / path.relative_to("/var/run") if path.is_relative_to("/var/run") else path
+    return path.removeprefix("/var") if is_within(path, "/var/run") else path
+
+
+_KEPT_WITHOUT_LINKS = tuple(map(_without_link, KEPT))
 
 
 def _pod_problems(pod: Mapping[str, Any]) -> Iterator[str]:

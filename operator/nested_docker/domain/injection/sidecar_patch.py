@@ -10,7 +10,7 @@ from nested_docker.domain import names
 from nested_docker.domain.injection.patch import Operation, add_mark, add_to_container
 from nested_docker.domain.injection.request import ChosenContainer, InjectionError, is_native_sidecar
 from nested_docker.domain.injection.sidecar import SIDECAR, SOCKET_MOUNT, SOCKET_VARIABLES, TLS_VARIABLES, Sidecar
-from nested_docker.domain.manifests.pod_template import lost, overlay
+from nested_docker.domain.injection.sidecar_upkeep import is_same, kept_up
 from nested_docker.domain.modes.dockerd import SOCKET_GID
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.shown import shorten
@@ -84,8 +84,7 @@ def _add_volumes(pod: Mapping[str, Any], wanted: Sequence[Manifest]) -> Iterator
     present = {volume["name"]: volume for volume in volumes}
     for volume in wanted:
         other = present.get(volume["name"])
-        # Only the kind: the API server writes amounts in another way.
-        if other is not None and not volume.keys() <= other.keys():
+        if other is not None and not is_same(volume, other):
             raise InjectionError(f"spec.volumes: the pod has another volume {volume['name']}: rename it")
     missing = [volume for volume in wanted if volume["name"] not in present]
     if missing:
@@ -97,17 +96,16 @@ def _add_container(pod: Mapping[str, Any], wanted: Manifest, clients: Sequence[C
     if any(container["name"] == SIDECAR for container in pod["spec"].get("containers") or []):
         raise _another_container("containers")
     place = next((index for index, container in enumerate(listed) if container["name"] == SIDECAR), None)
-    present = {} if place is None else listed[place]
+    value = wanted
     if place is not None:
+        present = listed[place]
         if present.get("command") != wanted["command"]:
             raise _another_container("initContainers")
         first = min((_index(each) for each in clients if _waits_for_daemon(each)), default=place)
-        # The API server and autoscalers write resources in another way.
-        needed = {key: value for key, value in wanted.items() if key != "resources"}
-        if place <= first and not any(lost(needed, present)):
+        value = kept_up(present, wanted)
+        if place <= first and is_same(value, present):
             return
         yield {"op": "remove", "path": f"/spec/initContainers/{place}"}
-    value = overlay(present, wanted)
     if listed:
         yield {"op": "add", "path": "/spec/initContainers/0", "value": value}
     else:

@@ -44,7 +44,8 @@ def overlay(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, An
         if isinstance(value, Mapping) and isinstance(below, Mapping):
             merged[key] = overlay(below, value)
         elif isinstance(value, list) and isinstance(below, list) and not any(isinstance(item, str) for item in value):
-            merged[key] = value + [item for item in below if _key(item) not in {_key(mine) for mine in value}]
+            mine = {item_key(item) for item in value}
+            merged[key] = value + [item for item in below if item_key(item) not in mine]
         else:
             merged[key] = value
     return merged
@@ -62,15 +63,15 @@ def lost(template: Any, result: Any, path: str = "") -> Iterator[str]:
         for key, value in template.items():
             yield from lost(value, result.get(key), f"{path}.{key}" if path else key)
     elif isinstance(template, list) and isinstance(result, list):
-        there = {_key(item): item for item in result}
+        there = {item_key(item): item for item in result}
         for item in template:
-            yield from lost(item, there.get(_key(item)), f"{path}[{_key(item)}]")
+            yield from lost(item, there.get(item_key(item)), f"{path}[{item_key(item)}]")
     elif template != result:
         yield path
 
 
-def _key(item: Any) -> str:
-    """By what Kubernetes tells items of a list apart: a mount by its path, anything else by its name."""
+def item_key(item: Any) -> str:
+    """By what Kubernetes tells items of a list apart: the path of a mount, the number of a port, or the name."""
     if not isinstance(item, Mapping):
         return str(item)
-    return str(item.get("mountPath", item.get("name", item)))
+    return str(item.get("mountPath", item.get("name", item.get("containerPort", item))))

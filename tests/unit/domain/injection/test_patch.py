@@ -134,6 +134,11 @@ def container(**fields: Any) -> dict[str, Any]:
             f"/certs/client, {REMEDY}",
         ),
         (
+            container(volumeMounts=[{"name": "certs", "mountPath": "certs/../certs//client"}]),
+            "volumeMounts of container build: volume certs is mounted at /certs/client: choose a path outside of "
+            f"/certs/client, {REMEDY}",
+        ),
+        (
             container(volumeMounts=[{"name": "certs", "mountPath": "/certs/client/a"}]),
             "volumeMounts of container build: volume certs is mounted at /certs/client/a: choose a path outside of "
             f"/certs/client, {REMEDY}",
@@ -158,6 +163,7 @@ def container(**fields: Any) -> dict[str, Any]:
         "an empty variable",
         "another path",
         "a volume at the path",
+        "a volume at the path in other words",
         "a volume below it",
         "a volume of the name",
         "another pod's Secret",

@@ -110,6 +110,15 @@ def test_a_container_with_rules_may_start_again() -> None:
     assert has_ended(there, NOW)
 
 
+@pytest.mark.parametrize(("action", "ended"), [("Restart", True), ("RestartAllContainers", False)])
+def test_another_container_may_start_all_again(action: str, *, ended: bool) -> None:
+    there = life("Running", init=DONE, build=FAILED, helper=RUNNING, only="build")
+    there["spec"]["containers"][1] |= {"restartPolicy": "Never", "restartPolicyRules": [{"action": action}]}
+    assert has_ended(there, NOW) is ended
+    there["metadata"]["deletionTimestamp"] = "2026-03-01T00:00:30Z"
+    assert has_ended(there, NOW)
+
+
 @pytest.mark.parametrize(
     ("deleted", "ended"),
     [("2026-03-01T00:00:30Z", False), ("2026-03-01T00:00:00Z", True), ("2026-02-28T23:59:59Z", True)],

@@ -26,8 +26,9 @@ def named(text: str) -> dict[str, Any]:
         (pod(), InjectionRequest("standard")),
         (named("build"), InjectionRequest("standard", ("build",))),
         (named(" build , helper"), InjectionRequest("standard", ("build", "helper"))),
+        (named("build,helper,build"), InjectionRequest("standard", ("build", "helper"))),
     ],
-    ids=["all", "one", "two"],
+    ids=["all", "one", "two", "one twice"],
 )
 def test_label_and_annotation_are_the_request(asking: dict[str, Any], expected: InjectionRequest) -> None:
     assert injection_request(asking) == expected

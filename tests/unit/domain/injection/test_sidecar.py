@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.support.factory import class_spec
-from tests.unit.domain.injection.pods import pod
+from tests.unit.domain.injection.pods import Pod, pod
 from tests.unit.domain.injection.sidecars import HOST, SOCKET, WORKSPACE, asking, daemon, inject, judged
 
 from nested_docker.api.meta import Mode
@@ -187,7 +187,15 @@ def test_a_volume_may_have_several_paths() -> None:
     assert mounts_of(WORKSPACE, other) == [WORKSPACE, other]
 
 
-@pytest.mark.parametrize("other", [WORKSPACE | {"name": "cache"}, WORKSPACE | {"subPath": "x"}])
+@pytest.mark.parametrize(
+    "other",
+    [
+        WORKSPACE | {"name": "cache"},
+        WORKSPACE | {"subPath": "x"},
+        WORKSPACE | {"name": "cache", "mountPath": "builds"},
+        WORKSPACE | {"name": "cache", "mountPath": "//builds/"},
+    ],
+)
 def test_different_volumes_at_a_path_are_denied(other: dict[str, Any]) -> None:
     with pytest.raises(InjectionError, match="at /builds container c0 has volume workspace, and container c1 has"):
         mounts_of(WORKSPACE, other)
@@ -213,10 +221,13 @@ def test_different_volumes_at_a_path_are_denied(other: dict[str, Any]) -> None:
         "/proc",
         "/sys/fs/cgroup",
         "/dev",
+        "usr/local/bin",
+        "//usr/local/bin",
+        "/opt/../usr/local/bin",
     ],
 )
 def test_a_volume_cannot_hide_what_the_daemon_needs(path: str) -> None:
-    with pytest.raises(InjectionError, match=r"volumeMounts of container c0: .*choose another path"):
+    with pytest.raises(InjectionError, match=r"volumeMounts of container c0: .*(choose another|use a) path"):
         mounts_of(WORKSPACE | {"mountPath": path})
 
 
@@ -235,6 +246,44 @@ def test_a_volume_cannot_hide_what_the_daemon_needs(path: str) -> None:
 )
 def test_the_usual_places_of_ci_systems_are_shared(path: str) -> None:
     assert mounts_of(WORKSPACE | {"mountPath": path}) == [WORKSPACE | {"mountPath": path}]
+
+
+def unpacking(maker: dict[str, Any], part: str, source: dict[str, Any] | None = None) -> Pod:
+    """A pod whose init container fills a volume, as that of Argo Workflows does, and whose job has a part of it."""
+    return asking(
+        volumes=[{"name": "inputs", **(source or {"emptyDir": {}})}],
+        initContainers=[{"name": "init", "volumeMounts": [{"name": "inputs", "mountPath": "/inputs"} | maker]}],
+        containers=[
+            {"name": "main", "volumeMounts": [{"name": "inputs", "mountPath": "/src", "subPath": part}]},
+        ],
+    )
+
+
+@pytest.mark.parametrize(("maker", "part"), [({}, "repo"), ({}, "a/b"), ({"subPath": "a"}, "a/b/c")])
+def test_a_part_of_a_volume_that_an_init_container_makes_is_denied(maker: dict[str, Any], part: str) -> None:
+    with pytest.raises(InjectionError, match=f"main: init container init may make subPath {part} of volume inputs"):
+        inject(unpacking(maker, part))
+
+
+@pytest.mark.parametrize(
+    ("maker", "part", "source"),
+    [
+        ({"subPath": "repo"}, "repo", None),
+        ({"subPath": "other"}, "repo", None),
+        ({"subPath": "re"}, "repo", None),
+        ({"readOnly": True}, "repo", None),
+        ({}, "repo", {"configMap": {"name": "settings"}}),
+    ],
+)
+def test_a_part_of_a_volume_that_is_there_is_shared(maker: dict[str, Any], part: str, source: Any) -> None:
+    injected = inject(unpacking(maker, part, source))
+    assert {"name": "inputs", "mountPath": "/src", "subPath": part} in daemon(injected)["volumeMounts"]
+    assert judged(injected) == ""
+
+
+def test_an_init_container_may_have_a_part_of_its_own_volume() -> None:
+    both = [WORKSPACE, WORKSPACE | {"mountPath": "/cache", "subPath": "cache"}]
+    assert judged(inject(asking(initContainers=[{"name": "clone", "volumeMounts": both}]))) == ""
 
 
 def test_a_path_with_variables_is_denied() -> None:

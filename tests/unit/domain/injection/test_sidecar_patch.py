@@ -110,6 +110,10 @@ def test_what_another_webhook_takes_away_is_added_again_or_else_denied(change: A
             "env of container build has DOCKER_TLS_VERIFY, and there is no TLS",
         ),
         (
+            {"containers": [{"name": "build", "env": [{"name": "DOCKER_TLS", "value": "1"}]}]},
+            "env of container build has DOCKER_TLS, and there is no TLS",
+        ),
+        (
             {"containers": [{"name": "build", "volumeMounts": [{"name": "x", "mountPath": "/run/nested-docker"}]}]},
             "/run/nested-docker",
         ),
