@@ -264,11 +264,12 @@ def _try_mode(
 def _passes(obstacle: Obstacle, mode: Mode, observed: Observed, *, awaits_nodes: bool) -> bool:
     """Whether an obstacle is none for this NestedDocker.
 
-    What is said of nodes counts for new daemons: nodes come and go, and a running one shows that a node can. And an
-    autoscaler adds nodes only for a pod that waits for them.
+    What is said of nodes counts for new daemons: nodes come and go, and a running one shows that a node can. An
+    autoscaler adds nodes only for a pod that waits for them. And where no present node is asked for, the present ones
+    decide nothing.
     """
     return obstacle.reason == Reason.NO_CAPABLE_NODE and (
-        _was_accepted_in(mode, observed) or (awaits_nodes and obstacle.nodes_may_come)
+        _was_accepted_in(mode, observed) or not obstacle.decides_mode or (awaits_nodes and obstacle.nodes_may_come)
     )
 
 

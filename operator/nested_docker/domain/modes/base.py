@@ -37,11 +37,15 @@ class Obstacle:
         message: of the condition.
         nodes_may_come: whether the pod may be scheduled to none of the present nodes, so that they say nothing about a
             node that an autoscaler adds for it.
+        decides_mode: whether a NestedDocker without `spec.mode` gets another mode for it. Not if NestedDocker and class
+            ask for nodes that do not exist: then a mistake in a selector would choose the mode that needs the least of
+            a node, which has the most privilege.
     """
 
     reason: Reason
     message: str
     nodes_may_come: bool = False
+    decides_mode: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class NodeNeeds:
 
     Attributes:
         placement: to which nodes its pods may be scheduled.
+        requested: to which of them NestedDocker and class let pods be scheduled, whatever RuntimeClass a mode has.
         handler: handler of the container runtime; empty: the default one.
         user_namespaces: whether the handler must support user namespaces.
         kernel: oldest version of the kernel.
@@ -61,6 +66,7 @@ class NodeNeeds:
 
     remedy: str
     placement: Placement = ANYWHERE
+    requested: Placement = ANYWHERE
     handler: str = ""
     user_namespaces: bool = False
     kernel: tuple[int, int] = (0, 0)
