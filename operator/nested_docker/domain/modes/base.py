@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Protocol
 
 from nested_docker.api.meta import Mode
@@ -88,44 +88,6 @@ class Objection:
     remedy: str
 
 
-class PodSecurityLevel(StrEnum):
-    """Pod Security Standards, the strictest last."""
-
-    PRIVILEGED = "privileged"
-    BASELINE = "baseline"
-    RESTRICTED = "restricted"
-
-
-@dataclass(frozen=True)
-class StricterLevel:
-    """A level that a mode's pod passes in later versions of the standards only, and under a condition.
-
-    Attributes:
-        level: the level.
-        since: minor version of Kubernetes, as in 1.35, from whose standards on it passes.
-        condition: whether what a NestedDocker and its class add to the pod passes, too.
-    """
-
-    level: PodSecurityLevel
-    since: int
-    condition: Callable[[NestedDockerSpec, NestedDockerClassSpec], bool]
-
-
-@dataclass(frozen=True)
-class PodSecurity:
-    """Which levels a mode's pod passes.
-
-    Attributes:
-        level: the strictest level that it passes in each version of the standards.
-        forbidden: what of it a stricter level forbids.
-        stricter: a stricter level that it may pass; None: none.
-    """
-
-    level: PodSecurityLevel
-    forbidden: str
-    stricter: StricterLevel | None = None
-
-
 @dataclass(frozen=True)
 class PodContext:
     """The input from which a mode builds its part of the pod.
@@ -149,7 +111,6 @@ class ModeBehaviour(Protocol):
         mode: its name in the API.
         isolation: what isolates the daemon's users from the node.
         privilege: what the mode gives of the node; a NestedDocker without `spec.mode` gets the least.
-        pod_security: the Pod Security level of its pod.
         runs_own_daemon: whether the pod runs dockerd itself, so that `engine.image` and `storage` apply.
         sidecar_obstacle: why its container cannot be the sidecar of any pod; empty: it can.
     """
@@ -159,7 +120,6 @@ class ModeBehaviour(Protocol):
     privilege: Privilege
     runs_own_daemon: bool
     sidecar_obstacle: str
-    pod_security: PodSecurity
 
     def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
         """The mode's settings, picked from the layers so that each has its origin."""

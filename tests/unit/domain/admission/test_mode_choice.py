@@ -212,7 +212,7 @@ LABELS = st.dictionaries(st.sampled_from(["pool", NODE_LABEL]), st.sampled_from(
 TAINTED = st.sampled_from([(), (Taint("gpu", "yes", "NoSchedule"),)])
 NODES = st.builds(
     NodeFacts,
-    ready=st.just(True),  # noqa: FBT003
+    ready=st.just(True),
     labels=LABELS,
     taints=TAINTED,
     kernel=st.sampled_from(["", "5.4.0", "6.12.0"]),
