@@ -15,10 +15,10 @@ from tests.unit.domain.injection.pods import Pod, patched
 from nested_docker.api.meta import Mode
 from nested_docker.domain.admission.acceptance import Accepted, accept
 from nested_docker.domain.admission.pod_security import ENFORCE_LABEL
+from nested_docker.domain.admission.pod_security_standards import PodSecurityLevel
 from nested_docker.domain.injection.request import chosen_containers, injection_request
 from nested_docker.domain.injection.sidecar import sidecar
 from nested_docker.domain.injection.sidecar_patch import judge_persisted, sidecar_patch
-from nested_docker.domain.modes.base import PodSecurityLevel
 from nested_docker.domain.names import ANNOTATION_INJECT_FORM, LABEL_INJECT
 from nested_docker.domain.ports import KubeError
 

@@ -25,6 +25,11 @@ CLASSES: dict[str, dict[str, Any]] = {
         "runtimeClassName": "writable-cgroups",
         "securityModules": [WITHOUT_SECCOMP],
     },
+    "crun": {
+        "modes": ["UserNamespace"],
+        "runtimeClassName": "writable-cgroups-crun",
+        "securityModules": [WITHOUT_SECCOMP],
+    },
     "no-cgroup": {"modes": ["UserNamespace"], "runtimeClassName": "cgroup-v2", "securityModules": [WITHOUT_SECCOMP]},
     "seccomp": {"modes": ["UserNamespace"], "runtimeClassName": "writable-cgroups"},
     "absent-profile": {
@@ -167,3 +172,35 @@ def test_a_profile_that_denies_mounts_is_named_in_mode_rootless_too(governed: En
     governed.nested_docker("confined", className="default-apparmor")
     message = governed.settles("confined", "PodStartFailed", timeout=60 * SLOW)
     assert "in the class's securityModules set appArmorProfile to Unconfined" in message
+
+
+FILL = "cat /sys/fs/cgroup/memory.max; echo $(tail /dev/zero) >/dev/null; echo shell lives"
+"""Says its limit of memory, and has a process that needs more."""
+
+
+def test_crun_runs_privileged_containers_and_their_limits_end_nothing_else(governed: Environment) -> None:
+    governed.nested_docker("crun", className="crun", resources={"limits": {"memory": MEMORY, "cpu": "1"}})
+    pod = governed.ready("crun", timeout=60 * SLOW)["podName"]
+
+    def docker(*arguments: str) -> list[str]:
+        command = ("exec", pod, "-c", "daemon", "--", "docker", *arguments)
+        return governed.kubectl(*command, timeout=60 * SLOW).split("\n")
+
+    try:
+        give_busybox(governed, pod, container="daemon")
+        assert docker("run", "--rm", "--privileged", "busybox", "echo", "ran") == ["ran", ""]
+        assert docker("run", "--name", "full", "-m", "32m", "busybox", "sh", "-c", FILL)[:2] == [
+            str(32 << 20),
+            "shell lives",
+        ]
+        assert docker("inspect", "full", "-f", "{{.State.OOMKilled}}") == ["true", ""]
+        uid = governed.get("pod", pod)["metadata"]["uid"].replace("-", "_")
+        ask = (
+            f"for scope in $(find /sys/fs/cgroup/kubepods.slice -path '*pod{uid}.slice/*.scope'); do "
+            "systemctl show -P OOMPolicy $(basename $scope); done"
+        )
+        assert set(on_node(governed, "sh", "-c", ask).split()) == {"continue"}
+        (container,) = governed.get("pod", pod)["status"]["containerStatuses"]
+        assert container["restartCount"] == 0
+    finally:
+        governed.kubectl("delete", "nd", "crun", "--timeout=300s", timeout=330)

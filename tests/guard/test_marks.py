@@ -64,7 +64,7 @@ def images(client: APIClient, labels: dict[str, str] | None, name: str) -> Any:
         (listed,) = client.images(name=tag)
         used = next(each for each in client.df()["Images"] if each["Id"] == inspected["Id"])
         steps = [each["stream"] for each in output if each.get("stream", "").startswith("Step ")]
-        return inspected["Config"]["Labels"], listed["Labels"], used["Labels"], steps
+        return inspected["Config"].get("Labels", "left out"), listed["Labels"], used["Labels"], steps
     finally:
         client.remove_image(tag, force=True)
 
@@ -81,8 +81,13 @@ def old_clients(old_dockerd: Dockerd, eve: Owner) -> Iterator[tuple[APIClient, A
     yield from _clients(old_dockerd, eve)
 
 
-def _clients(dockerd: Dockerd, owner: Owner) -> Iterator[tuple[APIClient, APIClient]]:
-    version = "1.45"
+@pytest.fixture
+def new_clients(dockerd: Dockerd, alice: Owner) -> Iterator[tuple[APIClient, APIClient]]:
+    """As `clients`, of an API version with which the daemon leaves out what an image has not."""
+    yield from _clients(dockerd, alice, version="1.52")
+
+
+def _clients(dockerd: Dockerd, owner: Owner, version: str = "1.45") -> Iterator[tuple[APIClient, APIClient]]:
     with (
         contextlib.closing(APIClient(base_url=f"unix://{owner.socket}", version=version)) as guarded,
         contextlib.closing(APIClient(base_url=f"unix://{dockerd.socket}", version=version)) as direct,
@@ -106,6 +111,15 @@ def test_images_of_a_graph_driver_have_the_labels_that_the_client_has_set(
 ) -> None:
     """A daemon with containerd's store says {} of an image without labels, and this one null."""
     guarded, direct = old_clients
+    name = f"marks-{uuid.uuid4().hex[:12]}"
+    assert images(guarded, labels, name) == images(direct, labels, name)
+
+
+@pytest.mark.parametrize("labels", GIVEN, ids=["none", "empty", "one", "two"])
+def test_new_clients_find_the_labels_of_images_as_the_daemon_shows_them(
+    new_clients: tuple[APIClient, APIClient], labels: dict[str, str] | None
+) -> None:
+    guarded, direct = new_clients
     name = f"marks-{uuid.uuid4().hex[:12]}"
     assert images(guarded, labels, name) == images(direct, labels, name)
 

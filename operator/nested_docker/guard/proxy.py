@@ -383,7 +383,8 @@ class _Exchange:
         document = await filter_containers(self._open, self._guard.owners, json_or_none(data), plan.containers_in)
         if plan.response_filter is not None:
             document = plan.response_filter(document, self._rules, self._uid)
-        return strict_json.encode_json(hide_marks(self._translation.route, self._translation.response(document)))
+        shown = hide_marks(self._translation.route, document, self._translation.daemon)
+        return strict_json.encode_json(self._translation.response(shown))
 
     def _event(self, event: JsonObject) -> JsonObject:
         return hide_in_event(self._translation.event(event))

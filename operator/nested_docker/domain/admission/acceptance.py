@@ -18,9 +18,11 @@ from nested_docker.domain.admission.class_overrides import disallowed_overrides,
 from nested_docker.domain.admission.grant_request import grant_request
 from nested_docker.domain.admission.policy import PolicyDecision, evaluate
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
-from nested_docker.domain.modes import MODES, ModeBehaviour
-from nested_docker.domain.modes.base import Obstacle
+from nested_docker.domain.manifests.pod import pod_to_judge
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import Obstacle, PodContext
 from nested_docker.domain.object_names import ObjectNames, tenant_owned_fields
+from nested_docker.domain.objects import Manifest
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.shown import MESSAGE_LENGTH, VALUE_LENGTH, shorten, shown
 from nested_docker.domain.status.reasons import Reason, Type
@@ -250,7 +252,16 @@ def _try_mode(
     if reason is None:
         return NotAccepted(Reason.NOT_GRANTED, decision.message)
     namespace = object_names.namespace
-    problem = _pod_security_problem(behaviour, spec, class_spec, namespace, observed.labels(namespace), latest=latest)
+    problem = _pod_security_problem(
+        mode,
+        lambda each: pod_to_judge(
+            PodContext(object_names, resolve(spec, class_spec, MODES[each], defaults), defaults), MODES[each]
+        ),
+        class_spec.modes,
+        namespace,
+        observed.labels(namespace),
+        latest=latest,
+    )
     if problem is not None:
         return problem
     obstacle = behaviour.obstacle(effective, observed.cluster)
@@ -264,11 +275,12 @@ def _try_mode(
 def _passes(obstacle: Obstacle, mode: Mode, observed: Observed, *, awaits_nodes: bool) -> bool:
     """Whether an obstacle is none for this NestedDocker.
 
-    What is said of nodes counts for new daemons: nodes come and go, and a running one shows that a node can. And an
-    autoscaler adds nodes only for a pod that waits for them.
+    What is said of nodes counts for new daemons: nodes come and go, and a running one shows that a node can. An
+    autoscaler adds nodes only for a pod that waits for them. And where no present node is asked for, the present ones
+    decide nothing.
     """
     return obstacle.reason == Reason.NO_CAPABLE_NODE and (
-        _was_accepted_in(mode, observed) or (awaits_nodes and obstacle.nodes_may_come)
+        _was_accepted_in(mode, observed) or not obstacle.decides_mode or (awaits_nodes and obstacle.nodes_may_come)
     )
 
 
@@ -330,21 +342,28 @@ def _message(mode: Mode, class_name: str, decision: PolicyDecision, reason: Reas
 
 
 def _pod_security_problem(
-    mode: ModeBehaviour,
-    spec: NestedDockerSpec,
-    class_spec: NestedDockerClassSpec,
+    mode: Mode,
+    make: Callable[[Mode], Manifest],
+    offered: Iterable[Mode],
     namespace: str,
     labels: Mapping[str, str],
     *,
     latest: float,
 ) -> NotAccepted | None:
-    """Why the namespace's Pod Security level forbids the pod; None: it is not known to."""
-    passing = [
-        MODES[each] for each in class_spec.modes if pod_security.admits(MODES[each], labels, spec, class_spec, latest)
-    ]
-    if mode in passing:
+    """Why the namespace's Pod Security level forbids the pod; None: it is not known to.
+
+    Args:
+        mode: of the pod.
+        make: the pod in a mode.
+        offered: the class's modes.
+        namespace: of the pod.
+        labels: of the namespace.
+        latest: the API server's minor version.
+    """
+    if not pod_security.judges(labels) or not pod_security.forbidden(made := make(mode), labels, latest):
         return None
-    message = pod_security.denial(mode, namespace, labels[pod_security.ENFORCE_LABEL], passing)
+    passing = [each for each in offered if not pod_security.forbidden(make(each), labels, latest)]
+    message = pod_security.denial(mode, made, namespace, labels, others=passing, latest=latest)
     return NotAccepted(Reason.POD_SECURITY_DENIED, message)
 
 

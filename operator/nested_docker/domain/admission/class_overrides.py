@@ -16,7 +16,7 @@ from nested_docker.api.v1alpha1.nested_docker import SchedulingSpec
 from nested_docker.api.v1alpha1.workload import WorkloadContainer, WorkloadSpec
 from nested_docker.domain.effective import EffectiveSpec, OperatorDefaults, resolve
 from nested_docker.domain.manifests.metadata import pod_defaults
-from nested_docker.domain.manifests.pod import pod
+from nested_docker.domain.manifests.pod import pod_to_judge
 from nested_docker.domain.manifests.pod_template import lost
 from nested_docker.domain.manifests.workload import (
     NODE_ADDRESS,
@@ -73,8 +73,6 @@ VOLUME_SOURCES = {
 }
 """Volumes that it may add or change, with their permitted sources."""
 
-_KEY_SET = "0000000000"
-
 
 def disallowed_overrides(
     effective: EffectiveSpec, class_spec: NestedDockerClassSpec, *, owner: Owner, defaults: OperatorDefaults
@@ -92,8 +90,8 @@ def disallowed_overrides(
     # What the policy decides is the same in both pods: it is not the NestedDocker that changes it.
     plain = replace(plain, mode_settings=plain.mode_settings.with_policy_of(effective.mode_settings))
     object_names = ObjectNames(owner, class_spec.pod_namespace or "")
-    actual = pod(PodContext(object_names, effective, defaults), mode, _KEY_SET)
-    baseline = pod(PodContext(object_names, plain, defaults), mode, _KEY_SET)
+    actual = pod_to_judge(PodContext(object_names, effective, defaults), mode)
+    baseline = pod_to_judge(PodContext(object_names, plain, defaults), mode)
     for made in (actual, baseline):
         _withhold((registry_variable(object_names), NODE_ADDRESS), made["spec"])
     declared = _Declared.by(effective.workload)
@@ -162,7 +160,7 @@ def template_fields_without_effect(effective: EffectiveSpec, *, owner: Owner, de
     mode, object_names = MODES[effective.mode], ObjectNames(owner, effective.pod_namespace or "")
     workload = effective.workload and effective.workload.model_copy(update={"volumes": None})
     unscheduled = replace(effective, scheduling=SchedulingSpec(), workload=workload)
-    made = pod(PodContext(object_names, unscheduled, defaults), mode, _KEY_SET)
+    made = pod_to_judge(PodContext(object_names, unscheduled, defaults), mode)
     containers = _all_containers(made["spec"])
     paths = []
     for path in lost(effective.pod_template, made | {"spec": made["spec"] | {"containers": [*containers.values()]}}):

@@ -49,6 +49,11 @@ def pod(context: PodContext, mode: ModeBehaviour, key_set: str, restart: str | N
     return manifest
 
 
+def pod_to_judge(context: PodContext, mode: ModeBehaviour) -> Manifest:
+    """The pod as admission judges it, before there is a key set."""
+    return pod(context, mode, "0000000000")
+
+
 def _spec(context: PodContext, mode: ModeBehaviour, key_set: str) -> Manifest:
     effective = context.effective
     template = dict(effective.pod_template.get("spec", {}))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Protocol
 
 from nested_docker.api.meta import Mode
@@ -37,11 +37,15 @@ class Obstacle:
         message: of the condition.
         nodes_may_come: whether the pod may be scheduled to none of the present nodes, so that they say nothing about a
             node that an autoscaler adds for it.
+        decides_mode: whether a NestedDocker without `spec.mode` gets another mode for it. Not if NestedDocker and class
+            ask for nodes that do not exist: then a mistake in a selector would choose the mode that needs the least of
+            a node, which has the most privilege.
     """
 
     reason: Reason
     message: str
     nodes_may_come: bool = False
+    decides_mode: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class NodeNeeds:
 
     Attributes:
         placement: to which nodes its pods may be scheduled.
+        requested: to which of them NestedDocker and class let pods be scheduled, whatever RuntimeClass a mode has.
         handler: handler of the container runtime; empty: the default one.
         user_namespaces: whether the handler must support user namespaces.
         kernel: oldest version of the kernel.
@@ -61,6 +66,7 @@ class NodeNeeds:
 
     remedy: str
     placement: Placement = ANYWHERE
+    requested: Placement = ANYWHERE
     handler: str = ""
     user_namespaces: bool = False
     kernel: tuple[int, int] = (0, 0)
@@ -80,44 +86,6 @@ class Objection:
 
     problem: str
     remedy: str
-
-
-class PodSecurityLevel(StrEnum):
-    """Pod Security Standards, the strictest last."""
-
-    PRIVILEGED = "privileged"
-    BASELINE = "baseline"
-    RESTRICTED = "restricted"
-
-
-@dataclass(frozen=True)
-class StricterLevel:
-    """A level that a mode's pod passes in later versions of the standards only, and under a condition.
-
-    Attributes:
-        level: the level.
-        since: minor version of Kubernetes, as in 1.35, from whose standards on it passes.
-        condition: whether what a NestedDocker and its class add to the pod passes, too.
-    """
-
-    level: PodSecurityLevel
-    since: int
-    condition: Callable[[NestedDockerSpec, NestedDockerClassSpec], bool]
-
-
-@dataclass(frozen=True)
-class PodSecurity:
-    """Which levels a mode's pod passes.
-
-    Attributes:
-        level: the strictest level that it passes in each version of the standards.
-        forbidden: what of it a stricter level forbids.
-        stricter: a stricter level that it may pass; None: none.
-    """
-
-    level: PodSecurityLevel
-    forbidden: str
-    stricter: StricterLevel | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +111,6 @@ class ModeBehaviour(Protocol):
         mode: its name in the API.
         isolation: what isolates the daemon's users from the node.
         privilege: what the mode gives of the node; a NestedDocker without `spec.mode` gets the least.
-        pod_security: the Pod Security level of its pod.
         runs_own_daemon: whether the pod runs dockerd itself, so that `engine.image` and `storage` apply.
         sidecar_obstacle: why its container cannot be the sidecar of any pod; empty: it can.
     """
@@ -153,7 +120,6 @@ class ModeBehaviour(Protocol):
     privilege: Privilege
     runs_own_daemon: bool
     sidecar_obstacle: str
-    pod_security: PodSecurity
 
     def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
         """The mode's settings, picked from the layers so that each has its origin."""

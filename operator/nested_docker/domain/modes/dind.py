@@ -8,7 +8,7 @@ from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
 from nested_docker.api.v1alpha1.nested_docker_class import AppArmorProfileType
 from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.modes.base import Obstacle, PodContext, PodSecurity, PodSecurityLevel, Privilege
+from nested_docker.domain.modes.base import Obstacle, PodContext, Privilege
 from nested_docker.domain.modes.confinement import IgnoredProfiles, confinement_hazards
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.modes.mirrors import mirror_hazards
@@ -29,7 +29,6 @@ class Dind(OwnDaemon):
     isolation = Isolation.NONE
     privilege = Privilege.NODE
     sidecar_obstacle = ""
-    pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "securityContext.privileged: true on container daemon")
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
         """None: every node can run a privileged container, unless admission denies it."""

@@ -22,8 +22,6 @@ from nested_docker.domain.modes.base import (
     Objection,
     Obstacle,
     PodContext,
-    PodSecurity,
-    PodSecurityLevel,
     Privilege,
 )
 from nested_docker.domain.modes.dockerd import (
@@ -83,7 +81,6 @@ class HostSocket:
     privilege = Privilege.NODE
     runs_own_daemon = False
     sidecar_obstacle = "the node's daemon has the node's files, not the job's, so a sidecar gains nothing"
-    pod_security = PodSecurity(PodSecurityLevel.PRIVILEGED, "the hostPath volume with the node's socket")
 
     def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
         """The class sets all of them."""

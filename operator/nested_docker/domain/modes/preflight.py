@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from nested_docker.api.v1alpha1.node import CgroupVersion, ProbedFacts
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.modes.base import NodeNeeds, Obstacle
-from nested_docker.domain.modes.placement import REQUIRED, placement
+from nested_docker.domain.modes.placement import REQUIRED, Placement, placement
 from nested_docker.domain.node_facts import kernel_version, version
 from nested_docker.domain.objects import ClusterFacts, Manifest, NodeFacts, RuntimeClassFacts
 from nested_docker.domain.shown import shorten
@@ -37,7 +37,12 @@ def for_pod(needs: NodeNeeds, effective: EffectiveSpec, cluster: ClusterFacts, r
         runtime_class: its name; empty: none.
     """
     facts = cluster.runtime_classes.get(runtime_class, RuntimeClassFacts())
-    return replace(needs, placement=placement(effective, facts), handler=facts.handler or needs.handler)
+    return replace(
+        needs,
+        placement=placement(effective, facts),
+        requested=placement(effective, RuntimeClassFacts()),
+        handler=facts.handler or needs.handler,
+    )
 
 
 def node_obstacle(mode: str, needs: NodeNeeds, cluster: ClusterFacts) -> Obstacle | None:
@@ -52,15 +57,20 @@ def node_obstacle(mode: str, needs: NodeNeeds, cluster: ClusterFacts) -> Obstacl
     """
     if not cluster.nodes or any(_can_run(needs, node) for node in cluster.nodes.values()):
         return None
-    possible = _possible(needs, cluster)
-    lacking: dict[str, list[str]] = {}
-    for name, node in possible or sorted(cluster.nodes.items()):
-        missing = _lacking(needs, node) if possible else needs.placement.obstacles(node)
-        lacking.setdefault(next(missing), []).append(name)
-    facts = [f"{_names(nodes)}: {fact}" for fact, nodes in lacking.items()]
-    if len(facts) > NAMED_FACTS:
-        facts = [*facts[:NAMED_FACTS], f"and {len(facts) - NAMED_FACTS} more reasons on other nodes"]
-    message = f"no node can run mode {mode} ({'; '.join(facts)}): {needs.remedy}"
+    possible, nodes = _possible(needs.placement, cluster), sorted(cluster.nodes.items())
+    if not possible and not _possible(needs.requested, cluster):
+        facts = _facts((name, next(needs.requested.obstacles(node))) for name, node in nodes)
+        message = (
+            f"no node is one that the NestedDocker and its class ask for ({facts}), so nothing is known of what it "
+            "can run: correct their nodeSelector, node affinity or tolerations, or add such a node"
+        )
+        return Obstacle(Reason.NO_CAPABLE_NODE, message, nodes_may_come=True, decides_mode=False)
+    missing = (
+        (name, _lacking(needs, node) if possible else needs.placement.obstacles(node))
+        for name, node in possible or nodes
+    )
+    facts = _facts((name, next(each)) for name, each in missing)
+    message = f"no node can run mode {mode} ({facts}): {needs.remedy}"
     return Obstacle(Reason.NO_CAPABLE_NODE, message, nodes_may_come=not possible)
 
 
@@ -71,7 +81,7 @@ def incapable_nodes(needs: NodeNeeds | None, cluster: ClusterFacts) -> tuple[str
     """
     if needs is None or not any(_can_run(needs, node) for node in cluster.nodes.values()):
         return ()
-    found = (name for name, node in _possible(needs, cluster) if next(_lacking(needs, node), None))
+    found = (name for name, node in _possible(needs.placement, cluster) if next(_lacking(needs, node), None))
     return tuple(islice(found, MOST_AVOIDED))
 
 
@@ -99,9 +109,20 @@ def _can_run(needs: NodeNeeds, node: NodeFacts) -> bool:
     return next(_lacking(needs, node), None) is None and next(needs.placement.obstacles(node), None) is None
 
 
-def _possible(needs: NodeNeeds, cluster: ClusterFacts) -> list[tuple[str, NodeFacts]]:
-    """The nodes, by name, to which the pod may be scheduled."""
-    return [each for each in sorted(cluster.nodes.items()) if next(needs.placement.obstacles(each[1]), None) is None]
+def _possible(asked: Placement, cluster: ClusterFacts) -> list[tuple[str, NodeFacts]]:
+    """The nodes, by name, to which a pod may be scheduled that asks for this."""
+    return [each for each in sorted(cluster.nodes.items()) if next(asked.obstacles(each[1]), None) is None]
+
+
+def _facts(missing: Iterable[tuple[str, str]]) -> str:
+    """What each node lacks, with the nodes that lack the same together."""
+    lacking: dict[str, list[str]] = {}
+    for name, fact in missing:
+        lacking.setdefault(fact, []).append(name)
+    facts = [f"{_names(nodes)}: {fact}" for fact, nodes in lacking.items()]
+    if len(facts) > NAMED_FACTS:
+        facts = [*facts[:NAMED_FACTS], f"and {len(facts) - NAMED_FACTS} more reasons on other nodes"]
+    return "; ".join(facts)
 
 
 def _lacking(needs: NodeNeeds, node: NodeFacts) -> Iterator[str]:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Sequence
 
 from nested_docker.api.meta import Mode
-from nested_docker.api.v1alpha1 import NestedDockerClassSpec
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard
 from nested_docker.domain import names
 from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.modes.base import PodContext, PodSecurity, PodSecurityLevel, Privilege, StricterLevel
+from nested_docker.domain.modes.base import PodContext, Privilege
 from nested_docker.domain.modes.confinement import confinement_hazards
 from nested_docker.domain.modes.dockerd import dockerd_container, engine_hazards, mount_hazard, script
 from nested_docker.domain.modes.mirrors import mirror_hazards
@@ -88,12 +87,6 @@ class Rootless(PodUserNamespace):
     mode = Mode.ROOTLESS
     failures = _FAILURES
     privilege = Privilege.USER
-    pod_security = PodSecurity(
-        PodSecurityLevel.PRIVILEGED,
-        "procMount: Unmasked on container daemon. From Kubernetes 1.35 on the level baseline admits it in a user "
-        "namespace, unless securityModules of the class has type Unconfined for this mode",
-        stricter=StricterLevel(PodSecurityLevel.BASELINE, 35, lambda _, class_spec: not _unconfined(class_spec)),
-    )
 
     def engine_image(self, default: str) -> str:
         """Docker's own images have a variant for rootless dockerd; of another image its admin knows."""
@@ -137,10 +130,3 @@ class Rootless(PodUserNamespace):
             *mirror_hazards(effective.engine, engine),
             *engine_hazards(engine),
         ]
-
-
-def _unconfined(class_spec: NestedDockerClassSpec) -> bool:
-    """Whether the class has no AppArmor or no seccomp profile for the daemon."""
-    modules = [each for each in class_spec.security_modules if each.mode == Mode.ROOTLESS]
-    profiles = [profile for each in modules for profile in (each.app_armor_profile, each.seccomp_profile)]
-    return any(profile is not None and profile.type == "Unconfined" for profile in profiles)

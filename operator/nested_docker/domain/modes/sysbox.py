@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard, Isolation
@@ -13,13 +12,10 @@ from nested_docker.domain.modes.base import (
     NodeNeeds,
     Obstacle,
     PodContext,
-    PodSecurity,
-    PodSecurityLevel,
     Privilege,
-    StricterLevel,
 )
 from nested_docker.domain.modes.confinement import IgnoredProfiles, confinement_hazards
-from nested_docker.domain.modes.dockerd import CONTAINER, OwnDaemon, dockerd_container, engine_hazards, mount_hazard
+from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.modes.mirrors import mirror_hazards
 from nested_docker.domain.modes.preflight import for_pod, node_obstacle
 from nested_docker.domain.modes.unprivileged import (
@@ -110,17 +106,6 @@ class Sysbox(OwnDaemon):
     mode = Mode.SYSBOX
     isolation = Isolation.USER_NAMESPACE
     privilege = Privilege.USER_NAMESPACE
-    pod_security = PodSecurity(
-        PodSecurityLevel.BASELINE,
-        "container daemon runs as root and may escalate privileges. From Kubernetes 1.35 on the level admits a "
-        "NestedDocker without a workload if its class has securityContext.allowPrivilegeEscalation: false for "
-        "container daemon in its podTemplate, with which no sudo works in inner containers",
-        stricter=StricterLevel(
-            PodSecurityLevel.RESTRICTED,
-            35,
-            lambda spec, class_spec: spec.workload is None and _denies_escalation(class_spec.pod_template or {}),
-        ),
-    )
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
         """The RuntimeClass must exist, and a node that it selects must be able to run Sysbox."""
@@ -165,10 +150,3 @@ class Sysbox(OwnDaemon):
     def explain(self, message: str) -> tuple[Reason, str] | None:
         """Known failures of Sysbox, with the remedy."""
         return explained(message, KNOWN_FAILURES)
-
-
-def _denies_escalation(pod_template: Mapping[str, Any]) -> bool:
-    """Whether a class's pod template denies privilege escalation to the daemon's container."""
-    containers = pod_template.get("spec", {}).get("containers", [])
-    contexts = (each.get("securityContext") or {} for each in containers if each.get("name") == CONTAINER)
-    return any(context.get("allowPrivilegeEscalation") is False for context in contexts)

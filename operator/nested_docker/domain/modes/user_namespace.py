@@ -8,7 +8,7 @@ from dataclasses import replace
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker import EngineStatus, Hazard
 from nested_docker.domain.effective import EffectiveSpec
-from nested_docker.domain.modes.base import PodContext, PodSecurity, PodSecurityLevel, Privilege
+from nested_docker.domain.modes.base import PodContext, Privilege
 from nested_docker.domain.modes.confinement import confinement_hazards
 from nested_docker.domain.modes.dockerd import dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.modes.mirrors import mirror_hazards
@@ -71,11 +71,6 @@ class UserNamespace(PodUserNamespace):
     needs = _NEEDS
     handler = "that has cgroup_writable = true"
     privilege = Privilege.USER_NAMESPACE
-    pod_security = PodSecurity(
-        PodSecurityLevel.PRIVILEGED,
-        "capabilities SYS_ADMIN and NET_ADMIN, procMount: Unmasked and AppArmor Unconfined on container daemon, "
-        "although only in a user namespace",
-    )
 
     def container(self, context: PodContext) -> Manifest:
         """Dockerd as root of the pod's user namespace."""

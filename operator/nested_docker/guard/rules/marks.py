@@ -7,21 +7,26 @@ from typing import Any
 
 from nested_docker.guard.model import JsonObject
 from nested_docker.guard.ownership import CREATION_ANNOTATION, IMAGE_LABEL, OWNER_ANNOTATION, UID_LABEL
+from nested_docker.guard.wire.api_version import ApiVersion
 
 MARKS = frozenset({UID_LABEL, IMAGE_LABEL, OWNER_ANNOTATION, CREATION_ANNOTATION})
 """Keys of labels and annotations that the guard writes."""
 
+NO_EMPTY_LABELS: ApiVersion = (1, 52)
+"""From this version on the daemon leaves out what an image's configuration has not."""
+
 Hide = Callable[[Any], Any]
 
 
-def hide_marks(route: str, response: Any) -> Any:
+def hide_marks(route: str, response: Any, version: ApiVersion) -> Any:
     """The JSON of a response without marks.
 
     Args:
         route: method and template of the route.
-        response: the JSON.
+        response: the daemon's JSON.
+        version: the API version in which the daemon has answered.
     """
-    hide = HIDING.get(route)
+    hide = (HIDING_IMAGES_WITHOUT_LABELS if version >= NO_EMPTY_LABELS else {}).get(route) or HIDING.get(route)
     return response if hide is None else hide(response)
 
 
@@ -42,12 +47,16 @@ def _without(field: str, empty: dict[str, str] | None) -> Hide:
     return hide
 
 
-def _annotations(host_config: Any) -> Any:
-    """The daemon leaves annotations out if there are none."""
-    hidden = _without("Annotations", None)(host_config)
-    if isinstance(hidden, dict) and hidden.get("Annotations", "") is None:
-        return {key: value for key, value in hidden.items() if key != "Annotations"}
-    return hidden
+def _without_or_left_out(field: str) -> Hide:
+    """Hides marks in a field that the daemon leaves out of an object that has none."""
+
+    def hide(holder: Any) -> Any:
+        hidden = _without(field, None)(holder)
+        if isinstance(hidden, dict) and hidden.get(field, "") is None:
+            return {key: value for key, value in hidden.items() if key != field}
+        return hidden
+
+    return hide
 
 
 def _at(field: str, hide: Hide) -> Hide:
@@ -85,7 +94,9 @@ def _listed_image(image: Any) -> Any:
 
 HIDING: Mapping[str, Hide] = {
     "GET /containers/json": _each(_CONTAINER),
-    "GET /containers/{id}/json": _all(_at("Config", _CONTAINER), _at("HostConfig", _annotations)),
+    "GET /containers/{id}/json": _all(
+        _at("Config", _CONTAINER), _at("HostConfig", _without_or_left_out("Annotations"))
+    ),
     "GET /images/json": _each(_listed_image),
     "GET /images/{name}/json": _all(_at("Config", _IMAGE), _at("ContainerConfig", _IMAGE)),
     "GET /networks": _each(_NETWORK),
@@ -98,3 +109,8 @@ HIDING: Mapping[str, Hide] = {
     ),
 }
 """By route, what hides the marks in the JSON of its response. All routes that show labels are here, but for events."""
+
+HIDING_IMAGES_WITHOUT_LABELS: Mapping[str, Hide] = {
+    "GET /images/{name}/json": _all(_at("Config", _without_or_left_out("Labels")), _at("ContainerConfig", _IMAGE)),
+}
+"""In place of those, where the daemon leaves out labels that an image has not."""

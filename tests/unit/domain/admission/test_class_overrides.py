@@ -16,7 +16,7 @@ from tests.unit.world import World
 from nested_docker.api.meta import Mode
 from nested_docker.domain.admission import class_overrides as allowance
 from nested_docker.domain.admission.acceptance import Accepted, accept, class_override_violation
-from nested_docker.domain.manifests.pod import pod
+from nested_docker.domain.manifests.pod import pod_to_judge
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 from nested_docker.domain.status.reasons import Reason, Type
@@ -104,12 +104,12 @@ def test_a_field_that_nobody_has_thought_of_is_refused(field: str, value: Any, m
     """As if a defect let a NestedDocker set a field of the pod: its workload's name stands for the way in."""
 
     def defective(context: PodContext, *rest: Any) -> dict[str, Any]:
-        made = pod(context, *rest)
+        made = pod_to_judge(context, *rest)
         if context.effective.workload:
             made["spec"][field] = value
         return made
 
-    monkeypatch.setattr(allowance, "pod", defective)
+    monkeypatch.setattr(allowance, "pod_to_judge", defective)
     assert disallowed_overrides({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.{field}"]
 
 
@@ -170,13 +170,13 @@ def test_a_reference_that_the_spec_has_not_is_refused(
     """Even one that another container of the same workload has."""
 
     def defective(context: PodContext, *rest: Any) -> dict[str, Any]:
-        made = pod(context, *rest)
+        made = pod_to_judge(context, *rest)
         for container in made["spec"]["containers"]:
             if container["name"] == "builder":
                 container[field] = value
         return made
 
-    monkeypatch.setattr(allowance, "pod", defective)
+    monkeypatch.setattr(allowance, "pod_to_judge", defective)
     path = f"spec.containers[builder].{told}"
     assert path in disallowed_overrides({"mode": "Dind", "workload": BUILD_FILES})
 
@@ -196,25 +196,25 @@ def test_a_volume_that_the_spec_has_not_is_refused(
     name: str, source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def defective(context: PodContext, *rest: Any) -> dict[str, Any]:
-        made = pod(context, *rest)
+        made = pod_to_judge(context, *rest)
         if context.effective.workload:
             others = [each for each in made["spec"]["volumes"] if each["name"] != name]
             made["spec"]["volumes"] = [*others, {"name": name, **source}]
         return made
 
-    monkeypatch.setattr(allowance, "pod", defective)
+    monkeypatch.setattr(allowance, "pod_to_judge", defective)
     assert disallowed_overrides({"mode": "Dind", "workload": BUILD_FILES}) == [f"spec.volumes[{name}]"]
 
 
 def test_a_daemon_has_no_volume_of_the_workload_but_the_shared_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     def defective(context: PodContext, *rest: Any) -> dict[str, Any]:
-        made = pod(context, *rest)
+        made = pod_to_judge(context, *rest)
         if context.effective.workload:
             daemon = made["spec"]["initContainers"][0]
             daemon["volumeMounts"].append({"name": "workload-ssh", "mountPath": "/root/.ssh"})
         return made
 
-    monkeypatch.setattr(allowance, "pod", defective)
+    monkeypatch.setattr(allowance, "pod_to_judge", defective)
     found = disallowed_overrides({"mode": "Dind", "workload": BUILD_FILES})
     assert found == ["spec.containers[daemon].volumeMounts[workload-ssh]"]
 
@@ -239,13 +239,13 @@ CONTAINER_TAMPERED: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(("field", "value", "told"), CONTAINER_TAMPERED)
 def test_nor_in_a_container(field: str, value: Any, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def defective(context: PodContext, *rest: Any) -> dict[str, Any]:
-        made = pod(context, *rest)
+        made = pod_to_judge(context, *rest)
         for container in made["spec"]["containers"]:
             if container["name"] == "builder":
                 container[field] = value
         return made
 
-    monkeypatch.setattr(allowance, "pod", defective)
+    monkeypatch.setattr(allowance, "pod_to_judge", defective)
     assert disallowed_overrides({"mode": "Dind", "workload": WORKLOAD}) == [f"spec.containers[builder].{told}"]
 
 
@@ -327,7 +327,7 @@ def test_what_is_not_refused_keeps_every_word_of_the_class(spec: dict[str, Any],
     verdict = accepted(copy.deepcopy(spec), {"podTemplate": copy.deepcopy(template)})
     if allowance.disallowed_overrides(verdict.effective, verdict.class_spec, owner=OWNER, defaults=DEFAULTS):
         return
-    made = pod(PodContext(HOME, verdict.effective, DEFAULTS), MODES[verdict.effective.mode], "0123456789")
+    made = pod_to_judge(PodContext(HOME, verdict.effective, DEFAULTS), MODES[verdict.effective.mode])
     said = template.get("spec", {})
     assert template.get("metadata", {}).get("labels", {}).items() <= made["metadata"]["labels"].items()
     assert template.get("metadata", {}).get("annotations", {}).items() <= made["metadata"]["annotations"].items()

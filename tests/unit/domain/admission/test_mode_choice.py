@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.factory import DEFAULTS, NOW, class_spec, observed, policy_spec
 from tests.unit.world import World
 
@@ -15,6 +17,7 @@ from nested_docker.api.v1alpha1.nested_docker import ModeNotChosen
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, accept
 from nested_docker.domain.admission.mode_choice import WHY_LENGTH, not_chosen, order
 from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.placement import REQUIRED
 from nested_docker.domain.modes.sysbox import NODE_LABEL, NODE_LABEL_VALUE, RUNTIME_CLASS
 from nested_docker.domain.objects import ClusterFacts, NodeFacts, RuntimeClassFacts, Taint
 from nested_docker.domain.planning.plan import plan
@@ -163,10 +166,113 @@ def test_a_pod_waits_for_a_node_that_an_autoscaler_may_add(name: str) -> None:
     assert mode_and_others(only) == ("Sysbox", {})
 
 
-@pytest.mark.parametrize("name", ELSEWHERE)
-def test_a_mode_that_a_present_node_can_run_comes_first(name: str) -> None:
-    mode, others = mode_and_others(chosen("Sysbox", "Dind", cluster=replace(LABELLED, nodes={"n": ELSEWHERE[name]})))
+def test_a_mode_that_a_present_node_can_run_comes_first() -> None:
+    mode, others = mode_and_others(chosen("Sysbox", "Dind", cluster=replace(LABELLED, nodes={"n": ELSEWHERE["label"]})))
     assert (mode, others["Sysbox"][0]) == ("Dind", Reason.NO_CAPABLE_NODE)
+
+
+NOWHERE: dict[str, dict[str, Any]] = {
+    "nodeSelector": {"nodeSelector": {"pool": "typo"}},
+    "affinity": {
+        "affinity": {
+            "nodeAffinity": {
+                REQUIRED: {
+                    "nodeSelectorTerms": [
+                        {"matchExpressions": [{"key": "pool", "operator": "In", "values": ["typo"]}]},
+                    ]
+                }
+            }
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("scheduling", NOWHERE.values(), ids=NOWHERE)
+def test_a_mistake_in_a_selector_does_not_choose_the_mode(scheduling: dict[str, Any]) -> None:
+    cluster = replace(LABELLED, nodes={"n": ELSEWHERE["label"]})
+    by_spec = chosen("Dind", "Sysbox", cluster=cluster, scheduling=scheduling)
+    assert mode_and_others(by_spec) == ("Sysbox", {})
+    classes = {"standard": class_spec(modes=["Dind", "Sysbox"], podTemplate={"spec": scheduling})}
+    by_class = accept(observed({}, classes=classes, cluster=cluster), DEFAULTS)
+    assert mode_and_others(by_class) == ("Sysbox", {})
+
+
+def test_nor_does_a_taint_that_keeps_every_pod_off() -> None:
+    cluster = replace(LABELLED, nodes={"n": ELSEWHERE["taint"]})
+    assert mode_and_others(chosen("Dind", "Sysbox", cluster=cluster)) == ("Sysbox", {})
+
+
+def test_a_mode_without_its_runtime_class_is_not_possible_on_any_node() -> None:
+    cluster = ClusterFacts(nodes={"n": ELSEWHERE["label"]})
+    mode, others = mode_and_others(chosen("Dind", "Sysbox", cluster=cluster, scheduling=NOWHERE["nodeSelector"]))
+    assert (mode, others["Sysbox"][0]) == ("Dind", Reason.RUNTIME_MISSING)
+
+
+LABELS = st.dictionaries(st.sampled_from(["pool", NODE_LABEL]), st.sampled_from(["a", NODE_LABEL_VALUE]))
+TAINTED = st.sampled_from([(), (Taint("gpu", "yes", "NoSchedule"),)])
+NODES = st.builds(
+    NodeFacts,
+    ready=st.just(True),
+    labels=LABELS,
+    taints=TAINTED,
+    kernel=st.sampled_from(["", "5.4.0", "6.12.0"]),
+    handlers=st.sampled_from([None, {"": True}, {"": False}, {"": True, RUNTIME_CLASS: True}]),
+)
+EXPRESSION = st.fixed_dictionaries(
+    {
+        "key": st.sampled_from(["pool", NODE_LABEL, "absent"]),
+        "operator": st.sampled_from(["In", "NotIn"]),
+        "values": st.lists(st.sampled_from(["a", "typo"]), min_size=1, max_size=2, unique=True),
+    }
+)
+CONSTRAINTS = st.one_of(
+    LABELS.map(lambda labels: {"nodeSelector": {**labels, "pool": "a"}}),
+    st.sampled_from(["a", "typo"]).map(lambda value: {"nodeSelector": {"pool": value}}),
+    st.lists(EXPRESSION, min_size=1, max_size=2).map(
+        lambda expressions: {
+            "affinity": {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": expressions}]}}}
+        }
+    ),
+)
+TOLERATED = st.sampled_from([{}, {"tolerations": [{"key": "gpu", "operator": "Exists"}]}])
+OFFERED = st.lists(st.sampled_from([mode.value for mode in Mode]), min_size=2, unique=True)
+
+
+@settings(deadline=None, max_examples=300)
+@given(modes=OFFERED, nodes=st.lists(NODES, max_size=4), tolerated=TOLERATED, constraint=CONSTRAINTS)
+def test_a_constraint_on_nodes_alone_never_makes_the_choice_less_strict(
+    modes: list[str], nodes: list[NodeFacts], tolerated: dict[str, Any], constraint: dict[str, Any]
+) -> None:
+    """Only a present node does that which the constraint admits and on which no stricter mode can run."""
+    every = {f"n{number}": node for number, node in enumerate(nodes)}
+    cluster = replace(LABELLED, nodes=every)
+
+    def privilege(scheduling: dict[str, Any], cluster: ClusterFacts) -> int:
+        """Of the mode that is chosen; 0: none is."""
+        outcome = chosen(*modes, cluster=cluster, scheduling=scheduling, allowed=modes)
+        return MODES[outcome.effective.mode].privilege if isinstance(outcome, Accepted) else 0
+
+    free, bound = privilege(tolerated, cluster), privilege({**tolerated, **constraint}, cluster)
+    if bound <= free or not free:
+        return
+    admitted = [node for node in every.values() if admits(node, constraint, tolerated)]
+    assert admitted
+    for node in admitted:
+        assert privilege({"tolerations": [{"operator": "Exists"}]}, replace(cluster, nodes={"n": node})) != free
+
+
+def admits(node: NodeFacts, constraint: dict[str, Any], tolerated: dict[str, Any]) -> bool:
+    """Whether a scheduler binds a pod with a constraint to a node, by the words of Kubernetes' documentation."""
+    if node.taints and not tolerated:
+        return False
+    if any(node.labels.get(key) != value for key, value in constraint.get("nodeSelector", {}).items()):
+        return False
+    terms = constraint.get("affinity", {}).get("nodeAffinity", {}).get(REQUIRED, {}).get("nodeSelectorTerms", [])
+    return all(
+        (node.labels.get(each["key"]) in each["values"]) == (each["operator"] == "In")
+        for term in terms
+        for each in term["matchExpressions"]
+    )
 
 
 def test_no_mode_waits_for_nodes_while_another_one_may_become_possible() -> None:
@@ -187,6 +293,22 @@ def test_a_pod_that_waits_for_a_node_says_what_present_nodes_lack() -> None:
         "no node can take the pod (the scheduler said: 0/1 nodes); no node can run mode Sysbox (node n: it does not "
         "have the label sysbox-runtime=running): install Sysbox 0.7 or newer with containerd 2.0.5 or newer on nodes "
         "that the RuntimeClass selects, or choose another mode"
+    )
+
+
+def test_a_pod_that_asks_for_nodes_that_do_not_exist_says_so() -> None:
+    world = World({"scheduling": NOWHERE["nodeSelector"]}, cluster=replace(LABELLED, nodes={"n": ELSEWHERE["label"]}))
+    world.step()
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    world.pod()["status"] = {"phase": "Pending", "conditions": [unscheduled]}
+    world.step()
+    ready = world.status.condition(Type.READY)
+    assert world.status.mode == "Rootless"
+    assert ready is not None
+    assert ready.message == (
+        "no node can take the pod (the scheduler said: 0/1 nodes); no node is one that the NestedDocker and its class "
+        "ask for (node n: it does not have the label pool=typo), so nothing is known of what it can run: correct their "
+        "nodeSelector, node affinity or tolerations, or add such a node"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.unit.world import EVERYTHING, World
 
 from nested_docker.api.meta import Enforcement, Mode, Status
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted, accept
+from nested_docker.domain.admission.pod_security import SHOWN_VIOLATIONS
 from nested_docker.domain.status.reasons import Reason, Type
 
 PSA = "pod-security.kubernetes.io/enforce"
@@ -165,7 +167,15 @@ def test_pod_security_is_foreseen(mode: str, level: str, passing: bool) -> None:
 
 NO_ESCALATION = {"name": "daemon", "securityContext": {"allowPrivilegeEscalation": False}}
 ESCALATION = {"name": "daemon", "securityContext": {"allowPrivilegeEscalation": True}}
-OTHER = {"name": "other", "image": "i", "securityContext": {"allowPrivilegeEscalation": False}}
+OTHER = {
+    "name": "other",
+    "image": "i",
+    "securityContext": {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    },
+}
 WORKLOAD = {"containers": [{"name": "job", "image": "i"}]}
 
 
@@ -195,9 +205,8 @@ def test_restricted_admits_root_in_a_user_namespace_since_kubernetes_1_35(
     assert isinstance(verdict, Accepted) == passing
     if isinstance(verdict, NotAccepted):
         assert verdict.reason == Reason.POD_SECURITY_DENIED
-        assert "From Kubernetes 1.35 on the level admits a NestedDocker without a workload if its class" in (
-            verdict.message
-        )
+        later = "The standards of Kubernetes 1.35 and newer admit it (pod-security.kubernetes.io/enforce-version)"
+        assert (later in verdict.message) == (version in {"v1.25", "v1.34"})
 
 
 @pytest.mark.parametrize(
@@ -209,6 +218,9 @@ def test_restricted_admits_root_in_a_user_namespace_since_kubernetes_1_35(
         ("latest", [{"mode": "Rootless", "appArmorProfile": {"type": "RuntimeDefault"}}], True),
         ("latest", [{"mode": "Rootless", "appArmorProfile": {"type": "Unconfined"}}], False),
         ("latest", [{"mode": "Rootless", "seccompProfile": {"type": "Unconfined"}}], False),
+        ("latest", [{"mode": "Rootless", "seLinuxOptions": {"type": "container_engine_t"}}], True),
+        ("latest", [{"mode": "Rootless", "seLinuxOptions": {"type": "spc_t"}}], False),
+        ("latest", [{"mode": "Rootless", "seLinuxOptions": {"role": "system_r"}}], False),
     ],
 )
 def test_baseline_admits_a_rootless_daemon_that_is_confined_since_kubernetes_1_35(
@@ -220,7 +232,8 @@ def test_baseline_admits_a_rootless_daemon_that_is_confined_since_kubernetes_1_3
     assert isinstance(verdict, Accepted) == passing
     if isinstance(verdict, NotAccepted):
         assert verdict.reason == Reason.POD_SECURITY_DENIED
-        assert "unless securityModules of the class has type Unconfined for this mode" in verdict.message
+        later = "The standards of Kubernetes 1.35 and newer admit it (pod-security.kubernetes.io/enforce-version)"
+        assert (later in verdict.message) == (version == "v1.34")
 
 
 def test_a_pod_security_denial_names_field_and_modes_that_would_pass() -> None:
@@ -228,9 +241,34 @@ def test_a_pod_security_denial_names_field_and_modes_that_would_pass() -> None:
     assert isinstance(verdict, NotAccepted)
     assert verdict.message == (
         "namespace team-a enforces the Pod Security level baseline (pod-security.kubernetes.io/enforce), which forbids "
-        "what mode Dind needs: securityContext.privileged: true on container daemon. Choose mode Sysbox, Rootless, or "
-        "ask a cluster admin to change the label"
+        "what the pod has in mode Dind: securityContext.privileged: true on container daemon. Choose mode Sysbox, "
+        "Rootless, or ask a cluster admin to change the class or the label"
     )
+
+
+BEYOND_BASELINE = {
+    "the node's network": {"hostNetwork": True},
+    "a container of its own": {"containers": [{"name": "own", "image": "i", "securityContext": {"privileged": True}}]},
+    "a folder of the node": {"volumes": [{"name": "own", "hostPath": {"path": "/etc"}}]},
+}
+
+
+@pytest.mark.parametrize("template", BEYOND_BASELINE.values(), ids=BEYOND_BASELINE)
+@pytest.mark.parametrize("mode", ["Sysbox", "Rootless"])
+def test_what_the_class_adds_to_the_pod_is_foreseen(mode: str, template: dict[str, Any]) -> None:
+    classes = {"standard": class_spec(podTemplate={"spec": template})}
+    verdict = accept(observed({"mode": mode}, namespace_labels={PSA: "baseline"}, classes=classes), DEFAULTS)
+    assert isinstance(verdict, NotAccepted)
+    assert verdict.reason == Reason.POD_SECURITY_DENIED
+    assert "no mode passes it: use a class with a podNamespace".lower() in verdict.message.lower()
+
+
+def test_a_pod_security_denial_names_no_more_than_five_fields() -> None:
+    spec = {"mode": "Dind", "workload": WORKLOAD}
+    verdict = accept(observed(spec, namespace_labels={PSA: "restricted"}), DEFAULTS)
+    assert isinstance(verdict, NotAccepted)
+    assert verdict.message.count(" on container ") == SHOWN_VIOLATIONS
+    assert re.search(r" and \d more\. ", verdict.message)
 
 
 def test_a_mode_that_passes_is_chosen_where_none_is_asked_for() -> None:

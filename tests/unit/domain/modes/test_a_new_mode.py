@@ -17,7 +17,7 @@ from nested_docker.domain import names
 from nested_docker.domain.effective import Change, EffectiveSpec, Layers, ModeSettings, Origin, first_change, resolve
 from nested_docker.domain.key_set import KeySet
 from nested_docker.domain.modes import MODES
-from nested_docker.domain.modes.base import Objection, Obstacle, PodContext, PodSecurity, PodSecurityLevel, Privilege
+from nested_docker.domain.modes.base import Objection, Obstacle, PodContext, Privilege
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container
 from nested_docker.domain.objects import ClusterFacts, Manifest, RuntimeClassFacts
 from nested_docker.domain.observed import Observed
@@ -48,7 +48,6 @@ class MicroVM(OwnDaemon):
     mode = MICRO_VM
     isolation = Isolation.USER_NAMESPACE
     privilege = Privilege.USER_NAMESPACE
-    pod_security = PodSecurity(PodSecurityLevel.BASELINE, "nothing that matters here")
 
     def resolve(self, layers: Layers, spec: NestedDockerSpec, class_spec: NestedDockerClassSpec) -> ModeSettings:
         template = (class_spec.pod_template or {}).get("metadata", {}).get("annotations", {})

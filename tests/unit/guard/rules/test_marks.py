@@ -13,8 +13,11 @@ from nested_docker.guard.errors import GuardDenied
 from nested_docker.guard.ownership import CREATION_ANNOTATION, IMAGE_LABEL, OWNER_ANNOTATION, UID_LABEL
 from nested_docker.guard.routes import ROUTES
 from nested_docker.guard.rules import filters
-from nested_docker.guard.rules.marks import HIDING, hide_in_event, hide_marks
+from nested_docker.guard.rules.api_changes import Translation
+from nested_docker.guard.rules.marks import HIDING, NO_EMPTY_LABELS, hide_in_event, hide_marks
+from nested_docker.guard.wire.api_version import ApiVersion
 
+OLDER: ApiVersion = (1, 51)
 OURS = {UID_LABEL: UID, IMAGE_LABEL: UID}
 NOTES = {OWNER_ANNOTATION: UID, CREATION_ANNOTATION: "x"}
 THEIRS = {"a": "b", "nesteddocker.dev/other": "x", "com.docker.volume.anonymous": ""}
@@ -75,9 +78,26 @@ BARE = {"Id": "x", "Config": {"Labels": {}, "Env": ["A=b"]}, "HostConfig": {"Ini
 def test_an_object_without_labels_of_the_client_looks_as_the_daemon_shows_it(
     route: str, response: Any, shown: Any
 ) -> None:
-    assert hide_marks(route, response) == shown
+    assert hide_marks(route, response, OLDER) == shown
 
 
+@pytest.mark.parametrize(("version", "shown"), [((1, 51), {"Labels": None}), ((1, 52), {}), ((1, 56), {})])
+def test_an_image_without_labels_has_none_of_them_or_null(version: ApiVersion, shown: dict[str, Any]) -> None:
+    config = {"Env": ["A=b"]}
+    response = {"Id": "x", "Config": config | {"Labels": OURS}}
+    inspected = hide_marks("GET /images/{name}/json", response, version)
+    assert inspected == {"Id": "x", "Config": config | shown}
+
+
+@pytest.mark.parametrize("version", [(1, 51), (1, 52)])
+def test_old_clients_get_null_as_labels_of_an_image_that_has_none(version: ApiVersion) -> None:
+    route = "GET /images/{name}/json"
+    response = hide_marks(route, {"Config": {"Labels": OURS}}, version)
+    shown = Translation(route, (1, 51), version).response(response)
+    assert shown["Config"]["Labels"] is None
+
+
+@pytest.mark.parametrize("version", [(1, 45), (1, 56)])
 @pytest.mark.parametrize(
     ("route", "build"),
     [
@@ -93,9 +113,9 @@ def test_an_object_without_labels_of_the_client_looks_as_the_daemon_shows_it(
         ("GET /system/df", lambda labels: df(labels, labels)),
     ],
 )
-def test_labels_of_the_client_stay(route: str, build: Callable[[dict[str, str]], Any]) -> None:
-    assert hide_marks(route, build({**OURS, **THEIRS})) == build(THEIRS)
-    assert hide_marks(route, build(THEIRS)) == build(THEIRS)
+def test_labels_of_the_client_stay(route: str, build: Callable[[dict[str, str]], Any], version: ApiVersion) -> None:
+    assert hide_marks(route, build({**OURS, **THEIRS}), version) == build(THEIRS)
+    assert hide_marks(route, build(THEIRS), version) == build(THEIRS)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +123,8 @@ def test_labels_of_the_client_stay(route: str, build: Callable[[dict[str, str]],
 )
 @pytest.mark.parametrize("route", [*HIDING, "GET /info"])
 def test_any_other_response_stays(route: str, response: Any) -> None:
-    assert hide_marks(route, response) == response
+    assert hide_marks(route, response, OLDER) == response
+    assert hide_marks(route, response, NO_EMPTY_LABELS) == response
 
 
 def test_an_event_has_no_marks() -> None:
