@@ -71,8 +71,10 @@ def succeeded(env: Environment, job: Job, log: Path) -> str:
 
 
 def nothing_is_left(env: Environment) -> None:
-    for kind in ("pods", "nesteddockers"):
-        until(lambda kind=kind: not env.list(kind), 60, lambda kind=kind: str(env.list(kind)))
+    def left_over() -> list[str]:
+        return [each["metadata"]["name"] for kind in ("pods", "nesteddockers") for each in env.list(kind)]
+
+    until(lambda: not left_over(), 60, lambda: str(left_over()))
     left = [each["metadata"]["name"] for each in env.list("secrets")]
     assert [name for name in left if name.startswith("injected-")] == []
 

@@ -153,9 +153,7 @@ def _convert(
     if name:
         result.documents.append(_nested_docker(name, metadata, options, done.draft))
         _name_sharing(manifest, head, result)
-        image = done.draft.spec.get("engine", {}).get("image")
-        if image:
-            result.differences.append(Difference(f"NestedDocker/{name}: spec.engine.image", image, ALLOWED_IMAGE))
+        _name_image(name, done.draft, result)
     else:
         result.differences += of_class(done.draft, options.class_name)
     if done.template is None:
@@ -196,6 +194,7 @@ def _convert_tasks(
     if count and by_secrets:
         name = _name_of(options, own_name, head, names)
         result.documents.append(_nested_docker(name, metadata, options, draft))
+        _name_image(name, draft, result)
         result.differences.append(Difference(head.rstrip(" :"), kind, OUTLIVES))
         result.differences.append(Difference(head.rstrip(" :"), kind, SHARED_BY_TASKS))
     elif count:
@@ -252,6 +251,12 @@ def _nested_docker(
     chosen = {"className": options.class_name, "mode": options.mode}
     spec = {key: value for key, value in chosen.items() if value} | draft.spec
     return {"apiVersion": API_VERSION, "kind": "NestedDocker", "metadata": own, "spec": spec}
+
+
+def _name_image(name: str, draft: SpecDraft, result: Conversion) -> None:
+    image = draft.spec.get("engine", {}).get("image")
+    if image:
+        result.differences.append(Difference(f"NestedDocker/{name}: spec.engine.image", image, ALLOWED_IMAGE))
 
 
 def _name_sharing(manifest: Mapping[str, Any], head: str, result: Conversion) -> None:
