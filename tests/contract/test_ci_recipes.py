@@ -1,7 +1,7 @@
 """Recipes with a daemon per job: the pod that each system makes of its recipe, with the connection, is a valid pod.
 
-The shapes of the pods (names of containers, who adds which) are those of the systems' documentation and sources. That of
-GitLab Runner is compared with the real one's in tests/e2e/test_gitlab_runner.py.
+The shapes of the pods (names of containers, who adds which) are those of the systems' documentation and sources.
+tests/e2e/test_gitlab_runner.py looks at the pod of the real GitLab Runner.
 """
 
 from __future__ import annotations

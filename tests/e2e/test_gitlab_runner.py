@@ -14,6 +14,8 @@ from tests.e2e.installation import govern
 from tests.support.gitlab import GitLab, Job
 from tests.support.manifests import GENEROUS, nested_docker_class, policy
 
+pytestmark = pytest.mark.timeout(900)
+"""The runner may have to be built first."""
 EXEC = {"FF_USE_LEGACY_KUBERNETES_EXECUTION_STRATEGY": "true"}
 """The runner runs scripts by exec; its default is to attach."""
 JOB_PODS = "job.runner.gitlab.com/pod"

@@ -12,7 +12,7 @@ from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.pod_parts import Part, PodParts, converted_parts, parts_have_daemon
 from nested_docker.convert.pod_template import GivenConnection
 
-GROUP = "argoproj.io/"
+ARGO_GROUP = "argoproj.io/"
 SPEC_OF_KIND = {
     "Workflow": ("spec",),
     "WorkflowTemplate": ("spec",),
@@ -21,7 +21,7 @@ SPEC_OF_KIND = {
 }
 MAIN = ("container", "script")
 """Fields with the container that the system names `main`."""
-LISTS = ("initContainers", "sidecars")
+LISTS_OF_TEMPLATE = ("initContainers", "sidecars")
 OF_POD = ("volumes", "nodeSelector", "tolerations", "affinity", "securityContext", "priorityClassName", "schedulerName")
 
 
@@ -66,7 +66,7 @@ def _convert(
     for field in MAIN:
         if field in template:
             template[field] = done.containers["main"]
-    for field in LISTS:
+    for field in LISTS_OF_TEMPLATE:
         kept = [
             done.containers[each.pod_name]
             for each in parts
@@ -89,7 +89,7 @@ def _parts(template: Mapping[str, Any], path: str) -> Iterator[Part]:
     for field in MAIN:
         if template.get(field):
             yield Part("main", mapping_at(template[field], joined(path, field)), joined(path, field))
-    for field in LISTS:
+    for field in LISTS_OF_TEMPLATE:
         for number, container in enumerate(objects_at(template.get(field), joined(path, field))):
             where = joined(path, field, number)
             yield Part(text_at(container.get("name"), joined(where, "name")), container, where)

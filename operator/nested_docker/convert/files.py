@@ -13,7 +13,7 @@ from nested_docker.convert.woodpecker_pipeline import convert_workflow_file, is_
 
 ConvertDocument = Callable[[Mapping[str, Any], ConversionOptions], Conversion]
 
-KINDS: tuple[tuple[Callable[[Mapping[str, Any]], bool], ConvertDocument], ...] = (
+KINDS_OF_FILES: tuple[tuple[Callable[[Mapping[str, Any]], bool], ConvertDocument], ...] = (
     (is_runner_values, convert_runner_values),
     (is_scale_set, convert_scale_set),
     (is_workflow, convert_workflow_file),
@@ -24,4 +24,4 @@ KINDS: tuple[tuple[Callable[[Mapping[str, Any]], bool], ConvertDocument], ...] =
 
 def conversion_of(document: Mapping[str, Any]) -> ConvertDocument | None:
     """What converts a document; None: it is of no kind that is known."""
-    return next((convert for is_kind, convert in KINDS if is_kind(document)), None)
+    return next((convert for is_kind, convert in KINDS_OF_FILES if is_kind(document)), None)

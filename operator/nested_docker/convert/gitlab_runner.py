@@ -35,7 +35,7 @@ from nested_docker.convert.recognition import (
 from nested_docker.domain import names
 from nested_docker.domain.shown import shorten
 
-VALUES, TOML = "values.yaml: ", "config.toml: "
+RUNNER_VALUES, RUNNER_CONFIG = "values.yaml: ", "config.toml: "
 BUILD = "build"
 NO_PRIVILEGE = (
     "removed: the containers of jobs need no privilege for the daemon; set it again if they need it for something else"
@@ -47,7 +47,7 @@ OF_ALL_SERVICES = "it stays, since it is of all services: set the daemon's resou
 PIPELINES = (
     "every job of this runner has a daemon: remove `services: docker:dind` from their .gitlab-ci.yml, or convert it"
 )
-ACCOUNT = "the permission to use the class may be the runner's own, or that of the jobs' ServiceAccount"
+USE_OF_RUNNER = "the permission to use the class may be the runner's own, or that of the jobs' ServiceAccount"
 
 
 def is_runner_values(document: Mapping[str, Any]) -> bool:
@@ -78,7 +78,7 @@ def convert_runner_values(document: Mapping[str, Any], options: ConversionOption
         UnconvertibleError: the options do not fit, or it cannot be converted as it is.
     """
     values = copy.deepcopy(dict(document))
-    runners, path = values["runners"], joined(VALUES, "runners")
+    runners, path = values["runners"], joined(RUNNER_VALUES, "runners")
     draft, where = SpecDraft(), joined(path, "config")
     text = text_at(runners.get("config"), where)
     config = parse_runner_config(text, f"{where}: ")
@@ -97,7 +97,7 @@ def convert_runner_config(config: Mapping[str, Any], options: ConversionOptions)
         UnconvertibleError: the options do not fit, or it cannot be converted as it is.
     """
     converted, draft = copy.deepcopy(dict(config)), SpecDraft()
-    count = _convert_config(converted, TOML, options, draft)
+    count = _convert_config(converted, RUNNER_CONFIG, options, draft)
     return Conversion([converted], [*draft.differences, *of_class(draft, options.class_name)], count)
 
 
@@ -130,7 +130,7 @@ def _convert_runner(runner: dict[str, Any], path: str, options: ConversionOption
         draft.differs(joined(where, "privileged"), executor_config.pop("privileged"), NO_PRIVILEGE)
     _connect(executor_config, where, options)
     draft.differs(joined(where, "poll_timeout"), executor_config.get("poll_timeout"), POLL)
-    draft.differs(where, options.class_name, ACCOUNT)
+    draft.differs(where, options.class_name, USE_OF_RUNNER)
     draft.differs(where, options.class_name, PIPELINES)
     if options.form is ConvertedForm.SIDECAR:
         draft.differs(where, BUILD, BESIDE)

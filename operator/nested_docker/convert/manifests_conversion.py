@@ -167,9 +167,9 @@ def _system(manifest: Mapping[str, Any]) -> ConvertTasks | None:
     version, kind = str(manifest.get("apiVersion")), manifest.get("kind")
     if not isinstance(kind, str):
         return None
-    if version.startswith(tekton_tasks.GROUP):
+    if version.startswith(tekton_tasks.TEKTON_GROUP):
         return tekton_tasks.convert_tasks
-    if version.startswith(argo_workflows.GROUP) and kind in argo_workflows.SPEC_OF_KIND:
+    if version.startswith(argo_workflows.ARGO_GROUP) and kind in argo_workflows.SPEC_OF_KIND:
         return argo_workflows.convert_workflow
     return None
 

@@ -12,7 +12,7 @@ from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.pod_template import GivenConnection, converted_template, has_daemon
 
 _POD = "\0pod: "
-"""Stands for the pod in paths, until they are those of the input."""
+"""Is the pod in paths, until they are those of the input."""
 ONLY_THE_DAEMON = "has no container but the daemon, so nothing can have the connection"
 
 

@@ -21,7 +21,7 @@ from nested_docker.convert.pod_template import (
     with_label,
 )
 
-HEAD = "values.yaml: "
+SCALE_SET_VALUES = "values.yaml: "
 RUNNER = "runner"
 BY_THE_CHART = (
     "removed: the chart no longer adds the containers init-dind-externals and dind, which was privileged, and their "
@@ -31,7 +31,7 @@ CONTAINER_JOBS = (
     "`container:` jobs and Docker actions mount the runner's directories _work and externals, which the daemon has "
     "only if it is in the pod (--as sidecar) and both are volumes"
 )
-ACCOUNT = "a controller makes the pods, so their ServiceAccount needs the permission to use the class"
+USE_OF_CONTROLLER = "a controller makes the pods, so their ServiceAccount needs the permission to use the class"
 
 
 def is_scale_set(document: Mapping[str, Any]) -> bool:
@@ -51,42 +51,44 @@ def convert_scale_set(document: Mapping[str, Any], options: ConversionOptions) -
     """
     if options.form is ConvertedForm.NESTED_DOCKER:
         raise UnconvertibleError(
-            f"{HEAD}a chart's values have no NestedDocker beside them",
+            f"{SCALE_SET_VALUES}a chart's values have no NestedDocker beside them",
             "use --as label --class CLASS, or --as sidecar; for one that runners share see docs/ci.md",
         )
     values, draft = copy.deepcopy(dict(document)), SpecDraft()
     connection = GivenConnection(class_name=options.class_name, is_beside=options.form is ConvertedForm.SIDECAR)
-    mode = mapping_at(values.get("containerMode"), joined(HEAD, "containerMode"))
-    template = mapping_at(values.get("template"), joined(HEAD, "template"))
+    mode = mapping_at(values.get("containerMode"), joined(SCALE_SET_VALUES, "containerMode"))
+    template = mapping_at(values.get("template"), joined(SCALE_SET_VALUES, "template"))
     count = 0
     if mode.get("type") == "dind":
         del values["containerMode"]
         _by_container_mode(values, mode, connection, draft)
         count = 1
-    template = mapping_at(values.get("template"), joined(HEAD, "template"))
-    if has_daemon(template, joined(HEAD, "template")):
-        done = converted_template(template, joined(HEAD, "template"), connection, Surroundings({}))
+    template = mapping_at(values.get("template"), joined(SCALE_SET_VALUES, "template"))
+    if has_daemon(template, joined(SCALE_SET_VALUES, "template")):
+        done = converted_template(template, joined(SCALE_SET_VALUES, "template"), connection, Surroundings({}))
         if done.template is None:
-            raise UnconvertibleError(f"{HEAD}template has no container but the daemon", "add the container `runner`")
+            raise UnconvertibleError(
+                f"{SCALE_SET_VALUES}template has no container but the daemon", "add the container `runner`"
+            )
         values["template"] = done.template
         draft.add(done.draft)
         count = 1
     if count:
-        draft.differs(joined(HEAD, "template"), options.class_name, ACCOUNT)
-        draft.differs(joined(HEAD, "template"), RUNNER, CONTAINER_JOBS)
+        draft.differs(joined(SCALE_SET_VALUES, "template"), options.class_name, USE_OF_CONTROLLER)
+        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, CONTAINER_JOBS)
     return Conversion([values], [*draft.differences, *of_class(draft, options.class_name)], count)
 
 
 def _by_container_mode(
     values: dict[str, Any], mode: Mapping[str, Any], connection: GivenConnection, draft: SpecDraft
 ) -> None:
-    path = joined(HEAD, "template", "metadata")
-    template = mapping_at(values.get("template"), joined(HEAD, "template"))
-    draft.differs(joined(HEAD, "containerMode"), dict(mode), BY_THE_CHART)
+    path = joined(SCALE_SET_VALUES, "template", "metadata")
+    template = mapping_at(values.get("template"), joined(SCALE_SET_VALUES, "template"))
+    draft.differs(joined(SCALE_SET_VALUES, "containerMode"), dict(mode), BY_THE_CHART)
     metadata = with_label(template.get("metadata"), connection, [RUNNER], path)
     values["template"] = {**template, "metadata": metadata}
     if connection.is_beside:
-        draft.differs(joined(HEAD, "template"), RUNNER, BESIDE)
+        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, BESIDE)
     else:
-        draft.differs(joined(HEAD, "template"), RUNNER, PUBLISHED)
-        draft.differs(joined(HEAD, "template"), RUNNER, EMPTY_BIND_MOUNTS)
+        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, PUBLISHED)
+        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, EMPTY_BIND_MOUNTS)

@@ -14,7 +14,7 @@ from nested_docker.convert.pod_template import GivenConnection
 from nested_docker.convert.recognition import CLIENT_VARIABLES, LOCAL_HOST
 from nested_docker.domain.shown import shorten
 
-GROUP = "tekton.dev/"
+TEKTON_GROUP = "tekton.dev/"
 TASKS = frozenset({"Task", "ClusterTask"})
 
 

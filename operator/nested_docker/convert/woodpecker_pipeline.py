@@ -24,7 +24,7 @@ from nested_docker.convert.recognition import CLIENT_VARIABLES, LOCAL_HOST, SOCK
 from nested_docker.domain import names
 from nested_docker.domain.shown import shorten
 
-HEAD = ".woodpecker.yaml: "
+WORKFLOW_FILE = ".woodpecker.yaml: "
 FOR_AGENT = "the agent must have WOODPECKER_BACKEND_K8S_POD_LABELS_ALLOW_FROM_STEP=true for the label of a step"
 FOR_ANNOTATIONS = "the agent must have WOODPECKER_BACKEND_K8S_POD_ANNOTATIONS_ALLOW_FROM_STEP=true for form Sidecar"
 PODS = (
@@ -57,7 +57,8 @@ def convert_workflow_file(document: Mapping[str, Any], options: ConversionOption
     """
     if options.form is ConvertedForm.NESTED_DOCKER:
         raise UnconvertibleError(
-            f"{HEAD}a step cannot mount the Secret of a NestedDocker", "use --as label --class CLASS, or --as sidecar"
+            f"{WORKFLOW_FILE}a step cannot mount the Secret of a NestedDocker",
+            "use --as label --class CLASS, or --as sidecar",
         )
     workflow, draft = copy.deepcopy(dict(document)), SpecDraft()
     count = sum(_remove_daemons(workflow, field, draft) for field in MEMBERS)
@@ -67,14 +68,14 @@ def convert_workflow_file(document: Mapping[str, Any], options: ConversionOption
         _disconnect(step, path, draft)
         _connect(step, path, options)
     if clients:
-        draft.differs(f"{HEAD}steps", names.LABEL_INJECT, FOR_AGENT)
-        draft.differs(f"{HEAD}steps", len(clients), PODS)
+        draft.differs(f"{WORKFLOW_FILE}steps", names.LABEL_INJECT, FOR_AGENT)
+        draft.differs(f"{WORKFLOW_FILE}steps", len(clients), PODS)
         if options.form is ConvertedForm.SIDECAR:
-            draft.differs(f"{HEAD}steps", names.ANNOTATION_INJECT_FORM, FOR_ANNOTATIONS)
-            draft.differs(f"{HEAD}steps", options.class_name, BESIDE)
+            draft.differs(f"{WORKFLOW_FILE}steps", names.ANNOTATION_INJECT_FORM, FOR_ANNOTATIONS)
+            draft.differs(f"{WORKFLOW_FILE}steps", options.class_name, BESIDE)
         else:
-            draft.differs(f"{HEAD}services", len(clients), PUBLISHED)
-            draft.differs(f"{HEAD}steps", "commands", EMPTY_BIND_MOUNTS)
+            draft.differs(f"{WORKFLOW_FILE}services", len(clients), PUBLISHED)
+            draft.differs(f"{WORKFLOW_FILE}steps", "commands", EMPTY_BIND_MOUNTS)
     return Conversion([workflow], [*draft.differences, *of_class(draft, options.class_name)], max(count, len(clients)))
 
 
@@ -82,7 +83,7 @@ def _named(workflow: Mapping[str, Any], field: str) -> Iterator[tuple[str | int,
     found = workflow.get(field)
     members = [*found.items()] if isinstance(found, dict) else [*enumerate(found)] if isinstance(found, list) else []
     for key, member in members:
-        path = joined(f"{HEAD}{field}", key)
+        path = joined(f"{WORKFLOW_FILE}{field}", key)
         yield key, mapping_at(member, path), path
 
 

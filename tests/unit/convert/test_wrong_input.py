@@ -55,8 +55,8 @@ REFUSED = {
         "spec.stepTemplate.env[0] is DOCKER_HOST with 'tcp://far:1'",
     ),
     "two containers of one name": (
-        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: x}\nspec: {templates: [{container: {image: a}"
-        ", sidecars: [{name: main, image: 'docker:dind'}]}]}\n",
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: x}\nspec: {templates: [{container: "
+        "{image: a}, sidecars: [{name: main, image: 'docker:dind'}]}]}\n",
         "spec.templates[0].container has the name of another container",
     ),
     "spec is a list": (POD + "spec: []\n", "spec is not a mapping"),
