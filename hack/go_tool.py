@@ -50,3 +50,12 @@ def promtool() -> Path:
         ClusterError: It cannot be built.
     """
     return build("promtool", "github.com/prometheus/prometheus/cmd/promtool", tags=["remove_all_sd"])
+
+
+def gitlab_runner() -> Path:
+    """GitLab Runner with its Kubernetes executor, which also is the helper in the pod of a job.
+
+    Raises:
+        ClusterError: It cannot be built.
+    """
+    return build("gitlab_runner", ".")

@@ -1,6 +1,7 @@
 """Recipes with a daemon per job: the pod that each system makes of its recipe, with the connection, is a valid pod.
 
 The shapes of the pods (names of containers, who adds which) are those of the systems' documentation and sources.
+tests/e2e/test_gitlab_runner.py looks at the pod of the real GitLab Runner.
 """
 
 from __future__ import annotations
@@ -46,11 +47,21 @@ def container(name: str, **fields: Any) -> Manifest:
     return {"name": name, "image": "docker:29-cli"} | fields
 
 
-def gitlab() -> Manifest:
-    runner = tomllib.loads(recipe("gitlab/daemon-per-job.yaml")["runners"]["config"])["runners"][0]["kubernetes"]
+def gitlab(path: str = "gitlab/daemon-per-job.yaml") -> Manifest:
+    runner = tomllib.loads(recipe(path)["runners"]["config"])["runners"][0]["kubernetes"]
     metadata = {"labels": runner["pod_labels"], "annotations": runner["pod_annotations"]}
-    first = container("init-permissions")
-    return pod(metadata, [container("build"), container("helper"), container("svc-0")], initContainers=[first])
+    places = {"scripts": "/scripts-1-1", "logs": "/logs-1-1", "repo": "/builds"}
+    common = {
+        "securityContext": {"capabilities": {"drop": ["NET_RAW"]}},
+        "volumeMounts": [{"name": name, "mountPath": place} for name, place in places.items()],
+    }
+    return pod(
+        metadata,
+        [container(name, stdin=True, **common) for name in ("build", "helper")] + [container("svc-0", **common)],
+        initContainers=[container("init-permissions", **common)],
+        volumes=[{"name": name, "emptyDir": {}} for name in places],
+        activeDeadlineSeconds=3601,
+    )
 
 
 def arc() -> Manifest:
@@ -144,13 +155,26 @@ async def test_a_job_of_jenkins_mounts_its_workspace(offer: Offer) -> None:
     containers = [each | {"volumeMounts": [volume]} for each in (*template["spec"]["containers"], container("jnlp"))]
     asking = pod(template["metadata"], containers, volumes=[{"name": volume["name"], "emptyDir": {}}])
     asking["metadata"] |= {"name": "recipe-workspace", "namespace": "default"}
-    clients = chosen_containers(asking, injection_request(asking))
-    assert [each.container["name"] for each in clients] == ["docker"]
-    accepted = accept(observed({"mode": "Dind"}), DEFAULTS)
-    assert isinstance(accepted, Accepted), accepted
-    injected = patched(asking, sidecar_patch(asking, sidecar(asking, accepted, clients, DEFAULTS), clients))
+    injected = with_sidecar(asking, "docker")
     assert volume in injected["spec"]["initContainers"][0]["volumeMounts"]
     assert await offer(injected) == "", json.dumps(injected)
+
+
+async def test_a_job_of_gitlab_mounts_its_project(offer: Offer) -> None:
+    asking = gitlab("gitlab/workspace.yaml")
+    asking["metadata"] |= {"name": "recipe-project", "namespace": "default"}
+    injected = with_sidecar(asking, "build")
+    assert {"name": "repo", "mountPath": "/builds"} in injected["spec"]["initContainers"][0]["volumeMounts"]
+    assert await offer(injected) == "", json.dumps(injected)
+
+
+def with_sidecar(asking: Manifest, client: str) -> Manifest:
+    """The pod with its daemon; only `client` has the connection."""
+    clients = chosen_containers(asking, injection_request(asking))
+    assert [each.container["name"] for each in clients] == [client]
+    accepted = accept(observed({"mode": "Dind"}), DEFAULTS)
+    assert isinstance(accepted, Accepted), accepted
+    return patched(asking, sidecar_patch(asking, sidecar(asking, accepted, clients, DEFAULTS), clients))
 
 
 async def test_the_deployment_of_gitea_is_valid(api: Api) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.support.api import Api
-from tests.unit.convert.corpus import CORPUS, ONLY_DAEMONS, PIPELINES
+from tests.unit.convert.corpus import CORPUS, CUSTOM, ONLY_DAEMONS, SYSTEMS
 from tests.unit.convert.pages import EXAMPLES
 
 from nested_docker.convert.manifests_conversion import ConversionOptions, ConvertedForm, convert_manifests
@@ -30,13 +30,16 @@ FOLDER_OF_KIND = {
 def results() -> Iterator[tuple[str, dict[str, Any]]]:
     """Objects to offer, by where they come from."""
     label = ConversionOptions(ConvertedForm.LABEL, class_name="standard")
-    for name in sorted(CORPUS.keys() - PIPELINES):
+    sidecar = ConversionOptions(ConvertedForm.SIDECAR, class_name="standard")
+    for name in sorted(CORPUS.keys() - SYSTEMS - CUSTOM):
         documents = [*yaml.safe_load_all(CORPUS[name].read_text())]
-        for options in [ConversionOptions()] if name in ONLY_DAEMONS else [ConversionOptions(), label]:
+        for options in [ConversionOptions()] if name in ONLY_DAEMONS else [ConversionOptions(), label, sidecar]:
             for each in convert_manifests(documents, options).documents:
                 yield f"{name} {options.form} {each['kind']}", each
     for number, example in enumerate(EXAMPLES):
         for each in example.workloads:
+            if each["kind"] not in FOLDER_OF_KIND:
+                continue
             yield f"{example.page} {number} {each['kind']}", each
 
 

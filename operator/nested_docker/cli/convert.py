@@ -19,12 +19,14 @@ class ConvertForm(StrEnum):
 
     NESTED_DOCKER = "nesteddocker"
     LABEL = "label"
+    SIDECAR = "sidecar"
 
 
 class ConvertOutput(StrEnum):
     """How the result is printed."""
 
     YAML = "yaml"
+    """A config.toml stays TOML."""
     JSON = "json"
 
 
@@ -32,14 +34,19 @@ def convert_command(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="FILE", help="YAML or JSON file with workloads, or a .gitlab-ci.yml; or `-` for standard input."
+            metavar="FILE",
+            help="YAML or JSON file with workloads, a file of a CI system, or a config.toml; `-`: standard input.",
         ),
     ] = None,
     form: Annotated[
-        ConvertForm, typer.Option("--as", help="What replaces a daemon: a NestedDocker, or a label on the pod.")
+        ConvertForm,
+        typer.Option(
+            "--as",
+            help="What replaces a daemon: a NestedDocker, or a label on the pod, for a daemon elsewhere or beside it.",
+        ),
     ] = ConvertForm.NESTED_DOCKER,
     class_name: Annotated[
-        str, typer.Option("--class", metavar="CLASS", help="NestedDockerClass; `--as label` needs it.")
+        str, typer.Option("--class", metavar="CLASS", help="NestedDockerClass; a label needs it.")
     ] = "",
     mode: Annotated[
         str, typer.Option("--mode", metavar="MODE", help="Mode of the NestedDocker; default: the class decides.")
@@ -63,6 +70,7 @@ def convert_command(
     from nested_docker.cli.user.exit_codes import ExitCode
     from nested_docker.cli.user.running import errors_reported, fail, invalid
     from nested_docker.convert.difference import UnconvertibleError
+    from nested_docker.convert.gitlab_runner import runner_config_text
     from nested_docker.convert.manifests_conversion import ConversionOptions, ConvertedForm
 
     options = ConversionOptions(ConvertedForm(form.value), name, class_name, mode)
@@ -80,7 +88,10 @@ def convert_command(
                 "convert finds containers with dockerd, kubedock or BuildKit, and mounts of /var/run/docker.sock",
                 ExitCode.NO,
             )
-        _print_documents(result, output)
+        if files and _is_toml(files[0]) and output is ConvertOutput.YAML:
+            typer.echo(runner_config_text(result.documents[0]), nl=False)
+        else:
+            _print_documents(result, output)
 
 
 def _check_options(files: list[str], options: ConversionOptions, buildx: str) -> None:
@@ -91,10 +102,11 @@ def _check_options(files: list[str], options: ConversionOptions, buildx: str) ->
 
     if bool(files) == bool(buildx):
         raise UnconvertibleError("give either files or --buildx", "name a file, or - for standard input")
-    if options.form is ConvertedForm.LABEL and not options.class_name:
-        raise UnconvertibleError("--as label needs a class", "name one by --class: `kubectl get nesteddockerclasses`")
-    if options.form is ConvertedForm.LABEL and (options.mode or options.name):
-        raise UnconvertibleError("--as label has neither --mode nor --name", "the class has the mode: leave them out")
+    form = options.form
+    if form is not ConvertedForm.NESTED_DOCKER and not options.class_name:
+        raise UnconvertibleError(f"--as {form} needs a class", "name one by --class: `kubectl get nesteddockerclasses`")
+    if form is not ConvertedForm.NESTED_DOCKER and (options.mode or options.name):
+        raise UnconvertibleError(f"--as {form} has neither --mode nor --name", "the class has the mode: leave them out")
     if options.mode and options.mode not in set(Mode):
         raise UnconvertibleError(f"--mode {options.mode!r} is not a mode", did_you_mean(options.mode, Mode))
 
@@ -102,17 +114,20 @@ def _check_options(files: list[str], options: ConversionOptions, buildx: str) ->
 def _converted(files: list[str], options: ConversionOptions, buildx: str) -> Conversion:
     from nested_docker.convert.buildx_command import convert_buildx_command
     from nested_docker.convert.difference import UnconvertibleError
-    from nested_docker.convert.gitlab_pipeline import convert_pipeline, is_pipeline
+    from nested_docker.convert.files import conversion_of
     from nested_docker.convert.manifests_conversion import Conversion, convert_manifests
 
     if buildx:
         result = convert_buildx_command(buildx, options)
+    elif any(map(_is_toml, files)):
+        result = _converted_toml(files, options)
     else:
         manifests: list[dict[str, Any]] = []
         result = Conversion()
         for position, document in _documents(files):
-            if is_pipeline(document):
-                done = convert_pipeline(document, options)
+            convert = conversion_of(document)
+            if convert:
+                done = convert(document, options)
                 result.documents += done.documents
                 result.differences += done.differences
                 result.converted += done.converted
@@ -120,7 +135,8 @@ def _converted(files: list[str], options: ConversionOptions, buildx: str) -> Con
                 manifests.append(document)
             else:
                 raise UnconvertibleError(
-                    f"{position}: neither a Kubernetes object nor a .gitlab-ci.yml with jobs", "see docs/migration"
+                    f"{position}: neither a Kubernetes object nor a file of a CI system that is known",
+                    "see docs/migration",
                 )
         done = convert_manifests(manifests, options)
         result.documents += done.documents
@@ -128,6 +144,26 @@ def _converted(files: list[str], options: ConversionOptions, buildx: str) -> Con
         result.converted += done.converted
     _check_result(result)
     return result
+
+
+def _is_toml(file: str) -> bool:
+    return file.endswith(".toml")
+
+
+def _converted_toml(files: list[str], options: ConversionOptions) -> Conversion:
+    from nested_docker.convert.difference import UnconvertibleError
+    from nested_docker.convert.gitlab_runner import convert_runner_config, parse_runner_config
+
+    if len(files) > 1:
+        raise UnconvertibleError(f"{', '.join(files)}: TOML has one document", "convert a config.toml by itself")
+    text = _text(files[0])
+    _note_comments(files[0], text)
+    return convert_runner_config(parse_runner_config(text, f"{files[0]}: "), options)
+
+
+def _note_comments(file: str, text: str) -> None:
+    if any(line.lstrip().startswith("#") for line in text.splitlines()):
+        typer.echo(f"note: comments of {file} are not in the output", err=True)
 
 
 def _documents(files: list[str]) -> list[tuple[str, dict[str, Any]]]:
@@ -146,8 +182,7 @@ def _documents(files: list[str]) -> list[tuple[str, dict[str, Any]]]:
         except UnreadableError as error:
             remedy = "write what the tag refers to" if "tag" in str(error) else "correct it"
             raise UnconvertibleError(f"{file}: document {number + 1}: {error}", remedy) from error
-        if any(line.lstrip().startswith("#") for line in text.splitlines()):
-            typer.echo(f"note: comments of {file} are not in the output", err=True)
+        _note_comments(file, text)
     return found
 
 
@@ -189,10 +224,11 @@ def _check_result(result: Conversion) -> None:
 
 
 def _print_documents(result: Conversion, output: ConvertOutput) -> None:
-    from nested_docker.cli.user.running import print_json, print_yaml
+    from nested_docker.cli.crds import to_yaml
+    from nested_docker.cli.user.running import print_json
 
     if output is ConvertOutput.YAML:
-        print_yaml(result.documents)
+        typer.echo(to_yaml(result.documents, blocks=True), nl=False)
     elif len(result.documents) == 1:
         print_json(result.documents[0])
     else:

@@ -8,8 +8,13 @@ from typing import Any
 import typer
 
 
-def to_yaml(documents: Iterable[dict[str, Any]]) -> str:
-    """Manifests as one YAML stream, a document each."""
+def to_yaml(documents: Iterable[dict[str, Any]], *, blocks: bool = False) -> str:
+    """Manifests as one YAML stream, a document each.
+
+    Args:
+        documents: to write.
+        blocks: whether text of several lines is written as such, as a person writes it.
+    """
     import yaml
 
     class PlainDumper(yaml.SafeDumper):
@@ -20,6 +25,11 @@ def to_yaml(documents: Iterable[dict[str, Any]]) -> str:
             del data
             return True
 
+    def as_block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    if blocks:
+        PlainDumper.add_representer(str, as_block)
     return yaml.dump_all(documents, Dumper=PlainDumper, sort_keys=False, width=110)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nested_docker.convert.difference import joined, mapping_at, objects_at, text_at
+from nested_docker.convert.difference import Difference, joined, mapping_at, objects_at, text_at
 from nested_docker.convert.dockerd_settings import (
     ADDRESS_IS_FIXED,
     FIELD_OF_PROXY,
@@ -39,6 +39,11 @@ WHAT_OF_FIELD = {
     "envFrom": "the daemon gets no variables of others: set what they configure in spec.engine",
     "volumeDevices": "the daemon gets no block devices: use spec.storage",
 }
+NOT_SHARED = (
+    "the daemon runs in another pod without this volume, so a bind mount of it is empty there: use `docker cp`, COPY, "
+    "spec.workload, or form Sidecar of injection (--as sidecar)"
+)
+STAYS_SHARED = "form Sidecar gives it to the daemon where the pod's other containers have it"
 NOT_CARRIED = "it is not carried over, since the operator makes the daemon's container"
 
 
@@ -51,12 +56,14 @@ class Surroundings:
         shared: names of volumes that containers which stay mount too.
         claims: specs of PersistentVolumeClaims of the input, by name.
         config_maps: of the input, by name.
+        daemon_stays: whether the daemon stays in the pod, with the volumes of its clients.
     """
 
     volumes: Mapping[str, dict[str, Any]]
     shared: frozenset[str] = frozenset()
     claims: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     config_maps: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    daemon_stays: bool = False
 
 
 def read_daemon_container(
@@ -77,7 +84,35 @@ def read_daemon_container(
         elif name in readers and (kind is Replaced.DIND or name == "resources"):
             readers[name](value, where, draft)
         elif name not in {"command", "args"} or kind is not Replaced.DIND:
-            draft.differs(where, value, WHAT_OF_FIELD.get(name, NOT_CARRIED))
+            what = ADDRESS_IS_FIXED if name == "ports" and around.daemon_stays else WHAT_OF_FIELD.get(name, NOT_CARRIED)
+            draft.differs(where, value, what)
+
+
+def read_service(
+    container: Mapping[str, Any], path: str, fields: Mapping[str, str], around: Surroundings, draft: SpecDraft
+) -> None:
+    """Carry over what a service of a CI system says, which is a daemon's container in other words.
+
+    Args:
+        container: the service in the words of Kubernetes.
+        path: where the service is.
+        fields: words of the system by those of Kubernetes.
+        around: what it refers to.
+        draft: what grows.
+
+    Raises:
+        UnconvertibleError: a field has a type that no container can have.
+    """
+    own = SpecDraft()
+    read_daemon_container(container, Replaced.DIND, path, around, own)
+
+    def moved(each: Difference) -> Difference:
+        word = each.path.removeprefix(f"{path}.").partition(".")[0].partition("[")[0]
+        if not each.path.startswith(f"{path}.") or word not in fields:
+            return each
+        return replace(each, path=joined(path, fields[word]) + each.path.removeprefix(joined(path, word)))
+
+    draft.add(own, moved)
 
 
 def _read_image(value: Any, path: str, draft: SpecDraft) -> None:
@@ -127,17 +162,13 @@ def _read_mounts(value: Any, path: str, around: Surroundings, draft: SpecDraft) 
         elif target in CERTIFICATES:
             draft.differs(where, mount, KEYS_ARE_MADE)
         elif target in SOCKETS | SOCKET_DIRECTORIES:
-            draft.differs(where, mount, f"there is no socket in the pod; {ADDRESS_IS_FIXED}")
+            draft.differs(where, mount, ADDRESS_IS_FIXED)
         elif target in {DAEMON_JSON, "/etc/docker"} and "configMap" in volume:
             _read_config_map(volume, mount, where, around, draft)
         elif target in OF_THE_NODE:
             draft.differs(where, mount, "the operator gives the daemon what its mode needs")
         elif name in around.shared:
-            what = (
-                "the daemon runs in another pod without this volume, so a bind mount of it is empty there: "
-                "use `docker cp`, COPY, spec.workload, or form Sidecar of injection"
-            )
-            draft.differs(where, {**mount, "volume": volume}, what)
+            draft.differs(where, {**mount, "volume": volume}, STAYS_SHARED if around.daemon_stays else NOT_SHARED)
         else:
             draft.differs(where, {**mount, "volume": volume}, "the daemon gets no such volume: build it into an image")
 

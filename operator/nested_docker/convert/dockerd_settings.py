@@ -41,8 +41,8 @@ SHELL_SYNTAX = re.compile(r"[;&|$<>`(){}\n]")
 
 TLS = frozenset({"tls", "tlsverify", "tlscacert", "tlscert", "tlskey"})
 FIELD_OF_PROXY = {"http-proxy": "httpProxy", "https-proxy": "httpsProxy", "no-proxy": "noProxy"}
-ADDRESS_IS_FIXED = "the daemon listens at tcp://<name>.<namespace>.svc:2376, and only with TLS; DOCKER_HOST has it"
-KEYS_ARE_MADE = "the operator makes the certificates, and clients always need theirs"
+ADDRESS_IS_FIXED = "the operator chooses the address and who can connect; DOCKER_HOST of clients has it"
+KEYS_ARE_MADE = "the operator makes the certificates, and gives clients theirs where they need any"
 
 
 def read_command_line(container: Mapping[str, Any], path: str, draft: SpecDraft) -> None:

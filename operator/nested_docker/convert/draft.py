@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,17 @@ class SpecDraft:
     def differs(self, path: str, value: Any, what: str) -> None:
         """Name a difference."""
         self.differences.append(Difference(path, value, what))
+
+    def add(self, other: SpecDraft, moved: Callable[[Difference], Difference] = lambda each: each) -> None:
+        """Take up another draft: the fields of its spec win, and lists grow.
+
+        Args:
+            other: the draft.
+            moved: gives what it names its place in the input.
+        """
+        self.spec = _merged(self.spec, other.spec)
+        self.origins += map(moved, other.origins)
+        self.differences += map(moved, other.differences)
 
     def carry(self, target: tuple[str, ...], value: Any, path: str, original: Any) -> None:
         """Set a field of the spec; if the API would reject the value, it becomes a difference.

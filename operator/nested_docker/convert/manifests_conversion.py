@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from nested_docker.api.v1alpha1 import API_VERSION
 from nested_docker.api.v1alpha1.nested_docker import NAME_PATTERN
+from nested_docker.convert import argo_workflows, tekton_tasks
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import Difference, UnconvertibleError, joined, mapping_at, objects_at, text_at
+from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.pod_template import (
     ConvertedTemplate,
     GivenConnection,
@@ -35,6 +37,7 @@ SUFFIX = "-daemon"
 """Keeps the NestedDocker's Service apart from one that has the workload's name."""
 
 SHARED_BY_REPLICAS = "all pods share one daemon, which had one each: use --as label if they may not"
+SHARED_BY_TASKS = "all tasks and runs share one daemon, which had one each: use --as label if they may not"
 OUTLIVES = "the daemon stays when the workload has ended: use --as label, or set spec.idleTimeoutSeconds"
 ALLOWED_IMAGE = "a policy must allow it (allowedImages); remove the field for the class's image"
 ONLY_A_DAEMON = (
@@ -43,11 +46,16 @@ ONLY_A_DAEMON = (
 )
 
 
+ConvertTasks = Callable[[dict[str, Any], str, GivenConnection, Surroundings, SpecDraft], int]
+"""Converts an object in place, given the start of its paths; the number of daemons that were replaced."""
+
+
 class ConvertedForm(StrEnum):
     """What replaces a daemon."""
 
     NESTED_DOCKER = "nesteddocker"
     LABEL = "label"
+    SIDECAR = "sidecar"
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,8 @@ def _convert(
 ) -> None:
     kind = manifest.get("kind")
     where = TEMPLATE_OF_KIND.get(kind) if isinstance(kind, str) else None
+    if _convert_tasks(manifest, options, around, result, names):
+        return
     if where is None:
         result.documents.append(manifest)
         return
@@ -134,24 +144,63 @@ def _convert(
     if not has_daemon(template, path):
         result.documents.append(manifest)
         return
-    name = "" if options.form is ConvertedForm.LABEL else _name_of(options, own_name, head, names)
-    connection = GivenConnection(name, options.class_name)
+    name = _name_of(options, own_name, head, names) if options.form is ConvertedForm.NESTED_DOCKER else ""
+    connection = GivenConnection(name, options.class_name, is_beside=options.form is ConvertedForm.SIDECAR)
     templates = _claim_templates(manifest, head)
     done = converted_template(template, path, connection, _with_templates(around, templates))
     result.converted += 1
     result.differences += done.draft.differences
     if name:
-        result.documents.append(_nested_docker(name, metadata, options, done))
+        result.documents.append(_nested_docker(name, metadata, options, done.draft))
         _name_sharing(manifest, head, result)
-        image = done.draft.spec.get("engine", {}).get("image")
-        if image:
-            result.differences.append(Difference(f"NestedDocker/{name}: spec.engine.image", image, ALLOWED_IMAGE))
+        _name_image(name, done.draft, result)
     else:
         result.differences += of_class(done.draft, options.class_name)
     if done.template is None:
         _drop_whole(manifest, name, head, result)
     else:
         result.documents.append(_with_template(manifest, where, done, templates))
+
+
+def _system(manifest: Mapping[str, Any]) -> ConvertTasks | None:
+    """What converts an object of a system that makes pods of it; None: it is none of these."""
+    version, kind = str(manifest.get("apiVersion")), manifest.get("kind")
+    if not isinstance(kind, str):
+        return None
+    if version.startswith(tekton_tasks.TEKTON_GROUP):
+        return tekton_tasks.convert_tasks
+    if version.startswith(argo_workflows.ARGO_GROUP) and kind in argo_workflows.SPEC_OF_KIND:
+        return argo_workflows.convert_workflow
+    return None
+
+
+def _convert_tasks(
+    manifest: dict[str, Any], options: ConversionOptions, around: Surroundings, result: Conversion, names: set[str]
+) -> bool:
+    """Convert an object of a system that makes pods of it; whether it is one."""
+    convert = _system(manifest)
+    if convert is None:
+        return False
+    kind, converted, draft = manifest["kind"], copy.deepcopy(manifest), SpecDraft()
+    metadata = mapping_at(manifest.get("metadata"), f"{kind}: metadata")
+    own_name = text_at(metadata.get("name") or metadata.get("generateName"), f"{kind}: metadata.name")
+    head = f"{kind}/{shorten(own_name)}: "
+    by_secrets = options.form is ConvertedForm.NESTED_DOCKER
+    name = options.name or own_name.rstrip("-") + SUFFIX if by_secrets else ""
+    connection = GivenConnection(name, options.class_name, is_beside=options.form is ConvertedForm.SIDECAR)
+    count = convert(converted, head, connection, around, draft)
+    result.converted += count
+    result.differences += draft.differences
+    if count and by_secrets:
+        name = _name_of(options, own_name, head, names)
+        result.documents.append(_nested_docker(name, metadata, options, draft))
+        _name_image(name, draft, result)
+        result.differences.append(Difference(head.rstrip(" :"), kind, OUTLIVES))
+        result.differences.append(Difference(head.rstrip(" :"), kind, SHARED_BY_TASKS))
+    elif count:
+        result.differences += of_class(draft, options.class_name)
+    result.documents.append(converted if count else manifest)
+    return True
 
 
 def _at(manifest: Mapping[str, Any], where: Sequence[str], head: str) -> dict[str, Any]:
@@ -196,12 +245,18 @@ def _with_templates(around: Surroundings, templates: Mapping[str, dict[str, Any]
 
 
 def _nested_docker(
-    name: str, metadata: Mapping[str, Any], options: ConversionOptions, done: ConvertedTemplate
+    name: str, metadata: Mapping[str, Any], options: ConversionOptions, draft: SpecDraft
 ) -> dict[str, Any]:
     own = {"name": name} | ({"namespace": metadata["namespace"]} if metadata.get("namespace") else {})
     chosen = {"className": options.class_name, "mode": options.mode}
-    spec = {key: value for key, value in chosen.items() if value} | done.draft.spec
+    spec = {key: value for key, value in chosen.items() if value} | draft.spec
     return {"apiVersion": API_VERSION, "kind": "NestedDocker", "metadata": own, "spec": spec}
+
+
+def _name_image(name: str, draft: SpecDraft, result: Conversion) -> None:
+    image = draft.spec.get("engine", {}).get("image")
+    if image:
+        result.differences.append(Difference(f"NestedDocker/{name}: spec.engine.image", image, ALLOWED_IMAGE))
 
 
 def _name_sharing(manifest: Mapping[str, Any], head: str, result: Conversion) -> None:

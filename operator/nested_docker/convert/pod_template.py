@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nested_docker.api.v1alpha1.nested_docker_class import InjectionForm
 from nested_docker.convert.daemon_container import CERTIFICATES, Surroundings, read_daemon_container
 from nested_docker.convert.difference import (
     Difference,
@@ -24,6 +25,7 @@ from nested_docker.convert.recognition import (
     SOCKET_DIRECTORIES,
     SOCKETS,
     Replaced,
+    is_socket_directory,
     is_socket_volume,
     replaced_kind,
 )
@@ -37,13 +39,19 @@ ADDRESSES = ("localhost", "127.0.0.1", "docker.sock", ":2375", "DOCKER_HOST=")
 
 EMPTY_BIND_MOUNTS = (
     "`docker run -v` and compose's `./` name directories of the daemon's pod, not of this one: use `docker cp`, "
-    "COPY, spec.workload, or form Sidecar of injection"
+    "COPY, spec.workload, or form Sidecar of injection (--as sidecar)"
 )
 PUBLISHED = "ports that containers publish are at the host of DOCKER_HOST, and no longer at localhost"
 NODE_IS_ELSEWHERE = (
     "images, containers and networks of the node's daemon are not there, and neither are its directories: the daemon "
     "is the NestedDocker's own; --mode HostSocket asks for the node's"
 )
+REST_OF_DIRECTORY = "; whatever else of that directory the pod used must be mounted by its own path"
+BESIDE = (
+    "the daemon stays in the pod, as a native sidecar: the class must offer form Sidecar (injection.forms), and the "
+    "namespace must allow privileged pods"
+)
+UNSEEN = "it may set DOCKER_HOST, which cannot be seen here; the connection's value wins over it"
 NO_PODS = "containers are no pods of the namespace any more: they run in the daemon, within its resources"
 
 
@@ -54,10 +62,15 @@ class GivenConnection:
     Attributes:
         nested_docker: name of the NestedDocker whose Secrets they get; empty: by the label.
         class_name: NestedDockerClass of the label.
+        is_beside: whether the label asks for a daemon in the pod (form Sidecar).
+        names_clients: whether the label always names the containers that get the connection, since the pod has others
+            that cannot be seen.
     """
 
     nested_docker: str = ""
     class_name: str = ""
+    is_beside: bool = False
+    names_clients: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,8 +102,9 @@ def has_daemon(template: Mapping[str, Any], path: str) -> bool:
     """
     spec = mapping_at(template.get("spec"), joined(path, "spec"))
     volumes = objects_at(spec.get("volumes"), joined(path, "spec", "volumes"))
-    containers = [each.container for each in _places(spec, path)]
-    return any(map(replaced_kind, containers)) or any(map(is_socket_volume, volumes))
+    places = [*_places(spec, path)]
+    by_name = {text_at(each.get("name"), joined(path, "spec", "volumes")): each for each in volumes}
+    return any(replaced_kind(each.container) for each in places) or bool(_sockets(by_name, places))
 
 
 def converted_template(
@@ -114,28 +128,34 @@ def converted_template(
     places = [*_places(spec, path)]
     removed = [(place, kind) for place in places if (kind := replaced_kind(place.container))]
     staying = [place for place in places if replaced_kind(place.container) is None]
+    helpers = _helpers(staying, [place for place, _ in removed], path)
+    staying = [place for place in staying if place not in helpers]
     shared = frozenset(name for place in staying for name in _mounted(place))
-    whole = replace(around, volumes={**around.volumes, **by_name}, shared=shared)
+    whole = replace(around, volumes={**around.volumes, **by_name}, shared=shared, daemon_stays=connection.is_beside)
+    sockets = _sockets(whole.volumes, places)
     for place, kind in removed:
         read_daemon_container(place.container, kind, place.path, whole, draft)
         if kind is Replaced.KUBEDOCK:
             draft.differs(place.path, place.container.get("image"), NO_PODS)
+    for place in helpers:
+        draft.differs(place.path, place.container, "removed: it only fills volumes of the daemon")
+    gone = [*(place for place, _ in removed), *helpers]
     for field in LISTS:
         if spec.get(field):
-            spec[field] = [each for each in spec[field] if not any(each is place.container for place, _ in removed)]
+            spec[field] = [each for each in spec[field] if not any(each is place.container for place in gone)]
             if not spec[field] and field == "initContainers":
                 del spec[field]
-    ways = _ways(whole, [place for place, _ in removed])
-    used_before = shared | {name for place, _ in removed for name in _mounted(place)}
+    ways = sockets | _ways([place for place, _ in removed])
+    used_before = shared | {name for place in gone for name in _mounted(place)}
     clients = _clients(staying, ways, has_container=bool(removed))
     for place in staying:
         _disconnect(place, ways, draft, is_client=any(place is each for each in clients))
     unused = frozenset(used_before - {name for place in staying for name in _mounted(place)})
-    _drop_volumes(spec, unused, whole, path, draft)
+    _drop_volumes(spec, unused, sockets, path, draft)
     _name_what_the_pod_gave(spec, path, draft)
     if not spec.get("containers"):
         return ConvertedTemplate(None, draft, unused)
-    _name_what_clients_see(clients, whole, path, draft)
+    _name_what_clients_see(clients, whole, path, draft, is_beside=connection.is_beside)
     _connect(result, clients, staying, connection, path)
     return ConvertedTemplate(result, draft, unused)
 
@@ -145,6 +165,20 @@ def _places(spec: Mapping[str, Any], path: str) -> Iterator[_Place]:
         where = joined(path, "spec", field)
         for number, container in enumerate(objects_at(spec.get(field), where)):
             yield _Place(joined(where, number), container)
+
+
+def _helpers(staying: list[_Place], removed: list[_Place], path: str) -> list[_Place]:
+    """Init containers that only fill volumes which, besides them, nothing but the daemon mounts."""
+    first = joined(path, "spec", "initContainers")
+    of_daemon = {name for place in removed for name in _mounted(place)}
+    found = []
+    for place in staying:
+        mounted = {*_mounted(place)}
+        others = {name for each in staying if each is not place for name in _mounted(each)}
+        ends = place.container.get("restartPolicy") != "Always"
+        if place.path.startswith(first) and ends and mounted and mounted <= of_daemon - others:
+            found.append(place)
+    return found
 
 
 def _named(place: _Place, field: str) -> list[dict[str, Any]]:
@@ -165,9 +199,21 @@ def _mounted(place: _Place) -> Iterator[str]:
         yield text_at(mount.get("name"), joined(place.path, "volumeMounts"))
 
 
-def _ways(around: Surroundings, removed: list[_Place]) -> frozenset[str]:
+def _sockets(volumes: Mapping[str, dict[str, Any]], places: list[_Place]) -> frozenset[str]:
+    """Volumes that have the node's Docker socket."""
+    found = {name for name, volume in volumes.items() if is_socket_volume(volume)}
+    for place in places:
+        host = next((str(each.get("value", "")) for each in _variables(place) if each.get("name") == "DOCKER_HOST"), "")
+        for mount in _mounts(place):
+            name = str(mount.get("name"))
+            if is_socket_directory(volumes.get(name, {}), str(mount.get("mountPath", "")), host):
+                found.add(name)
+    return frozenset(found)
+
+
+def _ways(removed: list[_Place]) -> frozenset[str]:
     """Volumes by which containers reach the daemon: its socket and its certificates."""
-    sockets = {name for name, volume in around.volumes.items() if is_socket_volume(volume)}
+    sockets = set[str]()
     for place in removed:
         for mount in _mounts(place):
             target = str(mount.get("mountPath", "")).rstrip("/")
@@ -217,7 +263,7 @@ def _disconnect(place: _Place, ways: frozenset[str], draft: SpecDraft, *, is_cli
             draft.differs(
                 joined(place.path, "volumeMounts", number),
                 mount,
-                "removed: the client's certificate is at /certs/client",
+                "removed: the connection has its own",
             )
         else:
             mounts.append(mount)
@@ -232,16 +278,16 @@ def _set_or_remove(container: dict[str, Any], field: str, value: list[dict[str, 
 
 
 def _drop_volumes(
-    spec: dict[str, Any], unused: frozenset[str], around: Surroundings, path: str, draft: SpecDraft
+    spec: dict[str, Any], unused: frozenset[str], sockets: frozenset[str], path: str, draft: SpecDraft
 ) -> None:
     volumes = objects_at(spec.get("volumes"), path)
     for number, volume in enumerate(volumes):
         where = joined(path, "spec", "volumes", number)
-        if is_socket_volume(volume):
-            draft.differs(where, volume, NODE_IS_ELSEWHERE)
-        if volume.get("name") in unused and not is_socket_volume(volume):
+        if volume.get("name") in sockets:
+            rest = "" if is_socket_volume(volume) else REST_OF_DIRECTORY
+            draft.differs(where, volume, NODE_IS_ELSEWHERE + rest)
+        elif volume.get("name") in unused:
             draft.differs(where, volume, "removed: only the daemon used it")
-    sockets = {name for name, volume in around.volumes.items() if is_socket_volume(volume)}
     _set_or_remove(spec, "volumes", [each for each in volumes if each.get("name") not in unused | sockets])
 
 
@@ -264,16 +310,36 @@ def _name_what_the_pod_gave(spec: Mapping[str, Any], path: str, draft: SpecDraft
             )
 
 
-def _name_what_clients_see(clients: list[_Place], around: Surroundings, path: str, draft: SpecDraft) -> None:
+def _name_what_clients_see(
+    clients: list[_Place], around: Surroundings, path: str, draft: SpecDraft, *, is_beside: bool
+) -> None:
     if not clients:
         return
-    draft.differs(path.rstrip(" :"), [each.container.get("name") for each in clients], PUBLISHED)
-    shared = sorted(name for place in clients for name in _mounted(place) if name in around.volumes)
-    draft.differs(path.rstrip(" :"), shared or [each.container.get("name") for each in clients], EMPTY_BIND_MOUNTS)
+    whole, named = path.rstrip(" :"), [each.container.get("name") for each in clients]
+    if is_beside:
+        draft.differs(whole, named, BESIDE)
+    else:
+        draft.differs(whole, named, PUBLISHED)
+        shared = sorted(name for place in clients for name in _mounted(place) if name in around.volumes)
+        draft.differs(whole, shared or named, EMPTY_BIND_MOUNTS)
     for place in clients:
+        _name_unseen(place, around, draft)
         for where, text in _texts(place):
             if any(address in text for address in ADDRESSES):
                 draft.differs(where, text, "it may mean the old daemon: check it, since it is not changed")
+
+
+def _name_unseen(place: _Place, around: Surroundings, draft: SpecDraft) -> None:
+    """Variables that a container gets from elsewhere, unless the input has them."""
+    path = joined(place.path, "envFrom")
+    for number, source in enumerate(objects_at(place.container.get("envFrom"), path)):
+        where = joined(path, number)
+        name = mapping_at(source.get("configMapRef"), where).get("name")
+        known = around.config_maps.get(name) if isinstance(name, str) else None
+        data = mapping_at((known or {}).get("data"), f"ConfigMap/{name}: data")
+        prefix = text_at(source.get("prefix"), joined(where, "prefix"))
+        if known is None or any(f"{prefix}{key}" in CLIENT_VARIABLES for key in data):
+            draft.differs(where, source, UNSEEN)
 
 
 def _texts(place: _Place) -> Iterator[tuple[str, str]]:
@@ -287,6 +353,9 @@ def _texts(place: _Place) -> Iterator[tuple[str, str]]:
 def _connect(
     template: dict[str, Any], clients: list[_Place], staying: list[_Place], connection: GivenConnection, path: str
 ) -> None:
+    if connection.is_beside:
+        _connect_by_label(template, clients, staying, connection, path)
+        return
     for place in clients:
         taken = [mount for mount in _mounts(place) if str(mount.get("mountPath", "")).rstrip("/") == MOUNT_PATH]
         if taken:
@@ -302,7 +371,7 @@ def _connect(
     if connection.nested_docker:
         _connect_by_secrets(template["spec"], clients, connection.nested_docker, path)
     else:
-        _connect_by_label(template, clients, staying, connection.class_name, path)
+        _connect_by_label(template, clients, staying, connection, path)
 
 
 def _connect_by_secrets(spec: dict[str, Any], clients: list[_Place], name: str, path: str) -> None:
@@ -319,16 +388,39 @@ def _connect_by_secrets(spec: dict[str, Any], clients: list[_Place], name: str, 
 
 
 def _connect_by_label(
-    template: dict[str, Any], clients: list[_Place], staying: list[_Place], class_name: str, path: str
+    template: dict[str, Any], clients: list[_Place], staying: list[_Place], connection: GivenConnection, path: str
 ) -> None:
-    metadata = mapping_at(template.get("metadata"), joined(path, "metadata"))
-    labels = mapping_at(metadata.get("labels"), joined(path, "metadata", "labels"))
-    metadata["labels"] = {**labels, names.LABEL_INJECT: class_name}
-    if len(clients) < len(staying):
-        annotations = mapping_at(metadata.get("annotations"), joined(path, "metadata", "annotations"))
-        chosen = ",".join(str(each.container.get("name")) for each in clients)
-        metadata["annotations"] = {**annotations, names.ANNOTATION_INJECT_CONTAINERS: chosen}
-    template["metadata"] = metadata
+    chosen = [str(each.container.get("name")) for each in clients]
+    if len(clients) == len(staying) and not connection.names_clients:
+        chosen = []
+    template["metadata"] = with_label(template.get("metadata"), connection, chosen, joined(path, "metadata"))
+
+
+def with_label(metadata: Any, connection: GivenConnection, containers: Sequence[str], path: str) -> dict[str, Any]:
+    """The metadata of a pod that asks for a daemon.
+
+    Args:
+        metadata: of the pod.
+        connection: by label.
+        containers: names of those that get the connection; empty: all.
+        path: of the metadata, for messages.
+
+    Raises:
+        UnconvertibleError: a field has a type that no metadata can have.
+    """
+    whole = mapping_at(metadata, path)
+    labels = {**mapping_at(whole.get("labels"), joined(path, "labels")), names.LABEL_INJECT: connection.class_name}
+    options = annotations_of_label(connection, containers)
+    if not options:
+        return {**whole, "labels": labels}
+    annotations = {**mapping_at(whole.get("annotations"), joined(path, "annotations")), **options}
+    return {**whole, "labels": labels, "annotations": annotations}
+
+
+def annotations_of_label(connection: GivenConnection, containers: Sequence[str]) -> dict[str, str]:
+    """What a pod with the label says further."""
+    options = {names.ANNOTATION_INJECT_FORM: InjectionForm.SIDECAR.value} if connection.is_beside else {}
+    return options | ({names.ANNOTATION_INJECT_CONTAINERS: ",".join(containers)} if containers else {})
 
 
 def of_class(draft: SpecDraft, class_name: str) -> list[Difference]:

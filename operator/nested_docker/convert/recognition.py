@@ -15,7 +15,11 @@ SOCKETS = frozenset({"/var/run/docker.sock", "/run/docker.sock"})
 SOCKET_DIRECTORIES = frozenset({"/var/run", "/run", "/var/run/docker", "/run/docker"})
 CLIENT_VARIABLES = frozenset({"DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_TLS_CERTDIR"})
 """What the connection Secret sets, and the variable by which the image of dockerd chooses TLS."""
-LOCAL_HOST = re.compile(r"^(unix://.*|(tcp|https?)://(localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0|docker)(:[0-9]+)?/?)?$")
+NODE_DIRECTORIES = frozenset({"/var/run", "/run"})
+"""Directories of a node that have its Docker socket, among others."""
+LOCAL_HOST = re.compile(
+    r"^(unix://.*|((tcp|https?)://)?(localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0|docker)(:[0-9]+)?/?)?$"
+)
 """Values of DOCKER_HOST that lead to a daemon in the pod; `docker` is the alias of GitLab's service."""
 
 
@@ -52,6 +56,23 @@ def _runs_dockerd(container: Mapping[str, Any]) -> bool:
 
 def is_socket_volume(volume: Mapping[str, Any]) -> bool:
     """Whether a volume is the node's Docker socket."""
+    return _path_on_node(volume) in SOCKETS
+
+
+def is_socket_directory(volume: Mapping[str, Any], mount_path: str, docker_host: str) -> bool:
+    """Whether a volume is a directory of the node by which a container reaches the node's Docker socket.
+
+    Args:
+        volume: of the pod.
+        mount_path: where the container has it.
+        docker_host: its DOCKER_HOST; empty: it has none, and uses the usual socket.
+    """
+    at = mount_path.rstrip("/")
+    reached = docker_host.startswith(f"unix://{at}/") if docker_host else at in NODE_DIRECTORIES
+    return _path_on_node(volume) in NODE_DIRECTORIES and reached
+
+
+def _path_on_node(volume: Mapping[str, Any]) -> str:
     host_path = volume.get("hostPath")
     path = host_path.get("path") if isinstance(host_path, dict) else None
-    return isinstance(path, str) and path in SOCKETS
+    return path.rstrip("/") if isinstance(path, str) else ""

@@ -6,7 +6,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "corpus"
 PIPELINES = frozenset({"gitlab-ci"})
-CORPUS = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+SYSTEMS = PIPELINES | {"woodpecker", "arc-container-mode", "arc-template", "gitlab-runner-values", "config"}
+"""Files that are no objects of Kubernetes."""
+CUSTOM = frozenset({"tekton-task", "argo-workflow"})
+"""Objects of kinds that the tests' API server does not have."""
+CORPUS = {path.stem: path for path in sorted([*FOLDER.glob("*.yaml"), *FOLDER.glob("*.toml")])}
 ONLY_DAEMONS = frozenset({"daemon-of-its-own", "buildkit-of-buildx"})
 """Nothing is left in these that could have the label."""
 NAMELESS = frozenset({"jenkins-pod"})
@@ -14,14 +18,14 @@ NAMELESS = frozenset({"jenkins-pod"})
 
 def forms(name: str) -> list[list[str]]:
     """Options with which a file can be converted."""
-    label = ["--as", "label", "--class", "standard"]
-    if name in PIPELINES:
-        return [label]
-    return [[]] if name in ONLY_DAEMONS else [[], label]
+    labels = [["--as", form, "--class", "standard"] for form in ("label", "sidecar")]
+    if name in SYSTEMS:
+        return labels
+    return [[]] if name in ONLY_DAEMONS else [[], *labels]
 
 
 CASES = [(name, form) for name in CORPUS for form in forms(name)]
 
 
 def case_id(case: object) -> str:
-    return case if isinstance(case, str) else "label" if case else "nesteddocker"
+    return case if isinstance(case, str) else case[1] if isinstance(case, list) and case else "nesteddocker"

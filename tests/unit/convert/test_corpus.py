@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from typing import Any
 
 import pytest
@@ -15,6 +16,11 @@ from tests.unit.snapshot import FOLDER as SNAPSHOTS
 from nested_docker.convert.manifests_conversion import ConversionOptions, convert_manifests
 
 OLD_WAYS = ("tcp://localhost:237", "tcp://127.0.0.1:2", "docker.sock", "tcp://docker", "dind", "kubedock:", "buildkit")
+
+
+def parsed(name: str, text: str) -> list[Any]:
+    """The documents of a result."""
+    return [tomllib.loads(text)] if CORPUS[name].suffix == ".toml" else [*yaml.safe_load_all(text)]
 
 
 @pytest.mark.parametrize(("name", "form"), CASES, ids=case_id)
@@ -31,7 +37,7 @@ def test_the_result_and_its_differences_are_as_reviewed(convert: Convert, name: 
 
 @pytest.mark.parametrize(("name", "form"), CASES, ids=case_id)
 def test_nothing_that_leads_to_the_old_daemon_is_left(convert: Convert, name: str, form: list[str]) -> None:
-    documents = [*yaml.safe_load_all(convert(*form, str(CORPUS[name])).out)]
+    documents = parsed(name, convert(*form, str(CORPUS[name])).out)
     workloads = [each for each in documents if each.get("kind") not in {"NestedDocker", "Service", "ConfigMap"}]
     assert [old for old in OLD_WAYS if old in json.dumps(workloads)] == []
     connected = "nesteddocker.dev/inject" if form else "-docker-env"
@@ -40,7 +46,7 @@ def test_nothing_that_leads_to_the_old_daemon_is_left(convert: Convert, name: st
 
 @pytest.mark.parametrize(("name", "form"), CASES, ids=case_id)
 def test_a_second_conversion_finds_nothing(convert: Convert, tmp_path: Any, name: str, form: list[str]) -> None:
-    once = tmp_path / "once.yaml"
+    once = tmp_path / f"once{CORPUS[name].suffix}"
     once.write_text(convert(*form, str(CORPUS[name])).out)
     ended = convert(*form, str(once))
     assert ended.code in {1, 2}  # a pipeline without services is no input any more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.unit.convert.pages import EXAMPLES, PAGES, Example
 
 
 def test_the_pages_are_those_of_the_ways_that_convert_knows() -> None:
-    subjects = {"buildx-kubernetes", "dind-sidecar", "docker-socket", "kubedock"}
+    subjects = {"buildx-kubernetes", "dind-sidecar", "docker-socket", "kubedock", "ci-systems"}
     assert {page.stem for page in PAGES} == {each.page for each in EXAMPLES} == subjects
     sections = {"## What differs", "## How to go back"}
     assert all(sections <= {*page.read_text().splitlines()} for page in PAGES)
@@ -22,8 +23,9 @@ def test_before_becomes_after(
     convert: Convert, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: Example
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "before.yaml").write_text(example.before)
+    (tmp_path / (example.file or "before.yaml")).write_text(example.before)
     ended = convert(*example.arguments)
     assert ended.code == 0, ended.err
-    assert [*yaml.safe_load_all(ended.out)] == example.after
+    is_toml = example.file.endswith(".toml")
+    assert ([tomllib.loads(ended.out)] if is_toml else [*yaml.safe_load_all(ended.out)]) == example.after
     assert "differs: " in ended.err

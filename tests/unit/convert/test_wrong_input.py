@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import resource
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 import yaml
 from tests.unit.convert.conftest import Convert
-from tests.unit.convert.corpus import CORPUS, PIPELINES
+from tests.unit.convert.corpus import CORPUS, SYSTEMS
 
 from nested_docker.convert.difference import UnconvertibleError
-from nested_docker.convert.gitlab_pipeline import convert_pipeline
+from nested_docker.convert.files import conversion_of
+from nested_docker.convert.gitlab_runner import convert_runner_config, convert_runner_values
 from nested_docker.convert.manifests_conversion import ConversionOptions, ConvertedForm, convert_manifests
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n"
@@ -37,6 +40,25 @@ REFUSED = {
     "a tag of GitLab": ("job: {script: !reference [a, script]}\n", "!reference"),
     "duplicate keys": ("a: 1\na: 2\n", "duplicate key a"),
     "values of a chart": ("replicaCount: 1\n", "neither a Kubernetes object nor"),
+    "a steps file without --as": (CORPUS["woodpecker"].read_text(), "a step cannot mount the Secret"),
+    "a scale set without --as": (CORPUS["arc-template"].read_text(), "values have no NestedDocker beside them"),
+    "a runner without --as": (CORPUS["gitlab-runner-values"].read_text(), "runners.config has no NestedDocker"),
+    "a template of TOML": ("runners: {config: '[[runners]]\n{{ if x }}'}\n", "runners.config: not valid TOML"),
+    "a task of only a daemon": (
+        "apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: x}\nspec: {sidecars: [" + DIND + "]}\n",
+        "Task/x: spec has no container but the daemon",
+    ),
+    "a step of a foreign daemon": (
+        "apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: x}\nspec: {steps: [{image: a}], sidecars: ["
+        + DIND
+        + "], stepTemplate: {env: [{name: DOCKER_HOST, value: 'tcp://far:1'}]}}\n",
+        "spec.stepTemplate.env[0] is DOCKER_HOST with 'tcp://far:1'",
+    ),
+    "two containers of one name": (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: x}\nspec: {templates: [{container: "
+        "{image: a}, sidecars: [{name: main, image: 'docker:dind'}]}]}\n",
+        "spec.templates[0].container has the name of another container",
+    ),
     "spec is a list": (POD + "spec: []\n", "spec is not a mapping"),
     "containers is a mapping": (POD + "spec: {containers: {}}\n", "spec.containers is not a list"),
     "a container is text": (pod("x"), "spec.containers[0] is not a mapping"),
@@ -86,6 +108,11 @@ OPTIONS = {
     "nothing": ([], "give either files or --buildx"),
     "both": (["-", "--buildx", "x"], "give either files or --buildx"),
     "no class": (["--as", "label", "-"], "--as label needs a class"),
+    "a class for the sidecar": (["--as", "sidecar", "-"], "--as sidecar needs a class"),
+    "two files with TOML": (
+        ["--as", "label", "--class", "c", "a.toml", "b.toml"],
+        "a.toml, b.toml: TOML has one document",
+    ),
     "a mode for the label": (["--as", "label", "--class", "c", "--mode", "Dind", "-"], "neither --mode nor --name"),
     "an unknown mode": (["--mode", "dind", "-"], "--mode 'dind' is not a mode"),
     "an unknown form": (["--as", "pod", "-"], "'pod' is not one of"),
@@ -155,7 +182,7 @@ def changed(value: Any, junk: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=str)
-@pytest.mark.parametrize("name", sorted(CORPUS.keys() - PIPELINES))
+@pytest.mark.parametrize("name", sorted(CORPUS.keys() - SYSTEMS))
 def test_a_wrong_type_anywhere_is_no_defect(name: str, junk: Any) -> None:
     documents = [*yaml.safe_load_all(CORPUS[name].read_text())]
     outcomes = set()
@@ -167,12 +194,25 @@ def test_a_wrong_type_anywhere_is_no_defect(name: str, junk: Any) -> None:
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=str)
-def test_a_wrong_type_in_a_pipeline_is_no_defect(junk: Any) -> None:
-    document = yaml.safe_load(CORPUS["gitlab-ci"].read_text())
-    options = ConversionOptions(ConvertedForm.LABEL, class_name="standard")
+@pytest.mark.parametrize("form", [ConvertedForm.LABEL, ConvertedForm.SIDECAR])
+@pytest.mark.parametrize("name", sorted(SYSTEMS - {"config", "gitlab-runner-values"}))
+def test_a_wrong_type_in_a_file_of_a_system_is_no_defect(name: str, form: ConvertedForm, junk: Any) -> None:
+    document = yaml.safe_load(CORPUS[name].read_text())
     for each in changed(document, junk):
+        convert = conversion_of(each) if isinstance(each, dict) else None
+        if convert:
+            assert outcome(convert, each, ConversionOptions(form, class_name="standard")) in {"converted", "refused"}
+
+
+@pytest.mark.parametrize("junk", [each for each in JUNK if each is not None], ids=str)
+def test_a_wrong_type_in_the_configuration_of_a_runner_is_no_defect(junk: Any) -> None:
+    options = ConversionOptions(ConvertedForm.LABEL, class_name="standard")
+    values = yaml.safe_load(CORPUS["gitlab-runner-values"].read_text())
+    for each in changed(tomllib.loads(values["runners"]["config"]), junk):
         if isinstance(each, dict):
-            assert outcome(convert_pipeline, each, options) in {"converted", "refused"}
+            assert outcome(convert_runner_config, each, options) in {"converted", "refused"}
+            whole = {**values, "runners": {"config": tomli_w.dumps(each)}}
+            assert outcome(convert_runner_values, whole, options) in {"converted", "refused"}
 
 
 def outcome(run: Any, value: Any, options: ConversionOptions | None = None) -> str:

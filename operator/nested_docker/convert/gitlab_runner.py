@@ -1,0 +1,248 @@
+"""What GitLab Runner is configured with: its config.toml, or values of its chart with the same in `config`."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import tomli_w
+
+from nested_docker.convert.daemon_container import CERTIFICATES, DATA_ROOTS, Surroundings, read_service
+from nested_docker.convert.difference import UnconvertibleError, joined, mapping_at, objects_at, text_at, texts_at
+from nested_docker.convert.dockerd_settings import KEYS_ARE_MADE
+from nested_docker.convert.draft import SpecDraft
+from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions, ConvertedForm
+from nested_docker.convert.pod_template import (
+    BESIDE,
+    EMPTY_BIND_MOUNTS,
+    NODE_IS_ELSEWHERE,
+    PUBLISHED,
+    REST_OF_DIRECTORY,
+    GivenConnection,
+    annotations_of_label,
+    of_class,
+)
+from nested_docker.convert.recognition import (
+    CLIENT_VARIABLES,
+    LOCAL_HOST,
+    NODE_DIRECTORIES,
+    SOCKETS,
+    Replaced,
+    replaced_kind,
+)
+from nested_docker.domain import names
+from nested_docker.domain.shown import shorten
+
+RUNNER_VALUES, RUNNER_CONFIG = "values.yaml: ", "config.toml: "
+BUILD = "build"
+NO_PRIVILEGE = (
+    "removed: the containers of jobs need no privilege for the daemon; set it again if they need it for something else"
+)
+POLL = (
+    "a job ends when its pod waits longer than this for its daemon, 180 seconds by default: set it to the longest queue"
+)
+OF_ALL_SERVICES = "it stays, since it is of all services: set the daemon's resources in the class"
+PIPELINES = (
+    "every job of this runner has a daemon: remove `services: docker:dind` from their .gitlab-ci.yml, or convert it"
+)
+USE_OF_RUNNER = "the permission to use the class may be the runner's own, or that of the jobs' ServiceAccount"
+
+
+def is_runner_values(document: Mapping[str, Any]) -> bool:
+    """Whether a document is values of the runner's chart."""
+    runners = document.get("runners")
+    return (
+        isinstance(runners, dict) and bool({"config", "privileged"} & runners.keys()) and "apiVersion" not in document
+    )
+
+
+def parse_runner_config(text: str, path: str) -> dict[str, Any]:
+    """The text of a config.toml.
+
+    Raises:
+        UnconvertibleError: it is not TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        remedy = "correct it; if the chart renders it as a template, convert what is rendered"
+        raise UnconvertibleError(f"{path}not valid TOML: {error or 'nested too deeply'}", remedy) from error
+
+
+def convert_runner_values(document: Mapping[str, Any], options: ConversionOptions) -> Conversion:
+    """Replace the daemons of runners in the values of the chart.
+
+    Raises:
+        UnconvertibleError: the options do not fit, or it cannot be converted as it is.
+    """
+    values = copy.deepcopy(dict(document))
+    runners, path = values["runners"], joined(RUNNER_VALUES, "runners")
+    draft, where = SpecDraft(), joined(path, "config")
+    text = text_at(runners.get("config"), where)
+    config = parse_runner_config(text, f"{where}: ")
+    count = _convert_config(config, where, options, draft)
+    if count and "privileged" in runners:
+        draft.differs(joined(path, "privileged"), runners.pop("privileged"), NO_PRIVILEGE)
+    if count:
+        runners["config"] = tomli_w.dumps(config)
+    return Conversion([values], [*draft.differences, *of_class(draft, options.class_name)], count)
+
+
+def convert_runner_config(config: Mapping[str, Any], options: ConversionOptions) -> Conversion:
+    """Replace the daemons of runners in a config.toml.
+
+    Raises:
+        UnconvertibleError: the options do not fit, or it cannot be converted as it is.
+    """
+    converted, draft = copy.deepcopy(dict(config)), SpecDraft()
+    count = _convert_config(converted, RUNNER_CONFIG, options, draft)
+    return Conversion([converted], [*draft.differences, *of_class(draft, options.class_name)], count)
+
+
+def _convert_config(config: dict[str, Any], path: str, options: ConversionOptions, draft: SpecDraft) -> int:
+    if options.form is ConvertedForm.NESTED_DOCKER:
+        raise UnconvertibleError(
+            f"{path.rstrip(' :')} has no NestedDocker beside it",
+            "use --as label --class CLASS, or --as sidecar; for one that jobs share see docs/ci.md",
+        )
+    where = joined(path, "runners")
+    runners = objects_at(config.get("runners"), where)
+    return sum(_convert_runner(each, joined(where, number), options, draft) for number, each in enumerate(runners))
+
+
+def _convert_runner(runner: dict[str, Any], path: str, options: ConversionOptions, draft: SpecDraft) -> int:
+    executor = text_at(runner.get("executor"), joined(path, "executor"))
+    if "kubernetes" not in runner or executor not in {"", "kubernetes"}:
+        draft.differs(joined(path, "executor"), executor, "it stays as it is: only executor kubernetes makes pods")
+        return 0
+    where = joined(path, "kubernetes")
+    executor_config = mapping_at(runner["kubernetes"], where)
+    services = _remove_services(executor_config, where, draft)
+    volumes = _remove_volumes(executor_config, where, draft)
+    if not services and not volumes:
+        return 0
+    _remove_variables(runner, path, draft)
+    if services:
+        _name_resources(executor_config, where, draft)
+    if executor_config.get("privileged"):
+        draft.differs(joined(where, "privileged"), executor_config.pop("privileged"), NO_PRIVILEGE)
+    _connect(executor_config, where, options)
+    draft.differs(joined(where, "poll_timeout"), executor_config.get("poll_timeout"), POLL)
+    draft.differs(where, options.class_name, USE_OF_RUNNER)
+    draft.differs(where, options.class_name, PIPELINES)
+    if options.form is ConvertedForm.SIDECAR:
+        draft.differs(where, BUILD, BESIDE)
+    else:
+        draft.differs(where, BUILD, PUBLISHED)
+        draft.differs(where, BUILD, EMPTY_BIND_MOUNTS)
+    return 1
+
+
+def _remove_services(executor: dict[str, Any], path: str, draft: SpecDraft) -> int:
+    where = joined(path, "services")
+    services, kept = objects_at(executor.get("services"), where), []
+    for number, service in enumerate(services):
+        if replaced_kind({"image": service.get("name")}) is Replaced.DIND:
+            _read_service(service, joined(where, number), draft)
+        else:
+            kept.append(service)
+    if len(kept) < len(services):
+        _set_or_remove(executor, "services", kept)
+    return len(services) - len(kept)
+
+
+def _read_service(service: Mapping[str, Any], path: str, draft: SpecDraft) -> None:
+    """A service is a container with other names for its fields."""
+    container: dict[str, Any] = {"image": service["name"]}
+    for field, target in (("entrypoint", "command"), ("command", "args")):
+        if service.get(field):
+            container[target] = texts_at(service[field], joined(path, field))
+    variables = texts_at(service.get("environment"), joined(path, "environment"))
+    pairs = [each.partition("=") for each in variables]
+    container["env"] = [{"name": name, "value": value} for name, _, value in pairs]
+    words = {"image": "name", "command": "entrypoint", "args": "command", "env": "environment"}
+    read_service(container, path, words, Surroundings({}), draft)
+    for key, value in service.items():
+        if key not in {"name", "entrypoint", "command", "environment"}:
+            what = (
+                "hosts of this name are gone; the daemon's is in DOCKER_HOST" if key == "alias" else "not carried over"
+            )
+            draft.differs(joined(path, key), value, what)
+
+
+def _remove_volumes(executor: dict[str, Any], path: str, draft: SpecDraft) -> int:
+    """Remove what was mounted for the daemon, or for the node's own; the number of volumes."""
+    where, removed = joined(path, "volumes"), 0
+    volumes = mapping_at(executor.get("volumes"), where)
+    for kind, members in [*volumes.items()]:
+        kept = []
+        for number, volume in enumerate(objects_at(members, joined(where, kind))):
+            at = joined(where, kind, number)
+            what = _why_removed(kind, volume)
+            if what:
+                removed += 1
+                draft.differs(at, volume, what)
+            else:
+                kept.append(volume)
+        _set_or_remove(volumes, kind, kept)
+    if "volumes" in executor and not volumes:
+        del executor["volumes"]
+    return removed
+
+
+def _why_removed(kind: str, volume: Mapping[str, Any]) -> str:
+    """Why a volume goes; empty: it stays."""
+    target = str(volume.get("mount_path", "")).rstrip("/")
+    source = str(volume.get("host_path") or target).rstrip("/") if kind == "host_path" else ""
+    if source in SOCKETS:
+        return NODE_IS_ELSEWHERE
+    if source in NODE_DIRECTORIES and target in NODE_DIRECTORIES:
+        return NODE_IS_ELSEWHERE + REST_OF_DIRECTORY
+    if target in CERTIFICATES:
+        return f"removed: {KEYS_ARE_MADE}"
+    return "removed: only the daemon used it; set spec.storage in the class" if target in DATA_ROOTS else ""
+
+
+def _remove_variables(runner: dict[str, Any], path: str, draft: SpecDraft) -> None:
+    where, kept = joined(path, "environment"), []
+    for number, variable in enumerate(texts_at(runner.get("environment"), where)):
+        name, _, value = variable.partition("=")
+        if name not in CLIENT_VARIABLES:
+            kept.append(variable)
+            continue
+        if name == "DOCKER_HOST" and not LOCAL_HOST.match(value):
+            raise UnconvertibleError(
+                f"{joined(where, number)} is {shorten(variable)!r}, which is not the service `docker`",
+                "remove the variable if the jobs shall use the new daemon",
+            )
+        draft.differs(joined(where, number), variable, "removed: the connection has its own value")
+    if "environment" in runner:
+        _set_or_remove(runner, "environment", kept)
+
+
+def _name_resources(executor: Mapping[str, Any], path: str, draft: SpecDraft) -> None:
+    for name, value in executor.items():
+        if name.startswith("service_") and name != "service_account":
+            draft.differs(joined(path, name), value, OF_ALL_SERVICES)
+
+
+def _connect(executor: dict[str, Any], path: str, options: ConversionOptions) -> None:
+    labels = mapping_at(executor.get("pod_labels"), joined(path, "pod_labels"))
+    annotations = mapping_at(executor.get("pod_annotations"), joined(path, "pod_annotations"))
+    connection = GivenConnection(class_name=options.class_name, is_beside=options.form is ConvertedForm.SIDECAR)
+    executor["pod_labels"] = {**labels, names.LABEL_INJECT: options.class_name}
+    executor["pod_annotations"] = {**annotations, **annotations_of_label(connection, [BUILD])}
+
+
+def _set_or_remove(mapping: dict[str, Any], field: str, value: list[Any]) -> None:
+    if value:
+        mapping[field] = value
+    else:
+        mapping.pop(field, None)
+
+
+def runner_config_text(config: Mapping[str, Any]) -> str:
+    """The text of a config.toml."""
+    return tomli_w.dumps(config)

@@ -1,0 +1,94 @@
+"""Values of the chart gha-runner-scale-set with a daemon in each runner's pod, as values with the label."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from nested_docker.convert.daemon_container import Surroundings
+from nested_docker.convert.difference import UnconvertibleError, joined, mapping_at
+from nested_docker.convert.draft import SpecDraft
+from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions, ConvertedForm
+from nested_docker.convert.pod_template import (
+    BESIDE,
+    EMPTY_BIND_MOUNTS,
+    PUBLISHED,
+    GivenConnection,
+    converted_template,
+    has_daemon,
+    of_class,
+    with_label,
+)
+
+SCALE_SET_VALUES = "values.yaml: "
+RUNNER = "runner"
+BY_THE_CHART = (
+    "removed: the chart no longer adds the containers init-dind-externals and dind, which was privileged, and their "
+    "volumes; the runner's container gets the connection from the label"
+)
+CONTAINER_JOBS = (
+    "`container:` jobs and Docker actions mount the runner's directories _work and externals, which the daemon has "
+    "only if it is in the pod (--as sidecar) and both are volumes"
+)
+USE_OF_CONTROLLER = "a controller makes the pods, so their ServiceAccount needs the permission to use the class"
+
+
+def is_scale_set(document: Mapping[str, Any]) -> bool:
+    """Whether a document is such a file."""
+    template = document.get("template")
+    has_pod = isinstance(template, dict) and isinstance(template.get("spec"), dict)
+    return "apiVersion" not in document and (
+        "githubConfigUrl" in document or isinstance(document.get("containerMode"), dict) or has_pod
+    )
+
+
+def convert_scale_set(document: Mapping[str, Any], options: ConversionOptions) -> Conversion:
+    """Replace the daemon of `containerMode`, or of a template that is written by hand.
+
+    Raises:
+        UnconvertibleError: the options do not fit, or it cannot be converted as it is.
+    """
+    if options.form is ConvertedForm.NESTED_DOCKER:
+        raise UnconvertibleError(
+            f"{SCALE_SET_VALUES}a chart's values have no NestedDocker beside them",
+            "use --as label --class CLASS, or --as sidecar; for one that runners share see docs/ci.md",
+        )
+    values, draft = copy.deepcopy(dict(document)), SpecDraft()
+    connection = GivenConnection(class_name=options.class_name, is_beside=options.form is ConvertedForm.SIDECAR)
+    mode = mapping_at(values.get("containerMode"), joined(SCALE_SET_VALUES, "containerMode"))
+    template = mapping_at(values.get("template"), joined(SCALE_SET_VALUES, "template"))
+    count = 0
+    if mode.get("type") == "dind":
+        del values["containerMode"]
+        _by_container_mode(values, mode, connection, draft)
+        count = 1
+    template = mapping_at(values.get("template"), joined(SCALE_SET_VALUES, "template"))
+    if has_daemon(template, joined(SCALE_SET_VALUES, "template")):
+        done = converted_template(template, joined(SCALE_SET_VALUES, "template"), connection, Surroundings({}))
+        if done.template is None:
+            raise UnconvertibleError(
+                f"{SCALE_SET_VALUES}template has no container but the daemon", "add the container `runner`"
+            )
+        values["template"] = done.template
+        draft.add(done.draft)
+        count = 1
+    if count:
+        draft.differs(joined(SCALE_SET_VALUES, "template"), options.class_name, USE_OF_CONTROLLER)
+        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, CONTAINER_JOBS)
+    return Conversion([values], [*draft.differences, *of_class(draft, options.class_name)], count)
+
+
+def _by_container_mode(
+    values: dict[str, Any], mode: Mapping[str, Any], connection: GivenConnection, draft: SpecDraft
+) -> None:
+    path = joined(SCALE_SET_VALUES, "template", "metadata")
+    template = mapping_at(values.get("template"), joined(SCALE_SET_VALUES, "template"))
+    draft.differs(joined(SCALE_SET_VALUES, "containerMode"), dict(mode), BY_THE_CHART)
+    metadata = with_label(template.get("metadata"), connection, [RUNNER], path)
+    values["template"] = {**template, "metadata": metadata}
+    if connection.is_beside:
+        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, BESIDE)
+    else:
+        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, PUBLISHED)
+        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, EMPTY_BIND_MOUNTS)
