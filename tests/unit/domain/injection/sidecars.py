@@ -54,5 +54,7 @@ def asking(**spec: Any) -> Pod:
 
 
 def daemon(injected: Pod) -> dict[str, Any]:
+    """The daemon's container, as it is in the pod."""
+    found: dict[str, Any]
     (found,) = (each for each in injected["spec"]["initContainers"] if each["name"] == "nested-docker")
-    return dict(found)
+    return found

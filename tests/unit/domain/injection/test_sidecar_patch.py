@@ -77,6 +77,14 @@ def _empty(found: Pod) -> None:
     found["spec"]["volumes"] = found["spec"]["volumes"][:1]
 
 
+def test_the_container_of_another_release_is_denied_and_may_be_tried_again() -> None:
+    """While the operator is upgraded, one replica may add the container, and another one judge it."""
+    injected = inject(asking())
+    daemon(injected)["command"] = ["sh", "-c", "the start script of the release before"]
+    with pytest.raises(InjectionError, match=r"another container nested-docker: .* if the operator is being upgraded"):
+        judged(injected)
+
+
 @pytest.mark.parametrize("change", [_drop, _weaken, _rewrite, _unmount, _unset, _empty])
 def test_what_another_webhook_takes_away_is_added_again_or_else_denied(change: Any) -> None:
     injected = inject(asking())
