@@ -14,9 +14,9 @@ import pytest
 from tests.integration.conftest import per_module, per_test
 from tests.integration.world import Lab, World
 from tests.support.manifests import GENEROUS, nested_docker_class, policy
+from tests.support.proxy import Refuse
 
 from nested_docker.domain import names
-from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.status.conditions import parse_timestamp
 
 GRACE = 6.0
@@ -89,10 +89,6 @@ async def told(world: World, reason: str, name: str = "job") -> str:
 
 def announced(note: str) -> datetime:
     return parse_timestamp(note.split()[6].rstrip(","))
-
-
-async def metrics(world: World) -> str:
-    return str(await world.operator.metrics())
 
 
 Act = Callable[[World], Awaitable[object]]
@@ -173,11 +169,11 @@ async def test_what_was_revoked_while_no_operator_ran_is_denied_afterwards(own: 
 
 async def test_a_deletion_that_is_refused_is_told_and_tried_again(own: World) -> None:
     await own.api.create(job(own))
-    refused = own.proxy.reject("DELETE", CLIENT_POD, own.namespace)
-    await revoke(own)
-    assert "permission to delete this Pod" in await told(own, "SidecarNotStopped")
-    assert await own.get("Pod", "job") is not None
-    refused.stop()
+    refused = Refuse(403, lambda call: call.method == "DELETE" and call.namespace == own.namespace)
+    with own.proxy.fault(refused):
+        await revoke(own)
+        assert "permission to delete this Pod" in await told(own, "SidecarNotStopped")
+        assert await own.get("Pod", "job") is not None
     await own.gone("Pod", "job")
 
 
@@ -195,7 +191,7 @@ async def test_the_decisions_and_the_ends_are_counted(own: World) -> None:
     await own.api.create(job(own))
     await revoke(own)
     await own.gone("Pod", "job")
-    text = await metrics(own)
+    _, text = await own.operator.http("/metrics")
     assert 'nested_docker_decisions_total{mode="",outcome="denied",reason="NotGranted",stage="sidecar"}' in text
     assert 'nested_docker_events_total{reason="SidecarStopped",type="Warning"}' in text
 
@@ -208,7 +204,8 @@ async def test_many_pods_cost_nothing_until_they_are_denied_and_then_all_go(own:
             await own.api.create(job(own, f"job-{number}"))
 
     await asyncio.gather(*(create(number) for number in range(MANY)))
-    assert await own.quiet(2) == [], "the operator has seen them"
+    assert await own.quiet(2) == []
+    own.proxy.calls.clear()
     await revoke(own)
     began = time.monotonic()
 
@@ -217,6 +214,6 @@ async def test_many_pods_cost_nothing_until_they_are_denied_and_then_all_go(own:
 
     await own.until(none_left, "the end of all pods", timeout=120)
     seconds = time.monotonic() - began
-    calls = Counter((call.verb, call.kind) for call in own.proxy.calls)
-    print(f"\n{MANY} pods with a sidecar went {seconds - GRACE:.1f} s after the grace time; {dict(calls)}")
+    calls = Counter(f"{call.method} {call.resource}" for call in own.proxy.calls)
+    print(f"{MANY} pods went {seconds - GRACE:.1f} s after the grace time, with {dict(calls)}")  # noqa: T201
     assert seconds < GRACE + 60

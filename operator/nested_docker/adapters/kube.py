@@ -122,7 +122,7 @@ class KubeClient:
 
     async def annotate_pod(self, pod: ObjectMeta, key: str, value: str) -> Manifest:
         """Set an annotation of the pod with that name and uid."""
-        metadata: Manifest = {name: pod[name] for name in ("namespace", "name", "uid")}  # type: ignore[literal-required]
+        metadata: Manifest = {name: pod[name] for name in ("namespace", "name", "uid")}
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata | {"annotations": {key: value}}}
         return await self._write("PATCH", body, content_type=MERGE_PATCH)
 
