@@ -6,8 +6,9 @@ Nobody can remove a container from a running pod, so it is the pod that goes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker import Denial
@@ -56,6 +57,9 @@ Judged = Callable[[Mapping[str, Any], Accepted | NotAccepted], None]
 """Called with a pod and each new judgement of its daemon, for the audit log."""
 
 
+LOOK_SECONDS = 5.0
+"""Age up to which a fresh read counts for other pods of a namespace, so that many cost one."""
+
 MOST_REPORTS = 16
 """Events that are remembered of a pod."""
 
@@ -73,6 +77,23 @@ class _Memory:
     uid: str
     unwritten: Denial | None = None
     reported: set[tuple[str, str]] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A fresh read of what governs the pods of a namespace. It counts for pods that were known when it began.
+
+    Attributes:
+        began: when, by the clock that never goes back.
+        began_at: when.
+        version: of what governs, after it.
+        pods: uids that were known.
+    """
+
+    began: float
+    began_at: datetime
+    version: int
+    pods: frozenset[str]
 
 
 @dataclass
@@ -97,6 +118,7 @@ class Sidecars:
     judged: Judged
     defaults: OperatorDefaults
     _observer: Observer = field(init=False)
+    _looks: dict[str, _Look] = field(default_factory=dict)
     _memories: dict[Key, _Memory] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -116,7 +138,7 @@ class Sidecars:
         memory = known if known and known.uid == pod["metadata"]["uid"] else _Memory(pod["metadata"]["uid"])
         found = self._verdict(pod, memory)
         if isinstance(found.outcome, NotAccepted) and (found.is_news or self._must_stop(found)):
-            await self._look_again(pod)
+            await self._look_again(pod, found)
             found = self._verdict(pod, memory)
         if isinstance(found.outcome, NotAccepted) or memory is known or found.outcome.reason == Reason.GRANT_REVOKED:
             self._memories[key] = memory
@@ -145,14 +167,41 @@ class Sidecars:
     def _must_stop(self, found: Verdict) -> bool:
         return found.stop_at is not None and found.stop_at <= self.clock.now()
 
-    async def _look_again(self, pod: Manifest) -> None:
-        """Read afresh what governs the daemon. Without permission the watch decides, as for NestedDockers."""
+    async def _look_again(self, pod: Manifest, found: Verdict) -> None:
+        """Read afresh what governs the daemon, unless that was read for it, or for others of its namespace, just now.
+
+        Without permission the watch decides, as for NestedDockers.
+        """
+        namespace, now = pod["metadata"]["namespace"], self.clock.now()
+        latest = self._looks.get(namespace)
+        if latest is not None and self._counts(latest, pod, found):
+            return
+        known = frozenset(self._uids(namespace))
+        began = self.clock.monotonic()
         try:
             await self.fresh_look.look(self._observer.candidate(as_nested_docker(pod)))
         except RequestFailed as error:
             if error.status != FORBIDDEN:
                 raise
             logger.warning("what governs the sidecars of pods cannot be read again: %s", error)
+            return
+        self._looks = {name: each for name, each in self._looks.items() if began - each.began < LOOK_SECONDS}
+        self._looks[namespace] = _Look(began, now, self.cache.governing_version, known)
+
+    def _counts(self, look: _Look, pod: Manifest, found: Verdict) -> bool:
+        """Whether a read is as good as another one: an end needs one that began when the grace time was over."""
+        return (
+            self.clock.monotonic() - look.began < LOOK_SECONDS
+            and look.version == self.cache.governing_version
+            and pod["metadata"]["uid"] in look.pods
+            and (found.is_news or found.stop_at is None or look.began_at >= found.stop_at)
+        )
+
+    def _uids(self, namespace: str) -> Iterator[str]:
+        for place in self.cache.injection.with_sidecar(namespace):
+            pod = self.cache.get(CLIENT_POD, *place)
+            if pod is not None:
+                yield pod["metadata"]["uid"]
 
     async def _note(self, key: Key, pod: Manifest, memory: _Memory, found: Verdict) -> KubeError | None:
         """Tell what is news, and write the clock into the pod; the failure to write it, which stops nothing."""

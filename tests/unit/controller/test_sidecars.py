@@ -54,7 +54,7 @@ class Lab:
 
     def record(self, regarding: Mapping[str, Any], _type: str, reason: str, message: str) -> None:
         """Record an Event."""
-        assert (regarding["kind"], regarding["namespace"], regarding["name"]) == ("Pod", *KEY)
+        assert (regarding["kind"], regarding["namespace"]) == ("Pod", "team-a")
         self.events.append((reason, message))
 
     def judged(self, _pod: Mapping[str, Any], outcome: Accepted | NotAccepted) -> None:
@@ -78,6 +78,12 @@ class Lab:
         given = {key: made["metadata"][key] for key in ("labels", "annotations")} | metadata
         given = {"creationTimestamp": timestamp(START)} | given
         self.kube.put(CLIENT_POD, *KEY, metadata=given, spec=made["spec"], status={"phase": "Running"})
+
+    def metadata(self) -> dict[str, Any]:
+        """Of the pod, without a denial."""
+        found = self.kube.objects[CLIENT_POD, *KEY]["metadata"]
+        marks = {key: value for key, value in found["annotations"].items() if key != ANNOTATION_DENIAL}
+        return found | {"annotations": marks}
 
     def pod(self) -> dict[str, Any] | None:
         return self.kube.objects.get((CLIENT_POD, *KEY))
@@ -259,3 +265,26 @@ async def test_a_pod_without_the_sidecar_is_left_alone() -> None:
     lab.revoke()
     assert await lab.settle() == Settled()
     assert (lab.events, lab.kube.writes) == ([], [])
+
+
+async def test_pods_of_a_namespace_share_a_fresh_read_and_an_end_needs_one_of_its_own() -> None:
+    lab = Lab()
+    others = [f"job-{number}" for number in range(20)]
+    for name in others:
+        lab.kube.again(lab.kube.objects[CLIENT_POD, *KEY] | {"metadata": {**lab.metadata(), "name": name, "uid": name}})
+    lab.revoke()
+    for seconds, read in ((0, 1), (GRACE, 2)):
+        await lab.settle(seconds)
+        for name in others:
+            await lab.sidecars.settle(("team-a", name))
+        assert lab.kube.reads.count("list NestedDockerPolicy") == read
+    assert lab.pod() is None
+
+
+async def test_a_pod_that_a_fresh_read_has_not_known_needs_another_one() -> None:
+    lab = Lab()
+    lab.revoke()
+    await lab.settle()
+    lab.kube.again(lab.kube.objects[CLIENT_POD, *KEY] | {"metadata": {**lab.metadata(), "name": "late", "uid": "late"}})
+    await lab.sidecars.settle(("team-a", "late"))
+    assert lab.kube.reads.count("list NestedDockerPolicy") == 2
