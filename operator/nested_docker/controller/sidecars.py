@@ -22,8 +22,8 @@ from nested_docker.domain import names
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.injection.sidecar_law import (
-    STOP_SECONDS,
-    Verdict,
+    SIDECAR_STOP_SECONDS,
+    SidecarVerdict,
     as_nested_docker,
     has_sidecar,
     is_over,
@@ -47,7 +47,7 @@ GRANTED, DENIED, REPORTED, STOPPED, NOT_STOPPED = (
 )
 """Reasons of the Events about pods."""
 
-REMEDY = "A cluster admin keeps the job by a policy, class and namespace labels that grant its daemon"
+REMEDY_OF_DENIAL = "A cluster admin keeps the job by a policy, class and namespace labels that grant its daemon"
 
 FORBIDDEN = 403
 REFUSED = frozenset({400, FORBIDDEN, 422})
@@ -57,7 +57,7 @@ Judged = Callable[[Mapping[str, Any], Accepted | NotAccepted], None]
 """Called with a pod and each new judgement of its daemon, for the audit log."""
 
 
-LOOK_SECONDS = 5.0
+SHARED_LOOK_SECONDS = 5.0
 """Age up to which a fresh read counts for other pods of a namespace, so that many cost one."""
 
 MOST_REPORTS = 16
@@ -144,7 +144,7 @@ class Sidecars:
             self._memories[key] = memory
         return await self._act(key, pod, memory, found)
 
-    async def _act(self, key: Key, pod: Manifest, memory: _Memory, found: Verdict) -> Settled:
+    async def _act(self, key: Key, pod: Manifest, memory: _Memory, found: SidecarVerdict) -> Settled:
         failed = await self._note(key, pod, memory, found)
         must_stop = self._must_stop(found)
         if must_stop:
@@ -159,15 +159,15 @@ class Sidecars:
             self._memories.pop(key, None)
         return Settled(None if must_stop else found.stop_at)
 
-    def _verdict(self, pod: Manifest, memory: _Memory) -> Verdict:
+    def _verdict(self, pod: Manifest, memory: _Memory) -> SidecarVerdict:
         observed = self._observer.candidate(as_nested_docker(pod))
         outcome = judge_running(pod, observed, self.defaults)
         return verdict(pod, outcome, memory.unwritten, self.clock.now(), self.defaults)
 
-    def _must_stop(self, found: Verdict) -> bool:
+    def _must_stop(self, found: SidecarVerdict) -> bool:
         return found.stop_at is not None and found.stop_at <= self.clock.now()
 
-    async def _look_again(self, pod: Manifest, found: Verdict) -> None:
+    async def _look_again(self, pod: Manifest, found: SidecarVerdict) -> None:
         """Read afresh what governs the daemon, unless that was read for it, or for others of its namespace, just now.
 
         Without permission the watch decides, as for NestedDockers.
@@ -185,13 +185,13 @@ class Sidecars:
                 raise
             logger.warning("what governs the sidecars of pods cannot be read again: %s", error)
             return
-        self._looks = {name: each for name, each in self._looks.items() if began - each.began < LOOK_SECONDS}
+        self._looks = {name: each for name, each in self._looks.items() if began - each.began < SHARED_LOOK_SECONDS}
         self._looks[namespace] = _Look(began, now, self.cache.governing_version, known)
 
-    def _counts(self, look: _Look, pod: Manifest, found: Verdict) -> bool:
+    def _counts(self, look: _Look, pod: Manifest, found: SidecarVerdict) -> bool:
         """Whether a read is as good as another one: an end needs one that began when the grace time was over."""
         return (
-            self.clock.monotonic() - look.began < LOOK_SECONDS
+            self.clock.monotonic() - look.began < SHARED_LOOK_SECONDS
             and look.version == self.cache.governing_version
             and pod["metadata"]["uid"] in look.pods
             and (found.is_news or found.stop_at is None or look.began_at >= found.stop_at)
@@ -203,7 +203,7 @@ class Sidecars:
             if pod is not None:
                 yield pod["metadata"]["uid"]
 
-    async def _note(self, key: Key, pod: Manifest, memory: _Memory, found: Verdict) -> KubeError | None:
+    async def _note(self, key: Key, pod: Manifest, memory: _Memory, found: SidecarVerdict) -> KubeError | None:
         """Tell what is news, and write the clock into the pod; the failure to write it, which stops nothing."""
         if found.is_news:
             self.judged(pod, found.outcome)
@@ -225,11 +225,11 @@ class Sidecars:
 
     async def _stop(self, key: Key, pod: Manifest, memory: _Memory, outcome: Accepted | NotAccepted) -> None:
         """Delete the pod. An eviction would depend on a PodDisruptionBudget, which users of the namespace may write."""
-        self._report(pod, memory, STOPPED, f"the operator deletes the pod: {outcome.message}. {REMEDY}")
+        self._report(pod, memory, STOPPED, f"the operator deletes the pod: {outcome.message}. {REMEDY_OF_DENIAL}")
         logger.info("deleting a pod because its sidecar is denied", extra={"namespace": key[0], "pod": key[1]})
         try:
             with requesting("delete", Identity("Pod", *key)):
-                await self.kube.delete(CLIENT_POD, *key, pod["metadata"]["uid"], grace_seconds=STOP_SECONDS)
+                await self.kube.delete(CLIENT_POD, *key, pod["metadata"]["uid"], grace_seconds=SIDECAR_STOP_SECONDS)
         except RequestFailed as error:
             if error.status in REFUSED:
                 self._report(pod, memory, NOT_STOPPED, error.description)
@@ -245,11 +245,11 @@ class Sidecars:
         memory.reported.add((reason, message))
 
 
-def _news(found: Verdict) -> str:
+def _news(found: SidecarVerdict) -> str:
     if found.stop_at is None:
         return f"the pod goes on: {found.outcome.message}"
     end = f"the operator deletes the pod at {timestamp(found.stop_at)}"
-    return f"{end}, unless this changes: {found.outcome.message}. {REMEDY}"
+    return f"{end}, unless this changes: {found.outcome.message}. {REMEDY_OF_DENIAL}"
 
 
 def _reference(pod: Mapping[str, Any]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from nested_docker.controller.routing import Router
 from nested_docker.controller.sidecars import Sidecars
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted
-from nested_docker.domain.injection.sidecar_law import STOP_SECONDS
+from nested_docker.domain.injection.sidecar_law import SIDECAR_STOP_SECONDS
 from nested_docker.domain.names import ANNOTATION_DENIAL, ANNOTATION_GRANTED_BY
 from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.ports import KubeError
@@ -255,7 +255,7 @@ async def test_a_pod_that_asks_for_a_long_end_does_not_get_it() -> None:
 
     lab.kube.delete = noted  # type: ignore[method-assign,assignment]
     await lab.settle(GRACE)
-    assert graces == [STOP_SECONDS]
+    assert graces == [SIDECAR_STOP_SECONDS]
 
 
 async def test_a_pod_without_the_sidecar_is_left_alone() -> None:

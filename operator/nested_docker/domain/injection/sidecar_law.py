@@ -28,12 +28,12 @@ from nested_docker.domain.observed import Observed
 from nested_docker.domain.status.conditions import parse_timestamp
 from nested_docker.domain.status.reasons import Reason, Type
 
-STOP_SECONDS = 30
+SIDECAR_STOP_SECONDS = 30
 """Seconds that a denied pod has to end, whatever grace period it asks for: its owner may have written a year there."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SidecarVerdict:
     """What becomes of a pod whose daemon is a sidecar.
 
     Attributes:
@@ -64,7 +64,7 @@ def has_sidecar(pod: Mapping[str, Any]) -> bool:
 def is_over(pod: Mapping[str, Any], now: datetime) -> bool:
     """Whether nothing of a pod runs any more, or soon will."""
     ends = grace_ends(pod)
-    ending = ends is not None and ends <= now + timedelta(seconds=STOP_SECONDS)
+    ending = ends is not None and ends <= now + timedelta(seconds=SIDECAR_STOP_SECONDS)
     return ending or pod.get("status", {}).get("phase") in FINAL_PHASES
 
 
@@ -116,7 +116,7 @@ def verdict(
     before: Denial | None,
     now: datetime,
     defaults: OperatorDefaults,
-) -> Verdict:
+) -> SidecarVerdict:
     """What follows from a judgement, by the clock of ADR 18.
 
     Args:
@@ -129,10 +129,10 @@ def verdict(
     before = before or latest_denial(pod, now)
     was_denied = before is not None and before.until is None
     if isinstance(outcome, Accepted):
-        return Verdict(outcome, denial_clock.granted(before, now), None, is_news=was_denied)
+        return SidecarVerdict(outcome, denial_clock.granted(before, now), None, is_news=was_denied)
     denial = denial_clock.denied(before, now)
     stop_at = parse_timestamp(denial.since) + timedelta(seconds=defaults.denial_grace_seconds)
-    return Verdict(outcome, denial, stop_at, is_news=not was_denied)
+    return SidecarVerdict(outcome, denial, stop_at, is_news=not was_denied)
 
 
 def granted_by(pod: Mapping[str, Any]) -> str:
@@ -146,7 +146,7 @@ def latest_denial(pod: Mapping[str, Any], now: datetime) -> Denial | None:
     try:
         found = Denial.model_validate_json(text)
         times = [parse_timestamp(each) for each in (found.since, found.until) if each is not None]
-        in_order = sorted(times) == times and times[-1] <= now + timedelta(seconds=STOP_SECONDS)
+        in_order = sorted(times) == times and times[-1] <= now + timedelta(seconds=SIDECAR_STOP_SECONDS)
     except (TypeError, ValueError):  # TypeError: a time without a time zone
         return None
     return found if in_order else None

@@ -14,8 +14,8 @@ from tests.unit.domain.injection.sidecars import asking, inject
 from nested_docker.api.v1alpha1.nested_docker import Denial
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted
 from nested_docker.domain.injection.sidecar_law import (
-    STOP_SECONDS,
-    Verdict,
+    SIDECAR_STOP_SECONDS,
+    SidecarVerdict,
     as_nested_docker,
     granted_by,
     has_sidecar,
@@ -121,8 +121,8 @@ def test_a_pod_that_has_ended_or_ends_soon_is_over_and_one_with_a_long_grace_per
 
     assert not is_over(running(), NOW)
     assert is_over(running() | {"status": {"phase": "Failed"}}, NOW)
-    assert is_over(ending(STOP_SECONDS), NOW)
-    assert not is_over(ending(STOP_SECONDS + 1), NOW), "its owner may have asked for a year"
+    assert is_over(ending(SIDECAR_STOP_SECONDS), NOW)
+    assert not is_over(ending(SIDECAR_STOP_SECONDS + 1), NOW), "its owner may have asked for a year"
 
 
 def test_the_webhook_names_the_policy_that_grants_it() -> None:
@@ -133,7 +133,9 @@ def test_the_webhook_names_the_policy_that_grants_it() -> None:
 # --- the clock ------------------------------------------------------------------------------------------
 
 
-def ruled(pod: Pod, outcome: Accepted | NotAccepted, seconds: float = 0, before: Denial | None = None) -> Verdict:
+def ruled(
+    pod: Pod, outcome: Accepted | NotAccepted, seconds: float = 0, before: Denial | None = None
+) -> SidecarVerdict:
     return verdict(pod, outcome, before, NOW + timedelta(seconds=seconds), PATIENT)
 
 
