@@ -210,10 +210,12 @@ async def test_many_pods_cost_nothing_until_they_are_denied_and_then_all_go(own:
     began = time.monotonic()
 
     async def none_left() -> bool:
+        await asyncio.sleep(1)  # such a list is as much work as all that the operator does meanwhile
         return not await own.api.list("Pod", own.namespace)
 
-    await own.until(none_left, "the end of all pods", timeout=120)
+    await own.until(none_left, "the end of all pods", timeout=400)
     seconds = time.monotonic() - began
     calls = Counter(f"{call.method} {call.resource}" for call in own.proxy.calls)
     print(f"{MANY} pods went {seconds - GRACE:.1f} s after the grace time, with {dict(calls)}")  # noqa: T201
-    assert seconds < GRACE + 60
+    assert calls["PATCH pods"] == calls["DELETE pods"] == MANY, "each once"
+    assert calls["GET nesteddockerpolicies"] < MANY / 4, "they share fresh reads"
