@@ -21,6 +21,7 @@ from nested_docker.controller.audit import Audit
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.client_pod_watch import ClientPodWatch
 from nested_docker.controller.daemon_prober import DaemonProber
+from nested_docker.controller.fresh_look import FreshLook
 from nested_docker.controller.injection_turns import InjectionTurns
 from nested_docker.controller.injections import Injections
 from nested_docker.controller.leader import Leader, NotLeader
@@ -32,6 +33,7 @@ from nested_docker.controller.resync import Resync
 from nested_docker.controller.root_key import RootKey, RootKeyUnusable
 from nested_docker.controller.routing import Router
 from nested_docker.controller.session import Sessions
+from nested_docker.controller.sidecars import Sidecars
 from nested_docker.controller.unreadable import UnreadableObjects
 from nested_docker.controller.workers import Workers
 from nested_docker.controller.workqueue import Priority, WorkQueue
@@ -72,7 +74,7 @@ class Operator:
         self._settings = settings
         self._clock = SystemClock()
         self._cache = Cache(settings.cleanup_namespace)
-        self._queue = WorkQueue()
+        self._queue, self._sidecar_queue = WorkQueue(), WorkQueue()
         self._identity = f"{os.uname().nodename}_{uuid.uuid4().hex[:8]}"
         self._leader = Leader(
             kube,
@@ -85,14 +87,14 @@ class Operator:
         fenced = Fenced(kube, self._leader.assert_leading) if settings.leader_election else kube
         self._recorder = EventRecorder(fenced, self._clock)
         unreadable = UnreadableObjects(self._recorder.record)
-        self._router = Router(self._cache, self._queue, unreadable)
+        self._router = Router(self._cache, self._queue, unreadable, self._sidecar_queue)
         self._resync = Resync(kube, self._cache, self._router, settings.namespaces, injection=settings.injection)
         self._client_pods = ClientPodWatch(kube, self._router, self._resync, settings.namespaces)
         self._metrics = Metrics(
             nested_dockers=lambda: self._cache.all("NestedDocker"),
             requests=lambda: kube.requests,
-            queue_depth=lambda: len(self._queue),
-            queue_oldest=self._queue.oldest,
+            queue_depth=lambda: len(self._queue) + len(self._sidecar_queue),
+            queue_oldest=lambda: max(self._queue.oldest(), self._sidecar_queue.oldest()),
             leading=lambda: self._leader.leading or not settings.leader_election,
             unreadable=unreadable.counts,
             webhook_certificate=lambda: self._webhook.server.expires if self._webhook else None,
@@ -131,6 +133,10 @@ class Operator:
         )
         self._node_prober = NodeProber(fenced, self._cache, self._router, self._clock, settings.defaults())
         self._workers = Workers(self._queue, reconciler.reconcile, self._sessions, self._clock, self._metrics.observe)
+        sidecars = self._sidecars(fenced, audit)
+        self._sidecar_workers = Workers(
+            self._sidecar_queue, sidecars.settle, Sessions(), self._clock, self._metrics.observe, subject="pod"
+        )
 
     def _reviews(self) -> dict[str, admission.ReviewRequest]:
         """What the webhook serves, by path."""
@@ -147,6 +153,10 @@ class Operator:
     def _injections(self, kube: Kube) -> Injections:
         turns = InjectionTurns(self._cache, self._clock, self._queue.add)
         return Injections(self._cache, kube, self._injection_key, self._clock, self._recorder, turns)
+
+    def _sidecars(self, kube: Kube, audit: Audit) -> Sidecars:
+        look = FreshLook(kube, self._cache, self._router, self._clock.monotonic)
+        return Sidecars(self._cache, kube, look, self._clock, audit, audit.judged, self._settings.defaults())
 
     def _injection_key(self) -> bytes:
         return injection_key(self._root_key())
@@ -225,6 +235,7 @@ class Operator:
                 group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
                 if self._settings.injection:
                     group.create_task(self._client_pods.run(), name="watch of client pods")
+                    group.create_task(self._sidecar_workers.run(self._settings.workers), name="workers for sidecars")
                 group.create_task(self._recorder.run(), name="events")
                 if self._settings.node_probe:
                     group.create_task(self._node_prober.run(), name="node probes")
@@ -255,5 +266,5 @@ class Operator:
         return "" if watching.is_set() else "the watches have not started yet"
 
     async def _healthy(self) -> str:
-        longest = self._workers.longest_pass()
+        longest = max(self._workers.longest_pass(), self._sidecar_workers.longest_pass())
         return f"a reconciliation has been running for {longest:.0f} s" if longest > STUCK_SECONDS else ""

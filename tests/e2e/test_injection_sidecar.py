@@ -212,3 +212,34 @@ def test_a_dry_run_stores_nothing_and_is_judged(enabled: Environment) -> None:
     )
     assert made["spec"]["initContainers"][0]["name"] == "nested-docker"
     assert enabled.list("pods") == []
+
+
+def test_a_revoked_policy_ends_the_pod_of_the_job_and_its_privileged_container(
+    cluster: Environment, enabled: Environment
+) -> None:
+    own = enabled.namespace
+    govern(
+        cluster,
+        nested_docker_class(own, modes=["Dind"], injection={"forms": ["Sidecar"]}),
+        policy(
+            own,
+            namespaceSelector={"matchLabels": {"kubernetes.io/metadata.name": own}},
+            allowedClasses=[own],
+            allowedModes=["Dind"],
+            **GENEROUS,
+        ),
+    )
+    # Its process ignores SIGTERM, and its owner asks for a year.
+    enabled.apply(job("job", "trap '' TERM; while :; do sleep 1; done", own, terminationGracePeriodSeconds=31_536_000))
+    enabled.kubectl("wait", "--for=condition=Ready", "pod/job", "--timeout=120s")
+    uid = enabled.get("pod", "job")["metadata"]["uid"]
+    running = ["sh", "-c", f"grep -ls {uid.replace('-', '[-_]')} /proc/[0-9]*/cgroup || true"]
+    assert enabled.node(*running)
+    cluster.kubectl("delete", "nesteddockerpolicy", own)
+    until(lambda: "SidecarDenied" in enabled.kubectl("get", "events"), 30, lambda: enabled.kubectl("get", "events"))
+    assert "deletionTimestamp" not in enabled.get("pod", "job")["metadata"], "there is a grace time"
+    until(lambda: enabled.list("pods") == [], 120, lambda: enabled.kubectl("get", "events"))
+    assert enabled.node(*running) == ""
+    assert "SidecarStopped" in enabled.kubectl("get", "events")
+    assert "NotGranted" in refused(enabled, job("another", "true", own))
+    cluster.kubectl("delete", "nesteddockerclass", own)

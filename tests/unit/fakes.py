@@ -103,6 +103,18 @@ class FakeKube:
         gates = [each for each in existing["spec"].get("schedulingGates", []) if each["name"] != gate]
         return self._store("open", location, existing | {"spec": existing["spec"] | {"schedulingGates": gates}})
 
+    async def annotate_pod(self, pod: Any, key: str, value: str) -> Manifest:
+        await self._turn()
+        location = (CLIENT_POD, pod["namespace"], pod["name"])
+        existing = self.objects.get(location)
+        if existing is None:
+            raise KubeError(404, "NotFound", f"{location} not found")
+        if existing["metadata"]["uid"] != pod["uid"]:
+            raise KubeError(409, "Conflict", "Precondition failed: UID in precondition")
+        annotations = existing["metadata"].get("annotations", {}) | {key: value}
+        metadata = existing["metadata"] | {"annotations": annotations}
+        return self._store("annotate", location, existing | {"metadata": metadata})
+
     async def replace(self, manifest: Manifest) -> Manifest:
         await self._turn()
         location = self._place(manifest)
@@ -143,7 +155,7 @@ class FakeKube:
             if each == kind and namespace in {None, location} and _has(obj, labels) and _is(obj, fields)
         ]
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, grace_seconds: int | None = None) -> None:
         await self._turn()
         self.writes.append(f"delete {kind}/{name}")
         existing = self.objects.get((kind, namespace, name))
@@ -238,9 +250,13 @@ class WatchedKube(FakeKube):
         self._check("list", kind)
         return await super().list(kind, namespace, labels=labels, fields=fields)
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+    async def annotate_pod(self, pod: Any, key: str, value: str) -> Manifest:
+        self._check("annotate", CLIENT_POD, read=False)
+        return await super().annotate_pod(pod, key, value)
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, grace_seconds: int | None = None) -> None:
         self._check("delete", kind, read=False)
-        await super().delete(kind, namespace, name, uid)
+        await super().delete(kind, namespace, name, uid, grace_seconds=grace_seconds)
 
     def _mark_deleted(self, location: Location) -> None:
         super()._mark_deleted(location)

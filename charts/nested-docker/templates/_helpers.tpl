@@ -93,6 +93,26 @@ gate, and nothing else changes.
     object.metadata.?finalizers == oldObject.metadata.?finalizers)
 {{- end }}
 
+{{/*
+What the operator does with a pod whose daemon is a sidecar, when nothing grants it any more: it notes since when, and
+deletes the pod. It changes nothing else of it.
+*/}}
+{{- define "nested-docker.notTheSidecar" -}}
+- name: not-a-denied-sidecar
+  expression: >-
+    !(request.resource.resource == 'pods' && request.?subResource.orValue('') == '' && oldObject != null &&
+    'nesteddocker.dev/inject' in oldObject.metadata.?labels.orValue({}) &&
+    oldObject.metadata.?annotations[?'nesteddocker.dev/inject-form'].orValue('') == 'Sidecar' &&
+    dyn(oldObject).spec.?initContainers.orValue([]).exists(container, container.name == 'nested-docker') &&
+    (request.operation == 'DELETE' || request.operation == 'UPDATE' && dyn(object).spec == dyn(oldObject).spec &&
+    [[object.metadata.?annotations.orValue({}), oldObject.metadata.?annotations.orValue({})],
+    [oldObject.metadata.?annotations.orValue({}), object.metadata.?annotations.orValue({})]].all(pair,
+    pair[0].all(key, key == 'nesteddocker.dev/denial' || key in pair[1] && pair[0][key] == pair[1][key])) &&
+    object.metadata.?labels == oldObject.metadata.?labels &&
+    object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences &&
+    object.metadata.?finalizers == oldObject.metadata.?finalizers))
+{{- end }}
+
 {{/* Limits an admission rule to these namespaces. */}}
 {{- define "nested-docker.inNamespaces" -}}
 namespaceSelector:

@@ -120,6 +120,12 @@ class KubeClient:
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"schedulingGates": gates}}
         return await self._write("PATCH", body, content_type=STRATEGIC_PATCH)
 
+    async def annotate_pod(self, pod: ObjectMeta, key: str, value: str) -> Manifest:
+        """Set an annotation of the pod with that name and uid."""
+        metadata: Manifest = {name: pod[name] for name in ("namespace", "name", "uid")}
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata | {"annotations": {key: value}}}
+        return await self._write("PATCH", body, content_type=MERGE_PATCH)
+
     async def replace(self, manifest: Manifest) -> Manifest:
         """Replace an object, at the manifest's resource version."""
         return await self._write("PUT", manifest)
@@ -171,9 +177,10 @@ class KubeClient:
                     if event["type"] != "BOOKMARK":
                         yield WatchEvent(event["object"], gone=event["type"] == "DELETED")
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, grace_seconds: int | None = None) -> None:
         """Delete the object with that uid; if it is gone, or another object has its name, do nothing."""
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        body: Manifest = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        body |= {} if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
         try:
             await self._request(
                 "DELETE", kind, RESOURCES[kind].path(namespace, name), body=body | {"preconditions": {"uid": uid}}

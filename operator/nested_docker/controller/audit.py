@@ -8,6 +8,9 @@ from typing import Any
 
 from nested_docker.controller.admission_reviewer import AdmissionResponse, Review
 from nested_docker.controller.cache import Cache
+from nested_docker.domain.admission.acceptance import Accepted, NotAccepted
+from nested_docker.domain.injection.sidecar_law import granted_by
+from nested_docker.domain.names import LABEL_INJECT
 from nested_docker.domain.ports import Recorder
 from nested_docker.domain.status.reasons import Trait, traits_of
 
@@ -74,6 +77,22 @@ class Audit:
             class_name=accepted.class_name if accepted else spec.get("className", ""),
             policy=accepted.policy if accepted else "",
             lifetime_seconds=accepted.lifetime_seconds if accepted else None,
+        )
+
+    def judged(self, pod: Mapping[str, Any], outcome: Accepted | NotAccepted) -> None:
+        """Log what was decided about the running sidecar of a pod."""
+        metadata = pod["metadata"]
+        self._log(
+            "sidecar",
+            outcome="granted" if isinstance(outcome, Accepted) else "denied",
+            reason=outcome.reason,
+            message=outcome.message,
+            namespace=metadata["namespace"],
+            pod=metadata["name"],
+            uid=metadata["uid"],
+            mode=outcome.effective.mode if isinstance(outcome, Accepted) else "",
+            class_name=metadata["labels"][LABEL_INJECT],
+            policy=outcome.policy if isinstance(outcome, Accepted) else granted_by(pod),
         )
 
     def _log(

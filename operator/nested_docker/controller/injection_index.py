@@ -10,6 +10,7 @@ from typing import Any
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain import names
 from nested_docker.domain.injection.fairness import is_gated, is_gated_by_others
+from nested_docker.domain.injection.sidecar_law import has_sidecar
 from nested_docker.domain.objects import CLIENT_POD
 
 _Age = tuple[str, str, Key]
@@ -22,6 +23,7 @@ class InjectionIndex:
         self._waiting: defaultdict[str, list[_Age]] = defaultdict(list)
         self._claimants: defaultdict[Key, set[Key]] = defaultdict(set)
         self._made: defaultdict[str, set[Key]] = defaultdict(set)
+        self._with_sidecar: defaultdict[str, set[Key]] = defaultdict(set)
 
     def add(self, obj: Mapping[str, Any], kind: str) -> None:
         """Note a stored object of any kind."""
@@ -31,6 +33,8 @@ class InjectionIndex:
                 self._made[place[0]].add(place)
         elif kind == CLIENT_POD:
             self._claimants[nested_docker_of(obj)].add(_place(obj))
+            if has_sidecar(obj):
+                self._with_sidecar[obj["metadata"]["namespace"]].add(_place(obj))
             if _waits(obj):
                 insort(self._waiting[obj["metadata"]["namespace"]], _age(obj))
 
@@ -41,6 +45,7 @@ class InjectionIndex:
             _drop(self._made, place[0], place)
         elif kind == CLIENT_POD:
             _drop(self._claimants, nested_docker_of(obj), place)
+            _drop(self._with_sidecar, place[0], place)
             if _waits(obj):
                 waiting = self._waiting[place[0]]
                 del waiting[bisect_left(waiting, _age(obj))]
@@ -50,6 +55,12 @@ class InjectionIndex:
     def waiting(self, namespace: str) -> Iterable[Key]:
         """Pods that wait for nothing but a daemon, the oldest first."""
         return (place for _, _, place in self._waiting.get(namespace, ()))
+
+    def with_sidecar(self, namespace: str = "") -> Iterable[Key]:
+        """Pods whose daemon is a sidecar, of one namespace or of all."""
+        if namespace:
+            return self._with_sidecar.get(namespace, ())
+        return (place for places in self._with_sidecar.values() for place in places)
 
     def claimants(self, key: Key) -> Iterable[Key]:
         """Pods with the id of a NestedDocker."""

@@ -45,10 +45,15 @@ class Fenced:
         self._check()
         return await self._kube.remove_scheduling_gate(pod, gate)
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+    async def annotate_pod(self, pod: ObjectMeta, key: str, value: str) -> Manifest:
+        """As `Kube.annotate_pod`."""
+        self._check()
+        return await self._kube.annotate_pod(pod, key, value)
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, grace_seconds: int | None = None) -> None:
         """As `Kube.delete`."""
         self._check()
-        await self._kube.delete(kind, namespace, name, uid)
+        await self._kube.delete(kind, namespace, name, uid, grace_seconds=grace_seconds)
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """As `Kube.get`."""

@@ -27,6 +27,7 @@ from nested_docker.domain.injection.request import (
     injection_request,
 )
 from nested_docker.domain.injection.sidecar import chosen_form, sidecar, sidecar_mode
+from nested_docker.domain.injection.sidecar_law import granted_by
 from nested_docker.domain.injection.sidecar_patch import judge_persisted, sidecar_patch
 from nested_docker.domain.injection.signature import Injection, has_marks, requester_digest, signed_injection
 from nested_docker.domain.objects import Manifest
@@ -129,8 +130,8 @@ class PodInjector:
     ) -> AdmissionResponse:
         """The response for a pod whose daemon is a sidecar, which no NestedDocker describes.
 
-        The daemon is judged as if there were one. What a NestedDocker could wait for is a denial here, because nobody
-        looks at the pod again.
+        The daemon is judged as if there were one. What a NestedDocker could wait for is a denial here, because a pod is
+        judged again only for what it has.
 
         Args:
             review: of the pod.
@@ -147,6 +148,8 @@ class PodInjector:
         mode = sidecar_mode(class_name, class_spec)
         candidate = injected_nested_docker(self.new_id(), pod["metadata"]["namespace"], class_name)
         candidate["spec"]["mode"] = mode.value
+        # Of several policies that grant it, the second webhook finds the one that the first has found.
+        candidate["status"] = {"policyName": granted_by(pod)}
         response = await self.reviewer.review(_request(review, candidate))
         if response.accepted is None:
             message = response.message or "; ".join(response.warnings)

@@ -10,6 +10,7 @@ from nested_docker.controller.cache import CHILD_KINDS, Cache
 from nested_docker.controller.trim import SPEC_NESTING
 from nested_docker.controller.unreadable import UnreadableObjects
 from nested_docker.controller.workqueue import Key, Priority, WorkQueue
+from nested_docker.domain.injection.sidecar_law import has_sidecar
 from nested_docker.domain.names import LABEL_INJECTION_ID, injected_name, injection_id
 from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.partial import PartialObject
@@ -28,6 +29,10 @@ NODE_REASONS = frozenset(
 """
 
 
+GOVERNING_SIDECARS = ("NestedDockerClass", "NestedDockerPolicy", "RuntimeClass")
+"""Kinds by which a running sidecar is judged; its node has it already."""
+
+
 class Router:
     """Updates the cache and queues the keys that an event concerns.
 
@@ -37,10 +42,17 @@ class Router:
         cache: is updated.
         queue: gets the keys.
         unreadable: remembers what could not be read.
+        sidecars: gets the pods whose daemon is a sidecar.
     """
 
-    def __init__(self, cache: Cache, queue: WorkQueue, unreadable: UnreadableObjects | None = None) -> None:
-        self._cache, self._queue = cache, queue
+    def __init__(
+        self,
+        cache: Cache,
+        queue: WorkQueue,
+        unreadable: UnreadableObjects | None = None,
+        sidecars: WorkQueue | None = None,
+    ) -> None:
+        self._cache, self._queue, self._sidecars = cache, queue, sidecars
         self._unreadable = unreadable or UnreadableObjects()
 
     def seen(self, kind: str, obj: Mapping[str, Any]) -> None:
@@ -94,10 +106,22 @@ class Router:
         """
         for key in dict.fromkeys((*self._all(), *self._cache.owners(), *self._injected())):
             self._queue.add(key, Priority.BACKGROUND)
+        self._judge(self._cache.injection.with_sidecar())
 
     def _enqueue(self, kind: str, obj: Mapping[str, Any]) -> None:
         for key, priority in self._concerned(kind, obj):
             self._queue.add(key, priority)
+        if kind in GOVERNING_SIDECARS:
+            self._judge(self._cache.injection.with_sidecar())
+        elif kind == "Namespace":
+            self._judge(self._cache.injection.with_sidecar(obj["metadata"]["name"]))
+        elif kind == CLIENT_POD and has_sidecar(obj):
+            self._judge([(obj["metadata"]["namespace"], obj["metadata"]["name"])])
+
+    def _judge(self, pods: Iterable[Key]) -> None:
+        if self._sidecars is not None:
+            for pod in pods:
+                self._sidecars.add(pod, Priority.BACKGROUND)
 
     def _concerned(self, kind: str, obj: Mapping[str, Any]) -> Iterable[tuple[Key, Priority]]:
         metadata = obj["metadata"]

@@ -30,7 +30,7 @@ REQUEUE_DELAY = 1.0
 
 
 class Workers:
-    """Run passes, and decide when a key is reconciled again."""
+    """Run passes, and decide when a key is reconciled again; log lines have its name as `subject`."""
 
     def __init__(
         self,
@@ -39,9 +39,11 @@ class Workers:
         sessions: Sessions,
         clock: Clock,
         observe: Observe,
+        *,
+        subject: str = "nested_docker",
     ) -> None:
         self._queue, self._reconcile, self._sessions = queue, reconcile, sessions
-        self._clock, self._observe = clock, observe
+        self._clock, self._observe, self._subject = clock, observe, subject
         self._backoff = Backoff()
         self._started: dict[Key, float] = {}
 
@@ -72,7 +74,7 @@ class Workers:
 
     async def _pass(self, key: Key) -> tuple[str, float | None]:
         """One pass: its result for the metrics, and the seconds until the next one; None: when something happens."""
-        context = {"namespace": key[0], "nested_docker": key[1]}
+        context = {"namespace": key[0], self._subject: key[1]}
         session = self._sessions.of(key)
         try:
             outcome = await self._reconcile(key)

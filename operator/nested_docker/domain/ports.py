@@ -48,14 +48,20 @@ class Kube(Protocol):
     ) -> list[Manifest]:
         """Objects of a kind, of one namespace or of all."""
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Delete the object with that uid; it is not an error if it is gone or another one has its name."""
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, *, grace_seconds: int | None = None) -> None:
+        """Delete the object with that uid; it is not an error if it is gone or another one has its name.
+
+        Of a pod, `grace_seconds` replaces the grace period that the pod itself asks for.
+        """
 
     async def set_finalizers(self, manifest: Manifest) -> Manifest:
         """Write only the finalizers of an object, at the resource version in the manifest."""
 
     async def remove_scheduling_gate(self, pod: ObjectMeta, gate: str) -> Manifest:
         """Remove a scheduling gate from the pod with that name and uid, and change nothing else."""
+
+    async def annotate_pod(self, pod: ObjectMeta, key: str, value: str) -> Manifest:
+        """Set an annotation of the pod with that name and uid, and change nothing else."""
 
     async def replace(self, manifest: Manifest) -> Manifest:
         """Replace an object, at the resource version in the manifest."""

@@ -50,7 +50,8 @@ class Metrics:
         self._webhook_certificate, self._now = webhook_certificate, now
         self._passes = Counter(
             "nested_docker_reconciles",
-            "Passes over a NestedDocker: `ok`, `rejected` (the API server rejected a write), `retry` or `error`.",
+            "Passes over a NestedDocker or a pod with a sidecar: `ok`, `rejected` (the API server rejected a write), "
+            "`retry` or `error`.",
             ["outcome"],
             registry=self.registry,
         )
@@ -62,7 +63,7 @@ class Metrics:
         )
         self._events = Counter(
             "nested_docker_events",
-            "Events about NestedDockers, such as `PodLost` for each pod that was lost.",
+            "Events about NestedDockers and pods with a sidecar, such as `PodLost` for each pod that was lost.",
             ["type", "reason"],
             registry=self.registry,
         )
@@ -132,7 +133,9 @@ class Metrics:
     def _state_of_the_cluster(self) -> Iterator[Metric]:
         """What every replica sees: a sum over replicas counts it once, because only the leader exports it."""
         yield GaugeMetricFamily(
-            "nested_docker_queue_depth", "NestedDockers that wait to be worked on.", value=self._queue_depth()
+            "nested_docker_queue_depth",
+            "NestedDockers and pods with a sidecar that wait to be worked on.",
+            value=self._queue_depth(),
         )
         yield GaugeMetricFamily(
             "nested_docker_queue_oldest_seconds",

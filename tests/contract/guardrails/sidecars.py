@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.contract.guardrails.entering import NOT_THE_GUARDRAIL, SHELL, enters
-from tests.contract.guardrails.injection import asking
-from tests.contract.guardrails.making import annotations, creates, patches, plain
+from tests.contract.guardrails.injection import NOT_MANAGED, asking
+from tests.contract.guardrails.making import annotations, creates, deletes, patches, plain
 from tests.contract.guardrails.reserved import ONLY
-from tests.contract.guardrails.site import BESIDE, EXEC_DENIED, FORM, STRATEGIC, Attempt, Manifest, Request, Site
+from tests.contract.guardrails.site import (
+    BESIDE,
+    EXEC_DENIED,
+    FORM,
+    GATED,
+    STRATEGIC,
+    US,
+    Attempt,
+    Manifest,
+    Request,
+    Site,
+)
 
 SIDECAR: Manifest = {
     "spec": {"initContainers": [{"name": "nested-docker", "image": "docker:29-dind", "restartPolicy": "Always"}]}
 }
+DENIAL, GRANTED_BY = "nesteddocker.dev/denial", "nesteddocker.dev/granted-by"
 SIDECAR_CLOSED = ("container nested-docker of " + EXEC_DENIED[0].replace("build-abcde", BESIDE), EXEC_DENIED[1])
 
 
@@ -22,6 +34,13 @@ def debugs(pod: str, **fields: str) -> Callable[[Site], Request]:
 
 def puts_image_of(field: str, container: str, pod: str = BESIDE) -> Callable[[Site], Request]:
     return patches("Pod", pod, {"spec": {field: [{"name": container, "image": "busybox:1"}]}}, type_=STRATEGIC)
+
+
+def notes(spec: Manifest, metadata: Manifest) -> Callable[[Site], Request]:
+    """The operator notes since when the daemon is denied, and changes something else with it."""
+    marks = {DENIAL: "{}"} | metadata.get("annotations", {})
+    change = {"metadata": metadata | {"annotations": marks}, "spec": spec}
+    return patches("Pod", BESIDE, change, type_=STRATEGIC)
 
 
 SIDECARS: dict[str, Attempt] = {
@@ -46,5 +65,27 @@ SIDECARS: dict[str, Attempt] = {
     "a pod that names its form": Attempt("user", creates(asking(annotations({FORM: "Sidecar"})))),
     "a form without the label": Attempt("user", creates(plain("Pod", annotations({FORM: "Sidecar"}))), (ONLY,)),
     "another form later": Attempt("user", patches("Pod", BESIDE, annotations({FORM: "Remote"})), (ONLY,)),
+    "a pod that says since when it is denied": Attempt(
+        "user", creates(asking(annotations({FORM: "Sidecar", DENIAL: "{}"}))), (ONLY,)
+    ),
+    "a denial taken away": Attempt("user", patches("Pod", BESIDE, annotations({DENIAL: "{}"})), (ONLY,)),
+    "another policy later": Attempt("user", patches("Pod", BESIDE, annotations({GRANTED_BY: "x"})), (ONLY,)),
+    "a denial noted": Attempt("operator", patches("Pod", BESIDE, annotations({DENIAL: "{}"}))),
+    **{
+        f"a denial noted, and {what} changed": Attempt("operator", notes(*change), (f"of Pod {BESIDE} must be {US}",))
+        for what, change in {
+            "an image": ({"containers": [{"name": "main", "image": "evil:1"}]}, {}),
+            "the image of the daemon": ({"initContainers": [{"name": "nested-docker", "image": "evil:1"}]}, {}),
+            "a label": ({}, {"labels": {"a": "b"}}),
+            "an annotation": ({}, {"annotations": {"a.b/c": "x"}}),
+            "the policy": ({}, {"annotations": {GRANTED_BY: "x"}}),
+            "the form": ({}, {"annotations": {FORM: None}}),
+            "a finalizer": ({}, {"finalizers": ["example.com/x"]}),
+        }.items()
+    },
+    "a denial noted on a pod without the sidecar": Attempt(
+        "operator", patches("Pod", GATED, annotations({DENIAL: "{}"})), (NOT_MANAGED,)
+    ),
+    "its pod deleted": Attempt("operator", deletes("Pod", BESIDE)),
     "no form later": Attempt("user", patches("Pod", BESIDE, annotations({FORM: None})), (ONLY,)),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -55,22 +55,47 @@ async def test_an_error_says_why_there_is_no_answer(hangs_up: bool, message: str
     assert raised.value.message == f"GET /api/v1/namespaces/ns/pods/build: {message}"
 
 
-async def test_a_gate_is_removed_from_the_pod_with_that_uid_and_nothing_else_is_written() -> None:
+async def sent(write: Callable[[KubeClient], Awaitable[object]]) -> list[tuple[Any, ...]]:
+    """The requests that a write makes."""
+    requests: list[tuple[Any, ...]] = []
     async with client(hangs_up=True) as kube:
-        sent: list[tuple[Any, ...]] = []
 
         async def request(method: str, kind: str, path: str, **options: Any) -> dict[str, Any]:
-            sent.append((method, kind, path, options["body"], options["content_type"]))
+            requests.append((method, kind, path, options["body"], options.get("content_type")))
             return {}
 
         kube._request = request  # type: ignore[method-assign,assignment]
-        pod: Any = {"name": "job", "namespace": "ns", "uid": "u", "labels": {"a": "b"}, "resourceVersion": "1"}
-        await kube.remove_scheduling_gate(pod, "example.com/gate")
+        await write(kube)
+    return requests
+
+
+CLIENT: Any = {"name": "job", "namespace": "ns", "uid": "u", "labels": {"a": "b"}, "resourceVersion": "1"}
+
+
+async def test_a_pod_is_annotated_by_its_uid_and_nothing_else_is_written() -> None:
+    metadata = {"name": "job", "namespace": "ns", "uid": "u", "annotations": {"key": "value"}}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+    path = "/api/v1/namespaces/ns/pods/job"
+    found = await sent(lambda kube: kube.annotate_pod(CLIENT, "key", "value"))
+    assert found == [("PATCH", "Pod", path, body, "application/merge-patch+json")]
+
+
+@pytest.mark.parametrize(("seconds", "more"), [(None, {}), (30, {"gracePeriodSeconds": 30})])
+async def test_a_deletion_names_the_uid_and_the_grace_period_only_if_it_is_given(
+    seconds: int | None, more: dict[str, Any]
+) -> None:
+    ((method, _, _, body, _),) = await sent(lambda kube: kube.delete("Pod", "ns", "job", "u", grace_seconds=seconds))
+    options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+    assert (method, body) == ("DELETE", options | {"preconditions": {"uid": "u"}} | more)
+
+
+async def test_a_gate_is_removed_from_the_pod_with_that_uid_and_nothing_else_is_written() -> None:
     metadata = {"name": "job", "namespace": "ns", "uid": "u"}
     gates = [{"name": "example.com/gate", "$patch": "delete"}]
     body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"schedulingGates": gates}}
     path = "/api/v1/namespaces/ns/pods/job"
-    assert sent == [("PATCH", "Pod", path, body, "application/strategic-merge-patch+json")]
+    found = await sent(lambda kube: kube.remove_scheduling_gate(CLIENT, "example.com/gate"))
+    assert found == [("PATCH", "Pod", path, body, "application/strategic-merge-patch+json")]
 
 
 # --- watches -------------------------------------------------------------------------------------------

@@ -6,9 +6,12 @@ import logging
 from typing import Any
 
 import pytest
+from tests.unit.domain.injection.sidecars import accepted
 from tests.unit.fakes import KEY, WatchedKube
 
 from nested_docker.controller.audit import Audit
+from nested_docker.domain.admission.acceptance import NotAccepted
+from nested_docker.domain.names import ANNOTATION_GRANTED_BY, LABEL_INJECT
 from nested_docker.domain.status.reasons import Reason
 
 REGARDING = {"kind": "NestedDocker", "namespace": KEY[0], "name": KEY[1], "uid": "uid-NestedDocker-build"}
@@ -83,3 +86,19 @@ def test_the_line_says_who_got_what_until_when(audit: Audit, caplog: pytest.LogC
         "until": "2026-03-01T12:00:00Z",
     }
     assert noted.items() <= vars(line).items()
+
+
+def test_the_line_about_a_sidecar_names_its_pod(
+    audit: Audit, recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    metadata = {"namespace": "team-a", "name": "job", "uid": "u", "labels": {LABEL_INJECT: "standard"}}
+    pod = {"metadata": metadata | {"annotations": {ANNOTATION_GRANTED_BY: "all"}}}
+    with caplog.at_level(logging.INFO, "nested_docker.audit"):
+        audit.judged(pod, NotAccepted(Reason.NOT_GRANTED, "why"))
+        audit.judged(pod, accepted())
+    first, second = caplog.records
+    assert first.getMessage() == "denied at sidecar: why"
+    noted = {"namespace": "team-a", "pod": "job", "uid": "u", "class": "standard", "policy": "all"}
+    assert noted.items() <= vars(first).items()
+    assert noted.items() <= vars(second).items()
+    assert recorded.counts == [("sidecar", "denied", "NotGranted", ""), ("sidecar", "granted", "Granted", "Dind")]

@@ -24,6 +24,7 @@ WRITES: dict[str, Callable[[Fenced], Awaitable[Any]]] = {
     "replace": lambda kube: kube.replace(VERSIONED),
     "set_finalizers": lambda kube: kube.set_finalizers(VERSIONED),
     "remove_scheduling_gate": lambda kube: kube.remove_scheduling_gate(CLIENT, "example.com/gate"),
+    "annotate_pod": lambda kube: kube.annotate_pod(CLIENT, "example.com/key", "value"),
     "delete": lambda kube: kube.delete("Pod", "ns", "p", ""),
 }
 READS: dict[str, Callable[[Fenced], Awaitable[Any]]] = {

@@ -18,6 +18,7 @@ from nested_docker.controller.pod_injector import PodInjector
 from nested_docker.controller.routing import Router
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain.names import (
+    ANNOTATION_GRANTED_BY,
     ANNOTATION_INJECT_CONTAINERS,
     ANNOTATION_INJECT_FORM,
     ANNOTATION_INJECTION_SIGNATURE,
@@ -470,7 +471,7 @@ async def test_a_pod_gets_a_sidecar_and_no_marks() -> None:
     lab = SidecarLab("alice")
     injected = await lab.injected(pod(annotations=SIDECAR))
     assert injected["spec"]["initContainers"][0]["name"] == "nested-docker"
-    assert injected["metadata"] == pod(annotations=SIDECAR)["metadata"]
+    assert injected["metadata"] == pod(annotations=SIDECAR | {ANNOTATION_GRANTED_BY: "all"})["metadata"]
     assert lab.kube.writes == []
     assert (await lab.inject(injected)).patch == ()
     assert (await lab.judge(injected)).allowed
@@ -481,7 +482,22 @@ async def test_without_the_annotation_the_first_form_of_the_class_counts() -> No
     lab = SidecarLab("alice", injection={"forms": ["Sidecar"]})
     injected = await lab.injected(pod())
     assert injected["spec"]["initContainers"][0]["name"] == "nested-docker"
-    assert injected["metadata"]["annotations"] == SIDECAR
+    assert injected["metadata"]["annotations"] == SIDECAR | {ANNOTATION_GRANTED_BY: "all"}
+
+
+async def test_a_policy_that_comes_between_the_two_webhooks_denies_no_pod() -> None:
+    lab = SidecarLab("alice")
+    injected = await lab.injected(pod(annotations=SIDECAR))
+    lab.put("NestedDockerPolicy", "aaa", {"allowedClasses": ["standard"], "allowedModes": ["Dind"]})
+    assert (await lab.judge(injected)).allowed
+
+
+async def test_nobody_names_the_policy_that_grants_a_sidecar() -> None:
+    lab = SidecarLab("alice")
+    injected = await lab.injected(pod(annotations=SIDECAR | {ANNOTATION_GRANTED_BY: "of-others"}))
+    assert injected["metadata"]["annotations"][ANNOTATION_GRANTED_BY] == "all"
+    injected["metadata"]["annotations"][ANNOTATION_GRANTED_BY] = "of-others"
+    assert not (await lab.judge(injected)).allowed
 
 
 async def test_a_class_that_a_watch_has_not_shown_yet_is_read() -> None:

@@ -14,7 +14,13 @@ from nested_docker.controller.routing import NODE_REASONS, Router
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain import names
 from nested_docker.domain.admission.acceptance import NotAccepted, accept
-from nested_docker.domain.names import LABEL_INJECTION_ID, LABEL_NAME, LABEL_NAMESPACE
+from nested_docker.domain.names import (
+    ANNOTATION_INJECT_FORM,
+    LABEL_INJECT,
+    LABEL_INJECTION_ID,
+    LABEL_NAME,
+    LABEL_NAMESPACE,
+)
 from nested_docker.domain.objects import CLIENT_POD, ClusterFacts, Identity
 
 
@@ -184,3 +190,30 @@ async def test_a_new_leader_reconciles_what_pods_ask_for() -> None:
     await taken(queue)
     router.everything()
     assert await taken(queue) == [f"injected-{FIRST}"]
+
+
+def with_sidecar(name: str, namespace: str = "ns", version: int = 1) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "uid": f"{namespace}/{name}", "resourceVersion": str(version)}
+    marks = {"labels": {LABEL_INJECT: "standard"}, "annotations": {ANNOTATION_INJECT_FORM: "Sidecar"}}
+    return {"metadata": metadata | marks, "spec": {"initContainers": [{"name": "nested-docker"}]}}
+
+
+async def test_what_governs_a_sidecar_reaches_its_pod_and_its_node_does_not() -> None:
+    queue, sidecars = WorkQueue(), WorkQueue()
+    router = Router(Cache(), queue, sidecars=sidecars)
+    for namespace in ("ns", "other"):
+        router.seen(CLIENT_POD, with_sidecar("job", namespace))
+    router.seen(CLIENT_POD, client({LABEL_INJECTION_ID: FIRST}) | {"metadata": {"name": "x", "namespace": "ns"}})
+    assert await taken(sidecars) == ["job", "job"]
+    router.seen(CLIENT_POD, with_sidecar("job"))
+    assert await taken(sidecars) == [], "nothing has changed"
+    expected = {"NestedDockerClass": 2, "NestedDockerPolicy": 2, "RuntimeClass": 2, "Node": 0, "Namespace": 1}
+    for kind, count in expected.items():
+        router.seen(kind, {"metadata": {"name": "ns", "uid": kind, "resourceVersion": "1"}, "spec": {}})
+        assert len(await taken(sidecars)) == count, kind
+    router.everything()
+    assert len(await taken(sidecars)) == 2
+    router.gone(CLIENT_POD, with_sidecar("job", version=2))
+    await taken(sidecars)
+    router.everything()
+    assert len(await taken(sidecars)) == 1

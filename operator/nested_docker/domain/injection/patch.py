@@ -175,8 +175,8 @@ def _is_ours(present: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bo
 
 
 def _add_marks(pod: Mapping[str, Any], marks: Marks) -> Iterator[Operation]:
-    yield from add_mark(pod, "labels", names.LABEL_INJECTION_ID, marks.id)
-    yield from add_mark(pod, "annotations", names.ANNOTATION_INJECTION_SIGNATURE, marks.signature)
+    yield from add_marks(pod, "labels", {names.LABEL_INJECTION_ID: marks.id})
+    yield from add_marks(pod, "annotations", {names.ANNOTATION_INJECTION_SIGNATURE: marks.signature})
 
 
 def _add_gate(pod: Mapping[str, Any]) -> Iterator[Operation]:
@@ -187,19 +187,18 @@ def _add_gate(pod: Mapping[str, Any]) -> Iterator[Operation]:
         yield {"op": "add", "path": "/spec/schedulingGates", "value": gates}
 
 
-def add_mark(pod: Mapping[str, Any], field: str, key: str, value: str) -> Iterator[Operation]:
-    """The operations that give a pod a label or an annotation.
+def add_marks(pod: Mapping[str, Any], field: str, marks: Mapping[str, str]) -> Iterator[Operation]:
+    """The operations that give a pod labels or annotations.
 
     Args:
         pod: as it is.
         field: `labels` or `annotations`.
-        key: of it.
-        value: of it; another one is replaced.
+        marks: those that it gets; other values are replaced.
     """
-    present = pod["metadata"].get(field)
-    if (present or {}).get(key) == value:
+    present = pod["metadata"].get(field) or {}
+    missing = {key: value for key, value in marks.items() if present.get(key) != value}
+    if missing and not present:
+        yield {"op": "add", "path": f"/metadata/{field}", "value": missing}
         return
-    if not present:
-        yield {"op": "add", "path": f"/metadata/{field}", "value": {key: value}}
-    else:
+    for key, value in missing.items():
         yield {"op": "add", "path": f"/metadata/{field}/{key.replace('/', '~1')}", "value": value}

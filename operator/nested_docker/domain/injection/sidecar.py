@@ -83,10 +83,12 @@ class Sidecar:
     Attributes:
         container: the daemon's.
         volumes: that it mounts besides those of its clients.
+        policy: name of the NestedDockerPolicy that grants it; empty: none does, and policy is not enforced.
     """
 
     container: Manifest
     volumes: list[Manifest]
+    policy: str
 
 
 def chosen_form(request: InjectionRequest, class_spec: NestedDockerClassSpec) -> InjectionForm:
@@ -162,7 +164,8 @@ def sidecar(
         {"name": "data", **storage.data_volume(object_names, effective.storage)},
         *behaviour.volumes(context),
     ]
-    return Sidecar(container, [volume | {"name": f"{SIDECAR}-{volume['name']}"} for volume in volumes])
+    named = [volume | {"name": f"{SIDECAR}-{volume['name']}"} for volume in volumes]
+    return Sidecar(container, named, accepted.policy)
 
 
 def _own_defaults(pod: Mapping[str, Any]) -> Manifest:

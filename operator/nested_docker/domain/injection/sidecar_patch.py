@@ -7,7 +7,7 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker_class import InjectionForm
 from nested_docker.domain import names
-from nested_docker.domain.injection.patch import Operation, add_mark, add_to_container
+from nested_docker.domain.injection.patch import Operation, add_marks, add_to_container
 from nested_docker.domain.injection.request import ChosenContainer, InjectionError, is_native_sidecar
 from nested_docker.domain.injection.sidecar import SIDECAR, SOCKET_MOUNT, SOCKET_VARIABLES, TLS_VARIABLES, Sidecar
 from nested_docker.domain.injection.sidecar_upkeep import is_same, kept_up
@@ -29,8 +29,9 @@ def sidecar_patch(
     Raises:
         InjectionError: something else is where a part of it belongs.
     """
+    marks = {names.ANNOTATION_INJECT_FORM: InjectionForm.SIDECAR, names.ANNOTATION_GRANTED_BY: sidecar.policy}
     return (
-        *add_mark(pod, "annotations", names.ANNOTATION_INJECT_FORM, InjectionForm.SIDECAR),
+        *add_marks(pod, "annotations", marks),
         *_add_group(pod),
         *_add_volumes(pod, sidecar.volumes),
         *(operation for each in clients for operation in _connect(each)),

@@ -1,7 +1,6 @@
 """How long a daemon may go on after its request has been denied: its policy, class or namespace may soon be back.
 
-The clock is in the NestedDocker's status, so that a restart of the operator neither restarts nor skips it. A grant
-stops the clock, and only a grant that lasts sets it back.
+The clock is in the NestedDocker's status, so that a restart of the operator neither restarts nor skips it.
 """
 
 from __future__ import annotations
@@ -10,19 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from nested_docker.api.v1alpha1.nested_docker import Denial
+from nested_docker.domain.admission.denial_clock import denied
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import ModeBehaviour
 from nested_docker.domain.observed import Observed
 from nested_docker.domain.planning.admitted import were_changed
 from nested_docker.domain.planning.pod_state import PodState
-from nested_docker.domain.status.conditions import parse_timestamp, timestamp
-
-CALM = timedelta(minutes=10)
-"""How long a grant must have lasted, so that the next denial has the whole grace time."""
-
-_TRUNCATED = timedelta(seconds=1)
-"""What a timestamp of whole seconds may lack; so a short denial counts as a second, however often it comes."""
+from nested_docker.domain.status.conditions import parse_timestamp
 
 
 @dataclass(frozen=True)
@@ -40,27 +34,6 @@ class Grace:
     mode: ModeBehaviour
     denial: Denial
     until: datetime
-
-
-def denied(before: Denial | None, now: datetime) -> Denial:
-    """The clock of a denial that begins now, or goes on."""
-    if before is None:
-        return Denial(since=timestamp(now))
-    if before.until is None:
-        return before
-    ended = parse_timestamp(before.until)
-    if now - ended >= CALM:
-        return Denial(since=timestamp(now))
-    return Denial(since=timestamp(now - (ended - parse_timestamp(before.since)) - _TRUNCATED))
-
-
-def granted(before: Denial | None, now: datetime) -> Denial | None:
-    """The clock of a denial that has passed; None: it is forgotten."""
-    if before is None:
-        return None
-    if before.until is None:
-        return before.model_copy(update={"until": timestamp(now)})
-    return None if now - parse_timestamp(before.until) >= CALM else before
 
 
 def grace(observed: Observed, now: datetime, defaults: OperatorDefaults) -> Grace | None:

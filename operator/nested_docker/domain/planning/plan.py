@@ -15,6 +15,7 @@ from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import Replacement
 from nested_docker.domain import pki
 from nested_docker.domain.admission.acceptance import NotAccepted, accept, class_override_violation
+from nested_docker.domain.admission.denial_clock import denied
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.names import FINALIZER
 from nested_docker.domain.objects import Identity
@@ -288,7 +289,7 @@ def _stop(observed: Observed, acceptance: NotAccepted, now: datetime) -> Plan:
         modes_not_chosen=observed.status.modes_not_chosen,
         replacement=observed.status.replacement,
         lost_pod=observed.status.lost_pod,
-        denial=None if before is None else patience.denied(before, now),
+        denial=None if before is None else denied(before, now),
     )
     return Plan(stages=ChildDiff(observed).teardown(), status=if_changed(observed, status))
 

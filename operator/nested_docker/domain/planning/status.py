@@ -5,9 +5,10 @@ from __future__ import annotations
 from nested_docker.api.meta import Condition, Status
 from nested_docker.api.v1alpha1 import NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import AdmittedPod, BindingReference, EngineStatus, Hazard
+from nested_docker.domain.admission.denial_clock import granted
 from nested_docker.domain.modes.networks import pool_hazards
 from nested_docker.domain.planning.ignored import ignored_hazards
-from nested_docker.domain.planning.patience import Grace, granted
+from nested_docker.domain.planning.patience import Grace
 from nested_docker.domain.planning.reachability import Reachability
 from nested_docker.domain.planning.situation import Situation
 from nested_docker.domain.status.conditions import Conditions, timestamp

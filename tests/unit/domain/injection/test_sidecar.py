@@ -18,7 +18,7 @@ from nested_docker.domain.injection.request import (
     injection_request,
 )
 from nested_docker.domain.injection.sidecar import chosen_form, mounts_of_clients, sidecar_mode
-from nested_docker.domain.names import ANNOTATION_INJECT_CONTAINERS, ANNOTATION_INJECT_FORM
+from nested_docker.domain.names import ANNOTATION_GRANTED_BY, ANNOTATION_INJECT_CONTAINERS, ANNOTATION_INJECT_FORM
 
 ELSEWHERE = "or choose form Remote by the annotation nesteddocker.dev/inject-form"
 
@@ -66,7 +66,7 @@ def test_the_clients_have_the_socket_and_keep_what_they_have() -> None:
     (build,) = injected["spec"]["containers"]
     assert build == {"name": "build", "env": [HOST, own], "volumeMounts": [WORKSPACE, SOCKET | {"readOnly": True}]}
     assert injected["spec"]["initContainers"][1] == {"name": "mesh", "restartPolicy": "Always"}
-    assert injected["metadata"]["annotations"] == {ANNOTATION_INJECT_FORM: "Sidecar"}
+    assert injected["metadata"]["annotations"] == {ANNOTATION_INJECT_FORM: "Sidecar", ANNOTATION_GRANTED_BY: "all"}
     assert injected["metadata"]["labels"] == given["metadata"]["labels"]
     assert "schedulingGates" not in injected["spec"]
 

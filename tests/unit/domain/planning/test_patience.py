@@ -12,8 +12,8 @@ from tests.support.factory import CLUSTER, DEFAULTS, NOW, WORKLOAD, class_spec, 
 from tests.unit.world import EVERYTHING, World, change, message, ready
 
 from nested_docker.api.v1alpha1.nested_docker import Denial
+from nested_docker.domain.admission.denial_clock import CALM
 from nested_docker.domain.observed import NamespaceFacts
-from nested_docker.domain.planning.patience import CALM, denied, granted
 from nested_docker.domain.planning.plan import plan
 from nested_docker.domain.status.conditions import timestamp
 from nested_docker.domain.status.reasons import Type
@@ -246,19 +246,6 @@ def test_a_grant_that_lasts_gives_the_grace_time_back() -> None:
         world.settle()
         assert world.status.denial is None
     assert world.pod()
-
-
-def test_the_clock_of_denials_close_together() -> None:
-    first = denied(None, NOW)
-    assert denied(first, NOW + timedelta(seconds=9)) == first
-    passed = granted(first, NOW + timedelta(seconds=10))
-    assert passed == Denial(since=timestamp(NOW), until=timestamp(NOW + timedelta(seconds=10)))
-    later = NOW + timedelta(seconds=100)
-    assert granted(passed, later) == passed
-    assert denied(passed, later) == Denial(since=timestamp(later - timedelta(seconds=11)))
-    calm = NOW + timedelta(seconds=10) + CALM
-    assert granted(passed, calm) is None
-    assert denied(passed, calm) == Denial(since=timestamp(calm))
 
 
 def test_a_clock_that_no_status_has_yet_goes_on() -> None:
