@@ -86,7 +86,7 @@ def test_every_kind_is_offered() -> None:
 @pytest.mark.parametrize(
     ("kind", "path", "value", "words"),
     [
-        ("ServiceMonitor", ("spec", "endpoints", 0, "intervall"), "30s", "unknown field"),
+        ("ServiceMonitor", ("spec", "endpoints", 0, "every"), "30s", "unknown field"),
         ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "interval"), "often", "should match"),
         ("PodMonitor", ("spec", "sampleLimit"), "many", "must be of type integer"),
         ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "for"), "a while", "should match"),
