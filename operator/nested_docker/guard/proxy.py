@@ -34,7 +34,7 @@ from nested_docker.guard.rules.build_output import BuildOutput
 from nested_docker.guard.rules.builds import added_steps
 from nested_docker.guard.rules.marks import HIDING, hide_in_event, hide_marks
 from nested_docker.guard.rules.responses import hide_container_id
-from nested_docker.guard.verdicts import Verdict, Verdicts
+from nested_docker.guard.verdicts import GuardVerdict, Verdicts
 from nested_docker.guard.wire import strict_json
 from nested_docker.guard.wire.api_version import MAX_VERSION, common_version, format_version
 from nested_docker.guard.wire.headers import (
@@ -468,11 +468,11 @@ class _Exchange:
 
     def _log_allowed(self, objects: tuple[str, ...], waived: GuardDenied | None) -> None:
         audit.log_allowed(self._method, self._path, objects, waived)
-        self._guard.verdicts.count(Verdict.ALLOWED if waived is None else Verdict.WAIVED, waived)
+        self._guard.verdicts.count(GuardVerdict.ALLOWED if waived is None else GuardVerdict.WAIVED, waived)
 
     def _log_denied(self, denied: GuardDenied) -> None:
         audit.log_denied(self._method, self._path, denied)
-        self._guard.verdicts.count(Verdict.DENIED, denied)
+        self._guard.verdicts.count(GuardVerdict.DENIED, denied)
 
     async def _deny(self, denied: GuardDenied) -> bool:
         self._log_denied(denied)

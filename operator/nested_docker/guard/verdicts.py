@@ -23,7 +23,7 @@ RULES = frozenset(GuardRules.model_fields) | WORDS
 METRIC = "nested_docker_guard_requests_total"
 
 
-class Verdict(StrEnum):
+class GuardVerdict(StrEnum):
     """What the guard did with a request."""
 
     ALLOWED = "allowed"
@@ -35,9 +35,9 @@ class Verdicts:
     """Counts of requests by verdict and rule, without any word of a client."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[Verdict, str]] = Counter()
+        self._counts: Counter[tuple[GuardVerdict, str]] = Counter()
 
-    def count(self, verdict: Verdict, denied: GuardDenied | None = None) -> None:
+    def count(self, verdict: GuardVerdict, denied: GuardDenied | None = None) -> None:
         """Count a request, with the rule that it violates if there is one."""
         self._counts[verdict, _rule(denied)] += 1
 

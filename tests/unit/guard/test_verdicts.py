@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from nested_docker.guard.errors import GuardDenied, ObjectNotFound
-from nested_docker.guard.verdicts import OTHER, RULES, Verdict, Verdicts
+from nested_docker.guard.verdicts import OTHER, RULES, GuardVerdict, Verdicts
 
 
 def counted(verdicts: Verdicts) -> dict[tuple[str, str], float]:
@@ -17,10 +17,10 @@ def counted(verdicts: Verdicts) -> dict[tuple[str, str], float]:
 
 def test_requests_are_counted_by_verdict_and_rule() -> None:
     verdicts = Verdicts()
-    verdicts.count(Verdict.ALLOWED)
-    verdicts.count(Verdict.ALLOWED)
-    verdicts.count(Verdict.WAIVED, GuardDenied("containers.binds", "x"))
-    verdicts.count(Verdict.DENIED, GuardDenied("HostConfig.Privileged", "x"))
+    verdicts.count(GuardVerdict.ALLOWED)
+    verdicts.count(GuardVerdict.ALLOWED)
+    verdicts.count(GuardVerdict.WAIVED, GuardDenied("containers.binds", "x"))
+    verdicts.count(GuardVerdict.DENIED, GuardDenied("HostConfig.Privileged", "x"))
     assert counted(verdicts) == {
         ("allowed", ""): 2,
         ("waived", "containers"): 1,
@@ -31,14 +31,14 @@ def test_requests_are_counted_by_verdict_and_rule() -> None:
 @pytest.mark.parametrize("rule", ["Mine7", "Mine7.containers", 'a"} 1\nforged{b="', "", "containers\n"])
 def test_a_client_s_words_are_no_label(rule: str) -> None:
     verdicts = Verdicts()
-    verdicts.count(Verdict.DENIED, GuardDenied(rule, "x"))
+    verdicts.count(GuardVerdict.DENIED, GuardDenied(rule, "x"))
     assert counted(verdicts) == {("denied", OTHER): 1}
 
 
 def test_what_is_another_owner_s_and_what_does_not_exist_count_as_the_same() -> None:
     verdicts = Verdicts()
-    verdicts.count(Verdict.DENIED, ObjectNotFound("No such container: theirs"))
-    verdicts.count(Verdict.DENIED, ObjectNotFound("No such container: none"))
+    verdicts.count(GuardVerdict.DENIED, ObjectNotFound("No such container: theirs"))
+    verdicts.count(GuardVerdict.DENIED, ObjectNotFound("No such container: none"))
     assert counted(verdicts) == {("denied", "owner"): 2}
 
 

@@ -6,7 +6,7 @@ from hack.metrics_reference import GUARDS, metrics_reference, sample_metrics
 from prometheus_client.parser import text_string_to_metric_families
 from tests.unit import pages
 
-from nested_docker.guard.verdicts import Verdict, Verdicts
+from nested_docker.guard.verdicts import GuardVerdict, Verdicts
 from nested_docker.relay.probes import METRICS
 
 
@@ -25,7 +25,7 @@ def test_each_metric_has_a_row_with_its_labels_and_its_source() -> None:
 def test_each_metric_of_a_guard_has_a_row_with_its_labels() -> None:
     rows = {row[0].strip("`"): row for row in pages.table(GUARDS)}
     verdicts = Verdicts()
-    verdicts.count(Verdict.ALLOWED)
+    verdicts.count(GuardVerdict.ALLOWED)
     families = list(text_string_to_metric_families(METRICS.format(0) + verdicts.metrics()))
     names = {f"{each.name}_total" if each.type == "counter" else each.name: each for each in families}
     assert set(rows) - {"metric"} == set(names)
