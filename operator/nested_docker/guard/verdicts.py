@@ -11,16 +11,16 @@ from nested_docker.guard.errors import GuardDenied
 OTHER = "fields"
 """The rule of what a client may not set, whose path may contain the client's words."""
 
-WORDS = frozenset(
+OTHER_RULES = frozenset(
     {"auth", "body", "buildkit", "checkpoints", "daemon", "debug", "filters", "http", "method", "owner", "plugins"}
     | {"query", "routes", "swarm", "target", "version", "volumes"}
 )
 """Rules outside of GuardRules."""
 
-RULES = frozenset(GuardRules.model_fields) | WORDS
+COUNTED_RULES = frozenset(GuardRules.model_fields) | OTHER_RULES
 """First words of rules that are counted apart; a client cannot add to them."""
 
-METRIC = "nested_docker_guard_requests_total"
+REQUESTS_METRIC = "nested_docker_guard_requests_total"
 
 
 class GuardVerdict(StrEnum):
@@ -43,9 +43,12 @@ class Verdicts:
 
     def metrics(self) -> str:
         """The counts in Prometheus' text format, without its library, which the guard has no memory for."""
-        lines = [f"# HELP {METRIC} Requests to the guard, by verdict and rule.", f"# TYPE {METRIC} counter"]
+        lines = [
+            f"# HELP {REQUESTS_METRIC} Requests to the guard, by verdict and rule.",
+            f"# TYPE {REQUESTS_METRIC} counter",
+        ]
         lines += [
-            f'{METRIC}{{rule="{rule}",verdict="{verdict}"}} {count}'
+            f'{REQUESTS_METRIC}{{rule="{rule}",verdict="{verdict}"}} {count}'
             for (verdict, rule), count in sorted(self._counts.items())
         ]
         return "\n".join(lines) + "\n"
@@ -56,4 +59,4 @@ def _rule(denied: GuardDenied | None) -> str:
     if denied is None:
         return ""
     word = denied.rule.partition(".")[0]
-    return word if word in RULES else OTHER
+    return word if word in COUNTED_RULES else OTHER
