@@ -1,4 +1,4 @@
-"""Programs that are built from a Go module which a folder here pins, once for each version.
+"""Programs and files from Go modules that a folder here pins; programs are built once for each version.
 
 Of these programs the package registries have the source only, or a package that fetches the program from elsewhere
 while it is installed. They are built by the Go that the embedded cluster is built with.
@@ -6,6 +6,7 @@ while it is installed. They are built by the Go that the embedded cluster is bui
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,25 @@ def build(name: str, package: str, tags: Sequence[str] = ()) -> Path:
     if step.due(folder):
         step.run(folder)
     return program
+
+
+def monitoring_crds() -> list[Path]:
+    """Files with the CustomResourceDefinitions of the Prometheus operator, in the cache of Go's modules.
+
+    Raises:
+        ClusterError: The module cannot be fetched.
+    """
+    sources, log = ROOT / "hack/monitoring-crds", ROOT / "build/monitoring-crds/download.log"
+    go = golang.toolchain(Home.from_environment(), Clock())
+    settings = {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+    logged(
+        [go, "mod", "download", "-json", "github.com/prometheus-operator/prometheus-operator"],
+        log,
+        env=settings,
+        cwd=sources,
+    )
+    told = log.read_text().partition("\n")[2]  # the first line is the command
+    return sorted(Path(json.loads(told)["Dir"], "example/prometheus-operator-crd").glob("*.yaml"))
 
 
 def promtool() -> Path:

@@ -13,17 +13,60 @@ HEAD = "<!-- Made by hack/generate.py; edit operator/nested_docker/observability
 TEXT = """# Metrics
 
 Every replica of the operator serves them at port 8080, path `/metrics`. `serviceMonitor.enabled` of the chart makes the
-Prometheus operator scrape them, `prometheusRule.enabled` adds [alerts](runbook.md), and `dashboards.enabled` a
-dashboard for Grafana.
+Prometheus operator scrape them, or `podMonitor.enabled` without the Service; `prometheusRule.enabled` adds
+[alerts](runbook.md), and `dashboards.enabled` a dashboard for Grafana.
 
 No label holds the name of an object, so a tenant cannot create time series. What is *from* the leader only the leader
 exports, so a sum over replicas counts it once. What is from each replica is about that replica.
 
-The guard in front of a node's Docker socket runs in users' namespaces and exports no metrics: its denials are in
-[its log](guard.md).
+The pods of mode `HostSocket` serve metrics too: [below](#metrics-of-guards).
 
 | metric | type | labels | from | meaning |
 |---|---|---|---|---|
+"""
+
+GUARDS = """
+## Metrics of guards
+
+The relay in a pod of mode `HostSocket`, with the guard or without, serves `/metrics` at port 8080 (`health`) beside
+its probes.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+| `nested_docker_relay_connections` | gauge | – | Open connections. |
+| `nested_docker_guard_requests_total` | counter | `rule`, `verdict` | Requests to [the guard](guard.md), by verdict. |
+
+`verdict` is `allowed`, `denied`, or `waived`: a violation that `Warn` or `Audit` lets pass. `rule` is the first word
+of the rule that a request violates, from a fixed list: no word of a client becomes a label. Other owners' objects and
+those that do not exist count as the same (`owner`), as the guard also answers the same. Who reads the metrics of a
+guard learns of its own clients only. [The guard's log](guard.md) has each request.
+
+`podMonitor.guards` of the chart makes the Prometheus operator scrape them in all namespaces. The NetworkPolicy of a
+daemon opens port 8080 to nobody but the clients of published ports: in each namespace in which Prometheus is to reach
+guards, an admin adds this one.
+
+```yaml
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: guards-monitoring
+spec:
+  podSelector:
+    matchLabels:
+      nesteddocker.dev/role: daemon
+  policyTypes: [Ingress]
+  ingress:
+    - from:
+        - namespaceSelector:
+            matchLabels:
+              kubernetes.io/metadata.name: monitoring
+      ports:
+        - port: 8080
+          protocol: TCP
+```
+
+Only the container of the relay is scraped, and of it only these metrics: a user's workload beside it cannot add any.
+`tests/contract/test_monitoring.py` offers the chart's objects and this policy to an API server.
 """
 
 EXAMPLE = {
@@ -60,7 +103,7 @@ def sample_metrics(*, leading: bool = True) -> Metrics:
         queue_oldest=lambda: 1,
         leading=lambda: leading,
         unreadable=lambda: {"Pod": 1},
-        webhook_certificate=lambda: datetime(2027, 1, 1, tzinfo=UTC),
+        webhook_certificate=lambda: (datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)),
     )
     metrics.observe("ok", 0.1)
     metrics.decided("admission", "granted", "Granted", "Dind")
@@ -83,7 +126,7 @@ def metrics_reference() -> str:
     """docs/metrics.md."""
     everywhere = {family.name for family in sample_metrics(leading=False).registry.collect()}
     families = sorted(sample_metrics().registry.collect(), key=lambda family: family.name)
-    return HEAD + TEXT + "".join(_rows(families, everywhere))
+    return HEAD + TEXT + "".join(_rows(families, everywhere)) + GUARDS
 
 
 def _rows(families: Iterable[Metric], everywhere: set[str]) -> Iterable[str]:

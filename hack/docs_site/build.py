@@ -1,4 +1,4 @@
-"""Builds the documentation site from docs, and fails if one link of it leads nowhere.
+"""Builds the documentation site from docs, and fails if one link of it leads nowhere or its search finds nothing.
 
 Usage: python -m hack.docs_site.build FOLDER; the site is in FOLDER/html.
 """
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from hack.docs_site.links import problems
+from hack.docs_site.searching import search_problems
 from hack.docs_site.staging import Staging
 
 HERE = Path(__file__).parent
@@ -37,7 +38,7 @@ def main(folder: Path) -> int:
     )
     if built.returncode:
         return 1
-    found = list(problems(html))
+    found = [*problems(html), *search_problems(html)]
     print("\n".join(found), end="\n" if found else "", file=sys.stderr)
     print(f"{len(list(html.rglob('*.html')))} pages: {html / 'index.html'}")
     return 1 if found else 0

@@ -97,7 +97,7 @@ class Operator:
             queue_oldest=lambda: max(self._queue.oldest(), self._sidecar_queue.oldest()),
             leading=lambda: self._leader.leading or not settings.leader_election,
             unreadable=unreadable.counts,
-            webhook_certificate=lambda: self._webhook.server.expires if self._webhook else None,
+            webhook_certificate=lambda: self._webhook.server.validity if self._webhook else None,
             now=self._clock.now,
         )
         prober = DaemonProber(

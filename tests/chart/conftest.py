@@ -23,7 +23,7 @@ OPERATOR = "nested-docker-operator"
 RENDER = "webhook.certificate.renderWithoutCluster=true"
 """Lets helm create a certificate where it cannot read a cluster."""
 
-MONITORING = tuple(f"monitoring.coreos.com/v1/{kind}" for kind in ("ServiceMonitor", "PrometheusRule"))
+MONITORING = tuple(f"monitoring.coreos.com/v1/{kind}" for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule"))
 """Kinds of the Prometheus operator, for renderings without a cluster."""
 
 IMAGE, TAG = OPERATOR, "dev"

@@ -56,19 +56,24 @@ def panels(offline: Helm) -> list[dict[str, Any]]:
 
 def test_all_of_it_is_off_by_default(offline: Helm) -> None:
     manifests = offline.render()
-    assert not of_kind(manifests, "ServiceMonitor") + of_kind(manifests, "PrometheusRule")
+    assert not [each for each in manifests if each["apiVersion"].startswith("monitoring.coreos.com/")]
     assert not [each for each in of_kind(manifests, "ConfigMap") if "dashboard" in each["metadata"]["name"]]
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [("serviceMonitor", "ServiceMonitor"), ("prometheusRule", "PrometheusRule")]
+    ("value", "kind"),
+    [
+        ("serviceMonitor.enabled", "ServiceMonitor"),
+        ("prometheusRule.enabled", "PrometheusRule"),
+        ("podMonitor.enabled", "PodMonitor"),
+        ("podMonitor.guards", "PodMonitor"),
+    ],
 )
 def test_without_the_kind_it_fails_and_says_what_to_do(offline: Helm, value: str, kind: str) -> None:
     others = [each for each in MONITORING if not each.endswith(kind)]
-    with pytest.raises(
-        CommandFailed, match=f"{value}.enabled: the cluster has no kind {kind} of monitoring.coreos.com/v1"
-    ):
-        offline.render(*ON[:2], kinds=others)
+    values = ON[:2] if kind != "PodMonitor" else (f"{value}=true",)
+    with pytest.raises(CommandFailed, match=f"{value}: the cluster has no kind {kind} of monitoring.coreos.com/v1"):
+        offline.render(*values, kinds=others)
     assert offline.render(kinds=())
 
 
@@ -102,6 +107,46 @@ def test_the_job_of_the_alerts_is_the_service_that_is_scraped(offline: Helm) -> 
     }
     assert selectors == {f'job="ci-metrics", namespace="{SYSTEM}"'}
     assert all('job="ci-metrics"' in alert["expr"] for alert in alerts(made))
+
+
+def test_pods_without_a_service_have_the_job_of_the_alerts(offline: Helm) -> None:
+    manifests = offline.render(
+        "podMonitor.enabled=true,prometheusRule.enabled=true,metrics.service=false", release="ci"
+    )
+    (monitor,) = of_kind(manifests, "PodMonitor")
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": "ci-metrics"}]
+    (deployment,) = of_kind(manifests, "Deployment")
+    template = deployment["spec"]["template"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    ports = [port["name"] for each in template["spec"]["containers"] for port in each["ports"]]
+    assert endpoint["port"] in ports
+
+
+@pytest.mark.parametrize(
+    ("values", "selector"),
+    [
+        ((), {"any": True}),
+        (("watchNamespaces={a,b}", "podNamespaces={b,pods}"), {"matchNames": ["a", "b", "pods"]}),
+    ],
+)
+def test_guards_are_scraped_where_the_operator_makes_them(
+    offline: Helm, values: tuple[str, ...], selector: dict[str, Any]
+) -> None:
+    (monitor,) = of_kind(offline.render("podMonitor.guards=true", *values), "PodMonitor")
+    assert monitor["spec"]["namespaceSelector"] == selector
+
+
+def test_of_a_guard_s_pod_the_relay_alone_is_scraped(offline: Helm) -> None:
+    (monitor,) = of_kind(offline.render("podMonitor.guards=true"), "PodMonitor")
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    pod = yaml.safe_load((ROOT / "tests/unit/snapshots/pod-hostsocket.yaml").read_text())
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    (keep,) = endpoint["relabelings"]
+    kept = [each for each in pod["spec"]["containers"] if re.fullmatch(keep["regex"], each["name"])]
+    assert [[port["name"] for port in each["ports"] if port["name"] == endpoint["port"]] for each in kept] == [
+        ["health"]
+    ]
 
 
 def test_nothing_is_left_to_replace(offline: Helm) -> None:

@@ -120,12 +120,13 @@ def injection_key(root_key: bytes) -> bytes:
     return HKDF(hashes.SHA256(), 32, salt=None, info=b"nesteddocker.dev/injection/v1").derive(root_key)
 
 
-def expiration_of(pem: bytes) -> datetime | None:
-    """When the first certificate expires; None: it is one that OpenSSL may take, but cryptography cannot read."""
+def validity_of(pem: bytes) -> Validity | None:
+    """When the first certificate is valid; None: it is one that OpenSSL may take, but cryptography cannot read."""
     try:
-        return x509.load_pem_x509_certificate(pem).not_valid_after_utc
+        certificate = x509.load_pem_x509_certificate(pem)
     except ValueError:
         return None
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 def _builder(

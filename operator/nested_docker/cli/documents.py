@@ -55,7 +55,7 @@ def _sources(names: Iterable[str], findings: Findings) -> Iterator[_Source]:
         elif path.exists():
             yield _Source(name)
         else:
-            findings.problem(Position(name), "no such file or directory")
+            findings.problem(Position(name), "no such file or directory: name manifests, a directory of them, or -")
 
 
 def _documents_in(source: _Source, findings: Findings) -> Iterator[Document]:

@@ -126,7 +126,7 @@ class PreparedTest:
 def find_case_files(path: Path, findings: Findings) -> list[Path]:
     """The case files in a directory and its subdirectories."""
     if not path.is_dir():
-        findings.problem(Position(str(path)), "no such directory")
+        findings.problem(Position(str(path)), f"no such directory: name one with case files, *{CASE_SUFFIXES[0]}")
         return []
     found = sorted(file for file in path.rglob("*") if file.name.endswith(CASE_SUFFIXES) and file.is_file())
     if not found:

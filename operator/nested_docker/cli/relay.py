@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def _serve(parsed: argparse.Namespace) -> None:
     from nested_docker.relay.main import RelayOptions, serve_until_stopped
 
     logs.configure_relay_logs(parsed.log_level)
+    handler, metrics = _handler(parsed.guard_rules, parsed.owner_uid, parsed.pod_uid)
     options = RelayOptions(
         upstream=parsed.upstream,
         listen_tls=Address.parse(parsed.listen_tls),
@@ -76,14 +77,17 @@ def _serve(parsed: argparse.Namespace) -> None:
         certificates=parsed.certificates,
         health_port=parsed.health_port,
         max_connections=parsed.max_connections,
-        handler=_handler(parsed.guard_rules, parsed.owner_uid, parsed.pod_uid),
+        handler=handler,
+        metrics=metrics,
     )
     gc.freeze()  # imported modules are never freed, so the collector need not scan them
     asyncio.run(serve_until_stopped(options))
 
 
-def _handler(rules: str, uid: str, pod_uid: str) -> Handler:
-    """The handler of connections. Half of the guard's options is an error, never the raw socket.
+def _handler(rules: str, uid: str, pod_uid: str) -> tuple[Handler, Callable[[], str]]:
+    """The handler of connections, and what returns its metrics.
+
+    Half of the guard's options is an error, never the raw socket.
 
     Raises:
         OSError: the rules cannot be read.
@@ -92,10 +96,11 @@ def _handler(rules: str, uid: str, pod_uid: str) -> Handler:
     if not rules and not uid:
         from nested_docker.relay.splice import splice
 
-        return splice
+        return splice, str
     if not rules or not uid:
         raise ValueError("--guard-rules and --owner-uid must be given together")
     from nested_docker.guard.proxy import Guard
     from nested_docker.guard.rules_flag import in_pod, read_rules
 
-    return Guard(in_pod(read_rules(rules), pod_uid), uid)
+    guard = Guard(in_pod(read_rules(rules), pod_uid), uid)
+    return guard, guard.verdicts.metrics

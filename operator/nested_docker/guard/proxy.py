@@ -34,6 +34,7 @@ from nested_docker.guard.rules.build_output import BuildOutput
 from nested_docker.guard.rules.builds import added_steps
 from nested_docker.guard.rules.marks import HIDING, hide_in_event, hide_marks
 from nested_docker.guard.rules.responses import hide_container_id
+from nested_docker.guard.verdicts import GuardVerdict, Verdicts
 from nested_docker.guard.wire import strict_json
 from nested_docker.guard.wire.api_version import MAX_VERSION, common_version, format_version
 from nested_docker.guard.wire.headers import (
@@ -95,6 +96,7 @@ class Guard:
             raise ValueError(f"{uid!r} is not a valid UID")
         self.rules, self.uid, self.timeouts = rules, uid, timeouts or Timeouts()
         self.reservations, self.owners = Reservations(), ContainerOwners(uid)
+        self.verdicts = Verdicts()
         self._creations: set[asyncio.Task[_WholeResponse]] = set()
 
     def start_creation(self, creation: Coroutine[None, None, _WholeResponse]) -> asyncio.Task[_WholeResponse]:
@@ -183,11 +185,11 @@ class _Exchange:
         guard = self._guard
         preconditions = Preconditions(self._rules, self._uid, guard.owners, guard.reservations, self._open)
         async with preconditions.resolve(decision.forward_plan) as resolved:
-            audit.log_allowed(self._method, self._path, resolved.objects, decision.waived)
+            self._log_allowed(resolved.objects, decision.waived)
             yield Forwarding(decision.forward_plan, resolved, preconditions.references)
 
     async def _prune(self, prune: ContainerPrune) -> None:
-        audit.log_allowed(self._method, self._path, (), None)
+        self._log_allowed((), None)
         data = strict_json.encode_json(await prune_containers(self._open, self._guard.owners, prune))
         headers = [(b"Content-Type", b"application/json"), (b"Content-Length", str(len(data)).encode())]
         await self._peer.send(
@@ -423,7 +425,7 @@ class _Exchange:
         try:
             await tag_image(self._open, forwarding.references, image, name)
         except GuardDenied as denied:
-            audit.log_denied(self._method, self._path, denied)
+            self._log_denied(denied)
             message = json_or_none(denied.body())["message"]
             return {"errorDetail": {"message": message}, "error": message}
         return {} if quiet else {"stream": f"Successfully tagged {name}\n"}
@@ -465,8 +467,16 @@ class _Exchange:
             warning=self._warning,
         )
 
-    async def _deny(self, denied: GuardDenied) -> bool:
+    def _log_allowed(self, objects: tuple[str, ...], waived: GuardDenied | None) -> None:
+        audit.log_allowed(self._method, self._path, objects, waived)
+        self._guard.verdicts.count(GuardVerdict.ALLOWED if waived is None else GuardVerdict.WAIVED, waived)
+
+    def _log_denied(self, denied: GuardDenied) -> None:
         audit.log_denied(self._method, self._path, denied)
+        self._guard.verdicts.count(GuardVerdict.DENIED, denied)
+
+    async def _deny(self, denied: GuardDenied) -> bool:
+        self._log_denied(denied)
         if self._peer.h11.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return False
         reusable = await self._drain()

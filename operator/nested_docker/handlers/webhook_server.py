@@ -17,13 +17,12 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from nested_docker.adapters.certificates import expiration_of
+from nested_docker.adapters.certificates import Validity, validity_of
 from nested_docker.net.listening import listen_everywhere
 
 logger = logging.getLogger(__name__)
@@ -105,7 +104,8 @@ class WebhookServer:
 
     Attributes:
         dropped: connections that were closed to keep the bounds.
-        expires: when the certificate that new connections get expires; None: not known, or none is loaded yet.
+        validity: start and end of that of the certificate that new connections get; None: not known, or none is loaded
+            yet.
     """
 
     def __init__(self, port: int, certificates: Path, answer: Answer, bounds: Bounds | None = None) -> None:
@@ -115,7 +115,7 @@ class WebhookServer:
         self._handshakes: set[asyncio.Task[None]] = set()
         self._draining = False
         self.dropped = 0
-        self.expires: datetime | None = None
+        self.validity: Validity | None = None
 
     async def run(self, listening: asyncio.Event, *, check_seconds: float = 60.0) -> None:
         """Serve until cancelled.
@@ -293,7 +293,7 @@ class WebhookServer:
         pem = certificate.read_bytes()
         digest = hashlib.sha256(pem + key.read_bytes()).digest()
         context.load_cert_chain(certificate, key)
-        self.expires = expiration_of(pem)
+        self.validity = validity_of(pem)
         return digest
 
     async def _reload(self, context: ssl.SSLContext, digest: bytes, seconds: float) -> None:

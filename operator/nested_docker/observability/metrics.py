@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from nested_docker.domain import pki
 from nested_docker.domain.status.reasons import Trait, traits_of
 
 
@@ -27,7 +28,7 @@ class Metrics:
         queue_oldest: returns the seconds for which the oldest of them has waited.
         leading: whether this replica is the leader.
         unreadable: returns the number of objects that could not be read whole, by kind.
-        webhook_certificate: returns when the webhook's certificate expires; None: there is none.
+        webhook_certificate: returns the start and end of the webhook's certificate's validity; None: there is none.
         now: returns the present time.
     """
 
@@ -40,7 +41,7 @@ class Metrics:
         queue_oldest: Callable[[], float],
         leading: Callable[[], bool],
         unreadable: Callable[[], Mapping[str, int]] = dict,
-        webhook_certificate: Callable[[], datetime | None] = lambda: None,
+        webhook_certificate: Callable[[], tuple[datetime, datetime] | None] = lambda: None,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self.registry = CollectorRegistry()
@@ -122,12 +123,18 @@ class Metrics:
         for (verb, kind), count in list(self._requests().items()):
             requests.add_metric([verb, kind], count)
         yield requests
-        expires = self._webhook_certificate()
-        if expires is not None:
+        validity = self._webhook_certificate()
+        if validity is not None:
+            start, end = validity
+            yield GaugeMetricFamily(
+                "nested_docker_webhook_certificate_start_timestamp_seconds",
+                "Since when the certificate of this replica's webhook is valid, in Unix time.",
+                value=start.timestamp(),
+            )
             yield GaugeMetricFamily(
                 "nested_docker_webhook_certificate_expiration_timestamp_seconds",
                 "When the certificate of this replica's webhook expires, in Unix time.",
-                value=expires.timestamp(),
+                value=end.timestamp(),
             )
 
     def _state_of_the_cluster(self) -> Iterator[Metric]:
@@ -181,6 +188,15 @@ class _Status:
         self.is_ready = self.ready.get("status") == "True"
         self.hazards = {hazard.get("type", "") for hazard in status.get("hazards", [])}
         self.certificate_expires = _moment(status.get("certificateExpirationTime"))
+        self._ends = _moment(status.get("expirationTime"))
+
+    @property
+    def renewal_due(self) -> datetime | None:
+        """When its client's certificate must be renewed; None: it has none, or one that outlasts the daemon."""
+        expires = self.certificate_expires
+        if expires is None or (self._ends is not None and self._ends <= expires):
+            return None
+        return expires - pki.RENEW_BEFORE
 
     @property
     def lacks_daemon(self) -> bool:
@@ -216,6 +232,14 @@ def _certificates(statuses: Iterable[_Status]) -> Iterator[Metric]:
             "nested_docker_certificate_expiration_timestamp_seconds",
             "When the first client's certificate of a Ready NestedDocker expires, in Unix time.",
             value=min(expirations).timestamp(),
+        )
+    renewals = [each.renewal_due for each in statuses if each.is_ready and each.renewal_due]
+    if renewals:
+        yield GaugeMetricFamily(
+            "nested_docker_certificate_renewal_timestamp_seconds",
+            "When the first renewal of a client's certificate of a Ready NestedDocker is due, in Unix time; daemons "
+            "whose deadline comes before their certificate's end need none.",
+            value=min(renewals).timestamp(),
         )
 
 

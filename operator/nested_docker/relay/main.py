@@ -8,6 +8,7 @@ import functools
 import logging
 import resource
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nested_docker.relay import upstream
@@ -40,6 +41,7 @@ class RelayOptions:
         health_port: port of /healthz and /readyz.
         max_connections: connections served at the same time.
         handler: serves a connection; without a guard, it is the plain splice.
+        metrics: returns the handler's metrics, in Prometheus' text format.
     """
 
     upstream: str
@@ -49,6 +51,7 @@ class RelayOptions:
     health_port: int
     max_connections: int
     handler: Handler = splice
+    metrics: Callable[[], str] = str
 
 
 async def serve_until_stopped(options: RelayOptions) -> None:
@@ -67,7 +70,7 @@ async def serve_until_stopped(options: RelayOptions) -> None:
     relay = Relay(connect, options.handler, max_connections=options.max_connections)
     watch = DaemonWatch(connect)
     healthy = functools.partial(upstream.failure, options.upstream)
-    probes = Probes(healthy, watch.failure, lambda: relay.open_connections)
+    probes = Probes(healthy, watch.failure, lambda: relay.open_connections, options.metrics)
     with contextlib.closing(watch):
         async with await probes.serve(options.health_port):
             relay.serve_plain(listen_unix(options.listen_unix))

@@ -26,10 +26,18 @@ class Probes:
         healthy: why the container should be restarted, for /healthz; empty: nothing is wrong.
         ready: why the pod is not ready, for /readyz; empty: it is.
         connections: returns the number of open connections.
+        more_metrics: returns what else /metrics has, in Prometheus' text format.
     """
 
-    def __init__(self, healthy: HealthCheck, ready: HealthCheck, connections: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        healthy: HealthCheck,
+        ready: HealthCheck,
+        connections: Callable[[], int],
+        more_metrics: Callable[[], str] = str,
+    ) -> None:
         self._checks, self._connections = {b"/healthz": healthy, b"/readyz": ready}, connections
+        self._more_metrics = more_metrics
 
     async def serve(self, port: int) -> asyncio.Server:
         """Listen on every address; the caller closes the server."""
@@ -56,5 +64,5 @@ class Probes:
             failure = await check()
             return ("503 Service Unavailable", failure) if failure else ("200 OK", "ok")
         if request == [b"GET", b"/metrics"]:
-            return "200 OK", METRICS.format(self._connections())
+            return "200 OK", METRICS.format(self._connections()) + self._more_metrics()
         return "404 Not Found", "this server has only GET /healthz, /readyz and /metrics\n"

@@ -405,7 +405,7 @@ def test_wrong_input_evaluates_nothing_and_reports_everything_at_once(run: Run, 
     )
     assert (result.exit_code, result.stdout) == (2, "")
     missing, broken, *others = result.stderr.splitlines()
-    assert missing == "missing.yaml: no such file or directory"
+    assert missing == "missing.yaml: no such file or directory: name manifests, a directory of them, or -"
     assert broken.startswith("broken.yaml: document 2: line 9, column 1: ")
     assert others == [
         "class.yaml: document 1: spec.modes[0]: Input should be 'Dind', 'HostSocket', 'Sysbox', 'UserNamespace' "

@@ -202,7 +202,7 @@ def test_files_that_are_wrong_or_missing_are_2_and_reported_once(run: Run, write
     result = run("test", "cases")
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
-        "nowhere: no such file or directory",
+        "nowhere: no such file or directory: name manifests, a directory of them, or -",
         'policy.yaml: document 1: spec.allowedMode: unknown field (value: ["Dind"]); did you mean allowedModes?',
         "cases/c.case.yaml: the file contains no document",
         "3 problems: nothing was evaluated",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.guard.corpus import ATTACKS, Attack
 from tests.unit.guard.decisions import OPEN, UID
 
 from nested_docker.guard.decision import decide, parse_request
 from nested_docker.guard.errors import GuardDenied
+from nested_docker.guard.verdicts import COUNTED_RULES, OTHER, GuardVerdict, Verdicts
 from nested_docker.guard.wire.strict_json import encode_json
 
 ALONE = [attack for attack in ATTACKS if not attack.needs_daemon and "{victim}" not in attack.target]
@@ -20,3 +23,8 @@ def test_an_attack_is_denied(attack: Attack) -> None:
     with pytest.raises(GuardDenied) as denied:
         decide(parse_request(attack.method, target.encode("latin-1")), body, OPEN, UID)
     assert 400 <= denied.value.status < 500
+    verdicts = Verdicts()
+    verdicts.count(GuardVerdict.DENIED, denied.value)
+    labels = re.findall(r'\{rule="(.*)",verdict="denied"\} 1$', verdicts.metrics(), re.MULTILINE)
+    assert set(labels) <= COUNTED_RULES | {OTHER}
+    assert labels

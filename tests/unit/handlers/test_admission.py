@@ -469,7 +469,8 @@ async def test_a_new_certificate_is_used(tmp_path: Path) -> None:
     await asyncio.sleep(0.2)
     renewed = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port))
     assert renewed != first
-    assert server.expires == x509.load_pem_x509_certificate(renewed.encode()).not_valid_after_utc
+    loaded = x509.load_pem_x509_certificate(renewed.encode())
+    assert server.validity == (loaded.not_valid_before_utc, loaded.not_valid_after_utc)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hack.metrics_reference import exported_series, sample_metrics
 from prometheus_client import generate_latest
 
+from nested_docker.domain import pki
 from nested_docker.observability.metrics import Metrics
 
 LEADERS = (
@@ -20,6 +21,7 @@ LEADERS = (
     "nested_docker_hazards",
     "nested_docker_not_ready_seconds",
     "nested_docker_certificate_expiration_timestamp_seconds",
+    "nested_docker_certificate_renewal_timestamp_seconds",
 )
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -32,7 +34,7 @@ def exported(*nested_dockers: Mapping[str, Any], leading: bool = True) -> str:
         queue_oldest=lambda: 7,
         leading=lambda: leading,
         unreadable=lambda: {"Secret": 1},
-        webhook_certificate=lambda: NOW,
+        webhook_certificate=lambda: (NOW, NOW + timedelta(days=90)),
         now=lambda: NOW,
     )
     return generate_latest(metrics.registry).decode()
@@ -99,6 +101,38 @@ def test_hazards_and_certificates_are_those_of_ready_daemons() -> None:
         line for line in text.splitlines() if line.startswith("nested_docker_certificate_expiration_timestamp_seconds ")
     ]
     assert float(line.split()[1]) == expires
+
+
+def value(text: str, name: str) -> float:
+    (line,) = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+    return float(line.split()[1])
+
+
+def test_the_renewal_is_due_before_the_certificate_ends() -> None:
+    text = exported(
+        known("True", "Ready", certificateExpirationTime="2026-05-01T00:00:00Z"),
+        known("True", "Ready", certificateExpirationTime="2026-06-01T00:00:00Z", expirationTime="2026-08-01T00:00:00Z"),
+        known("False", "Suspended", certificateExpirationTime="2026-03-02T00:00:00Z"),
+    )
+    due = datetime(2026, 5, 1, tzinfo=UTC) - pki.RENEW_BEFORE
+    assert value(text, "nested_docker_certificate_renewal_timestamp_seconds") == due.timestamp()
+
+
+def test_a_daemon_that_ends_before_its_certificate_needs_no_renewal() -> None:
+    ends = datetime(2026, 3, 1, 13, tzinfo=UTC)
+    expires = pki.pairs_expiry(NOW, ends)
+    text = exported(
+        known("True", "Ready", certificateExpirationTime=expires.isoformat(), expirationTime=ends.isoformat())
+    )
+    assert "certificate_renewal" not in text
+    assert value(text, "nested_docker_certificate_expiration_timestamp_seconds") == expires.timestamp()
+
+
+def test_the_webhook_s_certificate_has_a_life() -> None:
+    text = exported()
+    assert value(text, "nested_docker_webhook_certificate_start_timestamp_seconds") == NOW.timestamp()
+    end = (NOW + timedelta(days=90)).timestamp()
+    assert value(text, "nested_docker_webhook_certificate_expiration_timestamp_seconds") == end
 
 
 @pytest.mark.parametrize("time", ["", "soon", "2026-03-01T11:59:00"])

@@ -35,10 +35,10 @@ class Process:
     def __init__(self, process: asyncio.subprocess.Process, hood: Neighbourhood, health_port: int) -> None:
         self.process, self.hood, self._health_port = process, hood, health_port
 
-    async def health(self) -> tuple[int, str]:
+    async def health(self, path: str = "/healthz") -> tuple[int, str]:
         async with (
             aiohttp.ClientSession() as session,
-            session.get(f"http://127.0.0.1:{self._health_port}/healthz") as answer,
+            session.get(f"http://127.0.0.1:{self._health_port}{path}") as answer,
         ):
             return answer.status, await answer.text()
 
@@ -63,7 +63,7 @@ def _connects(port: int) -> bool:
 
 
 @asynccontextmanager
-async def relay(hood: Neighbourhood, *, prefix: tuple[str, ...] = ()) -> AsyncIterator[Process]:
+async def relay(hood: Neighbourhood, *options: str, prefix: tuple[str, ...] = ()) -> AsyncIterator[Process]:
     hood.write_certificates()
     hood.port, health_port = free_port(), free_port()
     process = await asyncio.create_subprocess_exec(
@@ -74,6 +74,7 @@ async def relay(hood: Neighbourhood, *, prefix: tuple[str, ...] = ()) -> AsyncIt
         f"--listen-unix={hood.unix_path}",
         f"--certificates={hood.folder}",
         f"--health-port={health_port}",
+        *options,
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(Path(upstream.__file__).parents[2])},
     )
@@ -95,6 +96,18 @@ def test_a_guard_does_not_carry_the_operator_about() -> None:
     program = f"import sys, {imports}; print([name for name in {HEAVY} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout == "[]\n"
+
+
+async def test_a_guard_counts_what_it_denies(hood: Neighbourhood) -> None:
+    async with relay(hood, "--guard-rules={}", "--owner-uid=u-1") as running:
+        await running.started()
+        client = await hood.unix()
+        await client.write(b"GET /swarm HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await read_all(client)).startswith(b"HTTP/1.1 403 ")
+        status, text = await running.health("/metrics")
+        assert status == 200
+        assert 'nested_docker_guard_requests_total{rule="swarm",verdict="denied"} 1\n' in text
+        assert "nested_docker_relay_connections " in text
 
 
 async def test_sigterm_lets_open_streams_end_and_is_no_failure(hood: Neighbourhood) -> None:

@@ -43,6 +43,9 @@ ARGUMENTS = {
     ("policy", "test"): ["/none"],
 }
 """What is wrong; of all other commands it is the cluster."""
+GROUPS = sorted({command[:length] for command in COMMANDS for length in range(len(command))})
+REMEDIES = ("hint: ", "-> ", ": name ")
+"""How a remedy begins."""
 
 
 def check(name: str, text: str) -> None:
@@ -119,10 +122,32 @@ def test_wrong_input_is_one_line_and_its_remedy(
     code, text = screen_of(arguments, programs | {"XDG_RUNTIME_DIR": str(tmp_path), "SHELL": "/bin/sh"})
     assert code in {1, 2, 4, 125}
     assert "Traceback" not in text
+    assert any(sign in text for sign in REMEDIES), text
     check(f"wrong-{'-'.join(command)}", steady(text, programs=programs["PATH"]))
 
 
-@pytest.mark.parametrize("group", [[], ["context"], ["guard"], ["policy"]], ids=lambda group: " ".join(group) or "none")
-def test_a_group_without_a_command_is_its_help(group: list[str]) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids="-".join)
+def test_an_option_that_does_not_exist_is_named_with_the_help(
+    command: tuple[str, ...], tmp_path: Path, programs: dict[str, str]
+) -> None:
+    code, text = screen_of([*command, "--no-such-option"], programs | {"XDG_RUNTIME_DIR": str(tmp_path)})
+    first, remedy = text.splitlines()
+    assert first.startswith("error: No such option: --no-such-option")
+    assert remedy == f"hint: nested-docker {' '.join(command)} --help"
+    assert code in {2, 125}
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: "-".join(group) or "none")
+def test_a_command_that_does_not_exist_is_named_with_the_help(group: tuple[str, ...]) -> None:
+    code, text = screen_of([*group, "no-such-command"], {})
+    first, remedy = text.splitlines()
+    assert "no-such-command" in first
+    assert first.startswith("error: ")
+    assert remedy == f"hint: {' '.join(('nested-docker', *group))} --help"
+    assert code == 2
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: "-".join(group) or "none")
+def test_a_group_without_a_command_is_its_help(group: tuple[str, ...]) -> None:
     code, text = screen_of(group, {})
     assert (code, text) == (2, screen_of([*group, "--help"], {})[1])
