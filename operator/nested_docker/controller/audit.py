@@ -9,7 +9,7 @@ from typing import Any
 from nested_docker.controller.admission_reviewer import AdmissionResponse, Review
 from nested_docker.controller.cache import Cache
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted
-from nested_docker.domain.injection.sidecar_law import granted_by
+from nested_docker.domain.injection.sidecar_verdict import granted_by
 from nested_docker.domain.names import LABEL_INJECT
 from nested_docker.domain.ports import Recorder
 from nested_docker.domain.status.reasons import Trait, traits_of

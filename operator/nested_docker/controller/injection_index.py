@@ -10,7 +10,7 @@ from typing import Any
 from nested_docker.controller.workqueue import Key
 from nested_docker.domain import names
 from nested_docker.domain.injection.fairness import is_gated, is_gated_by_others
-from nested_docker.domain.injection.sidecar_law import has_sidecar
+from nested_docker.domain.injection.sidecar_verdict import has_sidecar
 from nested_docker.domain.objects import CLIENT_POD
 
 _Age = tuple[str, str, Key]

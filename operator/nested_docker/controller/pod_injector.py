@@ -27,8 +27,8 @@ from nested_docker.domain.injection.request import (
     injection_request,
 )
 from nested_docker.domain.injection.sidecar import chosen_form, sidecar, sidecar_mode
-from nested_docker.domain.injection.sidecar_law import granted_by
 from nested_docker.domain.injection.sidecar_patch import judge_persisted, sidecar_patch
+from nested_docker.domain.injection.sidecar_verdict import granted_by
 from nested_docker.domain.injection.signature import Injection, has_marks, requester_digest, signed_injection
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.ports import Clock

@@ -10,7 +10,7 @@ from nested_docker.controller.cache import CHILD_KINDS, Cache
 from nested_docker.controller.trim import SPEC_NESTING
 from nested_docker.controller.unreadable import UnreadableObjects
 from nested_docker.controller.workqueue import Key, Priority, WorkQueue
-from nested_docker.domain.injection.sidecar_law import has_sidecar
+from nested_docker.domain.injection.sidecar_verdict import has_sidecar
 from nested_docker.domain.names import LABEL_INJECTION_ID, injected_name, injection_id
 from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.partial import PartialObject

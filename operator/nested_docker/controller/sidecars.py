@@ -21,7 +21,7 @@ from nested_docker.controller.workqueue import Key
 from nested_docker.domain import names
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted
 from nested_docker.domain.effective import OperatorDefaults
-from nested_docker.domain.injection.sidecar_law import (
+from nested_docker.domain.injection.sidecar_verdict import (
     SIDECAR_STOP_SECONDS,
     SidecarVerdict,
     as_nested_docker,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nested_docker.controller.injection_index import InjectionIndex, nested_docker_of
-from nested_docker.domain.injection.sidecar_law import has_sidecar
+from nested_docker.domain.injection.sidecar_verdict import has_sidecar
 from nested_docker.domain.names import (
     ANNOTATION_INJECT_FORM,
     LABEL_INJECT,

@@ -18,7 +18,7 @@ from nested_docker.controller.routing import Router
 from nested_docker.controller.sidecars import Sidecars
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted
-from nested_docker.domain.injection.sidecar_law import SIDECAR_STOP_SECONDS
+from nested_docker.domain.injection.sidecar_verdict import SIDECAR_STOP_SECONDS
 from nested_docker.domain.names import ANNOTATION_DENIAL, ANNOTATION_GRANTED_BY
 from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.ports import KubeError

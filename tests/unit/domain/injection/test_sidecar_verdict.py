@@ -13,7 +13,7 @@ from tests.unit.domain.injection.sidecars import asking, inject
 
 from nested_docker.api.v1alpha1.nested_docker import Denial
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted
-from nested_docker.domain.injection.sidecar_law import (
+from nested_docker.domain.injection.sidecar_verdict import (
     SIDECAR_STOP_SECONDS,
     SidecarVerdict,
     as_nested_docker,
