@@ -83,7 +83,7 @@ def test_an_uninstall_stops_before_anything_is_deleted_and_says_what_runs(
     until(lambda: ready(cluster, CI, "build").get("status"), "True", 120)
     with pytest.raises(CommandFailed) as stopped:
         helm.uninstall(check=True)
-    assert "1 NestedDocker has a daemon or a finalizer:" in str(stopped.value)
+    assert "a finalizer or a scheduling gate: 1" in str(stopped.value)
     assert f"{CI}/build: pod {CI}/build-" in str(stopped.value)
     assert "kubectl delete nesteddockers" in str(stopped.value)
     assert (

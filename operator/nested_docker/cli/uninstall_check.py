@@ -14,18 +14,21 @@ CHECK_AGAIN_SECONDS = 5.0
 """Time between two looks."""
 
 LINES = 50
-"""NestedDockers that are listed; of more only the number."""
+"""Objects that are listed; of more only the number."""
+
+LEFT = "has a daemon, a finalizer or a scheduling gate"
 
 REMEDY = """\
 Without the operator these daemons go on: no deadline, idle timeout or policy ends them, and no certificate is renewed.
-Those with a finalizer, and their namespaces, cannot be deleted. Nothing has been deleted yet. Do one of these:
-- delete them, and uninstall again: kubectl delete nesteddockers --all --all-namespaces
+Those with a finalizer, and their namespaces, cannot be deleted. Pods behind the gate never start. Nothing has been
+deleted yet. Do one of these:
+- delete them, and uninstall again: kubectl delete nesteddockers --all --all-namespaces, and the pods by their names
 - wait until they are gone, and uninstall again: kubectl wait --for=delete nesteddockers --all -A --timeout=30m
 - let them go on, for the next install to take them over: helm uninstall RELEASE --no-hooks
 - keep the release, which Helm does not upgrade until then: helm rollback RELEASE REVISION (see helm history)"""
 
 ListAll = Callable[[], Awaitable[list[Mapping[str, Any]]]]
-"""Lists the NestedDockers that the operator serves."""
+"""Lists what the operator serves: NestedDockers, and pods that ask for a daemon by their label."""
 
 
 def uninstall_check(
@@ -35,11 +38,13 @@ def uninstall_check(
     wait_seconds: Annotated[float, typer.Option(min=0, help="Wait so long until none is left.")] = 0,
     force: Annotated[bool, typer.Option(help="Only list them: exit with 0 in any case.")] = False,
 ) -> None:
-    """List NestedDockers that have a daemon or a finalizer; exit code 1 if there are any."""
+    """List what has a daemon, a finalizer or a scheduling gate; exit code 1 if there is anything."""
     import asyncio
 
     from nested_docker.adapters.clock import SystemClock
     from nested_docker.adapters.kube import connect_to_cluster
+    from nested_docker.domain.names import LABEL_INJECT
+    from nested_docker.domain.objects import CLIENT_POD
     from nested_docker.domain.ports import KubeError
 
     async def check() -> list[str]:
@@ -47,7 +52,8 @@ def uninstall_check(
 
         async def list_all() -> list[Mapping[str, Any]]:
             served: Sequence[str | None] = namespace or [None]
-            return [each for one in served for each in await kube.list("NestedDocker", one)]
+            kinds = (("NestedDocker", ""), (CLIENT_POD, LABEL_INJECT))
+            return [each for one in served for kind, key in kinds for each in await kube.list(kind, one, labels=key)]
 
         try:
             return await left(list_all, 0 if force else wait_seconds, SystemClock(), typer.echo)
@@ -57,7 +63,7 @@ def uninstall_check(
     try:
         remaining = asyncio.run(check())
     except KubeError as error:
-        typer.echo(f"nested-docker uninstall-check: the NestedDockers could not be listed: {error}", err=True)
+        typer.echo(f"nested-docker uninstall-check: NestedDockers and pods could not be listed: {error}", err=True)
         typer.echo(
             "Nothing has been deleted. To uninstall without this check: helm uninstall RELEASE --no-hooks", err=True
         )
@@ -68,7 +74,7 @@ def uninstall_check(
 
 
 async def left(list_all: ListAll, seconds: float, clock: Clock, say: Callable[[str], None]) -> list[str]:
-    """A line for each NestedDocker that has a daemon or a finalizer, when there are none or the seconds have passed.
+    """A line for each object that is left, when there is none or the seconds have passed.
 
     Raises:
         KubeError: they cannot be listed. A kind that does not exist has no objects.
@@ -88,13 +94,27 @@ async def left(list_all: ListAll, seconds: float, clock: Clock, say: Callable[[s
         rest = until - clock.monotonic()
         if not remaining or rest <= 0:
             return remaining
-        say(f"{len(remaining)} NestedDockers are left; waiting for at most {rest:.0f} s")
+        say(f"{len(remaining)} NestedDockers and pods are left; waiting for at most {rest:.0f} s")
         await asyncio.sleep(min(CHECK_AGAIN_SECONDS, rest))
 
 
-def lines_of(nested_dockers: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Namespace, name and what is there, of each that has a daemon or a finalizer."""
-    return sorted(filter(None, map(_line, nested_dockers)))
+def lines_of(objects: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Namespace, name and what is there, of each object that has a daemon, a finalizer or a scheduling gate."""
+    return sorted(filter(None, (_of_pod(each) if each["kind"] == "Pod" else _line(each) for each in objects)))
+
+
+def _of_pod(pod: Mapping[str, Any]) -> str:
+    from nested_docker.domain.injection.fairness import is_gated
+    from nested_docker.domain.injection.pod_life import FINAL_PHASES
+    from nested_docker.domain.injection.sidecar_verdict import has_sidecar
+
+    if has_sidecar(pod) and (pod.get("status") or {}).get("phase") not in FINAL_PHASES:
+        found = "its daemon is a sidecar"
+    elif is_gated(pod):
+        found = "it waits behind its scheduling gate"
+    else:
+        return ""
+    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}: pod; {found}"
 
 
 def _line(obj: Mapping[str, Any]) -> str:
@@ -111,7 +131,7 @@ def _line(obj: Mapping[str, Any]) -> str:
 def text_of(remaining: Sequence[str], *, force: bool) -> str:
     """What the command prints at the end."""
     if not remaining:
-        return "no NestedDocker has a daemon or a finalizer"
+        return f"no NestedDocker and no pod {LEFT}"
     more = [f"and {len(remaining) - LINES} more"] if len(remaining) > LINES else []
-    count = f"{len(remaining)} NestedDocker{'s have' if len(remaining) > 1 else ' has'} a daemon or a finalizer:"
+    count = f"NestedDockers and pods of which each {LEFT}: {len(remaining)}"
     return "\n".join([count, *remaining[:LINES], *more, *([] if force else [REMEDY])])

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from nested_docker.adapters import kube as kube_module
 from nested_docker.cli.app import app
-from nested_docker.cli.uninstall_check import LINES, left, lines_of, text_of
+from nested_docker.cli.uninstall_check import LEFT, LINES, left, lines_of, text_of
+from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.ports import KubeError
 
 RUNNER = CliRunner()
@@ -19,7 +20,21 @@ FINALIZER = "nesteddocker.dev/cleanup"
 
 def known(name: str, *, pod: str = "", finalizers: tuple[str, ...] = (), **status: Any) -> dict[str, Any]:
     metadata = {"namespace": "ci", "name": name} | ({"finalizers": list(finalizers)} if finalizers else {})
-    return {"metadata": metadata, "status": {"mode": "Dind", "podName": pod} | status}
+    return {"kind": "NestedDocker", "metadata": metadata, "status": {"mode": "Dind", "podName": pod} | status}
+
+
+def client(name: str, phase: str = "Running", *, sidecar: bool = False, gated: bool = False) -> dict[str, Any]:
+    """A pod that asks for a daemon by its label."""
+    gates = [{"name": "nesteddocker.dev/daemon"}] if gated else []
+    annotations = {"nesteddocker.dev/inject-form": "Sidecar"} if sidecar else {}
+    metadata = {"namespace": "ci", "name": name, "labels": {"nesteddocker.dev/inject": "standard"}}
+    containers = [{"name": "nested-docker"}] if sidecar else []
+    return {
+        "kind": "Pod",
+        "metadata": metadata | {"annotations": annotations},
+        "spec": {"initContainers": containers, "schedulingGates": gates},
+        "status": {"phase": phase},
+    }
 
 
 class Cluster:
@@ -27,9 +42,12 @@ class Cluster:
 
     def __init__(self, *answers: list[dict[str, Any]] | KubeError) -> None:
         self.answers, self.asked, self.closed = list(answers), list[str | None](), False
+        self.pods: list[dict[str, Any]] = []
 
-    async def list(self, kind: str, namespace: str | None = None) -> list[Mapping[str, Any]]:
-        assert kind == "NestedDocker"
+    async def list(self, kind: str, namespace: str | None = None, *, labels: str = "") -> list[Mapping[str, Any]]:
+        if kind == CLIENT_POD:
+            assert labels == "nesteddocker.dev/inject"
+            return list(self.pods)
         self.asked.append(namespace)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, KubeError):
@@ -56,32 +74,46 @@ def test_it_lists_who_has_a_daemon_or_a_finalizer_and_nobody_else() -> None:
             known("b", pod="b-x1", podNamespace="pods", finalizers=(FINALIZER,)),
             known("a", pod="a-x1"),
             known("suspended"),
-            {"metadata": {"namespace": "ci", "name": "new"}},
+            {"kind": "NestedDocker", "metadata": {"namespace": "ci", "name": "new"}},
+            client("job-1", sidecar=True),
+            client("job-2", "Pending", gated=True),
+            client("ended", "Succeeded", sidecar=True),
+            client("remote"),
         ]
     )
     assert lines == [
         "ci/a: pod ci/a-x1, mode Dind",
         f"ci/b: pod pods/b-x1, mode Dind; finalizer {FINALIZER}",
+        "ci/job-1: pod; its daemon is a sidecar",
+        "ci/job-2: pod; it waits behind its scheduling gate",
     ]
 
 
 def test_many_are_not_listed_whole() -> None:
     text = text_of(lines_of(known(f"n{number:03}", pod="p") for number in range(LINES + 2)), force=True)
-    assert text.splitlines()[0] == f"{LINES + 2} NestedDockers have a daemon or a finalizer:"
+    assert text.splitlines()[0] == f"NestedDockers and pods of which each {LEFT}: {LINES + 2}"
     assert text.splitlines()[-1] == "and 2 more"
 
 
 def test_it_stops_an_uninstall_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     result = invoked(monkeypatch, Cluster([known("a", pod="a-x1")]))
     assert result.exit_code == 1
-    assert "1 NestedDocker has a daemon or a finalizer:\nci/a: pod ci/a-x1, mode Dind\n" in result.output
+    assert f"NestedDockers and pods of which each {LEFT}: 1\nci/a: pod ci/a-x1, mode Dind\n" in result.output
     assert "helm uninstall RELEASE --no-hooks" in result.output
 
 
 @pytest.mark.parametrize("answer", [[], [known("suspended")], KubeError(404, "NotFound", "no such kind")])
 def test_nothing_is_left(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
     result = invoked(monkeypatch, Cluster(answer))
-    assert (result.exit_code, result.output) == (0, "no NestedDocker has a daemon or a finalizer\n")
+    assert (result.exit_code, result.output) == (0, f"no NestedDocker and no pod {LEFT}\n")
+
+
+def test_pods_with_a_sidecar_stop_an_uninstall_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster([])
+    cluster.pods = [client("job", sidecar=True)]
+    result = invoked(monkeypatch, cluster)
+    assert result.exit_code == 1
+    assert "ci/job: pod; its daemon is a sidecar" in result.output
 
 
 def test_force_lists_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,5 +167,5 @@ async def test_it_waits_and_not_for_ever(
     remaining = await left(lambda: cluster.list("NestedDocker"), seconds, clock, said.append)  # type: ignore[arg-type]
     assert len(cluster.asked) == looks
     assert remaining == ([] if looks == answers else ["ci/a: pod ci/a-x1, mode Dind"])
-    assert said[0] == f"1 NestedDockers are left; waiting for at most {seconds:.0f} s"
+    assert said[0] == f"1 NestedDockers and pods are left; waiting for at most {seconds:.0f} s"
     assert clock.seconds <= seconds
