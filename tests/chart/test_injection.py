@@ -34,12 +34,12 @@ def names_of(manifest: Manifest) -> str:
     return str(manifest["metadata"]["name"])
 
 
-def rights(manifests: list[Manifest]) -> set[str]:
-    """The operator's verbs on NestedDockers."""
+def rights(manifests: list[Manifest], resource: str = "nesteddockers") -> set[str]:
+    """The operator's verbs on NestedDockers, or on another resource."""
     roles = [
         role for kind in ("ClusterRole", "Role") for role in of_kind(manifests, kind) if names_of(role) == OPERATOR
     ]
-    rules = [rule for role in roles for rule in role["rules"] if "nesteddockers" in rule["resources"]]
+    rules = [rule for role in roles for rule in role["rules"] if resource in rule["resources"]]
     return {verb for rule in rules for verb in rule["verbs"]}
 
 
@@ -122,6 +122,20 @@ def test_pods_of_daemons_and_of_other_releases_are_left_out(offline: Helm) -> No
         excluded, included = only["namespaceSelector"]["matchExpressions"]
         assert "daemons" in excluded["values"]
         assert (included["operator"], "team-a" in included["values"]) == ("In", True)
+
+
+def test_denied_sidecars_need_no_further_right_on_pods_and_a_guardrail_says_which(offline: Helm) -> None:
+    with_, without = offline.render(ON), offline.render()
+    assert rights(with_, "pods") == rights(without, "pods") == {"get", "list", "watch", "create", "patch", "delete"}
+    assert rights(with_, "pods/status") == rights(without, "pods/status") == set()
+
+    def exceptions(manifests: list[Manifest]) -> set[str]:
+        (found,) = (
+            each for each in of_kind(manifests, "ValidatingAdmissionPolicy") if names_of(each) == f"{OPERATOR}-children"
+        )
+        return {each["name"] for each in found["spec"]["matchConditions"]}
+
+    assert exceptions(with_) - exceptions(without) == {"not-the-scheduling-gate", "not-a-denied-sidecar"}
 
 
 def test_the_operator_may_create_nested_dockers_and_a_guardrail_says_which(offline: Helm) -> None:
