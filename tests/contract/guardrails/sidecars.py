@@ -75,7 +75,6 @@ SIDECARS: dict[str, Attempt] = {
         f"a denial noted, and {what} changed": Attempt("operator", notes(*change), (f"of Pod {BESIDE} must be {US}",))
         for what, change in {
             "an image": ({"containers": [{"name": "main", "image": "evil:1"}]}, {}),
-            "the image of the daemon": ({"initContainers": [{"name": "nested-docker", "image": "evil:1"}]}, {}),
             "a label": ({}, {"labels": {"a": "b"}}),
             "an annotation": ({}, {"annotations": {"a.b/c": "x"}}),
             "the policy": ({}, {"annotations": {GRANTED_BY: "x"}}),
@@ -83,6 +82,10 @@ SIDECARS: dict[str, Attempt] = {
             "a finalizer": ({}, {"finalizers": ["example.com/x"]}),
         }.items()
     },
+    # Two guardrails deny it, and the API server names either one.
+    "a denial noted, and the image of the daemon changed": Attempt(
+        "operator", notes({"initContainers": [{"name": "nested-docker", "image": "evil:1"}]}, {}), (BESIDE,)
+    ),
     "a denial noted on a pod without the sidecar": Attempt(
         "operator", patches("Pod", GATED, annotations({DENIAL: "{}"})), (NOT_MANAGED,)
     ),
