@@ -21,13 +21,19 @@ from embedded.shell import logged  # noqa: E402
 from embedded.stamps import Step, digest  # noqa: E402
 
 
-def build(name: str, package: str, tags: Sequence[str] = ()) -> Path:
-    """The program `name` of a Go package that the module in `hack/<name>` pins, built if there is none of that version.
+def build(name: str, package: str, tags: Sequence[str] = (), module: str = "") -> Path:
+    """The program `name` of a Go package that a module in `hack` pins, built if there is none of that version.
+
+    Args:
+        name: of the program.
+        package: of its main function.
+        tags: for the build.
+        module: folder of the module; empty: it has the program's name.
 
     Raises:
         ClusterError: It cannot be built.
     """
-    sources, folder = ROOT / "hack" / name, ROOT / "build" / name
+    sources, folder = ROOT / "hack" / (module or name), ROOT / "build" / name
     program, clock = folder / name, Clock()
 
     def action() -> None:
@@ -79,3 +85,13 @@ def gitlab_runner() -> Path:
         ClusterError: It cannot be built.
     """
     return build("gitlab_runner", ".")
+
+
+def buildkit() -> dict[str, Path]:
+    """BuildKit's daemon and its client, by their names.
+
+    Raises:
+        ClusterError: One cannot be built.
+    """
+    names = ("buildkitd", "buildctl")
+    return {name: build(name, f"github.com/moby/buildkit/cmd/{name}", module="buildkit") for name in names}
