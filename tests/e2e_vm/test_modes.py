@@ -179,7 +179,7 @@ FILL = "cat /sys/fs/cgroup/memory.max; echo $(tail /dev/zero) >/dev/null; echo s
 
 
 def test_crun_runs_privileged_containers_and_their_limits_end_nothing_else(governed: Environment) -> None:
-    governed.nested_docker("crun", className="crun", resources={"limits": {"memory": MEMORY, "cpu": "1"}})
+    governed.nested_docker("crun", className="crun", resources={"limits": {"memory": MEMORY}})
     pod = governed.ready("crun", timeout=60 * SLOW)["podName"]
 
     def docker(*arguments: str) -> list[str]:
