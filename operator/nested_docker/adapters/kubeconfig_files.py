@@ -19,6 +19,17 @@ ENTRY_KEYS = {"contexts": "context", "clusters": "cluster", "users": "user"}
 """The lists of a kubeconfig, and what each of their entries has besides its name."""
 
 
+class _Loader(yaml.SafeLoader):
+    """What looks like a time is text, as for kubectl."""
+
+
+def _text(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    return loader.construct_scalar(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -156,7 +167,7 @@ def merged_kubeconfig(path: str) -> MergedKubeconfig:
         for kind, entry in _entries(content):
             if all(each["name"] != entry["name"] for each in lists[kind]):
                 lists[kind].append(ConfigNode(f"{kind} {entry['name']}", entry, place))
-    return MergedKubeconfig(ConfigNode("kubeconfig", dict(lists)), current)
+    return MergedKubeconfig(ConfigNode("kubeconfig", lists), current)
 
 
 def parse_kubeconfig(text: str) -> dict[str, Any]:
@@ -166,7 +177,7 @@ def parse_kubeconfig(text: str) -> dict[str, Any]:
         ValueError: it is none; the message says where, and quotes nothing.
     """
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark is not None else "it"

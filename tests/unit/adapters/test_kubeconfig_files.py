@@ -88,3 +88,8 @@ async def test_a_value_of_another_type_is_named(path: tuple[Any, ...], tmp_path:
 )
 async def test_what_is_wrong_is_said(text: str, said: str, tmp_path: Path) -> None:
     assert await message(text, tmp_path) == said
+
+
+async def test_what_looks_like_a_time_is_text(tmp_path: Path) -> None:
+    text = yaml.safe_dump(spoiled(("contexts", 0, "context", "namespace"), "DATE")).replace("DATE", "2026-11-27")
+    assert await message(text, tmp_path) == ""
