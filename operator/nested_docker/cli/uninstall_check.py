@@ -53,7 +53,15 @@ def uninstall_check(
         async def list_all() -> list[Mapping[str, Any]]:
             served: Sequence[str | None] = namespace or [None]
             kinds = (("NestedDocker", ""), (CLIENT_POD, LABEL_INJECT))
-            return [each for one in served for kind, key in kinds for each in await kube.list(kind, one, labels=key)]
+            return [each for one in served for kind, key in kinds for each in await listed(kind, one, key)]
+
+        async def listed(kind: str, one: str | None, labels: str) -> list[dict[str, Any]]:
+            try:
+                return await kube.list(kind, one, labels=labels)
+            except KubeError as error:
+                if error.status != 404:  # a kind that does not exist has no objects
+                    raise
+                return []
 
         try:
             return await left(list_all, 0 if force else wait_seconds, SystemClock(), typer.echo)
@@ -77,20 +85,13 @@ async def left(list_all: ListAll, seconds: float, clock: Clock, say: Callable[[s
     """A line for each object that is left, when there is none or the seconds have passed.
 
     Raises:
-        KubeError: they cannot be listed. A kind that does not exist has no objects.
+        KubeError: they cannot be listed.
     """
     import asyncio
 
-    from nested_docker.domain.ports import KubeError
-
     until = clock.monotonic() + seconds
     while True:
-        try:
-            remaining = lines_of(await list_all())
-        except KubeError as error:
-            if error.status != 404:
-                raise
-            return []
+        remaining = lines_of(await list_all())
         rest = until - clock.monotonic()
         if not remaining or rest <= 0:
             return remaining

@@ -108,8 +108,9 @@ def test_nothing_is_left(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
     assert (result.exit_code, result.output) == (0, f"no NestedDocker and no pod {LEFT}\n")
 
 
-def test_pods_with_a_sidecar_stop_an_uninstall_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = Cluster([])
+@pytest.mark.parametrize("answer", [[], KubeError(404, "NotFound", "no such kind")], ids=["none", "no kind"])
+def test_pods_with_a_sidecar_stop_an_uninstall_too(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
+    cluster = Cluster(answer)
     cluster.pods = [client("job", sidecar=True)]
     result = invoked(monkeypatch, cluster)
     assert result.exit_code == 1
