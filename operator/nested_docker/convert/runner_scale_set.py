@@ -22,6 +22,7 @@ from nested_docker.convert.pod_template import (
 )
 
 SCALE_SET_VALUES = "values.yaml: "
+TEMPLATE = joined(SCALE_SET_VALUES, "template")
 RUNNER = "runner"
 BY_THE_CHART = (
     "removed: the chart no longer adds the containers init-dind-externals and dind, which was privileged, and their "
@@ -57,15 +58,14 @@ def convert_scale_set(document: Mapping[str, Any], options: ConversionOptions) -
     values, draft = copy.deepcopy(dict(document)), SpecDraft()
     connection = GivenConnection(class_name=options.class_name, is_beside=options.form is ConvertedForm.SIDECAR)
     mode = mapping_at(values.get("containerMode"), joined(SCALE_SET_VALUES, "containerMode"))
-    template = mapping_at(values.get("template"), joined(SCALE_SET_VALUES, "template"))
     count = 0
     if mode.get("type") == "dind":
         del values["containerMode"]
         _by_container_mode(values, mode, connection, draft)
         count = 1
-    template = mapping_at(values.get("template"), joined(SCALE_SET_VALUES, "template"))
-    if has_daemon(template, joined(SCALE_SET_VALUES, "template")):
-        done = converted_template(template, joined(SCALE_SET_VALUES, "template"), connection, Surroundings({}))
+    template = mapping_at(values.get("template"), TEMPLATE)
+    if has_daemon(template, TEMPLATE):
+        done = converted_template(template, TEMPLATE, connection, Surroundings({}))
         if done.template is None:
             raise UnconvertibleError(
                 f"{SCALE_SET_VALUES}template has no container but the daemon", "add the container `runner`"
@@ -74,21 +74,21 @@ def convert_scale_set(document: Mapping[str, Any], options: ConversionOptions) -
         draft.add(done.draft)
         count = 1
     if count:
-        draft.differs(joined(SCALE_SET_VALUES, "template"), options.class_name, USE_OF_CONTROLLER)
-        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, CONTAINER_JOBS)
+        draft.differs(TEMPLATE, options.class_name, USE_OF_CONTROLLER)
+        draft.differs(TEMPLATE, RUNNER, CONTAINER_JOBS)
     return Conversion([values], [*draft.differences, *of_class(draft, options.class_name)], count)
 
 
 def _by_container_mode(
     values: dict[str, Any], mode: Mapping[str, Any], connection: GivenConnection, draft: SpecDraft
 ) -> None:
-    path = joined(SCALE_SET_VALUES, "template", "metadata")
-    template = mapping_at(values.get("template"), joined(SCALE_SET_VALUES, "template"))
+    path = joined(TEMPLATE, "metadata")
+    template = mapping_at(values.get("template"), TEMPLATE)
     draft.differs(joined(SCALE_SET_VALUES, "containerMode"), dict(mode), BY_THE_CHART)
     metadata = with_label(template.get("metadata"), connection, [RUNNER], path)
     values["template"] = {**template, "metadata": metadata}
     if connection.is_beside:
-        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, BESIDE)
+        draft.differs(TEMPLATE, RUNNER, BESIDE)
     else:
-        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, PUBLISHED)
-        draft.differs(joined(SCALE_SET_VALUES, "template"), RUNNER, EMPTY_BIND_MOUNTS)
+        draft.differs(TEMPLATE, RUNNER, PUBLISHED)
+        draft.differs(TEMPLATE, RUNNER, EMPTY_BIND_MOUNTS)
