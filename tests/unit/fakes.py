@@ -92,25 +92,25 @@ class FakeKube:
             raise KubeError(404, "NotFound", f"{location} not found")
         return self._store("status", location, self.objects[location] | {"status": manifest["status"]})
 
-    async def remove_scheduling_gate(self, pod: Any, gate: str) -> Manifest:
-        await self._turn()
+    def _client_pod(self, pod: Any) -> tuple[tuple[str, str, str], Manifest]:
+        """The pod of that name and uid, and its place."""
         location = (CLIENT_POD, pod["namespace"], pod["name"])
         existing = self.objects.get(location)
         if existing is None:
             raise KubeError(404, "NotFound", f"{location} not found")
         if existing["metadata"]["uid"] != pod["uid"]:
             raise KubeError(409, "Conflict", "Precondition failed: UID in precondition")
+        return location, existing
+
+    async def remove_scheduling_gate(self, pod: Any, gate: str) -> Manifest:
+        await self._turn()
+        location, existing = self._client_pod(pod)
         gates = [each for each in existing["spec"].get("schedulingGates", []) if each["name"] != gate]
         return self._store("open", location, existing | {"spec": existing["spec"] | {"schedulingGates": gates}})
 
     async def annotate_pod(self, pod: Any, key: str, value: str) -> Manifest:
         await self._turn()
-        location = (CLIENT_POD, pod["namespace"], pod["name"])
-        existing = self.objects.get(location)
-        if existing is None:
-            raise KubeError(404, "NotFound", f"{location} not found")
-        if existing["metadata"]["uid"] != pod["uid"]:
-            raise KubeError(409, "Conflict", "Precondition failed: UID in precondition")
+        location, existing = self._client_pod(pod)
         annotations = existing["metadata"].get("annotations", {}) | {key: value}
         metadata = existing["metadata"] | {"annotations": annotations}
         return self._store("annotate", location, existing | {"metadata": metadata})

@@ -13,6 +13,9 @@ from nested_docker.domain.ports import KubeError
 MOMENTARY = frozenset({409, 429})
 """Statuses that are part of a busy cluster's normal course, so that only the second one in a row is reported."""
 
+REFUSED = frozenset({400, 403, 422})
+"""Statuses of a request that the API server refuses for what it is."""
+
 UNREACHABLE_WEBHOOK = re.compile(r'failed calling webhook "([^"]{1,253})"')
 DENYING_WEBHOOK = re.compile(r'admission webhook "([^"]{1,253})" denied the request')
 

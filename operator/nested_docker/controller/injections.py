@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from nested_docker.controller.cache import Cache
-from nested_docker.controller.failure import requesting
+from nested_docker.controller.failure import REFUSED, requesting
 from nested_docker.controller.injection_turns import (
     InjectionTurns,
     denial_of,
@@ -27,7 +27,7 @@ from nested_docker.domain.injection.fairness import PATIENCE, is_gated, is_gated
 from nested_docker.domain.injection.manifest import injected_nested_docker, owned_by_pod, owner_pod
 from nested_docker.domain.injection.pod_life import grace_ends, has_ended, has_started
 from nested_docker.domain.injection.signature import Injection, signed_injection
-from nested_docker.domain.objects import CLIENT_POD, Identity, Manifest
+from nested_docker.domain.objects import CLIENT_POD, Identity, Manifest, pod_reference
 from nested_docker.domain.ports import Clock, Kube, KubeError, Recorder
 from nested_docker.domain.status.conditions import parse_timestamp
 
@@ -202,7 +202,7 @@ class Injections:
             with requesting("remove the scheduling gate of", Identity("Pod", key[0], pod["metadata"]["name"])):
                 opened = await self.kube.remove_scheduling_gate(pod["metadata"], names.SCHEDULING_GATE)
         except KubeError as error:
-            if error.status in {400, 403, 422}:
+            if error.status in REFUSED:
                 gate = f"the scheduling gate {names.SCHEDULING_GATE} could not be removed, and the operator tries again"
                 self._report(pod, f"{gate}: {error.message}")
             raise
@@ -220,13 +220,13 @@ class Injections:
             with requesting("create", Identity("NestedDocker", injection.namespace, name)):
                 stored = await self.kube.create(manifest)
         except KubeError as error:
-            if error.status in {400, 403, 422}:
+            if error.status in REFUSED:
                 self._report(pod, f"NestedDocker {name} was rejected, and the operator tries again: {error.message}")
             raise
         self.cache.put(stored, "NestedDocker")
         where = f"kubectl describe nesteddocker {name}"
         self.recorder.record(
-            _reference(pod), "Normal", CREATED, f"the pod starts when its Docker daemon is ready: see `{where}`"
+            pod_reference(pod), "Normal", CREATED, f"the pod starts when its Docker daemon is ready: see `{where}`"
         )
         return stored
 
@@ -262,7 +262,7 @@ class Injections:
             self._reported[uid] = message
             if len(self._reported) > REMEMBERED:
                 del self._reported[next(iter(self._reported))]
-            self.recorder.record(_reference(pod), "Normal" if reason == HELD else "Warning", reason, message)
+            self.recorder.record(pod_reference(pod), "Normal" if reason == HELD else "Warning", reason, message)
 
 
 def _id_of(pod: Mapping[str, Any]) -> str:
@@ -272,8 +272,3 @@ def _id_of(pod: Mapping[str, Any]) -> str:
 
 def _ended(known: Manifest) -> str:
     return f"the daemon {known['metadata']['name']} has ended before the pod has started ({shortcoming_of(known)})"
-
-
-def _reference(pod: Mapping[str, Any]) -> dict[str, str]:
-    metadata = pod["metadata"]
-    return {"apiVersion": "v1", "kind": "Pod"} | {key: metadata[key] for key in ("namespace", "name", "uid")}

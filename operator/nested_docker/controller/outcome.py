@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from nested_docker.controller.failure import DENYING_WEBHOOK, server_is_starting
+from nested_docker.controller.failure import DENYING_WEBHOOK, REFUSED, server_is_starting
 from nested_docker.domain.objects import Identity
 from nested_docker.domain.observed import ApiRejection
 from nested_docker.domain.ports import KubeError
@@ -89,7 +89,7 @@ def outcome_of(error: KubeError, identity: Identity) -> Rejected | Gone:
     """
     if "being terminated" in error.message or (error.status == 404 and "namespaces" in error.message):
         return Gone(error.message)
-    if error.status not in {400, 403, 422} or server_is_starting(error):
+    if error.status not in REFUSED or server_is_starting(error):
         raise error
     message = (
         f"the API server rejected {identity.kind} {identity.name}: {error.message.rstrip('.')}. The operator retries "

@@ -13,7 +13,7 @@ from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker import Denial
 from nested_docker.controller.cache import Cache
-from nested_docker.controller.failure import RequestFailed, requesting
+from nested_docker.controller.failure import REFUSED, RequestFailed, requesting
 from nested_docker.controller.fresh_look import FreshLook
 from nested_docker.controller.observer import Observer
 from nested_docker.controller.outcome import Settled
@@ -31,7 +31,7 @@ from nested_docker.domain.injection.sidecar_verdict import (
     verdict,
     written,
 )
-from nested_docker.domain.objects import CLIENT_POD, Identity, Manifest
+from nested_docker.domain.objects import CLIENT_POD, Identity, Manifest, pod_reference
 from nested_docker.domain.ports import Clock, Kube, KubeError, Recorder
 from nested_docker.domain.status.conditions import timestamp
 from nested_docker.domain.status.reasons import Reason
@@ -50,9 +50,6 @@ GRANTED, DENIED, REPORTED, STOPPED, NOT_STOPPED = (
 REMEDY_OF_DENIAL = "A cluster admin keeps the job by a policy, class and namespace labels that grant its daemon"
 
 FORBIDDEN = 403
-REFUSED = frozenset({400, FORBIDDEN, 422})
-"""Statuses of a request that the API server refuses for what it is."""
-
 Judged = Callable[[Mapping[str, Any], Accepted | NotAccepted], None]
 """Called with a pod and each new judgement of its daemon, for the audit log."""
 
@@ -208,7 +205,7 @@ class Sidecars:
         if found.is_news:
             self.judged(pod, found.outcome)
             type_, reason = ("Normal", GRANTED) if found.stop_at is None else ("Warning", DENIED)
-            self.recorder.record(_reference(pod), type_, reason, _news(found))
+            self.recorder.record(pod_reference(pod), type_, reason, _news(found))
             memory.unwritten = found.denial
         if memory.unwritten is None:
             return None
@@ -239,7 +236,7 @@ class Sidecars:
         """Record a warning, once."""
         if (reason, message) in memory.reported:
             return
-        self.recorder.record(_reference(pod), "Warning", reason, message)
+        self.recorder.record(pod_reference(pod), "Warning", reason, message)
         if len(memory.reported) >= MOST_REPORTS:
             memory.reported.clear()
         memory.reported.add((reason, message))
@@ -250,8 +247,3 @@ def _news(found: SidecarVerdict) -> str:
         return f"the pod goes on: {found.outcome.message}"
     end = f"the operator deletes the pod at {timestamp(found.stop_at)}"
     return f"{end}, unless this changes: {found.outcome.message}. {REMEDY_OF_DENIAL}"
-
-
-def _reference(pod: Mapping[str, Any]) -> dict[str, str]:
-    metadata = pod["metadata"]
-    return {"apiVersion": "v1", "kind": "Pod"} | {key: metadata[key] for key in ("namespace", "name", "uid")}

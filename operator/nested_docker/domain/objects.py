@@ -14,7 +14,8 @@ from nested_docker.domain.kube_types import ObjectMeta, OwnerReference
 Manifest = dict[str, Any]
 
 CLIENT_POD = "ClientPod"
-"""The kind Pod, of those that ask for a daemon by their label; only their scheduling gate is ever written."""
+"""The kind Pod, of those that ask for a daemon by their label; only their scheduling gate and
+the clock of a denied sidecar are ever written."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ def secret_reference(name: str) -> Manifest:
     It has no uid. The executor adds it, because the Secret may not exist yet when the write is planned.
     """
     return {"apiVersion": "v1", "kind": "Secret", "name": name, "controller": True}
+
+
+def pod_reference(pod: Mapping[str, Any]) -> dict[str, str]:
+    """A pod as an Event names what it is about."""
+    metadata = pod["metadata"]
+    return {"apiVersion": "v1", "kind": "Pod"} | {key: metadata[key] for key in ("namespace", "name", "uid")}
 
 
 def controller_of(metadata: ObjectMeta) -> OwnerReference | None:
