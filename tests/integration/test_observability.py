@@ -78,14 +78,17 @@ async def test_probes_and_metrics(world: World) -> None:
 
 
 async def test_it_is_not_ready_before_it_has_read_the_cluster(lab: Lab) -> None:
-    proxy = await lab.new_proxy()
-    with proxy.fault(Refuse(503, lambda call: call.resource == "nesteddockers")):
-        starting = asyncio.create_task(lab.new_operator(proxy, LEADER_ELECTION="false"))
-        await wait_for(lambda: proxy.reads() and proxy.reads()[-1].resource == "nesteddockers", 15, lambda: "a look")
-        log = max(lab.folder.iterdir(), key=lambda path: path.stat().st_mtime) / "operator.log"
-        await wait_for(lambda: "the initial sync failed" in log.read_text(), 15, log.read_text)
-        assert not starting.done()
-    assert await (await starting).http("/readyz") == (200, "ok")
+    async with lab.annex() as annex:  # or it would reconcile for the tests that follow, too
+        proxy = await annex.new_proxy()
+        with proxy.fault(Refuse(503, lambda call: call.resource == "nesteddockers")):
+            starting = asyncio.create_task(annex.new_operator(proxy, LEADER_ELECTION="false"))
+            await wait_for(
+                lambda: proxy.reads() and proxy.reads()[-1].resource == "nesteddockers", 15, lambda: "a look"
+            )
+            log = max(annex.folder.iterdir(), key=lambda path: path.stat().st_mtime) / "operator.log"
+            await wait_for(lambda: "the initial sync failed" in log.read_text(), 15, log.read_text)
+            assert not starting.done()
+        assert await (await starting).http("/readyz") == (200, "ok")
 
 
 async def test_log_lines_are_json_and_hold_no_keys_even_at_debug(world: World) -> None:
