@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
-from tests.support import rings
+from tests.support import failures, rings
 from tests.support.api import Api
 from tests.support.cluster import Cluster, obtain
 
@@ -24,13 +24,24 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the time of each ring and the slowest tests, above pytest's own closing line."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Print the time of each ring and the slowest tests, and what has failed in short as the last thing of all."""
     reports = [each for group in terminalreporter.stats.values() for each in group if hasattr(each, "duration")]
     if reports:
         terminalreporter.section("time per ring, and the slowest tests")
         for line in rings.summary(reports):
             terminalreporter.write_line(line)
+    yield
+    if failed := [(each.nodeid, _message(each)) for each in reports if each.failed]:
+        terminalreporter.section("what has failed, in short")
+        for line in failures.summary(failed):
+            terminalreporter.write_line(line)
+
+
+def _message(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash is not None else report.longrepr)
 
 
 @pytest.fixture(scope="session")
