@@ -65,6 +65,7 @@ def up(home: Home, name: str, options: Options, clock: Clock) -> Cluster:
         with locked(slots.MACHINE_LOCK):
             cluster, slot_lock = slots.take(home, name, same=options.keep)
             sysctls.save()
+            sysctls.make_room()
         try:
             if options.keep:
                 kubernetes.require(cluster, options.release)

@@ -1,4 +1,4 @@
-"""Kernel settings that the kubelet changes for the whole machine: saved by the first cluster, put back by the last.
+"""Kernel settings of the whole machine that clusters change: saved by the first cluster, put back by the last.
 
 The callers hold the machine's lock.
 """
@@ -8,7 +8,12 @@ from pathlib import Path
 
 from embedded.slots import RUN
 
+INSTANCES = "fs/inotify/max_user_instances"
+ENOUGH_INSTANCES = 1024
+"""A cluster takes 17 and each daemon in it about three, so the kernel's 128 end with a few clusters side by side."""
+
 NAMES = (
+    INSTANCES,
     "kernel/keys/root_maxbytes",
     "kernel/keys/root_maxkeys",
     "kernel/panic",
@@ -26,6 +31,13 @@ def save(saved: Path = RUN / "sysctls.json", sysctls: Path = Path("/proc/sys")) 
     values = {name: (sysctls / name).read_text().strip() for name in NAMES if (sysctls / name).exists()}
     saved.parent.mkdir(parents=True, exist_ok=True)
     saved.write_text(json.dumps({"boot": boot, "values": values}, indent=1))
+
+
+def make_room(sysctls: Path = Path("/proc/sys")) -> None:
+    """Let several clusters watch files side by side; a greater limit stays."""
+    limit = sysctls / INSTANCES
+    if int(limit.read_text()) < ENOUGH_INSTANCES:
+        limit.write_text(f"{ENOUGH_INSTANCES}\n")
 
 
 def restore(saved: Path = RUN / "sysctls.json", sysctls: Path = Path("/proc/sys")) -> None:

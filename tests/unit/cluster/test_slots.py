@@ -86,6 +86,20 @@ def test_the_first_values_saved_are_put_back(proc: Path, tmp_path: Path) -> None
     sysctls.restore(saved, proc)
 
 
+@pytest.mark.parametrize(("before", "after"), [("128", "1024"), ("8192", "8192")])
+def test_there_is_room_for_files_watched_by_several_clusters(
+    proc: Path, tmp_path: Path, before: str, after: str
+) -> None:
+    limit, saved = proc / "fs/inotify/max_user_instances", tmp_path / "saved.json"
+    limit.parent.mkdir(parents=True)
+    limit.write_text(f"{before}\n")
+    sysctls.save(saved, proc)
+    sysctls.make_room(proc)
+    assert limit.read_text().strip() == after
+    sysctls.restore(saved, proc)
+    assert limit.read_text().strip() == before
+
+
 def test_values_of_another_boot_are_not_put_back(proc: Path, tmp_path: Path) -> None:
     saved = tmp_path / "saved.json"
     sysctls.save(saved, proc)
