@@ -23,7 +23,7 @@ demo: $(VENV)/installed ## Start a cluster and the operator, and build an image 
 	$(BIN)/python hack/demo/demo.py
 
 .PHONY: test
-test: verify cluster image ## Run every test: unit, the other rings in two halves of about the same length, and e2e_vm.
+test: verify cluster image tools ## Run every test: unit, the other rings in two halves of about the same length, and e2e_vm.
 	$(BIN)/python hack/side_by_side.py \
 		e2e="$(BIN)/pytest -p no:cacheprovider tests/e2e" \
 		other="$(BIN)/pytest -p no:cacheprovider tests/contract tests/integration tests/chart tests/guard"
@@ -115,6 +115,10 @@ cluster: ## Build what the embedded cluster needs (minutes the first time, then 
 .PHONY: image
 image: $(VENV)/installed ## Build the operator's image, in the embedded cluster or with BUILDER=docker.
 	hack/image.sh
+
+.PHONY: tools
+tools: $(VENV)/installed ## Build the Go programs that tests use, so that no test waits for a compiler.
+	$(BIN)/python hack/go_tool.py
 
 .PHONY: lock
 lock: $(VENV)/installed ## Update the locked dependencies.

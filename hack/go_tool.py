@@ -1,5 +1,7 @@
 """Programs and files from Go modules that a folder here pins; programs are built once for each version.
 
+Usage: go_tool.py builds those that tests use, which also build them by themselves if they are missing.
+
 Of these programs the package registries have the source only, or a package that fetches the program from elsewhere
 while it is installed. They are built by the Go that the embedded cluster is built with.
 """
@@ -95,3 +97,13 @@ def buildkit() -> dict[str, Path]:
     """
     names = ("buildkitd", "buildctl")
     return {name: build(name, f"github.com/moby/buildkit/cmd/{name}", module="buildkit") for name in names}
+
+
+def main() -> None:
+    """Build what tests use."""
+    for make in (promtool, gitlab_runner, monitoring_crds):
+        make()
+
+
+if __name__ == "__main__":
+    main()

@@ -27,7 +27,7 @@ fi
 
 sources() {
     cat Dockerfile .dockerignore hack/image.sh pyproject.toml README.md requirements/runtime.txt
-    find operator/nested_docker -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum
+    find operator/nested_docker -name __pycache__ -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
     cat "$home/stamps/image-python" 2>/dev/null || true
 }
 

@@ -123,7 +123,7 @@ def cluster() -> Iterator[Cluster]:
     was_up = subprocess.run([TOOL, "status", "--name", NAME], capture_output=True, check=False).returncode == 0
     kubeconfig = run(str(TOOL), "up", "--name", NAME, "--owner", OWNER, timeout=1800).strip()
     try:
-        run(str(TOOL), "load", "--name", NAME, archive, timeout=120)
+        run(str(TOOL), "load", "--name", NAME, archive, timeout=900)
         yield Cluster(kubeconfig, program)
     finally:
         if not was_up:
