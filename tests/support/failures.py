@@ -17,8 +17,8 @@ def summary(failures: Iterable[tuple[str, str]]) -> Iterator[str]:
     """A line for each cause, the most frequent first, and one for tests that have failed by it.
 
     Args:
-        failures: of each failed setup, call or teardown the test's name and the message, of which the first and the last
-            line count.
+        failures: of each failed setup, call or teardown the test's name and the message, which is cut to its first and
+            its last line.
     """
     causes: defaultdict[str, list[str]] = defaultdict(list)
     for test, message in failures:
