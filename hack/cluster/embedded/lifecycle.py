@@ -18,7 +18,7 @@ from embedded.locks import locked
 from embedded.node_client import Node, environment_inside
 from embedded.report import Clock, ClusterError, tail
 
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
