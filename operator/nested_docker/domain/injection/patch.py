@@ -15,7 +15,7 @@ from typing import Any
 from nested_docker.domain import names
 from nested_docker.domain.injection.fairness import is_gated
 from nested_docker.domain.injection.mount_paths import is_within, mount_path
-from nested_docker.domain.injection.request import ChosenContainer, InjectionError
+from nested_docker.domain.injection.request import OTHER_CONTAINERS, ChosenContainer, InjectionError
 from nested_docker.domain.manifests.secrets import CERT_PATH
 from nested_docker.domain.shown import shorten
 
@@ -24,8 +24,6 @@ Operation = Mapping[str, Any]
 
 VOLUME = "nested-docker"
 """Name of the volume."""
-
-OTHER_CONTAINERS = f"or name other containers in the annotation {names.ANNOTATION_INJECT_CONTAINERS}"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from nested_docker.domain.injection.request import (
     InjectionRequest,
     chosen_containers,
     injection_request,
-    is_native_sidecar,
+    runs_before_others,
 )
 from nested_docker.domain.kube_types import ContainerStatus
 from nested_docker.domain.status.conditions import parse_timestamp
@@ -59,7 +59,7 @@ def _clients_have_ended(pod: Mapping[str, Any]) -> bool:
     if not deleted and _may_start_all_again(pod):
         return False
     # Those that run before the others have ended when one of the others has.
-    clients = [each for each in clients if not _runs_before_others(each)] or clients
+    clients = [each for each in clients if not runs_before_others(each)] or clients
     return bool(clients) and all(
         _is_final(statuses.get(each.container["name"], {}), "Never" if deleted else _restart_policy(pod, each))
         for each in clients
@@ -81,11 +81,7 @@ def _restart_policy(pod: Mapping[str, Any], chosen: ChosenContainer) -> str:
     if chosen.container.get("restartPolicyRules"):
         return "Always"
     policy = str(chosen.container.get("restartPolicy") or pod["spec"].get("restartPolicy", "Always"))
-    return "OnFailure" if _runs_before_others(chosen) and policy == "Always" else policy
-
-
-def _runs_before_others(chosen: ChosenContainer) -> bool:
-    return chosen.path.startswith("/spec/initContainers/") and not is_native_sidecar(chosen)
+    return "OnFailure" if runs_before_others(chosen) and policy == "Always" else policy
 
 
 def _is_final(status: ContainerStatus, restart_policy: str) -> bool:

@@ -15,6 +15,8 @@ from nested_docker.domain.shown import shorten
 POD_LISTS = ("initContainers", "containers")
 """Fields of a pod's spec with containers that its author writes; the order is that in which they run."""
 
+OTHER_CONTAINERS = f"or name other containers in the annotation {names.ANNOTATION_INJECT_CONTAINERS}"
+"""End of a remedy for what a container with the connection cannot have."""
 
 MOST_CONTAINERS = 256
 """That get the connection. A node runs no pod with more, and the webhook answers everybody within seconds."""
@@ -156,6 +158,11 @@ def connected_containers(pod: Mapping[str, Any], request: InjectionRequest) -> l
 def is_native_sidecar(chosen: ChosenContainer) -> bool:
     """Whether the container runs beside the others for as long as they do; most are not the author's own."""
     return chosen.path.startswith("/spec/initContainers/") and chosen.container.get("restartPolicy") == "Always"
+
+
+def runs_before_others(chosen: ChosenContainer) -> bool:
+    """Whether the container ends before those of the pod that come after it start."""
+    return chosen.path.startswith("/spec/initContainers/") and not is_native_sidecar(chosen)
 
 
 def _containers(pod: Mapping[str, Any]) -> Iterator[ChosenContainer]:

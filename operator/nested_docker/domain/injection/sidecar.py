@@ -22,7 +22,7 @@ from nested_docker.domain.admission import mode_choice
 from nested_docker.domain.admission.acceptance import Accepted
 from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.injection.mount_paths import is_within, mount_path
-from nested_docker.domain.injection.request import ChosenContainer, InjectionError, InjectionRequest
+from nested_docker.domain.injection.request import OTHER_CONTAINERS, ChosenContainer, InjectionError, InjectionRequest
 from nested_docker.domain.manifests import storage
 from nested_docker.domain.manifests.pod_template import ContainersOfTemplate
 from nested_docker.domain.modes import MODES
@@ -106,7 +106,7 @@ def chosen_form(request: InjectionRequest, class_spec: NestedDockerClassSpec) ->
             f"{shorten(request.class_name)} offers {', '.join(forms)}: choose one of these, or ask a cluster admin to "
             "add it to injection.forms of the class"
         )
-    return InjectionForm(request.form)
+    return request.form
 
 
 def sidecar_mode(class_name: str, class_spec: NestedDockerClassSpec) -> Mode:
@@ -193,22 +193,20 @@ def mounts_of_clients(clients: Iterable[ChosenContainer]) -> list[Manifest]:
             path = mount_path(str(given["mountPath"]))
             problem = mount_problem(given, path)
             if problem:
-                raise InjectionError(f"volumeMounts of container {container}: {problem}, {_OTHERS}")
+                raise InjectionError(f"volumeMounts of container {container}: {problem}, {OTHER_CONTAINERS}")
             mount = {key: given[key] for key in SHARED_FIELDS if given.get(key)}
             other, before = found.setdefault(path, (container, mount))
             if (before["name"], before.get("subPath")) != (mount["name"], mount.get("subPath")):
                 raise InjectionError(
                     f"volumeMounts: at {shorten(path)} container {other} has volume "
                     f"{shorten(str(before['name']))}, and container {container} has {shorten(str(mount['name']))} or "
-                    f"another part of it, while the daemon can have only one there: use different paths, {_OTHERS}"
+                    "another part of it, while the daemon can have only one there: use different paths, "
+                    f"{OTHER_CONTAINERS}"
                 )
             if not mount.get("readOnly"):
                 before.pop("readOnly", None)
                 before.pop("recursiveReadOnly", None)
     return [mount for _, mount in found.values()]
-
-
-_OTHERS = f"or name other containers in the annotation {names.ANNOTATION_INJECT_CONTAINERS}"
 
 
 def _require_early_sub_paths(pod: Mapping[str, Any], clients: Iterable[ChosenContainer]) -> None:
@@ -235,7 +233,7 @@ def _require_early_sub_paths(pod: Mapping[str, Any], clients: Iterable[ChosenCon
                 raise InjectionError(
                     f"volumeMounts of container {shorten(name)}: init container {shorten(maker)} may make subPath "
                     f"{shorten(part)} of volume {shorten(volume)}, but the daemon starts before it, and would have an "
-                    f"empty directory: mount the whole volume, {_OTHERS}"
+                    f"empty directory: mount the whole volume, {OTHER_CONTAINERS}"
                 )
 
 

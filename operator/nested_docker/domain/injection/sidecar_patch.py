@@ -8,7 +8,7 @@ from typing import Any
 from nested_docker.api.v1alpha1.nested_docker_class import InjectionForm
 from nested_docker.domain import names
 from nested_docker.domain.injection.patch import Operation, add_marks, add_to_container
-from nested_docker.domain.injection.request import ChosenContainer, InjectionError, is_native_sidecar
+from nested_docker.domain.injection.request import OTHER_CONTAINERS, ChosenContainer, InjectionError, runs_before_others
 from nested_docker.domain.injection.sidecar import SIDECAR, SOCKET_MOUNT, SOCKET_VARIABLES, TLS_VARIABLES, Sidecar
 from nested_docker.domain.injection.sidecar_upkeep import is_same, kept_up
 from nested_docker.domain.modes.dockerd import SOCKET_GID
@@ -61,8 +61,7 @@ def _connect(chosen: ChosenContainer) -> Iterator[Operation]:
         if variable["name"] in TLS_VARIABLES:
             raise InjectionError(
                 f"env of container {shorten(str(chosen.container['name']))} has {variable['name']}, and there is no "
-                "TLS on the socket of a sidecar: remove it there, or name other containers in the annotation "
-                f"{names.ANNOTATION_INJECT_CONTAINERS}"
+                f"TLS on the socket of a sidecar: remove it there, {OTHER_CONTAINERS}"
             )
     yield from add_to_container(chosen, SOCKET_MOUNT, SOCKET_VARIABLES)
 
@@ -102,7 +101,7 @@ def _add_container(pod: Mapping[str, Any], wanted: Manifest, clients: Sequence[C
         present = listed[place]
         if present.get("command") != wanted["command"]:
             raise _another_container("initContainers")
-        first = min((_index(each) for each in clients if _waits_for_daemon(each)), default=place)
+        first = min((_index(each) for each in clients if runs_before_others(each)), default=place)
         value = kept_up(present, wanted)
         if place <= first and is_same(value, present):
             return
@@ -118,10 +117,6 @@ def _another_container(field: str) -> InjectionError:
         f"spec.{field}: the pod has another container {SIDECAR}: rename it, or try again if the operator is being "
         "upgraded"
     )
-
-
-def _waits_for_daemon(chosen: ChosenContainer) -> bool:
-    return chosen.path.startswith("/spec/initContainers/") and not is_native_sidecar(chosen)
 
 
 def _index(chosen: ChosenContainer) -> int:
