@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,6 +19,9 @@ from nested_docker.domain.objects import CLIENT_POD, Manifest
 from nested_docker.domain.ports import Clock
 from nested_docker.domain.status.conditions import parse_timestamp
 from nested_docker.domain.status.reasons import Reason, Type
+
+_KnownPair = tuple[Manifest, Manifest, Pair]
+"""A pod, its NestedDocker, and what the turns depend on."""
 
 
 @dataclass
@@ -42,7 +45,7 @@ class InjectionTurns:
     def has_come(self, key: Key) -> bool:
         """Whether the pod of a NestedDocker that does not exist yet may get it now."""
         self._refused.discard(key)
-        return key in self._next(key[0])
+        return key in self._next(key[0], self._known_pairs(key[0]))
 
     @contextmanager
     def taken(self, key: Key) -> Iterator[None]:
@@ -71,10 +74,13 @@ class InjectionTurns:
         There is no bound after which it holds up nobody although an older one runs: it may wait for just that one's
         room, and then too many daemons would have nodes when it ends, and no pod.
         """
+        return self._blocker(self._known_pairs(namespace))
+
+    def _blocker(self, known_pairs: Iterable[_KnownPair]) -> tuple[Manifest, Manifest] | None:
         now = self.clock.now()
         late = [
             (pair.began, pod, known)
-            for pod, known, pair in self._known_pairs(namespace)
+            for pod, known, pair in known_pairs
             if not pair.has_node and pair.began + PATIENCE <= now
         ]
         return min(late, key=lambda each: each[0])[1:] if late else None
@@ -87,18 +93,18 @@ class InjectionTurns:
 
     def pass_on(self, key: Key) -> None:
         """Queue the pods of a namespace whose turn it is, and those whose `late_at` is new, after a pass for one."""
-        turns = self._next(key[0])
-        blocker = self.blocker(key[0])
+        known_pairs = [*self._known_pairs(key[0])]
+        turns, blocker = self._next(key[0], known_pairs), self._blocker(known_pairs)
         first_held = islice(self._held(key[0]), 1) if blocker and nested_docker_of(blocker[0]) == key else ()
         for each in dict.fromkeys((*turns, *self._newly_first, *first_held)):
             if each != key:
                 self.queue(each)
         self._newly_first.clear()
 
-    def _next(self, namespace: str) -> list[Key]:
+    def _next(self, namespace: str, known_pairs: Iterable[_KnownPair]) -> list[Key]:
         """The pods whose turn it is, the oldest first, by their NestedDockers."""
         now = self.clock.now()
-        pairs = self._pairs(namespace, now)
+        pairs = self._pairs(known_pairs, now)
         pairs += [Pair(now, has_node=False) for each in self._beginning if each[0] == namespace]
         return [*islice(self._held(namespace), max(0, room(pairs, now)))]
 
@@ -113,8 +119,7 @@ class InjectionTurns:
     def _is_made(self, key: Key) -> bool:
         return self.cache.get("NestedDocker", *key) is not None
 
-    def _known_pairs(self, namespace: str) -> Iterator[tuple[Manifest, Manifest, Pair]]:
-        """Pods with their NestedDockers."""
+    def _known_pairs(self, namespace: str) -> Iterator[_KnownPair]:
         for key in self.cache.injection.made(namespace):
             known = self.cache.get("NestedDocker", *key)
             pod = self.cache.get(CLIENT_POD, namespace, owner_pod(known["metadata"])[0]) if known else None
@@ -122,8 +127,9 @@ class InjectionTurns:
             if pod and known and pair:
                 yield pod, known, pair
 
-    def _pairs(self, namespace: str, now: datetime) -> list[Pair]:
-        found = {nested_docker_of(pod): pair for pod, _, pair in self._known_pairs(namespace)}
+    def _pairs(self, known_pairs: Iterable[_KnownPair], now: datetime) -> list[Pair]:
+        """The pairs with what is remembered of them, which is brought up to date."""
+        found = {nested_docker_of(pod): pair for pod, _, pair in known_pairs}
         oldest = oldest_running(found.values())
         for key, pair in found.items():
             if pair.has_node or not is_first(pair, oldest):

@@ -73,21 +73,7 @@ class PodInjector:
         Raises:
             KubeError: the API server cannot be reached; the request must not be allowed.
         """
-        pod, requester = review.obj, requester_digest(str(review.user.get("username", "")))
-        try:
-            request = injection_request(pod)
-            containers = connected_containers(pod, request)
-            if request.nested_docker:
-                return self._connect(pod, request.nested_docker, containers)
-            class_spec = await self._class_of(pod, request)
-            if class_spec and _is_sidecar(pod, request, class_spec):
-                return await self._sidecar(review, request.class_name, class_spec, containers)
-            injection = self._known(pod, requester) or self._new(pod, request.class_name, requester)
-            patch = self._patch(pod, injection, containers)
-        except InjectionError as error:
-            return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=str(error))
-        response = await self._judge_daemon(review, injection)
-        return replace(response, patch=patch) if response.allowed else response
+        return await self._answer(review, stored=False)
 
     async def judge(self, review: Review) -> AdmissionResponse:
         """The response for a pod as it would be stored, after all mutating webhooks.
@@ -98,20 +84,56 @@ class PodInjector:
         Raises:
             KubeError: the API server cannot be reached; the request must not be allowed.
         """
-        pod, requester = review.obj, requester_digest(str(review.user.get("username", "")))
+        return await self._answer(review, stored=True)
+
+    async def _answer(self, review: Review, *, stored: bool) -> AdmissionResponse:
+        """The response.
+
+        Args:
+            review: of the pod.
+            stored: whether all mutating webhooks have seen the pod, so that nothing may be missing any more.
+        """
+        pod = review.obj
         try:
             request = injection_request(pod)
             containers = connected_containers(pod, request)
+            if request.nested_docker:
+                return self._connect(pod, request.nested_docker, containers)
             class_spec = await self._class_of(pod, request)
             if class_spec and _is_sidecar(pod, request, class_spec):
-                return await self._sidecar(review, request.class_name, class_spec, containers, stored=True)
-            injection = self._known(pod, requester)
-            missing = self._patch(pod, injection, containers) if injection else ()
+                return await self._sidecar(review, request.class_name, class_spec, containers, stored=stored)
+            if stored:
+                return await self._judge_remote(review, containers)
+            return await self._inject_remote(review, request.class_name, containers)
         except InjectionError as error:
             return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=str(error))
-        if injection is None or missing:
-            message = _taken_out(missing) if missing else LATE_LABEL
-            return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=message)
+
+    async def _inject_remote(
+        self, review: Review, class_name: str, containers: list[ChosenContainer]
+    ) -> AdmissionResponse:
+        """The response for a new pod whose daemon runs in another pod.
+
+        Raises:
+            InjectionError: the pod cannot have the connection.
+        """
+        requester = _requester(review)
+        injection = self._known(review.obj, requester) or self._new(review.obj, class_name, requester)
+        patch = self._patch(review.obj, injection, containers)
+        response = await self._judge_daemon(review, injection)
+        return replace(response, patch=patch) if response.allowed else response
+
+    async def _judge_remote(self, review: Review, containers: list[ChosenContainer]) -> AdmissionResponse:
+        """The response for a pod that must have its connection by now.
+
+        Raises:
+            InjectionError: a part of it is missing.
+        """
+        injection = self._known(review.obj, _requester(review))
+        if injection is None:
+            raise InjectionError(LATE_LABEL)
+        missing = self._patch(review.obj, injection, containers)
+        if missing:
+            raise InjectionError(_taken_out(missing))
         return replace(await self._judge_daemon(review, injection), warnings=())
 
     async def _judge_daemon(self, review: Review, injection: Injection) -> AdmissionResponse:
@@ -126,7 +148,7 @@ class PodInjector:
         class_spec: NestedDockerClassSpec,
         containers: list[ChosenContainer],
         *,
-        stored: bool = False,
+        stored: bool,
     ) -> AdmissionResponse:
         """The response for a pod whose daemon is a sidecar, which no NestedDocker describes.
 
@@ -209,6 +231,10 @@ class PodInjector:
     ) -> tuple[Operation, ...]:
         connection = InjectedConnection(names.injected_name(injection.id))
         return injection_patch(pod, connection, containers, Marks(injection.id, injection.signature(self.key())))
+
+
+def _requester(review: Review) -> str:
+    return requester_digest(str(review.user.get("username", "")))
 
 
 def _require_no_parts_of_another_pod(pod: Mapping[str, Any]) -> None:
