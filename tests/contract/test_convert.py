@@ -13,7 +13,8 @@ from tests.support.api import Api
 from tests.unit.convert.corpus import CORPUS, CUSTOM, ONLY_DAEMONS, SYSTEMS
 from tests.unit.convert.pages import EXAMPLES
 
-from nested_docker.convert.manifests_conversion import ConversionOptions, ConvertedForm, convert_manifests
+from nested_docker.convert.conversion import ConversionOptions, ConvertedForm
+from nested_docker.convert.manifests_conversion import convert_manifests
 
 FOLDER_OF_KIND = {
     "Pod": "api/v1/namespaces/default/pods",

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions
+    from nested_docker.convert.conversion import Conversion, ConversionOptions
 
 MOST_BYTES = 16 * 1024 * 1024
 """Size of an input; a larger one is no manifest that somebody wrote."""
 
 
 class ConvertForm(StrEnum):
-    """The values of `nested_docker.convert.manifests_conversion.ConvertedForm`, without its imports."""
+    """The values of `nested_docker.convert.conversion.ConvertedForm`, without its imports."""
 
     NESTED_DOCKER = "nesteddocker"
     LABEL = "label"
@@ -69,9 +69,9 @@ def convert_command(
     """
     from nested_docker.cli.user.exit_codes import ExitCode
     from nested_docker.cli.user.running import errors_reported, fail, invalid
+    from nested_docker.convert.conversion import ConversionOptions, ConvertedForm
     from nested_docker.convert.difference import UnconvertibleError
     from nested_docker.convert.gitlab_runner import runner_config_text
-    from nested_docker.convert.manifests_conversion import ConversionOptions, ConvertedForm
 
     options = ConversionOptions(ConvertedForm(form.value), name, class_name, mode)
     with errors_reported():
@@ -97,8 +97,8 @@ def convert_command(
 def _check_options(files: list[str], options: ConversionOptions, buildx: str) -> None:
     from nested_docker.api.meta import Mode
     from nested_docker.cli.findings import did_you_mean
+    from nested_docker.convert.conversion import ConvertedForm
     from nested_docker.convert.difference import UnconvertibleError
-    from nested_docker.convert.manifests_conversion import ConvertedForm
 
     if bool(files) == bool(buildx):
         raise UnconvertibleError("give either files or --buildx", "name a file, or - for standard input")
@@ -113,9 +113,10 @@ def _check_options(files: list[str], options: ConversionOptions, buildx: str) ->
 
 def _converted(files: list[str], options: ConversionOptions, buildx: str) -> Conversion:
     from nested_docker.convert.buildx_command import convert_buildx_command
+    from nested_docker.convert.conversion import Conversion
     from nested_docker.convert.difference import UnconvertibleError
     from nested_docker.convert.files import conversion_of
-    from nested_docker.convert.manifests_conversion import Conversion, convert_manifests
+    from nested_docker.convert.manifests_conversion import convert_manifests
 
     if buildx:
         result = convert_buildx_command(buildx, options)
@@ -127,10 +128,7 @@ def _converted(files: list[str], options: ConversionOptions, buildx: str) -> Con
         for position, document in _documents(files):
             convert = conversion_of(document)
             if convert:
-                done = convert(document, options)
-                result.documents += done.documents
-                result.differences += done.differences
-                result.converted += done.converted
+                result.add(convert(document, options))
             elif isinstance(document.get("apiVersion"), str) and isinstance(document.get("kind"), str):
                 manifests.append(document)
             else:
@@ -138,10 +136,7 @@ def _converted(files: list[str], options: ConversionOptions, buildx: str) -> Con
                     f"{position}: neither a Kubernetes object nor a file of a CI system that is known",
                     "see docs/migration",
                 )
-        done = convert_manifests(manifests, options)
-        result.documents += done.documents
-        result.differences += done.differences
-        result.converted += done.converted
+        result.add(convert_manifests(manifests, options))
     _check_result(result)
     return result
 

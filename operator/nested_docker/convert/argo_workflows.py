@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nested_docker.convert.connection import GivenConnection
 from nested_docker.convert.daemon_container import Surroundings
-from nested_docker.convert.difference import joined, mapping_at, objects_at, text_at
 from nested_docker.convert.draft import SpecDraft
+from nested_docker.convert.fields import joined, mapping_at, mapping_below, objects_at, set_or_remove, text_at
 from nested_docker.convert.pod_parts import Part, PodParts, converted_parts, parts_have_daemon
-from nested_docker.convert.pod_template import GivenConnection
 
 ARGO_GROUP = "argoproj.io/"
 SPEC_OF_KIND = {
@@ -33,24 +33,16 @@ def convert_workflow(
     Raises:
         UnconvertibleError: it cannot be converted as it is.
     """
-    spec, path = manifest, head
-    for part in SPEC_OF_KIND[manifest["kind"]]:
-        path = joined(path, part)
-        spec = mapping_at(spec.get(part), path)
+    spec, path = mapping_below(manifest, SPEC_OF_KIND[manifest["kind"]], head)
     common = objects_at(spec.get("volumes"), joined(path, "volumes"))
     names = [text_at(each.get("name"), joined(path, "volumes")) for each in common]
     volumes = {**around.volumes, **dict(zip(names, common, strict=True))}
     whole = replace(around, volumes=volumes)
-    templates = [*enumerate(objects_at(spec.get("templates"), joined(path, "templates")))]
-    if "templateDefaults" in spec:
-        where = joined(path, "templateDefaults")
-        count = _convert(mapping_at(spec["templateDefaults"], where), where, connection, whole, draft)
-    else:
-        count = 0
-    return count + sum(
-        _convert(template, joined(path, "templates", number), connection, whole, draft)
-        for number, template in templates
-    )
+    defaults = joined(path, "templateDefaults")
+    where = joined(path, "templates")
+    templates = {joined(where, number): each for number, each in enumerate(objects_at(spec.get("templates"), where))}
+    templates = {defaults: mapping_at(spec.get("templateDefaults"), defaults), **templates}
+    return sum(_convert(template, at, connection, whole, draft) for at, template in templates.items())
 
 
 def _convert(
@@ -72,14 +64,8 @@ def _convert(
             for each in parts
             if each.pod_name in done.containers and each.path.startswith(joined(path, field) + "[")
         ]
-        if kept:
-            template[field] = kept
-        else:
-            template.pop(field, None)
-    if "volumes" in done.fields:
-        template["volumes"] = done.fields["volumes"]
-    else:
-        template.pop("volumes", None)
+        set_or_remove(template, field, kept)
+    set_or_remove(template, "volumes", done.fields.get("volumes"))
     if done.metadata is not None:
         template["metadata"] = done.metadata
     return 1

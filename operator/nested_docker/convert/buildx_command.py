@@ -6,10 +6,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nested_docker.api.v1alpha1 import API_VERSION
-from nested_docker.convert.difference import Difference, UnconvertibleError
+from nested_docker.convert.conversion import Conversion, ConversionOptions, ConvertedForm
+from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions, ConvertedForm
 from nested_docker.domain.shown import shorten
 
 PATH = "docker buildx create"
@@ -69,10 +68,7 @@ def convert_buildx_command(command: str, options: ConversionOptions) -> Conversi
         raise UnconvertibleError(f"--buildx: the driver is {driver!r}", "only the driver kubernetes can be converted")
     draft.differs(PATH, "docker-container cache", "the cache is the daemon's: set spec.storage, type Claim, to keep it")
     metadata = {"name": name or "builder"} | ({"namespace": namespace} if namespace else {})
-    chosen = {"className": options.class_name, "mode": options.mode}
-    spec = {key: value for key, value in chosen.items() if value} | draft.spec
-    made = {"apiVersion": API_VERSION, "kind": "NestedDocker", "metadata": metadata, "spec": spec}
-    return Conversion([made], draft.differences, 1)
+    return Conversion([options.nested_docker(metadata, draft.spec)], draft.differences, 1)
 
 
 def _options_of_create(words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -104,7 +100,7 @@ def _read_driver_options(text: str, draft: SpecDraft) -> str:
             draft.carry(("scheduling", "tolerations"), tolerations, path, value)
         else:
             what = WHAT_OF_OPTION.get(key, "it is not carried over: it has no counterpart")
-            draft.differences.append(Difference(path, value, what))
+            draft.differs(path, value, what)
     return namespace
 
 

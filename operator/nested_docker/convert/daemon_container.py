@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from nested_docker.convert.difference import Difference, joined, mapping_at, objects_at, text_at
 from nested_docker.convert.dockerd_settings import (
     ADDRESS_IS_FIXED,
     FIELD_OF_PROXY,
@@ -17,6 +16,7 @@ from nested_docker.convert.dockerd_settings import (
     text_of_daemon_json,
 )
 from nested_docker.convert.draft import SpecDraft
+from nested_docker.convert.fields import joined, mapping_at, objects_at, text_at
 from nested_docker.convert.recognition import SOCKET_DIRECTORIES, SOCKETS, Replaced
 
 DATA_ROOTS = frozenset({"/var/lib/docker", "/home/rootless/.local/share/docker"})
@@ -86,33 +86,6 @@ def read_daemon_container(
         elif name not in {"command", "args"} or kind is not Replaced.DIND:
             what = ADDRESS_IS_FIXED if name == "ports" and around.daemon_stays else WHAT_OF_FIELD.get(name, NOT_CARRIED)
             draft.differs(where, value, what)
-
-
-def read_service(
-    container: Mapping[str, Any], path: str, fields: Mapping[str, str], around: Surroundings, draft: SpecDraft
-) -> None:
-    """Carry over what a service of a CI system says, which is a daemon's container in other words.
-
-    Args:
-        container: the service in the words of Kubernetes.
-        path: where the service is.
-        fields: words of the system by those of Kubernetes.
-        around: what it refers to.
-        draft: what grows.
-
-    Raises:
-        UnconvertibleError: a field has a type that no container can have.
-    """
-    own = SpecDraft()
-    read_daemon_container(container, Replaced.DIND, path, around, own)
-
-    def moved(each: Difference) -> Difference:
-        word = each.path.removeprefix(f"{path}.").partition(".")[0].partition("[")[0]
-        if not each.path.startswith(f"{path}.") or word not in fields:
-            return each
-        return replace(each, path=joined(path, fields[word]) + each.path.removeprefix(joined(path, word)))
-
-    draft.add(own, moved)
 
 
 def _read_image(value: Any, path: str, draft: SpecDraft) -> None:

@@ -22,8 +22,9 @@ from nested_docker.api.daemon_config import (
     owned_keys,
     remedy,
 )
-from nested_docker.convert.difference import UnconvertibleError, joined, text_at, texts_at
+from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
+from nested_docker.convert.fields import joined, text_at, texts_at
 from nested_docker.domain.shown import shown
 
 SHORT_FLAGS = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nested_docker.convert.conversion import Conversion, ConversionOptions
 from nested_docker.convert.gitlab_pipeline import convert_pipeline, is_pipeline
 from nested_docker.convert.gitlab_runner import convert_runner_values, is_runner_values
-from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions
 from nested_docker.convert.runner_scale_set import convert_scale_set, is_scale_set
 from nested_docker.convert.woodpecker_pipeline import convert_workflow_file, is_workflow
 

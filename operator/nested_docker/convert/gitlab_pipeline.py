@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker_class import InjectionForm
-from nested_docker.convert.daemon_container import Surroundings, read_service
-from nested_docker.convert.difference import UnconvertibleError, joined, mapping_at
+from nested_docker.convert.ci_service import is_dind_service, read_service
+from nested_docker.convert.client_environment import SERVICE_ADDRESSES, name_old_address, remove_variable, script_lines
+from nested_docker.convert.clients import name_new_place
+from nested_docker.convert.conversion import Conversion, ConversionOptions, ConvertedForm, labelled
+from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions, ConvertedForm
-from nested_docker.convert.pod_template import ADDRESSES, BESIDE, EMPTY_BIND_MOUNTS, PUBLISHED, of_class
-from nested_docker.convert.recognition import CLIENT_VARIABLES, LOCAL_HOST, Replaced, replaced_kind
+from nested_docker.convert.fields import joined, mapping_at, set_or_remove
+from nested_docker.convert.recognition import CLIENT_VARIABLES
 from nested_docker.domain import names
 from nested_docker.domain.shown import shorten
 
+PIPELINE_FILE = ".gitlab-ci.yml: "
 SCRIPTS = ("before_script", "script", "after_script")
 GLOBAL_KEYS = frozenset({"stages", "include", "workflow", "spec", "pages"})
 POD_LABEL_VARIABLE = "KUBERNETES_POD_LABELS_1"
@@ -45,55 +48,58 @@ def convert_pipeline(document: Mapping[str, Any], options: ConversionOptions) ->
     Raises:
         UnconvertibleError: the options do not fit, or it cannot be converted as it is.
     """
-    if options.form is ConvertedForm.NESTED_DOCKER:
-        raise UnconvertibleError(
-            ".gitlab-ci.yml: a job cannot choose the Secret of a NestedDocker: the runner does not expand names",
-            "use --as label --class CLASS, or mount the Secret in the runner's configuration",
-        )
+    options.require_label(
+        f"{PIPELINE_FILE}a job cannot choose the Secret of a NestedDocker: the runner does not expand names"
+    )
     pipeline, draft = copy.deepcopy(dict(document)), SpecDraft()
     count = 0
     for name, section in [("", pipeline), *((key, each) for key, each in pipeline.items() if isinstance(each, dict))]:
         if name not in GLOBAL_KEYS | {"variables"}:
             count += _convert_section(section, name, draft, options)
             if name and _has_label(pipeline) and "services" in document[name]:
-                path = joined(".gitlab-ci.yml: ", name, "services")
-                draft.differs(path, document[name]["services"], HAS_LABEL_TOO)
+                draft.differs(joined(PIPELINE_FILE, name, "services"), document[name]["services"], HAS_LABEL_TOO)
     if "include" in pipeline:
-        draft.differs(
-            ".gitlab-ci.yml: include", pipeline["include"], "included files are not read: convert each of them"
-        )
+        what = "included files are not read: convert each of them"
+        draft.differs(joined(PIPELINE_FILE, "include"), pipeline["include"], what)
     if count:
-        draft.differs(".gitlab-ci.yml", POD_LABEL_VARIABLE, FOR_RUNNER)
-        if options.form is ConvertedForm.SIDECAR:
-            draft.differs(".gitlab-ci.yml", POD_ANNOTATION_VARIABLE, FOR_ANNOTATION)
-            draft.differs(".gitlab-ci.yml", "services", BESIDE)
-        else:
-            draft.differs(".gitlab-ci.yml", "services", PUBLISHED)
-            draft.differs(".gitlab-ci.yml", "script", EMPTY_BIND_MOUNTS)
-    return Conversion([pipeline], [*draft.differences, *of_class(draft, options.class_name)], count)
+        connection, where = options.connection(), PIPELINE_FILE.rstrip(" :")
+        draft.differs(where, POD_LABEL_VARIABLE, FOR_RUNNER)
+        if connection.is_beside:
+            draft.differs(where, POD_ANNOTATION_VARIABLE, FOR_ANNOTATION)
+        name_new_place(where, "services", draft, is_beside=connection.is_beside)
+    return labelled(pipeline, draft, options, count)
 
 
 def _convert_section(section: dict[str, Any], name: str, draft: SpecDraft, options: ConversionOptions) -> int:
-    path = joined(".gitlab-ci.yml: ", name) if name else ".gitlab-ci.yml: "
-    services = section.get("services")
-    found = [each for each in services if _is_dind(each)] if isinstance(services, list) else []
+    path = joined(PIPELINE_FILE, name) if name else PIPELINE_FILE
     variables = mapping_at(section.get("variables"), joined(path, "variables"))
     for key in sorted(CLIENT_VARIABLES & variables.keys()):
-        _remove_variable(variables, key, joined(path, "variables", key), draft)
-    if found and isinstance(services, list):
-        for number, service in enumerate(services):
-            if _is_dind(service):
-                _read_service(service, joined(path, "services", number), draft)
-        section["services"] = [each for each in services if not _is_dind(each)]
-        if not section["services"]:
-            del section["services"]
+        value = variables.pop(key)
+        remove_variable(key, value, joined(path, "variables", key), value, draft)
+    count = _remove_services(section, path, draft)
+    if count:
         _add_label(section, name, variables, options, path)
     elif "variables" in section:
-        section["variables"] = variables
-        if not variables:
-            del section["variables"]
-    _name_addresses(section, path, draft)
-    return len(found)
+        set_or_remove(section, "variables", variables)
+    for field in SCRIPTS:
+        for number, line in enumerate(script_lines(section.get(field))):
+            name_old_address(line, joined(path, field, number), draft, SERVICE_ADDRESSES)
+    return count
+
+
+def _remove_services(section: dict[str, Any], path: str, draft: SpecDraft) -> int:
+    services = section.get("services")
+    if not isinstance(services, list):
+        return 0
+    kept = []
+    for number, service in enumerate(services):
+        if is_dind_service(service.get("name") if isinstance(service, dict) else service):
+            _read_service(service, joined(path, "services", number), draft)
+        else:
+            kept.append(service)
+    if len(kept) < len(services):
+        set_or_remove(section, "services", kept)
+    return len(services) - len(kept)
 
 
 def _has_label(section: Mapping[str, Any]) -> bool:
@@ -120,45 +126,16 @@ def _add_label(
     section["variables"] = {**variables, **added}
 
 
-def _remove_variable(variables: dict[str, Any], key: str, path: str, draft: SpecDraft) -> None:
-    value = variables[key]
-    if key == "DOCKER_HOST" and not LOCAL_HOST.match(str(value)):
-        raise UnconvertibleError(
-            f"{path} is {shorten(str(value))!r}, which is not the service `docker`",
-            "remove the variable if the job shall use the new daemon",
-        )
-    draft.differs(path, value, "removed: the connection has its own value")
-    del variables[key]
-
-
-def _is_dind(service: Any) -> bool:
-    name = service.get("name") if isinstance(service, dict) else service
-    return replaced_kind({"image": name}) is Replaced.DIND
-
-
 def _read_service(service: Any, path: str, draft: SpecDraft) -> None:
-    """A service of GitLab is a container with other names for its fields."""
-    whole = {"name": service} if not isinstance(service, dict) else service
-    container = {"image": whole["name"]}
+    """A service of GitLab is a container with other names for its fields, or only its image."""
+    whole = dict(service) if isinstance(service, dict) else {"name": service}
+    container: dict[str, Any] = {"image": whole["name"]}
     if isinstance(whole.get("command"), list):
         container["args"] = whole["command"]
     elif "command" in whole:
-        draft.differs(joined(path, "command"), whole["command"], "it is no list: set what it configures in the class")
+        what = "it is no list: set what it configures in the class"
+        draft.differs(joined(path, "command"), whole.pop("command"), what)
     if isinstance(whole.get("variables"), dict):
         container["env"] = [{"name": key, "value": str(value)} for key, value in whole["variables"].items()]
     words = {"image": "name", "args": "command", "env": "variables"}
-    read_service(container, path, words, Surroundings({}), draft)
-    for key, value in whole.items():
-        if key not in {"name", "command"} and not (key == "variables" and "env" in container):
-            what = (
-                "hosts of this name are gone; the daemon's is in DOCKER_HOST" if key == "alias" else "not carried over"
-            )
-            draft.differs(joined(path, key), value, what)
-
-
-def _name_addresses(section: Mapping[str, Any], path: str, draft: SpecDraft) -> None:
-    for field in SCRIPTS:
-        lines = section.get(field)
-        for number, line in enumerate(lines if isinstance(lines, list) else [lines] if lines else []):
-            if any(address in str(line) for address in (*ADDRESSES, "tcp://docker", "//docker:")):
-                draft.differs(joined(path, field, number), line, "it may mean the old daemon: check it")
+    read_service(whole, container, words, path, draft, host_field="alias")

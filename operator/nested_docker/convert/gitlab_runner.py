@@ -9,31 +9,19 @@ from typing import Any
 
 import tomli_w
 
-from nested_docker.convert.daemon_container import CERTIFICATES, DATA_ROOTS, Surroundings, read_service
-from nested_docker.convert.difference import UnconvertibleError, joined, mapping_at, objects_at, text_at, texts_at
+from nested_docker.convert.ci_service import is_dind_service, read_service
+from nested_docker.convert.client_environment import remove_variable
+from nested_docker.convert.clients import name_new_place
+from nested_docker.convert.connection import GivenConnection, annotations_of_label
+from nested_docker.convert.conversion import Conversion, ConversionOptions, labelled
+from nested_docker.convert.daemon_container import CERTIFICATES, DATA_ROOTS
+from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.dockerd_settings import KEYS_ARE_MADE
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions, ConvertedForm
-from nested_docker.convert.pod_template import (
-    BESIDE,
-    EMPTY_BIND_MOUNTS,
-    NODE_IS_ELSEWHERE,
-    PUBLISHED,
-    REST_OF_DIRECTORY,
-    GivenConnection,
-    annotations_of_label,
-    of_class,
-)
-from nested_docker.convert.recognition import (
-    CLIENT_VARIABLES,
-    LOCAL_HOST,
-    NODE_DIRECTORIES,
-    SOCKETS,
-    Replaced,
-    replaced_kind,
-)
+from nested_docker.convert.fields import joined, mapping_at, objects_at, set_or_remove, text_at, texts_at
+from nested_docker.convert.pod_template import NODE_IS_ELSEWHERE, REST_OF_DIRECTORY
+from nested_docker.convert.recognition import CLIENT_VARIABLES, NODE_DIRECTORIES, SOCKETS
 from nested_docker.domain import names
-from nested_docker.domain.shown import shorten
 
 RUNNER_VALUES, RUNNER_CONFIG = "values.yaml: ", "config.toml: "
 BUILD = "build"
@@ -87,7 +75,7 @@ def convert_runner_values(document: Mapping[str, Any], options: ConversionOption
         draft.differs(joined(path, "privileged"), runners.pop("privileged"), NO_PRIVILEGE)
     if count:
         runners["config"] = tomli_w.dumps(config)
-    return Conversion([values], [*draft.differences, *of_class(draft, options.class_name)], count)
+    return labelled(values, draft, options, count)
 
 
 def convert_runner_config(config: Mapping[str, Any], options: ConversionOptions) -> Conversion:
@@ -98,15 +86,11 @@ def convert_runner_config(config: Mapping[str, Any], options: ConversionOptions)
     """
     converted, draft = copy.deepcopy(dict(config)), SpecDraft()
     count = _convert_config(converted, RUNNER_CONFIG, options, draft)
-    return Conversion([converted], [*draft.differences, *of_class(draft, options.class_name)], count)
+    return labelled(converted, draft, options, count)
 
 
 def _convert_config(config: dict[str, Any], path: str, options: ConversionOptions, draft: SpecDraft) -> int:
-    if options.form is ConvertedForm.NESTED_DOCKER:
-        raise UnconvertibleError(
-            f"{path.rstrip(' :')} has no NestedDocker beside it",
-            "use --as label --class CLASS, or --as sidecar; for one that jobs share see docs/ci.md",
-        )
+    options.require_label(f"{path.rstrip(' :')} has no NestedDocker beside it")
     where = joined(path, "runners")
     runners = objects_at(config.get("runners"), where)
     return sum(_convert_runner(each, joined(where, number), options, draft) for number, each in enumerate(runners))
@@ -128,15 +112,12 @@ def _convert_runner(runner: dict[str, Any], path: str, options: ConversionOption
         _name_resources(executor_config, where, draft)
     if executor_config.get("privileged"):
         draft.differs(joined(where, "privileged"), executor_config.pop("privileged"), NO_PRIVILEGE)
-    _connect(executor_config, where, options)
+    connection = options.connection()
+    _connect(executor_config, where, connection)
     draft.differs(joined(where, "poll_timeout"), executor_config.get("poll_timeout"), POLL)
     draft.differs(where, options.class_name, USE_OF_RUNNER)
     draft.differs(where, options.class_name, PIPELINES)
-    if options.form is ConvertedForm.SIDECAR:
-        draft.differs(where, BUILD, BESIDE)
-    else:
-        draft.differs(where, BUILD, PUBLISHED)
-        draft.differs(where, BUILD, EMPTY_BIND_MOUNTS)
+    name_new_place(where, BUILD, draft, is_beside=connection.is_beside)
     return 1
 
 
@@ -144,12 +125,12 @@ def _remove_services(executor: dict[str, Any], path: str, draft: SpecDraft) -> i
     where = joined(path, "services")
     services, kept = objects_at(executor.get("services"), where), []
     for number, service in enumerate(services):
-        if replaced_kind({"image": service.get("name")}) is Replaced.DIND:
+        if is_dind_service(service.get("name")):
             _read_service(service, joined(where, number), draft)
         else:
             kept.append(service)
     if len(kept) < len(services):
-        _set_or_remove(executor, "services", kept)
+        set_or_remove(executor, "services", kept)
     return len(services) - len(kept)
 
 
@@ -157,19 +138,13 @@ def _read_service(service: Mapping[str, Any], path: str, draft: SpecDraft) -> No
     """A service is a container with other names for its fields."""
     container: dict[str, Any] = {"image": service["name"]}
     for field, target in (("entrypoint", "command"), ("command", "args")):
-        if service.get(field):
+        if field in service:
             container[target] = texts_at(service[field], joined(path, field))
-    variables = texts_at(service.get("environment"), joined(path, "environment"))
-    pairs = [each.partition("=") for each in variables]
-    container["env"] = [{"name": name, "value": value} for name, _, value in pairs]
+    if "environment" in service:
+        pairs = (each.partition("=") for each in texts_at(service["environment"], joined(path, "environment")))
+        container["env"] = [{"name": name, "value": value} for name, _, value in pairs]
     words = {"image": "name", "command": "entrypoint", "args": "command", "env": "environment"}
-    read_service(container, path, words, Surroundings({}), draft)
-    for key, value in service.items():
-        if key not in {"name", "entrypoint", "command", "environment"}:
-            what = (
-                "hosts of this name are gone; the daemon's is in DOCKER_HOST" if key == "alias" else "not carried over"
-            )
-            draft.differs(joined(path, key), value, what)
+    read_service(service, container, words, path, draft, host_field="alias")
 
 
 def _remove_volumes(executor: dict[str, Any], path: str, draft: SpecDraft) -> int:
@@ -186,7 +161,7 @@ def _remove_volumes(executor: dict[str, Any], path: str, draft: SpecDraft) -> in
                 draft.differs(at, volume, what)
             else:
                 kept.append(volume)
-        _set_or_remove(volumes, kind, kept)
+        set_or_remove(volumes, kind, kept)
     if "volumes" in executor and not volumes:
         del executor["volumes"]
     return removed
@@ -212,14 +187,9 @@ def _remove_variables(runner: dict[str, Any], path: str, draft: SpecDraft) -> No
         if name not in CLIENT_VARIABLES:
             kept.append(variable)
             continue
-        if name == "DOCKER_HOST" and not LOCAL_HOST.match(value):
-            raise UnconvertibleError(
-                f"{joined(where, number)} is {shorten(variable)!r}, which is not the service `docker`",
-                "remove the variable if the jobs shall use the new daemon",
-            )
-        draft.differs(joined(where, number), variable, "removed: the connection has its own value")
+        remove_variable(name, value, joined(where, number), variable, draft)
     if "environment" in runner:
-        _set_or_remove(runner, "environment", kept)
+        set_or_remove(runner, "environment", kept)
 
 
 def _name_resources(executor: Mapping[str, Any], path: str, draft: SpecDraft) -> None:
@@ -228,19 +198,11 @@ def _name_resources(executor: Mapping[str, Any], path: str, draft: SpecDraft) ->
             draft.differs(joined(path, name), value, OF_ALL_SERVICES)
 
 
-def _connect(executor: dict[str, Any], path: str, options: ConversionOptions) -> None:
+def _connect(executor: dict[str, Any], path: str, connection: GivenConnection) -> None:
     labels = mapping_at(executor.get("pod_labels"), joined(path, "pod_labels"))
     annotations = mapping_at(executor.get("pod_annotations"), joined(path, "pod_annotations"))
-    connection = GivenConnection(class_name=options.class_name, is_beside=options.form is ConvertedForm.SIDECAR)
-    executor["pod_labels"] = {**labels, names.LABEL_INJECT: options.class_name}
+    executor["pod_labels"] = {**labels, names.LABEL_INJECT: connection.class_name}
     executor["pod_annotations"] = {**annotations, **annotations_of_label(connection, [BUILD])}
-
-
-def _set_or_remove(mapping: dict[str, Any], field: str, value: list[Any]) -> None:
-    if value:
-        mapping[field] = value
-    else:
-        mapping.pop(field, None)
 
 
 def runner_config_text(config: Mapping[str, Any]) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nested_docker.convert.connection import GivenConnection
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import Difference, UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.pod_template import GivenConnection, converted_template, has_daemon
+from nested_docker.convert.pod_template import converted_template, has_daemon
 
 _POD = "\0pod: "
 """Is the pod in paths, until they are those of the input."""

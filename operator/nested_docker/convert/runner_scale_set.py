@@ -6,20 +6,14 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from nested_docker.convert.clients import name_new_place
+from nested_docker.convert.connection import GivenConnection, with_label
+from nested_docker.convert.conversion import Conversion, ConversionOptions, labelled
 from nested_docker.convert.daemon_container import Surroundings
-from nested_docker.convert.difference import UnconvertibleError, joined, mapping_at
+from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions, ConvertedForm
-from nested_docker.convert.pod_template import (
-    BESIDE,
-    EMPTY_BIND_MOUNTS,
-    PUBLISHED,
-    GivenConnection,
-    converted_template,
-    has_daemon,
-    of_class,
-    with_label,
-)
+from nested_docker.convert.fields import joined, mapping_at
+from nested_docker.convert.pod_template import converted_template, has_daemon
 
 SCALE_SET_VALUES = "values.yaml: "
 TEMPLATE = joined(SCALE_SET_VALUES, "template")
@@ -50,13 +44,8 @@ def convert_scale_set(document: Mapping[str, Any], options: ConversionOptions) -
     Raises:
         UnconvertibleError: the options do not fit, or it cannot be converted as it is.
     """
-    if options.form is ConvertedForm.NESTED_DOCKER:
-        raise UnconvertibleError(
-            f"{SCALE_SET_VALUES}a chart's values have no NestedDocker beside them",
-            "use --as label --class CLASS, or --as sidecar; for one that runners share see docs/ci.md",
-        )
-    values, draft = copy.deepcopy(dict(document)), SpecDraft()
-    connection = GivenConnection(class_name=options.class_name, is_beside=options.form is ConvertedForm.SIDECAR)
+    options.require_label(f"{SCALE_SET_VALUES}a chart's values have no NestedDocker beside them")
+    values, draft, connection = copy.deepcopy(dict(document)), SpecDraft(), options.connection()
     mode = mapping_at(values.get("containerMode"), joined(SCALE_SET_VALUES, "containerMode"))
     count = 0
     if mode.get("type") == "dind":
@@ -76,7 +65,7 @@ def convert_scale_set(document: Mapping[str, Any], options: ConversionOptions) -
     if count:
         draft.differs(TEMPLATE, options.class_name, USE_OF_CONTROLLER)
         draft.differs(TEMPLATE, RUNNER, CONTAINER_JOBS)
-    return Conversion([values], [*draft.differences, *of_class(draft, options.class_name)], count)
+    return labelled(values, draft, options, count)
 
 
 def _by_container_mode(
@@ -87,8 +76,4 @@ def _by_container_mode(
     draft.differs(joined(SCALE_SET_VALUES, "containerMode"), dict(mode), BY_THE_CHART)
     metadata = with_label(template.get("metadata"), connection, [RUNNER], path)
     values["template"] = {**template, "metadata": metadata}
-    if connection.is_beside:
-        draft.differs(TEMPLATE, RUNNER, BESIDE)
-    else:
-        draft.differs(TEMPLATE, RUNNER, PUBLISHED)
-        draft.differs(TEMPLATE, RUNNER, EMPTY_BIND_MOUNTS)
+    name_new_place(TEMPLATE, RUNNER, draft, is_beside=connection.is_beside)

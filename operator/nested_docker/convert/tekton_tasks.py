@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nested_docker.convert.client_environment import remove_variable
+from nested_docker.convert.connection import GivenConnection
 from nested_docker.convert.daemon_container import Surroundings
-from nested_docker.convert.difference import UnconvertibleError, joined, mapping_at, objects_at, text_at
 from nested_docker.convert.draft import SpecDraft
+from nested_docker.convert.fields import joined, mapping_at, objects_at, set_or_remove, text_at
 from nested_docker.convert.pod_parts import Part, PodParts, converted_parts, parts_have_daemon
-from nested_docker.convert.pod_template import GivenConnection
-from nested_docker.convert.recognition import CLIENT_VARIABLES, LOCAL_HOST
-from nested_docker.domain.shown import shorten
+from nested_docker.convert.recognition import CLIENT_VARIABLES
 
 TEKTON_GROUP = "tekton.dev/"
 TASKS = frozenset({"Task", "ClusterTask"})
@@ -75,8 +75,8 @@ def _convert(task: _Task, connection: GivenConnection, around: Surroundings, dra
     draft.add(done.draft)
     for field, parts in (("steps", steps), ("sidecars", sidecars)):
         kept = [done.containers[each.pod_name] for each in parts if each.pod_name in done.containers]
-        _set_or_remove(task.spec, field, kept)
-    _set_or_remove(task.spec, "volumes", done.fields.get("volumes"))
+        set_or_remove(task.spec, field, kept)
+    set_or_remove(task.spec, "volumes", done.fields.get("volumes"))
     if done.metadata is not None:
         task.owner["metadata"] = done.metadata
     return 1
@@ -96,22 +96,10 @@ def _disconnect_all_steps(task: _Task, draft: SpecDraft) -> None:
     common = mapping_at(task.spec.get("stepTemplate"), path)
     kept = []
     for number, variable in enumerate(objects_at(common.get("env"), joined(path, "env"))):
-        where, value = joined(path, "env", number), variable.get("value", "")
-        if variable.get("name") not in CLIENT_VARIABLES:
+        name = text_at(variable.get("name"), joined(path, "env", number, "name"))
+        if name in CLIENT_VARIABLES:
+            remove_variable(name, variable.get("value", ""), joined(path, "env", number), variable, draft)
+        else:
             kept.append(variable)
-            continue
-        if variable["name"] == "DOCKER_HOST" and not (isinstance(value, str) and LOCAL_HOST.match(value)):
-            raise UnconvertibleError(
-                f"{where} is DOCKER_HOST with {shorten(str(value))!r}, which is not in the task's pod",
-                "remove the variable if the steps shall use the new daemon",
-            )
-        draft.differs(where, variable, "removed: the connection has its own value")
     if common:
-        _set_or_remove(common, "env", kept)
-
-
-def _set_or_remove(mapping: dict[str, Any], field: str, value: Any) -> None:
-    if value:
-        mapping[field] = value
-    else:
-        mapping.pop(field, None)
+        set_or_remove(common, "env", kept)

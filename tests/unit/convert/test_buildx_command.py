@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nested_docker.convert.buildx_command import convert_buildx_command
-from nested_docker.convert.manifests_conversion import ConversionOptions
+from nested_docker.convert.conversion import ConversionOptions
 
 COMMAND = (
     "docker buildx create --bootstrap --use --name=kube --driver kubernetes --platform linux/amd64 "

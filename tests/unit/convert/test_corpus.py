@@ -13,7 +13,8 @@ from tests.unit.convert.conftest import Convert
 from tests.unit.convert.corpus import CASES, CORPUS, FOLDER, case_id
 from tests.unit.snapshot import FOLDER as SNAPSHOTS
 
-from nested_docker.convert.manifests_conversion import ConversionOptions, convert_manifests
+from nested_docker.convert.conversion import ConversionOptions
+from nested_docker.convert.manifests_conversion import convert_manifests
 
 OLD_WAYS = ("tcp://localhost:237", "tcp://127.0.0.1:2", "docker.sock", "tcp://docker", "dind", "kubedock:", "buildkit")
 

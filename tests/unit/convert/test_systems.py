@@ -11,9 +11,10 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nested_docker.convert.conversion import Conversion, ConversionOptions, ConvertedForm
 from nested_docker.convert.files import conversion_of
 from nested_docker.convert.gitlab_runner import convert_runner_config, convert_runner_values
-from nested_docker.convert.manifests_conversion import Conversion, ConversionOptions, ConvertedForm, convert_manifests
+from nested_docker.convert.manifests_conversion import convert_manifests
 
 LABEL = ConversionOptions(ConvertedForm.LABEL, class_name="standard")
 SIDECAR = ConversionOptions(ConvertedForm.SIDECAR, class_name="standard")

@@ -16,10 +16,11 @@ import yaml
 from tests.unit.convert.conftest import Convert
 from tests.unit.convert.corpus import CORPUS, SYSTEMS
 
+from nested_docker.convert.conversion import ConversionOptions, ConvertedForm
 from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.files import conversion_of
 from nested_docker.convert.gitlab_runner import convert_runner_config, convert_runner_values
-from nested_docker.convert.manifests_conversion import ConversionOptions, ConvertedForm, convert_manifests
+from nested_docker.convert.manifests_conversion import convert_manifests
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n"
 DIND = "{name: d, image: 'docker:dind'}"
@@ -52,7 +53,7 @@ REFUSED = {
         "apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: x}\nspec: {steps: [{image: a}], sidecars: ["
         + DIND
         + "], stepTemplate: {env: [{name: DOCKER_HOST, value: 'tcp://far:1'}]}}\n",
-        "spec.stepTemplate.env[0] is DOCKER_HOST with 'tcp://far:1'",
+        "spec.stepTemplate.env[0]: DOCKER_HOST is 'tcp://far:1'",
     ),
     "two containers of one name": (
         "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: x}\nspec: {templates: [{container: "
@@ -68,7 +69,7 @@ REFUSED = {
     "mounts are text": (pod("{image: 'docker:dind', volumeMounts: x}"), "volumeMounts is not a list"),
     "another daemon": (
         pod("{name: c, env: [{name: DOCKER_HOST, value: 'tcp://far:2376'}]}", DIND),
-        "env[0] is DOCKER_HOST with 'tcp://far:2376'",
+        "env[0]: DOCKER_HOST is 'tcp://far:2376'",
     ),
     "a place that is taken": (
         pod("{name: c, volumeMounts: [{name: v, mountPath: /certs/client}]}", DIND),
