@@ -48,10 +48,10 @@ def convert_buildx_command(command: str, options: ConversionOptions) -> Conversi
         words = shlex.split(command)
     except ValueError as error:
         raise UnconvertibleError(f"--buildx cannot be read: {error}", "quote it as a shell does") from error
-    if words[:3] != ["docker", "buildx", "create"] or options.form is ConvertedForm.LABEL:
+    if words[:3] != ["docker", "buildx", "create"] or options.form is not ConvertedForm.NESTED_DOCKER:
         raise UnconvertibleError(
             f"--buildx: {shorten(command)!r} is no `docker buildx create` for --as nesteddocker",
-            "give the command with which you create the builder, and no --as label",
+            "give the command with which you create the builder, and no --as",
         )
     draft, name, namespace, driver = SpecDraft(), options.name, "", ""
     for flag, value in _options_of_create(words[3:]):

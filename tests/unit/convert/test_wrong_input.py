@@ -122,6 +122,10 @@ OPTIONS = {
     "endless input": (["/dev/zero"], "/dev/zero has more than 16777216 bytes"),
     "no create": (["--buildx", "docker buildx ls"], "is no `docker buildx create`"),
     "another driver": (["--buildx", "docker buildx create --driver remote"], "the driver is 'remote'"),
+    "a builder as a sidecar": (
+        ["--buildx", "docker buildx create --driver kubernetes", "--as", "sidecar", "--class", "c"],
+        "for --as nesteddocker",
+    ),
     "an open quote": (["--buildx", "docker 'x"], "--buildx cannot be read"),
 }
 
