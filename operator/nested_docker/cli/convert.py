@@ -26,7 +26,7 @@ class ConvertOutput(StrEnum):
     """How the result is printed."""
 
     YAML = "yaml"
-    """A config.toml stays TOML."""
+    """A config.toml stays TOML, and a Jenkinsfile stays one."""
     JSON = "json"
 
 
@@ -35,7 +35,8 @@ def convert_command(
         list[str] | None,
         typer.Argument(
             metavar="FILE",
-            help="YAML or JSON file with workloads, a file of a CI system, or a config.toml; `-`: standard input.",
+            help="YAML or JSON file with workloads, a file of a CI system, a config.toml, or a Jenkinsfile; `-`: "
+            "standard input.",
         ),
     ] = None,
     form: Annotated[
@@ -88,7 +89,9 @@ def convert_command(
                 "convert finds containers with dockerd, kubedock or BuildKit, and mounts of /var/run/docker.sock",
                 ExitCode.NO,
             )
-        if files and _is_toml(files[0]) and output is ConvertOutput.YAML:
+        if result.text:
+            _print_text(result.text, output)
+        elif files and _is_toml(files[0]) and output is ConvertOutput.YAML:
             typer.echo(runner_config_text(result.documents[0]), nl=False)
         else:
             _print_documents(result, output)
@@ -115,13 +118,16 @@ def _converted(files: list[str], options: ConversionOptions, buildx: str) -> Con
     from nested_docker.convert.buildx_command import convert_buildx_command
     from nested_docker.convert.conversion import Conversion
     from nested_docker.convert.difference import UnconvertibleError
-    from nested_docker.convert.files import conversion_of
+    from nested_docker.convert.files import conversion_of, what_else
+    from nested_docker.convert.jenkinsfile import is_jenkinsfile
     from nested_docker.convert.manifests_conversion import convert_manifests
 
     if buildx:
         result = convert_buildx_command(buildx, options)
     elif any(map(_is_toml, files)):
         result = _converted_toml(files, options)
+    elif any(map(is_jenkinsfile, files)):
+        result = _converted_jenkinsfile(files, options)
     else:
         manifests: list[dict[str, Any]] = []
         result = Conversion()
@@ -132,10 +138,7 @@ def _converted(files: list[str], options: ConversionOptions, buildx: str) -> Con
             elif isinstance(document.get("apiVersion"), str) and isinstance(document.get("kind"), str):
                 manifests.append(document)
             else:
-                raise UnconvertibleError(
-                    f"{position}: neither a Kubernetes object nor a file of a CI system that is known",
-                    "see docs/migration",
-                )
+                raise UnconvertibleError(f"{position}: {what_else(document)}", "see docs/migration")
         result.add(convert_manifests(manifests, options))
     _check_result(result)
     return result
@@ -154,6 +157,38 @@ def _converted_toml(files: list[str], options: ConversionOptions) -> Conversion:
     text = _text(files[0])
     _note_comments(files[0], text)
     return convert_runner_config(parse_runner_config(text, f"{files[0]}: "), options)
+
+
+def _converted_jenkinsfile(files: list[str], options: ConversionOptions) -> Conversion:
+    from nested_docker.cli.crds import to_yaml
+    from nested_docker.convert.difference import UnconvertibleError
+    from nested_docker.convert.jenkinsfile import convert_jenkinsfile
+
+    if len(files) > 1:
+        raise UnconvertibleError(f"{', '.join(files)}: a Jenkinsfile is not a manifest", "convert it by itself")
+    typer.echo(f"note: comments in the YAML of {files[0]} are not in the output", err=True)
+    return convert_jenkinsfile(_text(files[0]), options, _embedded_mapping, lambda pod: to_yaml([pod], blocks=True))
+
+
+def _embedded_mapping(text: str, path: str) -> dict[str, Any] | None:
+    from nested_docker.cli.streams import UnreadableError, parse_documents
+    from nested_docker.convert.difference import UnconvertibleError
+
+    try:
+        documents = [*parse_documents(text)]
+    except UnreadableError as error:
+        raise UnconvertibleError(
+            f"{path}{error}", "correct it; expressions of Groovy are read as plain text"
+        ) from error
+    return documents[0] if len(documents) == 1 and isinstance(documents[0], dict) else None
+
+
+def _print_text(text: str, output: ConvertOutput) -> None:
+    from nested_docker.cli.user.running import invalid
+
+    if output is not ConvertOutput.YAML:
+        invalid(f"--output {output}: a Jenkinsfile cannot be printed as JSON", "leave --output out")
+    typer.echo(text, nl=False)
 
 
 def _note_comments(file: str, text: str) -> None:

@@ -76,11 +76,13 @@ class Conversion:
         documents: what replaces the input.
         differences: what is not the same.
         converted: how many daemons were replaced.
+        text: what replaces an input that is no list of documents, such as a Jenkinsfile; empty: the documents do.
     """
 
     documents: list[dict[str, Any]] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     converted: int = 0
+    text: str = ""
 
     def add(self, other: Conversion) -> None:
         """Take up the conversion of more of the input."""

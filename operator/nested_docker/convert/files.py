@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from nested_docker.convert.conversion import Conversion, ConversionOptions
@@ -24,4 +25,46 @@ KINDS_OF_FILES: tuple[tuple[Callable[[Mapping[str, Any]], bool], ConvertDocument
 
 def conversion_of(document: Mapping[str, Any]) -> ConvertDocument | None:
     """What converts a document; None: it is of no kind that is known."""
+    if is_release_with_values(document):
+        return convert_release
     return next((convert for is_kind, convert in KINDS_OF_FILES if is_kind(document)), None)
+
+
+def what_else(document: Mapping[str, Any]) -> str:
+    """What a document seems to be that nothing converts, for a message."""
+    if _has_members(document.get("services"), {"image", "build", "extends"}):
+        return "a compose file, which makes no pods: convert what starts the daemon in the cluster"
+    if _has_members(document.get("jobs"), {"runs-on", "uses"}):
+        return "a workflow of GitHub Actions, which does not choose its pod: convert the values of the runner scale set"
+    return "neither a Kubernetes object nor a file of a CI system that is known"
+
+
+def _has_members(value: Any, keys: set[str]) -> bool:
+    members = [*value.values()] if isinstance(value, dict) else []
+    return bool(members) and all(isinstance(each, dict) and keys & each.keys() for each in members)
+
+
+def _values(document: Mapping[str, Any]) -> Any:
+    spec = document.get("spec")
+    return spec.get("values") if document.get("kind") == "HelmRelease" and isinstance(spec, dict) else None
+
+
+def is_release_with_values(document: Mapping[str, Any]) -> bool:
+    """Whether a document is a HelmRelease of Flux with values of a chart that is known."""
+    values = _values(document)
+    return isinstance(values, dict) and conversion_of(values) is not None
+
+
+def convert_release(document: Mapping[str, Any], options: ConversionOptions) -> Conversion:
+    """Replace the daemons in the values of a HelmRelease.
+
+    Raises:
+        UnconvertibleError: the options do not fit, or they cannot be converted as they are.
+    """
+    values = _values(document)
+    convert = conversion_of(values)
+    assert convert is not None  # noqa: S101 - narrows the type: the caller asks first
+    done = convert(values, options)
+    (converted,) = done.documents
+    release = {**document, "spec": {**document["spec"], "values": converted}}
+    return replace(done, documents=[release])

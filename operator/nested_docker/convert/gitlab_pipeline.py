@@ -38,7 +38,9 @@ def is_pipeline(document: Mapping[str, Any]) -> bool:
         return False
     members = [each for each in document.values() if isinstance(each, dict)]
     return (
-        "stages" in document or "services" in document or any({"script", "services"} & each.keys() for each in members)
+        "stages" in document
+        or isinstance(document.get("services"), list)
+        or any({"script", "services"} & each.keys() for each in members)
     )
 
 

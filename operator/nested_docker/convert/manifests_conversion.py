@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nested_docker.api.v1alpha1.nested_docker import NAME_PATTERN
-from nested_docker.convert import argo_workflows, tekton_tasks, workloads
+from nested_docker.convert import argo_workflows, embedded_templates, tekton_tasks, workloads
 from nested_docker.convert.connection import GivenConnection, of_class
 from nested_docker.convert.conversion import Conversion, ConversionOptions, ConvertedForm
 from nested_docker.convert.daemon_container import Surroundings
@@ -24,7 +24,7 @@ SUFFIX = "-daemon"
 GOES_ON = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"})
 """Kinds whose pods do not end."""
 
-SHARED_BY_TASKS = "all tasks and runs share one daemon, which had one each: use --as label if they may not"
+SHARED_BY_RUNS = "all its pods and runs share one daemon, which had one each: use --as label if they may not"
 OUTLIVES = "the daemon stays when the workload has ended: use --as label, or set spec.idleTimeoutSeconds"
 ALLOWED_IMAGE = "a policy must allow it (allowedImages); remove the field for the class's image"
 
@@ -69,7 +69,7 @@ def _claims(objects: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _converter(manifest: Mapping[str, Any]) -> ConvertObject | None:
-    """What converts an object; None: no pod is made of it."""
+    """What converts an object; None: it says nothing of its kind."""
     version, kind = str(manifest.get("apiVersion")), manifest.get("kind")
     if not isinstance(kind, str):
         return None
@@ -77,7 +77,7 @@ def _converter(manifest: Mapping[str, Any]) -> ConvertObject | None:
         return tekton_tasks.convert_tasks
     if version.startswith(argo_workflows.ARGO_GROUP) and kind in argo_workflows.SPEC_OF_KIND:
         return argo_workflows.convert_workflow
-    return workloads.convert_workload if kind in workloads.TEMPLATE_OF_KIND else None
+    return workloads.convert_workload if kind in workloads.TEMPLATE_OF_KIND else embedded_templates.convert_templates
 
 
 @dataclass
@@ -144,4 +144,4 @@ def _name_lifetime(kind: str, head: str, draft: SpecDraft) -> None:
     if kind not in GOES_ON:
         draft.differs(head.rstrip(" :"), kind, OUTLIVES)
     if kind not in workloads.TEMPLATE_OF_KIND:
-        draft.differs(head.rstrip(" :"), kind, SHARED_BY_TASKS)
+        draft.differs(head.rstrip(" :"), kind, SHARED_BY_RUNS)

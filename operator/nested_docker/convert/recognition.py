@@ -15,6 +15,8 @@ SOCKETS = frozenset({"/var/run/docker.sock", "/run/docker.sock"})
 SOCKET_DIRECTORIES = frozenset({"/var/run", "/run", "/var/run/docker", "/run/docker"})
 CLIENT_VARIABLES = frozenset({"DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_TLS_CERTDIR"})
 """What the connection Secret sets, and the variable by which the image of dockerd chooses TLS."""
+WAITING_PROGRAMS = frozenset({"cat", "sleep", "tail"})
+"""What a container runs in which something else executes commands."""
 NODE_DIRECTORIES = frozenset({"/var/run", "/run"})
 """Directories of a node that have its Docker socket, among others."""
 LOCAL_HOST = re.compile(
@@ -36,11 +38,23 @@ def replaced_kind(container: Mapping[str, Any]) -> Replaced | None:
     image = container.get("image")
     if not isinstance(image, str):
         return None
-    if DIND_IMAGE.search(image) or _runs_dockerd(container):
+    if (DIND_IMAGE.search(image) and not _only_waits(container)) or _runs_dockerd(container):
         return Replaced.DIND
     if KUBEDOCK_IMAGE.search(image):
         return Replaced.KUBEDOCK
     return Replaced.BUILDKIT if BUILDKITD_IMAGE.search(image) else None
+
+
+def _only_waits(container: Mapping[str, Any]) -> bool:
+    """A container that has the daemon's image for its docker command, as `command: [cat]` of a Jenkins agent."""
+    words = [*_texts(container.get("command")), *_texts(container.get("args"))]
+    if words[1:2] == ["-c"]:
+        words = words[2].split() if words[2:] else []
+    return bool(words) and words[0].rpartition("/")[2] in WAITING_PROGRAMS
+
+
+def _texts(value: Any) -> list[str]:
+    return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []
 
 
 def _runs_dockerd(container: Mapping[str, Any]) -> bool:

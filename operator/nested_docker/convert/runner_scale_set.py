@@ -12,6 +12,7 @@ from nested_docker.convert.conversion import Conversion, ConversionOptions, labe
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
+from nested_docker.convert.embedded_templates import CONTAINER_JOBS, USE_OF_CONTROLLER
 from nested_docker.convert.fields import joined, mapping_at
 from nested_docker.convert.pod_template import converted_template, has_daemon
 
@@ -22,11 +23,6 @@ BY_THE_CHART = (
     "removed: the chart no longer adds the containers init-dind-externals and dind, which was privileged, and their "
     "volumes; the runner's container gets the connection from the label"
 )
-CONTAINER_JOBS = (
-    "`container:` jobs and Docker actions mount the runner's directories _work and externals, which the daemon has "
-    "only if it is in the pod (--as sidecar) and both are volumes"
-)
-USE_OF_CONTROLLER = "a controller makes the pods, so their ServiceAccount needs the permission to use the class"
 
 
 def is_scale_set(document: Mapping[str, Any]) -> bool:

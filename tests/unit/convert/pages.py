@@ -12,40 +12,49 @@ from typing import Any
 import yaml
 from tests.unit.pages import DOCS
 
-FILES = ("before.yaml", "config.toml")
+FILES = ("before.yaml", "config.toml", "Jenkinsfile")
 PAGES = sorted((DOCS / "migration").glob("*.md"))
 
 
 @dataclass(frozen=True)
 class Example:
-    """A command of a page; `before` is the last such block above it, which the command reads as `file`."""
+    """A command of a page; `before` is the last such block above it, which the command reads as `file`.
+
+    `after` is what it prints, and `documents` what that says, unless it is a Jenkinsfile.
+    """
 
     page: str
     before: str
     arguments: list[str]
-    after: list[dict[str, Any]]
+    after: str
+    documents: list[dict[str, Any]]
     file: str
 
     @property
     def workloads(self) -> list[dict[str, Any]]:
         """Objects of Kubernetes before and after; a pipeline is none."""
-        is_toml = self.file.endswith(".toml")
-        documents = [*yaml.safe_load_all(self.before), *self.after] if self.before and not is_toml else self.after
-        return [each for each in documents if "kind" in each]
+        before = [*yaml.safe_load_all(self.before)] if self.file == "before.yaml" else []
+        return [each for each in [*before, *self.documents] if "kind" in each]
 
 
 def examples() -> Iterator[Example]:
     for page in PAGES:
         before, arguments = "", list[str]()
         for kind, block in re.findall(r"^```(.*?)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
-            if kind in {"yaml before", "toml before"}:
+            if kind.endswith(" before"):
                 before = block
             elif kind == "console":
                 arguments = shlex.split(block)[2:]
-            elif kind in {"yaml after", "toml after"}:
+            elif kind.endswith(" after"):
                 file = next((each for each in arguments if each in FILES), "")
-                after = [tomllib.loads(block)] if kind.startswith("toml") else [*yaml.safe_load_all(block)]
-                yield Example(page.stem, before if file else "", arguments, after, file)
+                documents = _documents(kind.removesuffix(" after"), block)
+                yield Example(page.stem, before if file else "", arguments, block, documents, file)
+
+
+def _documents(language: str, text: str) -> list[dict[str, Any]]:
+    if language == "groovy":
+        return []
+    return [tomllib.loads(text)] if language == "toml" else [*yaml.safe_load_all(text)]
 
 
 EXAMPLES = [*examples()]

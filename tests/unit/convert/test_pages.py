@@ -26,6 +26,9 @@ def test_before_becomes_after(
     (tmp_path / (example.file or "before.yaml")).write_text(example.before)
     ended = convert(*example.arguments)
     assert ended.code == 0, ended.err
-    is_toml = example.file.endswith(".toml")
-    assert ([tomllib.loads(ended.out)] if is_toml else [*yaml.safe_load_all(ended.out)]) == example.after
+    if example.file == "Jenkinsfile":
+        assert ended.out == example.after
+    else:
+        is_toml = example.file.endswith(".toml")
+        assert ([tomllib.loads(ended.out)] if is_toml else [*yaml.safe_load_all(ended.out)]) == example.documents
     assert "differs: " in ended.err
