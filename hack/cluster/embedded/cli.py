@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedded import hostdocker, imagebuild, images, kubernetes, lifecycle, machine, status, vm
+from embedded import hostdocker, imagebuild, images, kubernetes, lifecycle, machine, status, vm, vmdocker
 from embedded.api import Api
 from embedded.build import build
 from embedded.components import NAMES
@@ -125,15 +125,16 @@ class Command:
         running = self.node()
         if self.args.action == "start":
             build(self.home, self.clock, vm=True)
-            lifecycle.start_vm(running, self.clock)
+            lifecycle.start_vm(running, self.clock, keep=self.args.keep)
         else:
             running.ask("stop", vm.NAME)
             self.clock.say("the virtual machine has lost its power; Kubernetes does not know that yet")
         return 0
 
     def docker(self) -> int:
-        """Start or stop the node's own dockerd."""
-        act = hostdocker.start if self.args.action == "start" else hostdocker.stop
+        """Start or stop a node's own dockerd."""
+        where = vmdocker if self.args.vm else hostdocker
+        act = where.start if self.args.action == "start" else where.stop
         act(self.node(), self.clock)
         return 0
 
@@ -231,8 +232,10 @@ def parser() -> argparse.ArgumentParser:
     inside.add_argument("--vm", action="store_true", help="inside the node in the virtual machine")
     machine_of = add("vm", Command.vm, "start the node in a virtual machine, or cut its power")
     machine_of.add_argument("action", choices=("start", "kill"))
+    machine_of.add_argument("--keep", action="store_true", help="start with the disk as the last run left it")
     docker = add("docker", Command.docker, "start or stop the node's own dockerd")
     docker.add_argument("action", choices=("start", "stop"))
+    docker.add_argument("--vm", action="store_true", help="that of the node in the virtual machine")
     load = add("load", Command.load, "import image archives")
     load.add_argument("--vm", action="store_true", help="into the node in the virtual machine, too")
     load.add_argument("archives", nargs="+", type=Path, metavar="TAR")

@@ -24,7 +24,7 @@ def files(cluster: Cluster) -> dict[Path, str]:
         cluster.conf / "kubelet.json": _json(kubelet(cluster)),
         cluster.conf / "proxy.json": _json(proxy(cluster)),
         cluster.conf / "audit-policy.json": _json(audit_policy()),
-        cluster.conf / "dockerd.json": _json(dockerd(cluster)),
+        cluster.conf / "dockerd.json": _json({**dockerd(cluster), "cgroup-parent": f"{cluster.cgroup}/docker"}),
         cluster.conf / "resolv.conf": "nameserver 127.0.0.1\n",
     }
 
@@ -156,14 +156,13 @@ def audit_policy() -> Json:
 
 
 def dockerd(cluster: Cluster) -> Json:
-    """The node's own dockerd: it shares containerd with the kubelet, as on nodes that had both."""
+    """A node's own dockerd: it shares containerd with the kubelet, as on nodes that had both."""
     return {
         "hosts": ["unix:///run/docker.sock"],
         "data-root": "/var/lib/docker",
         "exec-root": "/run/docker",
         "pidfile": "/run/docker.pid",
         "containerd": CONTAINERD_SOCKET,
-        "cgroup-parent": f"{cluster.cgroup}/docker",
         "bip": cluster.docker_bridge,
     }
 

@@ -70,7 +70,7 @@ class Home:
 
     @property
     def vm(self) -> Path:
-        """Kernel and disk of the node in a virtual machine; each run works on a copy of the disk."""
+        """Kernel and disk of the node in a virtual machine; what a cluster writes to the disk is its own."""
         return self.path / "vm"
 
     def state(self, name: str) -> Path:
@@ -114,6 +114,11 @@ class Cluster:
     def conf(self) -> Path:
         """Configuration of the components."""
         return self.state / "conf"
+
+    @property
+    def vm_disk(self) -> Path:
+        """What the node in the virtual machine has written to its disk."""
+        return self.state / "vm-disk.qcow2"
 
     @property
     def logs(self) -> Path:

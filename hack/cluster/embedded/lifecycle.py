@@ -159,15 +159,20 @@ def _supplement(running: Node, options: Options, clock: Clock) -> None:
         start_vm(running, clock)
 
 
-def start_vm(running: Node, clock: Clock) -> None:
+def start_vm(running: Node, clock: Clock, *, keep: bool = False) -> None:
     """Start the node in a virtual machine, unless it runs, and wait until it takes pods.
+
+    Args:
+        running: The first node.
+        clock: For progress.
+        keep: Whether it has the disk as its last run left it.
 
     Raises:
         ClusterError: It does not.
     """
     api = Api(running.cluster)
     if not vm.alive(running):
-        vm.start(running)
+        vm.start(running, keep=keep)
         for path, manifest in vm.objects().items():
             api.apply(path, manifest)
     wait(f"the node {VM_NODE}", lambda: vm.ready(api), running, vm.SECONDS)
@@ -290,3 +295,4 @@ def _clear_leftovers(cluster: Cluster) -> None:
     """Remove what outlives a node that was killed; only for the holder of the slot's lock."""
     network.disconnect(cluster)
     cgroups.remove(cluster)
+    cluster.vm_disk.unlink(missing_ok=True)

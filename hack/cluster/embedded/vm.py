@@ -13,6 +13,7 @@ from embedded.network import ip
 from embedded.node_client import Node
 from embedded.oci import architecture
 from embedded.report import ClusterError
+from embedded.shell import output
 
 Json = dict[str, Any]
 
@@ -35,18 +36,16 @@ _ARGUMENTS = (
 
 
 def command(cluster: Cluster) -> list[str]:
-    """Command line of qemu, which runs with the libraries that it was made for, not with this machine's."""
+    """Command line of the machine."""
     root = cluster.home.roots / "qemu"
-    libraries = root / "usr/lib/x86_64-linux-gnu"
     return [
-        *(str(root / "usr/lib64/ld-linux-x86-64.so.2"), "--library-path", str(libraries)),
-        *(str(root / "usr/bin/qemu-system-x86_64"), "-L", str(root / "usr/share/qemu")),
+        *(*_program(cluster, "qemu-system-x86_64"), "-L", str(root / "usr/share/qemu")),
         *("-L", str(root / "usr/share/seabios")),
         *("-machine", "q35,hpet=off", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max"),
         *("-m", MEMORY, "-smp", "2", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-kernel", str(vm_build.kernel(cluster.home)), "-initrd", str(cluster.conf / "vm.cpio")),
         *("-append", " ".join(_ARGUMENTS)),
-        *("-drive", f"file={vm_build.disk(cluster.home)},snapshot=on,if=none,id=disk,format=raw,cache=unsafe"),
+        *("-drive", f"file={cluster.vm_disk},if=none,id=disk,format=qcow2,cache=unsafe"),
         *("-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci"),
         *("-netdev", f"tap,id=net,ifname={LINK},script=no,downscript=no"),
         *("-device", "virtio-net-pci,netdev=net,romfile="),
@@ -54,11 +53,46 @@ def command(cluster: Cluster) -> list[str]:
     ]
 
 
-def start(running: Node) -> None:
-    """Start it, unless it runs: it has the disk that was built, whatever a former run wrote.
+def new_disk(cluster: Cluster) -> list[str]:
+    """Command line that gives the machine the disk that was built, whatever a former run wrote."""
+    backing = ("-b", str(vm_build.disk(cluster.home)), "-F", "raw")
+    return [*_program(cluster, "qemu-img"), "create", "-q", "-f", "qcow2", *backing, str(cluster.vm_disk)]
+
+
+def has_disk(cluster: Cluster) -> bool:
+    """Whether a former run has left a disk.
 
     Raises:
-        ClusterError: This machine's architecture is not the one of the disk.
+        ClusterError: It has, and what the run did not write is gone: the disk was built again.
+    """
+    if not cluster.vm_disk.exists():
+        return False
+    if cluster.vm_disk.stat().st_mtime < vm_build.disk(cluster.home).stat().st_mtime:
+        raise ClusterError(f"{cluster.vm_disk} belongs to a disk that was built again since; start without --keep")
+    return True
+
+
+def _program(cluster: Cluster, name: str) -> list[str]:
+    """Start of the command line of one of qemu's programs, with the libraries that it was made for."""
+    root = cluster.home.roots / "qemu"
+    libraries = root / "usr/lib/x86_64-linux-gnu"
+    return [
+        str(root / "usr/lib64/ld-linux-x86-64.so.2"),
+        "--library-path",
+        str(libraries),
+        str(root / "usr/bin" / name),
+    ]
+
+
+def start(running: Node, *, keep: bool = False) -> None:
+    """Start it.
+
+    Args:
+        running: The first node.
+        keep: Whether it has the disk as its last run left it, and not as it was built.
+
+    Raises:
+        ClusterError: This machine's architecture is not the one of the disk, or there is no disk to keep.
     """
     if architecture() != "amd64":
         raise ClusterError(f"the node in a virtual machine is amd64, and this machine is {architecture()}")
@@ -67,6 +101,8 @@ def start(running: Node) -> None:
         initramfs.File(f"files{path}", text.encode(), 0o600 if path.endswith((".key", ".kubeconfig")) else 0o644)
         for path, text in vm_config.files(cluster).items()
     ]
+    if not (keep and has_disk(cluster)):
+        output(new_disk(cluster))
     (cluster.conf / "vm.cpio").write_bytes(vm_build.boot(cluster.home).read_bytes() + initramfs.archive(files))
     _connect(running)
     running.ask("start", NAME, argv=command(cluster))

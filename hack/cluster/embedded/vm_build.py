@@ -15,7 +15,7 @@ from embedded.shell import Arg, logged, output
 from embedded.stamps import Step, digest
 
 DEBIANS = {
-    "qemu": rootfs.Debian(("qemu-system-x86",)),
+    "qemu": rootfs.Debian(("qemu-system-x86", "qemu-utils")),
     "vm": rootfs.Debian(
         (
             *("apparmor", "busybox-static", "conntrack", "containernetworking-plugins", "crun", "dbus", "iproute2"),
@@ -25,7 +25,10 @@ DEBIANS = {
 }
 """Root folders."""
 
-PROGRAMS = ("kubenode", "containerd", "containerd-shim-runc-v2", "ctr", "runc")
+PROGRAMS = (
+    *("kubenode", "containerd", "containerd-shim-runc-v2", "ctr", "runc"),
+    *("docker", "docker-proxy", "dockerd"),
+)
 IMAGES = ("pause", "busybox", "docker", "registry")
 """Images in the node's containerd from its start, since importing takes long in emulation."""
 
@@ -70,7 +73,7 @@ def steps(home: Home) -> list[Step]:
         return digest([home.stamps / "root-vm", own, Path(initramfs.__file__)])
 
     def disk_inputs() -> str:
-        names = ("root-vm", "vm-kernel", "kubenode", "runtime", *(f"image-{name}" for name in IMAGES))
+        names = ("root-vm", "vm-kernel", "kubenode", "runtime", "engine", *(f"image-{name}" for name in IMAGES))
         return digest([*(home.stamps / name for name in names), own])
 
     kernel_made = (kernel(home), boot(home), _modules(home))

@@ -29,6 +29,9 @@ FOLDER = "/etc/nested-docker"
 SHELL = "shell"
 """A static pod in the node's namespaces; programs are run on the node through it."""
 
+DOCKERD = "docker"
+"""The unit of the node's dockerd, which starts when it is asked for."""
+
 UNIT_FOLDER = "/etc/systemd/system"
 UNITS = ("containerd", "kubelet", "kube-proxy")
 _SETUP = "nested-docker-setup.service"
@@ -45,6 +48,7 @@ def files(cluster: Cluster) -> dict[str, str]:
         "/etc/cni/net.d/10-bridge.conflist": _json(config.cni(cluster, cluster.vm_pods)),
         f"{FOLDER}/setup.sh": setup(cluster),
         f"{FOLDER}/containerd.toml": containerd(),
+        f"{FOLDER}/dockerd.json": _json(config.dockerd(cluster)),
         f"{FOLDER}/{TUN}.json": _json(base_spec()),
         f"{FOLDER}/kubelet.json": _json(kubelet(cluster)),
         f"{FOLDER}/kubelet.kubeconfig": config.kubeconfig(cluster, "kubelet-v2"),
@@ -192,6 +196,13 @@ def units(cluster: Cluster) -> dict[str, str]:
             f"/usr/local/bin/containerd --config {FOLDER}/containerd.toml",
             "Type=notify\nDelegate=yes\nKillMode=process\nTasksMax=infinity\nLimitNOFILE=infinity\nLimitNPROC=infinity\n",
             _SETUP,
+        ),
+        f"{DOCKERD}.service": _unit(
+            f"/usr/local/bin/dockerd --config-file {FOLDER}/dockerd.json",
+            # the socket is the group's, which Debian's package would make
+            "ExecStartPre=groupadd --force --system docker\nType=notify\nDelegate=yes\nKillMode=process\n"
+            "TasksMax=infinity\n\n[Install]\nWantedBy=multi-user.target\n",
+            "containerd.service",
         ),
         "kubelet.service": _unit(f"/usr/local/bin/kubenode kubelet {kubelet_flags}", "", "containerd.service"),
         "kube-proxy.service": _unit(f"/usr/local/bin/kubenode kube-proxy --config={FOLDER}/proxy.json", "", _SETUP),

@@ -1,10 +1,11 @@
 import json
+import os
 import stat
 import tomllib
 from pathlib import Path
 
 import pytest
-from embedded import build, components, config, initramfs, pki, vm, vm_build, vm_config
+from embedded import build, components, config, hostdocker, initramfs, pki, vm, vm_build, vm_config
 from embedded.catalogue import IMAGES
 from embedded.layout import VM_NODE, Cluster, Home
 from embedded.report import Clock, ClusterError
@@ -113,7 +114,34 @@ def test_its_runtime_classes_lead_to_it_alone() -> None:
 
 
 def test_no_run_writes_to_the_disk_that_was_built(cluster: Cluster) -> None:
-    assert f"file={vm_build.disk(cluster.home)},snapshot=on" in " ".join(vm.command(cluster))
+    assert f"file={cluster.vm_disk},if=none,id=disk,format=qcow2" in " ".join(vm.command(cluster))
+    assert str(vm_build.disk(cluster.home)) not in " ".join(vm.command(cluster))
+    made = " ".join(vm.new_disk(cluster))
+    assert made.endswith(f"create -q -f qcow2 -b {vm_build.disk(cluster.home)} -F raw {cluster.vm_disk}")
+
+
+def test_a_disk_is_kept_as_long_as_it_fits_the_one_that_was_built(cluster: Cluster) -> None:
+    assert not vm.has_disk(cluster)
+    for path, time in ((vm_build.disk(cluster.home), 1), (cluster.vm_disk, 2)):
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.utime(path, (time, time))
+    assert vm.has_disk(cluster)
+    os.utime(vm_build.disk(cluster.home), (3, 3))
+    with pytest.raises(ClusterError, match="start without --keep"):
+        vm.has_disk(cluster)
+
+
+def test_its_dockerd_waits_until_it_is_asked_for_and_then_starts_with_the_machine(cluster: Cluster) -> None:
+    pki.ensure(cluster)
+    files = vm_config.files(cluster)
+    unit = files[f"/etc/systemd/system/{vm_config.DOCKERD}.service"]
+    assert vm_config.DOCKERD not in vm_config.UNITS
+    assert "WantedBy=multi-user.target" in unit
+    (path,) = [word for word in unit.split() if word.endswith("dockerd.json")]
+    own, native = json.loads(files[path]), json.loads(config.files(cluster)[cluster.conf / "dockerd.json"])
+    assert native == {**own, "cgroup-parent": "/ndc3/docker"}
+    assert own["hosts"] == [f"unix://{hostdocker.SOCKET}"]
 
 
 def test_it_has_programs_and_images_that_are_built(tmp_path: Path) -> None:
