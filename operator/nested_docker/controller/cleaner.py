@@ -25,7 +25,7 @@ EVENT_BY_OUTCOME = {
     CleanupOutcome.NODE_GONE: (
         "Warning",
         Reason.NODE_GONE,
-        "node {node} is gone: the operator cannot remove what clients made there",
+        "node {node} is gone: the operator cannot remove what clients made there. It has the owner UID {owner}",
     ),
     CleanupOutcome.CLEAN: ("Normal", Reason.CLEANED_UP, "node {node} is clean: {result}"),
 }
@@ -155,7 +155,8 @@ class Cleaner:
         if outcome in EVENT_BY_OUTCOME:
             type_, reason, message = EVENT_BY_OUTCOME[outcome]
             result = _termination_message(found) if found is not None else ""
-            self._report(key, pod, type_, reason, message.format(node=PodState(pod).node, result=result))
+            owner = cleanup.owner_uid(pod)
+            self._report(key, pod, type_, reason, message.format(node=PodState(pod).node, result=result, owner=owner))
 
     async def _look_up(self, identity: Identity) -> bool:
         """Read an object into the cache; whether it exists."""

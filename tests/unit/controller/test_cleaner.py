@@ -267,7 +267,7 @@ async def test_a_node_is_gone_when_the_api_server_says_so(cleaner: Cleaner, kube
             "NestedDocker/build",
             "Warning",
             "NodeGone",
-            "node node-1 is gone: the operator cannot remove what clients made there",
+            f"node node-1 is gone: the operator cannot remove what clients made there. It has the owner UID {OWNER}",
         )
     ]
 

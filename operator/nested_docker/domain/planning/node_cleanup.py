@@ -7,7 +7,7 @@ nobody can change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +17,7 @@ from nested_docker.domain.effective import OperatorDefaults
 from nested_docker.domain.manifests.metadata import POD_DEFAULTS
 from nested_docker.domain.modes.dockerd import CONTAINER, RESTRICTED
 from nested_docker.domain.modes.host_socket import NODE_SOCKET, NODE_SOCKET_VOLUME, OWNER_FLAG
-from nested_docker.domain.objects import Identity, Manifest
+from nested_docker.domain.objects import Identity, Manifest, NodeFacts
 from nested_docker.domain.planning.pod_state import PodState
 
 RETRY = timedelta(seconds=30)
@@ -147,12 +147,13 @@ def owner_uid(pod: Manifest) -> str:
     return next((each.removeprefix(OWNER_FLAG) for each in args if each.startswith(OWNER_FLAG)), "")
 
 
-def describe(pod: Manifest, defaults: OperatorDefaults, failure: str = "") -> str:
+def describe(pod: Manifest, defaults: OperatorDefaults, nodes: Mapping[str, NodeFacts], failure: str = "") -> str:
     """The state of the cleanup, as a message.
 
     Args:
         pod: a pod whose node may need cleanup.
         defaults: the operator's settings.
+        nodes: those of the cluster by name.
         failure: which request of the cleanup failed, as a sentence; empty: none.
     """
     if failure:
@@ -161,6 +162,11 @@ def describe(pod: Manifest, defaults: OperatorDefaults, failure: str = "") -> st
     node = PodState(pod).node
     if not node:
         return f"Pod {metadata['name']} terminates"
+    if node in nodes and not nodes[node].ready:
+        return (
+            f"node {node} is not ready: what clients made there through Pod {metadata['name']} is removed when it is. "
+            "If it never is, delete its Node object, which releases the pod"
+        )
     return (
         f"Pod {mine.name} in namespace {mine.namespace} removes from node {node} what clients made through Pod "
         f"{metadata['name']}, after that has ended. If it takes long, look at both pods and at the node"

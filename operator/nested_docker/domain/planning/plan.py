@@ -341,7 +341,9 @@ def _deleted(observed: Observed, now: datetime, defaults: OperatorDefaults) -> P
         return Plan(status=_blocked(observed, ApiRejection(Reason.REQUEST_FAILED, message), now))
     unclean = [pod for _, pod in children.pods_needing_cleanup]
     waits = (
-        ApiRejection(Reason.CLEANING_UP, cleanup.describe(unclean[0], defaults, observed.cleanup_failure))
+        ApiRejection(
+            Reason.CLEANING_UP, cleanup.describe(unclean[0], defaults, observed.cluster.nodes, observed.cleanup_failure)
+        )
         if unclean
         else None
     )

@@ -116,7 +116,7 @@ def _provisioned(
     at: Situation, missing: Sequence[Blocked | Withheld], grace: Grace | None
 ) -> tuple[Status, Reason, str]:
     if at.unclean is not None:
-        message = cleanup.describe(at.unclean, at.defaults, at.observed.cleanup_failure)
+        message = cleanup.describe(at.unclean, at.defaults, at.observed.cluster.nodes, at.observed.cleanup_failure)
         return Status.FALSE, Reason.CLEANING_UP, message
     if at.claim_user:
         claim = at.object_names.data_claim.name

@@ -304,7 +304,7 @@ class Reason(StrEnum):
     NODE_GONE = "NodeGone"
     """The node does not exist any more, so nothing can be removed from it.
 
-    If the machine still runs, remove there the containers with the label that docs/guard.md names."""
+    If the machine still runs or comes back with its disk, docs/guard.md has the pod that removes what clients made."""
 
 
 def traits_of(reason: str) -> Trait:

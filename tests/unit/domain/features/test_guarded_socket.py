@@ -400,6 +400,14 @@ class TestLife:
         assert made.gone
         assert (made.outcome, made.children) == ([CleanupOutcome.CLEAN], {})
 
+    def test_while_its_node_is_not_ready_it_says_so_and_then_what_it_does(self) -> None:
+        made = outcome()
+        made.mark_deleted()
+        for ready_, words in ((False, "node node-1 is not ready"), (True, "removes from node node-1")):
+            change(made, cluster=replace(CLUSTER, nodes={"node-1": NodeFacts(ready=ready_, labels={})}))
+            made.step()
+            assert words in message(made, Type.PROVISIONED)
+
     def test_what_policy_no_longer_grants_is_cleaned_up_after(self) -> None:
         made = outcome()
         change(made, policies={})

@@ -15,6 +15,7 @@ from tests.unit.world import World
 
 from nested_docker.controller.trim import trim
 from nested_docker.domain import names
+from nested_docker.domain.objects import NodeFacts
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.node_cleanup import RETRY, CleanupOutcome, ReleasePod, Retry, Start, Step, Wait
 
@@ -187,9 +188,20 @@ def test_what_owes_is_what_has_the_finalizer() -> None:
 def test_who_waits_is_told_where_to_look() -> None:
     made = pod()
     name = made["metadata"]["name"]
-    assert cleanup.describe(made, DEFAULTS) == (
+    nodes = {"node-1": NodeFacts(ready=True, labels={})}
+    assert cleanup.describe(made, DEFAULTS, nodes) == cleanup.describe(made, DEFAULTS, {})
+    assert cleanup.describe(made, DEFAULTS, nodes) == (
         f"Pod {names.cleanup_pod('uid-1')} in namespace nested-docker-cleanup removes from node node-1 what clients "
         f"made through Pod {name}, after that has ended. If it takes long, look at both pods and at the node"
     )
     del made["spec"]["nodeName"]
-    assert cleanup.describe(made, DEFAULTS) == f"Pod {name} terminates"
+    assert cleanup.describe(made, DEFAULTS, nodes) == f"Pod {name} terminates"
+
+
+def test_who_waits_for_a_node_that_is_not_ready_is_told_how_to_give_it_up() -> None:
+    made, nodes = pod(), {"node-1": NodeFacts(ready=False, labels={})}
+    assert cleanup.describe(made, DEFAULTS, nodes) == (
+        "node node-1 is not ready: what clients made there through Pod build-e1005 is removed when it is. If it never "
+        "is, delete its Node object, which releases the pod"
+    )
+    assert cleanup.describe(made, DEFAULTS, nodes, "a request failed") == "a request failed"
