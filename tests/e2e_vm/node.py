@@ -34,9 +34,9 @@ def on_node(env: Environment, *command: str, timeout: float = 300) -> str:
     return run(str(TOOL), "exec", "--name", env.cluster, "--vm", "--", *command, timeout=timeout)
 
 
-def machine(env: Environment, action: str) -> None:
-    """Cut the machine's power (`kill`), or boot it with an empty disk (`start`)."""
-    run(str(TOOL), "vm", "--name", env.cluster, action, timeout=1000)
+def machine(env: Environment, action: str, *options: str) -> None:
+    """Cut the machine's power (`kill`), or boot it (`start`): with a fresh disk, or with its own (`--keep`)."""
+    run(str(TOOL), "vm", "--name", env.cluster, action, *options, timeout=1000)
 
 
 def node_of(env: Environment, nested_docker: str) -> str:
