@@ -15,7 +15,7 @@ from tests.support.cluster import ROOT
 from tests.support.manifests import GENEROUS, policy
 
 PAGE = (ROOT / "docs/injection.md").read_text()
-REMOTE, CHOICE, CLASS, SIDECAR = (
+REMOTE, CHOICE, CLASS, SIDECAR, BESIDE_OTHERS, PORT_WITHOUT_PROXY = (
     yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 )
 """All blocks of the page."""
@@ -66,6 +66,16 @@ def test_the_annotation_chooses_the_containers(enabled: Environment) -> None:
     metadata = REMOTE["metadata"] | CHOICE["metadata"]
     pod = created(enabled, REMOTE | {"metadata": metadata, "spec": REMOTE["spec"] | {"containers": containers}})
     assert connected(pod) == ["build", "helper"]
+
+
+def test_the_annotations_for_pods_beside_other_webhooks_choose_and_stay(enabled: Environment) -> None:
+    annotations = BESIDE_OTHERS["metadata"]["annotations"] | PORT_WITHOUT_PROXY["metadata"]["annotations"]
+    agent = REMOTE["spec"]["containers"][0] | {"name": "agent"}
+    spec = REMOTE["spec"] | {"containers": [*REMOTE["spec"]["containers"], agent]}
+    metadata = REMOTE["metadata"] | {"annotations": annotations}
+    pod = created(enabled, REMOTE | {"metadata": metadata, "spec": spec})
+    assert connected(pod) == ["tests"]
+    assert pod["metadata"]["annotations"].items() >= annotations.items()
 
 
 def test_the_pod_of_the_second_example_has_its_daemon(enabled: Environment) -> None:

@@ -70,6 +70,22 @@ def job(name: str, script: str, class_name: str = "beside", **spec: Any) -> dict
     }
 
 
+def test_variables_of_env_from_do_not_ask_for_tls(enabled: Environment) -> None:
+    """They are what remains of a hand-written daemon, and the webhook does not see them."""
+    data = {
+        "DOCKER_HOST": "tcp://localhost:2376",
+        "DOCKER_TLS": "1",
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": "/no",
+    }
+    enabled.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "old"}, "data": data})
+    asking = job("job", "docker version -f '{{.Server.Os}}'; echo verify=$DOCKER_TLS_VERIFY.")
+    for each in (*asking["spec"]["initContainers"], *asking["spec"]["containers"]):
+        each["envFrom"] = [{"configMapRef": {"name": "old"}}]
+    enabled.apply(asking)
+    assert enabled.output("job", 180).splitlines() == ["linux", "verify=."]
+
+
 def refused(env: Environment, manifest: dict[str, Any]) -> str:
     with pytest.raises(CommandFailed) as failure:
         env.kubectl("create", "-f", "-", stdin=json.dumps(manifest))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.support.factory import policy_spec
+from tests.unit.domain.injection.pods import patched, pod
 from tests.unit.pages import DOCS, ROOT, table
 from tests.unit.world import World
 
@@ -18,6 +19,8 @@ from nested_docker.api.v1alpha1 import API_VERSION, NestedDockerClassSpec, Neste
 from nested_docker.cli.findings import Findings, Position
 from nested_docker.cli.strict import parse_model
 from nested_docker.domain import names
+from nested_docker.domain.injection.patch import InjectedConnection, Marks, injection_patch
+from nested_docker.domain.injection.request import connected_containers, injection_request
 
 PAGES = sorted((DOCS / "living-with").glob("*.md"))
 UNTRIED = "Not tried here"
@@ -105,6 +108,19 @@ def test_a_class_chooses_nodes() -> None:
     }
     spec = of_class({"spec": {"modes": ["Dind"], "podTemplate": {"spec": wanted}}}).pod()["spec"]
     assert {key: spec[key] for key in wanted} == wanted
+
+
+def test_a_client_keeps_the_daemon_s_port_out_of_its_proxy() -> None:
+    """The port on the page of injection is the daemon's, and the webhook leaves the annotations as they are."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (DOCS / "injection.md").read_text(), re.MULTILINE | re.DOTALL)
+    (page,) = (block for block in blocks if "skip-outbound-ports" in block)
+    annotations = yaml.safe_load(page)["metadata"]["annotations"]
+    assert set(annotations.values()) == {str(names.DOCKER_PORT)}
+    asking = pod(annotations=annotations)
+    containers = connected_containers(asking, injection_request(asking))
+    marks = Marks("0" * 20, "signature")
+    injected = patched(asking, injection_patch(asking, InjectedConnection("injected-1"), containers, marks))
+    assert injected["metadata"]["annotations"].items() >= annotations.items()
 
 
 @pytest.mark.parametrize("page", NESTED_DOCKERS)

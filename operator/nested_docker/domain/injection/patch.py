@@ -141,7 +141,8 @@ def _has_variable(container: str, variables: list[Mapping[str, Any]], wanted: Ma
 
 def _is_same_variable(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     if "value" in wanted:
-        return present.get("value") == wanted["value"] and not present.get("valueFrom")
+        # The API server leaves an empty value out.
+        return (present.get("value") or "") == wanted["value"] and not present.get("valueFrom")
     reference = (present.get("valueFrom") or {}).get("secretKeyRef")
     return _is_ours(reference, wanted["valueFrom"]["secretKeyRef"])
 

@@ -41,11 +41,15 @@ SOCKET_VOLUME, DATA_VOLUME = f"{SIDECAR}-socket", f"{SIDECAR}-data"
 SOCKET_MOUNT: Mapping[str, Any] = {"name": SOCKET_VOLUME, "mountPath": SOCKET_DIRECTORY, "readOnly": True}
 """Of the clients: read-only, so that none can put another socket there."""
 
-SOCKET_VARIABLES: tuple[Mapping[str, Any], ...] = ({"name": "DOCKER_HOST", "value": f"unix://{SOCKET}"},)
-"""The environment of the clients."""
-
 TLS_VARIABLES = ("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
-"""With one of these a client expects TLS at the socket too, where there is none."""
+"""With a value in one of these a client expects TLS at the socket too, where there is none."""
+
+SOCKET_VARIABLES: tuple[Mapping[str, Any], ...] = (
+    {"name": "DOCKER_HOST", "value": f"unix://{SOCKET}"},
+    # Variables win over those of `envFrom` and of images, which the webhook does not see.
+    *({"name": name, "value": ""} for name in TLS_VARIABLES),
+)
+"""The environment of the clients."""
 
 REMOTE = f"or choose form {InjectionForm.REMOTE} by the annotation {names.ANNOTATION_INJECT_FORM}"
 
@@ -59,6 +63,23 @@ KEPT = (
     *(f"/usr/{each}" for each in ("bin", "sbin", "lib", "libexec", "local/bin", "local/sbin", "local/lib")),
 )
 """Paths of the daemon over which a client's volume cannot be mounted."""
+
+DIRECTORIES_OF_PROGRAMS = ("/bin", "/sbin", *(f"/usr/{each}" for each in ("bin", "sbin", "local/bin", "local/sbin")))
+
+PROGRAMS_OF_DAEMON = frozenset(
+    (
+        "busybox",
+        "containerd",
+        "containerd-shim-runc-v2",
+        "docker",
+        "docker-init",
+        "docker-proxy",
+        "dockerd",
+        "runc",
+        "sh",
+    )
+)
+"""What the daemon runs out of these directories: the same program of another image need not start in its own."""
 
 SHARED_FIELDS = ("name", "mountPath", "subPath", "readOnly", "recursiveReadOnly", "mountPropagation")
 
@@ -187,6 +208,7 @@ def mounts_of_clients(clients: Iterable[ChosenContainer]) -> list[Manifest]:
     found: dict[str, tuple[str, Manifest]] = {}
     for chosen in clients:
         container = shorten(str(chosen.container["name"]))
+        _require_no_devices(chosen)
         for given in chosen.container.get("volumeMounts") or []:
             if given["name"] == SOCKET_VOLUME:
                 continue
@@ -207,6 +229,21 @@ def mounts_of_clients(clients: Iterable[ChosenContainer]) -> list[Manifest]:
                 before.pop("readOnly", None)
                 before.pop("recursiveReadOnly", None)
     return [mount for _, mount in found.values()]
+
+
+def _require_no_devices(chosen: ChosenContainer) -> None:
+    """Deny block devices: at their paths a privileged daemon may have the node's.
+
+    Raises:
+        InjectionError: a client has one.
+    """
+    device = next(iter(chosen.container.get("volumeDevices") or []), None)
+    if device is not None:
+        raise InjectionError(
+            f"volumeDevices of container {shorten(str(chosen.container['name']))}: the daemon does not have "
+            f"{shorten(str(device['devicePath']))}, and may find a device of the node there: use a volume with a "
+            f"filesystem, {REMOTE}, {OTHER_CONTAINERS}"
+        )
 
 
 def _require_early_sub_paths(pod: Mapping[str, Any], clients: Iterable[ChosenContainer]) -> None:
@@ -265,6 +302,9 @@ def mount_problem(mount: Mapping[str, Any], path: str) -> str:
     for kept in _KEPT_WITHOUT_LINKS:
         if is_within(kept, where):
             return f"a volume at {shorten(path)} would hide {kept} of the daemon: choose another path"
+    directory, _, program = where.rpartition("/")
+    if directory in DIRECTORIES_OF_PROGRAMS and program in PROGRAMS_OF_DAEMON:
+        return f"a volume at {shorten(path)} would take the place of the daemon's own {program}: choose another path"
     return ""
 
 

@@ -51,14 +51,15 @@ def judge_persisted(pod: Mapping[str, Any], sidecar: Sidecar, clients: Sequence[
         return ""
     return (
         f"{changed}: another admission webhook has removed or changed what the daemon of the pod needs, or the class "
-        f"or the operator has just changed: try again, ask a cluster admin to exclude container {SIDECAR} from other "
+        f"or the operator has just changed: try again, name only the containers that need the daemon in the annotation "
+        f"{names.ANNOTATION_INJECT_CONTAINERS}, ask a cluster admin to exclude container {SIDECAR} from other "
         f"webhooks, or choose form {InjectionForm.REMOTE} by the annotation {names.ANNOTATION_INJECT_FORM}"
     )
 
 
 def _connect(chosen: ChosenContainer) -> Iterator[Operation]:
     for variable in chosen.container.get("env") or []:
-        if variable["name"] in TLS_VARIABLES:
+        if variable["name"] in TLS_VARIABLES and (variable.get("value") or variable.get("valueFrom")):
             raise InjectionError(
                 f"env of container {shorten(str(chosen.container['name']))} has {variable['name']}, and there is no "
                 f"TLS on the socket of a sidecar: remove it there, {OTHER_CONTAINERS}"

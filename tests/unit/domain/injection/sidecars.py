@@ -20,6 +20,7 @@ from nested_docker.domain.status.reasons import Reason
 WORKSPACE = {"name": "workspace", "mountPath": "/builds"}
 SOCKET = {"name": "nested-docker-socket", "mountPath": "/run/nested-docker"}
 HOST = {"name": "DOCKER_HOST", "value": "unix:///run/nested-docker/docker.sock"}
+NO_TLS = [{"name": name, "value": ""} for name in ("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")]
 
 
 def accepted(offered: NestedDockerClassSpec | None = None) -> Accepted:

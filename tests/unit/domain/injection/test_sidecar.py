@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.factory import class_spec
 from tests.unit.domain.injection.pods import Pod, pod
-from tests.unit.domain.injection.sidecars import HOST, SOCKET, WORKSPACE, asking, daemon, inject, judged
+from tests.unit.domain.injection.sidecars import HOST, NO_TLS, SOCKET, WORKSPACE, asking, daemon, inject, judged
 
 from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1.nested_docker_class import InjectionForm
@@ -64,7 +64,8 @@ def test_the_clients_have_the_socket_and_keep_what_they_have() -> None:
     given = asking(containers=[{"name": "build", "env": [own], "volumeMounts": [WORKSPACE]}])
     injected = inject(given)
     (build,) = injected["spec"]["containers"]
-    assert build == {"name": "build", "env": [HOST, own], "volumeMounts": [WORKSPACE, SOCKET | {"readOnly": True}]}
+    mounts = [WORKSPACE, SOCKET | {"readOnly": True}]
+    assert build == {"name": "build", "env": [HOST, *NO_TLS, own], "volumeMounts": mounts}
     assert injected["spec"]["initContainers"][1] == {"name": "mesh", "restartPolicy": "Always"}
     assert injected["metadata"]["annotations"] == {ANNOTATION_INJECT_FORM: "Sidecar", ANNOTATION_GRANTED_BY: "all"}
     assert injected["metadata"]["labels"] == given["metadata"]["labels"]
@@ -224,6 +225,9 @@ def test_different_volumes_at_a_path_are_denied(other: dict[str, Any]) -> None:
         "usr/local/bin",
         "//usr/local/bin",
         "/opt/../usr/local/bin",
+        "/usr/local/bin/docker",
+        "/usr/bin/dockerd",
+        "bin//sh",
     ],
 )
 def test_a_volume_cannot_hide_what_the_daemon_needs(path: str) -> None:
@@ -242,6 +246,7 @@ def test_a_volume_cannot_hide_what_the_daemon_needs(path: str) -> None:
         "/var/jenkins_home",
         "/tmp",
         "/opt",
+        "/usr/local/bin/kubectl",
     ],
 )
 def test_the_usual_places_of_ci_systems_are_shared(path: str) -> None:
@@ -289,6 +294,15 @@ def test_an_init_container_may_have_a_part_of_its_own_volume() -> None:
 def test_a_path_with_variables_is_denied() -> None:
     with pytest.raises(InjectionError, match="use subPath"):
         mounts_of(WORKSPACE | {"subPathExpr": "$(JOB)"})
+
+
+def test_a_block_device_is_denied_because_the_daemon_may_have_another_one_there() -> None:
+    device = {"name": "disk", "devicePath": "/dev/xvda"}
+    given = asking(containers=[{"name": "build", "volumeDevices": [device]}, {"name": "helper"}])
+    with pytest.raises(InjectionError, match=r"volumeDevices of container build: .* /dev/xvda, .*node.*form Remote"):
+        inject(given)
+    given["metadata"]["annotations"] = {ANNOTATION_INJECT_CONTAINERS: "helper"}
+    assert judged(inject(given)) == ""
 
 
 # --- which classes have it --------------------------------------------------------------------------

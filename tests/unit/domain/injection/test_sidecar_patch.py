@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.unit.domain.injection.pods import Pod
-from tests.unit.domain.injection.sidecars import HOST, asking, daemon, inject, judged
+from tests.unit.domain.injection.sidecars import HOST, NO_TLS, asking, daemon, inject, judged
 
 from nested_docker.domain.injection.request import InjectionError
 
@@ -27,6 +27,21 @@ def test_a_second_time_adds_nothing() -> None:
     again = stored(inject(asking()))
     assert inject(again) == again
     assert judged(again) == ""
+
+
+def test_variables_of_env_from_and_of_images_bring_no_tls_to_the_socket() -> None:
+    """The kubelet prefers `env`. The API server leaves out empty values, as a user may write them."""
+    given = asking(
+        containers=[{"name": "build", "env": [{"name": "DOCKER_TLS_VERIFY"}], "envFrom": [{"secretRef": {}}]}]
+    )
+    injected = inject(given)
+    (build,) = injected["spec"]["containers"]
+    assert [each for each in build["env"] if each in NO_TLS] == [NO_TLS[0], NO_TLS[2]]
+    for variable in build["env"]:
+        if not variable.get("value"):
+            variable.pop("value", None)
+    assert inject(injected) == injected
+    assert judged(injected) == ""
 
 
 def test_what_another_webhook_adds_gets_the_socket_and_its_volume() -> None:
@@ -120,6 +135,10 @@ def test_what_another_webhook_takes_away_is_added_again_or_else_denied(change: A
         (
             {"containers": [{"name": "build", "env": [{"name": "DOCKER_TLS", "value": "1"}]}]},
             "env of container build has DOCKER_TLS, and there is no TLS",
+        ),
+        (
+            {"containers": [{"name": "build", "env": [{"name": "DOCKER_CERT_PATH", "valueFrom": {"fieldRef": {}}}]}]},
+            "env of container build has DOCKER_CERT_PATH, and there is no TLS",
         ),
         (
             {"containers": [{"name": "build", "volumeMounts": [{"name": "x", "mountPath": "/run/nested-docker"}]}]},
