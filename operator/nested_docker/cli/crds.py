@@ -17,6 +17,8 @@ def to_yaml(documents: Iterable[dict[str, Any]], *, blocks: bool = False) -> str
     """
     import yaml
 
+    from nested_docker.cli.yaml_numbers import needs_quotes
+
     class PlainDumper(yaml.SafeDumper):
         """YAML without anchors and aliases, which readers of manifests do not expect."""
 
@@ -25,11 +27,11 @@ def to_yaml(documents: Iterable[dict[str, Any]], *, blocks: bool = False) -> str
             del data
             return True
 
-    def as_block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    def as_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        block, quoted = "|" if blocks and "\n" in text else None, "'" if needs_quotes(text) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=block or quoted)
 
-    if blocks:
-        PlainDumper.add_representer(str, as_block)
+    PlainDumper.add_representer(str, as_text)
     return yaml.dump_all(documents, Dumper=PlainDumper, sort_keys=False, width=110)
 
 

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from nested_docker.api.nesting import nesting_exceeds
+from nested_docker.cli import yaml_numbers
+from nested_docker.domain.shown import shorten
+
 if TYPE_CHECKING:
     from yaml import SafeLoader as _YamlLoader
 else:
@@ -19,14 +23,40 @@ class UnreadableError(ValueError):
 
 
 class _Loader(_YamlLoader):
-    """JSON's types only: a YAML timestamp is a string."""
+    """JSON's types only, and numbers as kubectl reads them: a timestamp is a string, and so is 22:22."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node.
+
+        Raises:
+            yaml.MarkedYAMLError: it has a tag that its text does not fit.
+        """
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise yaml.MarkedYAMLError(
+                problem=f"{shorten(str(node.value))} is no value for its tag {shorten(node.tag)}",
+                problem_mark=node.start_mark,
+            ) from error
 
 
 def _text(loader: _Loader, node: yaml.ScalarNode) -> Any:
     return loader.construct_scalar(node)
 
 
+def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    return yaml_numbers.number_in(str(loader.construct_scalar(node)))
+
+
+_OF_NUMBERS = frozenset({f"tag:yaml.org,2002:{each}" for each in ("int", "float", "timestamp", "value")})
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag not in _OF_NUMBERS]
+    for first, resolvers in _YamlLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", yaml_numbers.FORM, yaml_numbers.FIRST)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
+for _tag in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _number)
 
 
 def parse_documents(text: str) -> Iterator[Any]:
@@ -40,13 +70,20 @@ def parse_documents(text: str) -> Iterator[Any]:
             document = json.loads(text, object_pairs_hook=_reject_duplicate_pairs)
         except json.JSONDecodeError:
             pass  # a YAML flow mapping begins like that too
+        except UnreadableError:
+            raise
         except RecursionError as error:
             raise UnreadableError(_TOO_DEEPLY_NESTED) from error
+        except ValueError as error:  # a number with thousands of digits
+            raise UnreadableError(str(error).partition(":")[0]) from error
         else:
             yield _as_json(document)
             return
     yield from _yaml(text)
 
+
+MOST_LEVELS = 128
+"""Levels of mappings and lists in a document; what is made of it is recursive."""
 
 _TOO_DEEPLY_NESTED = "nested too deeply"
 
@@ -58,7 +95,7 @@ def _yaml(text: str) -> Iterator[Any]:
             node = loader.get_node()
             if node is None:
                 break
-            _reject_duplicate_keys(node, set())
+            _reject_duplicate_keys(loader, node, set())
             if _size(node, {}) > MOST_VALUES:
                 raise UnreadableError(
                     f"with its aliases written in full it has more than {MOST_VALUES} values: use fewer"
@@ -102,21 +139,40 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
     return size
 
 
-def _reject_duplicate_keys(node: yaml.Node, seen: set[int]) -> None:
+def _reject_duplicate_keys(loader: _Loader, node: yaml.Node, seen: set[int]) -> None:
     """YAML parsers silently take the last one. Runs before merge keys are resolved, since these may repeat keys."""
     if id(node) in seen:
         return
     seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _reject_duplicate_keys(item, seen)
+            _reject_duplicate_keys(loader, item, seen)
     elif isinstance(node, yaml.MappingNode):
-        keys = set()
+        keys = set[str]()
         for key, value in node.value:
-            if key.value in keys and isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem=_duplicate_key(key.value), problem_mark=key.start_mark)
-            keys |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
-            _reject_duplicate_keys(value, seen)
+            name = _name_of_key(loader, key)
+            if name in keys:
+                raise yaml.MarkedYAMLError(problem=_duplicate_key(name), problem_mark=key.start_mark)
+            keys.add(name)
+            _reject_duplicate_keys(loader, value, seen)
+
+
+MERGE = "tag:yaml.org,2002:merge"
+
+
+def _name_of_key(loader: _Loader, key: yaml.Node) -> str:
+    """The key in JSON, where all are text: `1`, `0x1` and `"1"` are one.
+
+    Raises:
+        yaml.MarkedYAMLError: it is a mapping or a list.
+    """
+    if not isinstance(key, yaml.ScalarNode):
+        what = "a key is a mapping or a list: write text; if this is a template, read what it renders"
+        raise yaml.MarkedYAMLError(problem=what, problem_mark=key.start_mark)
+    if key.tag == MERGE:
+        return str(key.value)
+    value = loader.construct_object(key)
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _reject_duplicate_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -134,7 +190,12 @@ def _duplicate_key(key: str) -> str:
 
 def _as_json(document: Any) -> Any:
     """The document as the API server would get it: keys are strings, and JSON can represent every value."""
+    if nesting_exceeds(document, MOST_LEVELS):
+        raise UnreadableError(_TOO_DEEPLY_NESTED)
     try:
-        return json.loads(json.dumps(document, allow_nan=False))
+        # A lone surrogate is no character: no file and no terminal takes it.
+        return json.loads(json.dumps(document, allow_nan=False, ensure_ascii=False).encode().decode())
+    except UnicodeEncodeError as error:
+        raise UnreadableError(f"{error.object[error.start]!a} is no character: correct it") from error
     except (TypeError, ValueError) as error:
         raise UnreadableError(f"cannot be represented in JSON: {error}") from error
