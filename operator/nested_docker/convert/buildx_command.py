@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from nested_docker.convert.conversion import Conversion, ConversionOptions, ConvertedForm
 from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
+from nested_docker.convert.object_names import require_name, require_namespace
 from nested_docker.domain.shown import shorten
 
 PATH = "docker buildx create"
@@ -68,6 +70,8 @@ def convert_buildx_command(command: str, options: ConversionOptions) -> Conversi
         raise UnconvertibleError(f"--buildx: the driver is {driver!r}", "only the driver kubernetes can be converted")
     draft.differs(PATH, "docker-container cache", "the cache is the daemon's: set spec.storage, type Claim, to keep it")
     metadata = {"name": name or "builder"} | ({"namespace": namespace} if namespace else {})
+    require_name(metadata["name"], f"{PATH} --name")
+    require_namespace(namespace, f"{PATH} --driver-opt namespace")
     return Conversion([options.nested_docker(metadata, draft.spec)], draft.differences, 1)
 
 
@@ -108,10 +112,15 @@ def _split(text: str) -> list[str]:
     """Options by commas, except those in double quotes, as in a row of CSV."""
     import csv
 
-    return next(csv.reader([text]), [])
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error as error:
+        raise UnconvertibleError(
+            f"{PATH} --driver-opt {shorten(text)}: {error}", "give each option its own flag"
+        ) from error
 
 
 def _toleration(text: str) -> dict[str, Any]:
     parts = dict(part.partition("=")[::2] for part in text.split(","))
     seconds = parts.get("tolerationSeconds", "")
-    return parts | ({"tolerationSeconds": int(seconds)} if seconds.isdecimal() else {})
+    return parts | ({"tolerationSeconds": int(seconds)} if re.fullmatch(r"[0-9]{1,18}", seconds) else {})

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.fields import joined, objects_at, text_at, texts_at
+from nested_docker.domain.injection.request import MOST_CONTAINERS
 
 INIT_CONTAINERS = "initContainers"
 LISTS = (INIT_CONTAINERS, "containers")
@@ -83,10 +85,16 @@ def containers_of(spec: Mapping[str, Any], path: str) -> list[PlacedContainer]:
         path: of what has the spec.
 
     Raises:
-        UnconvertibleError: a field has a type that no pod can have.
+        UnconvertibleError: a field has a type that no pod can have, or there are too many containers.
     """
-    return [
-        PlacedContainer(joined(path, "spec", field, number), container, field)
-        for field in LISTS
-        for number, container in enumerate(objects_at(spec.get(field), joined(path, "spec", field)))
-    ]
+    found = []
+    for field in LISTS:
+        where = joined(path, "spec", field)
+        containers = objects_at(spec.get(field), where)
+        if len(containers) > MOST_CONTAINERS:
+            raise UnconvertibleError(
+                f"{where} has {len(containers)} containers, and no node runs a pod with more than {MOST_CONTAINERS}",
+                "give only manifests of pods that can run",
+            )
+        found += [PlacedContainer(joined(where, number), each, field) for number, each in enumerate(containers)]
+    return found

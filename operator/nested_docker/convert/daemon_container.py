@@ -112,6 +112,9 @@ def _read_env(value: Any, path: str, draft: SpecDraft) -> None:
     for number, variable in enumerate(objects_at(value, path)):
         where, name, text = joined(path, number), text_at(variable.get("name"), path), variable.get("value")
         proxy = FIELD_OF_PROXY.get(name.lower().replace("_", "-"))
+        extras = {key: each for key, each in variable.items() if key not in {"name", "value"}}
+        if extras and isinstance(text, str):
+            draft.differs(where, extras, NOT_CARRIED)
         if proxy and isinstance(text, str) and text:
             draft.carry(("engine", "proxy", proxy), text, where, variable)
         elif name == "DOCKER_DRIVER" and isinstance(text, str) and text:
@@ -157,6 +160,9 @@ def _read_storage(
         _read_empty_dir(mapping_at(volume["emptyDir"], path), path, original, draft)
     elif "ephemeral" in volume:
         template = mapping_at(mapping_at(volume["ephemeral"], path).get("volumeClaimTemplate"), path)
+        if template.keys() - {"spec"}:
+            others = {key: value for key, value in template.items() if key != "spec"}
+            draft.differs(path, others, "spec.storage has only the size and the StorageClass of a claim")
         _carry_claim("Ephemeral", mapping_at(template.get("spec"), path), path, original, draft)
     elif "persistentVolumeClaim" in volume:
         name = mapping_at(volume["persistentVolumeClaim"], path).get("claimName")
@@ -186,7 +192,9 @@ def _read_empty_dir(source: Mapping[str, Any], path: str, original: Any, draft: 
 
 
 def _carry_claim(type_: str, claim: Mapping[str, Any], path: str, original: Any, draft: SpecDraft) -> None:
-    size = mapping_at(mapping_at(claim.get("resources"), path).get("requests"), path).get("storage")
+    resources = mapping_at(claim.get("resources"), path)
+    requests = mapping_at(resources.get("requests"), path)
+    size = requests.get("storage")
     member = {"size": size}
     if claim.get("storageClassName"):
         member["storageClassName"] = claim["storageClassName"]
@@ -196,6 +204,10 @@ def _carry_claim(type_: str, claim: Mapping[str, Any], path: str, original: Any,
         for key, value in claim.items()
         if key not in {"resources", "storageClassName"} and (key, value) != ("accessModes", ["ReadWriteOnce"])
     }
+    unused = {key: value for key, value in resources.items() if key != "requests"}
+    unused |= {key: value for key, value in requests.items() if key != "storage"}
+    if unused:
+        others["resources"] = unused
     if others:
         draft.differs(path, others, "spec.storage has only the size and the StorageClass of a claim")
 
@@ -204,6 +216,9 @@ def _read_config_map(
     volume: Mapping[str, Any], mount: Mapping[str, Any], path: str, around: Surroundings, draft: SpecDraft
 ) -> None:
     source = mapping_at(volume["configMap"], path)
+    extras = {key: each for key, each in mount.items() if key not in {"name", "mountPath", "subPath", "readOnly"}}
+    if extras:
+        draft.differs(path, extras, NOT_CARRIED)
     name, config_map = source.get("name"), None
     if isinstance(name, str):
         config_map = around.config_maps.get(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nested_docker.domain.shown import shown
+from nested_docker.domain.shown import one_line, shown
 
 MOST_CHARACTERS = 160
 """Characters of a value that a line repeats, before it is cut."""
@@ -28,7 +28,7 @@ class Difference:
     @property
     def line(self) -> str:
         """One line for people."""
-        return f"{self.path}: {self.what} (value: {shown(self.value, MOST_CHARACTERS)})"
+        return f"{one_line(self.path)}: {one_line(self.what)} (value: {shown(self.value, MOST_CHARACTERS)})"
 
 
 class UnconvertibleError(ValueError):
@@ -40,5 +40,5 @@ class UnconvertibleError(ValueError):
     """
 
     def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.message, self.remedy = message, remedy
+        super().__init__(one_line(message))
+        self.message, self.remedy = one_line(message), remedy

@@ -149,7 +149,8 @@ def _pairs_of_flag(key: str, value: str) -> Any:
     if key == "default-address-pools":
         parts = dict(part.partition("=")[::2] for part in value.split(","))
         size = parts.get("size", "")
-        return [{"base": parts["base"], "size": int(size)}] if "base" in parts and size.isdecimal() else None
+        is_size = re.fullmatch(r"[0-9]{1,3}", size)
+        return [{"base": parts["base"], "size": int(size)}] if "base" in parts and is_size else None
     name, equals, option = value.partition("=")
     converted: Any = option if FORMS[key] is OPTIONS else {"true": True, "false": False}.get(option)
     return {name: converted} if equals and converted is not None else None

@@ -20,7 +20,7 @@ from nested_docker.domain.shown import shorten
 
 PIPELINE_FILE = ".gitlab-ci.yml: "
 SCRIPTS = ("before_script", "script", "after_script")
-GLOBAL_KEYS = frozenset({"stages", "include", "workflow", "spec", "pages"})
+GLOBAL_KEYS = frozenset({"stages", "include", "workflow", "spec"})
 POD_LABEL_VARIABLE = "KUBERNETES_POD_LABELS_1"
 POD_ANNOTATION_VARIABLE = "KUBERNETES_POD_ANNOTATIONS_1"
 SIDECAR_ANNOTATION = f"{names.ANNOTATION_INJECT_FORM}={InjectionForm.SIDECAR}"
@@ -38,10 +38,17 @@ def is_pipeline(document: Mapping[str, Any]) -> bool:
         return False
     members = [each for each in document.values() if isinstance(each, dict)]
     return (
-        "stages" in document
+        _is_header(document)
+        or "stages" in document
         or isinstance(document.get("services"), list)
         or any({"script", "services"} & each.keys() for each in members)
     )
+
+
+def _is_header(document: Mapping[str, Any]) -> bool:
+    """Whether a document is what precedes the pipeline in a file with inputs."""
+    spec = document.get("spec")
+    return document.keys() == {"spec"} and isinstance(spec, dict) and "inputs" in spec
 
 
 def convert_pipeline(document: Mapping[str, Any], options: ConversionOptions) -> Conversion:
@@ -50,6 +57,8 @@ def convert_pipeline(document: Mapping[str, Any], options: ConversionOptions) ->
     Raises:
         UnconvertibleError: the options do not fit, or it cannot be converted as it is.
     """
+    if _is_header(document):
+        return Conversion([dict(document)])
     options.require_label(
         f"{PIPELINE_FILE}a job cannot choose the Secret of a NestedDocker: the runner does not expand names"
     )

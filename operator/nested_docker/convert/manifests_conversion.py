@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nested_docker.api.v1alpha1.nested_docker import NAME_PATTERN
 from nested_docker.convert import argo_workflows, embedded_templates, tekton_tasks, workloads
 from nested_docker.convert.connection import GivenConnection, of_class
 from nested_docker.convert.conversion import Conversion, ConversionOptions, ConvertedForm
@@ -16,6 +14,7 @@ from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.fields import mapping_at, objects_at, text_at
+from nested_docker.convert.object_names import require_name, require_namespace
 from nested_docker.domain.shown import shorten
 
 SUFFIX = "-daemon"
@@ -119,11 +118,7 @@ class _ManifestsConversion:
         self.result.add(Conversion([converted] if converted else [], draft.differences, count))
 
     def _require_name(self, name: str, head: str) -> None:
-        if not re.fullmatch(NAME_PATTERN.removesuffix("$"), name):
-            raise UnconvertibleError(
-                f"{head}metadata.name gives no name for a NestedDocker (value: {name!r})",
-                "choose one by --name: at most 52 lower-case letters, digits and -, with a letter first and no - last",
-            )
+        require_name(name, f"{head}metadata.name")
         if name in self.names:
             raise UnconvertibleError(
                 f"{head}metadata.name would have the NestedDocker {name!r}, which another object of the input has",
@@ -133,6 +128,7 @@ class _ManifestsConversion:
 
     def _add_nested_docker(self, name: str, metadata: Mapping[str, Any], draft: SpecDraft) -> None:
         namespace = {"namespace": metadata["namespace"]} if metadata.get("namespace") else {}
+        require_namespace(namespace.get("namespace"), f"NestedDocker/{name}: metadata.namespace")
         self.result.documents.append(self.options.nested_docker({"name": name, **namespace}, draft.spec))
         image = draft.spec.get("engine", {}).get("image")
         if image:

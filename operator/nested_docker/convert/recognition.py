@@ -13,8 +13,17 @@ BUILDKITD_IMAGE = re.compile(r"(^|/)moby/buildkit([:@]|$)|(^|/)buildkit([:@]|$)"
 
 SOCKETS = frozenset({"/var/run/docker.sock", "/run/docker.sock"})
 SOCKET_DIRECTORIES = frozenset({"/var/run", "/run", "/var/run/docker", "/run/docker"})
-CLIENT_VARIABLES = frozenset({"DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_TLS_CERTDIR"})
-"""What the connection Secret sets, and the variable by which the image of dockerd chooses TLS."""
+CLIENT_VARIABLES = frozenset(
+    {
+        "DOCKER_HOST",
+        "DOCKER_TLS",
+        "DOCKER_TLS_VERIFY",
+        "DOCKER_CERT_PATH",
+        "DOCKER_TLS_CERTDIR",
+        "TESTCONTAINERS_HOST_OVERRIDE",
+    }
+)
+"""What leads a client to its daemon, and the variable by which the image of dockerd chooses TLS."""
 WAITING_PROGRAMS = frozenset({"cat", "sleep", "tail"})
 """What a container runs in which something else executes commands."""
 NODE_DIRECTORIES = frozenset({"/var/run", "/run"})

@@ -23,6 +23,7 @@ TEMPLATE_OF_KIND = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
 SHARED_BY_REPLICAS = "all pods share one daemon, which had one each: use --as label if they may not"
+REMOVED_CLAIM = "removed: only the daemon used it"
 ONLY_A_DAEMON = (
     "removed, since nothing but the daemon was in it: give its clients the Secrets {} and {}, and delete the object "
     "and its Service"
@@ -54,6 +55,9 @@ def convert_workload(
     template.update(done.template)
     if claims:
         kept = [each for name, each in claims.items() if name not in done.unused]
+        for number, each in enumerate(claims.values()):
+            if each not in kept:
+                draft.differs(joined(head, "spec", "volumeClaimTemplates", number), each, REMOVED_CLAIM)
         set_or_remove(manifest["spec"], "volumeClaimTemplates", kept)
     return 1
 

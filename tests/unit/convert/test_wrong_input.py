@@ -35,6 +35,19 @@ REFUSED = {
     "a bomb of aliases": (BOMB, "with its aliases written in full it has more than"),
     "an alias in itself": ("a: &a [*a]\n", "an alias is inside of what it names"),
     "too deep": ("[" * 5000, "exceeded maximum nesting depth"),
+    "a template of Helm": ("a: {{ .Values.a }}\n", "if this is a template, read what it renders"),
+    "a namespace that is a number": (
+        pod("{name: c}", DIND).replace("{name: x}", "{name: x, namespace: 5}"),
+        "NestedDocker/x-daemon: metadata.namespace is not text",
+    ),
+    "a namespace that is none": (
+        pod("{name: c}", DIND).replace("{name: x}", "{name: x, namespace: A_b}"),
+        "NestedDocker/x-daemon: metadata.namespace is no name of a namespace (value: 'A_b')",
+    ),
+    "more containers than a node runs": (
+        pod(DIND, *(f"{{name: c{number}}}" for number in range(300))),
+        "spec.containers has 301 containers, and no node runs a pod with more than 256",
+    ),
     "no mapping": ("- 1\n", "not a mapping"),
     "text": ("hello", "not a mapping"),
     "broken YAML": ("a: [", "line 2, column 1: did not find"),
@@ -126,6 +139,18 @@ OPTIONS = {
         ["--buildx", "docker buildx create --driver kubernetes", "--as", "sidecar", "--class", "c"],
         "for --as nesteddocker",
     ),
+    "a name that is none": (
+        ["--buildx", "docker buildx create --driver kubernetes --name A_b"],
+        "docker buildx create --name gives no name for a NestedDocker (value: 'A_b')",
+    ),
+    "a namespace that is none": (
+        ["--buildx", "docker buildx create --driver kubernetes --driver-opt namespace=A_b"],
+        "--driver-opt namespace is no name of a namespace (value: 'A_b')",
+    ),
+    "a driver option of several lines": (
+        ["--buildx", "docker buildx create --driver kubernetes --driver-opt 'a=b\rc=d'"],
+        "give each option its own flag",
+    ),
     "an open quote": (["--buildx", "docker 'x"], "--buildx cannot be read"),
 }
 
@@ -159,6 +184,43 @@ def test_a_bomb_takes_no_memory(convert: Convert, tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert convert(str(file)).code == 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
+def test_numbers_of_thousands_of_digits_are_named(convert: Convert, tmp_path: Path) -> None:
+    digits = "9" * 5000
+    file = tmp_path / "input.yaml"
+    daemon = f"{{image: 'docker:dind', args: ['--default-address-pool=base=10.0.0.0/8,size={digits}']}}"
+    file.write_text(pod("{name: c}", daemon))
+    ended = convert(str(file))
+    assert ended.code == 0, ended.err
+    assert "spec.containers[1].args" in ended.err
+    command = f"docker buildx create --driver kubernetes --driver-opt tolerations=tolerationSeconds={digits}"
+    assert convert("--buildx", command).code == 0
+
+
+def test_names_of_the_input_do_not_steer_the_terminal(convert: Convert, tmp_path: Path) -> None:
+    file = tmp_path / "input.yaml"
+    file.write_text(pod("{name: c}", "{image: 'docker:dind', \"\\e]0;evil\\a\": 1}"))
+    ended = convert(str(file))
+    assert ended.code == 0, ended.err
+    assert "spec.containers[1].\ufffd]0;evil\ufffd: it is not carried over" in ended.err
+    file.write_text("\"\\e[31m\": {script: x, services: ['docker:dind'], variables: 1}\n")
+    ended = convert("--as", "label", "--class", "c", str(file))
+    assert ended.code == 2
+    assert "\x1b" not in ended.err
+
+
+@pytest.mark.parametrize("output", ["yaml", "json"])
+def test_what_python_and_kubectl_read_otherwise_stays_as_it_is(convert: Convert, tmp_path: Path, output: str) -> None:
+    values = ["22:22", "1e3", "y", "0o17", "=", "2026-03-01"]
+    env = ", ".join(f"{{name: A{number}, value: '{value}'}}" for number, value in enumerate(values))
+    file = tmp_path / "input.yaml"
+    file.write_text(pod(f"{{name: c, args: [22:22, 2026-03-01], env: [{env}]}}", DIND))
+    ended = convert("-o", output, str(file))
+    assert ended.code == 0, ended.err
+    for value in values:
+        assert (f'"value": "{value}"' if output == "json" else f"value: '{value}'") in ended.out
+    assert ("22:22" in ended.out, "1342" in ended.out) == (True, False)
 
 
 def test_aliases_and_standard_input_are_read(convert: Convert, monkeypatch: pytest.MonkeyPatch) -> None:
