@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 CHECK_AGAIN_SECONDS = 5.0
 """Time between two looks."""
 
+REFUSED_FOR_GOOD = frozenset({400, 401, 403})
+"""Statuses of answers that are the same the next time."""
+
 LINES = 50
 """Objects that are listed; of more only the number."""
 
@@ -85,17 +88,26 @@ async def left(list_all: ListAll, seconds: float, clock: Clock, say: Callable[[s
     """A line for each object that is left, when there is none or the seconds have passed.
 
     Raises:
-        KubeError: they cannot be listed.
+        KubeError: they cannot be listed, and could not be until the seconds had passed.
     """
     import asyncio
 
+    from nested_docker.domain.ports import KubeError
+
     until = clock.monotonic() + seconds
     while True:
-        remaining = lines_of(await list_all())
-        rest = until - clock.monotonic()
-        if not remaining or rest <= 0:
-            return remaining
-        say(f"{len(remaining)} NestedDockers and pods are left; waiting for at most {rest:.0f} s")
+        try:
+            remaining = lines_of(await list_all())
+            rest = until - clock.monotonic()
+            if not remaining or rest <= 0:
+                return remaining
+            found = f"{len(remaining)} NestedDockers and pods are left"
+        except KubeError as error:
+            rest = until - clock.monotonic()
+            if rest <= 0 or error.status in REFUSED_FOR_GOOD:
+                raise
+            found = f"the API server cannot list them now ({error})"
+        say(f"{found}; waiting for at most {rest:.0f} s")
         await asyncio.sleep(min(CHECK_AGAIN_SECONDS, rest))
 
 

@@ -170,3 +170,24 @@ async def test_it_waits_and_not_for_ever(
     assert remaining == ([] if looks == answers else ["ci/a: pod ci/a-x1, mode Dind"])
     assert said[0] == f"1 NestedDockers and pods are left; waiting for at most {seconds:.0f} s"
     assert clock.seconds <= seconds
+
+
+@pytest.mark.parametrize(("status", "seconds", "looks"), [(503, 60.0, 3), (0, 60.0, 3), (503, 0.0, 1), (403, 60.0, 1)])
+async def test_an_api_server_that_does_not_answer_is_asked_again_while_it_waits(
+    monkeypatch: pytest.MonkeyPatch, status: int, seconds: float, looks: int
+) -> None:
+    clock, said = Clock(), list[str]()
+    failure = KubeError(status, "Busy", "try again")
+    cluster = Cluster(failure, failure, [])
+
+    async def sleep(duration: float) -> None:
+        clock.seconds += duration
+
+    monkeypatch.setattr("asyncio.sleep", sleep)
+    if looks == 1:
+        with pytest.raises(KubeError):
+            await left(lambda: cluster.list("NestedDocker"), seconds, clock, said.append)  # type: ignore[arg-type]
+    else:
+        assert await left(lambda: cluster.list("NestedDocker"), seconds, clock, said.append) == []  # type: ignore[arg-type]
+        assert said[0].startswith(f"the API server cannot list them now ({status} Busy: try again); waiting for")
+    assert len(cluster.asked) == looks
