@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import resource
 import sys
 import tomllib
@@ -288,3 +289,38 @@ def outcome(run: Any, value: Any, options: ConversionOptions | None = None) -> s
     except UnconvertibleError as error:
         return "refused" if error.message and error.remedy else "refused without a remedy"
     return "converted"
+
+
+PIECES = [
+    *(b"*a", b"&a ", b"<<: ", b"!!int ", b"!reference ", b"{{ x }}", b"\r\n", b"\t", b"\x00", b"\xff", b"'", b'"'),
+    *(
+        b"|\n",
+        b"? ",
+        b": ",
+        b"- ",
+        b"[",
+        b"{",
+        b"]",
+        b"}",
+        b"---\n",
+        b"%YAML 1.1\n",
+        b"~",
+        b"\xef\xbb\xbf",
+        b"9" * 4400,
+    ),
+]
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_pieces_put_anywhere_are_no_defect(convert: Convert, tmp_path: Path, name: str) -> None:
+    chosen = random.Random(name)
+    file = tmp_path / f"input{CORPUS[name].suffix}"
+    for _ in range(12):
+        data = CORPUS[name].read_bytes()
+        for _ in range(chosen.randint(1, 3)):
+            at, gone = chosen.randrange(len(data)), chosen.choice([0, 0, 7])
+            data = data[:at] + chosen.choice(PIECES) + data[at + gone :]
+        file.write_bytes(data)
+        ended = convert("--as", "label", "--class", "c", str(file))
+        assert ended.code in {0, 1, 2}, (data, ended.err)
+        assert (ended.code == 0) == bool(ended.out), (data, ended)
