@@ -18,6 +18,7 @@ from nested_docker.controller.admission_reviewer import AdmissionResponse, Admis
 from nested_docker.domain import names
 from nested_docker.domain.injection.fairness import is_gated
 from nested_docker.domain.injection.manifest import injected_nested_docker
+from nested_docker.domain.injection.name_servers import foreign_name_servers
 from nested_docker.domain.injection.patch import InjectedConnection, Marks, Operation, injection_patch
 from nested_docker.domain.injection.request import (
     ChosenContainer,
@@ -120,7 +121,9 @@ class PodInjector:
         injection = self._known(review.obj, requester) or self._new(review.obj, class_name, requester)
         patch = self._patch(review.obj, injection, containers)
         response = await self._judge_daemon(review, injection)
-        return replace(response, patch=patch) if response.allowed else response
+        if not response.allowed:
+            return response
+        return replace(response, patch=patch, warnings=(*response.warnings, *foreign_name_servers(review.obj)))
 
     async def _judge_remote(self, review: Review, containers: list[ChosenContainer]) -> AdmissionResponse:
         """The response for a pod that must have its connection by now.
@@ -205,9 +208,11 @@ class PodInjector:
         namespace = pod["metadata"]["namespace"]
         _require_no_parts_of_another_pod(pod)
         patch = injection_patch(pod, InjectedConnection(name), containers, None)
-        missing = self.reviewer.cache.get("NestedDocker", namespace, name) is None
-        warnings = (f"NestedDocker {name} does not exist in namespace {namespace} yet: the pod waits for it",)
-        return AdmissionResponse(allowed=True, reason=Reason.GRANTED, patch=patch, warnings=warnings if missing else ())
+        warnings = foreign_name_servers(pod)
+        if self.reviewer.cache.get("NestedDocker", namespace, name) is None:
+            missing = f"NestedDocker {name} does not exist in namespace {namespace} yet: the pod waits for it"
+            warnings = (missing, *warnings)
+        return AdmissionResponse(allowed=True, reason=Reason.GRANTED, patch=patch, warnings=warnings)
 
     def _known(self, pod: Mapping[str, Any], requester: str) -> Injection | None:
         """What the webhook has signed a moment ago in the same request; None: nothing.

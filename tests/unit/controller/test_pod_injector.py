@@ -440,6 +440,23 @@ async def test_a_pod_may_come_before_the_other_daemon() -> None:
     assert response.warnings == ("NestedDocker build does not exist in namespace team-a yet: the pod waits for it",)
 
 
+@pytest.mark.parametrize("labels", [{LABEL_INJECT: "standard"}, {LABEL_INJECT_FROM: "build"}], ids=["own", "shared"])
+async def test_a_pod_that_asks_public_name_servers_is_warned(labels: dict[str, str]) -> None:
+    """As the pods of agent-sandbox's SandboxTemplates do by default."""
+    asking = pod(labels=labels, dnsPolicy="None", dnsConfig={"nameservers": ["8.8.8.8"]})
+    response = await Lab("alice").inject(asking)
+    assert response.allowed
+    assert response.warnings[-1].startswith("spec.dnsPolicy is None: ")
+
+
+async def test_a_daemon_in_the_pod_needs_no_name() -> None:
+    lab = Lab("alice")
+    lab.put("NestedDockerClass", "standard", {"modes": ["Dind"], "injection": {"forms": ["Sidecar"]}})
+    response = await lab.inject(pod(dnsPolicy="None", dnsConfig={"nameservers": ["8.8.8.8"]}))
+    assert response.allowed, response.message
+    assert not [warning for warning in response.warnings if "dnsPolicy" in warning]
+
+
 async def test_the_marks_of_another_pod_are_denied_beside_the_connection_of_another_daemon() -> None:
     lab = Lab("alice")
     injected = await lab.injected(pod())
