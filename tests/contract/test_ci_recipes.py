@@ -16,15 +16,19 @@ import yaml
 from tests.contract.conftest import Offer
 from tests.support.api import Api
 from tests.support.cluster import ROOT
-from tests.support.factory import DEFAULTS, observed
+from tests.support.factory import DEFAULTS, HOME, observed
 from tests.unit.domain.injection.pods import patched
 
 from nested_docker.domain import names
 from nested_docker.domain.admission.acceptance import Accepted, accept
+from nested_docker.domain.injection.name_servers import foreign_name_servers
 from nested_docker.domain.injection.patch import InjectedConnection, Marks, injection_patch
 from nested_docker.domain.injection.request import chosen_containers, injection_request
 from nested_docker.domain.injection.sidecar import sidecar
 from nested_docker.domain.injection.sidecar_patch import sidecar_patch
+from nested_docker.domain.manifests.pod import pod_to_judge
+from nested_docker.domain.modes import MODES
+from nested_docker.domain.modes.base import PodContext
 
 Manifest = dict[str, Any]
 FOLDER = ROOT / "examples/ci"
@@ -95,7 +99,17 @@ def buildkite() -> Manifest:
 
 def woodpecker() -> Manifest:
     options = recipe("woodpecker/daemon-per-job.yaml")["steps"][0]["backend_options"]["kubernetes"]
-    return pod({"labels": options["labels"]}, [container("wp-01he8bebctabr3kgk0qj36d2me-0")])
+    step, task = "wp-01m8e8wd39703ap85hyvwsqbbj", "wp-hsvc-01m8e8wd4m6t2yqpsj8cnv6fst"
+    labels = {"step": "build", "woodpecker-ci.org/step": "build"}
+    workspace = {"name": "wp-01m8e8wd39703ap85hyr20e9qk-0-default", "mountPath": "/woodpecker"}
+    return pod(
+        {"labels": options["labels"] | labels},
+        [container(step, workingDir="/woodpecker", volumeMounts=[workspace])],
+        hostname="build",
+        subdomain=task,
+        dnsConfig={"searches": [f"{task}.default.svc.cluster.local"]},
+        volumes=[{"name": workspace["name"], "persistentVolumeClaim": {"claimName": workspace["name"]}}],
+    )
 
 
 def gitea() -> Manifest:
@@ -110,7 +124,15 @@ def job(system: str) -> Manifest:
 
 def agent_sandbox() -> Manifest:
     template = recipe("agent-sandbox/daemon-per-sandbox.yaml")["spec"]["podTemplate"]
-    return pod(template["metadata"], **template["spec"])
+    labels = {"agents.x-k8s.io/sandbox-name-hash": "4fe7f1a6"}
+    copied = {
+        f"agents.x-k8s.io/propagated-{kind}": ",".join(template["metadata"][kind]) for kind in ("labels", "annotations")
+    }
+    head = {
+        "labels": labels | template["metadata"]["labels"],
+        "annotations": copied | template["metadata"]["annotations"],
+    }
+    return pod(head, **{"restartPolicy": "Always"} | template["spec"])
 
 
 SYSTEMS: dict[str, tuple[Callable[[], Manifest], list[str]]] = {
@@ -120,7 +142,7 @@ SYSTEMS: dict[str, tuple[Callable[[], Manifest], list[str]]] = {
     "tekton": (tekton, ["step-build"]),
     "argo": (argo, ["main"]),
     "buildkite": (buildkite, ["container-0"]),
-    "woodpecker": (woodpecker, ["wp-01he8bebctabr3kgk0qj36d2me-0"]),
+    "woodpecker": (woodpecker, ["wp-01m8e8wd39703ap85hyvwsqbbj"]),
     "gitea": (gitea, ["runner"]),
     "testcontainers": (lambda: job("testcontainers"), ["tests"]),
     "devcontainers": (lambda: job("devcontainers"), ["build"]),
@@ -147,6 +169,23 @@ async def test_the_pod_of_a_recipe_is_valid_with_its_connection(offer: Offer, sy
     assert injected["spec"]["schedulingGates"] == [{"name": names.SCHEDULING_GATE}]
     injected["spec"].pop("serviceAccountName", None)  # of the recipe's namespace
     assert await offer(injected) == "", json.dumps(injected)
+
+
+def test_a_sandbox_of_a_pool_may_use_its_daemon_and_the_name_server() -> None:
+    """A SandboxTemplate with rules of its own leaves its pods the cluster's name servers."""
+    template = next(yaml.safe_load_all((FOLDER / "agent-sandbox/warm-pool.yaml").read_text()))["spec"]
+    sandbox = pod(template["podTemplate"]["metadata"], **template["podTemplate"]["spec"])
+    containers = chosen_containers(sandbox, injection_request(sandbox))
+    assert [each.container["name"] for each in containers] == ["agent"]
+    assert foreign_name_servers(sandbox) == ()
+    dns, daemon = template["networkPolicy"]["egress"]
+    assert {(port["protocol"], port["port"]) for port in dns["ports"]} == {("UDP", 53), ("TCP", 53)}
+    accepted = accept(observed({"mode": "Dind"}), DEFAULTS)
+    assert isinstance(accepted, Accepted), accepted
+    made = pod_to_judge(PodContext(HOME, accepted.effective, DEFAULTS), MODES[accepted.effective.mode])
+    (peer,) = daemon["to"]
+    assert peer["podSelector"]["matchLabels"].items() <= made["metadata"]["labels"].items()
+    assert daemon["ports"] == [{"protocol": "TCP", "port": names.DOCKER_PORT}]
 
 
 async def test_a_job_of_jenkins_mounts_its_workspace(offer: Offer) -> None:
