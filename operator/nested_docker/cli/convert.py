@@ -255,7 +255,7 @@ def _check_result(result: Conversion) -> None:
 
 def _print_documents(result: Conversion, output: ConvertOutput) -> None:
     from nested_docker.cli.crds import to_yaml
-    from nested_docker.cli.user.running import print_json
+    from nested_docker.cli.user.output import print_json
 
     if output is ConvertOutput.YAML:
         typer.echo(to_yaml(result.documents, blocks=True), nl=False)

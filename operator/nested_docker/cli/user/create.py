@@ -8,7 +8,8 @@ import typer
 
 from nested_docker.cli.user import options
 from nested_docker.cli.user.options import OutputFormat, ProgressFormat
-from nested_docker.cli.user.running import ClusterOptions, connected, execute, invalid, print_json, print_yaml, say
+from nested_docker.cli.user.output import printed_object
+from nested_docker.cli.user.running import ClusterOptions, connected, execute, invalid, say
 
 if TYPE_CHECKING:
     from nested_docker.client.request import DaemonRequest
@@ -83,13 +84,9 @@ async def _create(
 
 def _print(created: dict[str, Any], output: OutputFormat, *, dry_run: bool, ready: bool) -> None:
     name = created["metadata"]["name"]
-    if output is OutputFormat.JSON:
-        print_json(created)
-    elif output is OutputFormat.YAML:
-        print_yaml([created])
-    elif output is OutputFormat.NAME:
-        say(f"nesteddocker.nesteddocker.dev/{name}")
-    elif dry_run:
+    if printed_object(created, output):
+        return
+    if dry_run:
         say(f"{name} would be created (dry run)")
     else:
         say(f"{name} {'is ready' if ready else 'created'}; use it: nested-docker run --name {name} -- docker version")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from nested_docker.cli.user import options
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import OutputFormat
-from nested_docker.cli.user.running import ClusterOptions, Connected, connected, execute, print_json, say
+from nested_docker.cli.user.output import printed_records
+from nested_docker.cli.user.running import ClusterOptions, Connected, connected, execute, say
 
 if TYPE_CHECKING:
     from nested_docker.cli.user.checks import Check
@@ -31,9 +32,7 @@ async def _doctor(options_: ClusterOptions, class_name: str, mode: str, output: 
     from nested_docker.cli.user.checks import Verdict, checks_text
 
     checks = await _checks(options_, class_name, mode)
-    if output in {OutputFormat.JSON, OutputFormat.YAML}:
-        print_json([vars(each) for each in checks])
-    else:
+    if not printed_records([vars(each) for each in checks], output):
         say(checks_text(checks))
     return ExitCode.NO if any(each.verdict is Verdict.FAILED for each in checks) else ExitCode.OK
 

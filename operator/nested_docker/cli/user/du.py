@@ -8,7 +8,8 @@ import typer
 
 from nested_docker.cli.user import options
 from nested_docker.cli.user.options import OutputFormat, ReachOption
-from nested_docker.cli.user.running import errors_reported, print_json
+from nested_docker.cli.user.output import printed_records
+from nested_docker.cli.user.running import errors_reported
 
 
 def du_command(
@@ -26,9 +27,7 @@ def du_command(
     settings: dict[str, Any] = {"namespace": namespace, "context": context, "kubeconfig": kubeconfig}
     with errors_reported(), NestedDocker(name, attach=True, timeout=5, reach=reach.value, **settings) as daemon:
         found = _df(daemon)
-    if output in {OutputFormat.JSON, OutputFormat.YAML}:
-        print_json([vars(row) for row in usage_rows(found)])
-    else:
+    if not printed_records([vars(row) for row in usage_rows(found)], output):
         typer.echo(usage_text(usage_rows(found)))
 
 

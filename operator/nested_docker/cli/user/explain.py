@@ -11,7 +11,8 @@ from nested_docker.cli.user.completion import complete_name
 from nested_docker.cli.user.create import request_from_options
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import OutputFormat
-from nested_docker.cli.user.running import ClusterOptions, Connected, connected, execute, print_json, say
+from nested_docker.cli.user.output import printed_records
+from nested_docker.cli.user.running import ClusterOptions, Connected, connected, execute, say
 
 if TYPE_CHECKING:
     from nested_docker.client.request import DaemonRequest
@@ -55,9 +56,7 @@ async def _explain(name: str, request: DaemonRequest, options_: ClusterOptions, 
             class_name, problems = await _problems(cluster, request)
             class_spec = await _class_spec(cluster, class_name)
             found = advice(class_spec, problems)
-    if output in {OutputFormat.JSON, OutputFormat.YAML}:
-        print_json([vars(each) for each in found])
-    else:
+    if not printed_records([vars(each) for each in found], output):
         say(advice_text(found, as_listed=is_as_listed(class_spec)))
     return ExitCode.OK if any(each.choice is Choice.CHOSEN for each in found) else ExitCode.NO
 

@@ -9,7 +9,8 @@ import typer
 
 from nested_docker.cli.user import options
 from nested_docker.cli.user.options import OutputFormat
-from nested_docker.cli.user.running import ClusterOptions, connected, execute, print_json, print_yaml, say
+from nested_docker.cli.user.output import printed_list
+from nested_docker.cli.user.running import ClusterOptions, connected, execute, say
 
 
 def ls_command(
@@ -38,14 +39,9 @@ async def _list(options_: ClusterOptions, output: OutputFormat, *, all_namespace
 def _print(found: list[dict[str, Any]], output: OutputFormat, where: str, *, all_namespaces: bool) -> None:
     from nested_docker.cli.user.listing import listing
 
-    if output is OutputFormat.JSON:
-        print_json({"apiVersion": "v1", "kind": "List", "items": found})
-    elif output is OutputFormat.YAML:
-        print_yaml(found)
-    elif output is OutputFormat.NAME:
-        for each in found:
-            say(f"nesteddocker.nesteddocker.dev/{each['metadata']['name']}")
-    elif not found:
+    if printed_list(found, output):
+        return
+    if not found:
         say(f"no NestedDockers {where}; create one: nested-docker create NAME", err=True)
     else:
         wide = output is OutputFormat.WIDE

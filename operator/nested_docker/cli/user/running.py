@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -31,6 +30,11 @@ class ClusterOptions:
     namespace: str = ""
     context: str = ""
     kubeconfig: str = ""
+
+    @property
+    def arguments(self) -> list[str]:
+        """The options as a command has them."""
+        return [f"--{name}={value}" for name, value in vars(self).items() if value]
 
 
 @dataclass(frozen=True)
@@ -179,15 +183,3 @@ def say(text: str, *, err: bool = False) -> None:
 def invalid(message: str, remedy: str = "") -> NoReturn:
     """Reject the user's input."""
     fail(message, remedy, ExitCode.INVALID)
-
-
-def print_json(value: Any) -> None:
-    """Print a value as indented JSON."""
-    typer.echo(json.dumps(value, indent=2, default=str))
-
-
-def print_yaml(documents: list[dict[str, Any]]) -> None:
-    """Print objects as a YAML stream."""
-    from nested_docker.cli.crds import to_yaml
-
-    typer.echo(to_yaml(documents), nl=False)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from nested_docker.cli.user import options
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import OutputFormat
-from nested_docker.cli.user.running import ClusterOptions, connected, execute, print_json, print_yaml, say
+from nested_docker.cli.user.output import printed_object
+from nested_docker.cli.user.running import ClusterOptions, connected, execute, say
 
 if TYPE_CHECKING:
     from nested_docker.adapters.kube import KubeClient
@@ -34,13 +35,7 @@ async def _show(name: str, options_: ClusterOptions, output: OutputFormat) -> in
     async with connected(options_) as cluster:
         found = await find(cluster.kube, cluster.namespace, name)
         events = await events_of(cluster.kube, cluster.namespace, "NestedDocker", name)
-    if output is OutputFormat.JSON:
-        print_json(found)
-    elif output is OutputFormat.YAML:
-        print_yaml([found])
-    elif output is OutputFormat.NAME:
-        say(f"nesteddocker.nesteddocker.dev/{name}")
-    else:
+    if not printed_object(found, output):
         say(status_text(found, events, datetime.now(UTC)))
     return ExitCode.OK if progress_of(found).stage is DaemonStage.READY else ExitCode.NO
 

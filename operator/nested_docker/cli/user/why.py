@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from nested_docker.cli.user import options
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import OutputFormat
-from nested_docker.cli.user.running import ClusterOptions, connected, execute, print_json, say
+from nested_docker.cli.user.output import printed_records
+from nested_docker.cli.user.running import ClusterOptions, connected, execute, say
 
 if TYPE_CHECKING:
     from nested_docker.adapters.kube import KubeClient
@@ -38,9 +39,7 @@ async def _why(name: str, options_: ClusterOptions, output: OutputFormat) -> int
         pod = await readable_pod(cluster.kube, pod_namespace, pod_name)
         events = await events_of(cluster.kube, pod_namespace, "Pod", pod_name) if pod else []
     passed = gates(found, pod, events)
-    if output in {OutputFormat.JSON, OutputFormat.YAML}:
-        print_json([gate_record(gate) for gate in passed])
-    else:
+    if not printed_records([gate_record(gate) for gate in passed], output):
         created = parse_moment(found["metadata"].get("creationTimestamp"))
         say(gates_text(passed, created, datetime.now(UTC)))
     return ExitCode.OK if passed[-1].state is GateState.PASSED else ExitCode.NO

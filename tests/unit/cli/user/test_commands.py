@@ -168,6 +168,14 @@ def test_why_shows_gates(world: UserWorld, cli: Cli) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("command", [["why", "build"], ["doctor"], ["explain", "build"], ["du", "build"]], ids=str)
+def test_results_that_are_no_objects_are_yaml_or_json(world: UserWorld, cli: Cli, command: list[str]) -> None:
+    world.nested_docker("build")
+    as_yaml, as_json = cli(*command, "-o", "yaml").out, cli(*command, "-o", "json").out
+    assert as_yaml.startswith("- "), as_yaml
+    assert yaml.safe_load(as_yaml) == json.loads(as_json)
+
+
 def test_logs_prints_the_daemons_output(world: UserWorld, cli: Cli) -> None:
     world.nested_docker("build")
     ended = cli("logs", "build")
