@@ -62,11 +62,6 @@ class AgentTarget:
 
         return agents_of(shared_directory(), self.prefix(purpose))
 
-    def arguments(self) -> list[str]:
-        """Options that name the same cluster and namespace later."""
-        given = vars(self.options)
-        return [f"--{key}={value}" for key, value in given.items() if value]
-
 
 def resolve_target(name: str, options: ClusterOptions) -> AgentTarget:
     """What the options mean now.

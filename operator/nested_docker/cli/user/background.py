@@ -32,7 +32,7 @@ def serving(target: AgentTarget, purpose: Purpose, *, idle: str, reach: ReachOpt
     if agent.serves():
         return agent.docker_host
     settings = [f"--agent={purpose}", f"--idle={idle_seconds}", f"--reach={reach}", f"--timeout={seconds}"]
-    answer = agent.start([*target.arguments(), *settings, target.name], seconds + START_SECONDS)
+    answer = agent.start([*target.options.arguments, *settings, target.name], seconds + START_SECONDS)
     if "error" in answer:
         fail(answer["error"], answer["remedy"], ExitCode(answer["code"]))
     return agent.docker_host

@@ -37,13 +37,13 @@ def env_command(
     from nested_docker.cli.user.background import serving, stopped, target_of
 
     target_shell = shell or shell_of(os.environ.get("SHELL", ""))
-    target = target_of(name, ClusterOptions(namespace, context, kubeconfig))
-    given = {"--namespace": namespace, "--context": context, "--kubeconfig": kubeconfig}
-    further = [f"{key}={value}" for key, value in given.items() if value]
+    cluster_options = ClusterOptions(namespace, context, kubeconfig)
+    target = target_of(name, cluster_options)
+    command = " ".join(["nested-docker env", name, *cluster_options.arguments])
     if stop:
         stopped(target, Purpose.ENV)
         typer.echo(statements(target_shell, {}, [*UNSET, "DOCKER_HOST"]))
-        typer.echo(hint(target_shell, " ".join(["nested-docker env", name, *further, "--stop"])))
+        typer.echo(hint(target_shell, f"{command} --stop"))
         return
 
     async def write() -> None:
@@ -52,7 +52,7 @@ def env_command(
             docker_host = serving(target, Purpose.ENV, idle=idle, reach=reach, timeout=timeout)
             environment = await _credentials(target, cluster.kube)
         typer.echo(statements(target_shell, environment | {"DOCKER_HOST": docker_host}, UNSET))
-        typer.echo(hint(target_shell, " ".join(["nested-docker env", name, *further])))
+        typer.echo(hint(target_shell, command))
 
     execute(write)
 

@@ -115,7 +115,7 @@ def _scheduling(pod: Manifest) -> Gate:
 def _pull(pod: Manifest, events: list[Manifest]) -> Gate:
     pulled = [each for each in events if each.get("reason") == "Pulled"]
     waiting = _state(pod).get("waiting") or {}
-    if "Image" in str(waiting.get("reason", "")) or waiting.get("reason") == "ErrImagePull":
+    if "Image" in str(waiting.get("reason", "")):
         return Gate("pull", GateState.BLOCKED, None, f"{waiting.get('reason')}: {waiting.get('message', '')}")
     if _was_started(pod):
         at = parse_moment(event_time(pulled[-1])) if pulled else None

@@ -18,8 +18,7 @@ def redacted(manifest: Manifest) -> Manifest:
 
     Every value of a Secret's data is replaced by its length, and so is every literal value of an environment variable,
     the headers of probes, the arguments of containers, and the user of a URL, since people put passwords there. The
-    annotation that repeats the whole object, and
-    the managed fields, are left out.
+    annotation that repeats the whole object, and the managed fields, are left out.
     """
     copy: Manifest = _without_secrets(manifest)
     metadata = {key: value for key, value in (copy.get("metadata") or {}).items() if key != "managedFields"}

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 KINDS_OF_NAMESPACE = ("NestedDocker", "Pod", "Service", "NetworkPolicy", "Secret", "CoreEvent")
 KINDS_OF_CLUSTER = ("NestedDockerClass", "NestedDockerPolicy")
-OURS = "app.kubernetes.io/managed-by=nested-docker-operator"
 ALL_ARE_OURS = frozenset({"NestedDocker", "CoreEvent", *KINDS_OF_CLUSTER})
 
 
@@ -60,13 +59,16 @@ async def _files(cluster: Connected) -> dict[str, str]:
     """The files by name; a kind that this user may not list has the error in its place."""
     from nested_docker import __version__
     from nested_docker.cli.user.redaction import redacted, without_url_users
+    from nested_docker.domain.names import WATCH_SELECTOR
     from nested_docker.domain.ports import KubeError
 
     files = {"about.json": _json({"version": __version__, "time": datetime.now(UTC), "namespace": cluster.namespace})}
     for kind in (*KINDS_OF_NAMESPACE, *KINDS_OF_CLUSTER):
         where = cluster.namespace if kind in KINDS_OF_NAMESPACE else None
         try:
-            found: list[Manifest] = await cluster.kube.list(kind, where, labels="" if kind in ALL_ARE_OURS else OURS)
+            found: list[Manifest] = await cluster.kube.list(
+                kind, where, labels="" if kind in ALL_ARE_OURS else WATCH_SELECTOR
+            )
         except KubeError as error:
             files[f"{kind}.error.txt"] = without_url_users(f"{error}\n")
         else:

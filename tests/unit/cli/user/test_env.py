@@ -91,7 +91,7 @@ def test_another_current_context_has_another_socket(world: UserWorld) -> None:
     world.kubeconfig.write_text(yaml.safe_dump(content))
     before = target()
     assert before == target(context="test", namespace=NAMESPACE), "it is resolved"
-    assert before.arguments() == [f"--namespace={NAMESPACE}", "--context=test"], "the process does not resolve it again"
+    assert before.options.arguments == [f"--namespace={NAMESPACE}", "--context=test"], "the process does not resolve it again"
     content["current-context"] = "next"  # kubectl config use-context next
     world.kubeconfig.write_text(yaml.safe_dump(content))
     after = target()
@@ -137,7 +137,7 @@ def test_two_that_start_at_once_share_one_process(world: UserWorld, runtime: Pat
 def test_a_process_that_waits_for_another_one_says_that_it_is_late(world: UserWorld, runtime: Path) -> None:
     agent = target().agent(Purpose.ENV, 3600, "auto")
     with agent.held():
-        answer = agent.start([*target().arguments(), "--agent=env", "--idle=3600", "--timeout=1", "build"], 60)
+        answer = agent.start([*target().options.arguments, "--agent=env", "--idle=3600", "--timeout=1", "build"], 60)
     assert answer == {
         "error": "another process in the background does not serve yet", "remedy": "try again", "code": 1
     }  # fmt: skip
@@ -147,7 +147,7 @@ def test_every_error_of_the_process_is_one_line(world: UserWorld, runtime: Path)
     world.nested_docker("build")
     agent = target().agent(Purpose.ENV, 3600, "auto")
     agent.socket.mkdir()
-    answer = agent.start([*target().arguments(), "--agent=env", "--idle=3600", "--timeout=9", "build"], 60)
+    answer = agent.start([*target().options.arguments, "--agent=env", "--idle=3600", "--timeout=9", "build"], 60)
     assert (answer["code"], "Traceback" in str(answer)) == (2, False)
     assert answer["remedy"] == "correct that file or directory"
     agent.socket.rmdir()
