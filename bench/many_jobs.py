@@ -22,6 +22,7 @@ from typing import Any
 from lab import NAME
 from tests.e2e import ci_jobs
 from tests.e2e.environment import SYSTEM, Environment
+from tests.e2e.injecting import enable, let_use_classes
 from tests.e2e.installation import govern, install, namespace_of, started
 from tests.support.cluster import TOOL, run
 
@@ -82,7 +83,8 @@ def watched(env: Environment) -> Iterator[list[Usage]]:
 def measure(cluster: Environment, form: str, count: int) -> None:
     """Run the jobs and print a line."""
     with namespace_of(cluster) as env:
-        ci_jobs.enable(env)
+        enable(env)
+        let_use_classes(env)
         with watched(env) as seen:
             ended = ci_jobs.run_at_once(env, form, count, TIMEOUT)
     waited, cpu = [each.waited for each in ended], seen[-1].operator_cpu - seen[0].operator_cpu

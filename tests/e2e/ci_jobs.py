@@ -12,8 +12,9 @@ from typing import Any
 
 from tests.e2e.environment import Environment, until
 from tests.e2e.images import BUILD_AND_RUN
+from tests.e2e.injecting import granting
 from tests.support.cluster import HOME, TOOL, CommandFailed, run
-from tests.support.manifests import GENEROUS, nested_docker_class, policy
+from tests.support.manifests import nested_docker_class
 
 CLASS = "ci"
 TOOLS = "ci-tools:29"
@@ -39,21 +40,8 @@ def governing(*, requests: bool = True) -> tuple[dict[str, Any], ...]:
     resources = REQUESTS if requests else {}
     return (
         nested_docker_class(CLASS, modes=["Dind"], injection={"forms": ["Remote", "Sidecar"]}, **resources),
-        policy(
-            CLASS,
-            namespaceSelector={"matchLabels": {"ci": "true"}},
-            allowedClasses=[CLASS],
-            allowedModes=["Dind"],
-            **GENEROUS,
-        ),
+        granting(CLASS),
     )
-
-
-def enable(env: Environment) -> None:
-    """Let the pods of a namespace ask for daemons, as an admin does, and let its Jobs use the classes."""
-    env.kubectl("label", "namespace", env.namespace, "nesteddocker.dev/injection=enabled")
-    account = f"--serviceaccount={env.namespace}:default"
-    env.kubectl("create", "rolebinding", "use", "--clusterrole=nested-docker-use-all-classes", account)
 
 
 def load_tools(cluster: str) -> None:

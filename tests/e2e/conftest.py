@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e.environment import API, NAME, RULES, Environment
+from tests.e2e.injecting import enabled
 from tests.e2e.installation import env, govern, install, operator_stays_healthy, started
 from tests.support.cluster import TOOL, run
 from tests.support.manifests import GENEROUS
 
-__all__ = ["env", "operator_stays_healthy"]
+__all__ = ["enabled", "env", "operator_stays_healthy"]
 
 
 @pytest.fixture(scope="session")

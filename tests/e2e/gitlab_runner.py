@@ -14,6 +14,7 @@ from shutil import copyfile
 import yaml
 from hack.go_tool import gitlab_runner
 from tests.e2e.environment import Environment
+from tests.e2e.injecting import let_use_classes
 from tests.support.cluster import ROOT, TOOL, run
 from tests.support.gitlab import GitLab
 
@@ -87,7 +88,7 @@ def _kubeconfig(env: Environment) -> str:
     env.apply(role | {"rules": RULES})
     account = f"--serviceaccount={env.namespace}:gitlab-runner"
     env.kubectl("create", "rolebinding", "gitlab-runner", "--role=gitlab-runner", account)
-    env.kubectl("create", "rolebinding", "use", "--clusterrole=nested-docker-use-all-classes", account)
+    let_use_classes(env, "gitlab-runner")
     config = yaml.safe_load(Path(env.kubeconfig).read_text())
     token = env.kubectl("create", "token", "gitlab-runner").strip()
     for user in config["users"]:

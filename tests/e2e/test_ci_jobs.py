@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e import ci_jobs
-from tests.e2e.ci_jobs import CLASS, TOOLS, enable, load_tools, run_at_once, template
+from tests.e2e.ci_jobs import CLASS, TOOLS, load_tools, run_at_once, template
 from tests.e2e.environment import Environment
+from tests.e2e.injecting import let_use_classes
 from tests.e2e.installation import govern
 
 FORMS = ["Remote", "Sidecar"]
@@ -61,13 +62,6 @@ def tools(cluster: Environment) -> str:
     return TOOLS
 
 
-@pytest.fixture
-def enabled(env: Environment) -> Environment:
-    """A namespace that an admin has enabled."""
-    enable(env)
-    return env
-
-
 @pytest.mark.parametrize(
     ("form", "seen"), [("Remote", "run sees"), ("Sidecar", "run sees compose.yaml context file")], ids=FORMS
 )
@@ -84,4 +78,5 @@ def test_a_job_builds_runs_composes_and_tests(enabled: Environment, tools: str, 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_many_jobs_at_once_all_complete(enabled: Environment, form: str) -> None:
+    let_use_classes(enabled)
     assert len(run_at_once(enabled, form, COUNT, 600)) == COUNT

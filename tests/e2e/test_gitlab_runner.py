@@ -10,9 +10,10 @@ import pytest
 from tests.e2e.environment import Environment, until
 from tests.e2e.gitlab_runner import build_helper, running
 from tests.e2e.images import BUILD_AND_RUN
+from tests.e2e.injecting import granting
 from tests.e2e.installation import govern
 from tests.support.gitlab import GitLab, Job
-from tests.support.manifests import GENEROUS, nested_docker_class, policy
+from tests.support.manifests import nested_docker_class
 
 pytestmark = pytest.mark.timeout(900)
 """The runner may have to be built first."""
@@ -28,11 +29,10 @@ Runner = Callable[[str], AbstractContextManager[Path]]
 def _helper(cluster: Environment) -> Iterator[None]:
     """The helper's image, and the class of the recipe with form Sidecar."""
     build_helper(cluster.cluster)
-    allowed = {"namespaceSelector": {"matchLabels": {"ci": "true"}}, "allowedClasses": ["workspace"]}
     govern(
         cluster,
         nested_docker_class("workspace", modes=["Dind"], injection={"forms": ["Sidecar"]}),
-        policy("workspace", **allowed, allowedModes=["Dind"], **GENEROUS),
+        granting("workspace"),
     )
     yield
     cluster.kubectl("delete", "nesteddockerpolicy/workspace", "nesteddockerclass/workspace")
@@ -43,13 +43,6 @@ def gitlab() -> Iterator[GitLab]:
     """A server without jobs."""
     with GitLab.serve() as server:
         yield server
-
-
-@pytest.fixture
-def enabled(env: Environment) -> Environment:
-    """A namespace that an admin has enabled."""
-    env.kubectl("label", "namespace", env.namespace, "nesteddocker.dev/injection=enabled")
-    return env
 
 
 @pytest.fixture

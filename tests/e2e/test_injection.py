@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from tests.e2e.environment import Environment, until
 from tests.e2e.images import BUILD_AND_RUN
+from tests.e2e.injecting import let_use_classes, refused
 from tests.support.cluster import CommandFailed
 
 LABEL = {"nesteddocker.dev/inject": "standard"}
 ID = "nesteddocker.dev/injection-id"
-
-
-@pytest.fixture
-def enabled(env: Environment) -> Environment:
-    """A namespace that an admin has enabled."""
-    env.kubectl("label", "namespace", env.namespace, "nesteddocker.dev/injection=enabled")
-    return env
 
 
 def client(name: str, script: str, **metadata: Any) -> dict[str, Any]:
@@ -35,12 +28,6 @@ def client(name: str, script: str, **metadata: Any) -> dict[str, Any]:
         "metadata": {"name": name, "labels": LABEL} | metadata,
         "spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [container]},
     }
-
-
-def refused(env: Environment, manifest: dict[str, Any]) -> str:
-    with pytest.raises(CommandFailed) as failure:
-        env.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
-    return str(failure.value)
 
 
 def test_a_pod_with_one_label_has_a_daemon_and_leaves_nothing(enabled: Environment) -> None:
@@ -76,13 +63,7 @@ def test_the_pods_of_a_job_are_judged_by_their_account(enabled: Environment) -> 
     until(
         lambda: "default may not use" in enabled.kubectl("get", "events"), 60, lambda: enabled.kubectl("get", "events")
     )
-    enabled.kubectl(
-        "create",
-        "rolebinding",
-        "use",
-        "--clusterrole=nested-docker-use-all-classes",
-        f"--serviceaccount={enabled.namespace}:default",
-    )
+    let_use_classes(enabled)
     enabled.kubectl("wait", "--for=condition=complete", "job/tests", "--timeout=180s", timeout=200)
     until(lambda: not enabled.list("nesteddockers"), 60, lambda: str(enabled.list("nesteddockers")))
 

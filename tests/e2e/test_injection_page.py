@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 from tests.e2e.environment import Environment
+from tests.e2e.injecting import granting
 from tests.e2e.installation import govern
 from tests.support.cluster import ROOT
-from tests.support.manifests import GENEROUS, policy
 
 PAGE = (ROOT / "docs/injection.md").read_text()
 REMOTE, CHOICE, CLASS, SIDECAR, BESIDE_OTHERS, PORT_WITHOUT_PROXY = (
@@ -25,8 +25,7 @@ REMOTE, CHOICE, CLASS, SIDECAR, BESIDE_OTHERS, PORT_WITHOUT_PROXY = (
 def _class(cluster: Environment) -> Iterator[None]:
     """The page's class, and a policy for it."""
     name = CLASS["metadata"]["name"]
-    terms = {"namespaceSelector": {"matchLabels": {"ci": "true"}}, "allowedClasses": [name], "allowedModes": ["Dind"]}
-    govern(cluster, CLASS, policy(name, **terms, **GENEROUS))
+    govern(cluster, CLASS, granting(name))
     yield
     cluster.kubectl("delete", f"nesteddockerpolicy/{name}", f"nesteddockerclass/{name}")
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from tests.e2e.environment import Environment, until
 from tests.e2e.images import BUILD_AND_RUN
+from tests.e2e.injecting import granting, let_use_classes, refused
 from tests.e2e.installation import govern
 from tests.support.cluster import HOME, CommandFailed
-from tests.support.manifests import GENEROUS, nested_docker_class, policy
+from tests.support.manifests import nested_docker_class
 
 LABEL = "nesteddocker.dev/inject"
 FORM = {"nesteddocker.dev/inject-form": "Sidecar"}
@@ -28,23 +29,10 @@ def _classes(cluster: Environment) -> Iterator[None]:
         cluster,
         nested_docker_class("both", modes=["Dind"], injection={"forms": ["Remote", "Sidecar"]}),
         nested_docker_class("beside", modes=["Dind"], injection={"forms": ["Sidecar"]}),
-        policy(
-            "beside",
-            namespaceSelector={"matchLabels": {"ci": "true"}},
-            allowedClasses=["both", "beside"],
-            allowedModes=["Dind"],
-            **GENEROUS,
-        ),
+        granting("beside", "both", "beside"),
     )
     yield
     cluster.kubectl("delete", "nesteddockerpolicy/beside", "nesteddockerclass/both", "nesteddockerclass/beside")
-
-
-@pytest.fixture
-def enabled(env: Environment) -> Environment:
-    """A namespace that an admin has enabled."""
-    env.kubectl("label", "namespace", env.namespace, "nesteddocker.dev/injection=enabled")
-    return env
 
 
 def job(name: str, script: str, class_name: str = "beside", **spec: Any) -> dict[str, Any]:
@@ -84,12 +72,6 @@ def test_variables_of_env_from_do_not_ask_for_tls(enabled: Environment) -> None:
         each["envFrom"] = [{"configMapRef": {"name": "old"}}]
     enabled.apply(asking)
     assert enabled.output("job", 180).splitlines() == ["linux", "verify=."]
-
-
-def refused(env: Environment, manifest: dict[str, Any]) -> str:
-    with pytest.raises(CommandFailed) as failure:
-        env.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
-    return str(failure.value)
 
 
 def ended(env: Environment, name: str) -> float:
@@ -170,13 +152,7 @@ def test_compose_finds_the_files_of_the_job(enabled: Environment) -> None:
 def test_the_pod_of_a_job_completes_soon(enabled: Environment, script: str, seconds: int) -> None:
     pod = job("", script)
     template = {"metadata": {"labels": {LABEL: "both"}, "annotations": FORM}, "spec": pod["spec"]}
-    enabled.kubectl(
-        "create",
-        "rolebinding",
-        "use",
-        "--clusterrole=nested-docker-use-all-classes",
-        f"--serviceaccount={enabled.namespace}:default",
-    )
+    let_use_classes(enabled)
     enabled.apply(
         {
             "apiVersion": "batch/v1",
@@ -237,13 +213,7 @@ def test_a_revoked_policy_ends_the_pod_of_the_job_and_its_privileged_container(
     govern(
         cluster,
         nested_docker_class(own, modes=["Dind"], injection={"forms": ["Sidecar"]}),
-        policy(
-            own,
-            namespaceSelector={"matchLabels": {"kubernetes.io/metadata.name": own}},
-            allowedClasses=[own],
-            allowedModes=["Dind"],
-            **GENEROUS,
-        ),
+        granting(own, selector={"matchLabels": {"kubernetes.io/metadata.name": own}}),
     )
     # Its process ignores SIGTERM, and its owner asks for a year.
     enabled.apply(job("job", "trap '' TERM; while :; do sleep 1; done", own, terminationGracePeriodSeconds=31_536_000))

@@ -91,7 +91,8 @@ def test_another_current_context_has_another_socket(world: UserWorld) -> None:
     world.kubeconfig.write_text(yaml.safe_dump(content))
     before = target()
     assert before == target(context="test", namespace=NAMESPACE), "it is resolved"
-    assert before.options.arguments == [f"--namespace={NAMESPACE}", "--context=test"], "the process does not resolve it again"
+    arguments = [f"--namespace={NAMESPACE}", "--context=test"]
+    assert before.options.arguments == arguments, "the process does not resolve it again"
     content["current-context"] = "next"  # kubectl config use-context next
     world.kubeconfig.write_text(yaml.safe_dump(content))
     after = target()
