@@ -79,6 +79,15 @@ class Lab:
         given = {"creationTimestamp": timestamp(START)} | given
         self.kube.put(CLIENT_POD, *KEY, metadata=given, spec=made["spec"], status={"phase": "Running"})
 
+    def another_job(self, name: str) -> None:
+        """Store the same pod under another name, without a denial."""
+        metadata = {**self.metadata(), "name": name, "uid": name}
+        self.kube.again(self.kube.objects[CLIENT_POD, *KEY] | {"metadata": metadata})
+
+    @property
+    def fresh_reads(self) -> int:
+        return self.kube.reads.count("list NestedDockerPolicy")
+
     def metadata(self) -> dict[str, Any]:
         """Of the pod, without a denial."""
         found = self.kube.objects[CLIENT_POD, *KEY]["metadata"]
@@ -240,6 +249,16 @@ async def test_a_policy_that_only_reports_is_told_once() -> None:
     assert (await lab.settle()).requeue_at is not None
 
 
+async def test_a_grant_that_is_revoked_again_is_told_again() -> None:
+    lab = Lab()
+    for _ in range(2):
+        lab.grant(allowedModes=["Rootless"], onViolation="Report")
+        await lab.settle()
+        lab.grant()
+        await lab.settle()
+    assert lab.reasons == ["SidecarGrantRevoked"] * 2
+
+
 async def test_a_pod_that_asks_for_a_long_end_does_not_get_it() -> None:
     lab = Lab()
     year = timedelta(days=365)
@@ -271,20 +290,43 @@ async def test_pods_of_a_namespace_share_a_fresh_read_and_an_end_needs_one_of_it
     lab = Lab()
     others = [f"job-{number}" for number in range(20)]
     for name in others:
-        lab.kube.again(lab.kube.objects[CLIENT_POD, *KEY] | {"metadata": {**lab.metadata(), "name": name, "uid": name}})
+        lab.another_job(name)
     lab.revoke()
     for seconds, read in ((0, 1), (GRACE, 2)):
         await lab.settle(seconds)
         for name in others:
             await lab.sidecars.settle(("team-a", name))
-        assert lab.kube.reads.count("list NestedDockerPolicy") == read
+        assert lab.fresh_reads == read
     assert lab.pod() is None
+
+
+async def test_a_fresh_read_of_before_the_end_does_not_confirm_it() -> None:
+    lab = Lab()
+    lab.another_job("other")
+    lab.revoke()
+    await lab.settle()
+    lab.clock.seconds += GRACE - 1
+    await lab.sidecars.settle(("team-a", "other"))
+    assert lab.fresh_reads == 2
+    await lab.settle(1)
+    assert lab.fresh_reads == 3
+    assert lab.pod() is None
+
+
+async def test_a_fresh_read_does_not_count_when_what_governs_has_changed() -> None:
+    lab = Lab()
+    lab.another_job("other")
+    lab.revoke()
+    await lab.settle()
+    lab.kube.put("NestedDockerClass", "", "standard", spec=OFFERED | {"evictions": "Denied"})
+    await lab.sidecars.settle(("team-a", "other"))
+    assert lab.fresh_reads == 2
 
 
 async def test_a_pod_that_a_fresh_read_has_not_known_needs_another_one() -> None:
     lab = Lab()
     lab.revoke()
     await lab.settle()
-    lab.kube.again(lab.kube.objects[CLIENT_POD, *KEY] | {"metadata": {**lab.metadata(), "name": "late", "uid": "late"}})
+    lab.another_job("late")
     await lab.sidecars.settle(("team-a", "late"))
-    assert lab.kube.reads.count("list NestedDockerPolicy") == 2
+    assert lab.fresh_reads == 2
