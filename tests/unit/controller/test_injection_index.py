@@ -84,6 +84,9 @@ def test_it_finds_pods_as_a_look_through_all_does(history: list[tuple[Object, bo
                 key = namespace, injected_name(id_)
                 assert {*index.claimants(key)} == {place(each) for each in here if nested_docker_of(each) == key}
         assert {*index.with_sidecar()} == {place(each) for each in stored.values() if has_sidecar(each)}
+    for pod in stored.values():
+        index.discard(pod, CLIENT_POD)
+    assert not any(vars(index).values()), "what has gone takes no memory"
 
 
 def test_of_nested_dockers_it_finds_those_of_pods() -> None:

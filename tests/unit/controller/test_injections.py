@@ -180,6 +180,18 @@ async def test_a_forged_signature_gets_nothing_and_says_so_once(signature: str) 
     assert lab.events == [("job", "NestedDockerNotCreated", message)]
 
 
+async def test_an_event_is_recorded_again_only_when_too_many_others_came_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for most, times in ((2, 1), (1, 2)):
+        monkeypatch.setattr("nested_docker.controller.injections.REMEMBERED", most)
+        lab = Lab()
+        lab.client("one", signature="forged")
+        lab.client("two", signature="forged")
+        await lab.passes(2)
+        assert [name for name, _, _ in lab.events] == ["one", "two"] * times
+
+
 async def test_a_signature_from_before_the_pod_gets_nothing() -> None:
     lab = Lab()
     lab.client(

@@ -207,13 +207,32 @@ def test_a_directory_of_the_node_with_its_socket(path: str, mount_path: str, doc
 
 
 @pytest.mark.parametrize(
-    ("data", "is_named"), [(None, True), ({"DOCKER_HOST": "x"}, True), ({"HOST": "x"}, False)], ids=str
+    ("data", "prefix", "is_named"),
+    [
+        (None, "", True),
+        ({"DOCKER_HOST": "x"}, "", True),
+        ({"HOST": "x"}, "", False),
+        ({"HOST": "x"}, "DOCKER_", True),
+        ({"DOCKER_HOST": "x"}, "MY_", False),
+    ],
+    ids=str,
 )
-def test_variables_of_a_config_map_are_named_unless_they_are_seen(data: Any, is_named: bool) -> None:
-    source = {"configMapRef": {"name": "settings"}}
+def test_variables_of_a_config_map_are_named_unless_they_are_seen(data: Any, prefix: str, is_named: bool) -> None:
+    source = {"configMapRef": {"name": "settings"}} | ({"prefix": prefix} if prefix else {})
     containers = [{"name": "c", "image": "a", "envFrom": [source]}, {"name": "d", "image": IMAGE}]
     objects = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {"containers": containers}}]
     if data is not None:
         objects.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": data})
     named = [each.value for each in convert_manifests(objects, LABEL).differences if "cannot be seen" in each.what]
     assert named == ([source] if is_named else [])
+
+
+def test_a_native_sidecar_is_no_client_and_no_helper_of_the_daemon() -> None:
+    mount = [{"name": "graph", "mountPath": "/var/lib/docker"}]
+    proxy = {"name": "proxy", "image": "a", "restartPolicy": "Always", "volumeMounts": mount}
+    containers = [{"name": "c", "image": "a"}, {"name": "d", "image": IMAGE, "volumeMounts": mount}]
+    spec = {"initContainers": [proxy], "containers": containers, "volumes": [{"name": "graph", "emptyDir": {}}]}
+    result = convert_manifests([{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": spec}], LABEL)
+    (pod,) = result.documents
+    assert pod["spec"]["initContainers"] == [proxy]
+    assert pod["metadata"]["annotations"] == {"nesteddocker.dev/inject-containers": "c"}
