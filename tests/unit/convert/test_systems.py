@@ -236,3 +236,20 @@ def test_a_native_sidecar_is_no_client_and_no_helper_of_the_daemon() -> None:
     (pod,) = result.documents
     assert pod["spec"]["initContainers"] == [proxy]
     assert pod["metadata"]["annotations"] == {"nesteddocker.dev/inject-containers": "c"}
+
+
+def test_a_step_of_woodpecker_with_the_image_of_a_daemon_is_a_client_unless_it_is_detached() -> None:
+    client = {"name": "client", "image": IMAGE, "environment": {"DOCKER_HOST": "tcp://docker:2375"}}
+    detached = {"name": "docker", "image": IMAGE, "detach": True}
+    result = of_file({"steps": [client, detached]}, LABEL)
+    assert [each["name"] for each in result.documents[0]["steps"]] == ["client"]
+    assert result.converted == 1
+
+
+def test_a_step_of_woodpecker_that_mounts_the_socket_of_the_node() -> None:
+    step = {"image": "a", "volumes": ["/var/run/docker.sock:/var/run/docker.sock", "/data:/data"]}
+    result = of_file({"steps": {"build": step, "other": {"image": "b"}}}, LABEL)
+    steps = result.documents[0]["steps"]
+    assert result.converted == 1
+    assert steps["build"]["volumes"] == ["/data:/data"]
+    assert steps["other"] == {"image": "b"}

@@ -28,6 +28,16 @@ def test_requests_are_counted_by_verdict_and_rule() -> None:
     }
 
 
+def test_the_order_does_not_depend_on_that_of_the_requests() -> None:
+    texts = set()
+    for order in (GuardVerdict, reversed(GuardVerdict)):
+        verdicts = Verdicts()
+        for verdict in order:
+            verdicts.count(verdict)
+        texts.add(verdicts.metrics())
+    assert len(texts) == 1
+
+
 @pytest.mark.parametrize("rule", ["Mine7", "Mine7.containers", 'a"} 1\nforged{b="', "", "containers\n"])
 def test_a_client_s_words_are_no_label(rule: str) -> None:
     verdicts = Verdicts()

@@ -102,6 +102,12 @@ def test_a_pod_has_ended_when_the_containers_with_the_connection_have(there: dic
     assert has_ended(there, NOW) is ended
 
 
+def test_init_containers_have_ended_when_one_that_comes_after_them_has() -> None:
+    """A kubelet that starts again may have lost their statuses."""
+    assert has_ended(life(build=ENDED, helper=ENDED), NOW)
+    assert has_ended(life(init={"clone": WAITING}, build=ENDED, helper=ENDED), NOW)
+
+
 def test_a_container_with_rules_may_start_again() -> None:
     there = life("Running", init=DONE, build=FAILED, only="build")
     there["spec"]["containers"][0] |= {"restartPolicy": "Never", "restartPolicyRules": [{"action": "Restart"}]}
