@@ -1,21 +1,14 @@
-"""Recipes with a daemon per job: the pod that each system makes of its recipe, with the connection, is a valid pod.
-
-The shapes of the pods (names of containers, who adds which) are those of the systems' documentation and sources.
-tests/e2e/test_gitlab_runner.py looks at the pod of the real GitLab Runner.
-"""
+"""Recipes with a daemon per job: the pod that each system makes of its recipe, with the connection, is a valid pod."""
 
 from __future__ import annotations
 
 import json
-import tomllib
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import yaml
 from tests.contract.conftest import Offer
 from tests.support.api import Api
-from tests.support.cluster import ROOT
+from tests.support.ci_pods import FOLDER, SYSTEMS, Manifest, container, gitlab, pod, recipe
 from tests.support.factory import DEFAULTS, HOME, observed
 from tests.unit.domain.injection.pods import patched
 
@@ -30,126 +23,7 @@ from nested_docker.domain.manifests.pod import pod_to_judge
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
 
-Manifest = dict[str, Any]
-FOLDER = ROOT / "examples/ci"
 ID = "0123456789abcdef0123"
-
-
-def recipe(path: str) -> Manifest:
-    """The one document of a recipe."""
-    found: Manifest = yaml.safe_load((FOLDER / path).read_text())
-    return found
-
-
-def pod(metadata: Manifest, containers: list[Manifest], **spec: Any) -> Manifest:
-    kept = {key: metadata[key] for key in ("labels", "annotations") if key in metadata}
-    whole = {"containers": containers, "restartPolicy": "Never"} | spec
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": kept, "spec": whole}
-
-
-def container(name: str, **fields: Any) -> Manifest:
-    return {"name": name, "image": "docker:29-cli"} | fields
-
-
-def gitlab(path: str = "gitlab/daemon-per-job.yaml") -> Manifest:
-    runner = tomllib.loads(recipe(path)["runners"]["config"])["runners"][0]["kubernetes"]
-    metadata = {"labels": runner["pod_labels"], "annotations": runner["pod_annotations"]}
-    places = {"scripts": "/scripts-1-1", "logs": "/logs-1-1", "repo": "/builds"}
-    common = {
-        "securityContext": {"capabilities": {"drop": ["NET_RAW"]}},
-        "volumeMounts": [{"name": name, "mountPath": place} for name, place in places.items()],
-    }
-    return pod(
-        metadata,
-        [container(name, stdin=True, **common) for name in ("build", "helper")] + [container("svc-0", **common)],
-        initContainers=[container("init-permissions", **common)],
-        volumes=[{"name": name, "emptyDir": {}} for name in places],
-        activeDeadlineSeconds=3601,
-    )
-
-
-def arc() -> Manifest:
-    template = recipe("arc/daemon-per-job.yaml")["template"]
-    return pod(template["metadata"], **template["spec"])
-
-
-def jenkins() -> Manifest:
-    template = recipe("jenkins/daemon-per-job.yaml")
-    return pod(template["metadata"], [*template["spec"]["containers"], container("jnlp")])
-
-
-def tekton() -> Manifest:
-    run = recipe("tekton/daemon-per-job.yaml")
-    steps = [container(f"step-{step['name']}") for step in run["spec"]["taskSpec"]["steps"]]
-    return pod(run["metadata"], steps, initContainers=[container("prepare"), container("place-scripts")])
-
-
-def argo() -> Manifest:
-    workflow = recipe("argo/daemon-per-job.yaml")["spec"]
-    main = workflow["templates"][0]["container"]
-    return pod(
-        workflow["podMetadata"], [container("wait"), main | {"name": "main"}], initContainers=[container("init")]
-    )
-
-
-def buildkite() -> Manifest:
-    (plugin,) = recipe("buildkite/daemon-per-job.yaml")["steps"][0]["plugins"]
-    return pod(plugin["kubernetes"]["metadata"], [container("agent"), container("container-0"), container("checkout")])
-
-
-def woodpecker() -> Manifest:
-    options = recipe("woodpecker/daemon-per-job.yaml")["steps"][0]["backend_options"]["kubernetes"]
-    step, task = "wp-01m8e8wd39703ap85hyvwsqbbj", "wp-hsvc-01m8e8wd4m6t2yqpsj8cnv6fst"
-    labels = {"step": "build", "woodpecker-ci.org/step": "build"}
-    workspace = {"name": "wp-01m8e8wd39703ap85hyr20e9qk-0-default", "mountPath": "/woodpecker"}
-    return pod(
-        {"labels": options["labels"] | labels},
-        [container(step, workingDir="/woodpecker", volumeMounts=[workspace])],
-        hostname="build",
-        subdomain=task,
-        dnsConfig={"searches": [f"{task}.default.svc.cluster.local"]},
-        volumes=[{"name": workspace["name"], "persistentVolumeClaim": {"claimName": workspace["name"]}}],
-    )
-
-
-def gitea() -> Manifest:
-    template = recipe("gitea/daemon-per-runner.yaml")["spec"]["template"]
-    return pod(template["metadata"], **template["spec"])
-
-
-def job(system: str) -> Manifest:
-    template = recipe(f"{system}/daemon-per-job.yaml")["spec"]["template"]
-    return pod(template["metadata"], **template["spec"])
-
-
-def agent_sandbox() -> Manifest:
-    template = recipe("agent-sandbox/daemon-per-sandbox.yaml")["spec"]["podTemplate"]
-    labels = {"agents.x-k8s.io/sandbox-name-hash": "4fe7f1a6"}
-    copied = {
-        f"agents.x-k8s.io/propagated-{kind}": ",".join(template["metadata"][kind]) for kind in ("labels", "annotations")
-    }
-    head = {
-        "labels": labels | template["metadata"]["labels"],
-        "annotations": copied | template["metadata"]["annotations"],
-    }
-    return pod(head, **{"restartPolicy": "Always"} | template["spec"])
-
-
-SYSTEMS: dict[str, tuple[Callable[[], Manifest], list[str]]] = {
-    "gitlab": (gitlab, ["build"]),
-    "arc": (arc, ["runner"]),
-    "jenkins": (jenkins, ["docker"]),
-    "tekton": (tekton, ["step-build"]),
-    "argo": (argo, ["main"]),
-    "buildkite": (buildkite, ["container-0"]),
-    "woodpecker": (woodpecker, ["wp-01m8e8wd39703ap85hyvwsqbbj"]),
-    "gitea": (gitea, ["runner"]),
-    "testcontainers": (lambda: job("testcontainers"), ["tests"]),
-    "devcontainers": (lambda: job("devcontainers"), ["build"]),
-    "buildx": (lambda: job("buildx"), ["build"]),
-    "agent-sandbox": (agent_sandbox, ["agent"]),
-}
-"""The pod of each system, and which of its containers get the connection."""
 
 
 def test_every_system_is_here() -> None:
