@@ -166,7 +166,6 @@ def _converted_jenkinsfile(files: list[str], options: ConversionOptions) -> Conv
 
     if len(files) > 1:
         raise UnconvertibleError(f"{', '.join(files)}: a Jenkinsfile is not a manifest", "convert it by itself")
-    typer.echo(f"note: comments in the YAML of {files[0]} are not in the output", err=True)
     return convert_jenkinsfile(_text(files[0]), options, _embedded_mapping, lambda pod: to_yaml([pod], blocks=True))
 
 
@@ -180,7 +179,10 @@ def _embedded_mapping(text: str, path: str) -> dict[str, Any] | None:
         raise UnconvertibleError(
             f"{path}{error}", "correct it; expressions of Groovy are read as plain text"
         ) from error
-    return documents[0] if len(documents) == 1 and isinstance(documents[0], dict) else None
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        return None
+    _note_comments(path.rstrip(" :"), text)
+    return documents[0]
 
 
 def _print_text(text: str, output: ConvertOutput) -> None:

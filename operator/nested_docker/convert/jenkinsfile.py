@@ -20,8 +20,11 @@ from nested_docker.convert.recognition import Replaced, replaced_kind
 SUFFIXES = (".groovy", ".jenkinsfile")
 HEAD = "Jenkinsfile: "
 _STRING = re.compile(r"(?P<quotes>'''|\"\"\")(?P<text>.*?)(?P=quotes)", re.DOTALL)
-_TEMPLATE = re.compile(r"containerTemplate\s*\(?[^()]*?image\s*:\s*['\"](?P<image>[^'\"]+)['\"][^()]*\)?")
-_VOLUME = re.compile(r"hostPathVolume\s*\([^()]*docker\.sock[^()]*\)")
+_CONTAINERS = re.compile(r"^\s*containers\s*:", re.MULTILINE)
+_TEMPLATE = re.compile(
+    r"containerTemplate\s{0,9}\(?[^()]{0,500}?image\s{0,9}:\s{0,9}['\"](?P<image>[^'\"]{1,500})['\"][^()]{0,500}\)?"
+)
+_VOLUME = re.compile(r"hostPathVolume\s{0,9}\([^()]{0,500}docker\.sock[^()]{0,500}\)")
 USE_OF_AGENTS = (
     "Jenkins makes the pods, so its ServiceAccount, or that of the pods, needs the permission to use the class"
 )
@@ -31,7 +34,7 @@ STEPS_ARE_GONE = (
 )
 
 ReadYaml = Callable[[str, str], Mapping[str, Any] | None]
-"""The mapping in a text that is named by its place; None: it is no YAML, or no mapping.
+"""The mapping in a text that is named by its place; None: it is none.
 
 Raises:
     UnconvertibleError: it is YAML that nobody can read.
@@ -94,7 +97,7 @@ def _embedded(source: str, read: ReadYaml) -> Iterator[_Embedded]:
     for found in _STRING.finditer(source):
         line = source.count("\n", 0, found.start()) + 1
         path = f"Jenkinsfile, line {line}: "
-        if "containers:" in found["text"] and (pod := read(found["text"], path)) is not None:
+        if _CONTAINERS.search(found["text"]) and (pod := read(found["text"], path)) is not None:
             yield _Embedded(pod, found["text"], found.start("text"), path)
 
 

@@ -150,6 +150,29 @@ def test_what_is_refused_and_why(
     assert "hint: " in ended.err
 
 
+def test_a_script_that_speaks_of_containers_is_no_pod(convert: Convert, tmp_path: Path) -> None:
+    file = tmp_path / "Jenkinsfile"
+    script = "sh '''\nkubectl get pods -o 'jsonpath={.spec.containers: [' | grep \"containers: {\"\n'''\n"
+    file.write_text(f"{script}yaml '''{POD}'''\n")
+    ended = convert(str(file), *LABEL)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith(script)
+
+
+def test_comments_that_are_lost_are_told(convert: Convert, tmp_path: Path) -> None:
+    file = tmp_path / "Jenkinsfile"
+    file.write_text(f"# no YAML\nyaml '''{POD}'''\n")
+    assert "note: " not in convert(str(file), *LABEL).err
+    file.write_text(f"yaml '''# why\n{POD}'''\n")
+    assert "note: comments of Jenkinsfile, line 1 are not in the output" in convert(str(file), *LABEL).err
+
+
+def test_a_large_file_without_a_pod_is_read_in_no_time(convert: Convert, tmp_path: Path) -> None:
+    file = tmp_path / "Jenkinsfile"
+    file.write_text("containerTemplate hostPathVolume( " * 20_000 + "containerTemplate x " * 20_000)
+    assert convert(str(file), *LABEL).code == 1
+
+
 def test_two_files(convert: Convert, jenkinsfile: Path) -> None:
     ended = convert(str(jenkinsfile), str(jenkinsfile), *LABEL)
     assert (ended.code, ended.out) == (2, "")
