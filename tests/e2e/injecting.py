@@ -53,3 +53,9 @@ def refused(env: Environment, manifest: dict[str, Any]) -> str:
     with pytest.raises(CommandFailed) as failure:
         env.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
     return str(failure.value)
+
+
+def injected_secrets(env: Environment) -> list[str]:
+    """Names of the Secrets of injected daemons in a namespace."""
+    names = [str(each["metadata"]["name"]) for each in env.list("secrets")]
+    return [name for name in names if name.startswith("injected-")]

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.environment import Environment, until
 from tests.e2e.gitlab_runner import build_helper, running
 from tests.e2e.images import BUILD_AND_RUN
-from tests.e2e.injecting import granting
+from tests.e2e.injecting import granting, injected_secrets
 from tests.e2e.installation import govern
 from tests.support.gitlab import GitLab, Job
 from tests.support.manifests import nested_docker_class
@@ -70,8 +70,7 @@ def nothing_is_left(env: Environment) -> None:
         return [each["metadata"]["name"] for kind in ("pods", "nesteddockers") for each in env.list(kind)]
 
     until(lambda: not left_over(), 60, lambda: str(left_over()))
-    left = [each["metadata"]["name"] for each in env.list("secrets")]
-    assert [name for name in left if name.startswith("injected-")] == []
+    until(lambda: injected_secrets(env) == [], 60, lambda: str(injected_secrets(env)))
 
 
 def lines(output: str) -> list[str]:

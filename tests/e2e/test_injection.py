@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.e2e.environment import Environment, until
 from tests.e2e.images import BUILD_AND_RUN
-from tests.e2e.injecting import let_use_classes, refused
+from tests.e2e.injecting import injected_secrets, let_use_classes, refused
 from tests.support.cluster import CommandFailed
 
 LABEL = {"nesteddocker.dev/inject": "standard"}
@@ -35,7 +35,7 @@ def test_a_pod_with_one_label_has_a_daemon_and_leaves_nothing(enabled: Environme
     assert "built and run" in enabled.output("job", 180)
     until(lambda: not enabled.list("nesteddockers"), 60, lambda: str(enabled.list("nesteddockers")))
     until(lambda: len(enabled.list("pods")) == 1, 60, lambda: str(enabled.list("pods")))
-    assert [each for each in enabled.list("secrets") if each["metadata"]["name"].startswith("injected-")] == []
+    until(lambda: injected_secrets(enabled) == [], 60, lambda: str(injected_secrets(enabled)))
 
 
 def test_more_jobs_than_the_node_holds_all_end(enabled: Environment) -> None:
