@@ -89,10 +89,10 @@ def start(running: Node, *, keep: bool = False) -> None:
 
     Args:
         running: The first node.
-        keep: Whether it has the disk as its last run left it, and not as it was built.
+        keep: Whether it has the disk as its last run left it, if there was one, and not as it was built.
 
     Raises:
-        ClusterError: This machine's architecture is not the one of the disk, or there is no disk to keep.
+        ClusterError: This machine's architecture is not the one of the disk, or the disk to keep is out of date.
     """
     if architecture() != "amd64":
         raise ClusterError(f"the node in a virtual machine is amd64, and this machine is {architecture()}")

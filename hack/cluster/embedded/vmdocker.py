@@ -20,7 +20,7 @@ def start(running: Node, clock: Clock) -> None:
 
 
 def stop(running: Node, clock: Clock) -> None:
-    """Stop it, and remove its socket file. Its containers go on, as on every node with systemd."""
+    """Stop it, with its containers, and remove its socket file."""
     output(vm.enter(running, ["systemctl", "disable", "--now", vm_config.DOCKERD]))
     output(vm.enter(running, ["rm", "-f", SOCKET]))
     clock.say(f"the node in the virtual machine has no dockerd, and no {SOCKET}")
