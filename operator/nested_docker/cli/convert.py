@@ -72,7 +72,6 @@ def convert_command(
     from nested_docker.cli.user.running import errors_reported, fail, invalid
     from nested_docker.convert.conversion import ConversionOptions, ConvertedForm
     from nested_docker.convert.difference import UnconvertibleError
-    from nested_docker.convert.gitlab_runner import runner_config_text
 
     options = ConversionOptions(ConvertedForm(form.value), name, class_name, mode)
     with errors_reported():
@@ -89,12 +88,7 @@ def convert_command(
                 "convert finds containers with dockerd, kubedock or BuildKit, and mounts of /var/run/docker.sock",
                 ExitCode.NO,
             )
-        if result.text:
-            _print_text(result.text, output)
-        elif files and _is_toml(files[0]) and output is ConvertOutput.YAML:
-            typer.echo(runner_config_text(result.documents[0]), nl=False)
-        else:
-            _print_documents(result, output)
+        _print_result(result, output)
 
 
 def _check_options(files: list[str], options: ConversionOptions, buildx: str) -> None:
@@ -150,13 +144,16 @@ def _is_toml(file: str) -> bool:
 
 def _converted_toml(files: list[str], options: ConversionOptions) -> Conversion:
     from nested_docker.convert.difference import UnconvertibleError
-    from nested_docker.convert.gitlab_runner import convert_runner_config, parse_runner_config
+    from nested_docker.convert.gitlab_runner import convert_runner_config, parse_runner_config, runner_config_text
 
     if len(files) > 1:
         raise UnconvertibleError(f"{', '.join(files)}: TOML has one document", "convert a config.toml by itself")
     text = _text(files[0])
     _note_comments(files[0], text)
-    return convert_runner_config(parse_runner_config(text, f"{files[0]}: "), options)
+    result = convert_runner_config(parse_runner_config(text, f"{files[0]}: "), options)
+    if result.converted:
+        result.text = runner_config_text(result.documents[0])
+    return result
 
 
 def _converted_jenkinsfile(files: list[str], options: ConversionOptions) -> Conversion:
@@ -183,14 +180,6 @@ def _embedded_mapping(text: str, path: str) -> dict[str, Any] | None:
         return None
     _note_comments(path.rstrip(" :"), text)
     return documents[0]
-
-
-def _print_text(text: str, output: ConvertOutput) -> None:
-    from nested_docker.cli.user.running import invalid
-
-    if output is not ConvertOutput.YAML:
-        invalid(f"--output {output}: a Jenkinsfile cannot be printed as JSON", "leave --output out")
-    typer.echo(text, nl=False)
 
 
 def _note_comments(file: str, text: str) -> None:
@@ -255,12 +244,15 @@ def _check_result(result: Conversion) -> None:
         raise UnconvertibleError(findings.problems[0], "correct the value in the input")
 
 
-def _print_documents(result: Conversion, output: ConvertOutput) -> None:
+def _print_result(result: Conversion, output: ConvertOutput) -> None:
     from nested_docker.cli.crds import to_yaml
     from nested_docker.cli.user.output import print_json
+    from nested_docker.cli.user.running import invalid
 
     if output is ConvertOutput.YAML:
-        typer.echo(to_yaml(result.documents, blocks=True), nl=False)
+        typer.echo(result.text or to_yaml(result.documents, blocks=True), nl=False)
+    elif not result.documents:
+        invalid(f"--output {output}: a Jenkinsfile cannot be printed as JSON", "leave --output out")
     elif len(result.documents) == 1:
         print_json(result.documents[0])
     else:

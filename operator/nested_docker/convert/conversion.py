@@ -76,7 +76,7 @@ class Conversion:
         documents: what replaces the input.
         differences: what is not the same.
         converted: how many daemons were replaced.
-        text: what replaces an input that is no list of documents, such as a Jenkinsfile; empty: the documents do.
+        text: of a file that is not YAML, such as a config.toml or a Jenkinsfile; empty: the documents are the result.
     """
 
     documents: list[dict[str, Any]] = field(default_factory=list)

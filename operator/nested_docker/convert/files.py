@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from nested_docker.convert.conversion import Conversion, ConversionOptions
@@ -25,8 +26,9 @@ KINDS_OF_FILES: tuple[tuple[Callable[[Mapping[str, Any]], bool], ConvertDocument
 
 def conversion_of(document: Mapping[str, Any]) -> ConvertDocument | None:
     """What converts a document; None: it is of no kind that is known."""
-    if is_release_with_values(document):
-        return convert_release
+    values = _values_of_release(document)
+    if values and (convert := conversion_of(values)):
+        return partial(_convert_release, convert)
     return next((convert for is_kind, convert in KINDS_OF_FILES if is_kind(document)), None)
 
 
@@ -44,27 +46,14 @@ def _has_members(value: Any, keys: set[str]) -> bool:
     return bool(members) and all(isinstance(each, dict) and keys & each.keys() for each in members)
 
 
-def _values(document: Mapping[str, Any]) -> Any:
+def _values_of_release(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values of a HelmRelease of Flux; empty: it is none, or has none."""
     spec = document.get("spec")
-    return spec.get("values") if document.get("kind") == "HelmRelease" and isinstance(spec, dict) else None
+    values = spec.get("values") if document.get("kind") == "HelmRelease" and isinstance(spec, dict) else None
+    return values if isinstance(values, dict) else {}
 
 
-def is_release_with_values(document: Mapping[str, Any]) -> bool:
-    """Whether a document is a HelmRelease of Flux with values of a chart that is known."""
-    values = _values(document)
-    return isinstance(values, dict) and conversion_of(values) is not None
-
-
-def convert_release(document: Mapping[str, Any], options: ConversionOptions) -> Conversion:
-    """Replace the daemons in the values of a HelmRelease.
-
-    Raises:
-        UnconvertibleError: the options do not fit, or they cannot be converted as they are.
-    """
-    values = _values(document)
-    convert = conversion_of(values)
-    assert convert is not None  # noqa: S101 - narrows the type: the caller asks first
-    done = convert(values, options)
-    (converted,) = done.documents
-    release = {**document, "spec": {**document["spec"], "values": converted}}
-    return replace(done, documents=[release])
+def _convert_release(convert: ConvertDocument, document: Mapping[str, Any], options: ConversionOptions) -> Conversion:
+    done = convert(_values_of_release(document), options)
+    (values,) = done.documents
+    return replace(done, documents=[{**document, "spec": {**document["spec"], "values": values}}])
