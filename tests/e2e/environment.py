@@ -60,6 +60,10 @@ class Environment:
             }
         )
 
+    def change(self, nested_docker: str, **spec: Any) -> None:
+        """Change fields of a NestedDocker."""
+        self.kubectl("patch", "nesteddocker", nested_docker, "--type=merge", "-p", json.dumps({"spec": spec}))
+
     def get(self, kind: str, name: str) -> dict[str, Any]:
         """An object; empty: there is none."""
         text = self.kubectl("get", kind, name, "-o", "json", "--ignore-not-found")
@@ -83,13 +87,16 @@ class Environment:
         return self.get("nesteddocker", name)["status"]
 
     def settles(self, name: str, reason: str, timeout: float = 60) -> str:
-        """Wait until a NestedDocker is not ready for that reason; the message."""
-        until(
-            lambda: self.condition(name).get("reason") == reason,
-            timeout,
-            lambda: f"{name} has {self.condition(name)} instead of {reason}",
-        )
-        return self.condition(name)["message"]
+        """Wait until a NestedDocker is not ready for that reason; the message, although the reason may pass at once."""
+        seen: dict[str, Any] = {}
+
+        def is_seen() -> bool:
+            seen.clear()
+            seen.update(self.condition(name))
+            return seen.get("reason") == reason
+
+        until(is_seen, timeout, lambda: f"{name} has {seen} instead of {reason}")
+        return str(seen["message"])
 
     def client(self, name: str, nested_docker: str, script: str = "sleep 3600", **fields: Any) -> None:
         """A pod that mounts the two connection Secrets, and nothing else of ours."""

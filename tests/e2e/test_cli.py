@@ -205,7 +205,7 @@ def test_a_report_has_no_secrets(build: Terminal, team: Environment, folder: Pat
 
 
 def test_one_that_no_node_can_take(terminal: Terminal) -> None:
-    errors = terminal.fails(1, "create", "huge", "--memory=4000Gi", "--timeout=3s")
+    errors = terminal.fails(1, "create", "huge", "--memory=4000Gi", "--timeout=10s")
     assert "NestedDocker huge is not ready (Unschedulable)" in errors
     ended = terminal.cli("why", "huge")
     assert ended.code == 1

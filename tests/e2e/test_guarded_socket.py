@@ -165,8 +165,9 @@ def test_a_namespace_that_goes_leaves_nothing(env: Environment, clean: Callable[
 
 
 def test_the_end_of_its_time_leaves_nothing(env: Environment, clean: Callable[[], bool]) -> None:
-    start(env, activeDeadlineSeconds=20)
+    start(env, activeDeadlineSeconds=600)
     make_everything(env)
+    env.change("build", activeDeadlineSeconds=1)
     env.settles("build", "DeadlineExceeded")
     until(clean, 60, left(env, clean))
 
@@ -188,9 +189,9 @@ def test_a_pod_that_is_lost_leaves_nothing_and_the_next_one_starts_with_nothing(
 def test_suspended_it_leaves_nothing_and_goes_on_afterwards(env: Environment, clean: Callable[[], bool]) -> None:
     start(env)
     make_everything(env)
-    env.kubectl("patch", "nd", "build", "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    env.change("build", suspend=True)
     until(clean, 60, left(env, clean))
-    env.kubectl("patch", "nd", "build", "--type=merge", "-p", '{"spec": {"suspend": false}}')
+    env.change("build", suspend=False)
     env.ready("build")
 
 

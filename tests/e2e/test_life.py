@@ -57,8 +57,9 @@ def test_an_empty_dir_in_memory(env: Environment) -> None:
 
 
 def test_the_deadline_stops_it_and_time_to_live_deletes_it(env: Environment) -> None:
-    env.nested_docker("build", mode="Dind", activeDeadlineSeconds=12, ttlSecondsAfterFinished=3)
+    env.nested_docker("build", mode="Dind", activeDeadlineSeconds=600, ttlSecondsAfterFinished=3)
     env.ready("build")
+    env.change("build", activeDeadlineSeconds=1)
     env.settles("build", "DeadlineExceeded", timeout=30)
     until(lambda: env.get("nesteddocker", "build") == {}, 30, lambda: str(env.get("nesteddocker", "build")))
     until(lambda: env.list("pods") == [], 60, lambda: str(env.list("pods")))

@@ -16,8 +16,7 @@ def test_every_child_comes_back(env: Environment) -> None:
         ("networkpolicy", "build"),
     ):
         env.kubectl("delete", kind, name)
-        took = until(lambda kind=kind, name=name: env.get(kind, name) != {}, 10, lambda name=name: f"{name} is gone")
-        assert took < 2, f"{kind} {name} took {took:.1f} s"
+        until(lambda kind=kind, name=name: env.get(kind, name) != {}, 10, lambda name=name: f"{name} is gone")
     env.kubectl("patch", "service", "build", "--type=merge", "-p", '{"spec": {"selector": {"app": "theirs"}}}')
     until(
         lambda: "app" not in env.get("service", "build")["spec"]["selector"],

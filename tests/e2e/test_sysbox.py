@@ -61,7 +61,7 @@ def test_a_class_that_denies_privilege_escalation_is_restricted(env: Environment
     env.kubectl("label", "namespace", env.namespace, "pod-security.kubernetes.io/enforce=restricted")
     env.nested_docker("build", className="entrypoint")
     if int(json.loads(env.kubectl("version", "-o", "json"))["serverVersion"]["minor"]) < 35:
-        assert 'violates PodSecurity "restricted:latest": runAsNonRoot != true' in env.settles("build", "APIRejected")
+        assert "no runAsNonRoot: true on container daemon" in env.settles("build", "PodSecurityDenied")
         return
     env.ready("build")
     assert "NoNewPrivs:\t1" in env.daemon("build", "cat", "/proc/1/status")
