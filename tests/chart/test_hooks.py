@@ -29,9 +29,15 @@ def test_the_check_asks_where_the_operator_serves_and_ends(offline: Helm) -> Non
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete"
     assert arguments(job) == ["uninstall-check", "--wait-seconds=0"]
     assert (job["spec"]["backoffLimit"], job["spec"]["activeDeadlineSeconds"]) == (0, 120)
-    changed = check(offline, "uninstall.waitSeconds=600", "uninstall.force=true", "watchNamespaces={a,b}")
+    assert job["spec"]["template"]["spec"]["activeDeadlineSeconds"] == 90, "before the Job's, which deletes its log"
+    changed = check(
+        offline,
+        *("uninstall.waitSeconds=600", "uninstall.deadlineSeconds=30", "uninstall.force=true"),
+        "watchNamespaces={a,b}",
+    )
     assert arguments(changed) == ["uninstall-check", "--wait-seconds=600", "--force", "--namespace=a", "--namespace=b"]
-    assert changed["spec"]["activeDeadlineSeconds"] == 720
+    assert changed["spec"]["activeDeadlineSeconds"] == 660
+    assert changed["spec"]["template"]["spec"]["activeDeadlineSeconds"] == 630
 
 
 def test_the_check_can_be_left_out(offline: Helm) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.chart.conftest import SYSTEM, Helm
+from tests.chart.conftest import OPERATOR, SYSTEM, Helm
 from tests.chart.rendered import environment, of_kind
 
 Manifests = list[dict[str, Any]]
@@ -17,8 +17,12 @@ def pod(manifests: Manifests) -> dict[str, Any]:
     return spec
 
 
+def place(manifest: dict[str, Any]) -> tuple[str, str]:
+    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+
+
 def ports(manifests: Manifests) -> list[int]:
-    (policy,) = (each for each in of_kind(manifests, "NetworkPolicy") if each["metadata"]["namespace"] == SYSTEM)
+    (policy,) = (each for each in of_kind(manifests, "NetworkPolicy") if place(each) == (SYSTEM, OPERATOR))
     return [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
 
 

@@ -20,7 +20,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{- define "nested-docker.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{/* RE2: the operator's image, and the same name written out, as mutating webhooks and the runtime do. */}}
@@ -313,9 +313,44 @@ does not manage, and that have none of the labels: (list $ NAME LABEL...).
 ({{ . }}.spec.containers + {{ . }}.spec.?initContainers.orValue([])).exists(container, container.?args.orValue([]).exists(argument, argument.startsWith('--guard-rules='))) || {{ . }}.metadata.?labels[?'nesteddocker.dev/role'].orValue('') == 'cleanup'
 {{- end }}
 
-{{/* What pods of hooks have in common: they pass the Pod Security level restricted, and run where the operator runs. */}}
+{{/*
+Labels of a pod beside the operator's: (list $ NAME). Another name than the operator's, so that its Services, NetworkPolicy and
+PodDisruptionBudget do not select the pod.
+*/}}
+{{- define "nested-docker.otherPodLabels" -}}
+{{- $root := first . }}
+{{- $own := dict "app.kubernetes.io/name" (index . 1) "app.kubernetes.io/instance" $root.Release.Name }}
+{{- toYaml (merge $own (include "nested-docker.injectorsLabels" $root | fromYaml) $root.Values.podLabels $root.Values.commonLabels) }}
+{{- end }}
+
+{{/* By which injectors leave a pod alone: with a sidecar that goes on, no pod of a hook ends. */}}
+{{- define "nested-docker.injectorsLabels" -}}
+sidecar.istio.io/inject: "false"
+kuma.io/sidecar-injection: disabled
+admission.datadoghq.com/enabled: "false"
+{{- end }}
+
+{{/* The same for injectors that read annotations. */}}
+{{- define "nested-docker.injectorsAnnotations" -}}
+linkerd.io/inject: disabled
+consul.hashicorp.com/connect-inject: "false"
+dynatrace.com/inject: "false"
+{{- end }}
+
+{{/* Labels and annotations of a pod of a hook, (list $ NAME): those of hooks.pod* override the others. */}}
+{{- define "nested-docker.hookPodMetadata" -}}
+{{- $root := first . }}
+{{- $labels := include "nested-docker.otherPodLabels" . | fromYaml }}
+labels:
+  {{- toYaml (merge (pick $labels "app.kubernetes.io/name" "app.kubernetes.io/instance") $root.Values.hooks.podLabels $labels) | nindent 2 }}
+annotations:
+  {{- toYaml (merge (dict) $root.Values.hooks.podAnnotations (include "nested-docker.injectorsAnnotations" $root | fromYaml) $root.Values.podAnnotations) | nindent 2 }}
+{{- end }}
+
+{{/* What pods of hooks have in common with the operator's: what admits and schedules those does so with these. */}}
 {{- define "nested-docker.hookPod" -}}
 restartPolicy: Never
+terminationGracePeriodSeconds: 5
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
@@ -332,9 +367,18 @@ imagePullSecrets:
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- /* Affinity to pods is about the operator's replicas. */}}
+{{- with .Values.affinity.nodeAffinity }}
+affinity:
+  nodeAffinity:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
 {{- with .Values.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
@@ -342,14 +386,28 @@ tolerations:
 image: {{ include "nested-docker.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 resources:
-  requests:
-    cpu: 10m
-    memory: 64Mi
-  limits:
-    memory: 256Mi
+  {{- toYaml (.Values.hooks.resources | default .Values.resources) | nindent 2 }}
 securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities:
-    drop: [ALL]
+  {{- include "nested-docker.containerSecurityContext" . | nindent 2 }}
+{{- end }}
+
+{{/* Of the operator's container and those of hooks. Rules of a cluster may look at the container alone. */}}
+{{- define "nested-docker.containerSecurityContext" -}}
+runAsNonRoot: true
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* Ports of the name server and of the API server. A chart cannot know their addresses. */}}
+{{- define "nested-docker.apiServerEgress" -}}
+- port: 53
+  protocol: UDP
+- port: 53
+  protocol: TCP
+{{- range .Values.networkPolicy.apiServerPorts }}
+- port: {{ . }}
+  protocol: TCP
+{{- end }}
 {{- end }}

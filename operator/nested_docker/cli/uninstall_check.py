@@ -30,6 +30,12 @@ deleted yet. Do one of these:
 - let them go on, for the next install to take them over: helm uninstall RELEASE --no-hooks
 - keep the release, which Helm does not upgrade until then: helm rollback RELEASE REVISION (see helm history)"""
 
+NEVERTHELESS = """\
+If Helm says that this Job has failed, a container that a webhook has added to its pod did not end. Nothing has been
+deleted. Exempt the pod from that webhook by the values hooks.podLabels or hooks.podAnnotations, or uninstall without
+the check: helm uninstall RELEASE --no-hooks"""
+"""Helm shows the log only if the Job has failed."""
+
 ListAll = Callable[[], Awaitable[list[Mapping[str, Any]]]]
 """Lists what the operator serves: NestedDockers, and pods that ask for a daemon by their label."""
 
@@ -144,7 +150,7 @@ def _line(obj: Mapping[str, Any]) -> str:
 def text_of(remaining: Sequence[str], *, force: bool) -> str:
     """What the command prints at the end."""
     if not remaining:
-        return f"no NestedDocker and no pod {LEFT}"
+        return f"no NestedDocker and no pod {LEFT}\n{NEVERTHELESS}"
     more = [f"and {len(remaining) - LINES} more"] if len(remaining) > LINES else []
     count = f"NestedDockers and pods of which each {LEFT}: {len(remaining)}"
-    return "\n".join([count, *remaining[:LINES], *more, *([] if force else [REMEDY])])
+    return "\n".join([count, *remaining[:LINES], *more, NEVERTHELESS if force else REMEDY])
