@@ -494,6 +494,22 @@ async def test_a_pod_gets_a_sidecar_and_no_marks() -> None:
     assert (await lab.judge(injected)).allowed
 
 
+@pytest.mark.parametrize("form", ["Remote", "Sidecar"])
+async def test_a_policy_with_names_must_name_those_of_injected_daemons(form: str) -> None:
+    lab = SidecarLab("alice")
+    asking = pod(annotations={ANNOTATION_INJECT_FORM: form})
+    granted: dict[str, Any] = {"allowedClasses": ["standard"], "allowedModes": ["Dind"]}
+    lab.put("NestedDockerPolicy", "all", granted | {"allowedNames": ["ci-*", "injected-*"]})
+    injected = await lab.injected(asking)
+    assert (await lab.judge(injected)).allowed
+    lab.put("NestedDockerPolicy", "all", granted | {"allowedNames": ["ci-*"]})
+    for response in (await lab.inject(asking), await lab.judge(injected)):
+        assert (response.allowed, response.reason) == (False, Reason.NOT_GRANTED)
+        assert "metadata.name is injected-" in response.message
+        assert "allowedNames has ci-*" in response.message
+        assert "put `allowedNames: 'injected-*'` into NestedDockerPolicy all" in response.message
+
+
 async def test_without_the_annotation_the_first_form_of_the_class_counts() -> None:
     assert LABEL_INJECTION_ID in (await SidecarLab("alice").injected(pod()))["metadata"]["labels"]
     lab = SidecarLab("alice", injection={"forms": ["Sidecar"]})

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from nested_docker.api.v1alpha1 import NestedDockerPolicySpec
 from nested_docker.api.v1alpha1.policy import ImageRules, NamespaceScope, ReferenceKind
-from nested_docker.domain import images, quantities
+from nested_docker.domain import images, names, quantities
 from nested_docker.domain.admission.grant_request import GrantRequest
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import Objection
@@ -59,7 +59,10 @@ def _objections(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterat
 
 
 def _name(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
-    yield from _by_patterns(f"metadata.name is {request.name}", request.name, policy.allowed_names, "allowedNames")
+    # Each pod's daemon has another name.
+    remedy = names.injected_name("*") if names.injection_id(request.name) else request.name
+    problem = f"metadata.name is {request.name}"
+    yield from _by_patterns(problem, request.name, policy.allowed_names, "allowedNames", remedy)
 
 
 def _class(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
@@ -176,9 +179,10 @@ def _storage_class(request: GrantRequest, policy: NestedDockerPolicySpec) -> Ite
         yield from _by_patterns(problem, name, policy.allowed_storage_classes, "allowedStorageClasses")
 
 
-def _by_patterns(problem: str, key: str, patterns: Sequence[str], entry: str) -> Iterator[Objection]:
+def _by_patterns(problem: str, key: str, patterns: Sequence[str], entry: str, remedy: str = "") -> Iterator[Objection]:
+    """Whether a pattern matches the key; `remedy` is a pattern that would, by default the key."""
     if not any(images.glob(pattern).fullmatch(key) for pattern in patterns):
-        yield Objection(f"{problem}, and {entry} has {_list(patterns)}", f"{entry}: '{key}'")
+        yield Objection(f"{problem}, and {entry} has {_list(patterns)}", f"{entry}: '{remedy or key}'")
 
 
 def _maxima(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
