@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.unit.fakes import FakeClock, WatchedKube
+from tests.unit.remembered import remembered
 
 from nested_docker.controller.cache import Cache
 from nested_docker.controller.injection_turns import InjectionTurns, denial_of, shortcoming_of
@@ -204,6 +206,76 @@ def test_a_pair_that_waits_for_long_behind_an_older_one_that_runs_is_named() -> 
     assert lab.passed(1) == [key(2)], "the oldest that is held up says so"
     assert not lab.turns.has_come(key(2))
     assert lab.turns.blocker("team-b") is None
+
+
+def is_refused_and_gone(lab: Lab, number: int) -> None:
+    lab.turns.refuse(key(number))
+    assert remembered(lab.turns) == 1
+    lab.turns.forget(key(number))
+
+
+def is_refused_and_tried_again(lab: Lab, number: int) -> None:
+    lab.turns.refuse(key(number))
+    lab.turns.has_come(key(number))
+
+
+def is_created(lab: Lab, number: int) -> None:
+    with lab.turns.taken(key(number)):
+        assert remembered(lab.turns) == 1
+
+
+def is_created_in_vain_and_gone(lab: Lab, number: int) -> None:
+    with pytest.raises(RuntimeError), lab.turns.taken(key(number)):
+        raise RuntimeError("rejected")
+    assert remembered(lab.turns) == 1
+    lab.turns.forget(key(number))
+
+
+def comes_first_and_gets_a_node(lab: Lab, number: int) -> None:
+    lab.begins(number)
+    lab.passed(number)
+    assert remembered(lab.turns) == 1
+    lab.gets_node(number)
+    lab.passed(number)
+
+
+def comes_first_and_goes(lab: Lab, number: int) -> None:
+    lab.begins(number)
+    lab.passed(number)
+    assert remembered(lab.turns) == 1
+    lab.turns.forget(key(number))
+
+
+def comes_first_until_an_older_one_runs(lab: Lab, number: int) -> None:
+    lab.begins(number)
+    lab.passed(number)
+    assert remembered(lab.turns) == 1
+    lab.pod(50, GATE)
+    lab.begins(50, metadata={"creationTimestamp": "2026-02-01T00:00:00Z"})
+    lab.gets_node(50)
+    lab.passed(number)
+    lab.kube.cache.remove(lab.kube.objects[CLIENT_POD, "team-a", "job-50"], CLIENT_POD)
+
+
+WAYS = [
+    is_refused_and_gone,
+    is_refused_and_tried_again,
+    is_created,
+    is_created_in_vain_and_gone,
+    comes_first_and_gets_a_node,
+    comes_first_and_goes,
+    comes_first_until_an_older_one_runs,
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_remembered_of_pods_that_have_come_and_gone(way: Callable[[Lab, int], None]) -> None:
+    lab = Lab()
+    for number in range(3):
+        lab.pod(number, GATE)
+        way(lab, number)
+        assert remembered(lab.turns) == 0
+        lab.kube.cache.remove(lab.kube.objects[CLIENT_POD, "team-a", f"job-{number}"], CLIENT_POD)
 
 
 class CountingCache(Cache):

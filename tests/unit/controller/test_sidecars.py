@@ -11,11 +11,12 @@ import pytest
 from tests.support.factory import DEFAULTS, class_spec
 from tests.unit.domain.injection.sidecars import asking, inject
 from tests.unit.fakes import START, FakeClock, WatchedKube
+from tests.unit.remembered import remembered
 
 from nested_docker.controller.fresh_look import FreshLook
 from nested_docker.controller.outcome import Settled
 from nested_docker.controller.routing import Router
-from nested_docker.controller.sidecars import Sidecars
+from nested_docker.controller.sidecars import MOST_REPORTS, SHARED_LOOK_SECONDS, Sidecars
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain.admission.acceptance import Accepted, NotAccepted
 from nested_docker.domain.injection.sidecar_verdict import SIDECAR_STOP_SECONDS
@@ -54,7 +55,8 @@ class Lab:
 
     def record(self, regarding: Mapping[str, Any], _type: str, reason: str, message: str) -> None:
         """Record an Event."""
-        assert (regarding["kind"], regarding["namespace"]) == ("Pod", "team-a")
+        assert regarding["kind"] == "Pod"
+        assert regarding["namespace"].startswith("team-")
         self.events.append((reason, message))
 
     def judged(self, _pod: Mapping[str, Any], outcome: Accepted | NotAccepted) -> None:
@@ -330,3 +332,77 @@ async def test_a_pod_that_a_fresh_read_has_not_known_needs_another_one() -> None
     lab.another_job("late")
     await lab.sidecars.settle(("team-a", "late"))
     assert lab.fresh_reads == 2
+
+
+async def test_a_policy_with_names_must_name_those_of_injected_daemons() -> None:
+    lab = Lab()
+    lab.grant(allowedNames=["ci-*", "injected-*"])
+    await lab.settle()
+    assert lab.events == []
+    lab.grant(allowedNames=["ci-*"])
+    await lab.settle()
+    assert lab.reasons == ["SidecarDenied"]
+    assert "allowedNames has ci-*" in lab.events[0][1]
+
+
+async def test_nothing_is_remembered_of_a_pod_that_is_granted() -> None:
+    lab = Lab()
+    await lab.settle()
+    lab.grant(allowedModes=["Rootless"], onViolation="Report")
+    await lab.settle()
+    assert remembered(lab.sidecars) == 2, "the pod, and what was told"
+    lab.grant()
+    await lab.settle()
+    assert remembered(lab.sidecars) == 0
+
+
+async def test_nothing_is_remembered_of_a_pod_whose_clock_is_in_its_annotation() -> None:
+    lab = Lab()
+    lab.revoke()
+    before = remembered(lab.sidecars)
+    await lab.settle()
+    looks = remembered(lab.sidecars) - before
+    assert looks == 1, "the fresh read of the namespace"
+    lab.kube.forbidden = {"annotate ClientPod"}
+    lab.another_job("unwritten")
+    with pytest.raises(KubeError):
+        await lab.sidecars.settle(("team-a", "unwritten"))
+    assert remembered(lab.sidecars) == looks + 1
+    lab.kube.forbidden = set()
+    await lab.sidecars.settle(("team-a", "unwritten"))
+    assert remembered(lab.sidecars) == looks
+
+
+async def test_nothing_is_remembered_of_pods_that_were_stopped() -> None:
+    lab = Lab()
+    lab.revoke()
+    for number in range(3):
+        lab.job(uid=f"uid-{number}")
+        await lab.settle()
+        await lab.settle(GRACE)
+        assert lab.pod() is None
+        await lab.settle()
+        assert remembered(lab.sidecars) == 1, "the fresh read of the namespace"
+
+
+async def test_fresh_reads_that_are_old_are_not_remembered() -> None:
+    lab = Lab()
+    lab.revoke()
+    stored = lab.kube.objects[CLIENT_POD, *KEY]
+    for number in range(5):
+        namespace = f"team-{number}"
+        lab.kube.put("Namespace", "", namespace)
+        lab.kube.again(stored | {"metadata": {**lab.metadata(), "namespace": namespace, "uid": namespace}})
+        lab.clock.seconds += SHARED_LOOK_SECONDS
+        await lab.sidecars.settle((namespace, KEY[1]))
+        assert remembered(lab.sidecars) == 1
+
+
+async def test_few_of_very_many_events_of_a_pod_are_remembered() -> None:
+    lab = Lab()
+    for number in range(2 * MOST_REPORTS):
+        lab.grant(allowedClasses=["standard", f"other-{number}"], allowedModes=["Rootless"], onViolation="Report")
+        lab.kube.put("NestedDockerPolicy", "", "second", spec=GRANT | {"allowedClasses": [f"no-{number}"]})
+        await lab.settle()
+    assert len({message for _, message in lab.events}) == 2 * MOST_REPORTS
+    assert remembered(lab.sidecars) <= 1 + MOST_REPORTS
