@@ -137,8 +137,7 @@ class Sidecars:
         if isinstance(found.outcome, NotAccepted) and (found.is_news or self._must_stop(found)):
             await self._look_again(pod, found)
             found = self._verdict(pod, memory)
-        if isinstance(found.outcome, NotAccepted) or memory is known or found.outcome.reason == Reason.GRANT_REVOKED:
-            self._memories[key] = memory
+        self._memories[key] = memory
         return await self._act(key, pod, memory, found)
 
     async def _act(self, key: Key, pod: Manifest, memory: _Memory, found: SidecarVerdict) -> Settled:

@@ -203,6 +203,22 @@ async def test_a_clock_that_cannot_be_written_goes_on_and_is_written_later() -> 
     assert lab.pod() is None
 
 
+async def test_a_grant_that_cannot_be_written_after_a_restart_is_told_once() -> None:
+    lab = Lab()
+    lab.revoke()
+    await lab.settle()
+    lab.grant()
+    lab.restart()
+    lab.kube.forbidden = {"annotate ClientPod"}
+    for _ in range(2):
+        with pytest.raises(KubeError, match="cannot annotate"):
+            await lab.settle(1)
+    assert lab.reasons == ["SidecarDenied", "SidecarGranted"]
+    lab.kube.forbidden = set()
+    assert await lab.settle(1) == Settled()
+    assert remembered(lab.sidecars) == 0
+
+
 async def test_the_end_does_not_wait_for_the_annotation() -> None:
     lab = Lab()
     lab.revoke()
