@@ -76,7 +76,8 @@ def test_the_webhook_is_asked_where_the_operator_listens(offline: Helm, kind: st
     (named,) = (each for each in container["ports"] if each["name"] == port["targetPort"])
     assert (port["port"], named["containerPort"]) == (443, 9443)
     assert environment(manifests)["NESTED_DOCKER_WEBHOOK_PORT"] == "9443"
-    (network,) = (each for each in of_kind(manifests, "NetworkPolicy") if each["metadata"]["namespace"] == SYSTEM)
+    place = {"namespace": SYSTEM, "name": OPERATOR}
+    (network,) = (each for each in of_kind(manifests, "NetworkPolicy") if place.items() <= each["metadata"].items())
     assert {"port": 9443, "protocol": "TCP"} in network["spec"]["ingress"][0]["ports"]
 
 

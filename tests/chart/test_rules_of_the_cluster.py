@@ -284,3 +284,18 @@ def test_a_network_policy_lets_hooks_reach_what_they_ask(offline: Helm) -> None:
     assert operator["to"][0]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
     ports = {each["containerPort"] for each in pod["spec"]["containers"][0]["ports"]}
     assert {each["port"] for each in operator["ports"]} == ports
+
+
+@pytest.mark.parametrize(
+    ("values", "ports"),
+    [
+        (("webhook.enabled=false",), [{8080}]),
+        (("metrics.service=false",), [{9443}]),
+        (("webhook.enabled=false", "metrics.service=false"), []),
+    ],
+)
+def test_hooks_reach_only_what_there_is(offline: Helm, values: tuple[str, ...], ports: list[set[int]]) -> None:
+    policies = of_kind(offline.render(*values), "NetworkPolicy")
+    (policy,) = (each for each in policies if each["metadata"]["name"].endswith("-hooks"))
+    _anywhere, *operator = policy["spec"]["egress"]
+    assert [{each["port"] for each in rule["ports"]} for rule in operator] == ports
