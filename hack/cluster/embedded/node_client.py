@@ -100,14 +100,12 @@ def environment_inside(cluster: Cluster) -> dict[str, str]:
 
 
 def _connect(path: Path) -> socket.socket | None:
-    if not path.exists():
-        return None
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(REQUEST_SECONDS)
     try:
         with socket_address(path) as address:
             connection.connect(address)
-    except ConnectionRefusedError:  # the file outlived the process
+    except (FileNotFoundError, ConnectionRefusedError):  # a file that outlived its process goes at the next start
         connection.close()
         return None
     return connection

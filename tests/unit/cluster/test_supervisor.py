@@ -119,6 +119,15 @@ def test_noise_on_the_socket_is_answered_and_survived(node: Node) -> None:
     assert node.ask("status") == []
 
 
+def test_the_socket_of_the_last_run_may_go_while_it_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(Home(tmp_path), "default", 0)
+    cluster.state.mkdir(parents=True)
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    assert Node.find(cluster) is None
+
+
 def test_ends_in_words() -> None:
     assert describe(-signal.SIGSEGV) == "killed by SIGSEGV"
     assert describe(0) == "exit status 0"
