@@ -64,7 +64,7 @@ lint: $(VENV)/installed ## Lint sources, spelling, words, YAML and workflows.
 types: $(VENV)/installed ## Check the types.
 	$(BIN)/mypy
 	MYPYPATH=hack/demo:hack:hack/cluster $(BIN)/mypy --strict hack/cluster/embedded hack/demo hack/generate.py hack/check_commits.py \
-		hack/lint_workflows.py hack/go_tool.py hack/chart_readme.py hack/metrics_reference.py hack/mode_table.py hack/release_notes.py hack/side_by_side.py hack/check_names.py hack/check_words.py hack/docker_py_suite.py
+		hack/lint_workflows.py hack/go_tool.py hack/node_tool.py hack/chart_readme.py hack/metrics_reference.py hack/mode_table.py hack/release_notes.py hack/side_by_side.py hack/check_names.py hack/check_words.py hack/docker_py_suite.py
 	MYPYPATH=. $(BIN)/mypy --strict hack/docs_site/build.py hack/recording/record.py hack/recording/drawing.py
 
 .PHONY: imports
@@ -117,14 +117,16 @@ image: $(VENV)/installed ## Build the operator's image, in the embedded cluster 
 	hack/image.sh
 
 .PHONY: tools
-tools: $(VENV)/installed ## Build the Go programs that tests use, so that no test waits for a compiler.
+tools: $(VENV)/installed ## Build or fetch the programs that tests use, so that no test waits for them.
 	$(BIN)/python hack/go_tool.py
+	$(BIN)/python hack/node_tool.py
 
 .PHONY: lock
 lock: $(VENV)/installed ## Update the locked dependencies.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --group dev -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group docs -o requirements/docs.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group node -o requirements/node.txt
 
 build/docs-venv/installed: requirements/docs.txt $(VENV)/installed
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/docs-venv
