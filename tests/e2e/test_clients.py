@@ -33,12 +33,16 @@ CONTEXT = (
 @pytest.fixture
 def client(env: Environment) -> str:
     """A client pod of a daemon that has busybox."""
-    env.nested_docker("build", mode="Dind")
+    client_of(env, "Dind")
+    return "client"
+
+
+def client_of(env: Environment, mode: str) -> None:
+    env.nested_docker("build", mode=mode)
     env.client("client", "build")
     env.ready("build")
     env.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
     give_busybox(env, "client")
-    return "client"
 
 
 def shell(env: Environment, script: str, stdin: str | None = None) -> str:
@@ -84,6 +88,9 @@ def test_inner_containers_reach_the_docker_host_in_the_usual_ways(env: Environme
         assert shell(env, run, stdin=f"wget -T 5 -q -O- http://{host}:8080/f\n") == "reached\n", host
 
 
-def test_an_inner_container_can_have_the_socket_of_the_daemon(env: Environment, client: str) -> None:
+@pytest.mark.parametrize("mode", ["Dind", "Sysbox"])
+def test_an_inner_container_can_have_the_socket_of_the_daemon(env: Environment, mode: str) -> None:
+    """The recipe for Gitea's runner gives it to jobs."""
+    client_of(env, mode)
     run = "docker run --rm -v /var/run/docker.sock:/var/run/docker.sock"
     assert shell(env, f"{run} busybox test -S /var/run/docker.sock && echo there").strip() == "there"

@@ -19,8 +19,13 @@ FOLDER = ROOT / "examples/ci"
 
 def recipe(path: str) -> Manifest:
     """The one document of a recipe."""
-    found: Manifest = yaml.safe_load((FOLDER / path).read_text())
+    (found,) = documents(path)
     return found
+
+
+def documents(path: str) -> list[Manifest]:
+    """All documents of a recipe."""
+    return list(yaml.safe_load_all((FOLDER / path).read_text()))
 
 
 def pod(metadata: Manifest, containers: list[Manifest], **spec: Any) -> Manifest:
@@ -94,13 +99,14 @@ def woodpecker() -> Manifest:
     )
 
 
-def gitea() -> Manifest:
-    template = recipe("gitea/daemon-per-runner.yaml")["spec"]["template"]
+def gitea(path: str = "gitea/daemon-per-runner.yaml") -> Manifest:
+    _, deployment = documents(path)
+    template = deployment["spec"]["template"]
     return pod(template["metadata"], **template["spec"])
 
 
-def job(system: str) -> Manifest:
-    template = recipe(f"{system}/daemon-per-job.yaml")["spec"]["template"]
+def job(path: str) -> Manifest:
+    template = recipe(path)["spec"]["template"]
     return pod(template["metadata"], **template["spec"])
 
 
@@ -126,9 +132,9 @@ SYSTEMS: dict[str, tuple[Callable[[], Manifest], list[str]]] = {
     "buildkite": (buildkite, ["container-0"]),
     "woodpecker": (woodpecker, ["wp-01m8e8wd39703ap85hyvwsqbbj"]),
     "gitea": (gitea, ["runner"]),
-    "testcontainers": (lambda: job("testcontainers"), ["tests"]),
-    "devcontainers": (lambda: job("devcontainers"), ["build"]),
-    "buildx": (lambda: job("buildx"), ["build"]),
+    "testcontainers": (lambda: job("testcontainers/daemon-per-job.yaml"), ["tests"]),
+    "devcontainers": (lambda: job("devcontainers/daemon-per-job.yaml"), ["build"]),
+    "buildx": (lambda: job("buildx/daemon-per-job.yaml"), ["build"]),
     "agent-sandbox": (agent_sandbox, ["agent"]),
 }
 """The pod of each system, and which of its containers get the connection."""
