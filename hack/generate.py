@@ -11,7 +11,7 @@ from cli_reference import cli_reference
 from metrics_reference import metrics_reference
 from mode_table import PAGE, page
 from nested_docker.api import crd
-from nested_docker.cli.crds import to_yaml
+from nested_docker.yaml_text.writing import to_yaml
 from recording.drawing import svg
 from reference import api_reference, conditions_reference
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nested_docker.cli.crds import to_yaml
+from nested_docker.yaml_text.writing import to_yaml
 
 FOLDER = Path(__file__).parent / "snapshots"
 

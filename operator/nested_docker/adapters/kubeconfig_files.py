@@ -11,23 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kubernetes.aio.config.kube_config import ConfigNode
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nested_docker.yaml_text.reading import UnreadableError, parse_leniently
+
 ENTRY_KEYS = {"contexts": "context", "clusters": "cluster", "users": "user"}
 """The lists of a kubeconfig, and what each of their entries has besides its name."""
-
-
-class _Loader(yaml.SafeLoader):
-    """What looks like a time is text, as for kubectl."""
-
-
-def _text(loader: _Loader, node: yaml.ScalarNode) -> Any:
-    return loader.construct_scalar(node)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
 
 
 class _Model(BaseModel):
@@ -177,11 +167,9 @@ def parse_kubeconfig(text: str) -> dict[str, Any]:
         ValueError: it is none; the message says where, and quotes nothing.
     """
     try:
-        content = yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark is not None else "it"
-        raise ValueError(f"{where} is not YAML") from error
+        content = parse_leniently(text)
+    except UnreadableError as error:
+        raise ValueError(f"{f'line {error.line}' if error.line else 'it'} is not YAML") from error
     try:
         return _File.model_validate({} if content is None else content).model_dump(by_alias=True, exclude_none=True)
     except ValidationError as error:

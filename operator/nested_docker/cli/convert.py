@@ -157,9 +157,9 @@ def _converted_toml(files: list[str], options: ConversionOptions) -> Conversion:
 
 
 def _converted_jenkinsfile(files: list[str], options: ConversionOptions) -> Conversion:
-    from nested_docker.cli.crds import to_yaml
     from nested_docker.convert.difference import UnconvertibleError
     from nested_docker.convert.jenkinsfile import convert_jenkinsfile
+    from nested_docker.yaml_text.writing import to_yaml
 
     if len(files) > 1:
         raise UnconvertibleError(f"{', '.join(files)}: a Jenkinsfile is not a manifest", "convert it by itself")
@@ -167,8 +167,8 @@ def _converted_jenkinsfile(files: list[str], options: ConversionOptions) -> Conv
 
 
 def _embedded_mapping(text: str, path: str) -> dict[str, Any] | None:
-    from nested_docker.cli.streams import UnreadableError, parse_documents
     from nested_docker.convert.difference import UnconvertibleError
+    from nested_docker.yaml_text.reading import UnreadableError, parse_documents
 
     try:
         documents = [*parse_documents(text)]
@@ -188,8 +188,8 @@ def _note_comments(file: str, text: str) -> None:
 
 
 def _documents(files: list[str]) -> list[tuple[str, dict[str, Any]]]:
-    from nested_docker.cli.streams import UnreadableError, parse_documents
     from nested_docker.convert.difference import UnconvertibleError
+    from nested_docker.yaml_text.reading import UnreadableError, parse_documents
 
     found: list[tuple[str, dict[str, Any]]] = []
     for file in files:
@@ -245,9 +245,9 @@ def _check_result(result: Conversion) -> None:
 
 
 def _print_result(result: Conversion, output: ConvertOutput) -> None:
-    from nested_docker.cli.crds import to_yaml
     from nested_docker.cli.user.output import print_json
     from nested_docker.cli.user.running import invalid
+    from nested_docker.yaml_text.writing import to_yaml
 
     if output is ConvertOutput.YAML:
         typer.echo(result.text or to_yaml(result.documents, blocks=True), nl=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nested_docker.cli.findings import Findings, Position, format_value
-from nested_docker.cli.streams import UnreadableError, parse_documents
+from nested_docker.yaml_text.reading import UnreadableError, parse_documents
 
 STDIN = "-"
 MANIFEST_SUFFIXES = frozenset({".yaml", ".yml", ".json"})

@@ -68,8 +68,9 @@ async def test_a_value_of_another_type_is_named(path: tuple[Any, ...], tmp_path:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"users: [{{name: u, user: {{token: {TOKEN}", "line 1 is not YAML"),
+        (f"users: [{{name: u, user: {{token: {TOKEN}", "line 2 is not YAML"),
         (f"token: {TOKEN}\n\ttoken: x", "line 2 is not YAML"),
+        (f"users:\n- {{name: u, user: {{token: !!int {TOKEN}}}}}", "line 2 is not YAML"),
         ("[]", "the file: Input should be a mapping"),
         ("", "it has no current-context: name one by --context"),
         (

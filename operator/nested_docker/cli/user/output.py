@@ -52,6 +52,6 @@ def print_json(value: Any) -> None:
 
 def print_yaml(documents: Sequence[Any]) -> None:
     """Print values as a YAML stream."""
-    from nested_docker.cli.crds import to_yaml
+    from nested_docker.yaml_text.writing import to_yaml
 
     typer.echo(to_yaml(list(documents)), nl=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,20 +30,16 @@ def spec_from_options(
 
 
 def _set(spec: dict[str, Any], assignment: str) -> None:
-    import yaml
+    from nested_docker.yaml_text.reading import UnreadableError, parse_document
 
     path, equals, text = assignment.partition("=")
     keys = path.split(".")
     if not equals or not all(keys):
         raise ValueError(f"{assignment!r} is not FIELD=VALUE, such as engine.image=docker:29-dind")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: {text!r} is not YAML: {' '.join(str(error).split())}") from error
-    try:
-        _check_json(value, path)
-    except RecursionError:
-        raise ValueError(f"{path}: the value contains itself: nest it less") from None
+        value = parse_document(text)
+    except UnreadableError as error:
+        raise ValueError(f"{path}: {text!r} is not YAML: {error}") from error
     here = spec
     for key in keys[:-1]:
         inner = here.setdefault(key, {})
@@ -53,19 +48,3 @@ def _set(spec: dict[str, Any], assignment: str) -> None:
         else:
             raise ValueError(f"{path}: {key} is set to {inner!r} already, which has no fields")  # noqa: TRY004
     here[keys[-1]] = value
-
-
-def _check_json(value: Any, path: str) -> None:
-    """Reject what YAML has and JSON has not, such as dates."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise ValueError(f"{path}: the key {key} is no string: write it in quotes")  # noqa: TRY004
-            _check_json(inner, f"{path}.{key}")
-    elif isinstance(value, list):
-        for number, each in enumerate(value):
-            _check_json(each, f"{path}[{number}]")
-    elif not (value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))):
-        raise ValueError(
-            f"{path}: YAML takes {value} for a {type(value).__name__}: write it in quotes, as '\"{value}\"'"
-        )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from nested_docker.api.nesting import nesting_exceeds
-from nested_docker.cli import yaml_numbers
 from nested_docker.domain.shown import shorten
+from nested_docker.yaml_text import numbers
 
 if TYPE_CHECKING:
     from yaml import SafeLoader as _YamlLoader
@@ -19,13 +19,21 @@ else:
 
 
 class UnreadableError(ValueError):
-    """A document that cannot be parsed; the rest of the stream is not read."""
+    """A document that cannot be parsed; the rest of the stream is not read.
+
+    Attributes:
+        line: where, from 1; 0: it is not one place.
+    """
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
 
 
-class _Loader(_YamlLoader):
+class JsonTypesLoader(_YamlLoader):
     """JSON's types only, and numbers as kubectl reads them: a timestamp is a string, and so is 22:22."""
 
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - of the library
         """The value of a node.
 
         Raises:
@@ -40,23 +48,23 @@ class _Loader(_YamlLoader):
             ) from error
 
 
-def _text(loader: _Loader, node: yaml.ScalarNode) -> Any:
+def _text(loader: JsonTypesLoader, node: yaml.ScalarNode) -> Any:
     return loader.construct_scalar(node)
 
 
-def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
-    return yaml_numbers.number_in(str(loader.construct_scalar(node)))
+def _number(loader: JsonTypesLoader, node: yaml.ScalarNode) -> Any:
+    return numbers.number_in(str(loader.construct_scalar(node)))
 
 
 _OF_NUMBERS = frozenset({f"tag:yaml.org,2002:{each}" for each in ("int", "float", "timestamp", "value")})
-_Loader.yaml_implicit_resolvers = {
+JsonTypesLoader.yaml_implicit_resolvers = {
     first: [(tag, form) for tag, form in resolvers if tag not in _OF_NUMBERS]
     for first, resolvers in _YamlLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", yaml_numbers.FORM, yaml_numbers.FIRST)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
+JsonTypesLoader.add_implicit_resolver("tag:yaml.org,2002:float", numbers.FORM, numbers.FIRST)
+JsonTypesLoader.add_constructor("tag:yaml.org,2002:timestamp", _text)
 for _tag in ("int", "float"):
-    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _number)
+    JsonTypesLoader.add_constructor(f"tag:yaml.org,2002:{_tag}", _number)
 
 
 def parse_documents(text: str) -> Iterator[Any]:
@@ -82,6 +90,30 @@ def parse_documents(text: str) -> Iterator[Any]:
     yield from _yaml(text)
 
 
+def parse_document(text: str) -> Any:
+    """The only document of a text, in JSON's types; None: there is none.
+
+    Raises:
+        UnreadableError: it cannot be parsed, or there are several.
+    """
+    first, *others = [*parse_documents(text)] or [None]
+    if others:
+        raise UnreadableError("it has several documents: give one")
+    return first
+
+
+def parse_leniently(text: str) -> Any:
+    """The document of a text; of several equal keys the last one counts, as for kubectl in its own configuration.
+
+    Raises:
+        UnreadableError: it cannot be parsed, or there are several.
+    """
+    try:
+        return yaml.load(text, JsonTypesLoader)  # noqa: S506 - it is a SafeLoader
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _unreadable(error) from error
+
+
 MOST_LEVELS = 128
 """Levels of mappings and lists in a document; what is made of it is recursive."""
 
@@ -90,7 +122,7 @@ _TOO_DEEPLY_NESTED = "nested too deeply"
 
 def _yaml(text: str) -> Iterator[Any]:
     try:
-        loader = _Loader(text)
+        loader = JsonTypesLoader(text)
         while loader.check_node():
             node = loader.get_node()
             if node is None:
@@ -101,14 +133,16 @@ def _yaml(text: str) -> Iterator[Any]:
                     f"with its aliases written in full it has more than {MOST_VALUES} values: use fewer"
                 )
             yield _as_json(loader.construct_document(node))
-    except yaml.MarkedYAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> UnreadableError:
+    if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise UnreadableError(f"{where}{error.problem or error.context}") from error
-    except yaml.YAMLError as error:
-        raise UnreadableError(" ".join(str(error).split())) from error
-    except RecursionError as error:
-        raise UnreadableError(_TOO_DEEPLY_NESTED) from error
+        return UnreadableError(f"{where}{error.problem or error.context}", mark.line + 1 if mark else 0)
+    return UnreadableError(_TOO_DEEPLY_NESTED if isinstance(error, RecursionError) else " ".join(str(error).split()))
 
 
 MOST_VALUES = 2_000_000
@@ -139,7 +173,7 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
     return size
 
 
-def _reject_duplicate_keys(loader: _Loader, node: yaml.Node, seen: set[int]) -> None:
+def _reject_duplicate_keys(loader: JsonTypesLoader, node: yaml.Node, seen: set[int]) -> None:
     """YAML parsers silently take the last one. Runs before merge keys are resolved, since these may repeat keys."""
     if id(node) in seen:
         return
@@ -160,7 +194,7 @@ def _reject_duplicate_keys(loader: _Loader, node: yaml.Node, seen: set[int]) -> 
 MERGE = "tag:yaml.org,2002:merge"
 
 
-def _name_of_key(loader: _Loader, key: yaml.Node) -> str:
+def _name_of_key(loader: JsonTypesLoader, key: yaml.Node) -> str:
     """The key in JSON, where all are text: `1`, `0x1` and `"1"` are one.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nested_docker.cli.streams import UnreadableError, parse_documents
+from nested_docker.yaml_text.reading import UnreadableError, parse_documents, parse_leniently
 
 READ: dict[str, tuple[str, list[Any]]] = {
     "nothing": ("", []),
@@ -75,3 +75,11 @@ def test_documents_before_a_wrong_one_are_read() -> None:
     assert next(stream) == {"a": 1}
     with pytest.raises(UnreadableError):
         next(stream)
+
+
+def test_equal_keys_of_a_configuration_and_the_line_of_what_is_wrong() -> None:
+    assert parse_leniently("a: 1\na: 22:22\n") == {"a": "22:22"}
+    for text, line in (("a: 1\nb: [\n", 3), ("a: 1\nb: !!int x\n", 2), ("a: \x00", 0)):
+        with pytest.raises(UnreadableError) as caught:
+            parse_leniently(text)
+        assert caught.value.line == line

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nested_docker.cli.crds import to_yaml
-from nested_docker.cli.streams import parse_documents
+from nested_docker.yaml_text.reading import parse_documents
+from nested_docker.yaml_text.writing import to_yaml
 
 READ = {
     "0": 0, "-1": -1, "+12": 12, "0755": 493, "0o17": 15, "0x1F": 31, "-0b11": -3, "1_000": 1000, "09": 9.0,
