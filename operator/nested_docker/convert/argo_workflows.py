@@ -9,7 +9,7 @@ from typing import Any
 from nested_docker.convert.connection import GivenConnection
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.fields import joined, mapping_at, mapping_below, objects_at, set_or_remove, text_at
+from nested_docker.convert.fields import joined, mapping_at, mapping_below, named_at, objects_at, set_or_remove, text_at
 from nested_docker.convert.pod_parts import Part, PodParts, converted_parts, parts_have_daemon
 
 ARGO_GROUP = "argoproj.io/"
@@ -34,10 +34,10 @@ def convert_workflow(
         UnconvertibleError: it cannot be converted as it is.
     """
     spec, path = mapping_below(manifest, SPEC_OF_KIND[manifest["kind"]], head)
-    common = objects_at(spec.get("volumes"), joined(path, "volumes"))
-    names = [text_at(each.get("name"), joined(path, "volumes")) for each in common]
-    volumes = {**around.volumes, **dict(zip(names, common, strict=True))}
-    whole = replace(around, volumes=volumes)
+    common = named_at(spec.get("volumes"), joined(path, "volumes"))
+    volumes = {**around.volumes, **{name: each for name, (each, _) in common.items()}}
+    places = {**around.volume_paths, **{name: at for name, (_, at) in common.items()}}
+    whole = replace(around, volumes=volumes, volume_paths=places)
     defaults = joined(path, "templateDefaults")
     where = joined(path, "templates")
     templates = {joined(where, number): each for number, each in enumerate(objects_at(spec.get("templates"), where))}

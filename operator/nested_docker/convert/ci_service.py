@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from nested_docker.convert.daemon_container import Surroundings, read_daemon_container
-from nested_docker.convert.difference import Difference
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.fields import joined
+from nested_docker.convert.fields import joined, moved_paths
 from nested_docker.convert.recognition import Replaced, replaced_kind
 
+_FIELD = re.compile("[A-Za-z]+")
 HOST_IS_GONE = "hosts of this name are gone; the daemon's is in DOCKER_HOST"
 
 
@@ -43,15 +44,17 @@ def read_service(
         UnconvertibleError: a field has a type that no container can have.
     """
     own = SpecDraft()
-    read_daemon_container(container, Replaced.DIND, path, Surroundings({}), own)
 
-    def moved(each: Difference) -> Difference:
-        word = each.path.removeprefix(f"{path}.").partition(".")[0].partition("[")[0]
-        if not each.path.startswith(f"{path}.") or word not in words:
-            return each
-        return replace(each, path=joined(path, words[word]) + each.path.removeprefix(joined(path, word)))
+    def in_words(text: str) -> str:
+        """A text that begins with a path of the container, in the words of the service."""
+        field = _FIELD.match(text.removeprefix(f"{path}."))
+        if field is None or not text.startswith(f"{path}.") or field[0] not in words:
+            return text
+        return joined(path, words[field[0]]) + text.removeprefix(joined(path, field[0]))
 
-    draft.add(own, moved)
+    with moved_paths(in_words):
+        read_daemon_container(container, Replaced.DIND, path, Surroundings({}), own)
+    draft.add(own, lambda each: replace(each, path=in_words(each.path)))
     read = {words[field] for field in container}
     for field, value in service.items():
         if field not in read:

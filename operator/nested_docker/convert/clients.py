@@ -104,7 +104,7 @@ def _name_unseen(client: PlacedContainer, around: Surroundings, draft: SpecDraft
     path = joined(client.path, "envFrom")
     for number, source in enumerate(objects_at(client.container.get("envFrom"), path)):
         where = joined(path, number)
-        name = mapping_at(source.get("configMapRef"), where).get("name")
+        name = mapping_at(source.get("configMapRef"), joined(where, "configMapRef")).get("name")
         known = around.config_maps.get(name) if isinstance(name, str) else None
         data = mapping_at((known or {}).get("data"), f"ConfigMap/{name}: data")
         prefix = text_at(source.get("prefix"), joined(where, "prefix"))

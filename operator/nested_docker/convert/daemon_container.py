@@ -16,7 +16,7 @@ from nested_docker.convert.dockerd_settings import (
     text_of_daemon_json,
 )
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.fields import joined, mapping_at, objects_at, text_at
+from nested_docker.convert.fields import joined, mapping_at, mapping_below, objects_at, text_at
 from nested_docker.convert.recognition import SOCKET_DIRECTORIES, SOCKETS, Replaced
 
 DATA_ROOTS = frozenset({"/var/lib/docker", "/home/rootless/.local/share/docker"})
@@ -53,15 +53,19 @@ class Surroundings:
 
     Attributes:
         volumes: of the pod, by name.
+        volume_paths: where they are, by name.
         shared: names of volumes that containers which stay mount too.
         claims: specs of PersistentVolumeClaims of the input, by name.
+        claim_paths: where these specs are, by name.
         config_maps: of the input, by name.
         daemon_stays: whether the daemon stays in the pod, with the volumes of its clients.
     """
 
     volumes: Mapping[str, dict[str, Any]]
+    volume_paths: Mapping[str, str] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
     claims: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    claim_paths: Mapping[str, str] = field(default_factory=dict)
     config_maps: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     daemon_stays: bool = False
 
@@ -110,7 +114,8 @@ def _read_resources(value: Any, path: str, draft: SpecDraft) -> None:
 
 def _read_env(value: Any, path: str, draft: SpecDraft) -> None:
     for number, variable in enumerate(objects_at(value, path)):
-        where, name, text = joined(path, number), text_at(variable.get("name"), path), variable.get("value")
+        where, text = joined(path, number), variable.get("value")
+        name = text_at(variable.get("name"), joined(where, "name"))
         proxy = FIELD_OF_PROXY.get(name.lower().replace("_", "-"))
         extras = {key: each for key, each in variable.items() if key not in {"name", "value"}}
         if extras and isinstance(text, str):
@@ -155,23 +160,24 @@ def _read_storage(
     extras = sorted(mount.keys() - {"name", "mountPath"})
     if extras:
         draft.differs(path, {key: mount[key] for key in extras}, "the data-root has a whole volume")
-    original = {**volume}
+    original, at = {**volume}, around.volume_paths.get(str(mount.get("name")), path)
     if "emptyDir" in volume:
-        _read_empty_dir(mapping_at(volume["emptyDir"], path), path, original, draft)
+        _read_empty_dir(mapping_at(volume["emptyDir"], joined(at, "emptyDir")), path, original, draft)
     elif "ephemeral" in volume:
-        template = mapping_at(mapping_at(volume["ephemeral"], path).get("volumeClaimTemplate"), path)
+        template, where = mapping_below(volume, ("ephemeral", "volumeClaimTemplate"), at)
+        claim, at = mapping_below(template, ("spec",), where)
         if template.keys() - {"spec"}:
             others = {key: value for key, value in template.items() if key != "spec"}
             draft.differs(path, others, "spec.storage has only the size and the StorageClass of a claim")
-        _carry_claim("Ephemeral", mapping_at(template.get("spec"), path), path, original, draft)
+        _carry_claim("Ephemeral", (claim, at), path, original, draft)
     elif "persistentVolumeClaim" in volume:
-        name = mapping_at(volume["persistentVolumeClaim"], path).get("claimName")
-        claim = around.claims.get(name) if isinstance(name, str) else None
-        if claim is None:
+        name = mapping_at(volume["persistentVolumeClaim"], joined(at, "persistentVolumeClaim")).get("claimName")
+        known = around.claims.get(name) if isinstance(name, str) else None
+        if known is None:
             what = "its size is not in the input: set spec.storage, type Claim, or give the claim's manifest as well"
             draft.differs(path, original, what)
         else:
-            _carry_claim("Claim", claim, path, original, draft)
+            _carry_claim("Claim", (known, around.claim_paths.get(str(name), path)), path, original, draft)
             draft.differs(
                 path, original, "a new claim <name>-data is made, so the cache begins empty: delete the old one"
             )
@@ -191,9 +197,11 @@ def _read_empty_dir(source: Mapping[str, Any], path: str, original: Any, draft: 
     draft.carry(("storage",), {"type": "EmptyDir"} | ({"emptyDir": directory} if directory else {}), path, original)
 
 
-def _carry_claim(type_: str, claim: Mapping[str, Any], path: str, original: Any, draft: SpecDraft) -> None:
-    resources = mapping_at(claim.get("resources"), path)
-    requests = mapping_at(resources.get("requests"), path)
+def _carry_claim(type_: str, placed: tuple[Mapping[str, Any], str], path: str, original: Any, draft: SpecDraft) -> None:
+    """Carry over the spec of a claim, which is given with its path."""
+    claim, claim_path = placed
+    resources, _ = mapping_below(claim, ("resources",), claim_path)
+    requests, _ = mapping_below(claim, ("resources", "requests"), claim_path)
     size = requests.get("storage")
     member = {"size": size}
     if claim.get("storageClassName"):
@@ -215,7 +223,8 @@ def _carry_claim(type_: str, claim: Mapping[str, Any], path: str, original: Any,
 def _read_config_map(
     volume: Mapping[str, Any], mount: Mapping[str, Any], path: str, around: Surroundings, draft: SpecDraft
 ) -> None:
-    source = mapping_at(volume["configMap"], path)
+    at = joined(around.volume_paths.get(str(mount.get("name")), path), "configMap")
+    source = mapping_at(volume["configMap"], at)
     extras = {key: each for key, each in mount.items() if key not in {"name", "mountPath", "subPath", "readOnly"}}
     if extras:
         draft.differs(path, extras, NOT_CARRIED)
@@ -226,7 +235,9 @@ def _read_config_map(
         what = "the ConfigMap is not in the input: give its manifest as well, or set spec.engine"
         draft.differs(path, {**mount, "volume": dict(volume)}, what)
         return
-    items = {str(each.get("path")): str(each.get("key")) for each in objects_at(source.get("items"), path)}
+    items = {
+        str(each.get("path")): str(each.get("key")) for each in objects_at(source.get("items"), joined(at, "items"))
+    }
     file = text_at(mount.get("subPath"), joined(path, "subPath")) or "daemon.json"
     key = items.get(file, file)
     where = f"ConfigMap/{name}: "
@@ -238,7 +249,7 @@ def _read_config_map(
         read_daemon_json(config, joined(where, "data", key), draft)
     else:
         draft.differs(joined(where, "data", key), config, "it is no daemon.json: set spec.engine")
-    others = sorted(set(mapping_at(config_map.get("data"), where)) - {key})
+    others = sorted(set(mapping_at(config_map.get("data"), joined(where, "data"))) - {key})
     if others:
         draft.differs(
             joined(where, "data"), others, "these files are not carried over: spec.engine.caBundleRef takes CAs"

@@ -34,11 +34,17 @@ class Difference:
 class UnconvertibleError(ValueError):
     """The input cannot be converted as it is.
 
+    As text it is the message as it was given.
+
     Attributes:
-        message: path, value and what is wrong.
         remedy: what to do.
     """
 
     def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(one_line(message))
-        self.message, self.remedy = one_line(message), remedy
+        super().__init__(message)
+        self.remedy = remedy
+
+    @property
+    def message(self) -> str:
+        """Path, value and what is wrong, on one line for people."""
+        return one_line(str(self))

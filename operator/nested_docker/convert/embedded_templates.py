@@ -1,16 +1,15 @@
-"""Pods that objects of other kinds make, such as custom resources: wherever one has a template of a pod, or a spec."""
+"""Pods that objects of other kinds have, such as custom resources: a template of a pod, or a spec."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from nested_docker.convert.connection import GivenConnection
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import Difference, UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.fields import joined
+from nested_docker.convert.fields import joined, moved_paths
 from nested_docker.convert.pod_template import converted_template, has_daemon
 
 RUNNER_KINDS = frozenset({"AutoscalingRunnerSet", "RunnerDeployment", "RunnerSet"})
@@ -22,55 +21,13 @@ CONTAINER_JOBS = (
 USE_OF_CONTROLLER = "a controller makes the pods, so their ServiceAccount needs the permission to use the class"
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A pod in an object.
-
-    Attributes:
-        holder: the mapping or list that has it.
-        key: under which it has it.
-        path: where it is, for messages.
-        is_spec: whether it is a pod's spec without metadata.
-    """
-
-    holder: Any
-    key: Any
-    path: str
-    is_spec: bool
+def is_template(node: Any) -> bool:
+    """Whether a value is a template of a pod."""
+    return isinstance(node, dict) and is_bare_spec(node.get("spec")) and "kind" not in node
 
 
-def convert_templates(
-    manifest: dict[str, Any], head: str, connection: GivenConnection, around: Surroundings, draft: SpecDraft
-) -> int:
-    """Replace the daemon of each pod in an object of a kind that is not known, in place; how many were replaced.
-
-    Raises:
-        UnconvertibleError: one cannot be converted as it is.
-    """
-    count = sum(_convert(found, connection, around, draft) for found in [*_pods(manifest, head)])
-    if count and manifest.get("kind") in RUNNER_KINDS:
-        draft.differs(head.rstrip(" :"), manifest["kind"], CONTAINER_JOBS)
-    return count
-
-
-def _pods(node: Any, path: str) -> Iterator[_Found]:
-    """The outermost pods: what is within a pod is not searched."""
-    members = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for key, member in members:
-        where = joined(path, key if isinstance(key, int) else str(key))
-        if _is_template(member):
-            yield _Found(node, key, where, is_spec=False)
-        elif _is_spec(member):
-            yield _Found(node, key, where, is_spec=True)
-        else:
-            yield from _pods(member, where)
-
-
-def _is_template(node: Any) -> bool:
-    return isinstance(node, dict) and _is_spec(node.get("spec")) and "kind" not in node
-
-
-def _is_spec(node: Any) -> bool:
+def is_bare_spec(node: Any) -> bool:
+    """Whether a value is the spec of a pod."""
     containers = node.get("containers") if isinstance(node, dict) else None
     return isinstance(containers, list) and bool(containers) and all(map(_is_container, containers))
 
@@ -79,31 +36,58 @@ def _is_container(node: Any) -> bool:
     return isinstance(node, dict) and isinstance(node.get("name"), str) and isinstance(node.get("image", ""), str)
 
 
-def _convert(found: _Found, connection: GivenConnection, around: Surroundings, draft: SpecDraft) -> int:
-    pod = found.holder[found.key]
-    template, path = ({"spec": pod} if found.is_spec else pod), found.path
+def convert_template(
+    template: dict[str, Any], path: str, connection: GivenConnection, around: Surroundings, draft: SpecDraft
+) -> dict[str, Any] | None:
+    """A template of a pod without its daemon; None: it has none.
+
+    Raises:
+        UnconvertibleError: it cannot be converted as it is.
+    """
     if not has_daemon(template, path):
-        return 0
-    by_label = not connection.nested_docker
-    if by_label and found.is_spec:
-        raise UnconvertibleError(
-            f"{found.path} has no metadata beside it, so nothing can have the label",
-            "use --as nesteddocker, or let the controller give its pods the label",
-        )
+        return None
     done = converted_template(template, path, connection, around)
     if done.template is None:
         raise UnconvertibleError(
-            f"{found.path} has no container but the daemon", "delete the object, and ask for a NestedDocker instead"
+            f"{path.rstrip(' :')} has no container but the daemon",
+            "delete the object, and ask for a NestedDocker instead",
         )
-    draft.add(done.draft, lambda each: _moved(each, found))
-    if by_label:
-        draft.differs(found.path, connection.class_name, USE_OF_CONTROLLER)
-    found.holder[found.key] = done.template["spec"] if found.is_spec else done.template
-    return 1
+    draft.add(done.draft)
+    if not connection.nested_docker:
+        draft.differs(path.rstrip(" :"), connection.class_name, USE_OF_CONTROLLER)
+    return done.template
 
 
-def _moved(difference: Difference, found: _Found) -> Difference:
-    """A difference of a bare spec, which was read as that of a template."""
-    if not found.is_spec:
-        return difference
-    return replace(difference, path=difference.path.replace(joined(found.path, "spec"), found.path, 1))
+def convert_bare_spec(
+    spec: dict[str, Any], path: str, connection: GivenConnection, around: Surroundings, draft: SpecDraft
+) -> dict[str, Any] | None:
+    """The spec of a pod without its daemon; None: it has none.
+
+    Raises:
+        UnconvertibleError: it cannot be converted as it is.
+    """
+    template, own = {"spec": spec}, SpecDraft()
+    with moved_paths(lambda text: _without_spec(text, path)):
+        if not has_daemon(template, path):
+            return None
+    if not connection.nested_docker:
+        raise UnconvertibleError(
+            f"{path.rstrip(' :')} has no metadata beside it, so nothing can have the label",
+            "use --as nesteddocker, or let the controller give its pods the label",
+        )
+    with moved_paths(lambda text: _without_spec(text, path)):
+        converted = convert_template(template, path, connection, around, own)
+    draft.add(own, lambda each: _moved(each, path))
+    return None if converted is None else converted["spec"]
+
+
+def _moved(difference: Difference, path: str) -> Difference:
+    return replace(difference, path=_without_spec(difference.path, path))
+
+
+def _without_spec(text: str, path: str) -> str:
+    """A text about the template that a bare spec was read as."""
+    inner = joined(path, "spec")
+    if f"{inner}." in text:
+        return text.replace(f"{inner}.", joined(path, ""), 1)
+    return text.replace(inner, path.rstrip(" :"), 1)

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from nested_docker.convert.difference import MOST_CHARACTERS, UnconvertibleError
 from nested_docker.domain.shown import shown
+
+
+@contextmanager
+def moved_paths(moved: Callable[[str], str]) -> Iterator[None]:
+    """Let errors of the block name paths of the input, and not of what is made of it.
+
+    Args:
+        moved: gives a message with the paths of the input.
+
+    Raises:
+        UnconvertibleError: the block raises it.
+    """
+    try:
+        yield
+    except UnconvertibleError as error:
+        raise UnconvertibleError(moved(str(error)), error.remedy) from error
 
 
 def joined(path: str, *parts: str | int) -> str:
@@ -66,6 +83,19 @@ def text_at(value: Any, path: str) -> str:
     if not isinstance(value, str):
         raise _wrong_type(value, path, "text")
     return value
+
+
+def named_at(value: Any, path: str) -> dict[str, tuple[dict[str, Any], str]]:
+    """A value that must be a list of mappings with names: each by its name, with its path.
+
+    Raises:
+        UnconvertibleError: it is something else.
+    """
+    found = {}
+    for number, each in enumerate(objects_at(value, path)):
+        where = joined(path, number)
+        found[text_at(each.get("name"), joined(where, "name"))] = (each, where)
+    return found
 
 
 def mapping_below(value: Mapping[str, Any], fields: Sequence[str], path: str) -> tuple[dict[str, Any], str]:

@@ -1,21 +1,31 @@
-"""Which conversion a document of a file needs that is no Kubernetes object."""
+"""Which conversion a document needs that is no Kubernetes object, but a file of a CI system or values of a chart."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from nested_docker.convert.conversion import Conversion, ConversionOptions
 from nested_docker.convert.gitlab_pipeline import convert_pipeline, is_pipeline
 from nested_docker.convert.gitlab_runner import convert_runner_values, is_runner_values
-from nested_docker.convert.runner_scale_set import convert_scale_set, is_scale_set
+from nested_docker.convert.runner_scale_set import convert_scale_set, has_container_mode, is_scale_set
 from nested_docker.convert.woodpecker_pipeline import convert_workflow_file, is_workflow
 
-ConvertDocument = Callable[[Mapping[str, Any], ConversionOptions], Conversion]
 
-KINDS_OF_FILES: tuple[tuple[Callable[[Mapping[str, Any]], bool], ConvertDocument], ...] = (
+class ConvertDocument(Protocol):
+    """Converts a document; `head` begins its paths, and is by default a name of such a file.
+
+    Raises:
+        UnconvertibleError: the options do not fit, or it cannot be converted as it is.
+    """
+
+    def __call__(self, document: Mapping[str, Any], options: ConversionOptions, head: str = ...) -> Conversion:
+        """Convert."""
+
+
+_Kind = tuple[Callable[[Mapping[str, Any]], bool], ConvertDocument]
+
+KINDS_OF_FILES: tuple[_Kind, ...] = (
     (is_runner_values, convert_runner_values),
     (is_scale_set, convert_scale_set),
     (is_workflow, convert_workflow_file),
@@ -23,13 +33,25 @@ KINDS_OF_FILES: tuple[tuple[Callable[[Mapping[str, Any]], bool], ConvertDocument
 )
 """A document is of the first kind that it looks like."""
 
+KINDS_OF_VALUES: tuple[_Kind, ...] = (
+    (is_runner_values, convert_runner_values),
+    (has_container_mode, convert_scale_set),
+)
+"""What nothing else looks like, so that it may be anywhere, such as values of a chart in those of another."""
+
 
 def conversion_of(document: Mapping[str, Any]) -> ConvertDocument | None:
     """What converts a document; None: it is of no kind that is known."""
-    values = _values_of_release(document)
-    if values and (convert := conversion_of(values)):
-        return partial(_convert_release, convert)
-    return next((convert for is_kind, convert in KINDS_OF_FILES if is_kind(document)), None)
+    return _first(KINDS_OF_FILES, document)
+
+
+def conversion_of_part(part: Mapping[str, Any]) -> ConvertDocument | None:
+    """What converts a part of a document; None: it is of no kind that has such a mark."""
+    return _first(KINDS_OF_VALUES, part)
+
+
+def _first(kinds: tuple[_Kind, ...], document: Mapping[str, Any]) -> ConvertDocument | None:
+    return next((convert for is_kind, convert in kinds if is_kind(document)), None)
 
 
 def what_else(document: Mapping[str, Any]) -> str:
@@ -44,16 +66,3 @@ def what_else(document: Mapping[str, Any]) -> str:
 def _has_members(value: Any, keys: set[str]) -> bool:
     members = [*value.values()] if isinstance(value, dict) else []
     return bool(members) and all(isinstance(each, dict) and keys & each.keys() for each in members)
-
-
-def _values_of_release(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The values of a HelmRelease of Flux; empty: it is none, or has none."""
-    spec = document.get("spec")
-    values = spec.get("values") if document.get("kind") == "HelmRelease" and isinstance(spec, dict) else None
-    return values if isinstance(values, dict) else {}
-
-
-def _convert_release(convert: ConvertDocument, document: Mapping[str, Any], options: ConversionOptions) -> Conversion:
-    done = convert(_values_of_release(document), options)
-    (values,) = done.documents
-    return replace(done, documents=[{**document, "spec": {**document["spec"], "values": values}}])

@@ -51,7 +51,7 @@ def _is_header(document: Mapping[str, Any]) -> bool:
     return document.keys() == {"spec"} and isinstance(spec, dict) and "inputs" in spec
 
 
-def convert_pipeline(document: Mapping[str, Any], options: ConversionOptions) -> Conversion:
+def convert_pipeline(document: Mapping[str, Any], options: ConversionOptions, head: str = PIPELINE_FILE) -> Conversion:
     """Replace the service in the pipeline's defaults and in each job.
 
     Raises:
@@ -60,20 +60,20 @@ def convert_pipeline(document: Mapping[str, Any], options: ConversionOptions) ->
     if _is_header(document):
         return Conversion([dict(document)])
     options.require_label(
-        f"{PIPELINE_FILE}a job cannot choose the Secret of a NestedDocker: the runner does not expand names"
+        f"{head.rstrip(' :')}: a job cannot choose the Secret of a NestedDocker: the runner does not expand names"
     )
     pipeline, draft = copy.deepcopy(dict(document)), SpecDraft()
     count = 0
     for name, section in [("", pipeline), *((key, each) for key, each in pipeline.items() if isinstance(each, dict))]:
         if name not in GLOBAL_KEYS | {"variables"}:
-            count += _convert_section(section, name, draft, options)
+            count += _convert_section(section, head, name, draft, options)
             if name and _has_label(pipeline) and "services" in document[name]:
-                draft.differs(joined(PIPELINE_FILE, name, "services"), document[name]["services"], HAS_LABEL_TOO)
+                draft.differs(joined(head, name, "services"), document[name]["services"], HAS_LABEL_TOO)
     if "include" in pipeline:
         what = "included files are not read: convert each of them"
-        draft.differs(joined(PIPELINE_FILE, "include"), pipeline["include"], what)
+        draft.differs(joined(head, "include"), pipeline["include"], what)
     if count:
-        connection, where = options.connection(), PIPELINE_FILE.rstrip(" :")
+        connection, where = options.connection(), head.rstrip(" :")
         draft.differs(where, POD_LABEL_VARIABLE, FOR_RUNNER)
         if connection.is_beside:
             draft.differs(where, POD_ANNOTATION_VARIABLE, FOR_ANNOTATION)
@@ -81,8 +81,10 @@ def convert_pipeline(document: Mapping[str, Any], options: ConversionOptions) ->
     return labelled(pipeline, draft, options, count)
 
 
-def _convert_section(section: dict[str, Any], name: str, draft: SpecDraft, options: ConversionOptions) -> int:
-    path = joined(PIPELINE_FILE, name) if name else PIPELINE_FILE
+def _convert_section(
+    section: dict[str, Any], head: str, name: str, draft: SpecDraft, options: ConversionOptions
+) -> int:
+    path = joined(head, name) if name else head
     variables = mapping_at(section.get("variables"), joined(path, "variables"))
     for key in sorted(CLIENT_VARIABLES & variables.keys()):
         value = variables.pop(key)

@@ -25,6 +25,8 @@ from nested_docker.domain import names
 
 RUNNER_VALUES, RUNNER_CONFIG = "values.yaml: ", "config.toml: "
 BUILD = "build"
+KINDS_OF_VOLUMES = frozenset({"config_map", "csi", "empty_dir", "ephemeral", "host_path", "nfs", "pvc", "secret"})
+"""Lists of volumes of the Kubernetes executor."""
 NO_PRIVILEGE = (
     "removed: the containers of jobs need no privilege for the daemon; set it again if they need it for something else"
 )
@@ -59,14 +61,16 @@ def parse_runner_config(text: str, path: str) -> dict[str, Any]:
         raise UnconvertibleError(f"{path}not valid TOML: {error or 'nested too deeply'}", remedy) from error
 
 
-def convert_runner_values(document: Mapping[str, Any], options: ConversionOptions) -> Conversion:
+def convert_runner_values(
+    document: Mapping[str, Any], options: ConversionOptions, head: str = RUNNER_VALUES
+) -> Conversion:
     """Replace the daemons of runners in the values of the chart.
 
     Raises:
         UnconvertibleError: the options do not fit, or it cannot be converted as it is.
     """
     values = copy.deepcopy(dict(document))
-    runners, path = values["runners"], joined(RUNNER_VALUES, "runners")
+    runners, path = values["runners"], joined(head, "runners")
     draft, where = SpecDraft(), joined(path, "config")
     text = text_at(runners.get("config"), where)
     config = parse_runner_config(text, f"{where}: ")
@@ -78,14 +82,16 @@ def convert_runner_values(document: Mapping[str, Any], options: ConversionOption
     return labelled(values, draft, options, count)
 
 
-def convert_runner_config(config: Mapping[str, Any], options: ConversionOptions) -> Conversion:
+def convert_runner_config(
+    config: Mapping[str, Any], options: ConversionOptions, head: str = RUNNER_CONFIG
+) -> Conversion:
     """Replace the daemons of runners in a config.toml.
 
     Raises:
         UnconvertibleError: the options do not fit, or it cannot be converted as it is.
     """
     converted, draft = copy.deepcopy(dict(config)), SpecDraft()
-    count = _convert_config(converted, RUNNER_CONFIG, options, draft)
+    count = _convert_config(converted, head, options, draft)
     return labelled(converted, draft, options, count)
 
 
@@ -152,6 +158,8 @@ def _remove_volumes(executor: dict[str, Any], path: str, draft: SpecDraft) -> in
     where, removed = joined(path, "volumes"), 0
     volumes = mapping_at(executor.get("volumes"), where)
     for kind, members in [*volumes.items()]:
+        if kind not in KINDS_OF_VOLUMES:
+            continue
         kept = []
         for number, volume in enumerate(objects_at(members, joined(where, kind))):
             at = joined(where, kind, number)

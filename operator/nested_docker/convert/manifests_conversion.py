@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nested_docker.convert import argo_workflows, embedded_templates, tekton_tasks, workloads
-from nested_docker.convert.connection import GivenConnection, of_class
+from nested_docker.convert.connection import of_class
 from nested_docker.convert.conversion import Conversion, ConversionOptions, ConvertedForm
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.fields import mapping_at, objects_at, text_at
 from nested_docker.convert.object_names import require_name, require_namespace
+from nested_docker.convert.objects import convert_object
+from nested_docker.convert.workloads import TEMPLATE_OF_KIND
 from nested_docker.domain.shown import shorten
 
 SUFFIX = "-daemon"
@@ -27,9 +28,6 @@ SHARED_BY_RUNS = "all its pods and runs share one daemon, which had one each: us
 OUTLIVES = "the daemon stays when the workload has ended: use --as label, or set spec.idleTimeoutSeconds"
 ALLOWED_IMAGE = "a policy must allow it (allowedImages); remove the field for the class's image"
 
-ConvertObject = Callable[[dict[str, Any], str, GivenConnection, Surroundings, SpecDraft], int]
-"""Converts an object in place, given the start of its paths; the number of daemons that were replaced."""
-
 
 def convert_manifests(objects: Sequence[Mapping[str, Any]], options: ConversionOptions) -> Conversion:
     """Replace every daemon in objects; objects without one stay as they are.
@@ -38,7 +36,9 @@ def convert_manifests(objects: Sequence[Mapping[str, Any]], options: ConversionO
         UnconvertibleError: an object cannot be converted as it is.
     """
     flat = [*_flattened(objects)]
-    around = Surroundings({}, claims=_claims(flat), config_maps=_of_kind(flat, "ConfigMap"))
+    claims = _claims(flat)
+    places = {name: f"PersistentVolumeClaim/{name}: spec" for name in claims}
+    around = Surroundings({}, claims=claims, claim_paths=places, config_maps=_of_kind(flat, "ConfigMap"))
     conversion = _ManifestsConversion(options, around)
     for manifest in flat:
         conversion.take(manifest)
@@ -67,18 +67,6 @@ def _claims(objects: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: mapping_at(each.get("spec"), f"PersistentVolumeClaim/{name}: spec") for name, each in claims.items()}
 
 
-def _converter(manifest: Mapping[str, Any]) -> ConvertObject | None:
-    """What converts an object; None: it says nothing of its kind."""
-    version, kind = str(manifest.get("apiVersion")), manifest.get("kind")
-    if not isinstance(kind, str):
-        return None
-    if version.startswith(tekton_tasks.TEKTON_GROUP):
-        return tekton_tasks.convert_tasks
-    if version.startswith(argo_workflows.ARGO_GROUP) and kind in argo_workflows.SPEC_OF_KIND:
-        return argo_workflows.convert_workflow
-    return workloads.convert_workload if kind in workloads.TEMPLATE_OF_KIND else embedded_templates.convert_templates
-
-
 @dataclass
 class _ManifestsConversion:
     """Converts object after object.
@@ -97,18 +85,18 @@ class _ManifestsConversion:
 
     def take(self, manifest: Mapping[str, Any]) -> None:
         """Convert an object, if a converter finds a daemon in it."""
-        convert = _converter(manifest)
-        if convert is None:
+        if not isinstance(manifest.get("kind"), str):
             self.result.documents.append(dict(manifest))
             return
         kind = manifest["kind"]
         metadata = mapping_at(manifest.get("metadata"), f"{kind}: metadata")
-        own_name = text_at(metadata.get("name") or metadata.get("generateName"), f"{kind}: metadata.name")
+        field_of_name = "name" if metadata.get("name") else "generateName"
+        own_name = text_at(metadata.get(field_of_name), f"{kind}: metadata.{field_of_name}")
         head = f"{kind}/{shorten(own_name)}: "
         by_secrets = self.options.form is ConvertedForm.NESTED_DOCKER
         name = self.options.name or own_name.rstrip("-") + SUFFIX if by_secrets else ""
         converted, draft = copy.deepcopy(dict(manifest)), SpecDraft()
-        count = convert(converted, head, self.options.connection(name), self.around, draft)
+        count = convert_object(converted, head, self.options.connection(name), self.around, draft)
         if count and by_secrets:
             self._require_name(name, head)
             self._add_nested_docker(name, metadata, draft)
@@ -139,5 +127,5 @@ def _name_lifetime(kind: str, head: str, draft: SpecDraft) -> None:
     """Name what the daemon of several pods, or of one that ends, is no longer."""
     if kind not in GOES_ON:
         draft.differs(head.rstrip(" :"), kind, OUTLIVES)
-    if kind not in workloads.TEMPLATE_OF_KIND:
+    if kind not in TEMPLATE_OF_KIND:
         draft.differs(head.rstrip(" :"), kind, SHARED_BY_RUNS)

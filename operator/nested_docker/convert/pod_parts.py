@@ -10,6 +10,7 @@ from nested_docker.convert.connection import GivenConnection
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import Difference, UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
+from nested_docker.convert.fields import moved_paths
 from nested_docker.convert.pod_template import converted_template, has_daemon
 
 _POD = "\0pod: "
@@ -80,10 +81,8 @@ def parts_have_daemon(pod: PodParts) -> bool:
     Raises:
         UnconvertibleError: a field has a type that no pod can have.
     """
-    try:
+    with moved_paths(lambda text: _of_input(text, pod)):
         return has_daemon(pod.template, _POD)
-    except UnconvertibleError as error:
-        raise UnconvertibleError(_of_input(error.message, pod), error.remedy) from error
 
 
 def converted_parts(pod: PodParts, connection: GivenConnection, around: Surroundings) -> ConvertedParts:
@@ -96,10 +95,8 @@ def converted_parts(pod: PodParts, connection: GivenConnection, around: Surround
     for each in pod.parts:
         if pod_names.count(each.pod_name) > 1:
             raise UnconvertibleError(f"{each.path} has the name of another container of the pod", "rename it")
-    try:
+    with moved_paths(lambda text: _of_input(text, pod)):
         done = converted_template(pod.template, _POD, replace(connection, names_clients=True), around)
-    except UnconvertibleError as error:
-        raise UnconvertibleError(_of_input(error.message, pod), error.remedy) from error
     if done.template is None:
         raise UnconvertibleError(f"{pod.path} {ONLY_THE_DAEMON}", "remove it by hand, and use a NestedDocker")
     draft = SpecDraft()

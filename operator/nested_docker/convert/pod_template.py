@@ -12,7 +12,7 @@ from nested_docker.convert.connection import GivenConnection, connect_clients
 from nested_docker.convert.containers import INIT_CONTAINERS, LISTS, PlacedContainer, containers_of
 from nested_docker.convert.daemon_container import CERTIFICATES, Surroundings, read_daemon_container
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.fields import joined, mapping_at, objects_at, set_or_remove, text_at
+from nested_docker.convert.fields import joined, mapping_at, named_at, objects_at, set_or_remove
 from nested_docker.convert.recognition import (
     SOCKET_DIRECTORIES,
     SOCKETS,
@@ -66,7 +66,7 @@ def has_daemon(template: Mapping[str, Any], path: str) -> bool:
     """
     spec = mapping_at(template.get("spec"), joined(path, "spec"))
     containers = containers_of(spec, path)
-    sockets = _sockets(_volumes(spec, path), containers)
+    sockets = _sockets({name: each for name, (each, _) in _volumes(spec, path).items()}, containers)
     return bool(sockets) or any(replaced_kind(each.container) for each in containers)
 
 
@@ -93,8 +93,10 @@ def converted_template(
     gone = [*daemons, *helpers]
     staying = [each for each in containers if each not in gone]
     shared = frozenset[str]().union(*(each.mounted for each in staying))
-    volumes = {**around.volumes, **_volumes(spec, path)}
-    around = replace(around, volumes=volumes, shared=shared, daemon_stays=connection.is_beside)
+    own = _volumes(spec, path)
+    volumes = {**around.volumes, **{name: each for name, (each, _) in own.items()}}
+    places = {**around.volume_paths, **{name: where for name, (_, where) in own.items()}}
+    around = replace(around, volumes=volumes, volume_paths=places, shared=shared, daemon_stays=connection.is_beside)
     sockets = _sockets(volumes, containers)
     ways = sockets | _ways(daemons)
     clients = clients_of(staying, ways, has_container=bool(daemons))
@@ -114,10 +116,9 @@ def converted_template(
     return ConvertedTemplate(result, draft, unused)
 
 
-def _volumes(spec: Mapping[str, Any], path: str) -> dict[str, dict[str, Any]]:
-    """The volumes of a pod by name."""
-    where = joined(path, "spec", "volumes")
-    return {text_at(each.get("name"), where): each for each in objects_at(spec.get("volumes"), where)}
+def _volumes(spec: Mapping[str, Any], path: str) -> dict[str, tuple[dict[str, Any], str]]:
+    """The volumes of a pod by name, with their paths."""
+    return named_at(spec.get("volumes"), joined(path, "spec", "volumes"))
 
 
 def _helpers(containers: Sequence[PlacedContainer], daemons: Sequence[PlacedContainer]) -> list[PlacedContainer]:

@@ -42,22 +42,24 @@ def _members(document: Mapping[str, Any], field: str) -> list[tuple[str | int, A
     return [*found.items()] if isinstance(found, dict) else [*enumerate(found)] if isinstance(found, list) else []
 
 
-def convert_workflow_file(document: Mapping[str, Any], options: ConversionOptions) -> Conversion:
+def convert_workflow_file(
+    document: Mapping[str, Any], options: ConversionOptions, head: str = WORKFLOW_FILE
+) -> Conversion:
     """Replace the service, and the steps' connections to it or to the node's socket.
 
     Raises:
         UnconvertibleError: the options do not fit, or it cannot be converted as it is.
     """
-    options.require_label(f"{WORKFLOW_FILE}a step cannot mount the Secret of a NestedDocker")
+    options.require_label(f"{head.rstrip(' :')}: a step cannot mount the Secret of a NestedDocker")
     workflow, draft, connection = copy.deepcopy(dict(document)), SpecDraft(), options.connection()
-    count = sum(_remove_daemons(workflow, field, draft) for field in MEMBERS)
-    steps = [(step, path) for _, step, path in _named(workflow, "steps")]
+    count = sum(_remove_daemons(workflow, field, head, draft) for field in MEMBERS)
+    steps = [(step, path) for _, step, path in _named(workflow, "steps", head)]
     clients = [(step, path) for step, path in steps if _is_client(step, path)] or (steps if count else [])
     for step, path in clients:
         _disconnect(step, path, draft)
         _connect(step, path, connection)
     if clients:
-        where = f"{WORKFLOW_FILE}steps"
+        where = joined(head, "steps")
         draft.differs(where, names.LABEL_INJECT, FOR_AGENT)
         draft.differs(where, len(clients), PODS)
         if connection.is_beside:
@@ -66,15 +68,15 @@ def convert_workflow_file(document: Mapping[str, Any], options: ConversionOption
     return labelled(workflow, draft, options, max(count, len(clients)))
 
 
-def _named(workflow: Mapping[str, Any], field: str) -> Iterator[tuple[str | int, dict[str, Any], str]]:
+def _named(workflow: Mapping[str, Any], field: str, head: str) -> Iterator[tuple[str | int, dict[str, Any], str]]:
     for key, member in _members(workflow, field):
-        path = joined(f"{WORKFLOW_FILE}{field}", key)
+        path = joined(head, field, key)
         yield key, mapping_at(member, path), path
 
 
-def _remove_daemons(workflow: dict[str, Any], field: str, draft: SpecDraft) -> int:
+def _remove_daemons(workflow: dict[str, Any], field: str, head: str, draft: SpecDraft) -> int:
     removed = []
-    for key, member, path in _named(workflow, field):
+    for key, member, path in _named(workflow, field, head):
         if is_dind_service(member.get("image")) and (field == "services" or member.get("detach")):
             _read_service(member, path, draft)
             removed.append(key)

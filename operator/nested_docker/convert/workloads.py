@@ -9,7 +9,7 @@ from nested_docker.convert.connection import GivenConnection
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
-from nested_docker.convert.fields import joined, mapping_at, mapping_below, objects_at, set_or_remove, text_at
+from nested_docker.convert.fields import joined, mapping_below, objects_at, set_or_remove, text_at
 from nested_docker.convert.pod_template import converted_template, has_daemon
 from nested_docker.domain import names
 
@@ -45,7 +45,7 @@ def convert_workload(
     if not has_daemon(template, path):
         return 0
     claims = _claim_templates(manifest, head)
-    done = converted_template(template, path, connection, _with_claims(around, claims))
+    done = converted_template(template, path, connection, _with_claims(around, claims, head))
     draft.add(done.draft)
     if connection.nested_docker:
         _name_sharing(manifest, head, draft)
@@ -67,16 +67,21 @@ def _claim_templates(manifest: Mapping[str, Any], head: str) -> dict[str, dict[s
     if manifest.get("kind") != "StatefulSet":
         return {}
     path = joined(head, "spec", "volumeClaimTemplates")
-    found = objects_at(mapping_at(manifest.get("spec"), head).get("volumeClaimTemplates"), path)
-    return {text_at(mapping_at(each.get("metadata"), path).get("name"), path): each for each in found}
+    found = {}
+    for number, each in enumerate(objects_at(manifest["spec"].get("volumeClaimTemplates"), path)):
+        metadata, where = mapping_below(each, ("metadata",), joined(path, number))
+        found[text_at(metadata.get("name"), joined(where, "name"))] = each
+    return found
 
 
-def _with_claims(around: Surroundings, templates: Mapping[str, dict[str, Any]]) -> Surroundings:
+def _with_claims(around: Surroundings, templates: Mapping[str, dict[str, Any]], head: str) -> Surroundings:
     volumes = {name: {"name": name, "persistentVolumeClaim": {"claimName": name}} for name in templates}
-    specs = {
-        name: mapping_at(each.get("spec"), f"volumeClaimTemplates {name}: spec") for name, each in templates.items()
-    }
-    return Surroundings(volumes, claims={**around.claims, **specs}, config_maps=around.config_maps)
+    claims, places = {**around.claims}, {**around.claim_paths}
+    for number, (name, each) in enumerate(templates.items()):
+        claims[name], places[name] = mapping_below(
+            each, ("spec",), joined(head, "spec", "volumeClaimTemplates", number)
+        )
+    return Surroundings(volumes, claims=claims, claim_paths=places, config_maps=around.config_maps)
 
 
 def _name_sharing(manifest: Mapping[str, Any], head: str, draft: SpecDraft) -> None:

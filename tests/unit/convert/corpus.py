@@ -8,20 +8,23 @@ FOLDER = Path(__file__).parent / "corpus"
 PIPELINES = frozenset({"gitlab-ci"})
 SYSTEMS = PIPELINES | {"woodpecker", "arc-container-mode", "arc-template", "gitlab-runner-values", "config"}
 """Files that are no objects of Kubernetes."""
-CUSTOM = frozenset({"tekton-task", "argo-workflow"})
+VALUES = frozenset({"helm-chart", "argo-cd-application", "flux-helm-release"})
+"""Objects with the values of charts."""
+CUSTOM = VALUES | {"tekton-task", "argo-workflow", "bare-pod-spec"}
 """Objects of kinds that the tests' API server does not have."""
 CORPUS = {path.stem: path for path in sorted([*FOLDER.glob("*.yaml"), *FOLDER.glob("*.toml")])}
 ONLY_DAEMONS = frozenset({"daemon-of-its-own", "buildkit-of-buildx"})
 """Nothing is left in these that could have the label."""
+UNLABELLED = ONLY_DAEMONS | {"bare-pod-spec"}
 NAMELESS = frozenset({"jenkins-pod"})
 
 
 def forms(name: str) -> list[list[str]]:
     """Options with which a file can be converted."""
     labels = [["--as", form, "--class", "standard"] for form in ("label", "sidecar")]
-    if name in SYSTEMS:
+    if name in SYSTEMS | VALUES:
         return labels
-    return [[]] if name in ONLY_DAEMONS else [[], *labels]
+    return [[]] if name in UNLABELLED else [[], *labels]
 
 
 CASES = [(name, form) for name in CORPUS for form in forms(name)]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.unit.convert.corpus import CASES, CORPUS, case_id
+from tests.unit.convert.texts import within_text
 from tests.unit.domain.injection.pods import patched
 from tests.unit.domain.injection.sidecars import inject, judged
 
@@ -47,6 +48,8 @@ def with_mark(value: Any) -> Iterator[Any]:
     elif isinstance(value, list):
         for number, member in enumerate(value):
             yield from ([*value[:number], each, *value[number + 1 :]] for each in with_mark(member))
+    elif isinstance(value, str) and "\n" in value:
+        yield from within_text(value, with_mark)
 
 
 @pytest.mark.parametrize(("name", "form"), YAML_CASES, ids=case_id)

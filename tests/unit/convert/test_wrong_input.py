@@ -7,7 +7,6 @@ import random
 import resource
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import tomli_w
 import yaml
 from tests.unit.convert.conftest import Convert
 from tests.unit.convert.corpus import CORPUS, SYSTEMS
+from tests.unit.convert.texts import changed
 
 from nested_docker.convert.conversion import ConversionOptions, ConvertedForm
 from nested_docker.convert.difference import UnconvertibleError
@@ -236,17 +236,6 @@ def test_aliases_and_standard_input_are_read(convert: Convert, monkeypatch: pyte
 
 
 JUNK = [None, True, 1, "x", [], {}, [1], ["x"], {"x": 1}]
-
-
-def changed(value: Any, junk: Any) -> Iterator[Any]:
-    """The value with each of its parts replaced, one at a time."""
-    yield junk
-    if isinstance(value, dict):
-        for key, member in value.items():
-            yield from ({**value, key: each} for each in changed(member, junk))
-    elif isinstance(value, list):
-        for number, member in enumerate(value):
-            yield from ([*value[:number], each, *value[number + 1 :]] for each in changed(member, junk))
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=str)
