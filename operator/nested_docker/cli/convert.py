@@ -159,27 +159,10 @@ def _converted_toml(files: list[str], options: ConversionOptions) -> Conversion:
 def _converted_jenkinsfile(files: list[str], options: ConversionOptions) -> Conversion:
     from nested_docker.convert.difference import UnconvertibleError
     from nested_docker.convert.jenkinsfile import convert_jenkinsfile
-    from nested_docker.yaml_text.writing import to_yaml
 
     if len(files) > 1:
         raise UnconvertibleError(f"{', '.join(files)}: a Jenkinsfile is not a manifest", "convert it by itself")
-    return convert_jenkinsfile(_text(files[0]), options, _embedded_mapping, lambda pod: to_yaml([pod], blocks=True))
-
-
-def _embedded_mapping(text: str, path: str) -> dict[str, Any] | None:
-    from nested_docker.convert.difference import UnconvertibleError
-    from nested_docker.yaml_text.reading import UnreadableError, parse_documents
-
-    try:
-        documents = [*parse_documents(text)]
-    except UnreadableError as error:
-        raise UnconvertibleError(
-            f"{path}{error}", "correct it; expressions of Groovy are read as plain text"
-        ) from error
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        return None
-    _note_comments(path.rstrip(" :"), text)
-    return documents[0]
+    return convert_jenkinsfile(_text(files[0]), options)
 
 
 def _note_comments(file: str, text: str) -> None:

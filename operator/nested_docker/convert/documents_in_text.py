@@ -11,6 +11,8 @@ from typing import Any
 from nested_docker.yaml_text.reading import parse_document
 from nested_docker.yaml_text.writing import to_yaml
 
+COMMENTS = "comments of the text are not in the output"
+
 _BORDER = re.compile(r"^---[ \t]*(?:#.*)?(?:\r?\n|\Z)", re.MULTILINE)
 """What separates documents; YAML allows such a line in no scalar."""
 

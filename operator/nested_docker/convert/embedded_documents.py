@@ -11,7 +11,7 @@ from nested_docker.convert.connection import GivenConnection
 from nested_docker.convert.conversion import ConversionOptions, ConvertedForm
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import UnconvertibleError
-from nested_docker.convert.documents_in_text import documents_in, first_comment, written_like
+from nested_docker.convert.documents_in_text import COMMENTS, documents_in, first_comment, written_like
 from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.embedded_templates import (
     CONTAINER_JOBS,
@@ -41,10 +41,9 @@ WORTH_READING = re.compile(r"dind|docker|kubedock|buildkit|/run\b")
 OF_A_DAEMON = re.compile(r"\bdind\b|docker\.sock|\bkubedock\b|moby/buildkit")
 """Tells that a line of a text is of a daemon, although nobody reads the text."""
 
-NOT_READ = (
+UNREAD_TEXT = (
     "it is not read, since the text is neither YAML nor a config.toml: render it if it is a template, else edit it"
 )
-COMMENTS = "comments of the text are not in the output"
 NAMESPACE_OF_PODS = "the NestedDocker must be in the namespace of the pods: set metadata.namespace if it is another one"
 
 
@@ -193,7 +192,7 @@ class _Embedded:
         lines = text.splitlines()
         for number, line in enumerate(lines, start=1):
             if len(lines) > 1 and OF_A_DAEMON.search(line):
-                self.draft.differs(f"{path}: line {number}", line.strip(), NOT_READ)
+                self.draft.differs(f"{path}: line {number}", line.strip(), UNREAD_TEXT)
 
 
 def _runner_config(text: str) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ class ConvertDocument(Protocol):
         UnconvertibleError: the options do not fit, or it cannot be converted as it is.
     """
 
-    def __call__(self, document: Mapping[str, Any], options: ConversionOptions, head: str = ...) -> Conversion:
+    def __call__(self, document: Mapping[str, Any], options: ConversionOptions, head: str = ..., /) -> Conversion:
         """Convert."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
@@ -12,34 +12,34 @@ from nested_docker.convert.connection import GivenConnection, of_class
 from nested_docker.convert.conversion import Conversion, ConversionOptions
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import UnconvertibleError
+from nested_docker.convert.documents_in_text import COMMENTS, documents_in, first_comment, written_like
 from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.fields import joined, objects_at
+from nested_docker.convert.groovy import Call
+from nested_docker.convert.jenkins_pod_template import converted_pods
 from nested_docker.convert.pod_template import converted_template, has_daemon
-from nested_docker.convert.recognition import Replaced, replaced_kind
+from nested_docker.convert.recognition import replaced_kind
+from nested_docker.convert.source_edits import Edit, edited, line_of
+from nested_docker.yaml_text.reading import UnreadableError
 
 SUFFIXES = (".groovy", ".jenkinsfile")
 HEAD = "Jenkinsfile: "
 _STRING = re.compile(r"(?P<quotes>'''|\"\"\")(?P<text>.*?)(?P=quotes)", re.DOTALL)
 _CONTAINERS = re.compile(r"^\s*containers\s*:", re.MULTILINE)
 _TEMPLATE = re.compile(
-    r"containerTemplate\s{0,9}\(?[^()]{0,500}?image\s{0,9}:\s{0,9}['\"](?P<image>[^'\"]{1,500})['\"][^()]{0,500}\)?"
+    r"containerTemplate\s{0,9}[({]?[^(){}]{0,500}?image\s{0,9}:?\s{0,9}['\"](?P<image>[^'\"]{1,500})['\"][^(){}]{0,500}[)}]?"
 )
 _VOLUME = re.compile(r"hostPathVolume\s{0,9}\([^()]{0,500}docker\.sock[^()]{0,500}\)")
 USE_OF_AGENTS = (
     "Jenkins makes the pods, so its ServiceAccount, or that of the pods, needs the permission to use the class"
 )
-NOT_READ = "it is not read: write the agent's pod as `yaml`, and convert again"
+NOT_READ = (
+    "it is not read: write the agent's pod as `yaml`, or as `podTemplate(containers: [containerTemplate(...)])` with "
+    "names and images in quotes, and convert again"
+)
 STEPS_ARE_GONE = (
     "the container is gone, and so are its steps: run them in another container, whose image has the docker command"
 )
-
-ReadYaml = Callable[[str, str], Mapping[str, Any] | None]
-"""The mapping in a text that is named by its place; None: it is none.
-
-Raises:
-    UnconvertibleError: it is YAML that nobody can read.
-"""
-WriteYaml = Callable[[dict[str, Any]], str]
 
 
 @dataclass(frozen=True)
@@ -65,43 +65,57 @@ def is_jenkinsfile(name: str) -> bool:
     return file.startswith("Jenkinsfile") or file.endswith(SUFFIXES)
 
 
-def convert_jenkinsfile(source: str, options: ConversionOptions, read: ReadYaml, write: WriteYaml) -> Conversion:
+def convert_jenkinsfile(source: str, options: ConversionOptions) -> Conversion:
     """Replace the daemon of each pod in the file; the rest of it stays as it is, letter by letter.
-
-    Args:
-        source: the file.
-        options: what the user chose.
-        read: reads YAML.
-        write: writes YAML.
 
     Raises:
         UnconvertibleError: the options do not fit, or it cannot be converted as it is.
     """
     options.require_label(f"{HEAD.rstrip(' :')} has no NestedDocker beside it")
     connection = replace(options.connection(), names_clients=True)
-    draft, converted, at, count = SpecDraft(), "", 0, 0
-    for each in _embedded(source, read):
-        if not has_daemon(each.pod, each.path):
-            continue
-        count += 1
-        converted += source[at : each.start] + _replaced(each, connection, source, draft, write)
-        at = each.start + len(each.text)
-    _name_unread(source, draft)
+    draft, edits = SpecDraft(), list[Edit]()
+    embedded = [each for each in _embedded(source) if has_daemon(each.pod, each.path)]
+    for each in embedded:
+        edits.append(_replaced(each, connection, source, draft))
+    spans = [(each.start, each.start + len(each.text)) for each in embedded]
+    pods = [each for each in converted_pods(source, connection) if not _has_any(each.call, spans)]
+    for pod in pods:
+        edits += pod.edits
+        draft.add(pod.draft)
+        for name in pod.gone:
+            _name_steps(source, name, draft)
+    _name_unread(source, [(pod.call.start, pod.call.end) for pod in pods], draft)
+    count = len(embedded) + len(pods)
     if count:
         draft.differs(HEAD.rstrip(" :"), options.class_name, USE_OF_AGENTS)
     differences = [*draft.differences, *of_class(draft, options.class_name)]
-    return Conversion([], differences, count, text=converted + source[at:])
+    return Conversion([], differences, count, text=edited(source, edits))
 
 
-def _embedded(source: str, read: ReadYaml) -> Iterator[_Embedded]:
+def _has_any(call: Call, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether a string with a daemon is in a call: the call would be edited twice."""
+    return any(call.start <= start and end <= call.end for start, end in spans)
+
+
+def _embedded(source: str) -> Iterator[_Embedded]:
     for found in _STRING.finditer(source):
-        line = source.count("\n", 0, found.start()) + 1
-        path = f"Jenkinsfile, line {line}: "
-        if _CONTAINERS.search(found["text"]) and (pod := read(found["text"], path)) is not None:
+        path = f"Jenkinsfile, line {line_of(source, found.start())}: "
+        if _CONTAINERS.search(found["text"]) and (pod := _pod_in(found["text"], path)) is not None:
             yield _Embedded(pod, found["text"], found.start("text"), path)
 
 
-def _replaced(each: _Embedded, connection: GivenConnection, source: str, draft: SpecDraft, write: WriteYaml) -> str:
+def _pod_in(text: str, path: str) -> Mapping[str, Any] | None:
+    try:
+        documents = documents_in(text)
+    except UnreadableError as error:
+        raise UnconvertibleError(
+            f"{path}{error}", "correct it; expressions of Groovy are read as plain text"
+        ) from error
+    content = documents[0].content if len(documents) == 1 else None
+    return content if isinstance(content, dict) else None
+
+
+def _replaced(each: _Embedded, connection: GivenConnection, source: str, draft: SpecDraft) -> Edit:
     done = converted_template(each.pod, each.path, connection, Surroundings({}))
     if done.template is None:
         raise UnconvertibleError(
@@ -109,9 +123,12 @@ def _replaced(each: _Embedded, connection: GivenConnection, source: str, draft: 
             "add one whose image has the docker command, and run the steps there",
         )
     draft.add(done.draft)
+    comment = first_comment(each.text)
+    if comment:
+        draft.differs(each.path.rstrip(" :"), comment, COMMENTS)
     for name in sorted(_containers(each.pod, each.path) - _containers(done.template, each.path)):
         _name_steps(source, name, draft)
-    return _like(each.text, write(done.template))
+    return Edit(each.start, each.start + len(each.text), written_like(each.text, done.template))
 
 
 def _containers(pod: Mapping[str, Any], path: str) -> set[str]:
@@ -122,22 +139,11 @@ def _containers(pod: Mapping[str, Any], path: str) -> set[str]:
 def _name_steps(source: str, container: str, draft: SpecDraft) -> None:
     steps = re.compile(rf"(container|defaultContainer)\s*\(?\s*['\"]{re.escape(container)}['\"]")
     for found in steps.finditer(source):
-        line = source.count("\n", 0, found.start()) + 1
-        draft.differs(f"Jenkinsfile, line {line}", found[0], STEPS_ARE_GONE)
+        draft.differs(f"Jenkinsfile, line {line_of(source, found.start())}", found[0], STEPS_ARE_GONE)
 
 
-def _name_unread(source: str, draft: SpecDraft) -> None:
-    daemons = (
-        found for found in _TEMPLATE.finditer(source) if replaced_kind({"image": found["image"]}) is Replaced.DIND
-    )
+def _name_unread(source: str, read: Sequence[tuple[int, int]], draft: SpecDraft) -> None:
+    daemons = (found for found in _TEMPLATE.finditer(source) if replaced_kind({"image": found["image"]}))
     for found in (*daemons, *_VOLUME.finditer(source)):
-        line = source.count("\n", 0, found.start()) + 1
-        draft.differs(f"Jenkinsfile, line {line}", found[0], NOT_READ)
-
-
-def _like(old: str, new: str) -> str:
-    """New lines with the indentation of the old ones, between the same white space."""
-    body = old.strip("\n \t")
-    before, after = old[: old.index(body)], old[old.index(body) + len(body) :]
-    indentation = before.rpartition("\n")[2]
-    return before + f"\n{indentation}".join(new.rstrip("\n").split("\n")) + after
+        if not any(start <= found.start() < end for start, end in read):
+            draft.differs(f"Jenkinsfile, line {line_of(source, found.start())}", found[0], NOT_READ)

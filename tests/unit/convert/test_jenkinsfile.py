@@ -111,7 +111,7 @@ def test_each_pod_of_a_file_is_converted(convert: Convert, tmp_path: Path) -> No
 
 def test_containers_in_groovy_are_named_since_they_are_not_read(convert: Convert, tmp_path: Path) -> None:
     file = tmp_path / "Jenkinsfile"
-    templates = "containerTemplate(name: 'd', image: 'docker:29-dind', privileged: true)"
+    templates = "containerTemplate(name: NAME, image: 'docker:29-dind', privileged: true)"
     volume = "hostPathVolume(hostPath: '/var/run/docker.sock', mountPath: '/var/run/docker.sock')"
     file.write_text(f"podTemplate(containers: [\n{templates}\n], volumes: [\n{volume}\n]) {{ }}\n")
     ended = convert(str(file), *LABEL)
@@ -162,15 +162,21 @@ def test_a_script_that_speaks_of_containers_is_no_pod(convert: Convert, tmp_path
 def test_comments_that_are_lost_are_told(convert: Convert, tmp_path: Path) -> None:
     file = tmp_path / "Jenkinsfile"
     file.write_text(f"# no YAML\nyaml '''{POD}'''\n")
-    assert "note: " not in convert(str(file), *LABEL).err
+    assert "comments of" not in convert(str(file), *LABEL).err
     file.write_text(f"yaml '''# why\n{POD}'''\n")
-    assert "note: comments of Jenkinsfile, line 1 are not in the output" in convert(str(file), *LABEL).err
+    assert "Jenkinsfile, line 1: comments of the text are not in the output" in convert(str(file), *LABEL).err
 
 
 def test_a_large_file_without_a_pod_is_read_in_no_time(convert: Convert, tmp_path: Path) -> None:
     file = tmp_path / "Jenkinsfile"
-    file.write_text("containerTemplate hostPathVolume( " * 20_000 + "containerTemplate x " * 20_000)
-    assert convert(str(file), *LABEL).code == 1
+    for text in (
+        "containerTemplate hostPathVolume( ",
+        "containerTemplate x ",
+        "podTemplate([",
+        "podTemplate(a: 'x'), ",
+    ):
+        file.write_text(text * 20_000)
+        assert convert(str(file), *LABEL).code == 1
 
 
 def test_two_files(convert: Convert, jenkinsfile: Path) -> None:
