@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import cast
 
 import typer
+
+from nested_docker.cli.standard_streams import CANNOT_WRITE
 
 USAGE_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """Base of the errors about options and arguments; Typer exports only this subclass."""
@@ -27,13 +31,33 @@ def run_command_line(arguments: Sequence[str], program: str = "nested-docker") -
     from nested_docker.cli.app import app
 
     name = "kubectl nested-docker" if PurePath(program).name == KUBECTL_PLUGIN else "nested-docker"
+    stdout, stderr = sys.stdout, sys.stderr
     try:
         code = app(list(arguments), prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
     except USAGE_ERROR as error:
         return _wrong_usage(error, name)
     except (typer.Abort, KeyboardInterrupt):
         return 130
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        sys.stdout, sys.stderr = stdout, stderr  # Typer replaces them when nobody reads the output any more
+        return _unwritten(BrokenPipeError(errno.EPIPE, ""))
+    except OSError as error:
+        if error.errno not in {errno.EPIPE, *CANNOT_WRITE}:
+            raise
+        return _unwritten(error)
     return code if isinstance(code, int) else 0
+
+
+def _unwritten(error: OSError) -> int:
+    from nested_docker.cli.user.running import report_output_error
+
+    try:
+        report_output_error(error)
+    except typer.Exit as end:
+        return end.exit_code
 
 
 def _wrong_usage(error: BaseException, name: str) -> int:

@@ -10,6 +10,7 @@ from nested_docker.client.cluster import Cluster
 from nested_docker.client.errors import NotFoundError, NotReadyError, user_error
 from nested_docker.client.patience import PatientCluster
 from nested_docker.client.progress import DaemonStage, Progress, progress_of
+from nested_docker.client.request import check_name
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.ports import KubeError
 
@@ -27,9 +28,11 @@ async def find(kube: Cluster, namespace: str, name: str) -> Manifest:
     """The NestedDocker of that name.
 
     Raises:
+        InvalidRequestError: no NestedDocker can have the name.
         NotFoundError: it does not exist; the remedy names those that do.
         NestedDockerError: the cluster cannot be asked.
     """
+    check_name(name)
     found = await look_up(kube, namespace, name)
     if found is not None:
         return found

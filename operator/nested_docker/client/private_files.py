@@ -10,17 +10,27 @@ import stat
 import tempfile
 from pathlib import Path
 
+from nested_docker.client.errors import ClusterError
+
 MAX_SOCKET_PATH = 100
 """Bytes of a unix socket's path; Linux allows 107, macOS 103."""
 LONGEST_NAME = 40
+WRITABLE = "set XDG_RUNTIME_DIR to a directory that only you can read, and that can be written"
 
 
 def private_directory() -> Path:
-    """A new directory that only this user can read; the caller removes it."""
+    """A new directory that only this user can read; the caller removes it.
+
+    Raises:
+        ClusterError: there is no place for one.
+    """
     for parent in (os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm", tempfile.gettempdir(), "/tmp"):  # noqa: S108
         if parent and len(parent) + LONGEST_NAME < MAX_SOCKET_PATH and os.access(parent, os.W_OK | os.X_OK):
             return Path(tempfile.mkdtemp(prefix="nested-docker-", dir=parent))
-    return Path(tempfile.mkdtemp(prefix="nested-docker-"))
+    try:
+        return Path(tempfile.mkdtemp(prefix="nested-docker-"))
+    except OSError as error:
+        raise ClusterError(f"there is no place for private files: {error.strerror}", WRITABLE) from error
 
 
 def shared_directory() -> Path:

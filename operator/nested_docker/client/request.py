@@ -23,6 +23,19 @@ CREATION = "client.nested-docker/creation"
 """Annotation with a random value: it shows who created the object when the answer to the creation was lost."""
 
 
+def check_name(name: str) -> None:
+    """Check the name of a NestedDocker before it becomes a part of a request's path.
+
+    Raises:
+        InvalidRequestError: no NestedDocker can have it.
+    """
+    if not re.fullmatch(NAME_PATTERN.removesuffix("$"), name):
+        raise InvalidRequestError(
+            f"{name!r} is not a name of a NestedDocker",
+            "use at most 52 lower-case letters, digits and -, with a letter first and no - last",
+        )
+
+
 @dataclass(frozen=True)
 class DaemonRequest:
     """What a user wants.
@@ -49,11 +62,8 @@ class DaemonRequest:
         Raises:
             InvalidRequestError: the name or the mode is invalid.
         """
-        if self.name and not re.match(NAME_PATTERN, self.name):
-            raise InvalidRequestError(
-                f"{self.name!r} is not a name of a NestedDocker",
-                "use at most 52 lower-case letters, digits and -, with a letter first and no - last",
-            )
+        if self.name:
+            check_name(self.name)
         if self.mode and self.mode not in set(Mode):
             raise InvalidRequestError(f"{self.mode!r} is not a mode", f"use one of {', '.join(Mode)}")
 

@@ -8,8 +8,7 @@ from typing import Any
 from nested_docker.api.v1alpha1.nested_docker import NAME_PATTERN
 from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.fields import text_at
-
-_NAMESPACE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?")
+from nested_docker.domain.names import NAMESPACE_PATTERN
 
 
 def require_name(name: str, path: str) -> None:
@@ -31,5 +30,6 @@ def require_namespace(namespace: Any, path: str) -> None:
     Raises:
         UnconvertibleError: it cannot.
     """
-    if not _NAMESPACE.fullmatch(text_at(namespace, path)):
+    name = text_at(namespace, path)
+    if name and not re.fullmatch(NAMESPACE_PATTERN, name):
         raise UnconvertibleError(f"{path} is no name of a namespace (value: {namespace!r})", "correct it")

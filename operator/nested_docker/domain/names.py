@@ -12,6 +12,8 @@ from nested_docker.api.meta import GROUP
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OPERATOR = "nested-docker-operator"
 LABEL_NAME = f"{GROUP}/name"
+NAMESPACE_PATTERN = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+"""The whole name of a namespace."""
 LABEL_NAMESPACE = f"{GROUP}/namespace"
 """Namespace of the NestedDocker, on children in another one, which cannot have an owner reference."""
 LABEL_UID = f"{GROUP}/uid"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from nested_docker.cli.user.agent_target import AgentTarget, Purpose, resolve_target
 from nested_docker.cli.user.durations import parse_duration
 from nested_docker.cli.user.exit_codes import ExitCode
 from nested_docker.cli.user.options import ReachOption
 from nested_docker.cli.user.running import ClusterOptions, errors_reported, fail, invalid
 from nested_docker.client.platform import check_platform
-from nested_docker.client.request import DaemonRequest
+from nested_docker.client.private_files import WRITABLE
+from nested_docker.client.request import check_name
 
 START_SECONDS = 30
 """How long the start of a process may take, besides the time until the daemon is ready."""
@@ -18,7 +21,7 @@ def target_of(name: str, options: ClusterOptions) -> AgentTarget:
     """What the options mean now; exits if they are invalid."""
     with errors_reported():
         check_platform()
-        DaemonRequest(name).check()
+        check_name(name)
         return resolve_target(name, options)
 
 
@@ -27,8 +30,10 @@ def serving(target: AgentTarget, purpose: Purpose, *, idle: str, reach: ReachOpt
     try:
         seconds, idle_seconds = parse_duration(timeout), parse_duration(idle)
         agent = target.agent(purpose, idle_seconds, reach)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         invalid(str(error))
+    except OSError as error:
+        _no_directory(error)
     if agent.serves():
         return agent.docker_host
     settings = [f"--agent={purpose}", f"--idle={idle_seconds}", f"--reach={reach}", f"--timeout={seconds}"]
@@ -45,4 +50,9 @@ def stopped(target: AgentTarget, purpose: Purpose, *, but: str = "") -> None:
             if agent.docker_host != but:
                 agent.stop()
     except OSError as error:
-        invalid(str(error))
+        _no_directory(error)
+
+
+def _no_directory(error: OSError) -> NoReturn:
+    what = f"{error.filename} cannot be made: {error.strerror}" if error.filename else str(error)
+    invalid(what, WRITABLE)

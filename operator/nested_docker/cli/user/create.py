@@ -9,7 +9,7 @@ import typer
 from nested_docker.cli.user import options
 from nested_docker.cli.user.options import OutputFormat, ProgressFormat
 from nested_docker.cli.user.output import printed_object
-from nested_docker.cli.user.running import ClusterOptions, connected, execute, invalid, say
+from nested_docker.cli.user.running import ClusterOptions, connected, errors_reported, execute, invalid, say
 
 if TYPE_CHECKING:
     from nested_docker.client.request import DaemonRequest
@@ -34,6 +34,10 @@ def create_command(
     kubeconfig: options.Kubeconfig = "",
 ) -> None:
     """Create a NestedDocker, and wait until clients can connect."""
+    from nested_docker.client.request import check_name
+
+    with errors_reported():
+        check_name(name)
     request, seconds = request_from_options(
         name, class_name, mode, timeout, cpu=cpu, memory=memory, idle_timeout=idle_timeout, lifetime=lifetime,
         fields=fields or (),
@@ -47,7 +51,6 @@ def request_from_options(
 ) -> tuple[DaemonRequest, float]:
     """The request and the seconds to wait; exits if a value is invalid."""
     from nested_docker.cli.user.durations import parse_duration
-    from nested_docker.cli.user.running import errors_reported
     from nested_docker.cli.user.spec_options import spec_from_options
     from nested_docker.client.request import DaemonRequest
 

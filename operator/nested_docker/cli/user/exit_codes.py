@@ -14,10 +14,12 @@ class ExitCode(IntEnum):
     NOT_FOUND = 3
     CLUSTER = 4
     DEFECT = 70
+    UNWRITABLE = 74
     RUN_FAILED = 125
     NOT_EXECUTABLE = 126
     COMMAND_NOT_FOUND = 127
     INTERRUPTED = 130
+    OUTPUT_CLOSED = 141
 
 
 EXIT_CODE_MEANINGS = {
@@ -27,8 +29,10 @@ EXIT_CODE_MEANINGS = {
     ExitCode.NOT_FOUND: "the NestedDocker does not exist",
     ExitCode.CLUSTER: "the cluster or the daemon cannot be used: no answer, no permission, or not installed",
     ExitCode.DEFECT: "a defect of nested-docker",
+    ExitCode.UNWRITABLE: "the output cannot be written, such as to a full disk",
     ExitCode.RUN_FAILED: "`run` and `shell` only: one of the above, so that the command's own codes stay distinct",
     ExitCode.NOT_EXECUTABLE: "`run` and `shell` only: the command cannot be executed",
     ExitCode.COMMAND_NOT_FOUND: "`run` and `shell` only: the command does not exist",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
+    ExitCode.OUTPUT_CLOSED: "nobody reads the output any more, as after `| head`",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
@@ -39,13 +40,26 @@ class ReachOption(StrEnum):
     PORT_FORWARD = "port-forward"
 
 
+def _namespace(value: str) -> str:
+    """Refuse what cannot be a namespace, before it becomes a part of a request's path."""
+    from nested_docker.domain.names import NAMESPACE_PATTERN
+
+    if value and not re.fullmatch(NAMESPACE_PATTERN, value):
+        raise typer.BadParameter(f"{value!r} is not a name of a namespace: use lower-case letters, digits and -")
+    return value
+
+
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of the NestedDocker.", autocompletion=complete_name)
 ]
 Namespace = Annotated[
     str,
     typer.Option(
-        "--namespace", "-n", metavar="NAMESPACE", help="Namespace; default: that of the kubeconfig's context."
+        "--namespace",
+        "-n",
+        metavar="NAMESPACE",
+        help="Namespace; default: that of the kubeconfig's context.",
+        callback=_namespace,
     ),
 ]
 Context = Annotated[

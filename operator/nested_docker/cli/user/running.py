@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -133,16 +133,45 @@ def errors_reported(code_of_all: ExitCode | None = None) -> Iterator[None]:
         fail(explained.message, explained.remedy, code_of_all or exit_code_of(explained))
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except BrokenPipeError:  # such as `| head`; nobody reads what the interpreter would flush at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(ExitCode.OK) from None
     except typer.Exit:
         raise
-    except Exception as error:  # a defect: the user needs to know that it is none of theirs, and not where it is
+    except OSError as error:
+        report_output_error(error, code_of_all)
+    except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        fail(what, f"this is a defect of nested-docker: report it with what {TRACEBACK}=1 prints", ExitCode.DEFECT)
+        _report_defect(error)
+
+
+def report_output_error(error: OSError, code_of_all: ExitCode | None = None) -> NoReturn:
+    """Exit because the output cannot be written; another error is a defect.
+
+    Args:
+        error: of a stream or a file.
+        code_of_all: exit code if a file cannot be written; None: that of the error.
+
+    Raises:
+        typer.Exit: always.
+    """
+    from nested_docker.cli.standard_streams import CANNOT_WRITE, discard_output
+
+    discard_output()
+    if error.errno == errno.EPIPE:
+        raise typer.Exit(ExitCode.OUTPUT_CLOSED) from None
+    if error.errno not in CANNOT_WRITE:
+        if os.environ.get(TRACEBACK):
+            raise error
+        _report_defect(error)
+    with contextlib.suppress(OSError):
+        where = error.filename or "the output"
+        print_error(f"{where} cannot be written: {error.strerror}", "free some space, or write to another place")
+    raise typer.Exit(code_of_all or ExitCode.UNWRITABLE) from None
+
+
+def _report_defect(error: Exception) -> NoReturn:
+    """A defect: the user needs to know that it is none of theirs, and not where it is."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    fail(what, f"this is a defect of nested-docker: report it with what {TRACEBACK}=1 prints", ExitCode.DEFECT)
 
 
 def exit_code_of(error: Exception) -> ExitCode:

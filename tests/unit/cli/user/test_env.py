@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import docker
+import pytest
 import yaml
 from tests.support.user_world import CREDENTIALS, NAMESPACE, WAITING, UserWorld, conditions
 from tests.unit.cli.user.terminal import Cli
@@ -19,7 +21,7 @@ from tests.unit.cli.user.terminal import Cli
 from nested_docker.cli.user.agent import Agent
 from nested_docker.cli.user.agent_target import AgentTarget, Purpose, resolve_target
 from nested_docker.cli.user.running import ClusterOptions
-from nested_docker.client.private_files import shared_directory
+from nested_docker.client.private_files import process_directory, shared_directory
 
 
 def test_env_serves_in_the_background_until_it_is_stopped(world: UserWorld, cli: Cli, runtime: Path) -> None:
@@ -78,6 +80,32 @@ def test_a_directory_of_somebody_else_is_not_used(world: UserWorld, cli: Cli, ru
     ended = cli("env", "build")
     assert ended.code == 2
     assert "must be a directory that only you can read: remove it" in ended.err
+
+
+@pytest.mark.parametrize("arguments", [["env", "build"], ["env", "--stop", "build"]])
+def test_a_directory_that_cannot_be_made(
+    world: UserWorld, cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    world.nested_docker("build")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/proc/none")
+    ended = cli(*arguments)
+    assert ended.code == 2
+    assert ended.err == (
+        "error: /proc/none/nested-docker cannot be made: No such file or directory\n"
+        "hint: set XDG_RUNTIME_DIR to a directory that only you can read, and that can be written\n"
+    )
+
+
+def test_no_place_for_private_files(world: UserWorld, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(**_: object) -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    process_directory.cache_clear()
+    monkeypatch.setattr("tempfile.mkdtemp", none)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    ended = cli("ls")
+    assert ended.code == 4
+    assert "error: there is no place for private files: No usable temporary directory found\nhint: set " in ended.err
 
 
 def target(kubeconfig: Path | str = "", **options: str) -> AgentTarget:

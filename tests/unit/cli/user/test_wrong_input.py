@@ -130,6 +130,32 @@ def test_a_name_that_does_not_exist(world: UserWorld, cli: Cli, command: str) ->
     check(command, cli(command, "build"), 3, "NestedDocker build does not exist in namespace team-a")
 
 
+NAMES = ["", "-", "a b", "..", ".", "a/b", "A", "build\n", "\x1b[31m", "\udcff", "ä", "x" * 300]
+TAKE_A_NAME = ["create", "env", "forward", "status", "why", "logs", "rm", "du"]
+OPTIONAL = {"run": ["--progress=quiet", "--name={}", "--", "true"], "shell": ["{}"], "explain": ["{}"]}
+"""Without a name these have a meaning too."""
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+@pytest.mark.parametrize("command", [*TAKE_A_NAME, *OPTIONAL])
+def test_a_name_that_no_nested_docker_has(world: UserWorld, cli: Cli, command: str, name: str) -> None:
+    if command in OPTIONAL and not name:
+        return
+    world.nested_docker("build")
+    given = [each.format(name) for each in OPTIONAL.get(command, ["--", "{}"])]
+    ended = cli(command, *(["--", *given] if command in {"shell", "explain"} else given))
+    assert (ended.code, [*is_one_line_and_a_remedy(ended)]) == (2, [])
+    assert "is not a name of a NestedDocker" in ended.err
+    assert [path for method, path in world.requests if method != "GET" or "nesteddockers" in path] == []
+
+
+@pytest.mark.parametrize("namespace", ["a b", "..", "../x", "A", "\x1b[31m", "\udcff", "x" * 64, "team-a\n"], ids=ascii)
+def test_a_namespace_that_no_cluster_has(world: UserWorld, cli: Cli, command: str, namespace: str) -> None:
+    ended = cli(command, f"--namespace={namespace}", *arguments_of(command))
+    check(command, ended, 2, "is not a name of a namespace: use lower-case letters, digits and -")
+    assert world.requests == []
+
+
 @pytest.mark.parametrize("timeout", ["9" * 30, "\u00b2", "99999d"])
 def test_a_time_that_is_none(world: UserWorld, cli: Cli, timeout: str) -> None:
     for command in ("create", "env", "forward", "rm"):
