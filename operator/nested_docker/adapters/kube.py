@@ -91,7 +91,8 @@ class KubeClient:
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create an object that must not exist yet; `dry_run` only checks whether the API server would accept it."""
-        return await self._write("POST", manifest, named=False, query={"dryRun": "All"} if dry_run else None)
+        made = await self._write("POST", manifest, named=False, query={"dryRun": "All"} if dry_run else None)
+        return _named(made) if manifest["metadata"].get("name") else made
 
     async def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply with force: the caller has checked that the operator owns the object."""
@@ -133,7 +134,7 @@ class KubeClient:
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """The object, or None if it does not exist."""
         try:
-            return await self._request("GET", kind, RESOURCES[kind].path(namespace, name))
+            return _named(await self._request("GET", kind, RESOURCES[kind].path(namespace, name)))
         except KubeError as error:
             if error.status == 404:
                 return None
@@ -146,7 +147,7 @@ class KubeClient:
         query = {"labelSelector": labels, "fieldSelector": fields}
         answer = await self._request("GET", kind, RESOURCES[kind].path(namespace), query=query)
         head = {"apiVersion": RESOURCES[kind].api_version, "kind": RESOURCES[kind].kind or kind}
-        return [_with_head(item, head) for item in answer["items"]]
+        return [_with_head(_named(item), head) for item in _items(answer)]
 
     async def watch(self, kind: str, namespace: str | None = None, *, labels: str = "") -> AsyncIterator[WatchEvent]:
         """The objects of a kind that there are, and then their changes, until the API server ends the watch.
@@ -314,6 +315,30 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             rest = last
             for line in whole:
                 yield bytes(line)
+
+
+def _named(item: Any) -> Manifest:
+    """An object that the API server has; a proxy may answer with other JSON.
+
+    Raises:
+        KubeError: it is none.
+    """
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        raise KubeError(0, "InvalidAnswer", "the API server's answer is no object with a name")
+    return item
+
+
+def _items(answer: Manifest) -> list[Any]:
+    """The objects of a list; an empty one may be null.
+
+    Raises:
+        KubeError: it is none.
+    """
+    items = answer.get("items", "")
+    if items is not None and not isinstance(items, list):
+        raise KubeError(0, "InvalidAnswer", "the API server's answer is no list of objects")
+    return items or []
 
 
 def _with_head(item: Manifest, head: Manifest) -> Manifest:
