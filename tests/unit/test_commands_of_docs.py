@@ -45,7 +45,8 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize(("page", "arguments"), COMMANDS, ids=str)
 def test_a_command_exists_and_takes_these_options(page: str, arguments: tuple[str, ...]) -> None:
-    parse(typer.main.get_command(app), "nested-docker", list(arguments), None)
+    given = [each.lower() if each == "NAMESPACE" else each for each in arguments]
+    parse(typer.main.get_command(app), "nested-docker", given, None)
 
 
 def parse(command: Any, name: str, arguments: list[str], parent: Any) -> None:
