@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+from collections.abc import Iterator
 from typing import NoReturn
 
 from nested_docker.cli.user.agent_target import AgentTarget, Purpose, resolve_target
@@ -25,8 +28,12 @@ def target_of(name: str, options: ClusterOptions) -> AgentTarget:
         return resolve_target(name, options)
 
 
-def serving(target: AgentTarget, purpose: Purpose, *, idle: str, reach: ReachOption, timeout: str) -> str:
-    """URL of the socket of an agent, which is started if it does not run; exits if that fails."""
+@contextlib.contextmanager
+def serving(target: AgentTarget, purpose: Purpose, *, idle: str, reach: ReachOption, timeout: str) -> Iterator[str]:
+    """URL of the socket of an agent, which is started if it does not run; exits if that fails.
+
+    An agent that was started is stopped if the block fails.
+    """
     try:
         seconds, idle_seconds = parse_duration(timeout), parse_duration(idle)
         agent = target.agent(purpose, idle_seconds, reach)
@@ -35,12 +42,30 @@ def serving(target: AgentTarget, purpose: Purpose, *, idle: str, reach: ReachOpt
     except OSError as error:
         _no_directory(error)
     if agent.serves():
-        return agent.docker_host
+        yield agent.docker_host
+        return
     settings = [f"--agent={purpose}", f"--idle={idle_seconds}", f"--reach={reach}", f"--timeout={seconds}"]
-    answer = agent.start([*target.options.arguments, *settings, target.name], seconds + START_SECONDS)
+    with _interruptible():
+        answer = agent.start([*target.options.arguments, *settings, target.name], seconds + START_SECONDS)
     if "error" in answer:
         fail(answer["error"], answer["remedy"], ExitCode(answer["code"]))
-    return agent.docker_host
+    try:
+        yield agent.docker_host
+    except BaseException:
+        agent.stop()
+        raise
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end what blocks the event loop, whose own handler would wait for the loop."""
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def stopped(target: AgentTarget, purpose: Purpose, *, but: str = "") -> None:

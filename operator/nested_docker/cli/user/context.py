@@ -43,9 +43,9 @@ def create_context(
 
     target, docker_context = target_of(name, ClusterOptions(namespace, context, kubeconfig)), as_name or name
     exists = _is_ours(docker_context, target)
-    docker_host = serving(target, Purpose.CONTEXT, idle="0", reach=reach, timeout=timeout)
-    settings = ["--description", f"NestedDocker {name}", "--docker", f"host={docker_host}"]
-    _must(_docker("context", "update" if exists else "create", *settings, docker_context), docker_context)
+    with serving(target, Purpose.CONTEXT, idle="0", reach=reach, timeout=timeout) as docker_host:
+        settings = ["--description", f"NestedDocker {name}", "--docker", f"host={docker_host}"]
+        _must(_docker("context", "update" if exists else "create", *settings, docker_context), docker_context)
     stopped(target, Purpose.CONTEXT, but=docker_host)
     say(f"context {docker_context} is ready; use it: docker --context {docker_context} version")
 

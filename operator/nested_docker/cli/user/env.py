@@ -49,8 +49,8 @@ def env_command(
     async def write() -> None:
         # This process connects too, before the other one, whose plugins cannot ask anybody to log in.
         async with connected(target.options) as cluster:
-            docker_host = serving(target, Purpose.ENV, idle=idle, reach=reach, timeout=timeout)
-            environment = await _credentials(target, cluster.kube)
+            with serving(target, Purpose.ENV, idle=idle, reach=reach, timeout=timeout) as docker_host:
+                environment = await _credentials(target, cluster.kube)
         typer.echo(statements(target_shell, environment | {"DOCKER_HOST": docker_host}, UNSET))
         typer.echo(hint(target_shell, command))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import docker
 import pytest
 import yaml
-from tests.support.user_world import CREDENTIALS, NAMESPACE, WAITING, UserWorld, conditions
+from tests.support.user_world import CREDENTIALS, NAMESPACE, WAITING, Answer, UserWorld, conditions
 from tests.unit.cli.user.terminal import Cli
 
 from nested_docker.cli.user.agent import Agent
@@ -80,6 +80,43 @@ def test_a_directory_of_somebody_else_is_not_used(world: UserWorld, cli: Cli, ru
     ended = cli("env", "build")
     assert ended.code == 2
     assert "must be a directory that only you can read: remove it" in ended.err
+
+
+def agents_that_serve(runtime: Path) -> list[str]:
+    return [lock.stem for lock in runtime.glob("nested-docker/*.lock") if Agent(lock.parent, lock.stem).serves()]
+
+
+def test_a_failure_after_the_start_leaves_no_process(world: UserWorld, cli: Cli, runtime: Path) -> None:
+    world.nested_docker("build")
+    seen: list[str] = []
+
+    def refuse(_method: str, path: str) -> Answer | None:
+        seen.append(path)
+        forbidden = path.endswith("build-docker-env") and bool(list(runtime.glob("nested-docker/*.lock")))
+        return (403, {"reason": "Forbidden", "message": "no"}) if forbidden else None
+
+    world.refuse = refuse
+    ended = cli("env", "build")
+    assert (ended.code, agents_that_serve(runtime)) == (4, []), (ended, seen)
+    world.refuse = lambda *_: None
+    assert cli("env", "build").code == 0
+    assert len(agents_that_serve(runtime)) == 1
+    world.refuse = refuse
+    assert cli("env", "build").code == 4
+    assert len(agents_that_serve(runtime)) == 1, "it served others before"
+
+
+def test_one_interrupt_ends_the_start_of_the_process(world: UserWorld, runtime: Path) -> None:
+    world.nested_docker("build", conditions=conditions(*WAITING))
+    command = [sys.executable, "-m", "nested_docker", "env", "build"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        deadline = time.monotonic() + 60
+        while len(world.requests) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (130, b"")
+    assert agents_that_serve(runtime) == []
 
 
 @pytest.mark.parametrize("arguments", [["env", "build"], ["env", "--stop", "build"]])
