@@ -7,10 +7,11 @@ from typing import Any
 
 from nested_docker.convert.client_environment import name_old_address, remove_variable
 from nested_docker.convert.containers import PlacedContainer
-from nested_docker.convert.daemon_container import Surroundings
+from nested_docker.convert.daemon_container import CERTIFICATES, Surroundings
 from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.fields import joined, mapping_at, objects_at, set_or_remove, text_at
 from nested_docker.convert.recognition import CLIENT_VARIABLES
+from nested_docker.domain.modes.dockerd import PROBE_SOCKET
 
 EMPTY_BIND_MOUNTS = (
     "`docker run -v` and compose's `./` name directories of the daemon's pod, not of this one: use `docker cp`, "
@@ -20,6 +21,11 @@ PUBLISHED = "ports that containers publish are at the host of DOCKER_HOST, and n
 BESIDE = (
     "the daemon stays in the pod, as a native sidecar: the class must offer form Sidecar (injection.forms), and the "
     "namespace must allow privileged pods"
+)
+SAME_WAY = "removed: the connection has its own"
+NO_SOCKET = (
+    "removed: DOCKER_HOST is no socket any more. A runner that gave it to its jobs gives them the daemon's: "
+    f"`docker run -v {PROBE_SOCKET}:{PROBE_SOCKET}`"
 )
 UNSEEN = "it may set DOCKER_HOST, which cannot be seen here; the connection's value wins over it"
 
@@ -55,13 +61,14 @@ def disconnect(client: PlacedContainer, draft: SpecDraft) -> None:
     set_or_remove(client.container, "env", kept)
 
 
-def unmount(container: PlacedContainer, ways: Collection[str], draft: SpecDraft) -> None:
-    """Take away the volumes of the old connection, in place."""
+def unmount(container: PlacedContainer, ways: Collection[str], draft: SpecDraft, *, has_socket: bool) -> None:
+    """Take away the volumes of the old connection, in place; `has_socket`: the new one is by a socket too."""
     kept = []
     for number, mount in enumerate(container.mounts):
         if mount.get("name") in ways:
             where = joined(container.path, "volumeMounts", number)
-            draft.differs(where, mount, "removed: the connection has its own")
+            is_same = has_socket or str(mount.get("mountPath", "")).rstrip("/") in CERTIFICATES
+            draft.differs(where, mount, SAME_WAY if is_same else NO_SOCKET)
         else:
             kept.append(mount)
     set_or_remove(container.container, "volumeMounts", kept)

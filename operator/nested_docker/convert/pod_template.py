@@ -105,7 +105,7 @@ def converted_template(
     for each in clients:
         disconnect(each, draft)
     for each in staying:
-        unmount(each, ways, draft)
+        unmount(each, ways, draft, has_socket=connection.is_beside)
     unused = shared.union(*(each.mounted for each in gone)).difference(*(each.mounted for each in staying))
     _drop_volumes(spec, unused, sockets, path, draft)
     _name_what_the_pod_gave(spec, path, draft)
