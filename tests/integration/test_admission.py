@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.support.manifests import nested_docker
 from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
 from tests.support.rbac import allow
+from tests.support.webhook_configurations import installed
 
 from nested_docker.adapters.resources import RESOURCES
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
@@ -48,17 +50,11 @@ async def operator(lab: Lab, proxy: Proxy) -> AsyncIterator[Operator]:
     running = await lab.new_operator(proxy, WEBHOOK_PORT=str(port), WEBHOOK_CERTIFICATES=str(folder))
     name = f"test-{lab.class_name}"
     bundle = base64.b64encode(keys[pki.CA_CERTIFICATE]).decode()
-    for kind in KINDS:
-        body = configuration(kind, name, f"https://{here}:{port}", bundle, lab.class_name)
-        await lab.api.request("POST", configurations(kind), body=body)
-    yield running
-    for kind in KINDS:
-        await lab.api.request("DELETE", f"{configurations(kind)}/{name}")
-
-
-def configurations(kind: str) -> str:
-    """The path of a kind of webhook configurations."""
-    return f"/apis/admissionregistration.k8s.io/v1/{kind.lower()}webhookconfigurations"
+    async with AsyncExitStack() as stack:
+        for kind in KINDS:
+            body = configuration(kind, name, f"https://{here}:{port}", bundle, lab.class_name)
+            await stack.enter_async_context(installed(lab.api, body))
+        yield running
 
 
 def configuration(kind: str, name: str, server: str, bundle: str, session: str) -> dict[str, Any]:

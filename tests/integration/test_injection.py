@@ -7,6 +7,7 @@ import base64
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,13 +23,13 @@ from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
 from tests.support.rbac import allow
 from tests.support.waiting import wait_for
+from tests.support.webhook_configurations import installed
 
 from nested_docker.domain import names, pki
 from nested_docker.domain.ports import KubeError
 from nested_docker.handlers.admission import INJECT_PATH, JUDGE_PATH
 
 USER = "jenny"
-CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1"
 PATHS = {"Mutating": INJECT_PATH, "Validating": JUDGE_PATH}
 
 
@@ -49,12 +50,11 @@ async def operator(lab: Lab, proxy: Proxy) -> AsyncIterator[Operator]:
     running = await lab.new_operator(proxy, WEBHOOK_PORT=str(port), WEBHOOK_CERTIFICATES=str(folder), INJECTION="true")
     bundle = base64.b64encode(keys[pki.CA_CERTIFICATE]).decode()
     name = f"a-{lab.class_name}-pods"  # asked before those of tests, which begin with "test"
-    for kind, path in PATHS.items():
-        body = configuration(kind, name, f"https://{here}:{port}{path}", bundle, lab.class_name)
-        await lab.api.request("POST", f"{CONFIGURATIONS}/{kind.lower()}webhookconfigurations", body=body)
-    yield running
-    for kind in PATHS:
-        await lab.api.request("DELETE", f"{CONFIGURATIONS}/{kind.lower()}webhookconfigurations/{name}")
+    async with AsyncExitStack() as stack:
+        for kind, path in PATHS.items():
+            body = configuration(kind, name, f"https://{here}:{port}{path}", bundle, lab.class_name)
+            await stack.enter_async_context(installed(lab.api, body))
+        yield running
 
 
 def configuration(kind: str, name: str, url: str, bundle: str, session: str) -> dict[str, Any]:
@@ -93,7 +93,14 @@ async def user(world: World) -> Api:
     await allow(world.api, world.namespace, USER, "pods", pods)
     use = {"apiGroups": ["nesteddocker.dev"], "resources": ["nesteddockerclasses"], "verbs": ["use"]}
     await allow(world.api, world.namespace, USER, "use", use | {"resourceNames": [world.class_name]})
-    return world.api.acting_as(USER)
+    user = world.api.acting_as(USER)
+
+    async def is_enabled() -> bool:
+        made = await user.create(client(world), dryRun="All")
+        return names.LABEL_INJECTION_ID in made["metadata"]["labels"]
+
+    await wait_for(is_enabled, 10, "the API server to ask the webhook about the namespace")
+    return user
 
 
 def client(world: World, name: str = "job", **metadata: Any) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from aiohttp import web
 from tests.support.api import Api, Manifest, own_address
 from tests.support.certificates import certificate_maker
 from tests.support.tls_server import TlsServer, served
+from tests.support.webhook_configurations import installed
 
 from nested_docker.domain import pki
 
-PATH = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 PLURALS = {
     "": ["pods", "services", "secrets", "persistentvolumeclaims"],
     "networking.k8s.io": ["networkpolicies"],
@@ -69,11 +69,10 @@ class MutatingWebhook:
         url = f"https://{here}:{port}/mutate"
         configuration = _configuration(name, url, bundle, selector)
         configuration["webhooks"][0]["reinvocationPolicy"] = reinvocation
-        await api.request("POST", PATH, body=configuration)
         try:
-            yield webhook
+            async with installed(api, configuration):
+                yield webhook
         finally:
-            await api.request("DELETE", f"{PATH}/{name}")
             await server.stop()
             await runner.cleanup()
 
@@ -90,11 +89,8 @@ async def unreachable(api: Api, selector: Manifest, *resources: str, operations:
         for rule in hook["rules"]
         if (wanted := [each for each in rule["resources"] if each in resources])
     ]
-    await api.request("POST", PATH, body=configuration)
-    try:
+    async with installed(api, configuration):
         yield
-    finally:
-        await api.request("DELETE", f"{PATH}/{name}")
 
 
 def _tls(folder: Path, host: str) -> tuple[ssl.SSLContext, str]:
