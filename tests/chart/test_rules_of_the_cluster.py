@@ -108,6 +108,7 @@ def namespace_for_root(cluster: Cluster, name: str) -> Iterator[None]:
     """A namespace that admits hostPath volumes."""
     labels = {"pod-security.kubernetes.io/enforce": "privileged"}
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    cluster.kubectl("-n", name, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")
     yield
     cluster.kubectl("delete", "namespace", name, "--timeout=90s")
 
@@ -147,6 +148,7 @@ def test_the_pod_that_cleans_a_machine_up_by_hand_is_admitted(cluster: Cluster, 
     pod["spec"]["nodeName"] = cluster.kubectl("get", "nodes", "-o=jsonpath={.items[0].metadata.name}")
     (container,) = pod["spec"]["containers"]
     cluster.apply(quota(cleanup, **EVERYTHING))
+    cluster.kubectl("-n", cleanup, "wait", "resourcequota/rules", "--for=jsonpath={.status.used.pods}=0")
     bare = pod | {"spec": pod["spec"] | {"containers": [container | {"resources": {}}]}}
     with pytest.raises(CommandFailed, match=r"failed quota: rules: must specify limits\.cpu"):
         tried(cluster, bare)
