@@ -7,7 +7,7 @@ from typing import Any
 
 from nested_docker.convert.client_environment import name_old_address, remove_variable
 from nested_docker.convert.containers import PlacedContainer
-from nested_docker.convert.daemon_container import CERTIFICATES, Surroundings
+from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.fields import joined, mapping_at, objects_at, set_or_remove, text_at
 from nested_docker.convert.recognition import CLIENT_VARIABLES
@@ -22,7 +22,7 @@ BESIDE = (
     "the daemon stays in the pod, as a native sidecar: the class must offer form Sidecar (injection.forms), and the "
     "namespace must allow privileged pods"
 )
-SAME_WAY = "removed: the connection has its own"
+HAS_ITS_OWN = "removed: the connection has its own"
 NO_SOCKET = (
     "removed: DOCKER_HOST is no socket any more. A runner that gave it to its jobs gives them the daemon's: "
     f"`docker run -v {PROBE_SOCKET}:{PROBE_SOCKET}`"
@@ -61,14 +61,20 @@ def disconnect(client: PlacedContainer, draft: SpecDraft) -> None:
     set_or_remove(client.container, "env", kept)
 
 
-def unmount(container: PlacedContainer, ways: Collection[str], draft: SpecDraft, *, has_socket: bool) -> None:
-    """Take away the volumes of the old connection, in place; `has_socket`: the new one is by a socket too."""
+def unmount(container: PlacedContainer, ways: Collection[str], lost_sockets: Collection[str], draft: SpecDraft) -> None:
+    """Take away the volumes of the old connection, in place.
+
+    Args:
+        container: that may mount them.
+        ways: these volumes.
+        lost_sockets: those of them with a socket, if the new connection is by none.
+        draft: what grows.
+    """
     kept = []
     for number, mount in enumerate(container.mounts):
         if mount.get("name") in ways:
             where = joined(container.path, "volumeMounts", number)
-            is_same = has_socket or str(mount.get("mountPath", "")).rstrip("/") in CERTIFICATES
-            draft.differs(where, mount, SAME_WAY if is_same else NO_SOCKET)
+            draft.differs(where, mount, NO_SOCKET if mount["name"] in lost_sockets else HAS_ITS_OWN)
         else:
             kept.append(mount)
     set_or_remove(container.container, "volumeMounts", kept)

@@ -98,14 +98,15 @@ def converted_template(
     places = {**around.volume_paths, **{name: where for name, (_, where) in own.items()}}
     around = replace(around, volumes=volumes, volume_paths=places, shared=shared, daemon_stays=connection.is_beside)
     sockets = _sockets(volumes, containers)
-    ways = sockets | _ways(daemons)
+    ways_by_socket = sockets | _mounted_at(SOCKETS | SOCKET_DIRECTORIES, daemons)
+    ways = ways_by_socket | _mounted_at(CERTIFICATES, daemons)
     clients = clients_of(staying, ways, has_container=bool(daemons))
     _read_containers(gone, kinds, around, draft)
     _remove_containers(spec, gone)
     for each in clients:
         disconnect(each, draft)
     for each in staying:
-        unmount(each, ways, draft, has_socket=connection.is_beside)
+        unmount(each, ways, frozenset() if connection.is_beside else ways_by_socket, draft)
     unused = shared.union(*(each.mounted for each in gone)).difference(*(each.mounted for each in staying))
     _drop_volumes(spec, unused, sockets, path, draft)
     _name_what_the_pod_gave(spec, path, draft)
@@ -168,12 +169,11 @@ def _sockets(volumes: Mapping[str, dict[str, Any]], containers: Sequence[PlacedC
     return frozenset(found)
 
 
-def _ways(daemons: Sequence[PlacedContainer]) -> frozenset[str]:
-    """Volumes by which containers reach the daemon: its socket and its certificates."""
-    places = CERTIFICATES | SOCKETS | SOCKET_DIRECTORIES
+def _mounted_at(places: Collection[str], containers: Sequence[PlacedContainer]) -> frozenset[str]:
+    """Volumes that one of the containers has at one of these paths."""
     return frozenset(
         str(mount.get("name"))
-        for each in daemons
+        for each in containers
         for mount in each.mounts
         if str(mount.get("mountPath", "")).rstrip("/") in places
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nested_docker.convert.clients import HAS_ITS_OWN, NO_SOCKET
 from nested_docker.convert.conversion import Conversion, ConversionOptions, ConvertedForm
 from nested_docker.convert.gitlab_runner import OF_ALL_SERVICES, convert_runner_config
 from nested_docker.convert.manifests_conversion import convert_manifests
@@ -54,3 +55,13 @@ def test_a_task_at_the_end_of_a_pipeline_with_steps_without_names() -> None:
     assert converted["steps"] == [{"image": "a"}, {"image": "b"}]
     chosen = converted["metadata"]["annotations"]["nesteddocker.dev/inject-containers"]
     assert chosen == "step-unnamed-0,step-unnamed-1"
+
+
+def test_certificates_that_a_client_has_at_another_path_are_no_socket() -> None:
+    of_daemon = [{"name": "certs", "mountPath": "/certs/client"}, {"name": "run", "mountPath": "/var/run"}]
+    of_client = [{"name": "certs", "mountPath": "/root/.docker"}, {"name": "run", "mountPath": "/docker"}]
+    daemon, client = DAEMON | {"volumeMounts": of_daemon}, {"name": "a", "image": "a", "volumeMounts": of_client}
+    volumes = [{"name": "certs", "emptyDir": {}}, {"name": "run", "emptyDir": {}}]
+    result = manifest("v1", "Pod", {"containers": [client, daemon], "volumes": volumes})
+    removed = {each.path.rpartition("volumeMounts")[2]: each.what for each in result.differences}
+    assert (removed["[0]"], removed["[1]"]) == (HAS_ITS_OWN, NO_SOCKET)
