@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from nested_docker.convert.client_environment import ADDRESSES, name_old_address
@@ -148,14 +149,14 @@ class _Pod:
                 yield each, {"name": _volume_name(number), "mountPath": path}
 
     def _metadata(self) -> dict[str, Any]:
-        yaml = self._yaml_mapping()
-        return dict(yaml.get("metadata") or {}) if yaml else {}
+        return dict((self._yaml_mapping or {}).get("metadata") or {})
 
     def _yaml_text(self) -> Text | None:
         """The argument with further fields of the pod, if it can be edited."""
         value = self._call.argument("yaml")
-        return value if isinstance(value, Text) and value.is_block and self._yaml_mapping() is not None else None
+        return value if isinstance(value, Text) and value.is_block and self._yaml_mapping is not None else None
 
+    @cached_property
     def _yaml_mapping(self) -> dict[str, Any] | None:
         value = self._call.argument("yaml")
         if not isinstance(value, Text):
@@ -184,7 +185,7 @@ class _Pod:
         text = self._yaml_text()
         if text is not None:
             start, end = text.start + 3, text.end - 3
-            content = {**(self._yaml_mapping() or {}), "metadata": metadata}
+            content = {**(self._yaml_mapping or {}), "metadata": metadata}
             return Edit(start, end, written_like(self._source[start:end], content))
         argument = next(each for each in self._call.arguments if each.name == "containers")
         line = self._source[: argument.start].rpartition("\n")[2]
