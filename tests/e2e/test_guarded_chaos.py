@@ -105,9 +105,7 @@ class _Kills:
             "pod": lambda: self._pod(name, "--wait=false"),
             "pod by force": lambda: self._pod(name, "--wait=false", "--force", "--grace-period=0"),
             "deletion": lambda: self._kubectl("delete", "nd", name, "--wait=false"),
-            "suspension": lambda: self._kubectl(
-                "patch", "nd", name, "--type=merge", "-p", '{"spec": {"suspend": true}}'
-            ),
+            "suspension": lambda: _leniently(lambda: self._env.change(name, suspend=True)),
         }[kind]
 
     def _guard(self, name: str) -> None:
