@@ -21,6 +21,10 @@ from embedded.report import Clock, ClusterError, tail
 START_SECONDS = 240.0
 
 
+class NotInTimeError(ClusterError):
+    """Something is not reached within its time, and no component has ended."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How to start a cluster.
@@ -123,7 +127,8 @@ def wait(what: str, reached: Callable[[], bool], running: Node, patience: float 
     """Wait until something is reached.
 
     Raises:
-        ClusterError: It isn't within `patience` seconds, or a component ended meanwhile.
+        NotInTimeError: It isn't within `patience` seconds.
+        ClusterError: A component ended meanwhile.
     """
     deadline = time.monotonic() + patience
     logs = running.cluster.logs
@@ -133,7 +138,7 @@ def wait(what: str, reached: Callable[[], bool], running: Node, patience: float 
             said = tail(log.read_text(errors="replace")) if log.exists() else ""
             raise ClusterError(f"{component.name} ended ({component.ended}) before {what}; see {log}\n{said}")
         if time.monotonic() > deadline:
-            raise ClusterError(f"not within {patience:.0f} s: {what}; see the logs in {logs}")
+            raise NotInTimeError(f"not within {patience:.0f} s: {what}; see the logs in {logs}")
         time.sleep(0.05)
 
 
@@ -162,6 +167,8 @@ def _supplement(running: Node, options: Options, clock: Clock) -> None:
 def start_vm(running: Node, clock: Clock, *, keep: bool = False) -> None:
     """Start the node in a virtual machine, unless it runs, and wait until it takes pods.
 
+    An emulated machine can hang for good: one that is not ready in time loses its power and starts again.
+
     Args:
         running: The first node.
         clock: For progress.
@@ -171,11 +178,22 @@ def start_vm(running: Node, clock: Clock, *, keep: bool = False) -> None:
         ClusterError: It does not.
     """
     api = Api(running.cluster)
-    if not vm.alive(running):
-        vm.start(running, keep=keep)
-        for path, manifest in vm.objects().items():
-            api.apply(path, manifest)
-    wait(f"the node {VM_NODE}", lambda: vm.ready(api), running, vm.SECONDS)
+    for left in reversed(range(vm.STARTS)):
+        if not vm.alive(running):
+            vm.start(running, keep=keep)
+            for path, manifest in vm.objects().items():
+                api.apply(path, manifest)
+        try:
+            wait(f"the node {VM_NODE}", lambda: vm.ready(api), running, vm.SECONDS)
+        except NotInTimeError as late:
+            said = f"{late}\n{vm.last_words(running.cluster)}"
+            if not left:
+                raise ClusterError(said) from late
+            clock.say(said)
+            clock.say(f"cutting its power and starting it again; starts left: {left}")
+            running.ask("stop", vm.NAME)
+        else:
+            break
     clock.say(f"node {VM_NODE} ready")
 
 

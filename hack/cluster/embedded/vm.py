@@ -4,6 +4,7 @@ It ends with the first node, and so do its interface and routes, which are in th
 """
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from embedded import initramfs, vm_build, vm_config
@@ -12,7 +13,7 @@ from embedded.layout import VM_NODE, Cluster
 from embedded.network import ip
 from embedded.node_client import Node
 from embedded.oci import architecture
-from embedded.report import ClusterError
+from embedded.report import ClusterError, tail
 from embedded.shell import output
 
 Json = dict[str, Any]
@@ -21,15 +22,16 @@ NAME = "vm"
 """The component's name."""
 
 LINK = "vm0"
-SECONDS = 900.0
-"""Emulation is the first to starve on a machine with too much work."""
+STARTS = 3
+SECONDS = 300.0
+"""What a start may take: 25 s, and 150 s beside two others on two processors."""
 
 MEMORY = "4096"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ARGUMENTS = (
     *("console=ttyS0", "quiet", "loglevel=4", "panic=1", "mitigations=off", "nokaslr", "audit=0", "nowatchdog"),
     *("init_on_alloc=0", "rcupdate.rcu_cpu_stall_suppress=1", "no_timer_check", "net.ifnames=0"),
-    *("systemd.show_status=0", "systemd.unit=multi-user.target"),
+    *("systemd.show_status=error", "systemd.unit=multi-user.target"),
     *(f"systemd.wants={unit}.service" for unit in vm_config.UNITS),
 )
 """The kernel's: nothing that costs time in emulation, and no reboot after a crash."""
@@ -49,7 +51,7 @@ def command(cluster: Cluster) -> list[str]:
         *("-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci"),
         *("-netdev", f"tap,id=net,ifname={LINK},script=no,downscript=no"),
         *("-device", "virtio-net-pci,netdev=net,romfile="),
-        *("-serial", f"file:{cluster.logs / 'vm-console.log'}"),
+        *("-serial", f"file:{_console(cluster)}"),
     ]
 
 
@@ -108,6 +110,13 @@ def start(running: Node, *, keep: bool = False) -> None:
     running.ask("start", NAME, argv=command(cluster))
 
 
+def last_words(cluster: Cluster) -> str:
+    """What its console said last, with where the rest is."""
+    console = _console(cluster)
+    said = tail(console.read_text(errors="replace")) if console.exists() else ""
+    return f"its console, {console}, ends with:\n{said or '(nothing)'}"
+
+
 def alive(running: Node) -> bool:
     """Whether qemu runs."""
     return any(component.name == NAME and not component.ended for component in running.ask("status"))
@@ -142,6 +151,10 @@ def enter(running: Node, argv: list[str]) -> list[str]:
     inside = ["nsenter", "-t", "1", "-m", "-u", "-i", "-n", "-p", "--"]
     environment = ["env", f"PATH={_PATH}", "CONTAINERD_NAMESPACE=k8s.io"]
     return [*kubectl, "exec", "-i", "-n", "kube-system", pod, "--", *inside, *environment, *argv]
+
+
+def _console(cluster: Cluster) -> Path:
+    return cluster.logs / "vm-console.log"
 
 
 def _connect(running: Node) -> None:

@@ -69,9 +69,9 @@ chmod 666 /dev/net/tun
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
 ip link set lo up
-ip addr add {cluster.vm_ip}/24 dev eth0
+ip addr replace {cluster.vm_ip}/24 dev eth0
 ip link set eth0 up
-ip route add default via {cluster.vm_gateway}
+ip route replace default via {cluster.vm_gateway}
 """
 
 
@@ -191,7 +191,7 @@ def units(cluster: Cluster) -> dict[str, str]:
         f"--node-ip={cluster.vm_ip} --node-labels={LABEL}"
     )
     return {
-        _SETUP: f"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh {FOLDER}/setup.sh\n",
+        _SETUP: _unit(f"/bin/sh {FOLDER}/setup.sh", "Type=oneshot\nRemainAfterExit=yes\n"),
         "containerd.service": _unit(
             f"/usr/local/bin/containerd --config {FOLDER}/containerd.toml",
             "Type=notify\nDelegate=yes\nKillMode=process\nTasksMax=infinity\nLimitNOFILE=infinity\nLimitNPROC=infinity\n",
@@ -209,15 +209,18 @@ def units(cluster: Cluster) -> dict[str, str]:
     }
 
 
-def _unit(command: str, service: str, after: str) -> str:
+def _unit(command: str, service: str, after: str = "") -> str:
+    """A unit that starts as often as it fails: one that gave up, or waited for one that did, would not come back."""
+    order = f"Wants={after}\nAfter={after}\n" if after else ""
     return f"""\
 [Unit]
-Requires={after}
-After={after}
-
+StartLimitIntervalSec=0
+{order}
 [Service]
 ExecStart={command}
+TimeoutStartSec=infinity
 Restart=on-failure
+RestartSec=1
 StandardOutput=journal+console
 {service}"""
 

@@ -1,13 +1,16 @@
+import configparser
 import json
 import os
 import stat
 import tomllib
 from pathlib import Path
+from typing import cast
 
 import pytest
-from embedded import build, components, config, hostdocker, initramfs, pki, vm, vm_build, vm_config
+from embedded import build, components, config, hostdocker, initramfs, lifecycle, pki, vm, vm_build, vm_config
 from embedded.catalogue import IMAGES
 from embedded.layout import VM_NODE, Cluster, Home
+from embedded.node_client import Node
 from embedded.report import Clock, ClusterError
 
 
@@ -57,7 +60,7 @@ def test_the_node_has_its_addresses_certificates_and_units(cluster: Cluster) -> 
     files = vm_config.files(cluster)
     cni = json.loads(files["/etc/cni/net.d/10-bridge.conflist"])
     assert cni["plugins"][0]["ipam"]["ranges"] == [[{"subnet": "10.223.65.0/24"}]]
-    assert "ip addr add 10.223.1.2/24 dev eth0" in files["/etc/nested-docker/setup.sh"]
+    assert "ip addr replace 10.223.1.2/24 dev eth0" in files["/etc/nested-docker/setup.sh"]
     assert "default via 10.223.1.1" in files["/etc/nested-docker/setup.sh"]
     kubeconfig = json.loads(files["/etc/nested-docker/kubelet.kubeconfig"])
     assert kubeconfig["clusters"][0]["cluster"]["server"] == "https://10.223.0.2:6443"
@@ -163,3 +166,72 @@ def test_a_metapackage_names_its_package() -> None:
 
 def test_it_is_a_component_that_can_be_ended() -> None:
     assert vm.NAME in components.NAMES
+
+
+class Machine:
+    """A first node whose virtual machine comes up with one of its starts, or never."""
+
+    def __init__(self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *, up_at: int) -> None:
+        self.cluster = cluster
+        self.starts: list[bool] = []
+        self.running = False
+        self.last_word = "Starting containerd"
+        cluster.logs.mkdir(parents=True)
+        monkeypatch.setattr(vm, "SECONDS", 0.0)
+        monkeypatch.setattr(vm, "start", self.start)
+        monkeypatch.setattr(vm, "alive", lambda _: self.running)
+        monkeypatch.setattr(vm, "ready", lambda _: self.running and len(self.starts) == up_at)
+        monkeypatch.setattr(lifecycle, "Api", lambda _: self)
+
+    def start(self, _: object, *, keep: bool) -> None:
+        self.running = True
+        self.starts.append(keep)
+        (self.cluster.logs / "vm-console.log").write_text(f"{self.last_word} {len(self.starts)}\n")
+
+    def ask(self, verb: str, name: str) -> None:
+        assert (verb, name) == ("stop", vm.NAME)
+        self.running = False
+
+    def apply(self, *_: object) -> None:
+        """RuntimeClasses, which no machine here reads."""
+
+    def ended(self) -> list[str]:
+        return []
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_machine_that_hangs_starts_again_with_the_disk_that_was_asked_for(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keep: bool
+) -> None:
+    machine = Machine(cluster, monkeypatch, up_at=3)
+    lifecycle.start_vm(cast("Node", machine), Clock(), keep=keep)
+    assert machine.starts == [keep] * 3
+    said = capsys.readouterr().err
+    assert "starts left: 2" in said
+    assert "Starting containerd 1" in said
+
+
+def test_a_machine_that_never_comes_up_is_reported_with_its_last_words(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(cluster, monkeypatch, up_at=9)
+    with pytest.raises(ClusterError, match=rf"the node {VM_NODE}(.|\n)*Starting containerd {vm.STARTS}$"):
+        lifecycle.start_vm(cast("Node", machine), Clock())
+
+
+def test_a_machine_that_says_nothing_is_reported_too(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(cluster, monkeypatch, up_at=9)
+    monkeypatch.setattr(vm, "start", lambda *_, **__: None)
+    with pytest.raises(ClusterError, match=r"vm-console\.log, ends with:\n\(nothing\)$"):
+        lifecycle.start_vm(cast("Node", machine), Clock())
+
+
+def test_no_unit_of_its_node_gives_up(cluster: Cluster) -> None:
+    for name, text in vm_config.units(cluster).items():
+        unit = configparser.ConfigParser(strict=False)
+        unit.optionxform = str  # type: ignore[assignment, method-assign]
+        unit.read_string(text)
+        assert unit["Unit"]["StartLimitIntervalSec"] == "0", name
+        assert "Requires" not in unit["Unit"], f"{name} would not start after what it needs failed once"
+        assert unit["Service"]["Restart"] == "on-failure", name
+        assert unit["Service"]["TimeoutStartSec"] == "infinity", name
