@@ -57,6 +57,8 @@ def files(cluster: Cluster) -> dict[str, str]:
         f"{FOLDER}/pods/{SHELL}.json": _json(shell()),
         **{f"{FOLDER}/pki/{name}": (cluster.pki / name).read_text() for name in pki},
         **{f"{UNIT_FOLDER}/{name}": text for name, text in units(cluster).items()},
+        # at its first start, a Debian enables what it finds
+        "/etc/systemd/system-preset/00-nested-docker.preset": f"disable {DOCKERD}.service\n",
     }
 
 

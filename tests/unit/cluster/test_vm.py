@@ -141,6 +141,8 @@ def test_its_dockerd_waits_until_it_is_asked_for_and_then_starts_with_the_machin
     unit = files[f"/etc/systemd/system/{vm_config.DOCKERD}.service"]
     assert vm_config.DOCKERD not in vm_config.UNITS
     assert "WantedBy=multi-user.target" in unit
+    presets = [text for path, text in files.items() if path.startswith("/etc/systemd/system-preset/")]
+    assert presets == [f"disable {vm_config.DOCKERD}.service\n"]
     (path,) = [word for word in unit.split() if word.endswith("dockerd.json")]
     own, native = json.loads(files[path]), json.loads(config.files(cluster)[cluster.conf / "dockerd.json"])
     assert native == {**own, "cgroup-parent": "/ndc3/docker"}
