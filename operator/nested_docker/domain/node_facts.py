@@ -20,9 +20,15 @@ MOST_HANDLERS = 64
 MOST_TAINTS = 64
 """Taints of a node that are read."""
 
-PASSING_TAINT = re.compile(r"node(\.cloudprovider)?\.kubernetes\.io/|\w+ClusterAutoscaler$")
-"""Keys of taints that Kubernetes or the cluster autoscaler sets while a node starts, is troubled, cordoned or ends."""
+PASSING_TAINT = re.compile(
+    r"node\.(cloudprovider\.)?kubernetes\.io/|node\.cluster\.x-k8s\.io/|node\.gardener\.cloud/|karpenter\.sh/"
+    r"|aws-node-termination-handler/|cloud\.google\.com/impending-node-termination$|\w+ClusterAutoscaler$"
+    r"|[\w.-]+/agent-not-ready$"
+)
+"""Keys of taints that Kubernetes, an autoscaler, a network or storage driver sets while a node starts, is troubled,
+cordoned or ends."""
 
+_RUNTIME = re.compile(r"([a-z][a-z-]*)://")
 _VERSION = re.compile(r"v?(\d{1,6})\.(\d{1,6})")
 _ENTERPRISE_KERNEL = re.compile(r"\.el(?:9|[1-9]\d)(?![\da-z])")
 
@@ -79,6 +85,16 @@ def kernel_version(text: str) -> tuple[int, int] | None:
     pods can have user namespaces there with 5.14.
     """
     return None if _ENTERPRISE_KERNEL.search(text) else version(text)
+
+
+def container_runtime(text: str) -> tuple[str, tuple[int, int] | None]:
+    """Name and version of a container runtime, such as containerd and 2.1 of `containerd://2.1.9`.
+
+    Returns:
+        The name, or an empty text, and the version; None: it is not known.
+    """
+    found = _RUNTIME.match(text)
+    return (found[1], version(text[found.end() :])) if found else ("", None)
 
 
 def _taints(taints: Any) -> Iterator[Taint]:

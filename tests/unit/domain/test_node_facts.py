@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nested_docker.domain.node_facts import MOST_HANDLERS, node_facts, runtime_class_facts, version
+from nested_docker.domain.node_facts import MOST_HANDLERS, container_runtime, node_facts, runtime_class_facts, version
 from nested_docker.domain.objects import NodeFacts, RuntimeClassFacts
 
 
@@ -92,3 +92,21 @@ def test_a_runtime_class() -> None:
 )
 def test_a_version_is_read_from_its_start(text: str, expected: tuple[int, int] | None) -> None:
     assert version(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("containerd://1.7.27+bottlerocket", ("containerd", (1, 7))),
+        ("containerd://v2.1.0-beta.0", ("containerd", (2, 1))),
+        ("cri-o://1.33.5-2.rhaos4.20", ("cri-o", (1, 33))),
+        ("docker://28.4.0", ("docker", (28, 4))),
+        ("containerd://Unknown", ("containerd", None)),
+        ("docker://", ("docker", None)),
+        ("://1.7", ("", None)),
+        ("1.7.27", ("", None)),
+        ("", ("", None)),
+    ],
+)
+def test_a_container_runtime_has_a_name_and_a_version(text: str, expected: tuple[str, Any]) -> None:
+    assert container_runtime(text) == expected

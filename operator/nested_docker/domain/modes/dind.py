@@ -12,6 +12,7 @@ from nested_docker.domain.modes.base import Obstacle, PodContext, Privilege
 from nested_docker.domain.modes.confinement import IgnoredProfiles, confinement_hazards
 from nested_docker.domain.modes.dockerd import OwnDaemon, dockerd_container, engine_hazards, mount_hazard
 from nested_docker.domain.modes.mirrors import mirror_hazards
+from nested_docker.domain.modes.preflight import node_obstacle
 from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
@@ -31,9 +32,8 @@ class Dind(OwnDaemon):
     sidecar_obstacle = ""
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
-        """None: every node can run a privileged container, unless admission denies it."""
-        del effective, cluster
-        return None
+        """Every Linux node can run a privileged container, unless admission denies it."""
+        return node_obstacle(self.mode, self.node_needs(effective, cluster), cluster)
 
     def container(self, context: PodContext) -> Manifest:
         """dockerd, privileged, and as root: images for rootless dockerd name another user."""

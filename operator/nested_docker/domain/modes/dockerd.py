@@ -16,6 +16,7 @@ from nested_docker.domain.daemon_json import daemon_json, proxy_environment
 from nested_docker.domain.effective import EffectiveSpec, Layers, ModeSettings
 from nested_docker.domain.modes import trial_run
 from nested_docker.domain.modes.base import NodeNeeds, Objection, PodContext
+from nested_docker.domain.modes.preflight import LINUX, for_pod
 from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.registry_mirrors import hosts_files
 
@@ -82,10 +83,9 @@ class OwnDaemon:
         del settings, policy
         return ()
 
-    def node_needs(self, effective: EffectiveSpec, cluster: ClusterFacts) -> NodeNeeds | None:
-        """Nothing that is known of nodes."""
-        del effective, cluster
-        return None
+    def node_needs(self, effective: EffectiveSpec, cluster: ClusterFacts) -> NodeNeeds:
+        """Linux: whatever else it needs, the pod finds out."""
+        return for_pod(LINUX, effective, cluster, effective.runtime_class_name or "")
 
     def volumes(self, context: PodContext) -> list[Manifest]:
         """The daemon's volumes."""

@@ -32,6 +32,7 @@ from nested_docker.domain.modes.dockerd import (
     SOCKET_GID,
     probes,
 )
+from nested_docker.domain.modes.preflight import LINUX, for_pod, node_obstacle
 from nested_docker.domain.objects import ClusterFacts, Manifest
 from nested_docker.domain.status.reasons import Reason
 
@@ -130,14 +131,12 @@ class HostSocket:
             )
 
     def obstacle(self, effective: EffectiveSpec, cluster: ClusterFacts) -> Obstacle | None:
-        """None: only the kubelet finds out whether its node has the socket."""
-        del effective, cluster
-        return None
+        """A Linux node must be there; only the kubelet finds out whether its node has the socket."""
+        return node_obstacle(self.mode, self.node_needs(effective, cluster), cluster)
 
-    def node_needs(self, effective: EffectiveSpec, cluster: ClusterFacts) -> NodeNeeds | None:
-        """Nothing that the API says of nodes."""
-        del effective, cluster
-        return None
+    def node_needs(self, effective: EffectiveSpec, cluster: ClusterFacts) -> NodeNeeds:
+        """Linux: no API and no probe tells whether a node has the socket."""
+        return for_pod(LINUX, effective, cluster, effective.runtime_class_name or "")
 
     def container(self, context: PodContext) -> Manifest:
         """The relay: non-root, read-only, without capabilities; it alone mounts the socket.

@@ -12,6 +12,7 @@ from nested_docker.domain.modes.preflight import for_pod, node_obstacle
 from nested_docker.domain.modes.unprivileged import (
     HANDLER_UNKNOWN,
     HANDLER_WITHOUT_USER_NAMESPACES,
+    NAMES_NO_HANDLER,
     NO_FREE_IDS,
     Failure,
     explained,
@@ -64,7 +65,7 @@ FAILURES: tuple[Failure, ...] = (
         HANDLER_UNKNOWN,
         Reason.POD_START_FAILED,
         "the node's container runtime does not have the handler of the pod's RuntimeClass: configure it on the node, "
-        "or keep pods off such nodes by the RuntimeClass's scheduling.nodeSelector",
+        f"or keep pods off such nodes by the RuntimeClass's scheduling.nodeSelector{NAMES_NO_HANDLER}",
     ),
     (
         HANDLER_WITHOUT_USER_NAMESPACES,

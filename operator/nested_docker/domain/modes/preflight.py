@@ -11,7 +11,7 @@ from nested_docker.api.v1alpha1.node import CgroupVersion, ProbedFacts
 from nested_docker.domain.effective import EffectiveSpec
 from nested_docker.domain.modes.base import NodeNeeds, Obstacle
 from nested_docker.domain.modes.placement import REQUIRED, Placement, placement
-from nested_docker.domain.node_facts import kernel_version, version
+from nested_docker.domain.node_facts import container_runtime, kernel_version, version
 from nested_docker.domain.objects import ClusterFacts, Manifest, NodeFacts, RuntimeClassFacts
 from nested_docker.domain.shown import shorten
 from nested_docker.domain.status.reasons import Reason
@@ -22,6 +22,12 @@ NAMED_NODES, NAMED_FACTS = 3, 4
 MOST_AVOIDED = 64
 """Nodes that a pod avoids by name: the scheduler compares each node with each of them."""
 
+
+LINUX = NodeNeeds(
+    remedy="add Linux nodes, whose container runtime has the handler of the class's runtimeClassName, if it has one; "
+    "for an autoscaler to add one, set nodeSelector kubernetes.io/os: linux in the class's podTemplate"
+)
+"""What every pod of the operator needs."""
 
 UNMAPPED = frozenset({"nfs", "nfs4", "cifs", "smb3"})
 """Filesystems on which no kernel maps user IDs."""
@@ -138,10 +144,21 @@ def _lacking(needs: NodeNeeds, node: NodeFacts) -> Iterator[str]:
     handler = f"handler {needs.handler}" if needs.handler else "default handler"
     if node.handlers is not None and needs.handler not in node.handlers:
         yield f"its container runtime {node.runtime} has no {handler}"
+    if needs.user_namespaces and node.handlers is None and _is_without_user_namespaces(node.runtime):
+        yield f"its container runtime {node.runtime} gives pods no user namespaces"
     if needs.user_namespaces and node.handlers is not None and node.handlers.get(needs.handler) is False:
         yield f"the {handler} of its container runtime {node.runtime} does not support user namespaces"
     if node.probed is not None:
         yield from _lacking_probed(needs, node.probed)
+
+
+def _is_without_user_namespaces(runtime: str) -> bool:
+    """Whether a container runtime that names no handlers is known to give no pod a user namespace.
+
+    So are containerd before 2.0, and Docker, with which the kubelet speaks through cri-dockerd.
+    """
+    name, found = container_runtime(runtime)
+    return name == "docker" or (name == "containerd" and found is not None and found < (2, 0))
 
 
 def _lacking_probed(needs: NodeNeeds, probed: ProbedFacts) -> Iterator[str]:

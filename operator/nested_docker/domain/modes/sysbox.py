@@ -21,6 +21,7 @@ from nested_docker.domain.modes.preflight import for_pod, node_obstacle
 from nested_docker.domain.modes.unprivileged import (
     HANDLER_UNKNOWN,
     HANDLER_WITHOUT_USER_NAMESPACES,
+    NAMES_NO_HANDLER,
     NO_FREE_IDS,
     Failure,
     explained,
@@ -60,7 +61,7 @@ KNOWN_FAILURES: tuple[Failure, ...] = (
         HANDLER_UNKNOWN,
         Reason.POD_START_FAILED,
         f"the node's container runtime does not have the handler of the pod's RuntimeClass: {INSTALL}, and keep pods "
-        f"off other nodes by the RuntimeClass's nodeSelector {NODE_LABEL}: {NODE_LABEL_VALUE}",
+        f"off other nodes by the RuntimeClass's nodeSelector {NODE_LABEL}: {NODE_LABEL_VALUE}{NAMES_NO_HANDLER}",
     ),
     (
         HANDLER_WITHOUT_USER_NAMESPACES,

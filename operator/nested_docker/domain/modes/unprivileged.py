@@ -12,8 +12,14 @@ Failure = tuple[str, Reason, str]
 """A pattern of messages of kubelet, container runtime and start script, with their reason and meaning."""
 
 HANDLER_UNKNOWN = (
-    r'handler "[^"]*" is not known|RuntimeHandler "[^"]*" not supported|no runtime for "[^"]*" is configured'
+    r'handler "[^"]+" is not known|RuntimeHandler "[^"]*" not supported|no runtime for "[^"]*" is configured'
 )
+NAMES_NO_HANDLER = "; a containerd before 2.0 names none of its handlers, and has to be upgraded"
+"""The other cause of an unknown handler, for the end of its meaning.
+
+There the default handler is unknown, too, which the next pattern explains.
+"""
+
 HANDLER_WITHOUT_USER_NAMESPACES = r"does not support user namespaces"
 NO_FREE_IDS: Failure = (
     r"empty slot to allocate a user namespace",

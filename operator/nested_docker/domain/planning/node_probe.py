@@ -40,6 +40,9 @@ RETRY_FIRST, RETRY_LONGEST = timedelta(minutes=1), timedelta(hours=1)
 LONGEST_ANSWER = 4096
 """Bytes of an answer that are read: as many as the kubelet keeps of a termination message."""
 
+VIRTUAL_NODES = frozenset({("type", "virtual-kubelet"), ("eks.amazonaws.com/compute-type", "fargate")})
+"""Labels of nodes that are no machines: each pod there gets its own machine, so a probe says nothing of other pods."""
+
 DATA_FOLDER = "/run/probe"
 
 
@@ -156,6 +159,8 @@ def _is_due(node: KnownNode, now: datetime) -> bool:
     """Whether a node wants a probe now: it is up, and there is no result of this boot and these versions."""
     facts, known = node.facts, node.known
     if not (facts.ready and facts.boot_id and facts.operating_system in {"", "linux"}):
+        return False
+    if VIRTUAL_NODES & facts.labels.items():
         return False
     if known is None or known.probe_time is None:
         return True

@@ -74,6 +74,14 @@ def test_another_taint_is_one(toleration: dict[str, Any]) -> None:
         {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"},
         {"key": "node.cloudprovider.kubernetes.io/uninitialized", "effect": "NoSchedule"},
         {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"},
+        {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"},
+        {"key": "karpenter.sh/unregistered", "effect": "NoExecute"},
+        {"key": "node.cilium.io/agent-not-ready", "value": "true", "effect": "NoSchedule"},
+        {"key": "ebs.csi.aws.com/agent-not-ready", "effect": "NoExecute"},
+        {"key": "node.cluster.x-k8s.io/uninitialized", "effect": "NoSchedule"},
+        {"key": "node.gardener.cloud/critical-components-not-ready", "effect": "NoSchedule"},
+        {"key": "aws-node-termination-handler/spot-itn", "effect": "NoSchedule"},
+        {"key": "cloud.google.com/impending-node-termination", "effect": "NoSchedule"},
         {},
         "no taint",
         None,
@@ -81,6 +89,23 @@ def test_another_taint_is_one(toleration: dict[str, Any]) -> None:
 )
 def test_what_passes_or_only_advises_keeps_no_node_out(taint: Any) -> None:
     assert obstacles(node(taint)) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "node-role.kubernetes.io/control-plane",
+        "CriticalAddonsOnly",
+        "sandbox.gke.io/runtime",
+        "virtual-kubelet.io/provider",
+        "eks.amazonaws.com/compute-type",
+        "kubernetes.azure.com/scalesetpriority",
+        "node.example.com/reserved",
+        "example.com/agent-not-ready-yet",
+    ],
+)
+def test_what_stays_keeps_a_node_out(key: str) -> None:
+    assert obstacles(node({"key": key, "effect": "NoSchedule"})) != []
 
 
 def test_a_node_without_taints_of_the_api_s_form_has_none() -> None:

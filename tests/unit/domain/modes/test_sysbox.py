@@ -21,6 +21,10 @@ SAID = {
     'the handler "sysbox-runc" is not known': NO_HANDLER,
     'can\'t set `spec.hostUsers: false`, RuntimeClass handler "own" does not support user namespaces: '
     'the handler "own" is not known': NO_HANDLER,
+    "can't set `spec.hostUsers: false`, runtime does not support user namespaces: "
+    'the handler "" is not known': "upgrade to Sysbox 0.7 and containerd 2.0.5 or newer",
+    'can\'t set `spec.hostUsers: false`, RuntimeClass handler "old" does not support user namespaces: '
+    'the handler "old" is not known': "a containerd before 2.0 names none of its handlers, and has to be upgraded",
     'failed to create sandbox: RuntimeHandler "sysbox-runc" not supported': NO_HANDLER,
     'failed to get sandbox runtime: no runtime for "sysbox-2" is configured': NO_HANDLER,
     'can\'t set `spec.hostUsers: false`, RuntimeClass handler "sysbox-runc" does not support user namespaces': (

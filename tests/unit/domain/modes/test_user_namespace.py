@@ -33,7 +33,15 @@ IDMAP = "the kernel cannot map user IDs on the filesystem of one of the pod's vo
 NO_PROFILE = "set the chart's seccompProfiles.install to true"
 NO_NAMESPACES = "set the sysctl user.max_user_namespaces"
 
+NAMES_NONE = "a containerd before 2.0 names none of its handlers, and has to be upgraded"
+
 SAID = {
+    "can't set `spec.hostUsers: false`, runtime does not support user namespaces: "
+    'the handler "" is not known': TOO_OLD,
+    "can't set `spec.hostUsers: false`, runtime does not support user namespaces: "
+    "runtime handlers are not set": TOO_OLD,
+    'can\'t set `spec.hostUsers: false`, RuntimeClass handler "old" does not support user namespaces: '
+    'the handler "old" is not known': NAMES_NONE,
     'can\'t set `spec.hostUsers: false`, RuntimeClass handler "own" does not support user namespaces: '
     'the handler "own" is not known': HANDLER,
     'failed to get sandbox runtime: no runtime for "own" is configured': HANDLER,

@@ -110,8 +110,14 @@ def test_it_is_probed_again_after_a_boot_and_another_version(change: dict[str, s
 
 @pytest.mark.parametrize(
     "change",
-    [{"ready": False}, {"operating_system": "windows"}, {"boot_id": ""}],
-    ids=lambda change: next(iter(change)),
+    [
+        {"ready": False},
+        {"operating_system": "windows"},
+        {"boot_id": ""},
+        {"labels": {"type": "virtual-kubelet"}},
+        {"labels": {"eks.amazonaws.com/compute-type": "fargate", "topology.kubernetes.io/zone": "a"}},
+    ],
+    ids=str,
 )
 def test_a_node_that_cannot_run_a_probe_gets_none(change: dict[str, Any]) -> None:
     assert steps(replace(NODE, facts=replace(FACTS, **change))) == []
