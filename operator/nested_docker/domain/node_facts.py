@@ -42,6 +42,7 @@ def node_facts(node: Mapping[str, Any]) -> NodeFacts:
             each.get("type") == "Ready" and each.get("status") == "True"
             for each in mappings_in(status.get("conditions"))
         ),
+        name=_text(node["metadata"].get("name")),
         labels=node["metadata"].get("labels") or {},
         taints=tuple(_taints(mapping_or_empty(node.get("spec")).get("taints"))),
         kernel=_text(info.get("kernelVersion")),

@@ -95,6 +95,7 @@ class NodeFacts:
 
     Attributes:
         ready: whether its kubelet reports.
+        name: its name.
         labels: its labels.
         taints: those that keep pods off for longer than a node is troubled, starts or ends.
         kernel: version of its kernel.
@@ -109,6 +110,7 @@ class NodeFacts:
     """
 
     ready: bool
+    name: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     kernel: str = ""

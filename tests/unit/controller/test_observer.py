@@ -46,7 +46,7 @@ def test_everything_that_a_plan_depends_on(kube: WatchedKube) -> None:
     assert found.namespace_labels == {"team": "a"}
     assert ([*found.classes], [*found.policies], found.default_classes) == (["standard"], ["all"], ())
     assert found.cluster.runtime_classes == {"sysbox-runc": RuntimeClassFacts()}
-    assert found.cluster.nodes == {"node-1": NodeFacts(ready=True, labels={"pool": "ci"})}
+    assert found.cluster.nodes == {"node-1": NodeFacts(ready=True, name="node-1", labels={"pool": "ci"})}
     assert [*found.children] == [Identity("Service", "team-a", "build")]
 
 

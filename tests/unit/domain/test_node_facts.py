@@ -35,6 +35,7 @@ def test_all_that_the_api_says() -> None:
     )
     assert read == NodeFacts(
         ready=True,
+        name="n1",
         labels={"pool": "ci"},
         kernel="6.12.117+deb13-cloud-amd64",
         kubelet="v1.37.0",
@@ -59,7 +60,7 @@ def test_all_that_the_api_says() -> None:
     ],
 )
 def test_what_has_another_form_is_not_known(status: Any) -> None:
-    assert node_facts({"metadata": {"name": "n1"}, "status": status}) == NodeFacts(ready=False)
+    assert node_facts({"metadata": {"name": "n1"}, "status": status}) == NodeFacts(ready=False, name="n1")
 
 
 def test_a_handler_of_another_form_is_one_of_which_nothing_is_known() -> None:

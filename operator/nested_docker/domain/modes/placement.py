@@ -24,18 +24,22 @@ class Placement:
         labels: that the node must have.
         tolerations: as in a pod's spec.
         terms: of the required node affinity, one of which must match; empty: any node matches.
+        node: name of the node to which the pod is bound without the scheduler, whatever its taints; empty: none.
     """
 
     labels: Mapping[str, str]
     tolerations: Sequence[Mapping[str, Any]] = ()
     terms: Sequence[Mapping[str, Any]] = ()
+    node: str = ""
 
     def obstacles(self, node: NodeFacts) -> Iterator[str]:
-        """Why the scheduler does not bind the pod to a node."""
+        """Why the pod is not bound to a node, or not run there by its kubelet."""
+        if self.node and node.name and node.name != self.node:
+            yield f"the pod's nodeName is {self.node}"
         for label, value in self.labels.items():
             if node.labels.get(label) != value:
                 yield f"it does not have the label {label}={value}"
-        for taint in node.taints:
+        for taint in () if self.node else node.taints:
             if not any(_tolerates(toleration, taint) for toleration in self.tolerations):
                 yield f"the pod does not tolerate its taint {taint}"
         if self.terms and not any(_matches(term, node) for term in self.terms):
@@ -59,6 +63,7 @@ def placement(effective: EffectiveSpec, runtime_class: RuntimeClassFacts) -> Pla
                 "nodeSelectorTerms"
             )
         ),
+        node if isinstance(node := template.get("nodeName"), str) else "",
     )
 
 
@@ -72,8 +77,11 @@ def _tolerates(toleration: Mapping[str, Any], taint: Taint) -> bool:
 
 
 def _matches(term: Mapping[str, Any], node: NodeFacts) -> bool:
-    """Whether the labels match; by its fields a term selects a node's name, which says nothing about others."""
-    return all(_holds(each, node.labels) for each in mappings_in(term.get("matchExpressions")))
+    """Whether labels and fields match; the only field is the name, and one that is not known matches."""
+    fields = mappings_in(term.get("matchFields")) if node.name else []
+    return all(_holds(each, node.labels) for each in mappings_in(term.get("matchExpressions"))) and all(
+        _holds(each, {"metadata.name": node.name}) for each in fields
+    )
 
 
 def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

@@ -117,7 +117,9 @@ def decide(
     modes = modes or ALL
     cluster = ClusterFacts(
         runtime_classes={"sysbox-runc": runtime_class_facts(SYSBOX)},
-        nodes={name: node_facts(each) for name, each in nodes.items()},
+        nodes={
+            name: node_facts(each | {"metadata": {"name": name, **each["metadata"]}}) for name, each in nodes.items()
+        },
     )
     request = observed(
         dict(spec or {}),
@@ -246,3 +248,14 @@ def test_a_handler_that_no_node_has_is_named_in_every_mode() -> None:
     outcome = decide({"n1": made}, modes=["Dind"], runtimeClassName="sysbox-runc")
     assert isinstance(outcome, NotAccepted)
     assert "its container runtime containerd://2.1.4 has no handler sysbox-runc" in outcome.message
+
+
+def test_where_the_class_names_the_node_only_that_one_counts() -> None:
+    tainted = OTHERS["GKE Sandbox"]
+    template = {"spec": {"nodeName": "worker-1"}}
+    outcome = decide({"worker-1": tainted, "worker-2": LINUX}, podTemplate=template)
+    assert isinstance(outcome, Accepted)
+    assert outcome.effective.mode == "Rootless", "no taint keeps it off"
+    outcome = decide({"worker-1": LINUX, "worker-2": tainted}, podTemplate=template, modes=["Rootless"])
+    assert isinstance(outcome, NotAccepted)
+    assert "(node worker-1: its kernel 5.15.0-1096-azure is older than 6.3)" in outcome.message

@@ -139,8 +139,22 @@ def test_one_term_of_the_affinity_must_match(expressions: Any, matches: bool) ->
     assert obstacles(node(zone="a"), terms=[term]) == expected
     impossible = {"matchExpressions": [{"key": "none", "operator": "Exists"}]}
     assert obstacles(node(zone="a"), terms=[impossible, term]) == expected
-    by_name = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["x"]}]}
-    assert obstacles(node(zone="a"), terms=[impossible, by_name]) == []
+
+
+@pytest.mark.parametrize(
+    ("operator", "name", "matches"),
+    [("In", "n", True), ("In", "x", False), ("NotIn", "n", False), ("NotIn", "x", True), ("Like", "x", True)],
+)
+def test_a_term_selects_a_node_by_its_name(operator: str, name: str, matches: bool) -> None:
+    term = {"matchFields": [{"key": "metadata.name", "operator": operator, "values": [name]}]}
+    assert obstacles(node(), terms=[term]) == ([] if matches else ["it does not match the pod's node affinity"])
+    assert obstacles(NodeFacts(ready=True), terms=[term]) == [], "its name is not known"
+
+
+def test_the_scheduler_has_no_say_about_a_pod_with_a_node_name() -> None:
+    assert obstacles(node(POOL), node="n") == []
+    assert obstacles(node(POOL), node="other") == ["the pod's nodeName is other"]
+    assert obstacles(node(zone="b"), node="n", labels={"zone": "a"}) == ["it does not have the label zone=a"]
 
 
 def test_anywhere_is_anywhere() -> None:
@@ -165,6 +179,8 @@ def test_it_comes_from_class_nested_docker_and_runtime_class() -> None:
     assert list(whole.terms) == [{"matchExpressions": [IN]}]
     other = {"nodeSelectorTerms": [{"matchExpressions": []}]}
     assert list(made({"affinity": {"nodeAffinity": {REQUIRED: other}}}).terms) == [{"matchExpressions": []}]
+    template["spec"]["nodeName"] = "worker-1"
+    assert (whole.node, made(scheduling).node) == ("", "worker-1")
 
 
 def test_nothing_asked_is_nothing_asked() -> None:
