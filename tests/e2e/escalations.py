@@ -73,7 +73,7 @@ CLASSES_AND_MODES = [
         ("ModeNotOffered", "offers Dind, Sysbox"),
         "ModeNotOffered",
     ),
-    _denied("a mode that policy lacks", {"mode": "Sysbox"}, "spec.mode is Sysbox, and allowedModes has only"),
+    _denied("a mode that policy lacks", {"mode": "Sysbox"}, "the mode is Sysbox, and allowedModes has only"),
     _denied("the node's socket", {"className": SOCKET}, "hostSocket.guard has no rules"),
     _denied("a socket at another path", {"className": ELSEWHERE}, "hostSocket.path is /run/containerd/containerd.sock"),
 ]

@@ -181,7 +181,7 @@ async def test_a_narrowed_policy_stops_what_it_granted_and_touches_nothing_else(
     before = len(own.proxy.writes(other.namespace))
     await narrow(own)
     for name in names:
-        assert "spec.mode is Dind, and allowedModes has only Sysbox" in await own.settles("NotGranted", name)
+        assert "the mode is Dind, and allowedModes has only Sysbox" in await own.settles("NotGranted", name)
     await stopped(own)
     assert len(own.proxy.writes(other.namespace)) == before
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from nested_docker.api.meta import Enforcement, Mode
-from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
+from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec, NestedDockerStatus
 from nested_docker.api.v1alpha1.nested_docker import ModeNotChosen
 from nested_docker.api.v1alpha1.policy import ViolationAction
 from nested_docker.domain import names
@@ -82,7 +82,7 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAcce
     class_name, class_spec = chosen
     object_names = observed.location or ObjectNames(observed.owner, class_spec.pod_namespace or "")
     chosen_mode = spec.mode or observed.status.mode
-    not_accepted = _mode_problem(chosen_mode, class_name, class_spec) or _namespace_problem(
+    not_accepted = _mode_problem(spec.mode, observed.status.mode, class_name, class_spec) or _namespace_problem(
         spec, class_name, object_names, observed, defaults
     )
     if not_accepted is not None:
@@ -104,12 +104,33 @@ def accept(observed: Observed, defaults: OperatorDefaults) -> Accepted | NotAcce
     if all(isinstance(each, NotAccepted) and each.reason == Reason.NO_CAPABLE_NODE for each in tried.values()):
         tried |= _try_in_turn(modes, functools.partial(attempt, awaits_nodes=True))
     outcome = _best(tried)
-    if not isinstance(outcome, Accepted) or spec.mode is not None:
-        return outcome
-    if chosen_mode is not None:
-        return replace(outcome, modes_not_chosen=tuple(observed.status.modes_not_chosen))
-    reasons = {mode: _why_not(each) for mode, each in tried.items()}
-    return replace(outcome, modes_not_chosen=mode_choice.not_chosen(class_spec, outcome.effective.mode, reasons))
+    if spec.mode is None and isinstance(outcome, Accepted):
+        reasons = {mode: _why_not(each) for mode, each in tried.items()}
+        others = mode_choice.not_chosen(class_spec, outcome.effective.mode, reasons)
+        remembered = tuple(observed.status.modes_not_chosen)
+        return replace(outcome, modes_not_chosen=others if chosen_mode is None else remembered)
+    if spec.mode is None and chosen_mode is not None and isinstance(outcome, NotAccepted):
+        as_new = replace(observed, status=NestedDockerStatus())
+        others_now = [mode for mode in mode_choice.order(class_spec) if mode != chosen_mode]
+        again = _try_in_turn(others_now, functools.partial(attempt, observed=as_new, awaits_nodes=False))
+        return replace(outcome, message=outcome.message + _chosen_once(again))
+    return outcome
+
+
+def _chosen_once(tried: Mapping[Mode, Accepted | NotAccepted]) -> str:
+    """The remedy of a NestedDocker whose mode was chosen and is not possible any more; empty: no other one is.
+
+    Args:
+        tried: how a new NestedDocker fares in other modes.
+    """
+    possible = (mode for mode, each in tried.items() if isinstance(each, Accepted) and each.reason == Reason.GRANTED)
+    other = next(possible, None)
+    if other is None:
+        return ""
+    return (
+        f". Its mode was chosen when it was new, and stays; a new one can have mode {other}: delete the NestedDocker "
+        "and create it again"
+    )
 
 
 def _try_in_turn(
@@ -163,14 +184,21 @@ def _choose_class(observed: Observed, defaults: OperatorDefaults) -> tuple[str, 
     return name, class_spec
 
 
-def _mode_problem(mode: Mode | None, class_name: str, class_spec: NestedDockerClassSpec) -> NotAccepted | None:
-    if mode is None or mode in class_spec.modes:
+def _mode_problem(
+    asked: Mode | None, chosen: Mode | None, class_name: str, class_spec: NestedDockerClassSpec
+) -> NotAccepted | None:
+    """Why the class does not have the mode that the spec names, or else the one that was chosen before."""
+    offers = f"NestedDockerClass {class_name} offers {', '.join(class_spec.modes)}"
+    if asked is not None and asked not in class_spec.modes:
+        message = f"spec.mode {asked}: {offers}; choose one of these, or leave spec.mode out"
+    elif asked is None and chosen is not None and chosen not in class_spec.modes:
+        message = (
+            f"status.mode {chosen}, which was chosen when the NestedDocker was new: {offers} and no longer this mode; "
+            "delete the NestedDocker and create it again to have one of these"
+        )
+    else:
         return None
-    return NotAccepted(
-        Reason.MODE_NOT_OFFERED,
-        f"spec.mode {mode}: NestedDockerClass {class_name} offers {', '.join(class_spec.modes)}; choose one of these, "
-        "or leave spec.mode out",
-    )
+    return NotAccepted(Reason.MODE_NOT_OFFERED, message)
 
 
 def _namespace_problem(

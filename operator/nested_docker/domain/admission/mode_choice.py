@@ -45,8 +45,8 @@ def not_chosen(
     why = {mode: (reason.value, message) for mode, (reason, message) in reasons.items()}
     preferred = (
         NOT_PREFERRED,
-        f"the class has modeSelection: {class_spec.mode_selection}, and {chosen} before this mode in modes; set "
-        "spec.mode to get it",
+        f"the class has modeSelection: {class_spec.mode_selection}, and {chosen} before this mode in modes; "
+        "to get it, create the NestedDocker again with spec.mode",
     )
     return tuple(
         ModeNotChosen(mode=mode, reason=reason, message=shorten(message, WHY_LENGTH))

@@ -76,7 +76,7 @@ def _class(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Ob
 def _mode(request: GrantRequest, policy: NestedDockerPolicySpec) -> Iterator[Objection]:
     if request.mode not in policy.allowed_modes:
         yield Objection(
-            f"spec.mode is {request.mode}, and allowedModes has only {_list(policy.allowed_modes)}",
+            f"the mode is {request.mode}, and allowedModes has only {_list(policy.allowed_modes)}",
             f"allowedModes: {request.mode}",
         )
 

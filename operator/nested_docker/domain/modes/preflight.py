@@ -76,7 +76,7 @@ def node_obstacle(mode: str, needs: NodeNeeds, cluster: ClusterFacts) -> Obstacl
         for name, node in possible or nodes
     )
     facts = _facts((name, next(each)) for name, each in missing)
-    message = f"no node can run mode {mode} ({facts}): {needs.remedy}"
+    message = f"no node can run mode {mode} ({facts}): {needs.remedy}{_elsewhere(needs, nodes) if possible else ''}"
     return Obstacle(Reason.NO_CAPABLE_NODE, message, nodes_may_come=not possible)
 
 
@@ -118,6 +118,20 @@ def _can_run(needs: NodeNeeds, node: NodeFacts) -> bool:
 def _possible(asked: Placement, cluster: ClusterFacts) -> list[tuple[str, NodeFacts]]:
     """The nodes, by name, to which a pod may be scheduled that asks for this."""
     return [each for each in sorted(cluster.nodes.items()) if next(asked.obstacles(each[1]), None) is None]
+
+
+def _elsewhere(needs: NodeNeeds, nodes: Iterable[tuple[str, NodeFacts]]) -> str:
+    """Nodes that may be able to run it, if NestedDocker and class alone keep it off them: for the end of a message."""
+    kept_off = [
+        (name, obstacles[0])
+        for name, node in nodes
+        if next(_lacking(needs, node), None) is None
+        and (obstacles := [*needs.requested.obstacles(node)])
+        and {*needs.placement.obstacles(node)} <= {*obstacles}
+    ]
+    if not kept_off:
+        return ""
+    return f". Other nodes may be able to, but NestedDocker or class keep the pod off them ({_facts(kept_off)})"
 
 
 def _facts(missing: Iterable[tuple[str, str]]) -> str:

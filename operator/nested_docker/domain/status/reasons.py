@@ -84,7 +84,7 @@ class Reason(StrEnum):
     MODE_NOT_OFFERED = "ModeNotOffered", Trait.DENIAL
     """The class does not offer the mode.
 
-    Choose a mode that the message lists, or leave `spec.mode` out."""
+    Create the NestedDocker again with a mode that the message lists, or without `spec.mode`."""
     NOT_GRANTED = "NotGranted", Trait.DENIAL
     """No NestedDockerPolicy grants the whole request; the message says what a policy would grant.
 

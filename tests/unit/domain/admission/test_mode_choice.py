@@ -101,7 +101,8 @@ def test_what_the_class_lists_later_was_not_preferred() -> None:
     assert others == {
         "Sysbox": (
             "NotPreferred",
-            "the class has modeSelection: AsListed, and Dind before this mode in modes; set spec.mode to get it",
+            "the class has modeSelection: AsListed, and Dind before this mode in modes; to get it, create the "
+            "NestedDocker again with spec.mode",
         )
     }
 
@@ -116,6 +117,39 @@ def test_the_choice_stays_when_a_stricter_mode_becomes_possible() -> None:
     status = NestedDockerStatus(mode=Mode("Dind"), class_name="standard", modes_not_chosen=[before])
     seen = observed({}, classes=classes, policies={"p": policy_spec()}, cluster=SYSBOX, status=status)
     assert mode_and_others(accept(seen, DEFAULTS)) == ("Dind", {"Sysbox": ("RuntimeMissing", "as it was then")})
+
+
+def pinned(*modes: str, allowed: tuple[str, ...], cluster: ClusterFacts = SYSBOX) -> str:
+    """Why a NestedDocker is denied whose mode Sysbox was chosen before."""
+    classes, policies = {"standard": class_spec(modes=[*modes])}, {"p": policy_spec(allowedModes=[*allowed])}
+    status = NestedDockerStatus(mode=Mode.SYSBOX, class_name="standard")
+    outcome = accept(observed({}, classes=classes, policies=policies, cluster=cluster, status=status), DEFAULTS)
+    assert isinstance(outcome, NotAccepted)
+    return outcome.message
+
+
+AGAIN = (
+    ". Its mode was chosen when it was new, and stays; a new one can have mode Dind: delete the NestedDocker and "
+    "create it again"
+)
+
+
+def test_a_class_that_drops_the_chosen_mode_is_not_said_to_lack_one_of_the_spec() -> None:
+    assert pinned("Dind", "HostSocket", allowed=("Dind",)) == (
+        "status.mode Sysbox, which was chosen when the NestedDocker was new: NestedDockerClass standard offers Dind, "
+        "HostSocket and no longer this mode; delete the NestedDocker and create it again to have one of these"
+    )
+
+
+def test_what_no_longer_admits_the_chosen_mode_names_one_that_a_new_one_can_have() -> None:
+    assert pinned("Sysbox", "HostSocket", "Dind", allowed=("Dind",)).endswith(AGAIN)
+    without_sysbox = replace(SYSBOX, runtime_classes={})
+    assert pinned("Sysbox", "Dind", allowed=("Sysbox", "Dind"), cluster=without_sysbox).endswith(AGAIN)
+
+
+def test_where_a_new_one_could_have_no_other_mode_nobody_is_told_to_make_one() -> None:
+    assert "create it again" not in pinned("Sysbox", "Dind", allowed=("HostSocket",))
+    assert "create it again" not in pinned("Sysbox", allowed=("Dind",))
 
 
 def test_the_status_has_it_also_while_the_request_is_denied() -> None:

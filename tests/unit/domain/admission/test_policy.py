@@ -47,7 +47,7 @@ def test_a_denial_names_field_policies_what_is_granted_here_and_the_remedy() -> 
     }
     assert evaluate(request(), policies).message == (
         "no NestedDockerPolicy grants mode Dind of class standard with this spec in namespace team-a. Policies "
-        "checked: others: spec.className is standard, and allowedClasses has only gold; sysbox: spec.mode is Dind, and "
+        "checked: others: spec.className is standard, and allowedClasses has only gold; sysbox: the mode is Dind, and "
         "allowedModes has only Sysbox and limits.cpu, summed up over the containers, must be set, since max.cpu is 2; "
         "1 do not select this namespace. Granted here: others: mode Dind or HostSocket or Sysbox or UserNamespace or "
         "Rootless of "

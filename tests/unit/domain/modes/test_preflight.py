@@ -180,6 +180,20 @@ def test_only_nodes_to_which_the_pod_may_be_scheduled_count() -> None:
     assert message(elsewhere, GOOD) == ""
 
 
+def test_nodes_that_only_the_request_keeps_the_pod_off_are_named() -> None:
+    needs = replace(NEEDS, requested=Placement({"zone": "a"}), placement=Placement({"zone": "a", "sandbox": "yes"}))
+    old = replace(GOOD, labels={"zone": "a", "sandbox": "yes"}, kernel="5.4.0")
+    elsewhere = replace(GOOD, labels={"zone": "b", "sandbox": "yes"})
+    without_runtime = replace(GOOD, labels={"zone": "b"})
+    old_elsewhere = replace(elsewhere, kernel="5.4.0")
+    lacking = "no node can run mode Box (node node-01: its kernel 5.4.0 is older than 6.3): do this"
+    assert message(old, without_runtime, old_elsewhere, needs=needs) == lacking
+    assert message(old, elsewhere, without_runtime, needs=needs) == (
+        f"{lacking}. Other nodes may be able to, but NestedDocker or class keep the pod off them "
+        "(node node-02: it does not have the label zone=a)"
+    )
+
+
 def test_where_there_is_no_such_node_one_may_come() -> None:
     found = node_obstacle(
         "Box", NEEDS, ClusterFacts(nodes={"n": replace(GOOD, labels={"sandbox": "no"}, kernel="5.4")})
