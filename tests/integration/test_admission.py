@@ -10,19 +10,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from kubernetes.aio.client import ApiClient, Configuration
 from tests.integration.conftest import per_module, per_test
 from tests.integration.world import Lab, World
 from tests.support.api import Api, own_address
 from tests.support.certificates import certificate_maker
 from tests.support.kubelet import SESSION
-from tests.support.manifests import nested_docker
+from tests.support.manifests import GENEROUS, nested_docker, nested_docker_class, policy
 from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
 from tests.support.rbac import allow
 from tests.support.webhook_configurations import installed
 
+from nested_docker.adapters.kube import KubeClient
 from nested_docker.adapters.resources import RESOURCES
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
+from nested_docker.cli.user.mode_advice import is_shortcoming
 from nested_docker.domain import pki
 from nested_docker.domain.ports import KubeError
 from nested_docker.handlers.admission import MUTATE_PATH, VALIDATE_PATH
@@ -198,3 +201,36 @@ async def test_the_record_says_who(world: World, user: Api) -> None:
     assert (mine["user"], mine["outcome"], mine["reason"]) == (USER, "denied", "NotPermitted")
     _, text = await world.operator.http("/metrics")
     assert 'nested_docker_decisions_total{mode="",outcome="denied",reason="NotPermitted",stage="admission"}' in text
+
+
+async def test_what_the_cluster_lacks_is_a_warning_that_a_rehearsal_brings(world: World, user: Api) -> None:
+    """`nested-docker explain` takes the mode for impossible by it."""
+    name = world.namespace
+    spec = {"modes": ["Sysbox"], "runtimeClassName": f"{name}-absent"}
+    await world.api.create(nested_docker_class(name, **spec))
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": name}}
+    await world.api.create(
+        policy(name, namespaceSelector=selector, allowedClasses=[name], allowedModes=["Sysbox"], **GENEROUS)
+    )
+    await may_use_classes(world, name)
+    kube = KubeClient(ApiClient(configuration_for(world.proxy.port)))
+    try:
+        manifest = nested_docker(name, className=name)
+        made, warnings = await kube.rehearse(manifest)
+        assert made["spec"]["className"] == name
+        (warning,) = warnings
+        assert warning.startswith(f"RuntimeMissing: mode Sysbox needs RuntimeClass {name}-absent")
+        assert is_shortcoming(warning)
+        assert await world.get("NestedDocker", "build") is None
+    finally:
+        await kube.close()
+        await world.api.delete("NestedDockerPolicy", None, name)
+        await world.api.delete("NestedDockerClass", None, name)
+
+
+def configuration_for(port: int) -> Configuration:
+    """Of a client whose API server is a proxy on this machine."""
+    configuration = Configuration()
+    configuration.host = f"http://127.0.0.1:{port}"
+    configuration.client_session_kwargs = {"trust_env": False}
+    return configuration

@@ -58,6 +58,7 @@ class UserWorld:
         kubeconfig: path of the kubeconfig.
         on_create: gets each NestedDocker that is created, and may change it.
         refuse: gets method and path of each request; an answer replaces the real one.
+        warn: gets each object that is to be created; warnings about it, without quotation marks.
         requests: method and path of each request.
         daemon: what the daemon does with a connection.
         log: output of the daemon's container.
@@ -70,6 +71,7 @@ class UserWorld:
         self.kubeconfig = folder / "kubeconfig"
         self.on_create: Callable[[Manifest], None] = self.make_ready
         self.refuse: Callable[[str, str], Answer | None] = lambda _method, _path: None
+        self.warn: Callable[[Manifest], list[str]] = lambda _manifest: []
         self.daemon = docker_double
         self.log = "the daemon's output\n"
         self.forbidden: set[str] = set()
@@ -189,7 +191,10 @@ class UserWorld:
         if f"{path}/{name}" in self.objects:
             return failure(409, "AlreadyExists", f'nesteddockers "{name}" already exists')
         if dry_run:
-            return web.json_response(manifest, status=201)
+            response = web.json_response(manifest, status=201)
+            for text in self.warn(manifest):
+                response.headers.add("Warning", f'299 - "{text}"')
+            return response
         stored = self._store(f"{path}/{name}", manifest)
         self.on_create(stored)
         return web.json_response(stored, status=201)

@@ -6,7 +6,8 @@ looks up netrc and proxy settings for every request; neither is used.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -35,6 +36,8 @@ APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 JSON = "application/json"
+
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
 async def connect_to_cluster(user_agent: str = "nested-docker-operator") -> KubeClient:
@@ -93,6 +96,13 @@ class KubeClient:
         """Create an object that must not exist yet; `dry_run` only checks whether the API server would accept it."""
         made = await self._write("POST", manifest, named=False, query={"dryRun": "All"} if dry_run else None)
         return _named(made) if manifest["metadata"].get("name") else made
+
+    async def rehearse(self, manifest: Manifest) -> tuple[Manifest, list[str]]:
+        """What `create` would create now, and the API server's warnings; nothing is created."""
+        path = RESOURCES[manifest["kind"]].path(manifest["metadata"].get("namespace"), "")
+        query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}
+        response, data = await self._answer("POST", manifest["kind"], path, query=query, body=manifest)
+        return _document(data), _warnings(response.headers.getall("Warning", []))
 
     async def apply(self, manifest: Manifest) -> Manifest:
         """Server-side apply with force: the caller has checked that the operator owns the object."""
@@ -243,6 +253,20 @@ class KubeClient:
         body: Any = None,
         content_type: str = JSON,
     ) -> Manifest:
+        _, data = await self._answer(method, kind, path, query=query, body=body, content_type=content_type)
+        return _document(data)
+
+    async def _answer(
+        self,
+        method: str,
+        kind: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: Any = None,
+        content_type: str = JSON,
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """An answer that is no error, and its body."""
         timeout = aiohttp.ClientTimeout(total=self._timeout)
         with _no_answer(f"{method} {path}", self._timeout):
             response = await self._send(
@@ -251,7 +275,7 @@ class KubeClient:
             data = await response.read()
         if response.status >= 400:
             raise _error(response.status, response.headers.get("Retry-After", ""), data)
-        return _document(data)
+        return response, data
 
     async def _send(
         self,
@@ -344,6 +368,11 @@ def _items(answer: Manifest) -> list[Any]:
 def _with_head(item: Manifest, head: Manifest) -> Manifest:
     whole = head | item
     return PartialObject(whole, item.missing) if isinstance(item, PartialObject) else whole
+
+
+def _warnings(headers: Iterable[str]) -> list[str]:
+    """The texts of an answer's headers `Warning`, which the API server cuts after 256 characters."""
+    return [re.sub(r"\\(.)", r"\1", text) for header in headers for text in _WARNING.findall(header)]
 
 
 def _document(data: bytes) -> Manifest:

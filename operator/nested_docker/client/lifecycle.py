@@ -81,6 +81,18 @@ async def create(kube: Cluster, manifest: Manifest, *, dry_run: bool = False) ->
         raise user_error(error, f"create NestedDocker {manifest['metadata']['name']}") from error
 
 
+async def rehearse(kube: Cluster, manifest: Manifest) -> tuple[Manifest, list[str]]:
+    """What `create` would create now, and the cluster's warnings; nothing is created.
+
+    Raises:
+        NestedDockerError: the cluster rejects it.
+    """
+    try:
+        return await kube.rehearse(manifest)
+    except KubeError as error:
+        raise user_error(error, f"create NestedDocker {manifest['metadata']['name']}") from error
+
+
 async def wait_until_ready(
     kube: Cluster, namespace: str, name: str, *, seconds: float, on_progress: OnProgress = lambda _: None
 ) -> Manifest:

@@ -180,7 +180,9 @@ class AdmissionReviewer:
         if missing:
             message = "; ".join(access.message(who) for access in missing)
             return AdmissionResponse(allowed=False, reason=Reason.NOT_PERMITTED, message=message)
-        if isinstance(outcome, NotAccepted) or outcome.reason != Reason.GRANTED:
+        if isinstance(outcome, NotAccepted):  # in the form of a denial: `nested-docker explain` reads it
+            warnings.append(f"{outcome.reason}: {outcome.message}")
+        elif outcome.reason != Reason.GRANTED:
             warnings.append(outcome.message)
         return AdmissionResponse(
             allowed=True,

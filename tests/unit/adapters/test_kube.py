@@ -188,3 +188,34 @@ async def test_a_watch_without_an_api_server_fails() -> None:
         with pytest.raises(KubeError) as raised:
             await events(kube)
     assert (raised.value.status, raised.value.reason) == (0, "NoAnswer")
+
+
+async def test_a_rehearsal_creates_nothing_and_brings_the_warnings() -> None:
+    asked: list[dict[str, str]] = []
+
+    async def create(request: web.Request) -> web.Response:
+        asked.append(dict(request.query))
+        response = web.json_response(await request.json())
+        for warning in ('299 - "no \\"handler\\" C:\\\\x"', '299 a.b "one", 299 - "two, three"', "nonsense"):
+            response.headers.add("Warning", warning)
+        return response
+
+    app = web.Application()
+    app.router.add_post("/apis/nesteddocker.dev/v1alpha1/namespaces/ns/nesteddockers", create)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    configuration = Configuration()
+    configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    configuration.client_session_kwargs = {"trust_env": False}
+    kube = KubeClient(ApiClient(configuration))
+    try:
+        manifest = {"kind": "NestedDocker", "metadata": {"name": "build", "namespace": "ns"}}
+        made, warnings = await kube.rehearse(manifest)
+    finally:
+        await kube.close()
+        await runner.cleanup()
+    assert made == manifest
+    assert [each["dryRun"] for each in asked] == ["All"]
+    assert warnings == ['no "handler" C:\\x', "one", "two, three"]

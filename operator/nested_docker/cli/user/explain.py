@@ -44,20 +44,27 @@ def explain_command(
 
 
 async def _explain(name: str, request: DaemonRequest, options_: ClusterOptions, output: OutputFormat) -> int:
-    from nested_docker.cli.user.mode_advice import Choice, advice, advice_of, advice_text, is_as_listed
+    from nested_docker.cli.user.mode_advice import (
+        Choice,
+        advice,
+        advice_of,
+        advice_text,
+        why_chosen,
+        why_it_has_its_mode,
+    )
     from nested_docker.client.lifecycle import find
 
     async with connected(options_) as cluster:
         if name:
             existing = await find(cluster.kube, cluster.namespace, name)
             class_spec = await _class_spec(cluster, (existing.get("status") or {}).get("className") or "")
-            found = advice_of(existing)
+            found, why = advice_of(existing), why_it_has_its_mode(existing, class_spec)
         else:
             class_name, problems = await _problems(cluster, request)
             class_spec = await _class_spec(cluster, class_name)
-            found = advice(class_spec, problems)
+            found, why = advice(class_spec, problems), why_chosen(class_spec)
     if not printed_records([vars(each) for each in found], output):
-        say(advice_text(found, as_listed=is_as_listed(class_spec)))
+        say(advice_text(found, why))
     return ExitCode.OK if any(each.choice is Choice.CHOSEN for each in found) else ExitCode.NO
 
 
@@ -66,15 +73,18 @@ async def _problems(cluster: Connected, request: DaemonRequest) -> tuple[str, di
     import dataclasses
 
     from nested_docker.api.meta import Mode
+    from nested_docker.cli.user.mode_advice import is_shortcoming
     from nested_docker.client.errors import DeniedError, InvalidRequestError
-    from nested_docker.client.lifecycle import create
+    from nested_docker.client.lifecycle import rehearse
 
-    class_name, problems = request.class_name, {}
+    class_name = request.class_name
+    problems: dict[str, str] = {}
     for mode in Mode:
         manifest = dataclasses.replace(request, mode=mode).manifest(cluster.namespace)
         try:
-            created = await create(cluster.kube, manifest, dry_run=True)
+            created, warnings = await rehearse(cluster.kube, manifest)
             class_name = created["spec"].get("className") or class_name
+            problems.update((mode.value, warning) for warning in warnings if is_shortcoming(warning))
         except (DeniedError, InvalidRequestError) as error:
             problems[mode.value] = error.message.partition(": ")[2] or error.message
     return class_name, problems

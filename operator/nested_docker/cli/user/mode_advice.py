@@ -15,6 +15,7 @@ from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import Privilege
 from nested_docker.domain.objects import Manifest
 from nested_docker.domain.shown import one_line
+from nested_docker.domain.status.reasons import Reason, Trait
 
 
 class Choice(StrEnum):
@@ -64,22 +65,48 @@ def advice_of(nested_docker: Manifest) -> list[ModeAdvice]:
     return found + [ModeAdvice(each["mode"], Choice.NO, f"{each['reason']}: {each['message']}") for each in others]
 
 
-def advice_text(found: Sequence[ModeAdvice], *, as_listed: bool) -> str:
-    """One line per mode, and the conclusion."""
+def advice_text(found: Sequence[ModeAdvice], why: str) -> str:
+    """One line per mode, and the conclusion.
+
+    Args:
+        found: the modes.
+        why: why it is the chosen one.
+    """
     lines = [f"{each.mode:15}{each.choice:10}{one_line(each.detail)}" for each in found]
-    return "\n".join([*lines, "", _conclusion(found, as_listed=as_listed)])
+    return "\n".join([*lines, "", _conclusion(found, why)])
 
 
-def is_as_listed(class_spec: Manifest) -> bool:
+def is_shortcoming(warning: str) -> bool:
+    """Whether a warning of the webhook says that the request is not possible now, and may become so."""
+    reason = warning.partition(": ")[0]
+    return reason in set(Reason) and Reason(reason).has(Trait.MAY_PASS)
+
+
+def why_chosen(class_spec: Manifest) -> str:
+    """Why a new NestedDocker of the class gets the chosen mode."""
+    if _is_as_listed(class_spec):
+        return "the class prefers it"
+    return "no mode with less privilege on the node is possible"
+
+
+def why_it_has_its_mode(nested_docker: Manifest, class_spec: Manifest) -> str:
+    """Why a NestedDocker that exists has its mode."""
+    if (nested_docker.get("spec") or {}).get("mode"):
+        return "its spec.mode names it"
+    if _is_as_listed(class_spec):
+        return "the class preferred it when the NestedDocker was new"
+    return "no mode with less privilege on the node was possible when the NestedDocker was new"
+
+
+def _is_as_listed(class_spec: Manifest) -> bool:
     """Whether the order of the class's modes decides, and not their privilege."""
     return bool(class_spec.get("modeSelection") == ModeSelection.AS_LISTED)
 
 
-def _conclusion(found: Sequence[ModeAdvice], *, as_listed: bool) -> str:
+def _conclusion(found: Sequence[ModeAdvice], why: str) -> str:
     chosen = next((each.mode for each in found if each.choice is Choice.CHOSEN), None)
     if chosen is None:
         return "No mode is possible here: each line names what would change that."
-    why = "the class prefers it" if as_listed else "no mode with less privilege on the node is possible"
     text = f"The mode is {chosen}: {why}."
     if chosen in set(Mode) and MODES[Mode(chosen)].privilege is Privilege.NODE:
         others = [mode.value for mode in _order({}) if MODES[mode].privilege is not Privilege.NODE]
@@ -89,7 +116,7 @@ def _conclusion(found: Sequence[ModeAdvice], *, as_listed: bool) -> str:
 
 def _order(class_spec: Manifest) -> list[Mode]:
     listed = [Mode(mode) for mode in class_spec.get("modes") or Mode if mode in set(Mode)]
-    selection = ModeSelection.AS_LISTED if is_as_listed(class_spec) else ModeSelection.LEAST_PRIVILEGED
+    selection = ModeSelection.AS_LISTED if _is_as_listed(class_spec) else ModeSelection.LEAST_PRIVILEGED
     return order(NestedDockerClassSpec.model_construct(modes=listed, mode_selection=selection))
 
 

@@ -228,6 +228,16 @@ def test_explain_asks_about_each_mode_and_creates_nothing(world: UserWorld, cli:
     assert names_of(world) == []
 
 
+def test_explain_takes_for_impossible_what_the_webhook_only_warns_of(world: UserWorld, cli: Cli) -> None:
+    lacking = "NoCapableNode: no node can run mode Rootless (node n1: it has cgroup v1): use nodes with cgroup v2"
+    warnings = {"Rootless": [lacking], "Sysbox": ["served because policy is not enforced in this namespace: no policy"]}
+    world.warn = lambda manifest: warnings.get(manifest["spec"]["mode"], [])
+    ended = cli("explain")
+    assert ended.code == 0
+    assert ended.out.splitlines()[0].startswith("Sysbox         chosen")
+    assert f"Rootless       no        {lacking}" in ended.out.splitlines()
+
+
 def test_explain_without_a_possible_mode_is_a_no(world: UserWorld, cli: Cli) -> None:
     message = 'admission webhook "x.nesteddocker.dev" denied the request: NotGranted: ask for a policy'
     world.refuse = lambda method, _: (403, {"message": message}) if method == "POST" else None
