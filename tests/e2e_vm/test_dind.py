@@ -33,8 +33,9 @@ echo $inner
 cat $pod/memory.current $pod/pids.current
 date +%s%6N; used $pod; used $inner
 sleep 4
-date +%s%6N; used $pod; used $inner
+date +%s%6N; used $inner; used $pod
 """
+"""Reads the container's use within the time of the pod's, so that a slow node makes the pod's larger."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def usage(env: Environment, pod: str, container: str) -> Usage:
     """Wait until a container does what LOAD says, and measure."""
     uid = env.get("pod", pod)["metadata"]["uid"].replace("-", "_")
     said = on_node(env, "sh", "-c", MEASURE, "measure", uid, container, str(CHILDREN + 2), timeout=600).split()
-    memory, processes, began, pod_began, inner_began, ended, pod_ended, inner_ended = map(int, said[1:])
+    memory, processes, began, pod_began, inner_began, ended, inner_ended, pod_ended = map(int, said[1:])
     took = ended - began
     return Usage(said[0], memory, processes, (pod_ended - pod_began) / took, (inner_ended - inner_began) / took)
 
