@@ -179,7 +179,7 @@ def _lacking_probed(needs: NodeNeeds, probed: ProbedFacts) -> Iterator[str]:
     if needs.cgroup_v2 and probed.cgroup == CgroupVersion.V1:
         yield "it has cgroup v1"
     if needs.user_namespaces and probed.max_user_namespaces == 0:
-        yield "its sysctl user.max_user_namespaces is 0"
+        yield "its sysctl user.max_user_namespaces is 0, and has to be raised"
     if needs.mapped_volumes and probed.filesystem in UNMAPPED:
         yield f"its emptyDir volumes have filesystem {probed.filesystem}, on which no user IDs can be mapped"
 

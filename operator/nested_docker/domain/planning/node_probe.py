@@ -31,11 +31,15 @@ PROBES_AT_ONCE = 4
 DEADLINE = timedelta(minutes=2)
 """What a probe may take from its start on, with the pull of its image."""
 
-SILENCE = timedelta(minutes=1)
-"""How long after the deadline a kubelet may take to end the pod; one that takes longer is gone."""
+GIVEN_UP_AFTER = DEADLINE - timedelta(seconds=15)
+"""Age at which a probe has failed: when the kubelet ends it at its deadline, its status no longer says what it waited
+for."""
 
 RETRY_FIRST, RETRY_LONGEST = timedelta(minutes=1), timedelta(hours=1)
 """Time until the next probe after a first failure, which doubles with each further one, and its maximum."""
+
+RAISED_AFTER = timedelta(hours=1)
+"""Time until a node without user namespaces is probed again: an admin raises the sysctl without a boot."""
 
 LONGEST_ANSWER = 4096
 """Bytes of an answer that are read: as many as the kubelet keeps of a termination message."""
@@ -146,7 +150,7 @@ def _of_pod(state: PodState, node: KnownNode | None, now: datetime) -> Iterator[
     metadata = state.manifest["metadata"]
     boot = (metadata["labels"].get(names.LABEL_UID), metadata.get("annotations", {}).get(names.ANNOTATION_BOOT))
     mine = node is not None and boot == (node.uid, node.facts.boot_id)
-    overdue = state.created + DEADLINE + SILENCE <= now
+    overdue = state.created + GIVEN_UP_AFTER <= now
     if mine and not (state.ended or overdue):
         return
     if node is not None and mine and _is_due(node, now):
@@ -156,21 +160,29 @@ def _of_pod(state: PodState, node: KnownNode | None, now: datetime) -> Iterator[
 
 
 def _is_due(node: KnownNode, now: datetime) -> bool:
-    """Whether a node wants a probe now: it is up, and there is no result of this boot and these versions."""
-    facts, known = node.facts, node.known
-    if not (facts.ready and facts.boot_id and facts.operating_system in {"", "linux"}):
-        return False
-    if VIRTUAL_NODES & facts.labels.items():
+    """Whether a node wants a probe now: it can run one, and there is no result of this boot and these versions."""
+    known = node.known
+    if not _can_run_probes(node.facts):
         return False
     if known is None or known.probe_time is None:
         return True
+    since = now - parse_timestamp(known.probe_time)
     if known.failures:
-        return parse_timestamp(known.probe_time) + _pause(known.failures) <= now
-    return not (
-        known.facts is not None
-        and known.facts.boot_id == facts.boot_id
-        and (known.kubelet_version, known.container_runtime_version) == (facts.kubelet, facts.runtime)
-    )
+        return since >= _pause(known.failures)
+    if known.facts is None or not _is_up_to_date(node.facts, known, known.facts):
+        return True
+    return known.facts.max_user_namespaces == 0 and since >= RAISED_AFTER
+
+
+def _can_run_probes(facts: NodeFacts) -> bool:
+    """Whether a node is a machine with Linux that is up."""
+    linux = facts.operating_system in {"", "linux"}
+    return facts.ready and bool(facts.boot_id) and linux and not VIRTUAL_NODES & facts.labels.items()
+
+
+def _is_up_to_date(facts: NodeFacts, known: NestedDockerNodeStatus, probed: ProbedFacts) -> bool:
+    versions = (known.kubelet_version, known.container_runtime_version)
+    return (probed.boot_id, *versions) == (facts.boot_id, facts.kubelet, facts.runtime)
 
 
 def _pause(failures: int) -> timedelta:
@@ -190,7 +202,10 @@ def _result(state: PodState, node: KnownNode, now: datetime) -> NestedDockerNode
         where = ".".join(str(part) for part in problem["loc"])
         return failed(node, ProbeReason.UNREADABLE, f"the probe's answer: {where} {problem['msg']}", now)
     if facts.boot_id != node.facts.boot_id:
-        message = f"the probe saw boot {facts.boot_id}, and the Node has bootID {node.facts.boot_id}"
+        message = (
+            f"the probe saw boot {facts.boot_id}, and the Node has bootID {node.facts.boot_id}: the node has booted "
+            "meanwhile, or its default runtime handler gives pods another kernel, as Kata Containers and gVisor do"
+        )
         return failed(node, ProbeReason.UNREADABLE, message, now)
     status = _status(node, Status.TRUE, ProbeReason.SUCCEEDED, "", now)
     return status.model_copy(update={"facts": facts})
@@ -203,7 +218,8 @@ def _why(state: PodState) -> str:
         for each in (state.manifest.get("status", {}), *_container_state(state).values())
         if each.get("reason") or each.get("message")
     ]
-    return f"the probe did not succeed ({'; '.join(said) or 'no word from the node'})"
+    silence = "it still runs" if "running" in _container_state(state) else "no word from the node"
+    return f"the probe did not succeed ({'; '.join(said) or silence})"
 
 
 def _container_state(state: PodState) -> Manifest:

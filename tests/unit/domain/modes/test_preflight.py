@@ -71,7 +71,7 @@ LACKING: dict[str, tuple[dict[str, Any], str]] = {
     "cgroup": (probed(cgroup=CgroupVersion.V1), "it has cgroup v1"),
     "user namespaces of the kernel": (
         probed(max_user_namespaces=0),
-        "its sysctl user.max_user_namespaces is 0",
+        "its sysctl user.max_user_namespaces is 0, and has to be raised",
     ),
     **{
         f"filesystem {name}": (
@@ -338,7 +338,7 @@ def test_a_mode_that_needs_no_fact_of_a_probe_takes_every_node() -> None:
 def test_a_kernel_without_user_namespaces_runs_no_sysbox() -> None:
     outcome = sysbox(replace(SYSBOX_NODE, **probed(max_user_namespaces=0)))
     assert isinstance(outcome, NotAccepted)
-    assert "(node n1: its sysctl user.max_user_namespaces is 0)" in outcome.message
+    assert "(node n1: its sysctl user.max_user_namespaces is 0, and has to be raised)" in outcome.message
 
 
 def test_a_mode_is_chosen_by_what_a_probe_has_found_out() -> None:

@@ -11,14 +11,16 @@ import pytest
 from tests.support.factory import DEFAULTS, NOW
 
 from nested_docker.api.v1alpha1.node import CgroupVersion, NestedDockerNodeStatus
+from nested_docker.controller.node_prober import INTERVAL
 from nested_docker.domain.objects import NodeFacts
 from nested_docker.domain.planning.node_probe import (
     DEADLINE,
+    GIVEN_UP_AFTER,
     LONGEST_ANSWER,
     PROBES_AT_ONCE,
+    RAISED_AFTER,
     RETRY_FIRST,
     RETRY_LONGEST,
-    SILENCE,
     KnownNode,
     ProbeReason,
     ProbeStep,
@@ -106,6 +108,16 @@ def test_a_node_is_probed_once() -> None:
 def test_it_is_probed_again_after_a_boot_and_another_version(change: dict[str, str]) -> None:
     (step,) = steps(replace(KNOWN, facts=replace(FACTS, **change)))
     assert isinstance(step, StartProbe)
+
+
+def test_a_sysctl_that_an_admin_may_have_raised_is_read_again() -> None:
+    none = ANSWER | {"maxUserNamespaces": 0}
+    known = replace(NODE, known=result(ended(json.dumps(none))))
+    hour = RAISED_AFTER.total_seconds()
+    assert steps(known, seconds=hour - 1) == []
+    (step,) = steps(known, seconds=hour)
+    assert isinstance(step, StartProbe)
+    assert steps(KNOWN, seconds=10 * hour) == [], "what else there is stays for the boot"
 
 
 @pytest.mark.parametrize(
@@ -209,16 +221,21 @@ def test_an_answer_that_is_none_is_a_failure(name: str) -> None:
 
 
 def test_a_probe_that_does_not_end_in_time_is_removed_and_reported() -> None:
+    """Before the kubelet ends it, which replaces what it says by DeadlineExceeded."""
     waiting = [
         *OTHERS,
         {"name": "node-probe", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}},
     ]
     hanging = pod(phase="Pending", containerStatuses=waiting)
-    late = (DEADLINE + SILENCE).total_seconds()
+    late = GIVEN_UP_AFTER.total_seconds()
+    assert late + 2 * INTERVAL < DEADLINE.total_seconds()
     assert steps(NODE, pods=(hanging,), seconds=late - 1) == []
     status = result(hanging, seconds=late)
     assert reason(status) == ("False", "Failed")
     assert "ImagePullBackOff: no such image" in status.conditions[0].message
+    running = pod(phase="Running", containerStatuses=[{"name": "node-probe", "state": {"running": {"startedAt": "x"}}}])
+    assert "(it still runs)" in result(running, seconds=late).conditions[0].message
+    assert "(no word from the node)" in result(pod(), seconds=late).conditions[0].message
 
 
 @pytest.mark.parametrize(
