@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -43,6 +45,17 @@ class Nodes:
         self.names.append(name)
         await self.say(name, info)
         return name
+
+    async def are_seen(self) -> None:
+        """Wait until the operator knows that none of them can run UserNamespace: its watch lags behind."""
+        for number in itertools.count():
+            name = f"canary-{number}"
+            await self.world.create(name, mode="UserNamespace")
+            judge = functools.partial(self.world.condition, "Accepted", name)
+            judged = await self.world.until(judge, f"{name} is judged")
+            await self.world.api.delete("NestedDocker", self.world.namespace, name)
+            if judged["reason"] == "NoCapableNode":
+                return
 
     async def say(self, name: str, info: dict[str, str], **status: Any) -> None:
         """What its kubelet says of it."""
@@ -106,6 +119,7 @@ async def pod(world: World, *, but: str = "") -> Manifest:
 async def test_who_waits_for_a_node_gets_the_one_that_comes(own: World, nodes: Nodes) -> None:
     await edit(own, modes=["Rootless", "UserNamespace"])
     old = await nodes.add("old", OLD)
+    await nodes.are_seen()
     await own.create()
     said = await own.settles("NoCapableNode")
     assert f"(node {old}: its container runtime containerd://1.7.27 gives pods no user namespaces)" in said
@@ -119,6 +133,7 @@ async def test_who_waits_for_a_node_gets_the_one_that_comes(own: World, nodes: N
 async def test_a_node_that_is_upgraded_ends_the_waiting(own: World, nodes: Nodes) -> None:
     await edit(own, modes=["UserNamespace"])
     name = await nodes.add("node", OLD)
+    await nodes.are_seen()
     await own.create()
     await own.settles("NoCapableNode")
     await nodes.say(name, MODERN, runtimeHandlers=[{"name": "", "features": {"userNamespaces": True}}])
@@ -127,6 +142,7 @@ async def test_a_node_that_is_upgraded_ends_the_waiting(own: World, nodes: Nodes
 
 async def test_the_choice_stays_and_says_why(own: World, nodes: Nodes) -> None:
     await nodes.add("old", OLD)
+    await nodes.are_seen()
     await own.create()
     assert (await pod(own))["spec"]["containers"][0]["securityContext"]["privileged"] is True
     status = await own.status()
@@ -173,12 +189,33 @@ async def test_a_runtime_class_that_goes_and_comes_with_other_terms(own: World, 
 
 
 async def test_a_selector_that_keeps_the_pod_off_every_node_that_can_is_named(own: World, nodes: Nodes) -> None:
-    await edit(own, modes=["Rootless"])
+    await edit(own, modes=["UserNamespace"])
     await nodes.add("old", OLD, zone="a")
-    able = await nodes.add("new", MODERN, zone="b")
+    await nodes.are_seen()
     await own.create(scheduling={"nodeSelector": {"zone": "a"}})
-    said = await own.settles("NoCapableNode")
-    assert "NestedDocker or class keep the pod off them" in said
-    assert f"node {able}: it does not have the label zone=a" in said
+    await own.settles("NoCapableNode")
+    able = await nodes.add("new", MODERN, zone="b")
+
+    async def told() -> bool:
+        said = (await own.condition())["message"]
+        return f"node {able}: it does not have the label zone=a" in said and "keep the pod off them" in said
+
+    await own.until(told, "the node that could run it is named")
     await own.edit(scheduling={"nodeSelector": {"zone": "b"}})
     await pod(own)
+
+
+async def test_a_mode_that_needs_no_runtime_class_waits_for_the_one_that_its_class_names(
+    own: World, nodes: Nodes
+) -> None:
+    await edit(own, modes=["Dind"], runtimeClassName=own.namespace)
+    await nodes.add("node", MODERN)
+    await own.create()
+    assert f'RuntimeClass "{own.namespace}" not found' in await own.settles("APIRejected")
+    runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": own.namespace}}
+    path = "/apis/node.k8s.io/v1/runtimeclasses"
+    await own.api.request("POST", path, body=runtime | {"handler": "one"})
+    try:
+        assert (await pod(own))["spec"]["runtimeClassName"] == own.namespace
+    finally:
+        await own.api.request("DELETE", f"{path}/{own.namespace}", body={})
