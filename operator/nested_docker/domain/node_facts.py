@@ -57,7 +57,7 @@ def node_facts(node: Mapping[str, Any]) -> NodeFacts:
 
 def with_probe(facts: NodeFacts, status: NestedDockerNodeStatus | None) -> NodeFacts:
     """The facts of a node with what a probe has found out, if that was in this boot."""
-    if status is None or not status.probed or status.facts is None or status.facts.boot_id != facts.boot_id:
+    if status is None or status.facts is None or status.facts.boot_id != facts.boot_id:
         return facts
     return replace(facts, probed=status.facts)
 

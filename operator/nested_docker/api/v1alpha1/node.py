@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from nested_docker.api.meta import Condition, KubeModel, Status, schema
+from nested_docker.api.meta import Condition, KubeModel, schema
 
 PROBED = "Probed"
 """Type of the condition that says whether the latest probe of the node succeeded, and why not."""
@@ -70,7 +70,9 @@ class NestedDockerNodeStatus(KubeModel):
         description="`Probed`: whether the latest probe succeeded, and if not, why.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
-    facts: ProbedFacts | None = Field(default=None, description="What the probe has seen; empty: it did not succeed.")
+    facts: ProbedFacts | None = Field(
+        default=None, description="What the latest probe that succeeded has seen in this boot; empty: none did."
+    )
     kubelet_version: str = Field(default="", description="The kubelet's version when it ran.", max_length=129)
     container_runtime_version: str = Field(
         default="", description="The container runtime's version when it ran.", max_length=129
@@ -81,13 +83,6 @@ class NestedDockerNodeStatus(KubeModel):
     failures: int = Field(
         default=0, description="Probes in a row that have failed; each doubles the time until the next.", ge=0, le=1000
     )
-
-    @property
-    def probed(self) -> bool:
-        """Whether the latest probe succeeded."""
-        return self.facts is not None and any(
-            each.type == PROBED and each.status == Status.TRUE for each in self.conditions
-        )
 
 
 class NestedDockerNode(KubeModel):

@@ -137,12 +137,18 @@ def probe_steps(
 
 
 def failed(node: KnownNode, reason: ProbeReason, message: str, now: datetime) -> NestedDockerNodeStatus:
-    """The status after a probe that did not succeed; the time of the next one follows from it."""
+    """The status after a probe that did not succeed; the time of the next one follows from it.
+
+    What an earlier probe has seen in this boot stays: a full quota must not make a node look as if it lacked nothing.
+    """
     failures = min((node.known.failures if node.known else 0) + 1, 1000)
+    before = node.known.facts if node.known else None
     again = timestamp(now + _pause(failures))
     return _status(
         node, Status.FALSE, reason, f"{shorten(message, 1000)}. The next probe is at {again}", now
-    ).model_copy(update={"failures": failures})
+    ).model_copy(
+        update={"failures": failures, "facts": before if before and before.boot_id == node.facts.boot_id else None}
+    )
 
 
 def _of_pod(state: PodState, node: KnownNode | None, now: datetime) -> Iterator[ProbeStep]:

@@ -12,6 +12,7 @@ from tests.support.factory import DEFAULTS, NOW
 
 from nested_docker.api.v1alpha1.node import CgroupVersion, NestedDockerNodeStatus
 from nested_docker.controller.node_prober import INTERVAL
+from nested_docker.domain.node_facts import with_probe
 from nested_docker.domain.objects import NodeFacts
 from nested_docker.domain.planning.node_probe import (
     DEADLINE,
@@ -182,7 +183,7 @@ def test_an_answer_becomes_facts_and_the_pod_goes() -> None:
     assert GOOD.facts is not None
     assert (GOOD.facts.cgroup, GOOD.facts.filesystem) == (CgroupVersion.V1, "xfs")
     assert (GOOD.kubelet_version, GOOD.container_runtime_version) == ("v1.37.0", "containerd://2.4.0")
-    assert GOOD.probed
+    assert reason(GOOD) == ("True", "Succeeded")
 
 
 def test_a_result_that_is_written_already_is_not_written_again() -> None:
@@ -217,7 +218,7 @@ def test_an_answer_that_is_none_is_a_failure(name: str) -> None:
     assert words in text
     assert text.isprintable()
     assert len(text) < 1100
-    assert (status.facts, status.failures, status.probed) == (None, 1, False)
+    assert (status.facts, status.failures) == (None, 1)
 
 
 def test_a_probe_that_does_not_end_in_time_is_removed_and_reported() -> None:
@@ -266,7 +267,14 @@ def test_a_probe_of_a_node_that_is_gone_or_new_is_only_removed() -> None:
     assert steps(pods=(terminating,)) == []
 
 
-def test_a_failure_forgets_the_facts_and_a_success_the_failures() -> None:
+def test_a_failure_keeps_what_is_known_of_this_boot() -> None:
+    upgraded = replace(KNOWN, facts=replace(FACTS, kubelet="v1.38.0"))
+    status = failed(upgraded, ProbeReason.REJECTED, "exceeded quota", NOW)
+    assert (status.facts, status.failures, *reason(status)) == (GOOD.facts, 1, "False", "Rejected")
+    assert with_probe(upgraded.facts, status).probed == GOOD.facts
+
+
+def test_a_failure_after_a_boot_forgets_the_facts_and_a_success_the_failures() -> None:
     rebooted = replace(KNOWN, facts=replace(FACTS, boot_id="0"))
     broken = replace(rebooted, known=result(ended("{}", node=rebooted), node=rebooted))
     assert broken.known is not None
@@ -274,7 +282,7 @@ def test_a_failure_forgets_the_facts_and_a_success_the_failures() -> None:
     later = RETRY_FIRST.total_seconds()
     answer = json.dumps(ANSWER | {"bootId": "0"})
     repaired = result(ended(answer, node=rebooted), node=broken, seconds=later)
-    assert (repaired.failures, repaired.probed) == (0, True)
+    assert (repaired.failures, *reason(repaired)) == (0, "True", "Succeeded")
     assert repaired.conditions[0].last_transition_time == timestamp(NOW + timedelta(seconds=later))
 
 
