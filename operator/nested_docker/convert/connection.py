@@ -59,7 +59,9 @@ def connect_clients(
     if connection.nested_docker:
         _connect_by_secrets(template["spec"], clients, connection.nested_docker, path)
     else:
-        chosen = [str(each.name) for each in clients] if others or connection.names_clients else []
+        # GitHub's runner writes a `$` before the name of a container that it makes, in the template of its hooks.
+        named = [str(each.name).removeprefix("$") for each in clients]
+        chosen = named if others or connection.names_clients else []
         template["metadata"] = with_label(template.get("metadata"), connection, chosen, joined(path, "metadata"))
 
 

@@ -19,6 +19,7 @@ from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.fields import joined, mapping_at, mapping_below, objects_at, text_at
 from nested_docker.convert.recognition import SOCKET_DIRECTORIES, SOCKETS, Replaced
 
+_RESOURCES, _RESOURCES_OF_TEKTON = "resources", "computeResources"
 DATA_ROOTS = frozenset({"/var/lib/docker", "/home/rootless/.local/share/docker"})
 CERTIFICATES = frozenset({"/certs", "/certs/client", "/certs/server", "/certs/ca"})
 DAEMON_JSON = "/etc/docker/daemon.json"
@@ -78,14 +79,19 @@ def read_daemon_container(
     Raises:
         UnconvertibleError: a field has a type that no container can have.
     """
-    readers = {"resources": _read_resources, "env": _read_env, "image": _read_image}
+    readers = {
+        _RESOURCES: _read_resources,
+        _RESOURCES_OF_TEKTON: _read_resources,
+        "env": _read_env,
+        "image": _read_image,
+    }
     if kind is Replaced.DIND:
         read_command_line(container, path, draft)
     for name, value in container.items():
         where = joined(path, name)
         if name == "volumeMounts":
             _read_mounts(value, where, around, draft)
-        elif name in readers and (kind is Replaced.DIND or name == "resources"):
+        elif name in readers and (kind is Replaced.DIND or name in {_RESOURCES, _RESOURCES_OF_TEKTON}):
             readers[name](value, where, draft)
         elif name not in {"command", "args"} or kind is not Replaced.DIND:
             what = ADDRESS_IS_FIXED if name == "ports" and around.daemon_stays else WHAT_OF_FIELD.get(name, NOT_CARRIED)

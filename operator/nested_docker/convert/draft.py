@@ -81,5 +81,7 @@ def _problem(target: tuple[str, ...], value: Any) -> str:
     try:
         NestedDockerSpec.model_validate(whole)
     except ValidationError as error:
-        return error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        first = error.errors(include_url=False)[0]
+        is_pattern = first["type"] == "string_pattern_mismatch"
+        return "it has not the form of such a value" if is_pattern else first["msg"].removeprefix("Value error, ")
     return ""

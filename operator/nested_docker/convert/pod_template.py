@@ -11,6 +11,7 @@ from nested_docker.convert.clients import clients_of, disconnect, name_what_clie
 from nested_docker.convert.connection import GivenConnection, connect_clients
 from nested_docker.convert.containers import INIT_CONTAINERS, LISTS, PlacedContainer, containers_of
 from nested_docker.convert.daemon_container import CERTIFICATES, Surroundings, read_daemon_container
+from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.fields import joined, mapping_at, named_at, objects_at, set_or_remove
 from nested_docker.convert.recognition import (
@@ -20,7 +21,9 @@ from nested_docker.convert.recognition import (
     is_socket_directory,
     is_socket_volume,
     replaced_kind,
+    runs_jobs_and_daemon,
 )
+from nested_docker.domain.shown import shorten
 
 NODE_IS_ELSEWHERE = (
     "images, containers and networks of the node's daemon are not there, and neither are its directories: the daemon "
@@ -62,10 +65,16 @@ def has_daemon(template: Mapping[str, Any], path: str) -> bool:
     """Whether a pod has something that is to be converted.
 
     Raises:
-        UnconvertibleError: a field has a type that no pod can have.
+        UnconvertibleError: a field has a type that no pod can have, or a daemon cannot be taken from its container.
     """
     spec = mapping_at(template.get("spec"), joined(path, "spec"))
     containers = containers_of(spec, path)
+    for each in containers:
+        if runs_jobs_and_daemon(each.container):
+            raise UnconvertibleError(
+                f"{each.path}.image {shorten(each.container['image'])!r} starts a daemon beside the runner",
+                "choose its image without one, without its DOCKER_ variables, and give the pod the label",
+            )
     sockets = _sockets({name: each for name, (each, _) in _volumes(spec, path).items()}, containers)
     return bool(sockets) or any(replaced_kind(each.container) for each in containers)
 

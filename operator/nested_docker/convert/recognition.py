@@ -8,8 +8,14 @@ from enum import StrEnum
 from typing import Any
 
 DIND_IMAGE = re.compile(r"(^|/)docker:([^@]*-)?dind([-@]|$)|(^|[/-])dind([:@]|$)")
+RUNNER_WITH_DAEMON = re.compile(r"(^|/)[^/]*runner[^/]*dind[^/]*$")
+"""Images of a CI system's runner with a daemon inside, such as `act_runner:latest-dind` of Gitea."""
+MAYBE_DIND = re.compile(r"docker|dind|\$[({]|\{\{")
+"""Images that are Docker's, or that a parameter names."""
 KUBEDOCK_IMAGE = re.compile(r"(^|/)kubedock([:@]|$)")
 BUILDKITD_IMAGE = re.compile(r"(^|/)moby/buildkit([:@]|$)|(^|/)buildkit([:@]|$)")
+OF_A_DAEMON = re.compile(r"\bdind\b|docker\.sock|\bkubedock\b|moby/buildkit")
+"""Tells that a line of a text is of a daemon, although nobody reads the text."""
 
 SOCKETS = frozenset({"/var/run/docker.sock", "/run/docker.sock"})
 SOCKET_DIRECTORIES = frozenset({"/var/run", "/run", "/var/run/docker", "/run/docker"})
@@ -45,13 +51,19 @@ class Replaced(StrEnum):
 def replaced_kind(container: Mapping[str, Any]) -> Replaced | None:
     """What a container is; None: a container that stays."""
     image = container.get("image")
-    if not isinstance(image, str):
+    if not isinstance(image, str) or runs_jobs_and_daemon(container):
         return None
-    if (DIND_IMAGE.search(image) and not _only_waits(container)) or _runs_dockerd(container):
+    if (DIND_IMAGE.search(image) and not _only_waits(container)) or _runs_dockerd(container) or _makes_keys(container):
         return Replaced.DIND
     if KUBEDOCK_IMAGE.search(image):
         return Replaced.KUBEDOCK
-    return Replaced.BUILDKIT if BUILDKITD_IMAGE.search(image) else None
+    return Replaced.BUILDKIT if BUILDKITD_IMAGE.search(image) and not _runs_buildctl(container) else None
+
+
+def runs_jobs_and_daemon(container: Mapping[str, Any]) -> bool:
+    """A container of a runner that starts a daemon beside the runner."""
+    image = container.get("image")
+    return isinstance(image, str) and bool(RUNNER_WITH_DAEMON.search(image)) and not container.get("command")
 
 
 def _only_waits(container: Mapping[str, Any]) -> bool:
@@ -66,13 +78,32 @@ def _texts(value: Any) -> list[str]:
     return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []
 
 
+def _makes_keys(container: Mapping[str, Any]) -> bool:
+    """A privileged container of Docker's image, with a digest or a parameter as its tag, and the image's variable."""
+    variables = container.get("env")
+    names = {each.get("name") for each in variables if isinstance(each, dict)} if isinstance(variables, list) else set()
+    own_program = container.get("command") or not all(word.startswith("-") for word in _texts(container.get("args")))
+    is_daemon = "DOCKER_TLS_CERTDIR" in names and "DOCKER_HOST" not in names
+    return (
+        _is_privileged(container) and not own_program and is_daemon and bool(MAYBE_DIND.search(str(container["image"])))
+    )
+
+
+def _runs_buildctl(container: Mapping[str, Any]) -> bool:
+    """A client that has the daemon's image, or a build without a daemon that stays: `buildctl-daemonless.sh`."""
+    return any(word.rpartition("/")[2].startswith("buildctl") for word in _texts(container.get("command"))[:1])
+
+
+def _is_privileged(container: Mapping[str, Any]) -> bool:
+    context = container.get("securityContext")
+    return isinstance(context, dict) and context.get("privileged") is True
+
+
 def _runs_dockerd(container: Mapping[str, Any]) -> bool:
     """A privileged container whose command is dockerd, from whatever image."""
-    context = container.get("securityContext")
     command = container.get("command")
     words = command if isinstance(command, list) else []
-    privileged = isinstance(context, dict) and context.get("privileged") is True
-    return privileged and any(
+    return _is_privileged(container) and any(
         isinstance(word, str) and word.rpartition("/")[2].startswith("dockerd") for word in words[:1]
     )
 
