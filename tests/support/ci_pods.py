@@ -1,6 +1,7 @@
 """The pod that each CI system makes of the recipe with a daemon per job.
 
 The shapes of the pods (names of containers, who adds which) are those of the systems' documentation and sources.
+Those of Actions Runner Controller and Buildkite are what their code made of the recipes (docs/ci.md).
 tests/e2e/test_gitlab_runner.py looks at the pod of the real GitLab Runner.
 """
 
@@ -57,7 +58,13 @@ def gitlab(path: str = "gitlab/daemon-per-job.yaml") -> Manifest:
 
 def arc() -> Manifest:
     template = recipe("arc/daemon-per-job.yaml")["template"]
-    return pod(template["metadata"], **template["spec"])
+    copied = {"actions-ephemeral-runner": "True", "app.kubernetes.io/component": "runner", "pod-template-hash": "5565"}
+    labels = copied | template["metadata"]["labels"]
+    annotations = {"actions.github.com/patch-id": "0"} | template["metadata"]["annotations"]
+    token = {"name": "ACTIONS_RUNNER_INPUT_JITCONFIG", "valueFrom": {"secretKeyRef": {"name": "r", "key": "jitToken"}}}
+    (runner,) = template["spec"]["containers"]
+    spec = template["spec"] | {"containers": [runner | {"env": [token]}]}
+    return pod({"labels": labels, "annotations": annotations}, **spec)
 
 
 def jenkins() -> Manifest:
@@ -81,7 +88,21 @@ def argo() -> Manifest:
 
 def buildkite() -> Manifest:
     (plugin,) = recipe("buildkite/daemon-per-job.yaml")["steps"][0]["plugins"]
-    return pod(plugin["kubernetes"]["metadata"], [container("agent"), container("container-0"), container("checkout")])
+    metadata, spec = plugin["kubernetes"]["metadata"], plugin["kubernetes"]["podSpec"]
+    added = {"buildkite.com/job-uuid": "0190b1e4-0000-4000-8000-000000000001", "tag.buildkite.com/queue": "kubernetes"}
+    workspace = {"name": "workspace", "mountPath": "/workspace"}
+    common = {"workingDir": "/workspace", "volumeMounts": [workspace]}
+    limits = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "200m", "memory": "128Mi"}}
+    return pod(
+        metadata | {"labels": added | metadata["labels"]},
+        [container(name, **common) for name in ("container-0", "agent", "checkout")],
+        initContainers=[
+            container("copy-agent", volumeMounts=[workspace]),
+            container("imagecheck-0", volumeMounts=[workspace], resources=limits),
+        ],
+        serviceAccountName=spec["serviceAccountName"],
+        volumes=[{"name": workspace["name"], "emptyDir": {}}],
+    )
 
 
 def woodpecker() -> Manifest:
