@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 MOST_BYTES = 16 * 1024 * 1024
 """Size of an input; a larger one is no manifest that somebody wrote."""
 
+_TEMPLATE = "{{"
+"""Is in each template of a chart that has expressions."""
+
 
 class ConvertForm(StrEnum):
     """The values of `nested_docker.convert.conversion.ConvertedForm`, without its imports."""
@@ -111,8 +114,7 @@ def _check_options(files: list[str], options: ConversionOptions, buildx: str) ->
 def _converted(files: list[str], options: ConversionOptions, buildx: str) -> Conversion:
     from nested_docker.convert.buildx_command import convert_buildx_command
     from nested_docker.convert.conversion import Conversion
-    from nested_docker.convert.difference import UnconvertibleError
-    from nested_docker.convert.files import conversion_of, what_else
+    from nested_docker.convert.files import conversion_of
     from nested_docker.convert.jenkinsfile import is_jenkinsfile
     from nested_docker.convert.manifests_conversion import convert_manifests
 
@@ -132,9 +134,23 @@ def _converted(files: list[str], options: ConversionOptions, buildx: str) -> Con
             elif isinstance(document.get("apiVersion"), str) and isinstance(document.get("kind"), str):
                 manifests.append(document)
             else:
-                raise UnconvertibleError(f"{position}: {what_else(document)}", "see docs/migration")
+                result.add(_converted_values(position, document, options))
         result.add(convert_manifests(manifests, options))
     _check_result(result)
+    return result
+
+
+def _converted_values(position: str, document: dict[str, Any], options: ConversionOptions) -> Conversion:
+    """A document of no kind that is known, if there is something in it."""
+    from nested_docker.convert.chart_values import convert_values
+    from nested_docker.convert.difference import UnconvertibleError
+    from nested_docker.convert.files import what_else
+
+    result = convert_values(document, options, f"{position}: ")
+    known = what_else(document)
+    if not result.converted and (known or not result.differences):
+        what = known or "neither a Kubernetes object nor a file of a CI system that is known, and it has no daemon"
+        raise UnconvertibleError(f"{position}: {what}", "see docs/migration")
     return result
 
 
@@ -172,10 +188,14 @@ def _note_comments(file: str, text: str) -> None:
 
 def _documents(files: list[str]) -> list[tuple[str, dict[str, Any]]]:
     from nested_docker.convert.difference import UnconvertibleError
+    from nested_docker.convert.files import what_is_not_read
     from nested_docker.yaml_text.reading import UnreadableError, parse_documents
 
     found: list[tuple[str, dict[str, Any]]] = []
     for file in files:
+        known = what_is_not_read(file)
+        if known:
+            raise UnconvertibleError(f"{file}: {known[0]} is not read", known[1])
         text, number = _text(file), 0
         try:
             for number, document in enumerate(parse_documents(text), start=1):
@@ -185,6 +205,8 @@ def _documents(files: list[str]) -> list[tuple[str, dict[str, Any]]]:
                     found.append((f"{file}: document {number}", document))
         except UnreadableError as error:
             remedy = "write what the tag refers to" if "tag" in str(error) else "correct it"
+            if _TEMPLATE in text:
+                remedy = "a template must be rendered first: `helm template`"
             raise UnconvertibleError(f"{file}: document {number + 1}: {error}", remedy) from error
         _note_comments(file, text)
     return found

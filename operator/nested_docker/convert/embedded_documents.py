@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from nested_docker.convert.connection import GivenConnection
-from nested_docker.convert.conversion import ConversionOptions, ConvertedForm
+from nested_docker.convert.conversion import Conversion, ConversionOptions, ConvertedForm
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.difference import UnconvertibleError
 from nested_docker.convert.documents_in_text import COMMENTS, documents_in, first_comment, written_like
 from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.embedded_templates import (
-    CONTAINER_JOBS,
     RUNNER_KINDS,
     convert_bare_spec,
     convert_template,
@@ -24,6 +24,10 @@ from nested_docker.convert.embedded_templates import (
 from nested_docker.convert.fields import joined
 from nested_docker.convert.files import ConvertDocument, conversion_of, conversion_of_part
 from nested_docker.convert.gitlab_runner import convert_runner_config, parse_runner_config, runner_config_text
+from nested_docker.convert.jenkins_cloud import is_agent_template
+from nested_docker.convert.jenkinsfile import convert_jenkinsfile, is_pipeline_text
+from nested_docker.convert.recognition import OF_A_DAEMON, Replaced, replaced_kind
+from nested_docker.convert.runner_pods import CONTAINER_JOBS
 from nested_docker.yaml_text.reading import UnreadableError
 
 ConvertObject = Callable[[dict[str, Any], str, GivenConnection, Surroundings, SpecDraft], int]
@@ -38,11 +42,13 @@ RUNNERS = re.compile(r"^\s*\[\[runners\]\]", re.MULTILINE)
 
 WORTH_READING = re.compile(r"dind|docker|kubedock|buildkit|/run\b")
 """Every text with a daemon, or the node's socket, has one of these words."""
-OF_A_DAEMON = re.compile(r"\bdind\b|docker\.sock|\bkubedock\b|moby/buildkit")
-"""Tells that a line of a text is of a daemon, although nobody reads the text."""
 
 UNREAD_TEXT = (
     "it is not read, since the text is neither YAML nor a config.toml: render it if it is a template, else edit it"
+)
+UNREAD_DATA = "it is not read, since it is base64: write it into stringData, and convert again"
+UNREAD_IMAGE = (
+    "it is not read, since this is no pod: switch the daemon off here, and let what makes the pods give them the label"
 )
 NAMESPACE_OF_PODS = "the NestedDocker must be in the namespace of the pods: set metadata.namespace if it is another one"
 
@@ -70,6 +76,8 @@ def convert_embedded(
             f"{head}texts in it are nested too deeply", "convert what they are made from"
         ) from error
     manifest.update(members)
+    if manifest.get("kind") == "Secret":
+        embedded.name_encoded(manifest.get("data"), joined(head, "data"))
     if count and manifest.get("kind") in RUNNER_KINDS:
         draft.differs(head.rstrip(" :"), manifest["kind"], CONTAINER_JOBS)
     return count
@@ -108,6 +116,17 @@ class _Embedded:
             )
         return count
 
+    def name_encoded(self, data: Any, path: str) -> None:
+        """Name lines of a Secret's data that are of a daemon, without what they say."""
+        for key, encoded in data.items() if isinstance(data, dict) else ():
+            try:
+                text = base64.b64decode(encoded, validate=True).decode()
+            except (TypeError, ValueError):
+                continue
+            for number, line in enumerate(text.splitlines(), start=1):
+                if OF_A_DAEMON.search(line):
+                    self.draft.differs(f"{joined(path, str(key))}: line {number}", key, UNREAD_DATA)
+
     def _member(self, holder: Any, key: Any, path: str, *, is_whole: bool) -> int:
         """Convert a member; `is_whole`: it is a whole document, and not a part of one."""
         member = holder[key]
@@ -117,15 +136,16 @@ class _Embedded:
             return self._object(member, path)
         convert = conversion_of(member) if is_whole else conversion_of_part(member)
         converted, count = self._document(member, convert, path) if convert else (member, 0)
-        if count:
+        if count or is_agent_template(member):
             holder[key] = converted
-            return count
+            return count or self.walk(converted, path)
         pod = None
         if is_template(member):
             pod = convert_template(member, path, self.connection, self.around, self.draft)
         elif is_bare_spec(member):
             pod = convert_bare_spec(member, path, self.connection, self.around, self.draft)
         else:
+            self._name_unread_image(member, path)
             return self.walk(member, path)
         if pod is None:
             return 0
@@ -141,13 +161,21 @@ class _Embedded:
         return count
 
     def _document(self, document: dict[str, Any], convert: ConvertDocument, path: str) -> tuple[dict[str, Any], int]:
-        by_label = ConvertedForm.SIDECAR if self.connection.is_beside else ConvertedForm.LABEL
-        done = convert(document, ConversionOptions(by_label, class_name=self.connection.class_name), path)
-        if done.converted and self.connection.nested_docker:
-            convert(document, ConversionOptions(ConvertedForm.NESTED_DOCKER), path)  # says why it cannot have one
+        done = convert(document, self._by_label, path)
         if done.converted:
+            self._refuse_secrets(lambda options: convert(document, options, path))
             self.draft.differences += done.differences
         return done.documents[0], done.converted
+
+    @property
+    def _by_label(self) -> ConversionOptions:
+        form = ConvertedForm.SIDECAR if self.connection.is_beside else ConvertedForm.LABEL
+        return ConversionOptions(form, class_name=self.connection.class_name)
+
+    def _refuse_secrets(self, convert: Callable[[ConversionOptions], Conversion]) -> None:
+        """Say why what was converted cannot have a NestedDocker, if it was to have one."""
+        if self.connection.nested_docker:
+            convert(ConversionOptions(ConvertedForm.NESTED_DOCKER))
 
     def _text(self, holder: Any, key: Any, path: str) -> int:
         text = holder[key]
@@ -159,6 +187,8 @@ class _Embedded:
         except UnreadableError as error:
             if isinstance(error.__cause__, RecursionError):
                 raise error.__cause__ from error
+            if is_pipeline_text(text):
+                return self._pipeline(holder, key, path)
             self._name_unread(text, path)
             return 0
         if count:
@@ -168,6 +198,14 @@ class _Embedded:
             if self.connection.nested_docker:
                 self.draft.differs(path, self.connection.nested_docker, NAMESPACE_OF_PODS)
         return count
+
+    def _pipeline(self, holder: Any, key: Any, path: str) -> int:
+        done = convert_jenkinsfile(holder[key], self._by_label, path)
+        self.draft.differences += done.differences
+        if done.converted:
+            self._refuse_secrets(lambda options: convert_jenkinsfile(holder[key], options, path))
+            holder[key] = done.text
+        return done.converted
 
     def _config(self, config: dict[str, Any], text: str, path: str) -> tuple[str, int]:
         converted, count = self._document(config, convert_runner_config, f"{path}: ")
@@ -187,6 +225,13 @@ class _Embedded:
                 at = each.end
             count += replaced
         return converted + text[at:], count
+
+    def _name_unread_image(self, node: dict[str, Any], path: str) -> None:
+        """A daemon of something that is no pod here, such as a part of a chart's values."""
+        repository, tag = node.get("repository"), node.get("tag")
+        image = f"{repository}:{tag}" if repository and tag else node.get("image")
+        if replaced_kind({"image": image}) is Replaced.DIND:
+            self.draft.differs(path.rstrip(" :"), image, UNREAD_IMAGE)
 
     def _name_unread(self, text: str, path: str) -> None:
         lines = text.splitlines()

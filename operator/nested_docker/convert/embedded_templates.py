@@ -14,10 +14,6 @@ from nested_docker.convert.pod_template import converted_template, has_daemon
 
 RUNNER_KINDS = frozenset({"AutoscalingRunnerSet", "RunnerDeployment", "RunnerSet"})
 """Kinds of Actions Runner Controller whose pods run the jobs of workflows."""
-CONTAINER_JOBS = (
-    "`container:` jobs and Docker actions mount the runner's directories _work and externals, which the daemon has "
-    "only if it is in the pod (--as sidecar) and both are volumes"
-)
 USE_OF_CONTROLLER = "a controller makes the pods, so their ServiceAccount needs the permission to use the class"
 
 
@@ -44,8 +40,12 @@ def convert_template(
     Raises:
         UnconvertibleError: it cannot be converted as it is.
     """
-    if not has_daemon(template, path):
-        return None
+    return _converted(template, path, connection, around, draft) if has_daemon(template, path) else None
+
+
+def _converted(
+    template: dict[str, Any], path: str, connection: GivenConnection, around: Surroundings, draft: SpecDraft
+) -> dict[str, Any]:
     done = converted_template(template, path, connection, around)
     if done.template is None:
         raise UnconvertibleError(
@@ -76,9 +76,9 @@ def convert_bare_spec(
             "use --as nesteddocker, or let the controller give its pods the label",
         )
     with moved_paths(lambda text: _without_spec(text, path)):
-        converted = convert_template(template, path, connection, around, own)
+        converted = _converted(template, path, connection, around, own)
     draft.add(own, lambda each: _moved(each, path))
-    return None if converted is None else converted["spec"]
+    return dict(converted["spec"])
 
 
 def _moved(difference: Difference, path: str) -> Difference:

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from nested_docker.convert.buildkite_plugin import convert_controller, convert_plugin, is_controller, is_plugin
 from nested_docker.convert.conversion import Conversion, ConversionOptions
 from nested_docker.convert.gitlab_pipeline import convert_pipeline, is_pipeline
 from nested_docker.convert.gitlab_runner import convert_runner_values, is_runner_values
-from nested_docker.convert.runner_scale_set import convert_scale_set, has_container_mode, is_scale_set
+from nested_docker.convert.jenkins_cloud import convert_agent_template, is_agent_template
+from nested_docker.convert.runner_scale_set import (
+    convert_runner_mode,
+    convert_scale_set,
+    has_container_mode,
+    has_runner_mode,
+    is_scale_set,
+)
 from nested_docker.convert.woodpecker_pipeline import convert_workflow_file, is_workflow
 
 
@@ -36,6 +44,10 @@ KINDS_OF_FILES: tuple[_Kind, ...] = (
 KINDS_OF_VALUES: tuple[_Kind, ...] = (
     (is_runner_values, convert_runner_values),
     (has_container_mode, convert_scale_set),
+    (has_runner_mode, convert_runner_mode),
+    (is_plugin, convert_plugin),
+    (is_controller, convert_controller),
+    (is_agent_template, convert_agent_template),
 )
 """What nothing else looks like, so that it may be anywhere, such as values of a chart in those of another."""
 
@@ -50,17 +62,26 @@ def conversion_of_part(part: Mapping[str, Any]) -> ConvertDocument | None:
     return _first(KINDS_OF_VALUES, part)
 
 
+def what_is_not_read(file: str) -> tuple[str, str] | None:
+    """What a file is by its name, and what to do instead; None: it may be read."""
+    if file.endswith((".tf", ".tf.json")):
+        return "Terraform", "write the label into `metadata` of the pod there: see docs/injection.md"
+    if file.endswith("devcontainer.json"):
+        return "a dev container's configuration", "see docs/ci.md, dev containers"
+    return None
+
+
 def _first(kinds: tuple[_Kind, ...], document: Mapping[str, Any]) -> ConvertDocument | None:
     return next((convert for is_kind, convert in kinds if is_kind(document)), None)
 
 
 def what_else(document: Mapping[str, Any]) -> str:
-    """What a document seems to be that nothing converts, for a message."""
+    """What a document seems to be that nothing converts, for a message; empty: it may be anything."""
     if _has_members(document.get("services"), {"image", "build", "extends"}):
         return "a compose file, which makes no pods: convert what starts the daemon in the cluster"
     if _has_members(document.get("jobs"), {"runs-on", "uses"}):
         return "a workflow of GitHub Actions, which does not choose its pod: convert the values of the runner scale set"
-    return "neither a Kubernetes object nor a file of a CI system that is known"
+    return ""
 
 
 def _has_members(value: Any, keys: set[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -99,12 +100,7 @@ class _Token:
 
 def calls(source: str, name: str) -> Iterator[Call]:
     """The calls of a function that are within no other one of it; not those in comments and strings."""
-    tokens = [
-        _Token(found.lastgroup or "", found[0], found.start())
-        for found in _TOKEN.finditer(source)
-        if found.lastgroup != "space"
-    ]
-    at = 0
+    tokens, at = _tokens(source), 0
     while at < len(tokens) - 1:
         if (tokens[at].kind, tokens[at].text, tokens[at + 1].text) == ("name", name, "("):
             parser = _Parser(tokens, at)
@@ -114,6 +110,27 @@ def calls(source: str, name: str) -> Iterator[Call]:
             at = max(parser.at, at + 1)
         else:
             at += 1
+
+
+@functools.lru_cache(maxsize=32)
+def assigned(source: str, name: str) -> Node | None:
+    """What a variable is set to, if the source sets it once, to a list, and does not change it; None: otherwise."""
+    tokens = _tokens(source)
+    uses = [at for at in range(len(tokens) - 2) if (tokens[at].kind, tokens[at].text) == ("name", name)]
+    places = [at for at in uses if tokens[at + 1].text == "="]
+    if len(places) != 1 or any(tokens[at + 1].text not in {"=", ",", ")", ":"} for at in uses):
+        return None
+    found = _Parser(tokens, places[0] + 2).value(0)
+    return found if isinstance(found, GroovyList) else None
+
+
+@functools.lru_cache(maxsize=1)
+def _tokens(source: str) -> tuple[_Token, ...]:
+    return tuple(
+        _Token(found.lastgroup or "", found[0], found.start())
+        for found in _TOKEN.finditer(source)
+        if found.lastgroup != "space"
+    )
 
 
 class _Parser:

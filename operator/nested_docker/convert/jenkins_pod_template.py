@@ -16,9 +16,9 @@ from nested_docker.convert.difference import Difference, UnconvertibleError
 from nested_docker.convert.documents_in_text import documents_in, written_like
 from nested_docker.convert.draft import SpecDraft
 from nested_docker.convert.fields import moved_paths, set_or_remove
-from nested_docker.convert.groovy import Call, GroovyList, Node, Text, Word, calls
+from nested_docker.convert.groovy import Call, GroovyList, Node, Text, Word, assigned, calls
 from nested_docker.convert.pod_template import converted_template, has_daemon
-from nested_docker.convert.recognition import replaced_kind
+from nested_docker.convert.recognition import OF_A_DAEMON, replaced_kind
 from nested_docker.convert.source_edits import Edit, line_of, without_members
 from nested_docker.yaml_text.reading import UnreadableError
 from nested_docker.yaml_text.writing import to_yaml
@@ -35,10 +35,13 @@ RESOURCE_OF_ARGUMENT = {
     "resourceRequestCpu": ("requests", "cpu"),
     "resourceRequestMemory": ("requests", "memory"),
 }
-_WORDS = {"securityContext": "privileged"} | {
+WORD_OF_FIELD = {"securityContext": "privileged"} | {
     f"resources.{kind}.{resource}": name for name, (kind, resource) in RESOURCE_OF_ARGUMENT.items()
 }
 READ_OF_CONTAINER = frozenset({"name", "image", "command", "args", "privileged", "envVars", *RESOURCE_OF_ARGUMENT})
+USE_OF_AGENTS = (
+    "Jenkins makes the pods, so its ServiceAccount, or that of the pods, needs the permission to use the class"
+)
 OLD_WORDS = (*ADDRESSES, "DOCKER_HOST")
 ARGUMENTS_OF_POD = ("nodeSelector", "hostNetwork", "imagePullSecrets", "runAsUser", "runAsGroup")
 POD_KEEPS_IT = "the pod keeps it, and the daemon's pod does not have it"
@@ -50,40 +53,58 @@ class ConvertedPod:
 
     Attributes:
         call: the whole of it.
+        lists: of its containers and volumes, which may be elsewhere.
         edits: of the source.
         draft: of the NestedDocker.
         gone: names of the containers that are removed.
     """
 
     call: Call
+    lists: list[Node]
     edits: list[Edit]
     draft: SpecDraft
     gone: list[str]
 
 
-def converted_pods(source: str, connection: GivenConnection) -> list[ConvertedPod]:
+def converted_pods(source: str, connection: GivenConnection, file: str) -> list[ConvertedPod]:
     """The pods with a daemon that can be read.
 
-    It reads a `podTemplate` whose `containers` is a list of `containerTemplate`s with names and images, which are
-    strings.
+    It reads a `podTemplate` whose `containers` is a list of `containerTemplate`s, or a variable that is set once, to
+    one. Names are strings, and so are the images of daemons.
+
+    Args:
+        source: the file.
+        connection: by label.
+        file: its name, for messages.
 
     Raises:
         UnconvertibleError: one cannot be converted as it is.
     """
-    found = (_Pod(source, call) for call in calls(source, "podTemplate"))
+    found = (_Pod(source, call, file) for call in calls(source, "podTemplate"))
     return [pod.converted(connection) for pod in found if pod.is_readable and pod.has_daemon]
 
 
 class _Pod:
     """A pod in Groovy, and the same as a template of Kubernetes."""
 
-    def __init__(self, source: str, call: Call) -> None:
-        self._source, self._call = source, call
-        self._containers = _calls_of(call.argument("containers")) or []
-        self._volumes = _calls_of(call.argument("volumes")) or []
+    def __init__(self, source: str, call: Call, file: str) -> None:
+        self._source, self._call, self._file = source, call, file
+        self._list_of_containers, self._list_of_volumes = self._list("containers"), self._list("volumes")
+        self._containers = _calls_of(self._list_of_containers) or []
+        self._volumes = _calls_of(self._list_of_volumes) or []
         self.is_readable = bool(self._containers) and all(
-            each.name == CONTAINER_CALL and each.text("name") and each.text("image") for each in self._containers
+            each.name == CONTAINER_CALL and each.text("name") and self._has_image(each) for each in self._containers
         )
+
+    def _list(self, argument: str) -> Node | None:
+        """An argument, or the list that a variable in it is."""
+        value = self._call.argument(argument)
+        return assigned(self._source, value.text) or value if isinstance(value, Word) else value
+
+    def _has_image(self, call: Call) -> bool:
+        """Whether an image is text, or else an expression that cannot be that of a daemon."""
+        image = call.argument("image")
+        return image is not None and (isinstance(image, Text) or not OF_A_DAEMON.search(self._written(image)))
 
     @property
     def has_daemon(self) -> bool:
@@ -110,9 +131,9 @@ class _Pod:
         draft.differences = list({each.line: each for each in draft.differences}.values())
         volumes = {each["name"] for each in done.template["spec"].get("volumes", [])}
         gone = [number for number, each in enumerate(self._containers) if each.text("name") not in kept]
-        edits = self._removed(self._call.argument("containers"), gone)
+        edits = self._removed(self._list_of_containers, gone)
         unused = [number for number in range(len(self._volumes)) if _volume_name(number) not in volumes]
-        edits += self._removed(self._call.argument("volumes"), unused)
+        edits += self._removed(self._list_of_volumes, unused)
         edits += self._without_variables(self._call, [*kept.values()])
         for number, each in enumerate(self._containers):
             if number in gone:
@@ -126,15 +147,22 @@ class _Pod:
             value = self._call.argument(field)
             if value is not None:
                 draft.differs(f"{self._line(value)}: {field}", self._written(value), POD_KEEPS_IT)
-        return ConvertedPod(self._call, edits, draft, [str(self._containers[each].text("name")) for each in gone])
+        lists = [each for each in (self._list_of_containers, self._list_of_volumes) if each is not None]
+        return ConvertedPod(
+            self._call, lists, edits, draft, [str(self._containers[each].text("name")) for each in gone]
+        )
 
     def _template(self) -> dict[str, Any]:
-        containers = [_container(each) for each in self._containers]
-        for each, call in zip(containers, self._containers, strict=True):
-            set_or_remove(each, "env", [*self._variables(self._call), *self._variables(call)])
+        containers = [self._container(each) for each in self._containers]
+        for each in containers:
             set_or_remove(each, "volumeMounts", [mount for _, mount in self._mounted(each)])
         volumes = [{"name": _volume_name(number), **_volume(each)} for number, each in enumerate(self._volumes)]
         return {"metadata": self._metadata(), "spec": {"containers": containers, "volumes": volumes}}
+
+    def _container(self, call: Call) -> dict[str, Any]:
+        container = _container(call)
+        set_or_remove(container, "env", [*self._variables(self._call), *self._variables(call)])
+        return container
 
     def _variables(self, call: Call) -> Iterator[dict[str, Any]]:
         for each in _variable_calls(call):
@@ -212,7 +240,7 @@ class _Pod:
         return self._source[node.start : node.end]
 
     def _line(self, node: Node) -> str:
-        return f"Jenkinsfile, line {line_of(self._source, node.start)}"
+        return f"{self._file}, line {line_of(self._source, node.start)}"
 
     def _moved(self, difference: Difference) -> Difference:
         found = _PLACE.match(difference.path)
@@ -232,7 +260,7 @@ class _Pod:
             return text
         node, rest = self._node(found), found["rest"] or ""
         word = node.name if isinstance(node, Call) else "podTemplate"
-        inner = "" if found["inner"] else _WORDS.get(rest, rest)
+        inner = "" if found["inner"] else WORD_OF_FIELD.get(rest, rest)
         return f"{self._line(node)}: {'.'.join(filter(None, (word, inner)))}" + text[found.end() :]
 
     def _node(self, found: re.Match[str]) -> Call:
@@ -244,7 +272,7 @@ class _Pod:
             return self._call
         container = self._containers[number]
         if found["inner"] == "volumeMounts":
-            return [each for each, _ in self._mounted(_container(container))][int(found["at"])]
+            return [each for each, _ in self._mounted(self._container(container))][int(found["at"])]
         variables = [*_variable_calls(self._call), *_variable_calls(container)]
         return variables[int(found["at"])] if found["inner"] == "env" else container
 
@@ -258,9 +286,9 @@ def _calls_of(node: Node | None) -> list[Call] | None:
 
 
 def _container(call: Call) -> dict[str, Any]:
-    container: dict[str, Any] = {"name": call.text("name"), "image": call.text("image")}
+    container: dict[str, Any] = {"name": call.text("name"), "image": call.text("image") or ""}
     for field in ("command", "args"):
-        words = _words(call.text(field))
+        words = words_of(call.text(field))
         if words:
             container[field] = words
     privileged = call.argument("privileged")
@@ -277,7 +305,8 @@ def _variable_calls(call: Call) -> list[Call]:
     return _calls_of(call.argument("envVars")) or []
 
 
-def _words(text: str | None) -> list[str]:
+def words_of(text: str | None) -> list[str]:
+    """The words of a command, as Jenkins splits it."""
     try:
         return shlex.split(text or "")
     except ValueError:

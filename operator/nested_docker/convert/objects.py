@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nested_docker.convert import argo_workflows, tekton_tasks, workloads
+from nested_docker.convert import argo_workflows, summerwind_runners, tekton_tasks, workloads
 from nested_docker.convert.connection import GivenConnection
 from nested_docker.convert.daemon_container import Surroundings
 from nested_docker.convert.draft import SpecDraft
@@ -33,6 +33,8 @@ def convert_object(
         return tekton_tasks.convert_tasks(manifest, head, connection, around, draft)
     if version.startswith(argo_workflows.ARGO_GROUP) and kind in argo_workflows.SPEC_OF_KIND:
         return argo_workflows.convert_workflow(manifest, head, connection, around, draft)
+    if summerwind_runners.has_own_daemon(manifest):
+        return summerwind_runners.convert_runners(manifest, head, connection, draft)
     if kind in workloads.TEMPLATE_OF_KIND:
         return workloads.convert_workload(manifest, head, connection, around, draft)
     return convert_embedded(manifest, head, connection, around, draft, convert_object=convert_object)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "corpus"
 PIPELINES = frozenset({"gitlab-ci"})
-SYSTEMS = PIPELINES | {"woodpecker", "arc-container-mode", "arc-template", "gitlab-runner-values", "config"}
+SYSTEMS = PIPELINES | {"woodpecker", "arc-container-mode", "arc-template", "gitlab-runner-values", "config"} | {
+    "arc-experimental", "buildkite-controller", "buildkite-steps", "jenkins-cloud", "umbrella-values",
+}  # fmt: skip
 """Files that are no objects of Kubernetes."""
 VALUES = frozenset({"helm-chart", "argo-cd-application", "flux-helm-release"})
 """Objects with the values of charts."""
-CUSTOM = VALUES | {"tekton-task", "argo-workflow", "bare-pod-spec"}
+CUSTOM = VALUES | {"tekton-task", "argo-workflow", "bare-pod-spec", "older-runners", "tekton-image-of-a-parameter"}
 """Objects of kinds that the tests' API server does not have."""
 CORPUS = {path.stem: path for path in sorted([*FOLDER.glob("*.yaml"), *FOLDER.glob("*.toml")])}
 ONLY_DAEMONS = frozenset({"daemon-of-its-own", "buildkit-of-buildx"})

@@ -16,7 +16,15 @@ from tests.unit.snapshot import FOLDER as SNAPSHOTS
 from nested_docker.convert.conversion import ConversionOptions
 from nested_docker.convert.manifests_conversion import convert_manifests
 
-OLD_WAYS = ("tcp://localhost:237", "tcp://127.0.0.1:2", "docker.sock", "tcp://docker", "dind", "kubedock:", "buildkit")
+OLD_WAYS = (
+    "tcp://localhost:237",
+    "tcp://127.0.0.1:2",
+    "docker.sock",
+    "tcp://docker",
+    "dind",
+    "kubedock:",
+    "moby/buildkit",
+)
 
 
 def parsed(name: str, text: str) -> list[Any]:

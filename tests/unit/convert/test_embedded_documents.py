@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,50 @@ def test_what_the_api_server_writes_is_no_place_for_pods(convert: Convert, file:
     converted = yaml.safe_load(convert(str(file), *LABEL).out)
     assert (converted["metadata"], converted["status"]) == (resource["metadata"], resource["status"])
     assert converted["data"]["pod"] != POD
+
+
+PIPELINE = """\
+podTemplate(containers: [
+  containerTemplate(name: 'tools', image: 'docker:29-cli', command: 'cat'),
+  containerTemplate(name: 'daemon', image: 'docker:29-dind', privileged: true)
+]) { node(POD_LABEL) { container('daemon') { sh 'docker build .' } } }
+"""
+
+
+def test_a_jenkinsfile_in_an_object_is_converted_letter_by_letter(convert: Convert, file: Path) -> None:
+    file.write_text(json.dumps(config_map(Jenkinsfile=PIPELINE)))
+    ended = convert(str(file), *LABEL)
+    assert ended.code == 0, ended.err
+    text = yaml.safe_load(ended.out)["data"]["Jenkinsfile"]
+    assert text.startswith("podTemplate(containers: [\n  containerTemplate(name: 'tools', image: 'docker:29-cli'")
+    assert text.endswith("{ node(POD_LABEL) { container('daemon') { sh 'docker build .' } } }\n")
+    assert "nesteddocker.dev/inject: standard" in text
+    assert "differs: ConfigMap/x: data.Jenkinsfile, line 3: containerTemplate.privileged" in ended.err
+    assert "differs: ConfigMap/x: data.Jenkinsfile, line 4: the container is gone" in ended.err
+    ended = convert(str(file))
+    assert (ended.code, ended.out) == (2, "")
+    assert "error: ConfigMap/x: data.Jenkinsfile has no NestedDocker beside it" in ended.err
+
+
+def test_data_of_a_secret_are_named_and_not_shown(convert: Convert, file: Path) -> None:
+    data = {"config.toml": f"token = 1\n{CONFIG}", "other": "x"}
+    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
+    secret = config_map(**encoded) | {"kind": "Secret"}
+    secret["data"] |= {"broken": "?", "empty": None, "binary": base64.b64encode(b"\xff dind").decode()}
+    file.write_text(json.dumps(secret))
+    ended = convert(str(file), *LABEL)
+    assert ended.code == 1
+    assert ended.err.splitlines()[0] == (
+        "differs: Secret/x: data.config.toml: line 5: it is not read, since it is base64: write it into stringData, "
+        'and convert again (value: "config.toml")'
+    )
+    assert len(ended.err.splitlines()) == 3
+
+
+def test_the_template_of_the_runner_s_hooks_names_the_job_as_its_pod_does(convert: Convert, file: Path) -> None:
+    job = {"name": "$job", "env": [{"name": "DOCKER_HOST", "value": "tcp://localhost:2375"}]}
+    containers = [job, {"name": "other", "image": "a"}, {"name": "daemon", "image": "docker:29-dind"}]
+    file.write_text(json.dumps(config_map(content=json.dumps({"spec": {"containers": containers}}))))
+    template = json.loads(yaml.safe_load(convert(str(file), *LABEL).out)["data"]["content"])
+    assert template["metadata"]["annotations"] == {"nesteddocker.dev/inject-containers": "job"}
+    assert [each["name"] for each in template["spec"]["containers"]] == ["$job", "other"]

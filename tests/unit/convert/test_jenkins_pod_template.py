@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,74 @@ def test_what_is_read_of_groovy() -> None:
         "[n: 1]", "x + 1", "'''d'''.trim()",
     ]  # fmt: skip
     assert source[second.start : second.end] == "f(z)"
+
+
+PAIR = """[
+  containerTemplate(name: 'tools', image: 'docker:29-cli', command: 'cat'),
+  containerTemplate(name: 'dind', image: 'docker:29-dind', privileged: true)
+]"""
+ONE = "[\n  containerTemplate(name: 'tools', image: 'docker:29-cli', command: 'cat')\n]"
+
+
+@pytest.mark.parametrize("image", ["env.AGENT_IMAGE", "registry + '/maven:3'", "images['maven']"])
+def test_an_image_that_is_an_expression_stays(convert: Convert, file: Path, image: str) -> None:
+    other = f"containerTemplate(name: 'other', image: {image}, command: 'cat')"
+    file.write_text(f"podTemplate(containers: [{other}, {DAEMON}]) {{}}")
+    ended = convert(str(file), *LABEL)
+    assert ended.code == 0, ended.err
+    assert f"containers: [{other}]" in ended.out
+    assert "nesteddocker.dev/inject-containers: other" in ended.out
+
+
+def test_an_expression_that_may_be_the_image_of_a_daemon_is_not_read(convert: Convert, file: Path) -> None:
+    file.write_text(f"podTemplate(containers: [{DAEMON}, containerTemplate(name: 'o', image: r + 'docker:dind')]) {{}}")
+    ended = convert(str(file), *LABEL)
+    assert ended.code == 1
+    assert "Jenkinsfile, line 1: it is not read" in ended.err
+
+
+def test_a_list_in_a_variable(convert: Convert, file: Path) -> None:
+    socket = "[hostPathVolume(mountPath: '/var/run/docker.sock', hostPath: '/var/run/docker.sock')]"
+    file.write_text(
+        f"def all = {PAIR}\ndef node = {socket}\npodTemplate(containers: all, volumes: node) {{ sh 'a' }}\n"
+    )
+    ended = convert(str(file), *LABEL)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith(f"def all = {ONE}\ndef node = []\npodTemplate(containers: all,\n  yaml: '''\n")
+    assert ended.out.endswith("''', volumes: node) { sh 'a' }\n")
+    assert "it is not read" not in ended.err
+
+
+def test_a_list_in_a_variable_of_several_pods_is_edited_once(convert: Convert, file: Path) -> None:
+    file.write_text(f"def all = {PAIR}\n" + "podTemplate(containers: all) {}\n" * 2)
+    ended = convert(str(file), *LABEL)
+    assert ended.out.startswith(f"def all = {ONE}\n")
+    assert ended.out.count("nesteddocker.dev/inject: standard") == 2
+    lines = ended.err.splitlines()
+    assert len(lines) == len({*lines})
+
+
+@pytest.mark.parametrize("more", ["all = []\n", "all << other\n"], ids=["set again", "appended to"])
+def test_a_variable_that_may_be_another_list_is_not_read(convert: Convert, file: Path, more: str) -> None:
+    file.write_text(f"def all = {PAIR}\n{more}podTemplate(containers: all) {{}}\n")
+    ended = convert(str(file), *LABEL)
+    assert ended.code == 1
+    assert "Jenkinsfile, line 3: it is not read" in ended.err
+
+
+@pytest.mark.parametrize(
+    "text", ["yamlFile 'ci/pod.yaml'", 'yamlFile("ci/pod.yaml")', "podTemplate(yamlFile: 'ci/pod.yaml')"]
+)
+def test_a_pod_in_another_file_is_named(convert: Convert, file: Path, text: str) -> None:
+    file.write_text(f"\n{text} {{}}")
+    ended = convert(str(file), *LABEL)
+    assert ended.code == 1
+    assert "Jenkinsfile, line 2: the agent's pod is in this file" in ended.err
+    assert '(value: "ci/pod.yaml")' in ended.err
+
+
+def test_many_pods_in_a_large_file_are_read_in_no_time(convert: Convert, file: Path) -> None:
+    file.write_text(f"def all = {PAIR}\n" + "podTemplate(containers: all) {}\n" * 200 + "step(name)\n" * 5000)
+    started = time.process_time()
+    assert convert(str(file), *LABEL).code == 0
+    assert time.process_time() - started < 20

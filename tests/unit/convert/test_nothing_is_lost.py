@@ -14,6 +14,7 @@ from tests.unit.convert.texts import within_text
 from tests.unit.domain.injection.pods import patched
 from tests.unit.domain.injection.sidecars import inject, judged
 
+from nested_docker.convert.chart_values import convert_values
 from nested_docker.convert.conversion import Conversion, ConversionOptions, ConvertedForm
 from nested_docker.convert.files import conversion_of
 from nested_docker.convert.manifests_conversion import convert_manifests
@@ -36,6 +37,8 @@ def converted(documents: list[Any], form: list[str]) -> Conversion:
     if form:
         options = ConversionOptions(ConvertedForm(form[1]), class_name=form[3])
     convert = conversion_of(documents[0])
+    if convert is None and "kind" not in documents[0]:
+        return convert_values(documents[0], options, "values.yaml: ")
     return convert(documents[0], options) if convert else convert_manifests(documents, options)
 
 

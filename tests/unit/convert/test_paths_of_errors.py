@@ -12,6 +12,7 @@ import yaml
 from tests.unit.convert.corpus import CASES, CORPUS, case_id
 from tests.unit.convert.texts import changed
 
+from nested_docker.convert.chart_values import convert_values
 from nested_docker.convert.conversion import Conversion, ConversionOptions, ConvertedForm
 from nested_docker.convert.difference import MOST_CHARACTERS, UnconvertibleError
 from nested_docker.convert.files import conversion_of
@@ -39,6 +40,8 @@ def run(documents: list[Any], options: ConversionOptions) -> Conversion:
     if "runners" in documents[0] and isinstance(documents[0]["runners"], list):
         return convert_runner_config(documents[0], options)
     convert = conversion_of(documents[0])
+    if convert is None and "kind" not in documents[0]:
+        return convert_values(documents[0], options, "values.yaml: ")
     return convert(documents[0], options) if convert else convert_manifests(documents, options)
 
 

@@ -97,6 +97,10 @@ REFUSED = {
         pod("{image: 'ubuntu-dind:1', args: [sh, -c, ./build.sh]}"),
         'spec.containers[0] runs ["sh", "-c", "./build.sh"], and not only a daemon',
     ),
+    "a runner with a daemon inside": (
+        pod("{name: runner, image: 'gitea/act_runner:nightly-dind-rootless'}"),
+        "spec.containers[0].image 'gitea/act_runner:nightly-dind-rootless' starts a daemon beside the runner",
+    ),
     "no name": (pod("{name: c}", DIND).replace("{name: x}", "{}"), "gives no name for a NestedDocker"),
     "the same name twice": (
         pod("{name: c}", DIND) + "---\n" + pod("{name: c}", DIND),
