@@ -9,7 +9,7 @@ from typing import Any
 
 from nested_docker.convert.clients import name_new_place
 from nested_docker.convert.connection import GivenConnection, with_label
-from nested_docker.convert.containers import PlacedContainer
+from nested_docker.convert.containers import PlacedContainer, containers_of
 from nested_docker.convert.conversion import Conversion, ConversionOptions, labelled
 from nested_docker.convert.daemon_container import NOT_CARRIED, Surroundings, read_daemon_container
 from nested_docker.convert.difference import UnconvertibleError
@@ -22,6 +22,9 @@ from nested_docker.convert.runner_pods import CONTAINER_JOBS, RUNNER, VolumesOfD
 
 SCALE_SET_VALUES = "values.yaml: "
 DIND = "dind"
+WORK_NEEDS_ANOTHER = (
+    "without a daemon the chart makes this volume, which containers mount, only if there is another one here: add one"
+)
 WITH_DIND = VolumesOfDaemon(socket="dind-sock", others=frozenset({"dind-externals"}))
 WITH_DIND_OF_EXPERIMENTAL = replace(WITH_DIND, work="")
 BY_THE_CHART = (
@@ -98,6 +101,9 @@ def convert_runner_mode(runner: Mapping[str, Any], options: ConversionOptions, h
     own = mapping_at(result.get("container"), joined(head, "container"))
     placed = PlacedContainer(joined(head, "container"), own, "containers")
     detach(pod, path, [placed], WITH_DIND_OF_EXPERIMENTAL, connection=connection, draft=draft)
+    spec = mapping_at(pod.get("spec"), joined(path, "spec"))
+    if not spec.get("volumes") and any(WITH_DIND.work in each.mounted for each in (*containers_of(spec, path), placed)):
+        draft.differs(joined(path, "spec", "volumes"), WITH_DIND.work, WORK_NEEDS_ANOTHER)
     result["pod"] = {**pod, "metadata": with_label(pod.get("metadata"), connection, [RUNNER], joined(path, "metadata"))}
     name_new_place(path, RUNNER, draft, is_beside=connection.is_beside)
     draft.differs(path, options.class_name, USE_OF_CONTROLLER)

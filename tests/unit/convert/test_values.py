@@ -92,3 +92,16 @@ def test_the_chart_s_volume_with_the_jobs_files_stays_for_those_who_mount_it(
     file.write_text(json.dumps({"containerMode": {"type": "dind"}, "template": template}))
     done = yaml.safe_load(convert(str(file), *LABEL).out)["template"]["spec"]
     assert done["volumes"] == own.get("volumes", [{"name": "work", "emptyDir": {}}])
+
+
+@pytest.mark.parametrize("volumes", [[], [{"name": "more", "emptyDir": {}}]], ids=["none", "another"])
+def test_the_experimental_chart_s_volume_is_named_if_it_is_missing(
+    convert: Convert, file: Path, volumes: list[dict[str, Any]]
+) -> None:
+    mount = {"name": "work", "mountPath": "/work"}
+    spec = {"containers": [{"name": "log", "image": "a", "volumeMounts": [mount]}], "volumes": volumes}
+    file.write_text(json.dumps({"runner": {"mode": "dind", "pod": {"spec": spec}}}))
+    ended = convert(str(file), *LABEL)
+    assert ended.code == 0, ended.err
+    assert yaml.safe_load(ended.out)["runner"]["pod"]["spec"] == spec
+    assert ("runner.pod.spec.volumes: without a daemon" in ended.err) == (not volumes)
