@@ -21,6 +21,7 @@ from nested_docker.controller.pod_injector import PodInjector
 from nested_docker.controller.routing import Router
 from nested_docker.controller.workqueue import WorkQueue
 from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.modes import dockerd
 from nested_docker.domain.names import (
     ANNOTATION_GRANTED_BY,
     ANNOTATION_INJECT_CONTAINERS,
@@ -31,7 +32,6 @@ from nested_docker.domain.names import (
     LABEL_INJECT_FROM,
     LABEL_INJECTION_ID,
 )
-from nested_docker.domain.modes import dockerd
 from nested_docker.domain.ports import KubeError
 from nested_docker.domain.status.reasons import Reason
 
@@ -630,6 +630,12 @@ def upgraded(lab: Lab) -> None:
     lab.injector = lab.replica(defaults=replace(DEFAULTS, engine_image="docker:30-dind", image_pull_policy="Always"))
 
 
+def replaced_policy(lab: Lab) -> None:
+    name = "NestedDockerPolicy", "", "all"
+    lab.cache.remove(lab.kube.objects.pop(name), "NestedDockerPolicy")
+    lab.put("NestedDockerPolicy", "other", GRANTED)
+
+
 CHANGES: dict[str, Callable[[Lab], None]] = {
     "other settings of the operator": upgraded,
     "lower limits": lambda lab: lab.put("NestedDockerClass", "standard", OFFERED | SMALL),
@@ -640,14 +646,8 @@ CHANGES: dict[str, Callable[[Lab], None]] = {
     "a certificate authority": lambda lab: lab.put(
         "NestedDockerClass", "standard", OFFERED | {"engine": {"caBundleRef": {"name": "authorities", "key": "ca.crt"}}}
     ),
-    "another policy": lambda lab: replaced_policy(lab),
+    "another policy": replaced_policy,
 }
-
-
-def replaced_policy(lab: Lab) -> None:
-    name = "NestedDockerPolicy", "", "all"
-    lab.cache.remove(lab.kube.objects.pop(name), "NestedDockerPolicy")
-    lab.put("NestedDockerPolicy", "other", GRANTED)
 
 
 @pytest.fixture(params=[*CHANGES, "another start script"])
@@ -739,14 +739,24 @@ def copied_sidecar(injected: Pod, class_name: str = "standard", **metadata: Any)
     return copy_
 
 
+def a_minute_later(lab: Lab, injected: Pod) -> Pod:
+    lab.clock.seconds += 61
+    return injected
+
+
+def with_another_key(lab: Lab, injected: Pod) -> Pod:
+    lab.injector = lab.replica(key=b"K" * 32)
+    return injected
+
+
 @pytest.mark.parametrize(
     ("change", "user"),
     [
         (lambda _lab, injected: copied_sidecar(injected, "standard"), ALICE),
         (lambda _lab, injected: copied_sidecar(injected, "large", namespace="team-b"), ALICE),
         (lambda _lab, injected: copied_sidecar(injected, "large"), {"username": "bob"}),
-        (lambda lab, injected: later(lab, injected), ALICE),
-        (lambda lab, injected: other_key(lab, injected), ALICE),
+        (a_minute_later, ALICE),
+        (with_another_key, ALICE),
     ],
     ids=["the limits of another class", "another namespace", "another user", "a minute later", "another root key"],
 )
@@ -766,16 +776,6 @@ async def test_a_copied_signature_gives_nobody_more_than_the_class_does(
     repaired = await lab.injected(copy_, user)
     assert repaired["spec"]["initContainers"][0]["resources"]["limits"] == {"memory": "1Gi"}
     assert (await lab.judge(repaired, user)).allowed
-
-
-def later(lab: Lab, injected: Pod) -> Pod:
-    lab.clock.seconds += 61
-    return injected
-
-
-def other_key(lab: Lab, injected: Pod) -> Pod:
-    lab.injector = lab.replica(key=b"K" * 32)
-    return injected
 
 
 @pytest.mark.parametrize(
