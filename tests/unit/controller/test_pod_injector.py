@@ -83,6 +83,9 @@ class Lab:
         self.kube.objects[kind, "", name] = obj
         self.cache.put(obj, kind)
 
+    def remove(self, kind: str, name: str) -> None:
+        self.cache.remove(self.kube.objects.pop((kind, "", name)), kind)
+
     def version_of(self, kind: str, name: str) -> str:
         known = self.kube.objects.get((kind, "", name), {"metadata": {"resourceVersion": "0"}})
         return str(known["metadata"]["resourceVersion"])
@@ -145,8 +148,9 @@ COPIES = ",".join(["build"] * 100_000)
         ({}, {"containers": [{"name": "build", "volumeMounts": MOUNTS}]}),
         ({}, {"containers": [{"name": "build", "volumeMounts": [DEEP]}]}),
         ({}, {"containers": [{"name": "build", "volumeMounts": DEEP_MOUNTS}]}),
+        ({ANNOTATION_SIDECAR_SIGNATURE: f"v1.1.{'0' * 64}.{'[' * 500_000}{']' * 500_000}"}, {}),
     ],
-    ids=["containers", "names", "mounts", "a deep path", "deep paths"],
+    ids=["containers", "names", "mounts", "a deep path", "deep paths", "a signature"],
 )
 @pytest.mark.parametrize("form", ["Remote", "Sidecar"])
 async def test_a_pod_of_a_megabyte_does_not_hold_up_others(
@@ -348,6 +352,27 @@ async def test_a_label_that_another_webhook_adds_later_is_denied_whoever_may_use
         response = await Lab(*users).judge(pod())
         assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
         assert response.message.startswith(f"metadata.labels: {LABEL_INJECT} was not there yet when the webhook of")
+
+
+@pytest.mark.parametrize("form", ["Remote", "Sidecar"])
+async def test_a_class_that_is_deleted_between_the_two_webhooks_is_named(form: str) -> None:
+    lab = SidecarLab("alice")
+    injected = await lab.injected(pod(annotations={ANNOTATION_INJECT_FORM: form}))
+    lab.remove("NestedDockerClass", "standard")
+    response = await lab.judge(injected)
+    assert (response.allowed, response.reason) == (False, Reason.CLASS_NOT_FOUND)
+    assert response.message.startswith("spec.className: NestedDockerClass standard does not exist")
+
+
+@pytest.mark.parametrize("form", ["Remote", "Sidecar"])
+async def test_a_container_that_another_webhook_renames_is_missed_by_name(form: str) -> None:
+    lab = SidecarLab("alice")
+    asking = pod(annotations={ANNOTATION_INJECT_FORM: form, ANNOTATION_INJECT_CONTAINERS: "build"})
+    injected = await lab.injected(asking)
+    injected["spec"]["containers"][0]["name"] = "renamed"
+    for response in (await lab.inject(injected), await lab.judge(injected)):
+        assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
+        assert "names build, and the pod has only the containers" in response.message
 
 
 async def test_the_permission_counts_of_the_account_and_the_user_that_are_stored() -> None:
@@ -631,8 +656,7 @@ def upgraded(lab: Lab) -> None:
 
 
 def replaced_policy(lab: Lab) -> None:
-    name = "NestedDockerPolicy", "", "all"
-    lab.cache.remove(lab.kube.objects.pop(name), "NestedDockerPolicy")
+    lab.remove("NestedDockerPolicy", "all")
     lab.put("NestedDockerPolicy", "other", GRANTED)
 
 
