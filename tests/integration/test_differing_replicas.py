@@ -70,6 +70,9 @@ def daemon_of(pod: dict[str, Any]) -> dict[str, Any]:
 async def test_a_pod_is_created_with_the_daemon_of_the_replica_that_was_asked_first(upgrade: Upgrade) -> None:
     pod = await upgrade.user.create(client(upgrade.world))
     assert daemon_of(pod)["image"] == OLD
+    dry = await upgrade.user.create(client(upgrade.world, "dry"), dryRun="All")
+    assert daemon_of(dry) == daemon_of(pod) | {"volumeMounts": daemon_of(dry)["volumeMounts"]}
+    assert await upgrade.world.get("Pod", "dry") is None
 
 
 @per_test

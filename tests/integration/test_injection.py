@@ -168,6 +168,17 @@ async def test_more_jobs_than_the_node_holds_all_end(world: World, user: Api, sm
     await wait_for(nothing_is_left, 60, "the end of the NestedDockers")
 
 
+async def test_an_ephemeral_container_gets_nothing_by_itself(world: World, user: Api) -> None:
+    await user.create(client(world))
+    shell = {"name": "shell", "image": "busybox", "volumeMounts": [{"name": "nested-docker", "mountPath": "/mine"}]}
+    change = {"spec": {"ephemeralContainers": [{"name": "bare", "image": "busybox"}, shell]}}
+    pod = await world.api.patch("Pod", world.namespace, "job", change, subresource="ephemeralcontainers")
+    bare, mounting = pod["spec"]["ephemeralContainers"]
+    assert "env" not in bare
+    assert "volumeMounts" not in bare
+    assert mounting["volumeMounts"] == shell["volumeMounts"], "as with any volume of the pod"
+
+
 async def test_a_dry_run_makes_nothing(world: World, user: Api) -> None:
     pod = await user.create(client(world), dryRun="All")
     assert name_of(pod)

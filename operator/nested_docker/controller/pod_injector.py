@@ -104,15 +104,15 @@ class PodInjector:
             class_spec = await self._class_of(pod, request)
             if class_spec and _is_sidecar(pod, request, class_spec):
                 return await self._sidecar(review, request.class_name, class_spec, containers, stored=stored)
-            if stored and class_spec is None and not has_marks(pod):
+            if not stored:
+                return await self._inject_remote(review, request.class_name, containers)
+            if class_spec is None and not has_marks(pod):
                 # Somebody has just deleted it, and without it nobody knows whether the daemon is a sidecar.
                 injection = self._new(pod, request.class_name, _requester(review))
                 response = await self._judge_daemon(review, injection)
                 if not response.allowed:
                     return response
-            if stored:
-                return await self._judge_remote(review, containers)
-            return await self._inject_remote(review, request.class_name, containers)
+            return await self._judge_remote(review, containers)
         except InjectionError as error:
             return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=str(error))
 

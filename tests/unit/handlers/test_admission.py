@@ -533,3 +533,25 @@ async def test_many_pods_of_one_controller_at_the_same_time_are_all_reviewed(tmp
         answers = await asyncio.gather(*(client.post(pod_review(), path) for _ in range(50)))
     assert {json.loads(text)["response"]["allowed"] for _, text in answers} == {True}
     assert most <= SHARE
+
+
+async def test_many_pods_of_one_namespace_hold_up_no_other(tmp_path: Path) -> None:
+    async def review(asked: Review) -> AdmissionResponse:
+        if asked.obj["metadata"]["namespace"] == "ns":
+            await asyncio.sleep(0.2)
+        return GRANTED
+
+    def body(namespace: str) -> str:
+        asked = json.loads(pod_review())
+        asked["request"]["namespace"] = namespace
+        return json.dumps(asked)
+
+    async with webhook(tmp_path, review, Bounds(connections=500)) as client:
+        flood = [asyncio.create_task(client.post(body("ns"), INJECT_PATH)) for _ in range(5 * SHARE)]
+        await asyncio.sleep(0.1)
+        for number in range(5):
+            started = time.monotonic()
+            assert (await client.post(body(f"team-{number}"), INJECT_PATH))[0] == 200
+            assert time.monotonic() - started < 0.2
+        assert not all(task.done() for task in flood)
+        assert {status for status, _ in await asyncio.gather(*flood)} == {200}

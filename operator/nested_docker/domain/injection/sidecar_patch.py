@@ -53,8 +53,9 @@ def judge_persisted(pod: Mapping[str, Any], sidecar: Sidecar, clients: Sequence[
         return ""
     return (
         f"{changed}: another admission webhook has removed or changed what the daemon of the pod needs: name only the "
-        f"containers that need the daemon in the annotation {names.ANNOTATION_INJECT_CONTAINERS}, ask a cluster admin to exclude container {SIDECAR} from other "
-        f"webhooks, or choose form {InjectionForm.REMOTE} by the annotation {names.ANNOTATION_INJECT_FORM}"
+        f"containers that need the daemon in the annotation {names.ANNOTATION_INJECT_CONTAINERS}, ask a cluster admin "
+        f"to exclude container {SIDECAR} from other webhooks, or choose form {InjectionForm.REMOTE} by the annotation "
+        f"{names.ANNOTATION_INJECT_FORM}"
     )
 
 

@@ -1,8 +1,8 @@
 """The webhook's signature of a sidecar: what the class gave when one replica added the daemon to a pod.
 
-Another replica may have another release, other settings or an older class, and would add another daemon. It holds the pod
-to the signed one instead, so that an upgrade or an edited class denies no pod. It still judges by itself who asks, what
-policy grants, and what the pod shares with the daemon.
+Another replica may have another release, other settings or an older class, and would add another daemon. It holds the
+pod to the signed one instead, so that an upgrade or an edited class denies no pod. It still judges by itself who asks,
+what policy grants, and what the pod shares with the daemon.
 """
 
 from __future__ import annotations
