@@ -20,7 +20,7 @@ from nested_docker.domain import names
 from nested_docker.domain.injection.sidecar import SIDECAR, Sidecar
 from nested_docker.domain.injection.signature import is_fresh
 
-MOST_CHARACTERS = 64 * 1024
+LONGEST_SIGNATURE = 64 * 1024
 """Of a signature. All annotations of a pod have four times as many at most, and other webhooks need some. A class that
 needs more has no signature, so replicas that differ deny its pods."""
 
@@ -55,7 +55,7 @@ class SidecarTerms:
         time = int(moment.timestamp())
         mac = self._mac(time, text, sidecar.container[UNSIGNED_FIELD], key)
         signature = f"v1.{time}.{mac}.{text}"
-        return signature if len(signature) <= MOST_CHARACTERS else ""
+        return signature if len(signature) <= LONGEST_SIGNATURE else ""
 
     def signed(self, pod: Mapping[str, Any], moment: datetime, key: bytes) -> Sidecar | None:
         """The sidecar of the class that a pod's signature confirms; None: none holds for the pod and its container.

@@ -13,7 +13,7 @@ from tests.unit.domain.injection.pods import Pod
 from tests.unit.domain.injection.sidecars import accepted, asking, daemon, inject
 
 from nested_docker.domain.injection.sidecar import class_sidecar
-from nested_docker.domain.injection.sidecar_signature import MOST_CHARACTERS, SidecarTerms
+from nested_docker.domain.injection.sidecar_signature import LONGEST_SIGNATURE, SidecarTerms
 from nested_docker.domain.injection.signature import FRESH_SECONDS, Injection, requester_digest
 from nested_docker.domain.names import ANNOTATION_INJECTION_SIGNATURE, ANNOTATION_SIDECAR_SIGNATURE
 
@@ -111,6 +111,6 @@ def test_the_signature_of_an_id_is_none_of_a_sidecar() -> None:
 
 def test_it_is_short_enough_for_a_pod() -> None:
     assert len(SIGNATURE) < 4096
-    variable = {"name": "LONG", "value": "x" * MOST_CHARACTERS}
+    variable = {"name": "LONG", "value": "x" * LONGEST_SIGNATURE}
     long = class_spec(podTemplate={"spec": {"containers": [{"name": "daemon", "env": [variable]}]}})
     assert TERMS.sign(class_sidecar("team-a", accepted(long), DEFAULTS), NOW, KEY) == ""
