@@ -424,6 +424,20 @@ async def test_a_server_that_stops_closes_a_connection_only_with_a_response(tmp_
             await asyncio.gather(client.running, return_exceptions=True)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.1], ids=["at the moment", "later"])
+async def test_a_server_that_stops_answers_connections_that_begin(tmp_path: Path, seconds: float) -> None:
+    async with webhook(tmp_path) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        client.running.cancel()
+        await asyncio.sleep(seconds)
+        late = asyncio.create_task(client.review())
+        await writer.start_tls(client.context, server_hostname="localhost")
+        writer.write(b"POST /elsewhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+        assert (await late)["allowed"]
+        assert await reader.readline() == b"HTTP/1.1 404 Not Found\r\n"
+        writer.close()
+
+
 async def test_a_server_that_stops_finishes_the_request_that_it_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
