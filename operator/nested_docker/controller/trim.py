@@ -39,7 +39,7 @@ POD_CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
 CLIENT_CONTAINER = ("name", "restartPolicy", "restartPolicyRules")
 """Fields of a container of a pod that asks for a daemon, by which it is known when that is not needed any more."""
 
-MARKS = f"{GROUP}/"
+RESERVED_PREFIX = f"{GROUP}/"
 """Prefix of the labels and annotations that only the operator and its webhooks read."""
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -73,7 +73,9 @@ def _identity_and_marks(metadata: Mapping[str, Any]) -> Manifest:
 
 def _marks(values: Mapping[str, str]) -> dict[str, str]:
     return {
-        key: value for key, value in values.items() if key.startswith(MARKS) and key != ANNOTATION_SIDECAR_SIGNATURE
+        key: value
+        for key, value in values.items()
+        if key.startswith(RESERVED_PREFIX) and key != ANNOTATION_SIDECAR_SIGNATURE
     }
 
 

@@ -21,8 +21,8 @@ from nested_docker.domain.injection.sidecar import SIDECAR, Sidecar
 from nested_docker.domain.injection.signature import is_fresh
 
 LONGEST_SIGNATURE = 64 * 1024
-"""Of a signature. All annotations of a pod have four times as many at most, and other webhooks need some. A class that
-needs more has no signature, so replicas that differ deny its pods."""
+"""Characters of a signature. All annotations of a pod have four times as many at most, and other webhooks need some. A
+class that needs more has no signature, so replicas that differ deny its pods."""
 
 UNSIGNED_FIELD = "command"
 """Of the container: the start script is long, and the signature holds for that of the pod's container."""
