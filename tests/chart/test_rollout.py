@@ -1,4 +1,7 @@
-"""An upgrade of the operator while jobs begin: replicas of two releases answer, and no pod is denied."""
+"""An upgrade of the operator while jobs begin: replicas that differ answer, and no pod is denied.
+
+A connection that a replica closes when it ends may still cost a request, see `handlers/webhook_server.py`.
+"""
 
 from __future__ import annotations
 
@@ -75,4 +78,5 @@ def test_an_upgrade_and_a_rollback_deny_no_pod(cluster: Cluster, helm: Helm) -> 
         ended.set()
         for worker in workers:
             worker.join()
-    assert found.keys() == {OLD, NEW}
+    assert found.keys() >= {OLD, NEW}
+    assert not [each for each in found if "denied the request" in each or "Forbidden" in each]
