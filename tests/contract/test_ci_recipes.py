@@ -28,7 +28,7 @@ from nested_docker.domain.admission.acceptance import Accepted, accept
 from nested_docker.domain.injection.name_servers import foreign_name_servers
 from nested_docker.domain.injection.patch import InjectedConnection, Marks, injection_patch
 from nested_docker.domain.injection.request import chosen_containers, injection_request
-from nested_docker.domain.injection.sidecar import sidecar
+from nested_docker.domain.injection.sidecar import class_sidecar, sidecar
 from nested_docker.domain.injection.sidecar_patch import sidecar_patch
 from nested_docker.domain.manifests.pod import pod_to_judge
 from nested_docker.domain.modes import MODES
@@ -94,7 +94,8 @@ def with_sidecar(asking: Manifest, client: str) -> Manifest:
     assert [each.container["name"] for each in clients] == [client]
     accepted = accept(observed({"mode": "Dind"}), DEFAULTS)
     assert isinstance(accepted, Accepted), accepted
-    return patched(asking, sidecar_patch(asking, sidecar(asking, accepted, clients, DEFAULTS), clients))
+    given = class_sidecar(asking["metadata"]["namespace"], accepted, DEFAULTS)
+    return patched(asking, sidecar_patch(asking, sidecar(asking, accepted, clients, given), clients))
 
 
 async def test_a_runner_of_gitea_shares_its_workspace_with_the_daemon(offer: Offer) -> None:

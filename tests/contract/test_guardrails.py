@@ -19,14 +19,25 @@ from tests.contract.guardrails.everything import EVERYTHING, WITH_EVERYTHING
 from tests.contract.guardrails.guarded_pods import GUARDED_PODS
 from tests.contract.guardrails.injection import INJECTING
 from tests.contract.guardrails.installation import furnish, look, rendered, wait_until_in_force
-from tests.contract.guardrails.making import creates, patches, plain
+from tests.contract.guardrails.making import annotations, creates, labels, merged_with, patches, plain
 from tests.contract.guardrails.node_cleanup import IN_CLEANUP
 from tests.contract.guardrails.pods import PODS
 from tests.contract.guardrails.requests import REQUESTS
 from tests.contract.guardrails.reserved import RESERVED
 from tests.contract.guardrails.separated import SEPARATED, WITHOUT_NODE
 from tests.contract.guardrails.sidecars import SIDECARS
-from tests.contract.guardrails.site import DAEMON, GUARDED, RUNTIME, SUFFIX, Attempt, Manifest, Site
+from tests.contract.guardrails.site import (
+    BESIDE,
+    DAEMON,
+    FORM,
+    GUARDED,
+    INJECT,
+    RUNTIME,
+    SUFFIX,
+    Attempt,
+    Manifest,
+    Site,
+)
 from tests.support.api import Api
 from tests.support.cluster import Cluster
 from tests.support.waiting import wait_for
@@ -118,6 +129,20 @@ async def test_pods_that_ask_for_a_daemon(api: Api, sites: dict[str, Site], atte
 @pytest.mark.parametrize("attempt", SIDECARS.values(), ids=SIDECARS)
 async def test_pods_with_a_sidecar(api: Api, sites: dict[str, Site], attempt: Attempt) -> None:
     await look(api, sites["all"], attempt)
+
+
+@pytest.mark.parametrize("subresource", ["ephemeralcontainers", "resize"])
+async def test_other_ways_to_write_a_pod_leave_its_marks_alone(
+    api: Api, sites: dict[str, Site], subresource: str
+) -> None:
+    """The API server takes nothing but containers, or resources, from such a request."""
+    site = sites["all"]
+    change = merged_with(labels({INJECT: "other"}), annotations({FORM: "Remote"}))
+    asked = patches("Pod", BESIDE, change, subresource)(site)
+    client = site.acting_as("user", api)
+    answer = await client.request(asked.method, asked.path, query=asked.query, body=asked.body, type_=asked.type_)
+    assert answer["metadata"]["labels"][INJECT] == "standard"
+    assert answer["metadata"]["annotations"] == {FORM: "Sidecar"}
 
 
 @pytest.mark.parametrize("who", ["user", "admin"])

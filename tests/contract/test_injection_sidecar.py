@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from nested_docker.domain.admission.acceptance import Accepted, accept
 from nested_docker.domain.admission.pod_security import ENFORCE_LABEL
 from nested_docker.domain.admission.pod_security_standards import PodSecurityLevel
 from nested_docker.domain.injection.request import chosen_containers, injection_request
-from nested_docker.domain.injection.sidecar import sidecar
+from nested_docker.domain.injection.sidecar import Sidecar, class_sidecar, sidecar
 from nested_docker.domain.injection.sidecar_patch import judge_persisted, sidecar_patch
+from nested_docker.domain.injection.sidecar_signature import SidecarTerms
 from nested_docker.domain.names import ANNOTATION_INJECT_FORM, LABEL_INJECT
 from nested_docker.domain.ports import KubeError
 
@@ -97,9 +99,17 @@ def accepted(**fields: Any) -> Accepted:
     return found
 
 
+TERMS, KEY = SidecarTerms("ns", "standard", "0123456789abcdef"), b"k" * 32
+
+
 def with_sidecar(asking: Pod, outcome: Accepted) -> Pod:
-    clients = chosen_containers(asking, injection_request(asking))
-    return patched(asking, sidecar_patch(asking, sidecar(asking, outcome, clients, DEFAULTS), clients))
+    clients, given = chosen_containers(asking, injection_request(asking)), given_by(outcome)
+    signature = TERMS.sign(given, datetime.now(UTC), KEY)
+    return patched(asking, sidecar_patch(asking, sidecar(asking, outcome, clients, given), clients, signature))
+
+
+def given_by(outcome: Accepted) -> Sidecar:
+    return class_sidecar(TERMS.namespace, outcome, DEFAULTS)
 
 
 async def stored(api: Api, asking: Pod) -> Pod:
@@ -124,7 +134,14 @@ async def test_a_pod_that_comes_back_is_complete(
     outcome = accepted(**fields)
     back = await stored(api, with_sidecar(job(namespaces[PodSecurityLevel.PRIVILEGED]), outcome))
     clients = chosen_containers(back, injection_request(back))
-    assert judge_persisted(back, sidecar(back, outcome, clients, DEFAULTS), clients) == ""
+    assert (
+        judge_persisted(
+            back,
+            sidecar(back, outcome, clients, class_sidecar(back["metadata"]["namespace"], outcome, DEFAULTS)),
+            clients,
+        )
+        == ""
+    )
     assert [each["name"] for each in back["spec"]["initContainers"]] == ["nested-docker", "checkout"]
 
 

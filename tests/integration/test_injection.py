@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.integration.conftest import per_module, per_test
+from tests.integration.pod_webhook import PATHS, USER, client, enabled, reviewing
 from tests.integration.world import Lab, World
-from tests.support.api import Api, own_address
-from tests.support.certificates import certificate_maker
+from tests.support.api import Api
 from tests.support.kubelet import FAKE, HOSTNAME, SESSION, FakeKubelet, FakePod, runs
 from tests.support.manifests import GENEROUS, nested_docker_class, policy
 from tests.support.mutating_webhook import MutatingWebhook
@@ -23,100 +19,22 @@ from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
 from tests.support.rbac import allow
 from tests.support.waiting import wait_for
-from tests.support.webhook_configurations import installed
 
-from nested_docker.domain import names, pki
+from nested_docker.domain import names
 from nested_docker.domain.ports import KubeError
-from nested_docker.handlers.admission import INJECT_PATH, JUDGE_PATH
-
-USER = "jenny"
-PATHS = {"Mutating": INJECT_PATH, "Validating": JUDGE_PATH}
 
 
 @per_module
 async def operator(lab: Lab, proxy: Proxy) -> AsyncIterator[Operator]:
     """One with a webhook for pods, which the API server asks about the lab's namespaces."""
-    here = own_address(lab.access)
-    now = datetime.now(UTC)
-    begin, end = now - timedelta(hours=1), now + timedelta(hours=1)
-    keys = certificate_maker().issue(pki.CertificateRequest("uid", "", "webhook", (), (here,), begin, end, end))
-    folder = lab.folder / "webhook"
-    folder.mkdir()
-    for file, key in (("tls.crt", pki.SERVER_CERTIFICATE), ("tls.key", pki.SERVER_KEY), ("ca.crt", pki.CA_CERTIFICATE)):
-        (folder / file).write_bytes(keys[key])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    running = await lab.new_operator(proxy, WEBHOOK_PORT=str(port), WEBHOOK_CERTIFICATES=str(folder), INJECTION="true")
-    bundle = base64.b64encode(keys[pki.CA_CERTIFICATE]).decode()
-    name = f"a-{lab.class_name}-pods"  # asked before those of tests, which begin with "test"
-    async with AsyncExitStack() as stack:
-        for kind, path in PATHS.items():
-            body = configuration(kind, name, f"https://{here}:{port}{path}", bundle, lab.class_name)
-            await stack.enter_async_context(installed(lab.api, body))
+    async with reviewing(lab, proxy, *PATHS) as running:
         yield running
-
-
-def configuration(kind: str, name: str, url: str, bundle: str, session: str) -> dict[str, Any]:
-    """As the chart's, for the namespaces of the session."""
-    again = {"reinvocationPolicy": "IfNeeded"} if kind == "Mutating" else {}
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": f"{kind}WebhookConfiguration",
-        "metadata": {"name": name},
-        "webhooks": [
-            {
-                "name": "pods.nesteddocker.dev",
-                "clientConfig": {"url": url, "caBundle": bundle},
-                "objectSelector": {"matchExpressions": [{"key": names.LABEL_INJECT, "operator": "Exists"}]},
-                "namespaceSelector": {
-                    "matchLabels": {SESSION: session, names.NAMESPACE_INJECTION: names.INJECTION_ENABLED}
-                },
-                "rules": [rule],
-                "failurePolicy": "Fail",
-                "sideEffects": "None",
-                "timeoutSeconds": 5,
-                "admissionReviewVersions": ["v1"],
-                **again,
-            }
-        ],
-    }
 
 
 @per_test
 async def user(world: World) -> Api:
     """A user who may create pods, and use the class, in a namespace that is enabled."""
-    labels = {"labels": {names.NAMESPACE_INJECTION: names.INJECTION_ENABLED}}
-    await world.api.patch("Namespace", None, world.namespace, {"metadata": labels})
-    pods = {"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}
-    await allow(world.api, world.namespace, USER, "pods", pods)
-    use = {"apiGroups": ["nesteddocker.dev"], "resources": ["nesteddockerclasses"], "verbs": ["use"]}
-    await allow(world.api, world.namespace, USER, "use", use | {"resourceNames": [world.class_name]})
-    user = world.api.acting_as(USER)
-
-    async def is_enabled() -> bool:
-        made = await user.create(client(world), dryRun="All")
-        return names.LABEL_INJECTION_ID in made["metadata"]["labels"]
-
-    await wait_for(is_enabled, 10, "the API server to ask the webhook about the namespace")
-    return user
-
-
-def client(world: World, name: str = "job", **metadata: Any) -> dict[str, Any]:
-    """A pod that asks for a daemon, and that no kubelet starts."""
-    labels = {names.LABEL_INJECT: world.class_name} | metadata.pop("labels", {})
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": world.namespace, "labels": labels} | metadata,
-        "spec": {
-            "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": 0,
-            "nodeSelector": {"nowhere": "true"},
-            "containers": [{"name": "build", "image": "docker:29-cli"}, {"name": "helper", "image": "docker:28-cli"}],
-        },
-    }
+    return await enabled(world)
 
 
 def name_of(pod: dict[str, Any]) -> str:
@@ -248,6 +166,17 @@ async def test_more_jobs_than_the_node_holds_all_end(world: World, user: Api, sm
         return not await world.api.list("NestedDocker", world.namespace)
 
     await wait_for(nothing_is_left, 60, "the end of the NestedDockers")
+
+
+async def test_an_ephemeral_container_gets_nothing_by_itself(world: World, user: Api) -> None:
+    await user.create(client(world))
+    shell = {"name": "shell", "image": "busybox", "volumeMounts": [{"name": "nested-docker", "mountPath": "/mine"}]}
+    change = {"spec": {"ephemeralContainers": [{"name": "bare", "image": "busybox"}, shell]}}
+    pod = await world.api.patch("Pod", world.namespace, "job", change, subresource="ephemeralcontainers")
+    bare, mounting = pod["spec"]["ephemeralContainers"]
+    assert "env" not in bare
+    assert "volumeMounts" not in bare
+    assert mounting["volumeMounts"] == shell["volumeMounts"], "as with any volume of the pod"
 
 
 async def test_a_dry_run_makes_nothing(world: World, user: Api) -> None:

@@ -27,8 +27,9 @@ from nested_docker.domain.injection.request import (
     connected_containers,
     injection_request,
 )
-from nested_docker.domain.injection.sidecar import chosen_form, sidecar, sidecar_mode
+from nested_docker.domain.injection.sidecar import chosen_form, class_sidecar, sidecar, sidecar_mode
 from nested_docker.domain.injection.sidecar_patch import judge_persisted, sidecar_patch
+from nested_docker.domain.injection.sidecar_signature import SidecarTerms
 from nested_docker.domain.injection.sidecar_verdict import granted_by
 from nested_docker.domain.injection.signature import Injection, has_marks, requester_digest, signed_injection
 from nested_docker.domain.objects import Manifest
@@ -103,9 +104,15 @@ class PodInjector:
             class_spec = await self._class_of(pod, request)
             if class_spec and _is_sidecar(pod, request, class_spec):
                 return await self._sidecar(review, request.class_name, class_spec, containers, stored=stored)
-            if stored:
-                return await self._judge_remote(review, containers)
-            return await self._inject_remote(review, request.class_name, containers)
+            if not stored:
+                return await self._inject_remote(review, request.class_name, containers)
+            if class_spec is None and not has_marks(pod):
+                # Somebody has just deleted it, and without it nobody knows whether the daemon is a sidecar.
+                injection = self._new(pod, request.class_name, _requester(review))
+                response = await self._judge_daemon(review, injection)
+                if not response.allowed:
+                    return response
+            return await self._judge_remote(review, containers)
         except InjectionError as error:
             return AdmissionResponse(allowed=False, reason=Reason.INVALID_SPEC, message=str(error))
 
@@ -179,9 +186,14 @@ class PodInjector:
         if response.accepted is None:
             message = response.message or "; ".join(response.warnings)
             return replace(response, allowed=False, message=f"{message}. {_modes_of_sidecars(mode)}", warnings=())
-        made = sidecar(pod, response.accepted, containers, self.reviewer.defaults)
+        terms = SidecarTerms(pod["metadata"]["namespace"], class_name, _requester(review))
+        now, key = self.clock.now(), self.key()
+        known = terms.signed(pod, now, key)
+        given = known or class_sidecar(terms.namespace, response.accepted, self.reviewer.defaults)
+        made = sidecar(pod, response.accepted, containers, given)
         if not stored:
-            return replace(response, patch=sidecar_patch(pod, made, containers))
+            signature = "" if known else terms.sign(given, now, key)
+            return replace(response, patch=sidecar_patch(pod, made, containers, signature))
         problem = judge_persisted(pod, made, containers)
         if problem:
             raise InjectionError(problem)

@@ -6,11 +6,13 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nested_docker.api.meta import GROUP
 from nested_docker.api.nesting import MAX_NESTING, nesting_exceeds, without_deep_values
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.api.v1alpha1.node import NestedDockerNodeStatus
 from nested_docker.domain.manifests.secrets import value_digest
 from nested_docker.domain.modes.host_socket import NODE_SOCKET_VOLUME, OWNER_FLAG
+from nested_docker.domain.names import ANNOTATION_SIDECAR_SIGNATURE
 from nested_docker.domain.node_facts import node_facts, runtime_class_facts
 from nested_docker.domain.objects import CLIENT_POD, Manifest
 from nested_docker.domain.observed import DATA_DIGESTS
@@ -37,6 +39,9 @@ POD_CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
 CLIENT_CONTAINER = ("name", "restartPolicy", "restartPolicyRules")
 """Fields of a container of a pod that asks for a daemon, by which it is known when that is not needed any more."""
 
+RESERVED_PREFIX = f"{GROUP}/"
+"""Prefix of the labels and annotations that only the operator and its webhooks read."""
+
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -61,6 +66,19 @@ def _identity_and_labels(metadata: Mapping[str, Any]) -> Manifest:
     return _identity(metadata) | {"labels": metadata.get("labels", {})}
 
 
+def _identity_and_marks(metadata: Mapping[str, Any]) -> Manifest:
+    """Users of many namespaces write labels and annotations of up to a megabyte; only reserved keys are read."""
+    return _identity(metadata) | {field: _marks(metadata.get(field) or {}) for field in ("labels", "annotations")}
+
+
+def _marks(values: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key: value
+        for key, value in values.items()
+        if key.startswith(RESERVED_PREFIX) and key != ANNOTATION_SIDECAR_SIGNATURE
+    }
+
+
 def _identity_and_default(metadata: Mapping[str, Any]) -> Manifest:
     annotations = metadata.get("annotations", {})
     default = {key: annotations[key] for key in (DEFAULT_CLASS_ANNOTATION,) if key in annotations}
@@ -74,8 +92,9 @@ _METADATA: dict[str, Callable[[Mapping[str, Any]], Manifest]] = {
     "Namespace": _identity_and_labels,
     "Node": _identity_and_labels,
     "NestedDockerNode": _identity,
+    CLIENT_POD: _identity_and_marks,
 }
-"""Of objects that concern many NestedDockers only what plans read is kept: other changes cost nothing."""
+"""Of objects that concern many NestedDockers, or that others write, only what is read is kept."""
 
 
 def _nothing(_obj: Mapping[str, Any]) -> Manifest:

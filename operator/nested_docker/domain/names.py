@@ -52,6 +52,8 @@ ANNOTATION_DENIAL = f"{GROUP}/denial"
 """The latest denial of a running sidecar, as JSON."""
 ANNOTATION_INJECTION_SIGNATURE = f"{GROUP}/injection-signature"
 """The webhook's signature of the id."""
+ANNOTATION_SIDECAR_SIGNATURE = f"{GROUP}/sidecar-signature"
+"""What the webhook gave a pod as its sidecar, with its signature."""
 SCHEDULING_GATE = f"{GROUP}/daemon"
 """Scheduling gate of a pod that waits for its own daemon to have a node."""
 INJECTION_SELECTOR = LABEL_INJECT

@@ -136,10 +136,7 @@ class WebhookServer:
                     group.create_task(self._reload(context, digest, check_seconds), name="webhook certificate")
             finally:
                 listening.clear()
-                accepting.close()
-                for connecting in self._handshakes:
-                    connecting.cancel()
-                await self._drain()
+                await self._drain(accepting, context, server)
                 await server.shutdown(WEBHOOK_ANSWER_SECONDS)
 
     # --- connections ------------------------------------------------------------------------------
@@ -214,12 +211,23 @@ class WebhookServer:
                 if now - connection.since > allowed:
                     self._drop(key, connection)
 
-    async def _drain(self) -> None:
+    async def _drain(self, accepting: socket.socket, context: ssl.SSLContext, server: _Server) -> None:
+        """Let connections end. New ones still come, as nodes take up late that the replica goes."""
         self._draining = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(WEBHOOK_DRAIN_SECONDS):
-                while self._connections:
-                    await asyncio.sleep(0.05)
+        late = asyncio.create_task(self._accept(accepting, context, server), name="late webhook connections")
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WEBHOOK_DRAIN_SECONDS):
+                    while True:
+                        await asyncio.sleep(0.05)
+                        if not self._connections:
+                            break
+        finally:
+            late.cancel()
+            await asyncio.gather(late, return_exceptions=True)
+            accepting.close()
+            for connecting in self._handshakes:
+                connecting.cancel()
 
     # --- requests ---------------------------------------------------------------------------------
 

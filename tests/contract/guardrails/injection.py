@@ -8,6 +8,7 @@ from typing import Any
 from tests.contract.guardrails.events import about, event
 from tests.contract.guardrails.making import (
     annotations,
+    applies,
     creates,
     deletes,
     elsewhere,
@@ -18,6 +19,8 @@ from tests.contract.guardrails.making import (
 )
 from tests.contract.guardrails.reserved import ONLY
 from tests.contract.guardrails.site import (
+    BESIDE,
+    FORM,
     GATE,
     GATED,
     INJECT,
@@ -42,6 +45,7 @@ from nested_docker.adapters.resources import RESOURCES
 from nested_docker.domain.injection.manifest import injected_nested_docker, owned_by_pod
 
 SIGNATURE = "nesteddocker.dev/injection-signature"
+SIDECAR_SIGNATURE = "nesteddocker.dev/sidecar-signature"
 NOT_MANAGED = f"of Pod {GATED} must be {US}"
 
 
@@ -50,6 +54,12 @@ def opens(*gates: str, pod: str = GATED, **also: Any) -> Callable[[Site], Reques
     removed = [{"name": gate, "$patch": "delete"} for gate in gates]
     metadata = also.pop("metadata", {})
     return patches("Pod", pod, {"metadata": metadata, "spec": {"schedulingGates": removed} | also}, type_=STRATEGIC)
+
+
+MARKED_BY_THE_WEBHOOK = (
+    labels({INJECTION_ID: INJECTION}),
+    annotations({SIGNATURE: "x", FORM: "Sidecar", SIDECAR_SIGNATURE: "x"}),
+)
 
 
 def asking(*over: Manifest) -> Make:
@@ -133,14 +143,23 @@ INJECTING: dict[str, Attempt] = {
     "a pod with what the webhook adds": Attempt(
         "user", creates(asking(labels({INJECTION_ID: INJECTION}), annotations({SIGNATURE: "x"})))
     ),
+    "a pod that asks, by an apply": Attempt("user", applies(asking())),
+    "a pod with what the webhook adds to one with a sidecar": Attempt(
+        "user", creates(asking(annotations({FORM: "Sidecar", SIDECAR_SIGNATURE: "x"})))
+    ),
+    "the signature of a sidecar without the label": Attempt(
+        "user", creates(plain("Pod", annotations({SIDECAR_SIGNATURE: "x"}))), (ONLY,)
+    ),
     "a pod that asks, with another mark": Attempt("user", creates(asking(labels({UID: "x"}))), (ONLY,)),
     "an id without the label": Attempt("user", creates(plain("Pod", labels({INJECTION_ID: INJECTION}))), (ONLY,)),
     "a signature without the label": Attempt("user", creates(plain("Pod", annotations({SIGNATURE: "x"}))), (ONLY,)),
     **{
-        f"a pod that asks, in {place}": Attempt(
-            "user", creates(elsewhere(asking(), place)), ("get no daemon", "nesteddocker.dev/injection=enabled")
+        f"a pod that asks{what}, {how} in {place}": Attempt(
+            "user", tries(elsewhere(asking(*marks), place)), ("get no daemon", "nesteddocker.dev/injection=enabled")
         )
-        for place in ("system", "pods", "cleanup")
+        for place in ("system", "pods", "cleanup", "disabled")
+        for how, tries in (("created", creates), ("applied", applies))
+        for what, marks in (("", ()), (" with what the webhook adds", MARKED_BY_THE_WEBHOOK))
     },
     **{
         f"a pod that is there, with {what}": Attempt("user", patches("Pod", pod, change), (ONLY,))
@@ -148,6 +167,8 @@ INJECTING: dict[str, Attempt] = {
             ("the label later", MINE, labels({INJECT: "standard"})),
             ("an id later", MINE, labels({INJECTION_ID: INJECTION})),
             ("a signature later", MINE, annotations({SIGNATURE: "x"})),
+            ("the signature of a sidecar later", MINE, annotations({SIDECAR_SIGNATURE: "x"})),
+            ("the signature of a sidecar", BESIDE, annotations({SIDECAR_SIGNATURE: "x"})),
             ("another class", GATED, labels({INJECT: "other"})),
             ("another id", GATED, labels({INJECTION_ID: "f" * 20})),
             ("no label", GATED, labels({INJECT: None})),
@@ -161,6 +182,7 @@ INJECTING: dict[str, Attempt] = {
             ("the label", labels({INJECT: "standard"})),
             ("an id", labels({INJECT: "standard", INJECTION_ID: INJECTION})),
             ("a signature", merged_with(labels({INJECT: "standard"}), annotations({SIGNATURE: "x"}))),
+            ("the signature of a sidecar", annotations({SIDECAR_SIGNATURE: "x"})),
             ("another class", labels({INJECT: "other"})),
         )
     },

@@ -64,7 +64,7 @@ KUBERNETES = ("kube-system", "kube-public", "kube-node-lease")
 
 
 def namespaces_of(site: Site) -> tuple[str, ...]:
-    return site.name, site.system, site.pods, site.cleanup
+    return site.name, site.system, site.pods, site.cleanup, site.disabled
 
 
 def rendered(site: Site, values: Manifest) -> list[Manifest]:
@@ -90,13 +90,14 @@ def furnish(cluster: Cluster, name: str) -> Site:
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
     for namespace in namespaces_of(bare):
         metadata = {"name": "everything", "namespace": namespace}
+        injection = {} if namespace == bare.disabled else {"nesteddocker.dev/injection": "enabled"}
         cluster.apply(
             {
                 "apiVersion": "v1",
                 "kind": "Namespace",
                 "metadata": {
                     "name": namespace,
-                    "labels": {"guardrails": SUFFIX, "nesteddocker.dev/injection": "enabled"},
+                    "labels": {"guardrails": SUFFIX} | injection,
                 },
             },
             {

@@ -85,6 +85,11 @@ class Site:
         return f"{self.system}-cleanup"
 
     @property
+    def disabled(self) -> str:
+        """A namespace whose pods get no daemon by a label."""
+        return f"{self.name}-disabled"
+
+    @property
     def operator(self) -> str:
         """The operator's user name."""
         return f"system:serviceaccount:{self.system}:{self.name}-operator"

@@ -168,8 +168,9 @@ async def test_a_settled_pod_costs_no_request() -> None:
         "v1.1.0000000000000000." + "0" * 64,
         "forged",
         Injection(ID, "team-b", "standard", "0" * 16, 1).signature(SIGNING_KEY),
+        Injection(ID, "team-a", "standard", "0" * 16, 1).signature(b"x" * 32),
     ],
-    ids=["a wrong digest", "another form", "another namespace"],
+    ids=["a wrong digest", "another form", "another namespace", "another root key"],
 )
 async def test_a_forged_signature_gets_nothing_and_says_so_once(signature: str) -> None:
     lab = Lab()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,11 +20,14 @@ from nested_docker.controller.cache import Cache
 from nested_docker.controller.pod_injector import PodInjector
 from nested_docker.controller.routing import Router
 from nested_docker.controller.workqueue import WorkQueue
+from nested_docker.domain.effective import OperatorDefaults
+from nested_docker.domain.modes import dockerd
 from nested_docker.domain.names import (
     ANNOTATION_GRANTED_BY,
     ANNOTATION_INJECT_CONTAINERS,
     ANNOTATION_INJECT_FORM,
     ANNOTATION_INJECTION_SIGNATURE,
+    ANNOTATION_SIDECAR_SIGNATURE,
     LABEL_INJECT,
     LABEL_INJECT_FROM,
     LABEL_INJECTION_ID,
@@ -65,8 +71,8 @@ class Lab:
         self.put("NestedDockerPolicy", "all", {"allowedClasses": ["standard", "away"], "allowedModes": ["Dind"]})
         self.injector = self.replica()
 
-    def replica(self, key: bytes = KEY) -> PodInjector:
-        reviewer = AdmissionReviewer(self.cache, Router(self.cache, WorkQueue()), self.kube, DEFAULTS, self._record)
+    def replica(self, key: bytes = KEY, defaults: OperatorDefaults = DEFAULTS) -> PodInjector:
+        reviewer = AdmissionReviewer(self.cache, Router(self.cache, WorkQueue()), self.kube, defaults, self._record)
         return PodInjector(reviewer, lambda: key, self.clock)
 
     def put(self, kind: str, name: str, spec: dict[str, Any]) -> None:
@@ -76,6 +82,9 @@ class Lab:
         obj = {"apiVersion": API_VERSION, "kind": kind, "metadata": head, "spec": spec}
         self.kube.objects[kind, "", name] = obj
         self.cache.put(obj, kind)
+
+    def remove(self, kind: str, name: str) -> None:
+        self.cache.remove(self.kube.objects.pop((kind, "", name)), kind)
 
     def version_of(self, kind: str, name: str) -> str:
         known = self.kube.objects.get((kind, "", name), {"metadata": {"resourceVersion": "0"}})
@@ -139,8 +148,9 @@ COPIES = ",".join(["build"] * 100_000)
         ({}, {"containers": [{"name": "build", "volumeMounts": MOUNTS}]}),
         ({}, {"containers": [{"name": "build", "volumeMounts": [DEEP]}]}),
         ({}, {"containers": [{"name": "build", "volumeMounts": DEEP_MOUNTS}]}),
+        ({ANNOTATION_SIDECAR_SIGNATURE: f"v1.1.{'0' * 64}.{'[' * 500_000}{']' * 500_000}"}, {}),
     ],
-    ids=["containers", "names", "mounts", "a deep path", "deep paths"],
+    ids=["containers", "names", "mounts", "a deep path", "deep paths", "a signature"],
 )
 @pytest.mark.parametrize("form", ["Remote", "Sidecar"])
 async def test_a_pod_of_a_megabyte_does_not_hold_up_others(
@@ -344,6 +354,27 @@ async def test_a_label_that_another_webhook_adds_later_is_denied_whoever_may_use
         assert response.message.startswith(f"metadata.labels: {LABEL_INJECT} was not there yet when the webhook of")
 
 
+@pytest.mark.parametrize("form", ["Remote", "Sidecar"])
+async def test_a_class_that_is_deleted_between_the_two_webhooks_is_named(form: str) -> None:
+    lab = SidecarLab("alice")
+    injected = await lab.injected(pod(annotations={ANNOTATION_INJECT_FORM: form}))
+    lab.remove("NestedDockerClass", "standard")
+    response = await lab.judge(injected)
+    assert (response.allowed, response.reason) == (False, Reason.CLASS_NOT_FOUND)
+    assert response.message.startswith("spec.className: NestedDockerClass standard does not exist")
+
+
+@pytest.mark.parametrize("form", ["Remote", "Sidecar"])
+async def test_a_container_that_another_webhook_renames_is_missed_by_name(form: str) -> None:
+    lab = SidecarLab("alice")
+    asking = pod(annotations={ANNOTATION_INJECT_FORM: form, ANNOTATION_INJECT_CONTAINERS: "build"})
+    injected = await lab.injected(asking)
+    injected["spec"]["containers"][0]["name"] = "renamed"
+    for response in (await lab.inject(injected), await lab.judge(injected)):
+        assert (response.allowed, response.reason) == (False, Reason.INVALID_SPEC)
+        assert "names build, and the pod has only the containers" in response.message
+
+
 async def test_the_permission_counts_of_the_account_and_the_user_that_are_stored() -> None:
     lab = Lab(ACCOUNT)
     injected = await lab.injected(pod(serviceAccountName="ci"))
@@ -480,15 +511,18 @@ class SidecarLab(Lab):
         offered: dict[str, Any] = {"modes": ["Dind"], "injection": {"forms": ["Remote", "Sidecar"]}}
         self.put("NestedDockerClass", "standard", offered | fields)
 
-    async def judge(self, stored: Pod) -> AdmissionResponse:
-        return await self.injector.judge(Review(ALICE, stored))
+
+def marks_of(injected: Pod) -> dict[str, str]:
+    """The annotations of a pod with a sidecar, which policy `all` grants."""
+    signature = injected["metadata"]["annotations"][ANNOTATION_SIDECAR_SIGNATURE]
+    return SIDECAR | {ANNOTATION_GRANTED_BY: "all", ANNOTATION_SIDECAR_SIGNATURE: signature}
 
 
-async def test_a_pod_gets_a_sidecar_and_no_marks() -> None:
+async def test_a_pod_gets_a_sidecar_and_no_id() -> None:
     lab = SidecarLab("alice")
     injected = await lab.injected(pod(annotations=SIDECAR))
     assert injected["spec"]["initContainers"][0]["name"] == "nested-docker"
-    assert injected["metadata"] == pod(annotations=SIDECAR | {ANNOTATION_GRANTED_BY: "all"})["metadata"]
+    assert injected["metadata"] == pod(annotations=marks_of(injected))["metadata"]
     assert lab.kube.writes == []
     assert (await lab.inject(injected)).patch == ()
     assert (await lab.judge(injected)).allowed
@@ -515,7 +549,7 @@ async def test_without_the_annotation_the_first_form_of_the_class_counts() -> No
     lab = SidecarLab("alice", injection={"forms": ["Sidecar"]})
     injected = await lab.injected(pod())
     assert injected["spec"]["initContainers"][0]["name"] == "nested-docker"
-    assert injected["metadata"]["annotations"] == SIDECAR | {ANNOTATION_GRANTED_BY: "all"}
+    assert injected["metadata"]["annotations"] == marks_of(injected)
 
 
 async def test_a_policy_that_comes_between_the_two_webhooks_denies_no_pod() -> None:
@@ -606,3 +640,182 @@ async def test_a_pod_with_an_id_stays_remote_when_its_class_has_another_first_fo
     injected = await lab.injected(pod(annotations={ANNOTATION_INJECT_FORM: "Remote"}))
     del injected["metadata"]["annotations"][ANNOTATION_INJECT_FORM]
     assert (await lab.judge(injected)).allowed
+
+
+# --- replicas that differ -----------------------------------------------------------------------------
+
+LARGE = {"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "64Gi"}}}
+SMALL = {"resources": {"limits": {"memory": "1Gi"}}}
+OFFERED = {"modes": ["Dind"], "injection": {"forms": ["Remote", "Sidecar"]}}
+GRANTED: dict[str, Any] = {"allowedClasses": ["standard", "large"], "allowedModes": ["Dind"]}
+
+
+def upgraded(lab: Lab) -> None:
+    """From now on a replica answers that has another image and another start script."""
+    lab.injector = lab.replica(defaults=replace(DEFAULTS, engine_image="docker:30-dind", image_pull_policy="Always"))
+
+
+def replaced_policy(lab: Lab) -> None:
+    lab.remove("NestedDockerPolicy", "all")
+    lab.put("NestedDockerPolicy", "other", GRANTED)
+
+
+CHANGES: dict[str, Callable[[Lab], None]] = {
+    "other settings of the operator": upgraded,
+    "lower limits": lambda lab: lab.put("NestedDockerClass", "standard", OFFERED | SMALL),
+    "other variables": lambda lab: lab.put("NestedDockerClass", "standard", OFFERED | {"engine": {"mtu": 1400}}),
+    "another size of the data": lambda lab: lab.put(
+        "NestedDockerClass", "standard", OFFERED | {"storage": {"type": "EmptyDir", "emptyDir": {"sizeLimit": "1Gi"}}}
+    ),
+    "a certificate authority": lambda lab: lab.put(
+        "NestedDockerClass", "standard", OFFERED | {"engine": {"caBundleRef": {"name": "authorities", "key": "ca.crt"}}}
+    ),
+    "another policy": replaced_policy,
+}
+
+
+@pytest.fixture(params=[*CHANGES, "another start script"])
+def change(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Lab], None]:
+    """What differs between the replica that adds the daemon and the one that judges the pod."""
+    if request.param in CHANGES:
+        return CHANGES[request.param]
+    return lambda _lab: monkeypatch.setattr(dockerd, "START_SCRIPT", "the script of another release")
+
+
+async def test_a_replica_that_would_add_another_daemon_denies_no_pod(change: Callable[[Lab], None]) -> None:
+    lab = SidecarLab("alice", **LARGE)
+    injected = await lab.injected(pod(annotations=SIDECAR))
+    change(lab)
+    other = await lab.injected(pod(annotations=SIDECAR))
+    assert other["metadata"]["annotations"] != injected["metadata"]["annotations"]
+    again = await lab.inject(injected)
+    assert (again.allowed, again.patch) == (True, ()), "the daemon stays as it was added"
+    response = await lab.judge(injected)
+    assert response.allowed, response.message
+
+
+async def test_a_replica_that_is_asked_again_adds_what_is_missing_and_keeps_the_rest(
+    change: Callable[[Lab], None],
+) -> None:
+    lab = SidecarLab("alice", **LARGE)
+    injected = await lab.injected(pod(annotations=SIDECAR))
+    daemon = copy.deepcopy(injected["spec"]["initContainers"][0])
+    change(lab)
+    injected["spec"]["containers"].append({"name": "late"})
+    injected["spec"]["initContainers"][0] |= {"image": "evil:1", "args": ["--insecure"]}
+    injected["spec"]["initContainers"][0]["env"].append({"name": "OTEL", "value": "x"})
+    again = await lab.injected(injected)
+    assert again["spec"]["initContainers"][0] == daemon | {"env": injected["spec"]["initContainers"][0]["env"]}
+    assert again["spec"]["containers"][2]["env"] == again["spec"]["containers"][0]["env"]
+    assert (await lab.judge(again)).allowed
+
+
+def _more_memory(daemon: dict[str, Any]) -> None:
+    daemon["resources"]["limits"]["memory"] = "65Gi"
+
+
+def _another_argument(daemon: dict[str, Any]) -> None:
+    daemon["args"].append("--host=tcp://0.0.0.0:2375")
+
+
+def _another_image(daemon: dict[str, Any]) -> None:
+    daemon["image"] = "evil:1"
+
+
+def _another_script(daemon: dict[str, Any]) -> None:
+    daemon["command"] = ["/bin/sh", "-c", "evil"]
+
+
+def _another_setting(daemon: dict[str, Any]) -> None:
+    daemon["env"].append({"name": "NESTED_DOCKER_MTU", "value": "9000"})
+
+
+def _a_hook(daemon: dict[str, Any]) -> None:
+    daemon["lifecycle"] = {"postStart": {"exec": {"command": ["evil"]}}}
+
+
+def _not_first(daemon: dict[str, Any]) -> None:
+    daemon["restartPolicy"] = None
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [_more_memory, _another_argument, _another_image, _another_script, _another_setting, _a_hook, _not_first],
+)
+@pytest.mark.parametrize("is_upgraded", [False, True])
+async def test_what_changes_after_the_signature_is_denied(
+    attack: Callable[[dict[str, Any]], None], is_upgraded: bool
+) -> None:
+    lab = SidecarLab("alice", **LARGE)
+    injected = await lab.injected(pod(annotations=SIDECAR))
+    if is_upgraded:
+        upgraded(lab)
+    assert (await lab.judge(injected)).allowed
+    attack(injected["spec"]["initContainers"][0])
+    assert not (await lab.judge(injected)).allowed
+
+
+def copied_sidecar(injected: Pod, class_name: str = "standard", **metadata: Any) -> Pod:
+    """A new pod with the daemon and the annotations of another one."""
+    copy_ = copy.deepcopy(injected)
+    copy_["metadata"] |= metadata
+    copy_["metadata"]["labels"][LABEL_INJECT] = class_name
+    return copy_
+
+
+def a_minute_later(lab: Lab, injected: Pod) -> Pod:
+    lab.clock.seconds += 61
+    return injected
+
+
+def with_another_key(lab: Lab, injected: Pod) -> Pod:
+    lab.injector = lab.replica(key=b"K" * 32)
+    return injected
+
+
+@pytest.mark.parametrize(
+    ("change", "user"),
+    [
+        (lambda _lab, injected: copied_sidecar(injected, "standard"), ALICE),
+        (lambda _lab, injected: copied_sidecar(injected, "large", namespace="team-b"), ALICE),
+        (lambda _lab, injected: copied_sidecar(injected, "large"), {"username": "bob"}),
+        (a_minute_later, ALICE),
+        (with_another_key, ALICE),
+    ],
+    ids=["the limits of another class", "another namespace", "another user", "a minute later", "another root key"],
+)
+async def test_a_copied_signature_gives_nobody_more_than_the_class_does(
+    change: Callable[[Lab, Pod], Pod], user: dict[str, Any]
+) -> None:
+    """The container of the copy has the class's limits again, or else is not stored."""
+    lab = SidecarLab("alice", "bob", **SMALL)
+    lab.put("Namespace", "team-b", {})
+    lab.put("NestedDockerPolicy", "all", GRANTED)
+    lab.put("NestedDockerClass", "large", OFFERED | LARGE)
+    injected = await lab.injected(pod(labels={LABEL_INJECT: "large"}, annotations=SIDECAR))
+    lab.put("NestedDockerClass", "large", OFFERED | SMALL)
+    assert (await lab.judge(injected)).allowed, "a moment ago the class gave it"
+    copy_ = change(lab, injected)
+    assert not (await lab.judge(copy_, user)).allowed
+    repaired = await lab.injected(copy_, user)
+    assert repaired["spec"]["initContainers"][0]["resources"]["limits"] == {"memory": "1Gi"}
+    assert (await lab.judge(repaired, user)).allowed
+
+
+@pytest.mark.parametrize(
+    "revoke",
+    [
+        lambda lab: lab.kube.users.clear(),
+        lambda lab: lab.put("NestedDockerPolicy", "all", GRANTED | {"allowedClasses": ["large"]}),
+        lambda lab: lab.put("NestedDockerClass", "standard", OFFERED | {"injection": {"forms": ["Remote"]}}),
+        lambda lab: lab.put("NestedDockerClass", "standard", OFFERED | {"podNamespace": "elsewhere"}),
+        lambda lab: lab.label_namespace({"pod-security.kubernetes.io/enforce": "baseline"}),
+    ],
+    ids=["the permission", "the policy", "the form", "a class for pods elsewhere", "the Pod Security level"],
+)
+async def test_a_signature_grants_nothing(revoke: Callable[[Lab], None]) -> None:
+    lab = SidecarLab("alice")
+    injected = await lab.injected(pod(annotations=SIDECAR))
+    revoke(lab)
+    assert not (await lab.judge(injected)).allowed
+    assert not (await lab.inject(injected)).allowed

@@ -15,6 +15,14 @@ from nested_docker.domain.effective import resolve
 from nested_docker.domain.manifests.pod import pod
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.modes.base import PodContext
+from nested_docker.domain.names import (
+    ANNOTATION_DENIAL,
+    ANNOTATION_GRANTED_BY,
+    ANNOTATION_INJECT_FORM,
+    ANNOTATION_SIDECAR_SIGNATURE,
+    LABEL_INJECT,
+    LABEL_INJECTION_ID,
+)
 from nested_docker.domain.objects import CLIENT_POD
 from nested_docker.domain.planning import node_cleanup as cleanup
 from nested_docker.domain.planning.node_cleanup import Start
@@ -83,7 +91,7 @@ def test_of_a_pod_that_asks_for_a_daemon_nothing_is_kept_that_may_be_secret() ->
     }
     assert trim(whole, CLIENT_POD) == {
         "kind": CLIENT_POD,
-        "metadata": {"name": "job", "namespace": "team-a", "annotations": {"a": "b"}},
+        "metadata": {"name": "job", "namespace": "team-a", "labels": {}, "annotations": {}},
         "spec": {
             "containers": [{"name": "build", "restartPolicy": "Never"}],
             "restartPolicy": "Never",
@@ -91,3 +99,19 @@ def test_of_a_pod_that_asks_for_a_daemon_nothing_is_kept_that_may_be_secret() ->
         },
         "status": {"phase": "Running", "containerStatuses": [{"name": "build", "state": {}}]},
     }
+
+
+def test_of_a_pod_that_asks_for_a_daemon_only_our_marks_are_kept() -> None:
+    """Others may be a megabyte, in each of very many pods."""
+    marks = {
+        "labels": {LABEL_INJECT: "standard", LABEL_INJECTION_ID: "0" * 20},
+        "annotations": {ANNOTATION_INJECT_FORM: "Sidecar", ANNOTATION_GRANTED_BY: "all", ANNOTATION_DENIAL: "{}"},
+    }
+    others = {f"example.com/{number}": "x" * 63 for number in range(10_000)}
+    read_at_admission = {ANNOTATION_SIDECAR_SIGNATURE: "x" * 64_000}
+    metadata = {
+        "name": "job",
+        "labels": marks["labels"] | others,
+        "annotations": marks["annotations"] | others | read_at_admission,
+    }
+    assert trim({"metadata": metadata}, CLIENT_POD)["metadata"] == {"name": "job"} | marks

@@ -424,6 +424,20 @@ async def test_a_server_that_stops_closes_a_connection_only_with_a_response(tmp_
             await asyncio.gather(client.running, return_exceptions=True)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.1], ids=["at the moment", "later"])
+async def test_a_server_that_stops_answers_connections_that_begin(tmp_path: Path, seconds: float) -> None:
+    async with webhook(tmp_path) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        client.running.cancel()
+        await asyncio.sleep(seconds)
+        late = asyncio.create_task(client.review())
+        await writer.start_tls(client.context, server_hostname="localhost")
+        writer.write(b"POST /elsewhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+        assert (await late)["allowed"]
+        assert await reader.readline() == b"HTTP/1.1 404 Not Found\r\n"
+        writer.close()
+
+
 async def test_a_server_that_stops_finishes_the_request_that_it_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -533,3 +547,25 @@ async def test_many_pods_of_one_controller_at_the_same_time_are_all_reviewed(tmp
         answers = await asyncio.gather(*(client.post(pod_review(), path) for _ in range(50)))
     assert {json.loads(text)["response"]["allowed"] for _, text in answers} == {True}
     assert most <= SHARE
+
+
+async def test_many_pods_of_one_namespace_hold_up_no_other(tmp_path: Path) -> None:
+    async def review(asked: Review) -> AdmissionResponse:
+        if asked.obj["metadata"]["namespace"] == "ns":
+            await asyncio.sleep(0.2)
+        return GRANTED
+
+    def body(namespace: str) -> str:
+        asked = json.loads(pod_review())
+        asked["request"]["namespace"] = namespace
+        return json.dumps(asked)
+
+    async with webhook(tmp_path, review, Bounds(connections=500)) as client:
+        flood = [asyncio.create_task(client.post(body("ns"), INJECT_PATH)) for _ in range(5 * SHARE)]
+        await asyncio.sleep(0.1)
+        for number in range(5):
+            started = time.monotonic()
+            assert (await client.post(body(f"team-{number}"), INJECT_PATH))[0] == 200
+            assert time.monotonic() - started < 0.2
+        assert not all(task.done() for task in flood)
+        assert {status for status, _ in await asyncio.gather(*flood)} == {200}

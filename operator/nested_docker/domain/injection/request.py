@@ -22,6 +22,10 @@ MOST_CONTAINERS = 256
 """That get the connection. A node runs no pod with more, and the webhook answers everybody within seconds."""
 
 
+LONGEST_CHOICE = 65 * MOST_CONTAINERS
+"""Characters of the annotation with the containers' names, which have 63 at most."""
+
+
 class InjectionError(ValueError):
     """The pod cannot get a daemon as it is; the message has the field, the value and the remedy."""
 
@@ -111,6 +115,11 @@ def _named_containers(pod: Mapping[str, Any]) -> tuple[str, ...]:
     if names.ANNOTATION_INJECT_CONTAINERS not in annotations:
         return ()
     text = str(annotations[names.ANNOTATION_INJECT_CONTAINERS])
+    if len(text) > LONGEST_CHOICE:
+        raise InjectionError(
+            f"metadata.annotations: {names.ANNOTATION_INJECT_CONTAINERS} has {len(text)} characters: name each "
+            "container once"
+        )
     containers = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     if "" in containers:
         raise InjectionError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -102,7 +102,7 @@ class Sidecar:
     """What a pod gets.
 
     Attributes:
-        container: the daemon's.
+        container: the daemon's; that of a class lacks what it has from its pod.
         volumes: that it mounts besides those of its clients.
         policy: name of the NestedDockerPolicy that grants it; empty: none does, and policy is not enforced.
     """
@@ -148,16 +148,39 @@ def sidecar_mode(class_name: str, class_spec: NestedDockerClassSpec) -> Mode:
     return able
 
 
-def sidecar(
-    pod: Mapping[str, Any], accepted: Accepted, clients: Sequence[ChosenContainer], defaults: OperatorDefaults
-) -> Sidecar:
+def class_sidecar(namespace: str, accepted: Accepted, defaults: OperatorDefaults) -> Sidecar:
+    """The daemon of all pods of a class, without what depends on the pod.
+
+    Args:
+        namespace: of the pods.
+        accepted: the request for it.
+        defaults: the operator's.
+    """
+    effective, behaviour = accepted.effective, MODES[accepted.effective.mode]
+    object_names = ObjectNames(Owner(SIDECAR, namespace, ""))
+    context = PodContext(object_names, effective, defaults, serves_network=False)
+    template = dict(effective.pod_template.get("spec", {}))
+    given = ContainersOfTemplate.take(template, {CONTAINER})
+    own = given.under(confined(behaviour.container(context), effective))
+    mounts = [mount | {"name": f"{SIDECAR}-{mount['name']}"} for mount in own["volumeMounts"]]
+    container = own | {"name": SIDECAR, "restartPolicy": "Always", "volumeMounts": mounts}
+    volumes = [
+        {"name": "socket", "emptyDir": {}},
+        {"name": "data", **storage.data_volume(object_names, effective.storage)},
+        *behaviour.volumes(context),
+    ]
+    named = [volume | {"name": f"{SIDECAR}-{volume['name']}"} for volume in volumes]
+    return Sidecar(container, named, accepted.policy)
+
+
+def sidecar(pod: Mapping[str, Any], accepted: Accepted, clients: Sequence[ChosenContainer], given: Sidecar) -> Sidecar:
     """The daemon of a pod.
 
     Args:
         pod: with or without the daemon.
         accepted: the request for it.
         clients: containers that get its socket.
-        defaults: the operator's.
+        given: that of the class.
 
     Raises:
         InjectionError: pod or class has something that the daemon cannot share, or does not get.
@@ -166,27 +189,12 @@ def sidecar(
     if problem is not None:
         raise InjectionError(f"{problem}, {REMOTE}")
     _require_early_sub_paths(pod, clients)
-    effective, behaviour = accepted.effective, MODES[accepted.effective.mode]
-    object_names = ObjectNames(Owner(SIDECAR, pod["metadata"]["namespace"], ""))
-    context = PodContext(object_names, effective, defaults, serves_network=False)
-    template = dict(effective.pod_template.get("spec", {}))
-    given = ContainersOfTemplate.take(template, {CONTAINER})
-    own = given.under(confined(behaviour.container(context), effective))
-    security = _own_defaults(pod) | own["securityContext"]
-    mounts = [mount | {"name": f"{SIDECAR}-{mount['name']}"} for mount in own["volumeMounts"]]
-    container = own | {
-        "name": SIDECAR,
-        "restartPolicy": "Always",
-        "securityContext": security,
-        "volumeMounts": [*mounts, *mounts_of_clients(clients)],
+    own = given.container
+    shared = {
+        "securityContext": _own_defaults(pod) | own["securityContext"],
+        "volumeMounts": [*own["volumeMounts"], *mounts_of_clients(clients)],
     }
-    volumes = [
-        {"name": "socket", "emptyDir": {}},
-        {"name": "data", **storage.data_volume(object_names, effective.storage)},
-        *behaviour.volumes(context),
-    ]
-    named = [volume | {"name": f"{SIDECAR}-{volume['name']}"} for volume in volumes]
-    return Sidecar(container, named, accepted.policy)
+    return replace(given, container=own | shared)
 
 
 def _own_defaults(pod: Mapping[str, Any]) -> Manifest:

@@ -17,7 +17,7 @@ from nested_docker.domain.shown import shorten
 
 
 def sidecar_patch(
-    pod: Mapping[str, Any], sidecar: Sidecar, clients: Sequence[ChosenContainer]
+    pod: Mapping[str, Any], sidecar: Sidecar, clients: Sequence[ChosenContainer], signature: str = ""
 ) -> tuple[Operation, ...]:
     """The JSON Patch that makes the pod complete; empty: it is complete.
 
@@ -25,11 +25,13 @@ def sidecar_patch(
         pod: as it is.
         sidecar: what it gets.
         clients: containers that get the socket.
+        signature: of the sidecar; empty: the pod needs none.
 
     Raises:
         InjectionError: something else is where a part of it belongs.
     """
-    marks = {names.ANNOTATION_INJECT_FORM: InjectionForm.SIDECAR, names.ANNOTATION_GRANTED_BY: sidecar.policy}
+    signed = {names.ANNOTATION_SIDECAR_SIGNATURE: signature} if signature else {}
+    marks = signed | {names.ANNOTATION_INJECT_FORM: InjectionForm.SIDECAR, names.ANNOTATION_GRANTED_BY: sidecar.policy}
     return (
         *add_marks(pod, "annotations", marks),
         *_add_group(pod),
@@ -50,10 +52,10 @@ def judge_persisted(pod: Mapping[str, Any], sidecar: Sidecar, clients: Sequence[
     if not changed:
         return ""
     return (
-        f"{changed}: another admission webhook has removed or changed what the daemon of the pod needs, or the class "
-        f"or the operator has just changed: try again, name only the containers that need the daemon in the annotation "
-        f"{names.ANNOTATION_INJECT_CONTAINERS}, ask a cluster admin to exclude container {SIDECAR} from other "
-        f"webhooks, or choose form {InjectionForm.REMOTE} by the annotation {names.ANNOTATION_INJECT_FORM}"
+        f"{changed}: another admission webhook has removed or changed what the daemon of the pod needs: name only the "
+        f"containers that need the daemon in the annotation {names.ANNOTATION_INJECT_CONTAINERS}, ask a cluster admin "
+        f"to exclude container {SIDECAR} from other webhooks, or choose form {InjectionForm.REMOTE} by the annotation "
+        f"{names.ANNOTATION_INJECT_FORM}"
     )
 
 
@@ -114,10 +116,7 @@ def _add_container(pod: Mapping[str, Any], wanted: Manifest, clients: Sequence[C
 
 
 def _another_container(field: str) -> InjectionError:
-    return InjectionError(
-        f"spec.{field}: the pod has another container {SIDECAR}: rename it, or try again if the operator is being "
-        "upgraded"
-    )
+    return InjectionError(f"spec.{field}: the pod has another container {SIDECAR}: rename it")
 
 
 def _index(chosen: ChosenContainer) -> int:

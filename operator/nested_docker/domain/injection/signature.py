@@ -48,11 +48,21 @@ class Injection:
 
     def is_fresh(self, moment: datetime) -> bool:
         """Whether the request that it was made for may have been under admission at that moment."""
-        return abs(moment.timestamp() - self.time) <= FRESH_SECONDS
+        return is_fresh(self.time, moment)
 
     def _mac(self, key: bytes) -> str:
         fields = ["v1", self.id, self.namespace, self.class_name, self.requester, self.time]
         return hmac.new(key, json.dumps(fields).encode(), hashlib.sha256).hexdigest()
+
+
+def is_fresh(time: int, moment: datetime) -> bool:
+    """Whether a request in which the webhook signed at a time may be under admission at a moment.
+
+    Args:
+        time: seconds since the epoch.
+        moment: usually now.
+    """
+    return abs(moment.timestamp() - time) <= FRESH_SECONDS
 
 
 def requester_digest(username: str) -> str:

@@ -11,8 +11,8 @@ from nested_docker.api.meta import Mode
 from nested_docker.api.v1alpha1 import NestedDockerClassSpec, NestedDockerSpec
 from nested_docker.domain.admission.acceptance import Accepted
 from nested_docker.domain.effective import resolve
-from nested_docker.domain.injection.request import chosen_containers, injection_request
-from nested_docker.domain.injection.sidecar import sidecar
+from nested_docker.domain.injection.request import ChosenContainer, chosen_containers, injection_request
+from nested_docker.domain.injection.sidecar import Sidecar, class_sidecar, sidecar
 from nested_docker.domain.injection.sidecar_patch import judge_persisted, sidecar_patch
 from nested_docker.domain.modes import MODES
 from nested_docker.domain.status.reasons import Reason
@@ -32,13 +32,17 @@ def accepted(offered: NestedDockerClassSpec | None = None) -> Accepted:
 
 def inject(asking: Pod, offered: NestedDockerClassSpec | None = None) -> Pod:
     clients = chosen_containers(asking, injection_request(asking))
-    made = sidecar(asking, accepted(offered), clients, DEFAULTS)
+    made = _sidecar_of(asking, accepted(offered), clients)
     return patched(asking, sidecar_patch(asking, made, clients))
 
 
 def judged(stored: Pod, offered: NestedDockerClassSpec | None = None) -> str:
     clients = chosen_containers(stored, injection_request(stored))
-    return judge_persisted(stored, sidecar(stored, accepted(offered), clients, DEFAULTS), clients)
+    return judge_persisted(stored, _sidecar_of(stored, accepted(offered), clients), clients)
+
+
+def _sidecar_of(pod: Pod, outcome: Accepted, clients: list[ChosenContainer]) -> Sidecar:
+    return sidecar(pod, outcome, clients, class_sidecar(pod["metadata"]["namespace"], outcome, DEFAULTS))
 
 
 def asking(**spec: Any) -> Pod:

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.domain.injection.pods import pod
 
 from nested_docker.domain.injection.request import (
+    MOST_CONTAINERS,
     InjectionError,
     InjectionRequest,
     chosen_containers,
@@ -88,6 +89,14 @@ def test_an_empty_name_of_a_container_is_denied(text: str) -> None:
 def test_containers_are_chosen(names: tuple[str, ...], paths: list[str]) -> None:
     chosen = chosen_containers(pod(), InjectionRequest("standard", names))
     assert [each.path for each in chosen] == paths
+
+
+def test_a_long_list_of_names_is_denied() -> None:
+    """It would stay in the operator's memory for as long as the pod."""
+    names = [f"{number:063}" for number in range(MOST_CONTAINERS)]
+    assert len(injection_request(named(",".join(names))).containers) == MOST_CONTAINERS
+    with pytest.raises(InjectionError, match="has 59999 characters: name each container once"):
+        injection_request(named(",".join(["build"] * 10_000)))
 
 
 def test_an_unknown_container_is_denied_with_the_known_ones() -> None:
