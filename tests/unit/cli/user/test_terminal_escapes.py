@@ -42,7 +42,7 @@ TEXTS = {
     "status": status,
     "gates": lambda: gates_text([Gate("pull", GateState.BLOCKED, None, HOSTILE)], None, NOW),
     "checks": lambda: checks_text([Check("a", Verdict.FAILED, HOSTILE, HOSTILE)]),
-    "advice": lambda: advice_text([ModeAdvice("Dind", Choice.NO, HOSTILE)], as_listed=True),
+    "advice": lambda: advice_text([ModeAdvice("Dind", Choice.NO, HOSTILE)], ""),
     "table": lambda: table(["A"], [[HOSTILE]]),
     "error": lambda: str(NestedDockerError(HOSTILE, HOSTILE)),
 }
