@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import socket
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.integration.own_webhook import own_webhook
 from tests.integration.world import Lab, World
-from tests.support.api import Api, own_address
-from tests.support.certificates import certificate_maker
+from tests.support.api import Api
 from tests.support.kubelet import SESSION
 from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
@@ -20,7 +16,7 @@ from tests.support.rbac import allow
 from tests.support.waiting import wait_for
 from tests.support.webhook_configurations import installed
 
-from nested_docker.domain import names, pki
+from nested_docker.domain import names
 from nested_docker.handlers.admission import INJECT_PATH, JUDGE_PATH
 
 USER = "jenny"
@@ -40,24 +36,12 @@ async def reviewing(
         leads: whether to wait until it leads.
         settings: of the operator's environment.
     """
-    here = own_address(lab.access)
-    now = datetime.now(UTC)
-    begin, end = now - timedelta(hours=1), now + timedelta(hours=1)
-    keys = certificate_maker().issue(pki.CertificateRequest("uid", "", "webhook", (), (here,), begin, end, end))
-    folder = lab.folder / f"webhook-{uuid.uuid4().hex[:8]}"
-    folder.mkdir()
-    for file, key in (("tls.crt", pki.SERVER_CERTIFICATE), ("tls.key", pki.SERVER_KEY), ("ca.crt", pki.CA_CERTIFICATE)):
-        (folder / file).write_bytes(keys[key])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    webhook = {"WEBHOOK_PORT": str(port), "WEBHOOK_CERTIFICATES": str(folder), "INJECTION": "true"}
-    running = await lab.new_operator(proxy, leads=leads, **webhook, **settings)
-    bundle = base64.b64encode(keys[pki.CA_CERTIFICATE]).decode()
+    own = own_webhook(lab)
+    running = await lab.new_operator(proxy, leads=leads, INJECTION="true", **own.settings, **settings)
     name = f"a-{lab.class_name}-pods"  # asked before those of tests, which begin with "test"
     async with AsyncExitStack() as stack:
         for kind in kinds:
-            body = _configuration(kind, name, f"https://{here}:{port}{PATHS[kind]}", bundle, lab.class_name)
+            body = _configuration(kind, name, f"{own.server}{PATHS[kind]}", own.bundle, lab.class_name)
             await stack.enter_async_context(installed(lab.api, body))
         yield running
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 from tests.integration.conftest import per_module, per_test
+from tests.integration.own_webhook import own_webhook
 from tests.integration.world import Lab, World
-from tests.support.api import Api, own_address
-from tests.support.certificates import certificate_maker
+from tests.support.api import Api
 from tests.support.kubelet import SESSION
 from tests.support.manifests import GENEROUS, nested_docker, nested_docker_class, policy
 from tests.support.operator_process import Operator
@@ -26,7 +23,6 @@ from nested_docker.adapters.kube import KubeClient
 from nested_docker.adapters.resources import RESOURCES
 from nested_docker.api.v1alpha1.nested_docker_class import DEFAULT_CLASS_ANNOTATION
 from nested_docker.cli.user.mode_advice import is_shortcoming
-from nested_docker.domain import pki
 from nested_docker.domain.ports import KubeError
 from nested_docker.handlers.admission import MUTATE_PATH, VALIDATE_PATH
 
@@ -39,23 +35,12 @@ KINDS = {"Mutating": MUTATE_PATH, "Validating": VALIDATE_PATH}
 @per_module
 async def operator(lab: Lab, proxy: Proxy) -> AsyncIterator[Operator]:
     """One with a webhook, which the API server asks about the lab's namespaces."""
-    here = own_address(lab.access)
-    now = datetime.now(UTC)
-    begin, end = now - timedelta(hours=1), now + timedelta(hours=1)
-    keys = certificate_maker().issue(pki.CertificateRequest("uid", "", "webhook", (), (here,), begin, end, end))
-    folder = lab.folder / "webhook"
-    folder.mkdir()
-    for file, key in (("tls.crt", pki.SERVER_CERTIFICATE), ("tls.key", pki.SERVER_KEY), ("ca.crt", pki.CA_CERTIFICATE)):
-        (folder / file).write_bytes(keys[key])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    running = await lab.new_operator(proxy, WEBHOOK_PORT=str(port), WEBHOOK_CERTIFICATES=str(folder))
+    own = own_webhook(lab)
+    running = await lab.new_operator(proxy, **own.settings)
     name = f"test-{lab.class_name}"
-    bundle = base64.b64encode(keys[pki.CA_CERTIFICATE]).decode()
     async with AsyncExitStack() as stack:
         for kind in KINDS:
-            body = configuration(kind, name, f"https://{here}:{port}", bundle, lab.class_name)
+            body = configuration(kind, name, own.server, own.bundle, lab.class_name)
             await stack.enter_async_context(installed(lab.api, body))
         yield running
 
