@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -78,6 +79,19 @@ class Helm:
         self("upgrade", "--install", RELEASE, str(chart), "--namespace", SYSTEM, *values, *waiting)
         if wait:
             self.wait_for_the_webhook()
+            self.wait_for_the_replaced()
+
+    def wait_for_the_replaced(self) -> None:
+        """Return when replaced replicas are gone: a connection that one closes while it is used costs a request."""
+        pods = ("-n", SYSTEM, "get", "pods", "-l", "app.kubernetes.io/name=nested-docker", "-o", "json")
+        deadline = time.monotonic() + 60
+        while True:
+            found = json.loads(run(str(KUBECTL), *pods, env={**os.environ, "KUBECONFIG": self.kubeconfig}))["items"]
+            leaving = [pod["metadata"]["name"] for pod in found if "deletionTimestamp" in pod["metadata"]]
+            if not leaving:
+                return
+            assert time.monotonic() < deadline, f"these end: {leaving}"
+            time.sleep(0.2)
 
     def wait_for_the_webhook(self) -> None:
         """Return when NestedDockers are judged: a Service reaches its pods some time after they are ready."""

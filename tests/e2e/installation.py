@@ -45,6 +45,20 @@ def install(environment: Environment, *values: str) -> None:
     )
 
 
+def settled(environment: Environment) -> None:
+    """Return when replicas that others replace are gone.
+
+    A connection that one of them closes at its end, while the API server uses it, costs that request.
+    """
+    system = dataclasses.replace(environment, namespace=SYSTEM)
+
+    def leaving() -> list[str]:
+        pods = system.list("pods", "app.kubernetes.io/name=nested-docker")
+        return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
+
+    until(lambda: leaving() == [], 60, lambda: f"these end: {leaving()}")
+
+
 def judged(environment: Environment) -> bool:
     """Whether NestedDockers are judged: a Service reaches its pods some time after they are ready."""
     probe = API | {"kind": "NestedDocker", "metadata": {"name": "probe"}, "spec": {"className": "none"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.e2e.environment import RELEASE, SYSTEM, Environment, until
+from tests.e2e.installation import settled
 from tests.support.cluster import ROOT
 
 
@@ -52,6 +53,7 @@ def test_a_rolling_restart_of_the_operator_restarts_no_daemon(env: Environment) 
     after = env.get("pod", env.ready("build")["podName"])
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["status"]["containerStatuses"][0]["restartCount"] == 0
+    settled(env)
 
 
 def test_one_of_two_replicas_leads(env: Environment) -> None:

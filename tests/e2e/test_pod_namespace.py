@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.e2e.environment import RELEASE, SYSTEM, Environment, until
 from tests.e2e.images import BUILD_AND_RUN
+from tests.e2e.installation import settled
 from tests.support.cluster import ROOT, CommandFailed
 
 LEVEL = "pod-security.kubernetes.io/enforce"
@@ -47,6 +48,7 @@ def pods(cluster: Environment) -> Iterator[Environment]:
         "--wait",
         "--timeout=120s",
     )
+    settled(cluster)
     cluster.apply(
         api
         | {
