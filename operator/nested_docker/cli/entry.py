@@ -68,5 +68,13 @@ def _wrong_usage(error: BaseException, name: str) -> int:
         return 2
     command = context.command_path if context is not None else name
     typer.echo(f"error: {' '.join(message.split())}", err=True)
-    typer.echo(f"hint: {command} --help", err=True)
+    typer.echo(f"hint: {_where_it_belongs(error, command)}{command} --help", err=True)
     return 2
+
+
+def _where_it_belongs(error: BaseException, command: str) -> str:
+    """For an option that is before the command which has it, as kubectl takes it; otherwise empty."""
+    option = getattr(error, "option_name", "")
+    commands = getattr(getattr(getattr(error, "ctx", None), "command", None), "commands", {})
+    options = {name for each in commands.values() for parameter in each.params for name in parameter.opts}
+    return f"options follow the command: {command} COMMAND {option}; " if option in options else ""

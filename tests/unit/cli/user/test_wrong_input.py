@@ -76,6 +76,25 @@ def test_an_unknown_option(cli: Cli, command: str) -> None:
     check(command, cli(command, "--no-such-option", *arguments_of(command)), 2, "No such option: --no-such-option")
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["-n", "ci", "ls"], "options follow the command: nested-docker COMMAND -n; nested-docker --help"),
+        (["--output=json", "ls"], "options follow the command: nested-docker COMMAND --output; nested-docker --help"),
+        (
+            ["context", "-n", "ci"],
+            "options follow the command: nested-docker context COMMAND -n; nested-docker context --help",
+        ),
+        (["--no-such-option", "ls"], "nested-docker --help"),
+        (["ls", "--no-such-option"], "nested-docker ls --help"),
+    ],
+)
+def test_an_option_before_its_command(cli: Cli, words: list[str], hint: str) -> None:
+    ended = cli(*words)
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == f"hint: {hint}"
+
+
 def test_a_kubeconfig_that_does_not_exist(cli: Cli, command: str, tmp_path: Path) -> None:
     missing = tmp_path / "none"
     ended = cli(command, f"--kubeconfig={missing}", *arguments_of(command))
