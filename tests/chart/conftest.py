@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,14 @@ def is_hook(manifest: Manifest) -> bool:
     return "helm.sh/hook" in manifest["metadata"].get("annotations", {})
 
 
+def wait_while(trouble: Callable[[], str], seconds: float) -> None:
+    """Wait until there is no trouble any more."""
+    deadline = time.monotonic() + seconds
+    while found := trouble():
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+
+
 @dataclass(frozen=True)
 class Helm:
     """helm, without or with a cluster."""
@@ -47,8 +55,7 @@ class Helm:
 
     def __call__(self, *arguments: str, timeout: float = 300) -> str:
         """Run helm; its standard output."""
-        environment = {**os.environ, "KUBECONFIG": self.kubeconfig}
-        return run(str(HOME / "bin/helm"), *arguments, timeout=timeout, env=environment)
+        return run(str(HOME / "bin/helm"), *arguments, timeout=timeout, env=self._environment)
 
     def render(
         self,
@@ -81,30 +88,32 @@ class Helm:
             self.wait_for_the_webhook()
             self.wait_for_the_replaced()
 
-    def wait_for_the_replaced(self) -> None:
-        """Return when replaced replicas are gone: a connection that one closes while it is used costs a request."""
-        pods = ("-n", SYSTEM, "get", "pods", "-l", "app.kubernetes.io/name=nested-docker", "-o", "json")
-        deadline = time.monotonic() + 60
-        while True:
-            found = json.loads(run(str(KUBECTL), *pods, env={**os.environ, "KUBECONFIG": self.kubeconfig}))["items"]
-            leaving = [pod["metadata"]["name"] for pod in found if "deletionTimestamp" in pod["metadata"]]
-            if not leaving:
-                return
-            assert time.monotonic() < deadline, f"these end: {leaving}"
-            time.sleep(0.2)
-
     def wait_for_the_webhook(self) -> None:
         """Return when NestedDockers are judged: a Service reaches its pods some time after they are ready."""
         probe = yaml.safe_dump(nested_docker(CI, "probe"))
         command = [str(KUBECTL), "create", "--dry-run=server", "-f", "-"]
-        environment = {**os.environ, "KUBECONFIG": self.kubeconfig}
-        deadline = time.monotonic() + 30
-        while True:
-            tried = subprocess.run(command, input=probe, capture_output=True, text=True, env=environment, check=False)
-            if "failed calling webhook" not in tried.stderr:
-                return
-            assert time.monotonic() < deadline, tried.stderr
-            time.sleep(0.2)
+
+        def failure() -> str:
+            tried = subprocess.run(
+                command, input=probe, capture_output=True, text=True, env=self._environment, check=False
+            )
+            return tried.stderr if "failed calling webhook" in tried.stderr else ""
+
+        wait_while(failure, 30)
+
+    def wait_for_the_replaced(self) -> None:
+        """Return when replaced replicas are gone: a connection that one closes while it is used costs a request."""
+        pods = ("-n", SYSTEM, "get", "pods", "-l", "app.kubernetes.io/name=nested-docker", "-o", "json")
+
+        def leaving() -> str:
+            found = json.loads(run(str(KUBECTL), *pods, env=self._environment))["items"]
+            return ", ".join(pod["metadata"]["name"] for pod in found if "deletionTimestamp" in pod["metadata"])
+
+        wait_while(leaving, 60)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "KUBECONFIG": self.kubeconfig}
 
     def uninstall(self, *, check: bool = False) -> str:
         """Remove the release, if it is there, and wait until its objects are gone; with `check` only if no daemon runs.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from tests.integration.own_webhook import own_webhook
 from tests.integration.world import Lab, World
 from tests.support.api import Api
 from tests.support.kubelet import SESSION
+from tests.support.mutating_webhook import MutatingWebhook
 from tests.support.operator_process import Operator
 from tests.support.proxy import Proxy
 from tests.support.rbac import allow
@@ -71,6 +72,18 @@ def _configuration(kind: str, name: str, url: str, bundle: str, session: str) ->
             }
         ],
     }
+
+
+def another_webhook(world: World, lab: Lab, again: str) -> AbstractAsyncContextManager[MutatingWebhook]:
+    """A webhook that the API server asks about the lab's pods after ours.
+
+    Args:
+        world: of the test.
+        lab: whose namespaces it concerns.
+        again: its reinvocationPolicy.
+    """
+    selector = {"matchLabels": {SESSION: lab.class_name}}
+    return MutatingWebhook.serve(lab.api, lab.folder / f"other-{world.namespace}", selector, again)
 
 
 async def enabled(world: World) -> Api:

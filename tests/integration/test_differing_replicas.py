@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 from tests.integration.conftest import per_module, per_test
-from tests.integration.pod_webhook import client, enabled, reviewing
+from tests.integration.pod_webhook import another_webhook, client, enabled, reviewing
 from tests.integration.world import Lab, World
 from tests.support.api import Api
-from tests.support.kubelet import SESSION
 from tests.support.manifests import GENEROUS, nested_docker_class, policy
 from tests.support.mutating_webhook import MutatingWebhook
 
@@ -78,9 +77,7 @@ async def test_a_pod_is_created_with_the_daemon_of_the_replica_that_was_asked_fi
 @per_test
 async def other(upgrade: Upgrade, lab: Lab) -> AsyncIterator[MutatingWebhook]:
     """Another webhook, which the API server asks after ours, and again if ours has changed something."""
-    selector = {"matchLabels": {SESSION: lab.class_name}}
-    folder = lab.folder / f"other-{upgrade.world.namespace}"
-    async with MutatingWebhook.serve(lab.api, folder, selector, "Never") as webhook:
+    async with another_webhook(upgrade.world, lab, "Never") as webhook:
         yield webhook
 
 

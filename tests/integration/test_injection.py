@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.integration.conftest import per_module, per_test
-from tests.integration.pod_webhook import PATHS, USER, client, enabled, reviewing
+from tests.integration.pod_webhook import PATHS, USER, another_webhook, client, enabled, reviewing
 from tests.integration.world import Lab, World
 from tests.support.api import Api
 from tests.support.kubelet import FAKE, HOSTNAME, SESSION, FakeKubelet, FakePod, runs
@@ -208,9 +208,7 @@ async def test_who_may_not_use_the_class_is_denied(world: World, user: Api) -> N
 @per_test
 async def other(world: World, lab: Lab) -> AsyncIterator[MutatingWebhook]:
     """Another webhook, which the API server asks after ours, and again if ours has changed something."""
-    selector = {"matchLabels": {SESSION: lab.class_name}}
-    folder = lab.folder / f"other-{world.namespace}"
-    async with MutatingWebhook.serve(lab.api, folder, selector, "IfNeeded") as webhook:
+    async with another_webhook(world, lab, "IfNeeded") as webhook:
         yield webhook
 
 
