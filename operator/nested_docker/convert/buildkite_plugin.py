@@ -62,7 +62,7 @@ def convert_plugin(part: Mapping[str, Any], options: ConversionOptions, head: st
     whole, result = dict(part), Conversion()
     for name, settings in part.items():
         if _is_plugin(name, settings):
-            done = convert_controller(settings, options, joined(head, str(name)))
+            done = convert_settings(settings, options, joined(head, str(name)))
             (whole[name],) = done.documents
             result.differences += done.differences
             result.converted += done.converted
@@ -70,7 +70,7 @@ def convert_plugin(part: Mapping[str, Any], options: ConversionOptions, head: st
     return result
 
 
-def convert_controller(settings: Mapping[str, Any], options: ConversionOptions, head: str = "") -> Conversion:
+def convert_settings(settings: Mapping[str, Any], options: ConversionOptions, head: str = "") -> Conversion:
     """Replace the daemon of the pod that settings say.
 
     Raises:
@@ -100,7 +100,7 @@ def _convert(settings: dict[str, Any], pod: _Pod, options: ConversionOptions, he
         return 0
     done = converted_parts(parts, options.connection(), Surroundings({}))
     draft.add(done.draft)
-    draft.differences = list({each.line: each for each in draft.differences}.values())
+    draft.name_once()
     staying = {name: _without(each, common) for name, each in done.containers.items()}
     kept = [staying[each.pod_name] for each in commands if each.container and each.pod_name in staying]
     left = {key: value for key, value in done.fields.items() if value}

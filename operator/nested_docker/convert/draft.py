@@ -41,6 +41,10 @@ class SpecDraft:
         self.origins += map(moved, other.origins)
         self.differences += map(moved, other.differences)
 
+    def name_once(self) -> None:
+        """Keep one of the differences that read the same, as those of several containers do."""
+        self.differences = [*{each.line: each for each in self.differences}.values()]
+
     def carry(self, target: tuple[str, ...], value: Any, path: str, original: Any) -> None:
         """Set a field of the spec; if the API would reject the value, it becomes a difference.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from nested_docker.convert.buildkite_plugin import convert_controller, convert_plugin, is_controller, is_plugin
+from nested_docker.convert.buildkite_plugin import convert_plugin, convert_settings, is_controller, is_plugin
 from nested_docker.convert.conversion import Conversion, ConversionOptions
 from nested_docker.convert.gitlab_pipeline import convert_pipeline, is_pipeline
 from nested_docker.convert.gitlab_runner import convert_runner_values, is_runner_values
@@ -46,7 +46,7 @@ KINDS_OF_VALUES: tuple[_Kind, ...] = (
     (has_container_mode, convert_scale_set),
     (has_runner_mode, convert_runner_mode),
     (is_plugin, convert_plugin),
-    (is_controller, convert_controller),
+    (is_controller, convert_settings),
     (is_agent_template, convert_agent_template),
 )
 """What nothing else looks like, so that it may be anywhere, such as values of a chart in those of another."""

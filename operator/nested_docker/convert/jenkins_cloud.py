@@ -103,7 +103,7 @@ class _AgentTemplate:
         text, content = str(self.fields.get("yaml") or ""), {**yaml, "metadata": done.metadata}
         self.fields["yaml"] = written_like(text, content) if text.strip() else to_yaml([content])
         draft.differs(self.head.rstrip(" :"), options.class_name, USE_OF_AGENTS)
-        draft.differences = list({each.line: each for each in draft.differences}.values())
+        draft.name_once()
         return labelled(self.fields, draft, options, 1)
 
     @property

@@ -128,7 +128,7 @@ class _Pod:
             )
         draft, kept = SpecDraft(), {each["name"]: each for each in done.template["spec"]["containers"]}
         draft.add(done.draft, self._moved)
-        draft.differences = list({each.line: each for each in draft.differences}.values())
+        draft.name_once()
         volumes = {each["name"] for each in done.template["spec"].get("volumes", [])}
         gone = [number for number, each in enumerate(self._containers) if each.text("name") not in kept]
         edits = self._removed(self._list_of_containers, gone)
