@@ -218,10 +218,9 @@ class WebhookServer:
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WEBHOOK_DRAIN_SECONDS):
-                    while True:
+                    await asyncio.sleep(0.05)
+                    while self._connections:
                         await asyncio.sleep(0.05)
-                        if not self._connections:
-                            break
         finally:
             late.cancel()
             await asyncio.gather(late, return_exceptions=True)
