@@ -201,7 +201,7 @@ async def test_what_the_cluster_lacks_is_a_warning_that_a_rehearsal_brings(world
     kube = KubeClient(ApiClient(configuration_for(world.proxy.port)))
     try:
         manifest = nested_docker(name, className=name)
-        made, warnings = await kube.rehearse(manifest)
+        made, warnings = await kube.dry_run_create(manifest)
         assert made["spec"]["className"] == name
         (warning,) = warnings
         assert warning.startswith(f"RuntimeMissing: mode Sysbox needs RuntimeClass {name}-absent")

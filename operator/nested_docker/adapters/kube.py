@@ -97,7 +97,7 @@ class KubeClient:
         made = await self._write("POST", manifest, named=False, query={"dryRun": "All"} if dry_run else None)
         return _named(made) if manifest["metadata"].get("name") else made
 
-    async def rehearse(self, manifest: Manifest) -> tuple[Manifest, list[str]]:
+    async def dry_run_create(self, manifest: Manifest) -> tuple[Manifest, list[str]]:
         """What `create` would create now, and the API server's warnings; nothing is created."""
         path = RESOURCES[manifest["kind"]].path(manifest["metadata"].get("namespace"), "")
         query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}

@@ -13,7 +13,7 @@ class Cluster(Protocol):
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create an object."""
 
-    async def rehearse(self, manifest: Manifest) -> tuple[Manifest, list[str]]:
+    async def dry_run_create(self, manifest: Manifest) -> tuple[Manifest, list[str]]:
         """What `create` would create now, and the API server's warnings; nothing is created."""
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:

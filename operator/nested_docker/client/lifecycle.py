@@ -81,14 +81,14 @@ async def create(kube: Cluster, manifest: Manifest, *, dry_run: bool = False) ->
         raise user_error(error, f"create NestedDocker {manifest['metadata']['name']}") from error
 
 
-async def rehearse(kube: Cluster, manifest: Manifest) -> tuple[Manifest, list[str]]:
+async def dry_run_create(kube: Cluster, manifest: Manifest) -> tuple[Manifest, list[str]]:
     """What `create` would create now, and the cluster's warnings; nothing is created.
 
     Raises:
         NestedDockerError: the cluster rejects it.
     """
     try:
-        return await kube.rehearse(manifest)
+        return await kube.dry_run_create(manifest)
     except KubeError as error:
         raise user_error(error, f"create NestedDocker {manifest['metadata']['name']}") from error
 

@@ -33,9 +33,9 @@ class PatientCluster:
         """Create an object, once: if the answer is lost, the object may exist."""
         return await self._kube.create(manifest, dry_run=dry_run)
 
-    async def rehearse(self, manifest: Manifest) -> tuple[Manifest, list[str]]:
+    async def dry_run_create(self, manifest: Manifest) -> tuple[Manifest, list[str]]:
         """What `create` would create now, and the API server's warnings."""
-        return await self._patiently(lambda: self._kube.rehearse(manifest))
+        return await self._patiently(lambda: self._kube.dry_run_create(manifest))
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
         """An object, or None."""

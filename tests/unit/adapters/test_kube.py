@@ -212,7 +212,7 @@ async def test_a_rehearsal_creates_nothing_and_brings_the_warnings() -> None:
     kube = KubeClient(ApiClient(configuration))
     try:
         manifest = {"kind": "NestedDocker", "metadata": {"name": "build", "namespace": "ns"}}
-        made, warnings = await kube.rehearse(manifest)
+        made, warnings = await kube.dry_run_create(manifest)
     finally:
         await kube.close()
         await runner.cleanup()

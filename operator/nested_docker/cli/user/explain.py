@@ -75,14 +75,14 @@ async def _problems(cluster: Connected, request: DaemonRequest) -> tuple[str, di
     from nested_docker.api.meta import Mode
     from nested_docker.cli.user.mode_advice import is_shortcoming
     from nested_docker.client.errors import DeniedError, InvalidRequestError
-    from nested_docker.client.lifecycle import rehearse
+    from nested_docker.client.lifecycle import dry_run_create
 
     class_name = request.class_name
     problems: dict[str, str] = {}
     for mode in Mode:
         manifest = dataclasses.replace(request, mode=mode).manifest(cluster.namespace)
         try:
-            created, warnings = await rehearse(cluster.kube, manifest)
+            created, warnings = await dry_run_create(cluster.kube, manifest)
             class_name = created["spec"].get("className") or class_name
             problems.update((mode.value, warning) for warning in warnings if is_shortcoming(warning))
         except (DeniedError, InvalidRequestError) as error:
